@@ -1,0 +1,89 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// A target of our own: its folder is short, its module carries the prefix, because module names are global.
+func module(
+  _ name: String, at path: String? = nil, _ dependencies: [Target.Dependency] = [], exclude: [String] = [],
+  swiftSettings: [SwiftSetting] = []
+) -> Target {
+  .target(
+    name: "Switchback\(name)", dependencies: dependencies, path: path ?? "Sources/\(name)", exclude: exclude,
+    swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", exclude: exclude)
+}
+
+let package = Package(
+  name: "switchback",
+  products: [
+    .library(name: "Switchback", targets: ["Switchback"]),
+    .library(name: "OpenBLASBackend", type: .static, targets: ["SwitchbackOpenBLAS"]),
+    .library(name: "SwitchbackOpenBLAS", type: .dynamic, targets: ["SwitchbackOpenBLASPlugin"]),
+    .executable(name: "switchback", targets: ["SwitchbackCommandLine"]),
+  ],
+  traits: [
+    .trait(name: "OpenBLAS", description: "The OpenBLAS backend (headers: libopenblas-dev)"),
+    .trait(name: "ImageFiles", description: "gzip, PNG and JPEG files (zlib1g-dev, libpng-dev, libturbojpeg0-dev)"),
+    .default(enabledTraits: ["OpenBLAS", "ImageFiles"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // MARK: The contract
+    .target(name: "SwitchbackABI", path: "Sources/SwitchbackABI"),
+
+    // MARK: What is computed, who can compute, how it runs
+    module("Programs"),
+    .target(name: "SwitchbackWorkerPool", dependencies: ["SwitchbackABI"], path: "Sources/BackendKit/CWorkerPool"),
+    module(
+      "BackendKit", ["SwitchbackPrograms", "SwitchbackABI", "SwitchbackWorkerPool"], exclude: ["CWorkerPool"]),
+    module("Execution", ["SwitchbackBackendKit"]),
+    module("Conformance", ["SwitchbackExecution"]),
+
+    // MARK: What users build with
+    module("NeuralNetworks", ["SwitchbackPrograms"]),
+    .target(
+      name: "SwitchbackImageFiles", path: "Sources/Datasets/CImageFiles",
+      cSettings: [.define("SWITCHBACK_IMAGE_FILES", .when(traits: ["ImageFiles"]))],
+      linkerSettings: [
+        .linkedLibrary("z", .when(traits: ["ImageFiles"])), .linkedLibrary("png", .when(traits: ["ImageFiles"])),
+        .linkedLibrary("turbojpeg", .when(traits: ["ImageFiles"])),
+      ]),
+    module("Datasets", ["SwitchbackImageFiles"], exclude: ["CImageFiles"]),
+    module("Interchange", ["SwitchbackPrograms"]),
+    module("Monitoring", ["SwitchbackPrograms"]),
+    module(
+      "Training",
+      [
+        "SwitchbackExecution", "SwitchbackNeuralNetworks", "SwitchbackDatasets", "SwitchbackInterchange",
+        "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
+      ]),
+    .target(name: "Switchback", dependencies: ["SwitchbackTraining", "SwitchbackReference"], path: "Sources/Switchback"),
+    .executableTarget(
+      name: "SwitchbackCommandLine",
+      dependencies: ["Switchback", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/CommandLine"),
+
+    // MARK: Backends
+    module("Reference", at: "Backends/Reference", ["SwitchbackBackendKit"]),
+    .target(name: "SwitchbackCPUKernels", path: "Backends/CPUKernels"),
+    .target(
+      name: "SwitchbackOpenBLASLibrary", path: "Backends/OpenBLAS/COpenBLAS",
+      cSettings: [.define("SWITCHBACK_OPENBLAS", .when(traits: ["OpenBLAS"]))]),
+    module(
+      "OpenBLAS", at: "Backends/OpenBLAS",
+      ["SwitchbackBackendKit", "SwitchbackCPUKernels", "SwitchbackOpenBLASLibrary"],
+      exclude: ["COpenBLAS", "Plugin"]),
+    module("OpenBLASPlugin", at: "Backends/OpenBLAS/Plugin", ["SwitchbackOpenBLAS"]),
+
+    // MARK: Tests
+    tests("Programs", ["SwitchbackPrograms"]),
+    tests("Datasets", ["SwitchbackDatasets"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu2x
+)
