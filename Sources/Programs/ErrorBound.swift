@@ -1,0 +1,28 @@
+/// How far a correct result may be from the Float64 reference fed with the same inputs.
+///
+/// A rounded sum of `K` terms errs by about `ε·√K` of its magnitude when the roundings are independent
+/// (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., §2.8); the bounds here are four times that.
+public enum ErrorBound: Hashable, Sendable {
+  /// Bit for bit: copies, integers, comparisons, random bits.
+  case exact
+  /// Each element within this many units in the last place of the result (at least of 2⁻²⁴ of the largest operand).
+  case ulps(Double)
+  /// ‖error‖₂ ≤ 4·ε·√terms · ‖result‖₂, and each element within ten times that of the largest magnitude summed.
+  case accumulation(terms: Int)
+
+  /// The relative L2 error allowed in `elementType`.
+  public func relativeTolerance(in elementType: ElementType) -> Double {
+    let epsilon: Double =
+      switch elementType {
+      case .float64: 0x1p-53
+      case .float16: 0x1p-11
+      case .bfloat16: 0x1p-8
+      default: 0x1p-24
+      }
+    return switch self {
+    case .exact: 0
+    case .ulps(let count): 2 * count * epsilon
+    case .accumulation(let terms): 4 * epsilon * Double(max(terms, 1)).squareRoot()
+    }
+  }
+}

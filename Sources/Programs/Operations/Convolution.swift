@@ -1,0 +1,275 @@
+/// Two-dimensional convolution (cross-correlation, as every framework has it) and its two gradients.
+///
+/// Shapes: x `[N, H, W, Cin]`, w `[Kh, Kw, Cin / groups, Cout]`, y `[N, H′, W′, Cout]`.
+/// Padding is explicit, `[top, bottom, left, right]`; layers work out Keras's `same` rule, which is asymmetric.
+public struct ConvolutionGeometry: Hashable, Sendable {
+  public var strides: [Int]
+  public var padding: [Int]
+  public var dilations: [Int]
+  public var groups: Int
+
+  public init(strides: [Int] = [1, 1], padding: [Int] = [0, 0, 0, 0], dilations: [Int] = [1, 1], groups: Int = 1) {
+    self.strides = strides
+    self.padding = padding
+    self.dilations = dilations
+    self.groups = groups
+  }
+
+  /// Rows and columns of the result for an image of `size` and a kernel of `kernelSize`.
+  public func outputSize(_ size: [Int], kernelSize: [Int]) throws(ProgramError) -> [Int] {
+    guard strides.count == 2, dilations.count == 2, padding.count == 4, groups >= 1,
+      (strides + dilations + kernelSize).allSatisfy({ $0 >= 1 }), padding.allSatisfy({ $0 >= 0 })
+    else {
+      throw ProgramError(
+        "strides and dilations are two positive numbers, padding four non-negative ones (top, bottom, left, right)")
+    }
+    var result = [0, 0]
+    for axis in 0..<2 {
+      let padded = size[axis] + padding[2 * axis] + padding[2 * axis + 1]
+      let reach = (kernelSize[axis] - 1) * dilations[axis] + 1
+      guard padded >= reach else {
+        throw ProgramError(
+          "a kernel of \(kernelSize[0])×\(kernelSize[1])"
+            + (dilations == [1, 1] ? "" : " with dilation \(dilations[0])×\(dilations[1])")
+            + " does not fit into an image of \(size[0])×\(size[1]); use padding: same, a smaller kernel or fewer poolings"
+        )
+      }
+      result[axis] = (padded - reach) / strides[axis] + 1
+    }
+    return result
+  }
+
+  /// Keras's `same`: the result has ⌈size / stride⌉ rows; the odd cell of padding goes to the bottom and right.
+  public static func samePadding(
+    size: [Int], kernelSize: [Int], strides: [Int], dilations: [Int] = [1, 1]
+  ) -> [Int] {
+    (0..<2).flatMap { axis -> [Int] in
+      let reach = (kernelSize[axis] - 1) * dilations[axis] + 1
+      let rows = (size[axis] + strides[axis] - 1) / strides[axis]
+      let total = max(0, (rows - 1) * strides[axis] + reach - size[axis])
+      return [total / 2, total - total / 2]
+    }
+  }
+
+  /// Cases of (geometry, image [N, H, W, Cin], kernel [Kh, Kw, Cout]).
+  static let samples: [(geometry: ConvolutionGeometry, image: [Int], kernel: [Int])] = [
+    (ConvolutionGeometry(), [1, 1, 1, 1], [1, 1, 1]),
+    (ConvolutionGeometry(), [2, 7, 5, 3], [3, 3, 4]),
+    (ConvolutionGeometry(), [0, 5, 5, 2], [3, 3, 2]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [3, 4, 6, 2], [3, 3, 5]),
+    (ConvolutionGeometry(strides: [2, 3]), [2, 9, 11, 3], [3, 2, 4]),
+    (ConvolutionGeometry(dilations: [2, 3]), [1, 9, 10, 2], [3, 3, 3]),
+    (ConvolutionGeometry(strides: [2, 2], padding: [0, 1, 0, 1]), [2, 6, 6, 3], [3, 3, 7]),
+    (ConvolutionGeometry(padding: [1, 2, 1, 2]), [1, 5, 5, 1], [4, 4, 2]),
+    (ConvolutionGeometry(groups: 2), [2, 5, 6, 4], [3, 3, 6]),
+    (
+      ConvolutionGeometry(strides: [2, 1], padding: [1, 0, 2, 1], dilations: [1, 2], groups: 3), [2, 7, 8, 3],
+      [2, 3, 3]
+    ),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1], groups: 4), [1, 6, 5, 4], [3, 3, 4]),
+    (ConvolutionGeometry(padding: [3, 3, 3, 3]), [1, 4, 3, 2], [7, 7, 3]),
+    (ConvolutionGeometry(), [5, 13, 13, 17], [3, 3, 33]),
+  ]
+
+  func cost(multiplies: Int, _ types: [TensorType]) -> Cost {
+    Cost(flops: 2 * multiplies, bytes: types.reduce(0) { $0 + $1.byteCount })
+  }
+}
+
+public struct Convolution2D: TensorOperation {
+  public static let name = "conv2d"
+  public static let law =
+    "y[n,p,q,k] = Σᵢⱼ꜀ x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·w[i,j,c,k], c within k's group, x = 0 outside"
+  public var strides: [Int]
+  public var padding: [Int]
+  public var dilations: [Int]
+  public var groups: Int
+
+  public init(_ geometry: ConvolutionGeometry = ConvolutionGeometry()) {
+    (strides, padding, dilations, groups) = (geometry.strides, geometry.padding, geometry.dilations, geometry.groups)
+  }
+
+  public var geometry: ConvolutionGeometry {
+    ConvolutionGeometry(strides: strides, padding: padding, dilations: dilations, groups: groups)
+  }
+
+  public static var samples: [OperationSample] {
+    ConvolutionGeometry.samples.map { (geometry, image, kernel) in
+      OperationSample(
+        Convolution2D(geometry),
+        [.float32(Shape(image)), .float32([kernel[0], kernel[1], image[3] / geometry.groups, kernel[2]])])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectFloatingPoint(inputs)
+    let (x, w) = (inputs[0], inputs[1])
+    try expectRank(x, 4, "the image [N, H, W, C]")
+    try expectRank(w, 4, "the filter [Kh, Kw, Cin / groups, Cout]")
+    guard groups >= 1, x.shape[3] == w.shape[2] * groups, w.shape[3] % groups == 0 else {
+      throw ProgramError(
+        "the image \(x) has \(x.shape[3]) channels, the filter \(w) with \(groups) groups takes "
+          + "\(w.shape[2] * max(groups, 1)) and must give a multiple of \(groups)")
+    }
+    let size = try geometry.outputSize([x.shape[1], x.shape[2]], kernelSize: [w.shape[0], w.shape[1]])
+    return [x.with(shape: [x.shape[0], size[0], size[1], w.shape[3]])]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let (x, w, dy) = (call.inputs[0], call.inputs[1], call.upstream[0]!)
+    // The filter first: it may then share a pass over dy with the bias, which comes just before.
+    let dw =
+      call.isNeeded[1]
+      ? try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [w.shape[0], w.shape[1]]), x, dy) : nil
+    let dx =
+      call.isNeeded[0]
+      ? try builder.append(Convolution2DBackwardInput(geometry, inputSize: [x.shape[1], x.shape[2]]), dy, w) : nil
+    return .flows([dx, dw])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    guard let y = try? outputTypes(for: inputs)[0] else { return Cost(flops: 0, bytes: 0) }
+    let w = inputs[1].shape
+    return geometry.cost(multiplies: y.shape.elementCount * w[0] * w[1] * w[2], inputs + [y])
+  }
+
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    .accumulation(terms: inputs[1].shape.extents.dropLast().reduce(1, *))
+  }
+}
+
+/// The gradient of a convolution with respect to its image.
+public struct Convolution2DBackwardInput: TensorOperation {
+  public static let name = "conv2d/backwardInput"
+  public static let law = "dx[n,h,v,c] = Σ dy[n,p,q,k]·w[i,j,c,k] over p·s₀ + i·d₀ − top = h, q·s₁ + j·d₁ − left = v"
+  public var strides: [Int]
+  public var padding: [Int]
+  public var dilations: [Int]
+  public var groups: Int
+  /// `[H, W]` of the image; a stride leaves it open.
+  public var inputSize: [Int]
+
+  public init(_ geometry: ConvolutionGeometry, inputSize: [Int]) {
+    (strides, padding, dilations, groups) = (geometry.strides, geometry.padding, geometry.dilations, geometry.groups)
+    self.inputSize = inputSize
+  }
+
+  public var geometry: ConvolutionGeometry {
+    ConvolutionGeometry(strides: strides, padding: padding, dilations: dilations, groups: groups)
+  }
+
+  public static var samples: [OperationSample] {
+    ConvolutionGeometry.samples.compactMap { (geometry, image, kernel) in
+      guard let size = try? geometry.outputSize(Array(image[1...2]), kernelSize: Array(kernel[...1])) else {
+        return nil
+      }
+      return OperationSample(
+        Convolution2DBackwardInput(geometry, inputSize: Array(image[1...2])),
+        [
+          .float32([image[0], size[0], size[1], kernel[2]]),
+          .float32([kernel[0], kernel[1], image[3] / geometry.groups, kernel[2]]),
+        ])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectFloatingPoint(inputs)
+    let (dy, w) = (inputs[0], inputs[1])
+    try expectRank(dy, 4, "the gradient [N, H′, W′, C]")
+    try expectRank(w, 4, "the filter [Kh, Kw, Cin / groups, Cout]")
+    guard inputSize.count == 2 else { throw ProgramError("inputSize is [height, width]") }
+    let size = try geometry.outputSize(inputSize, kernelSize: [w.shape[0], w.shape[1]])
+    guard Array(dy.shape.extents[1...]) == size + [w.shape[3]] else {
+      throw ProgramError("the gradient \(dy) does not belong to an image of \(inputSize) and the filter \(w)")
+    }
+    return [dy.with(shape: [dy.shape[0], inputSize[0], inputSize[1], w.shape[2] * groups])]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let (dy, w, upstream) = (call.inputs[0], call.inputs[1], call.upstream[0]!)
+    return .flows([
+      call.isNeeded[0] ? try builder.append(Convolution2D(geometry), upstream, w) : nil,
+      call.isNeeded[1]
+        ? try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [w.shape[0], w.shape[1]]), upstream, dy)
+        : nil,
+    ])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    guard let dx = try? outputTypes(for: inputs)[0] else { return Cost(flops: 0, bytes: 0) }
+    let w = inputs[1].shape
+    return geometry.cost(multiplies: inputs[0].shape.elementCount * w[0] * w[1] * w[2], inputs + [dx])
+  }
+
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    let w = inputs[1].shape
+    return .accumulation(terms: w[0] * w[1] * w[3] / groups)
+  }
+}
+
+/// The gradient of a convolution with respect to its filter.
+public struct Convolution2DBackwardFilter: TensorOperation {
+  public static let name = "conv2d/backwardFilter"
+  public static let law = "dw[i,j,c,k] = Σₙₚ_q x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·dy[n,p,q,k]"
+  public var strides: [Int]
+  public var padding: [Int]
+  public var dilations: [Int]
+  public var groups: Int
+  /// `[Kh, Kw]`; a stride leaves it open.
+  public var kernelSize: [Int]
+
+  public init(_ geometry: ConvolutionGeometry, kernelSize: [Int]) {
+    (strides, padding, dilations, groups) = (geometry.strides, geometry.padding, geometry.dilations, geometry.groups)
+    self.kernelSize = kernelSize
+  }
+
+  public var geometry: ConvolutionGeometry {
+    ConvolutionGeometry(strides: strides, padding: padding, dilations: dilations, groups: groups)
+  }
+
+  public static var samples: [OperationSample] {
+    ConvolutionGeometry.samples.compactMap { (geometry, image, kernel) in
+      guard let size = try? geometry.outputSize(Array(image[1...2]), kernelSize: Array(kernel[...1])) else {
+        return nil
+      }
+      return OperationSample(
+        Convolution2DBackwardFilter(geometry, kernelSize: Array(kernel[...1])),
+        [.float32(Shape(image)), .float32([image[0], size[0], size[1], kernel[2]])])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectFloatingPoint(inputs)
+    let (x, dy) = (inputs[0], inputs[1])
+    try expectRank(x, 4, "the image [N, H, W, C]")
+    try expectRank(dy, 4, "the gradient [N, H′, W′, C]")
+    guard kernelSize.count == 2 else { throw ProgramError("kernelSize is [height, width]") }
+    let size = try geometry.outputSize([x.shape[1], x.shape[2]], kernelSize: kernelSize)
+    guard Array(dy.shape.extents[...2]) == [x.shape[0]] + size, x.shape[3] % groups == 0, dy.shape[3] % groups == 0
+    else { throw ProgramError("the gradient \(dy) does not belong to the image \(x) and a kernel of \(kernelSize)") }
+    return [x.with(shape: [kernelSize[0], kernelSize[1], x.shape[3] / groups, dy.shape[3]])]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let (x, dy, upstream) = (call.inputs[0], call.inputs[1], call.upstream[0]!)
+    return .flows([
+      call.isNeeded[0]
+        ? try builder.append(Convolution2DBackwardInput(geometry, inputSize: [x.shape[1], x.shape[2]]), dy, upstream)
+        : nil,
+      call.isNeeded[1] ? try builder.append(Convolution2D(geometry), x, upstream) : nil,
+    ])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    guard let dw = try? outputTypes(for: inputs)[0] else { return Cost(flops: 0, bytes: 0) }
+    return geometry.cost(
+      multiplies: inputs[1].shape.elementCount * dw.shape[0] * dw.shape[1] * dw.shape[2], inputs + [dw])
+  }
+
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    .accumulation(terms: inputs[1].shape.extents.dropLast().reduce(1, *))
+  }
+}

@@ -1,0 +1,387 @@
+/// Elementwise operations: one operation an arity, with a table of functions. A new activation is one row.
+
+/// A row of the table of functions of one variable.
+public enum UnaryFunction: String, StringAttribute, CaseIterable {
+  case identity, negate, absolute, exp, log, sqrt, rsqrt, square, reciprocal, sign, floor
+  case relu, leakyRelu, elu, selu, gelu, geluTanh, swish, sigmoid, hardSigmoid, tanh, softplus
+  case isFinite
+
+  /// The constants of Klambauer et al., *Self-Normalizing Neural Networks* (2017), §2.
+  public static let seluScale = 1.0507009873554804934193349852946
+  public static let seluAlpha = 1.6732632423543772848170429916717
+
+  public var law: String {
+    switch self {
+    case .identity: "x"
+    case .negate: "−x"
+    case .absolute: "|x|"
+    case .exp: "eˣ"
+    case .log: "ln x"
+    case .sqrt: "√x"
+    case .rsqrt: "1/√x"
+    case .square: "x²"
+    case .reciprocal: "1/x"
+    case .sign: "sign x"
+    case .floor: "⌊x⌋"
+    case .relu: "max(x, 0)"
+    case .leakyRelu: "x > 0 ? x : alpha·x"
+    case .elu: "x > 0 ? x : alpha·(eˣ − 1)"
+    case .selu: "1.0507·(x > 0 ? x : 1.6733·(eˣ − 1))"
+    case .gelu: "x·Φ(x) = x/2·(1 + erf(x/√2))"
+    case .geluTanh: "x/2·(1 + tanh(√(2/π)·(x + 0.044715x³)))"
+    case .swish: "x/(1 + e⁻ˣ)"
+    case .sigmoid: "1/(1 + e⁻ˣ)"
+    case .hardSigmoid: "min(max(x/6 + 1/2, 0), 1)"
+    case .tanh: "tanh x"
+    case .softplus: "ln(1 + eˣ)"
+    case .isFinite: "1 where x is finite, else 0"
+    }
+  }
+
+  /// Whether the derivative is written in terms of the result (`y`) or of the operand (`x`). Where it is the result,
+  /// a fused backend never has to keep the operand.
+  public enum GradientOperand: Sendable { case input, output, none }
+
+  public var gradientOperand: GradientOperand {
+    switch self {
+    case .exp, .sqrt, .rsqrt, .reciprocal, .relu, .leakyRelu, .elu, .selu, .sigmoid, .tanh, .softplus: .output
+    case .identity, .negate, .absolute, .log, .square, .gelu, .geluTanh, .swish, .hardSigmoid: .input
+    case .sign, .floor, .isFinite: .none
+    }
+  }
+
+  /// Whether a layer may use it as its activation: its gate is what the gradient monitor watches.
+  public var isActivation: Bool {
+    switch self {
+    case .relu, .leakyRelu, .elu, .selu, .gelu, .geluTanh, .swish, .sigmoid, .hardSigmoid, .tanh, .softplus: true
+    default: false
+    }
+  }
+
+  var usesAlpha: Bool { self == .leakyRelu || self == .elu }
+
+  /// An interval in which samples are drawn, away from kinks and poles.
+  var domain: OperationSample.Domain {
+    switch self {
+    case .log, .sqrt, .rsqrt, .reciprocal: .range(0.25, 4)
+    case .relu, .leakyRelu, .elu, .selu, .absolute, .hardSigmoid: .distinct
+    default: .range(-3, 3)
+    }
+  }
+
+  var ulps: Double {
+    switch self {
+    case .identity, .negate, .absolute, .square, .sign, .floor, .relu, .leakyRelu, .isFinite: 1
+    case .gelu, .geluTanh: 32
+    default: 8
+    }
+  }
+}
+
+/// A function of the table applied to each element.
+public struct Unary: TensorOperation {
+  public static let name = "unary"
+  public static let law = "y = function(x), elementwise; see the table of functions"
+  public var function: UnaryFunction
+  /// The slope of `leakyRelu` and the scale of `elu`; otherwise 0.
+  public var alpha: Double
+
+  public init(_ function: UnaryFunction, alpha: Double = 0) {
+    self.function = function
+    self.alpha = alpha
+  }
+
+  public static var samples: [OperationSample] {
+    UnaryFunction.allCases.flatMap { function in
+      [[1], [7], [0, 3], [3, 5, 2]].map {
+        OperationSample(
+          Unary(function, alpha: function.usesAlpha ? 0.3 : 0), [.float32(Shape($0))], [function.domain])
+      }
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    try expectFloatingPoint(inputs)
+    return inputs
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let operand: Value
+    switch function.gradientOperand {
+    case .input: operand = call.inputs[0]
+    case .output: operand = call.outputs[0]
+    case .none: return .stops(reason: "\(function.rawValue) is constant almost everywhere")
+    }
+    return .flows([try builder.append(UnaryBackward(function, alpha: alpha), operand, call.upstream[0]!)])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, inputs) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulps(function.ulps) }
+}
+
+/// `dx = dy · function′`, from the operand that `UnaryFunction.gradientOperand` names.
+public struct UnaryBackward: TensorOperation {
+  public static let name = "unary/backward"
+  public static let law = "dx = dy·function′, in terms of y where the table says so, else of x"
+  public var function: UnaryFunction
+  public var alpha: Double
+
+  public init(_ function: UnaryFunction, alpha: Double = 0) {
+    self.function = function
+    self.alpha = alpha
+  }
+
+  public static var samples: [OperationSample] {
+    UnaryFunction.allCases.filter { $0.gradientOperand != .none }.flatMap { function in
+      [[1], [7], [0, 3], [3, 5, 2]].map {
+        let domain: OperationSample.Domain =
+          switch function {
+          case .sigmoid: .range(0.1, 0.9)
+          case .tanh: .range(-0.9, 0.9)
+          case .softplus: .range(0.1, 3)
+          default: function.domain
+          }
+        return OperationSample(
+          UnaryBackward(function, alpha: function.usesAlpha ? 0.3 : 0),
+          [.float32(Shape($0)), .float32(Shape($0))], [domain, .range(-2, 2)])
+      }
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectFloatingPoint(inputs)
+    try expectSame(inputs[0], inputs[1])
+    return [inputs[1]]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .stops(reason: "second derivatives of elementwise functions are not built")
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, [inputs[1]]) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulps(2 * function.ulps) }
+}
+
+/// A row of the table of functions of two variables.
+public enum BinaryFunction: String, StringAttribute, CaseIterable {
+  case add, subtract, multiply, divide, maximum, minimum, power
+  case equal, greater, greaterEqual, less
+
+  public var isComparison: Bool {
+    switch self {
+    case .equal, .greater, .greaterEqual, .less: true
+    default: false
+    }
+  }
+}
+
+/// A function of two operands with NumPy's broadcasting; comparisons give `bool`.
+public struct Binary: TensorOperation {
+  public static let name = "binary"
+  public static let law = "y = function(a, b), elementwise with broadcasting"
+  public var function: BinaryFunction
+
+  public init(_ function: BinaryFunction) { self.function = function }
+
+  public static var samples: [OperationSample] {
+    let shapes: [([Int], [Int])] = [
+      ([1], [1]), ([5, 3], [5, 3]), ([4, 3, 5], [5]), ([4, 1, 5], [3, 1]), ([7], []), ([0, 3], [3]), ([2, 3], [2, 1]),
+    ]
+    return BinaryFunction.allCases.flatMap { function in
+      shapes.map {
+        let domains: [OperationSample.Domain] =
+          switch function {
+          case .divide: [.range(-2, 2), .range(0.5, 2)]
+          case .power: [.range(0.5, 2), .range(-2, 2)]
+          // Two ranges that do not meet keep finite differences away from ties.
+          case .maximum, .minimum: [.range(-2, 0), .range(0.5, 1)]
+          case .equal: [.indices(2)]
+          default: [.range(-2, 2)]
+          }
+        return OperationSample(Binary(function), [.float32(Shape($0.0)), .float32(Shape($0.1))], domains)
+      }
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    guard inputs[0].elementType == inputs[1].elementType else {
+      throw ProgramError("\(function.rawValue) of \(inputs[0]) and \(inputs[1]): the element types differ")
+    }
+    guard let shape = inputs[0].shape.broadcast(with: inputs[1].shape) else {
+      throw ProgramError("\(function.rawValue) of \(inputs[0]) and \(inputs[1]): the shapes do not broadcast")
+    }
+    return [TensorType(function.isComparison ? .bool : inputs[0].elementType, shape)]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let (a, b, dy) = (call.inputs[0], call.inputs[1], call.upstream[0]!)
+    var da: Value?
+    var db: Value?
+    switch function {
+    case .add: (da, db) = (dy, dy)
+    case .subtract:
+      da = dy
+      if call.isNeeded[1] { db = try builder.append(Unary(.negate), dy) }
+    case .multiply:
+      if call.isNeeded[0] { da = try builder.append(Binary(.multiply), dy, b) }
+      if call.isNeeded[1] { db = try builder.append(Binary(.multiply), dy, a) }
+    case .divide:
+      let quotient = try builder.append(Binary(.divide), dy, b)
+      da = quotient
+      if call.isNeeded[1] {
+        let product = try builder.append(Binary(.multiply), quotient, call.outputs[0])
+        db = try builder.append(Unary(.negate), product)
+      }
+    case .maximum, .minimum:
+      // Where the operands tie the gradient goes to the first.
+      let mask = try builder.append(
+        Binary(.greaterEqual), function == .maximum ? a : b, function == .maximum ? b : a)
+      let zero = try builder.scalar(0, dy.type.elementType)
+      if call.isNeeded[0] { da = try builder.append(Select(), mask, dy, zero) }
+      if call.isNeeded[1] { db = try builder.append(Select(), mask, zero, dy) }
+    case .power:
+      if call.isNeeded[0] {
+        let one = try builder.scalar(1, dy.type.elementType)
+        let exponent = try builder.append(Binary(.subtract), b, one)
+        let power = try builder.append(Binary(.power), a, exponent)
+        let slope = try builder.append(Binary(.multiply), b, power)
+        da = try builder.append(Binary(.multiply), dy, slope)
+      }
+      if call.isNeeded[1] {
+        let logarithm = try builder.append(Unary(.log), a)
+        let slope = try builder.append(Binary(.multiply), call.outputs[0], logarithm)
+        db = try builder.append(Binary(.multiply), dy, slope)
+      }
+    case .equal, .greater, .greaterEqual, .less: return .stops(reason: "a comparison has no derivative")
+    }
+    return .flows([
+      call.isNeeded[0] ? try da.map { value throws(ProgramError) in try builder.sum(value, to: a.shape) } : nil,
+      call.isNeeded[1] ? try db.map { value throws(ProgramError) in try builder.sum(value, to: b.shape) } : nil,
+    ])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    .elementwise(inputs, (try? outputTypes(for: inputs)) ?? [])
+  }
+
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    function == .power ? .ulps(32) : function.isComparison ? .exact : .ulps(1)
+  }
+}
+
+/// `condition ? a : b`, elementwise with broadcasting.
+public struct Select: TensorOperation {
+  public static let name = "select"
+  public static let law = "y = condition ? a : b, elementwise with broadcasting"
+
+  public init() {}
+
+  public static var samples: [OperationSample] {
+    let shapes: [([Int], [Int], [Int])] = [
+      ([1], [1], [1]), ([5, 3], [5, 3], []), ([3], [4, 3], [4, 1]), ([0, 2], [2], [1]),
+    ]
+    return shapes.map {
+      OperationSample(
+        Select(), [TensorType(.bool, Shape($0.0)), .float32(Shape($0.1)), .float32(Shape($0.2))],
+        [.indices(2), .range(-2, 2), .range(-2, 2)])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 3)
+    guard inputs[0].elementType == .bool else { throw ProgramError("the condition is \(inputs[0]), not bool") }
+    guard inputs[1].elementType == inputs[2].elementType,
+      let branches = inputs[1].shape.broadcast(with: inputs[2].shape),
+      let shape = branches.broadcast(with: inputs[0].shape)
+    else { throw ProgramError("\(inputs[0]) ? \(inputs[1]) : \(inputs[2]) does not fit together") }
+    return [inputs[1].with(shape: shape)]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let (condition, dy) = (call.inputs[0], call.upstream[0]!)
+    let zero = try builder.scalar(0, dy.type.elementType)
+    var results: [Value?] = [nil, nil, nil]
+    for index in 1...2 where call.isNeeded[index] {
+      let chosen = try builder.append(Select(), condition, index == 1 ? dy : zero, index == 1 ? zero : dy)
+      results[index] = try builder.sum(chosen, to: call.inputs[index].shape)
+    }
+    return .flows(results)
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, (try? outputTypes(for: inputs)) ?? []) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}
+
+/// The same values in another element type; floats round to nearest even, and to integers towards zero.
+public struct Cast: TensorOperation {
+  public static let name = "cast"
+  public static let law = "y = x as another element type"
+  public var to: ElementType
+
+  public init(to: ElementType) { self.to = to }
+
+  public static var samples: [OperationSample] {
+    [
+      OperationSample(Cast(to: .int32), [.float32([7])], [.range(-9, 9)]),
+      OperationSample(Cast(to: .float32), [.int32([3, 5])], [.indices(100)]),
+      OperationSample(Cast(to: .float32), [TensorType(.bool, [2, 0, 3])], [.indices(2)]),
+      OperationSample(Cast(to: .float32), [TensorType(.uint8, [4, 3])], [.indices(256)]),
+      OperationSample(Cast(to: .float32), [TensorType(.bool, [5])], [.indices(2)]),
+    ]
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    return [inputs[0].with(elementType: to)]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    guard to.isFloatingPoint, call.inputs[0].type.elementType.isFloatingPoint else {
+      return .stops(reason: "whole numbers have no derivative")
+    }
+    return .flows([try builder.append(Cast(to: call.inputs[0].type.elementType), call.upstream[0]!)])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    .elementwise(inputs, inputs.map { $0.with(elementType: to) }, flopsPerElement: 0)
+  }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}
+
+/// A tensor filled with one value.
+public struct Fill: ElementTypedOperation {
+  public static let name = "fill"
+  public static let law = "y = value everywhere"
+  public var value: Double
+  public var shape: [Int]
+  public var elementType: ElementType
+
+  public init(value: Double, shape: [Int], elementType: ElementType) {
+    self.value = value
+    self.shape = shape
+    self.elementType = elementType
+  }
+
+  public func with(elementType: ElementType) -> Fill { Fill(value: value, shape: shape, elementType: elementType) }
+
+  public static var samples: [OperationSample] {
+    [[], [1], [3, 5], [0, 2]].map { OperationSample(Fill(value: 1.5, shape: $0, elementType: .float32), []) }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 0)
+    return [TensorType(elementType, Shape(shape))]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .stops(reason: "it has no inputs")
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    Cost(flops: 0, bytes: shape.reduce(elementType.byteCount, *))
+  }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}

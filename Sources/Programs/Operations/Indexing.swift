@@ -1,0 +1,121 @@
+/// Operations that look things up by whole numbers. An index outside its axis is an error at run time on the reference;
+/// nobody clamps it.
+
+/// `y[…, c] = 1 where c is the index, else 0`.
+public struct OneHot: ElementTypedOperation {
+  public static let name = "oneHot"
+  public static let law = "y[…,c] = 1 where c = indices[…], else 0"
+  public var classes: Int
+  public var elementType: ElementType
+
+  public init(classes: Int, elementType: ElementType = .float32) {
+    self.classes = classes
+    self.elementType = elementType
+  }
+
+  public func with(elementType: ElementType) -> OneHot { OneHot(classes: classes, elementType: elementType) }
+
+  public static var samples: [OperationSample] {
+    [[1], [7], [2, 3], [0]].map {
+      OperationSample(OneHot(classes: 5), [.int32(Shape($0))], [.indices(5)])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    guard inputs[0].elementType == .int32 else { throw ProgramError("the indices are \(inputs[0]), not i32") }
+    guard classes > 0 else { throw ProgramError("there must be at least one class") }
+    return [TensorType(elementType, Shape(inputs[0].shape.extents + [classes]))]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .stops(reason: "an index has no derivative")
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    .elementwise(inputs, (try? outputTypes(for: inputs)) ?? [], flopsPerElement: 0)
+  }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}
+
+/// Takes slices of `x` along an axis: `y[a…, i…, b…] = x[a…, indices[i…], b…]`.
+public struct Gather: TensorOperation {
+  public static let name = "gather"
+  public static let law = "y[a…,i…,b…] = x[a…,indices[i…],b…], indices in place of axis"
+  public var axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public static var samples: [OperationSample] {
+    let cases: [([Int], [Int], Int)] = [
+      ([5], [3], 0), ([5, 3], [4], 0), ([2, 5, 3], [7], 1), ([2, 5], [2, 2], 1), ([5, 2], [0], 0),
+    ]
+    return cases.map {
+      OperationSample(
+        Gather(axis: $0.2), [.float32(Shape($0.0)), .int32(Shape($0.1))], [.range(-2, 2), .indices(5)])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectAxis(axis, of: inputs[0])
+    guard inputs[1].elementType == .int32 else { throw ProgramError("the indices are \(inputs[1]), not i32") }
+    let x = inputs[0].shape.extents
+    let extents: [Int] = Array(x[..<axis]) + inputs[1].shape.extents + Array(x[(axis + 1)...])
+    return [inputs[0].with(shape: Shape(extents))]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let x = call.inputs[0]
+    let zeros = try builder.append(Fill(value: 0, shape: x.shape.extents, elementType: x.type.elementType))
+    return .flows([
+      try builder.append(ScatterAdd(axis: axis), zeros, call.inputs[1], call.upstream[0]!), nil,
+    ])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    .elementwise(inputs, (try? outputTypes(for: inputs)) ?? [], flopsPerElement: 0)
+  }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}
+
+/// Adds slices onto `x` along an axis: `y = x; y[a…, indices[i…], b…] += updates[a…, i…, b…]`, in order of `i`.
+public struct ScatterAdd: TensorOperation {
+  public static let name = "scatterAdd"
+  public static let law = "y = x; y[a…,indices[i…],b…] += updates[a…,i…,b…] in order of i"
+  public var axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public static var samples: [OperationSample] {
+    let cases: [(x: [Int], indices: [Int], axis: Int)] = [
+      ([5], [3], 0), ([5, 3], [4], 0), ([2, 5, 3], [7], 1), ([5, 2], [0], 0),
+    ]
+    return cases.map { (x, indices, axis) in
+      let updates: [Int] = Array(x[..<axis]) + indices + Array(x[(axis + 1)...])
+      return OperationSample(
+        ScatterAdd(axis: axis), [.float32(Shape(x)), .int32(Shape(indices)), .float32(Shape(updates))],
+        [.range(-2, 2), .indices(5), .range(-2, 2)])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 3)
+    try expectFloatingPoint([inputs[0], inputs[2]])
+    let gathered = try Gather(axis: axis).outputTypes(for: Array(inputs[..<2]))[0]
+    try expectSame(gathered, inputs[2])
+    return [inputs[0]]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let dy = call.upstream[0]!
+    return .flows([
+      dy, nil, call.isNeeded[2] ? try builder.append(Gather(axis: axis), dy, call.inputs[1]) : nil,
+    ])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, [inputs[0]]) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    .accumulation(terms: 1 + inputs[1].shape.elementCount)
+  }
+}

@@ -1,0 +1,84 @@
+/// `y[…, m, n] = Σₖ a[…, m, k] · b[…, k, n]`, each operand read transposed where its flag says so.
+public struct MatrixMultiplication: TensorOperation {
+  public static let name = "matmul"
+  public static let law = "y[…,m,n] = Σₖ a[…,m,k]·b[…,k,n]; a flag reads its operand with the last two axes exchanged"
+  public var transposeA: Bool
+  public var transposeB: Bool
+
+  public init(transposeA: Bool = false, transposeB: Bool = false) {
+    self.transposeA = transposeA
+    self.transposeB = transposeB
+  }
+
+  public static var samples: [OperationSample] {
+    let flags = [(false, false), (true, false), (false, true), (true, true)]
+    let sizes: [(batch: [Int], m: Int, n: Int, k: Int)] = [
+      ([], 1, 1, 1), ([], 7, 5, 3), ([], 0, 4, 3), ([], 13, 17, 31), ([2, 3], 3, 2, 5), ([], 2, 3, 0),
+    ]
+    return flags.flatMap { (a, b) in
+      sizes.map {
+        OperationSample(
+          MatrixMultiplication(transposeA: a, transposeB: b),
+          [
+            .float32(Shape($0.batch + (a ? [$0.k, $0.m] : [$0.m, $0.k]))),
+            .float32(Shape($0.batch + (b ? [$0.n, $0.k] : [$0.k, $0.n]))),
+          ])
+      }
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectFloatingPoint(inputs)
+    let (a, b) = (inputs[0], inputs[1])
+    guard a.elementType == b.elementType, a.shape.rank >= 2, a.shape.rank == b.shape.rank,
+      a.shape.extents.dropLast(2) == b.shape.extents.dropLast(2)
+    else { throw ProgramError("\(a) and \(b) must have the same rank of at least 2 and the same leading axes") }
+    let sizes = sizes(inputs)
+    let other = transposeB ? b.shape.extents.last! : b.shape[b.shape.rank - 2]
+    guard sizes.k == other else {
+      throw ProgramError("the first operand \(a) has \(sizes.k) columns, the second \(b) has \(other) rows")
+    }
+    return [a.with(shape: Shape(Array(a.shape.extents.dropLast(2)) + [sizes.m, sizes.n]))]
+  }
+
+  /// Number of matrices and their extents.
+  public func sizes(_ inputs: [TensorType]) -> (batch: Int, m: Int, n: Int, k: Int) {
+    let a = Array(inputs[0].shape.extents.suffix(2))
+    let b = Array(inputs[1].shape.extents.suffix(2))
+    return (
+      inputs[0].shape.extents.dropLast(2).reduce(1, *), transposeA ? a[1] : a[0], transposeB ? b[0] : b[1],
+      transposeA ? a[0] : a[1]
+    )
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let (a, b, dy) = (call.inputs[0], call.inputs[1], call.upstream[0]!)
+    func product(
+      _ x: Value, _ transposeX: Bool, _ y: Value, _ transposeY: Bool, _ builder: inout ProgramBuilder
+    ) throws(ProgramError) -> Value {
+      try builder.append(MatrixMultiplication(transposeA: transposeX, transposeB: transposeY), x, y)
+    }
+    var da: Value?
+    var db: Value?
+    if call.isNeeded[0] {
+      da =
+        transposeA
+        ? try product(b, transposeB, dy, true, &builder) : try product(dy, false, b, !transposeB, &builder)
+    }
+    if call.isNeeded[1] {
+      db =
+        transposeB
+        ? try product(dy, true, a, transposeA, &builder) : try product(a, !transposeA, dy, false, &builder)
+    }
+    return .flows([da, db])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    let (batch, m, n, k) = sizes(inputs)
+    let elements = batch * (m * k + k * n + m * n)
+    return Cost(flops: 2 * batch * m * n * k, bytes: elements * inputs[0].elementType.byteCount)
+  }
+
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .accumulation(terms: sizes(inputs).k) }
+}

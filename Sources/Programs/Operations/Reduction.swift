@@ -1,0 +1,120 @@
+/// How `Reduce` folds the elements along its axes.
+public enum ReduceFunction: String, StringAttribute, CaseIterable {
+  case sum, mean, max, min, sumSquares
+}
+
+/// Folds a tensor over some of its axes. An empty sum is 0; mean, max and min of nothing are refused.
+public struct Reduce: TensorOperation {
+  public static let name = "reduce"
+  public static let law = "y = function of x over axes"
+  public var function: ReduceFunction
+  /// In increasing order.
+  public var axes: [Int]
+  public var keepDimensions: Bool
+
+  public init(_ function: ReduceFunction, axes: [Int], keepDimensions: Bool = false) {
+    self.function = function
+    self.axes = axes
+    self.keepDimensions = keepDimensions
+  }
+
+  public static var samples: [OperationSample] {
+    let cases: [([Int], [Int], Bool)] = [
+      ([1], [0], false), ([5, 7], [0], false), ([5, 7], [1], true), ([3, 5, 2], [0, 2], false),
+      ([2, 3, 4, 5], [0, 1, 2], false), ([3, 5], [0, 1], false), ([67, 33], [0], false),
+      ([2, 3, 4, 5], [1, 2], false),
+    ]
+    let empty = [OperationSample(Reduce(.sum, axes: [0]), [.float32([0, 3])])]
+    return empty
+      + ReduceFunction.allCases.flatMap { function in
+        cases.map {
+          OperationSample(
+            Reduce(function, axes: $0.1, keepDimensions: $0.2), [.float32(Shape($0.0))],
+            [function == .max || function == .min ? .distinct : .range(-2, 2)])
+        }
+      }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    try expectFloatingPoint(inputs)
+    for axis in axes { try expectAxis(axis, of: inputs[0]) }
+    guard zip(axes, axes.dropFirst()).allSatisfy(<) else { throw ProgramError("axes \(axes) must increase") }
+    guard function == .sum || function == .sumSquares || count(inputs[0]) > 0 else {
+      throw ProgramError("the \(function.rawValue) over no element of \(inputs[0])")
+    }
+    return [inputs[0].with(shape: inputs[0].shape.reduced(over: axes, keepDimensions: keepDimensions))]
+  }
+
+  /// How many elements fold into one.
+  public func count(_ input: TensorType) -> Int { axes.reduce(1) { $0 * input.shape[$1] } }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    let (x, dy) = (call.inputs[0], call.upstream[0]!)
+    let kept = x.shape.reduced(over: axes, keepDimensions: true).extents
+    let aligned = dy.shape.extents == kept ? dy : try builder.append(Reshape(shape: kept), dy)
+    switch function {
+    case .sum: return .flows([try builder.append(Broadcast(shape: x.shape.extents), aligned)])
+    case .mean:
+      let scale = try builder.scalar(1 / Double(count(x.type)), x.type.elementType)
+      let scaled = try builder.append(Binary(.multiply), aligned, scale)
+      return .flows([try builder.append(Broadcast(shape: x.shape.extents), scaled)])
+    case .sumSquares:
+      let two = try builder.scalar(2, x.type.elementType)
+      let scaled = try builder.append(Binary(.multiply), aligned, two)
+      return .flows([try builder.append(Binary(.multiply), x, scaled)])
+    case .max, .min:
+      // Elements that tie share the gradient evenly.
+      let y = call.outputs[0]
+      let best = y.shape.extents == kept ? y : try builder.append(Reshape(shape: kept), y)
+      let isBest = try builder.append(Binary(.equal), x, best)
+      let mask = try builder.append(Cast(to: x.type.elementType), isBest)
+      let ties = try builder.append(Reduce(.sum, axes: axes, keepDimensions: true), mask)
+      let share = try builder.append(Binary(.divide), aligned, ties)
+      return .flows([try builder.append(Binary(.multiply), mask, share)])
+    }
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    let result = Cost.elementwise(inputs, (try? outputTypes(for: inputs)) ?? [], flopsPerElement: 0)
+    return Cost(flops: inputs[0].shape.elementCount, bytes: result.bytes)
+  }
+
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    function == .max || function == .min ? .exact : .accumulation(terms: count(inputs[0]))
+  }
+}
+
+/// The index of the largest element along an axis; ties to the lowest index.
+public struct ArgMax: TensorOperation {
+  public static let name = "argmax"
+  public static let law = "y = argmax of x along axis, as i32; ties to the lowest index"
+  public var axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public static var samples: [OperationSample] {
+    [
+      OperationSample(ArgMax(axis: 0), [.float32([1])]),
+      OperationSample(ArgMax(axis: 1), [.float32([5, 10])]),
+      OperationSample(ArgMax(axis: 1), [.float32([3, 7])], [.indices(2)]),
+      OperationSample(ArgMax(axis: 0), [.float32([3, 4, 2])]),
+      OperationSample(ArgMax(axis: 1), [.float32([0, 4])]),
+    ]
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    try expectFloatingPoint(inputs)
+    try expectAxis(axis, of: inputs[0])
+    guard inputs[0].shape[axis] > 0 else { throw ProgramError("argmax over no element of \(inputs[0])") }
+    return [TensorType(.int32, inputs[0].shape.reduced(over: [axis], keepDimensions: false))]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .stops(reason: "an index has no derivative")
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, inputs) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}

@@ -1,0 +1,128 @@
+/// Softmax and the cross-entropy of its result, fused so that neither overflows nor loses digits.
+
+/// `y = e^(x − max x) / Σ e^(x − max x)` along an axis.
+public struct Softmax: TensorOperation {
+  public static let name = "softmax"
+  public static let law = "y = exp(x − max x) / Σ exp(x − max x) along axis"
+  public var axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public static var samples: [OperationSample] {
+    [([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1), ([7, 13], 0)].map {
+      OperationSample(Softmax(axis: $0.1), [.float32(Shape($0.0))])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    try expectFloatingPoint(inputs)
+    try expectAxis(axis, of: inputs[0])
+    return inputs
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .flows([try builder.append(SoftmaxBackward(axis: axis), call.outputs[0], call.upstream[0]!)])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, inputs, flopsPerElement: 4) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    .ulps(16 + Double(inputs[0].shape[axis]).squareRoot())
+  }
+}
+
+/// `dx = y · (dy − Σ y·dy)` along an axis.
+public struct SoftmaxBackward: TensorOperation {
+  public static let name = "softmax/backward"
+  public static let law = "dx = y·(dy − Σ y·dy) along axis"
+  public var axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public static var samples: [OperationSample] {
+    [([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1)].map {
+      OperationSample(
+        SoftmaxBackward(axis: $0.1), [.float32(Shape($0.0)), .float32(Shape($0.0))], [.range(0, 1), .range(-2, 2)])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectFloatingPoint(inputs)
+    try expectSame(inputs[0], inputs[1])
+    try expectAxis(axis, of: inputs[0])
+    return [inputs[0]]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .stops(reason: "second derivatives of softmax are not built")
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, [inputs[0]], flopsPerElement: 4) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .accumulation(terms: 16 * inputs[0].shape[axis]) }
+}
+
+/// `loss[n] = Σ_c targets[n, c] · (ln Σ e^logits − logits[n, c])`, stable for any logits.
+public struct SoftmaxCrossEntropy: TensorOperation {
+  public static let name = "softmaxCrossEntropy"
+  public static let law = "loss[n] = Σ_c targets[n,c]·(ln Σ exp(logits[n,·]) − logits[n,c])"
+
+  public init() {}
+
+  public static var samples: [OperationSample] {
+    [[1, 1], [5, 10], [7, 3], [0, 4]].map {
+      OperationSample(
+        SoftmaxCrossEntropy(), [.float32(Shape($0)), .float32(Shape($0))], [.range(-4, 4), .probabilities])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 2)
+    try expectFloatingPoint(inputs)
+    try expectRank(inputs[0], 2, "the logits [N, classes]")
+    try expectSame(inputs[0], inputs[1])
+    return [inputs[0].with(shape: [inputs[0].shape[0]])]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    guard !call.isNeeded[1] else { return .stops(reason: "the gradient of the targets is not built") }
+    return .flows([
+      try builder.append(SoftmaxCrossEntropyBackward(), call.inputs[0], call.inputs[1], call.upstream[0]!), nil,
+    ])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, [inputs[0]], flopsPerElement: 5) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .accumulation(terms: 16 * inputs[0].shape[1]) }
+}
+
+/// `dlogits = dloss · (softmax(logits) · Σ targets − targets)`.
+public struct SoftmaxCrossEntropyBackward: TensorOperation {
+  public static let name = "softmaxCrossEntropy/backward"
+  public static let law = "dlogits[n,c] = dloss[n]·(softmax(logits)[n,c]·Σ targets[n,·] − targets[n,c])"
+
+  public init() {}
+
+  public static var samples: [OperationSample] {
+    [[1, 1], [5, 10], [7, 3], [0, 4]].map {
+      OperationSample(
+        SoftmaxCrossEntropyBackward(), [.float32(Shape($0)), .float32(Shape($0)), .float32([$0[0]])],
+        [.range(-4, 4), .probabilities, .range(-2, 2)])
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 3)
+    try expectFloatingPoint(inputs)
+    try expectRank(inputs[0], 2, "the logits [N, classes]")
+    try expectSame(inputs[0], inputs[1])
+    try expectSame(inputs[2], inputs[0].with(shape: [inputs[0].shape[0]]))
+    return [inputs[0]]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .stops(reason: "second derivatives of the cross-entropy are not built")
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, [inputs[0]], flopsPerElement: 5) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .accumulation(terms: 16 * inputs[0].shape[1]) }
+}
