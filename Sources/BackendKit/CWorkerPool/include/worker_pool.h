@@ -1,1 +1,28 @@
-#pragma once
+/* The one pool of workers of the process: fork, join, barriers and scratch memory. */
+#ifndef SWITCHBACK_WORKER_POOL_H
+#define SWITCHBACK_WORKER_POOL_H
+
+#include "switchback_backend.h"
+
+typedef struct sb_pool sb_pool;
+
+/* A pool of workers (the caller is worker 0 and `workers - 1` threads are started), or null where the system has no
+ * more threads. Between forks a thread spins for about a millisecond, then sleeps. */
+sb_pool *sb_pool_create(uint32_t workers);
+void sb_pool_destroy(sb_pool *);
+uint32_t sb_pool_workers(const sb_pool *);
+
+/* As in sb_host. */
+void sb_pool_parallel(void *pool, uint32_t items, void (*item)(void *, uint32_t, uint32_t), void *context);
+void sb_pool_team(void *pool, void (*member)(void *, uint32_t, uint32_t, sb_team *), void *context);
+void sb_pool_barrier(sb_team *);
+void *sb_pool_scratch(void *pool, uint32_t worker, uint64_t bytes);
+
+/* How often the pool forked since it was made. */
+uint64_t sb_pool_forks(const sb_pool *);
+
+/* The floating-point control word of the calling thread; a plugin that changed it is found by comparing. */
+uint32_t sb_float_mode(void);
+void sb_set_float_mode(uint32_t);
+
+#endif

@@ -1,0 +1,109 @@
+public import SwitchbackABI
+import SwitchbackWorkerPool
+import Synchronization
+
+/// What the host offers to backends: the process's one pool of workers, a log, a small store for tuning results.
+///
+/// `table` is what crosses the C contract; Swift backends may hand it to C kernels or use the closures here.
+public final class HostServices: @unchecked Sendable {
+  // Unchecked: pointers to things that live as long as this object and are safe to share by their own rules.
+  private let pool: OpaquePointer?
+  public let table: UnsafePointer<sb_host>
+  public let workers: Int
+
+  /// `workers` threads, the caller's included; `log` receives finished lines with level 0 (debug) to 2 (warning).
+  public init(
+    workers: Int, log: @escaping @Sendable (_ level: Int, _ text: String) -> Void = { _, _ in }
+  ) throws(BackendError) {
+    guard workers >= 1, let pool = sb_pool_create(UInt32(workers)) else {
+      throw BackendError(.outOfMemory, "the system gives no \(workers) threads; use fewer (backend.threads)")
+    }
+    self.pool = pool
+    self.workers = workers
+    // The table's `self` is the pool, so that parallel, team and scratch need no detour; the log is found beside it.
+    let context = Unmanaged.passRetained(HostBox(pool: pool, log: log)).toOpaque()
+    let table = UnsafeMutablePointer<sb_host>.allocate(capacity: 1)
+    table.initialize(to: sb_host())
+    table.pointee.struct_size = UInt32(MemoryLayout<sb_host>.size)
+    table.pointee.major = UInt16(SB_MAJOR)
+    table.pointee.minor = UInt16(SB_MINOR)
+    table.pointee.`self` = context
+    table.pointee.workers = UInt32(workers)
+    table.pointee.log = { box, level, text in
+      guard let box, let text else { return }
+      HostBox.from(box).log(Int(level), String(cString: text))
+    }
+    table.pointee.parallel = { box, items, item, context in
+      sb_pool_parallel(UnsafeMutableRawPointer(HostBox.from(box!).pool), items, item, context)
+    }
+    table.pointee.team = { box, member, context in
+      sb_pool_team(UnsafeMutableRawPointer(HostBox.from(box!).pool), member, context)
+    }
+    table.pointee.barrier = { sb_pool_barrier($0) }
+    table.pointee.scratch = { box, worker, bytes in
+      sb_pool_scratch(UnsafeMutableRawPointer(HostBox.from(box!).pool), worker, bytes)
+    }
+    table.pointee.recall = { box, key, bytes, count in
+      guard let key, let bytes, let count else { return sb_status(SB_INVALID) }
+      guard let found = HostBox.from(box!).store.withLock({ $0[String(cString: key)] }) else { return sb_status(SB_END) }
+      guard found.count <= count.pointee else { return sb_status(SB_INVALID) }
+      found.withUnsafeBytes { bytes.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+      count.pointee = UInt64(found.count)
+      return sb_status(SB_OK)
+    }
+    table.pointee.remember = { box, key, bytes, count in
+      guard let key, let bytes else { return sb_status(SB_INVALID) }
+      let copy = Array(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
+      HostBox.from(box!).store.withLock { $0[String(cString: key)] = copy }
+      return sb_status(SB_OK)
+    }
+    self.table = UnsafePointer(table)
+  }
+
+  /// The services of a host on the other side of the C contract, which outlives this object.
+  public init(borrowing table: UnsafePointer<sb_host>) {
+    self.table = table
+    workers = Int(table.pointee.workers)
+    pool = nil
+  }
+
+  deinit {
+    guard let pool else { return }
+    Unmanaged<HostBox>.fromOpaque(table.pointee.`self`).release()
+    UnsafeMutablePointer(mutating: table).deallocate()
+    sb_pool_destroy(pool)
+  }
+
+  /// How often work was forked over the pool: what tests count.
+  public var forkCount: Int { pool.map { Int(sb_pool_forks($0)) } ?? 0 }
+
+  /// Runs `body(item, worker)` for every item below `items`; an item's worker is fixed by its number.
+  public func parallel(_ items: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      var body = body
+      withUnsafeMutablePointer(to: &body) { pointer in
+        table.pointee.parallel(
+          table.pointee.`self`, UInt32(items),
+          { context, item, worker in
+            context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(Int(item), Int(worker))
+          }, pointer)
+      }
+    }
+  }
+}
+
+/// What the table's `self` points to.
+private final class HostBox: Sendable {
+  nonisolated(unsafe) let pool: OpaquePointer
+  let log: @Sendable (Int, String) -> Void
+  let store = Mutex<[String: [UInt8]]>([:])
+
+  init(pool: OpaquePointer, log: @escaping @Sendable (Int, String) -> Void) {
+    self.pool = pool
+    self.log = log
+  }
+
+  static func from(_ pointer: UnsafeMutableRawPointer) -> HostBox {
+    Unmanaged<HostBox>.fromOpaque(pointer).takeUnretainedValue()
+  }
+}
