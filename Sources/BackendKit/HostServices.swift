@@ -45,7 +45,9 @@ public final class HostServices: @unchecked Sendable {
     }
     table.pointee.recall = { box, key, bytes, count in
       guard let key, let bytes, let count else { return sb_status(SB_INVALID) }
-      guard let found = HostBox.from(box!).store.withLock({ $0[String(cString: key)] }) else { return sb_status(SB_END) }
+      guard let found = HostBox.from(box!).store.withLock({ $0[String(cString: key)] }) else {
+        return sb_status(SB_END)
+      }
       guard found.count <= count.pointee else { return sb_status(SB_INVALID) }
       found.withUnsafeBytes { bytes.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
       count.pointee = UInt64(found.count)
@@ -73,6 +75,9 @@ public final class HostServices: @unchecked Sendable {
     UnsafeMutablePointer(mutating: table).deallocate()
     sb_pool_destroy(pool)
   }
+
+  /// Tells the user something; `level` is 0 (debug) to 2 (warning).
+  public func log(_ level: Int, _ text: String) { table.pointee.log(table.pointee.`self`, Int32(level), text) }
 
   /// How often work was forked over the pool: what tests count.
   public var forkCount: Int { pool.map { Int(sb_pool_forks($0)) } ?? 0 }

@@ -1,0 +1,78 @@
+import SwitchbackABI
+public import SwitchbackBackendKit
+public import SwitchbackPrograms
+
+/// How a program will run: what is left of it, who runs what, and the bytes it takes. Known exactly before the first
+/// step.
+public struct ExecutionPlan: Sendable {
+  /// The program after the passes.
+  public let program: Program
+  /// One entry a call of `program`.
+  public let placements: [Placement]
+  package let segments: [ProgramSegment]
+  /// Backends' names, as in the chain.
+  public let backends: [String]
+  public internal(set) var reports: [CompiledReport] = []
+  public internal(set) var memory = MemoryUse()
+
+  public struct MemoryUse: Hashable, Sendable {
+    /// Temporaries and workspaces, sharing bytes where they can.
+    public var arena = 0
+    /// What the temporaries would take if none shared.
+    public var naive = 0
+    public var states = 0
+    public var inputs = 0
+    /// What executables keep themselves.
+    public var own = 0
+    /// Moved between memories in one run.
+    public var transferred = 0
+
+    public var planned: Int { arena + states + inputs + own }
+  }
+
+  public var segmentCount: Int { segments.count }
+  public internal(set) var transferCount = 0
+
+  /// For each call of `program` the index of its segment.
+  public var segmentOfCall: [Int] {
+    segments.enumerated().flatMap { index, segment in segment.calls.map { _ in index } }
+  }
+
+  package init(_ program: Program, chain: BackendChain, taps: Set<Int>) throws(ExecutionError) {
+    self.program = program.droppingDeadWork(keeping: taps)
+    placements = try chain.place(self.program)
+    segments = self.program.segments(placements, chain: chain, taps: taps)
+    backends = chain.links.map(\.name)
+  }
+
+  /// Covers routing and every choice the backends made: equal fingerprints and equal seeds mean equal bits.
+  public var fingerprint: String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    func mix(_ text: String) { for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
+    mix(program.description)
+    for (segment, report) in zip(segments, reports) {
+      mix("\(backends[segment.link]) \(segment.calls) \(report.fingerprint)")
+    }
+    return String(hash, radix: 16)
+  }
+
+  /// The one line that every start prints: nothing falls back silently.
+  public var summary: String {
+    var counts: [Int: Int] = [:]
+    for placement in placements { counts[placement.link, default: 0] += 1 }
+    let shares = counts.sorted { $0.key < $1.key }.map { "\($0.value) on \(backends[$0.key])" }
+    let where_ =
+      counts.count == 1
+      ? "\(placements.count) operations, all on \(backends[counts.keys.first!])"
+      : "\(placements.count) operations: \(shares.joined(separator: ", "))"
+    return "\(where_) · \(segments.count) segment\(segments.count == 1 ? "" : "s") · "
+      + "\(transferCount) transfers a step · \(Self.bytes(memory.planned)) planned"
+  }
+
+  /// Bytes for people: `38.2 MB`.
+  public static func bytes(_ count: Int) -> String {
+    if count < 10_000 { return "\(count) B" }
+    let (value, unit) = count < 1_000_000 ? (Double(count) / 1e3, "kB") : (Double(count) / 1e6, "MB")
+    return "\((value * 10).rounded() / 10) \(unit)"
+  }
+}

@@ -1,0 +1,52 @@
+import SwitchbackBackendKit
+import SwitchbackPrograms
+
+/// Who runs one call, and why those before it in the chain do not.
+public struct Placement: Hashable, Sendable {
+  /// Index into the chain.
+  public var link: Int
+  /// The backends that declined, with their reasons.
+  public var declined: [String: String]
+}
+
+extension BackendChain {
+  /// For each call the first device of the chain that accepts it.
+  package func place(_ program: Program) throws(ExecutionError) -> [Placement] {
+    let whole = Segment(program)
+    var answers: [[Verdict]] = []
+    for link in links {
+      do {
+        answers.append(try link.device.query(whole))
+      } catch {
+        throw ExecutionError(error, backend: link.name, segment: whole)
+      }
+    }
+    var placements: [Placement] = []
+    for (index, call) in program.calls.enumerated() {
+      var declined: [String: String] = [:]
+      var chosen: Int?
+      for (link, verdicts) in answers.enumerated() where chosen == nil {
+        switch verdicts[index] {
+        case .decline(let reason): declined[links[link].name] = reason
+        case .accept: chosen = link
+        case .acceptWithPrevious:
+          if placements.last?.link == link {
+            chosen = link
+          } else {
+            declined[links[link].name] = "only together with the operation before it"
+          }
+        }
+      }
+      guard let chosen else {
+        let types = call.inputs.map { program.values[$0].type.description }.joined(separator: ", ")
+        let reasons = declined.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
+        throw ExecutionError(
+          .unsupported,
+          "no backend of the chain runs \(call.label) of \(types) (\(reasons)). Add one that does to backend.fallback, "
+            + "such as reference", label: call.label)
+      }
+      placements.append(Placement(link: chosen, declined: declined))
+    }
+    return placements
+  }
+}

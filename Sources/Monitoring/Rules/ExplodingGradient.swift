@@ -1,0 +1,61 @@
+/// δ grows towards the input by decades, or a step changes a layer by more than the layer itself.
+public struct ExplodingGradient: Rule {
+  public let name = "explodingGradient"
+  /// Growth of ‖δ‖ from the last layer to the largest, in decades, that counts as exploding.
+  public var decades: Double
+  /// ‖ΔW‖ / ‖W‖ that counts as exploding.
+  public var updateRatio: Double
+  /// Steps at the start in which large updates are normal (normalization, adaptive optimizers).
+  public var warmUp: Int
+  private var growth: Persistence
+  private var ratio: Persistence
+
+  public init(decades: Double = 3, updateRatio: Double = 1, warmUp: Int = 20, observations: Int = 5) {
+    (self.decades, self.updateRatio, self.warmUp) = (decades, updateRatio, warmUp)
+    growth = Persistence(needed: observations)
+    ratio = Persistence(needed: observations)
+  }
+
+  public mutating func observe(_ rows: ProbeRows) -> Finding? {
+    guard rows.isFinite else { return nil }
+    let flow = GradientFlow(rows)
+    let isGrown = flow.largest > 1e-30 && flow.grownDecades >= decades
+    let ratios = updateRatios(rows)
+    let worst = ratios.max { $0.ratio < $1.ratio }
+    let isTorn = rows.step > warmUp && (worst?.ratio ?? 0) > updateRatio
+    let (opensGrowth, opensRatio) = (growth.opens(isGrown), ratio.opens(isTorn))
+    if opensGrowth, let first = flow.layers.first {
+      return Finding(
+        rule: name, severity: .error, step: rows.step,
+        layers: flow.layers.filter { $0.norm >= flow.layers.last!.norm * pow10(decades) }.map(\.path),
+        evidence: [
+          "decades": flow.grownDecades, "gateDecades": flow.gateDecades, "weightDecades": flow.weightDecades,
+          "largestNorm": flow.largest,
+        ],
+        message: "Between the loss and \(first.path) the gradient grows \(shortened(pow10(flow.grownDecades)))× "
+          + "(\(rounded(flow.grownDecades)) decades over \(flow.layers.count) layers; weights "
+          + "\(rounded(flow.weightDecades)), gates \(rounded(flow.gateDecades))). The weights are too large for the "
+          + "activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not cure an initialization.")
+    }
+    if opensRatio, let worst {
+      return Finding(
+        rule: name, severity: .error, step: rows.step,
+        layers: ratios.filter { $0.ratio > updateRatio }.map(\.path),
+        evidence: ["updateRatio": worst.ratio],
+        message: "A step changes \(worst.path) by \(shortened(worst.ratio)) times its own size (healthy: about 1e-3). "
+          + "Lower training.optimizer.learning_rate.")
+    }
+    return nil
+  }
+
+  private func updateRatios(_ rows: ProbeRows) -> [(path: String, ratio: Double)] {
+    var norms: [String: Double] = [:]
+    for (probe, statistics) in rows.rows where probe.kind == .parameter && probe.rank >= 2 {
+      norms[probe.path] = statistics.l2
+    }
+    return rows.rows.compactMap { probe, statistics in
+      guard probe.kind == .parameterUpdate, let norm = norms[probe.path], norm > 0 else { return nil }
+      return (probe.path, statistics.l2 / norm)
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/// Something wrong with the gradients: the rule that saw it, since when, which layers, and the numbers.
+public struct Finding: Hashable, Sendable, Codable {
+  public enum Severity: String, Hashable, Sendable, Codable {
+    case warning, error
+  }
+
+  public var rule: String
+  public var severity: Severity
+  public var step: Int
+  /// Paths of the layers concerned, from the input.
+  public var layers: [String]
+  public var evidence: [String: Double]
+  /// The finding in plain words, made from the evidence.
+  public var message: String
+
+  public init(
+    rule: String, severity: Severity, step: Int, layers: [String], evidence: [String: Double], message: String
+  ) {
+    (self.rule, self.severity, self.step) = (rule, severity, step)
+    (self.layers, self.evidence, self.message) = (layers, evidence, message)
+  }
+}
+
+/// Watches the rows of a run; answers once when a fault opens, and again only after it was gone.
+public protocol Rule: Sendable {
+  /// The trouble it finds: `vanishingGradient`.
+  var name: String { get }
+  mutating func observe(_ rows: ProbeRows) -> Finding?
+}
+
+/// Tells a lasting fault from a single odd batch: open after `needed` observations in a row, closed after as many
+/// without.
+struct Persistence: Sendable {
+  var needed: Int
+  private var streak = 0
+  private var calm = 0
+  private var isOpen = false
+
+  init(needed: Int) { self.needed = needed }
+
+  /// Whether the fault opens with this observation.
+  mutating func opens(_ isBad: Bool) -> Bool {
+    streak = isBad ? streak + 1 : 0
+    calm = isBad ? 0 : calm + 1
+    if calm >= needed { isOpen = false }
+    guard !isOpen, streak >= needed else { return false }
+    isOpen = true
+    return true
+  }
+}

@@ -1,0 +1,27 @@
+/// A loss or gradient that is infinite or not a number. The update was held back, so the weights of the last good step
+/// survive; who replays the step fills in the operation that made the first such value.
+public struct NonFinite: Rule {
+  public let name = "nonFinite"
+  private var isOpen = false
+
+  public init() {}
+
+  public mutating func observe(_ rows: ProbeRows) -> Finding? {
+    let isBad = !rows.isFinite
+    defer { isOpen = isBad }
+    guard isBad, !isOpen else { return nil }
+    let bad = rows.rows.filter { !$0.statistics.isFinite }
+    var layers: [String] = []
+    for row in bad where !layers.contains(layerPath(row.probe.path)) { layers.append(layerPath(row.probe.path)) }
+    return Finding(
+      rule: name, severity: .error, step: rows.step, layers: layers,
+      evidence: [
+        "loss": rows.loss, "nans": bad.reduce(0) { $0 + $1.statistics.nans },
+        "infinities": bad.reduce(0) { $0 + $1.statistics.infinities },
+      ],
+      message: "The loss or a gradient is infinite or not a number. The step was not applied: the weights are those of "
+        + "the last good step.")
+  }
+
+  private func layerPath(_ path: String) -> String { String(path.split(separator: "/").first ?? "") }
+}
