@@ -82,6 +82,8 @@ let package = Package(
 
     // MARK: Tests
     tests("Programs", ["SwitchbackPrograms"]),
+    tests("BackendKit", ["SwitchbackBackendKit"]),
+    tests("Execution", ["SwitchbackExecution"]),
     tests("Datasets", ["SwitchbackDatasets"]),
   ],
   swiftLanguageModes: [.v6],

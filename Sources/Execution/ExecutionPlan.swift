@@ -61,11 +61,11 @@ public struct ExecutionPlan: Sendable {
     var counts: [Int: Int] = [:]
     for placement in placements { counts[placement.link, default: 0] += 1 }
     let shares = counts.sorted { $0.key < $1.key }.map { "\($0.value) on \(backends[$0.key])" }
-    let where_ =
+    let placement =
       counts.count == 1
       ? "\(placements.count) operations, all on \(backends[counts.keys.first!])"
       : "\(placements.count) operations: \(shares.joined(separator: ", "))"
-    return "\(where_) · \(segments.count) segment\(segments.count == 1 ? "" : "s") · "
+    return "\(placement) · \(segments.count) segment\(segments.count == 1 ? "" : "s") · "
       + "\(transferCount) transfers a step · \(Self.bytes(memory.planned)) planned"
   }
 

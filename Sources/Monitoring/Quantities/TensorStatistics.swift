@@ -1,4 +1,4 @@
-public import SwitchbackPrograms
+import SwitchbackPrograms
 
 /// The numbers of one `statistics` operation.
 public struct TensorStatistics: Hashable, Sendable {

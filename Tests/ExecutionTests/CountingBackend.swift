@@ -1,0 +1,76 @@
+import SwitchbackABI
+import SwitchbackBackendKit
+import SwitchbackPrograms
+import Synchronization
+
+/// A backend that computes nothing and counts everything: what planner and executor are tested with.
+final class CountingBackend: ComputeBackend, Sendable {
+  struct Counts: Sendable {
+    var compiled: [Segment] = []
+    var runs = 0
+    var bytesIn = 0
+    var bytesOut = 0
+    var allocated = 0
+  }
+
+  let identity: BackendIdentity
+  let info: DeviceInfo
+  /// Names of the operations it accepts; `nil`: all.
+  let accepts: Set<String>?
+  let workspace: Int
+  let counts = Mutex(Counts())
+
+  init(
+    _ name: String, accepts: Set<String>? = nil, workspace: Int = 0, _ configure: (inout DeviceInfo) -> Void = { _ in }
+  ) {
+    identity = BackendIdentity(name: name, version: "1")
+    var info = DeviceInfo(name: name)
+    configure(&info)
+    (self.info, self.accepts, self.workspace) = (info, accepts, workspace)
+  }
+
+  func devices() throws(BackendError) -> [DeviceInfo] { [info] }
+
+  func open(device index: Int, options: [String: String], host: HostServices) throws(BackendError) -> any ComputeDevice
+  {
+    Device(self)
+  }
+
+  final class Device: ComputeDevice {
+    let backend: CountingBackend
+    var info: DeviceInfo { backend.info }
+    init(_ backend: CountingBackend) { self.backend = backend }
+
+    func query(_ segment: Segment) throws(BackendError) -> [Verdict] {
+      segment.calls.map {
+        backend.accepts?.contains($0.operation.name) ?? true ? .accept() : .decline("not counted here")
+      }
+    }
+
+    func compile(_ segment: Segment) throws(BackendError) -> any Executable {
+      backend.counts.withLock { $0.compiled.append(segment) }
+      return Compiled(backend, .ungrouped(segment, workspaceByteCount: backend.workspace))
+    }
+
+    func allocate(byteCount: Int) throws(BackendError) -> sb_view {
+      backend.counts.withLock { $0.allocated += byteCount }
+      return sb_view(buffer: OpaquePointer(bitPattern: 1), offset: 0, bytes: UInt64(byteCount), host: nil)
+    }
+
+    func copy(from source: sb_view, to target: sb_view) throws(BackendError) {
+      backend.counts.withLock {
+        if target.buffer != nil { $0.bytesIn += Int(target.bytes) } else { $0.bytesOut += Int(source.bytes) }
+      }
+    }
+  }
+
+  final class Compiled: Executable {
+    let backend: CountingBackend
+    let report: CompiledReport
+    init(_ backend: CountingBackend, _ report: CompiledReport) { (self.backend, self.report) = (backend, report) }
+    func run(_ arguments: borrowing RunArguments) throws(BackendError) -> UInt64 {
+      backend.counts.withLock { $0.runs += 1 }
+      return 0
+    }
+  }
+}

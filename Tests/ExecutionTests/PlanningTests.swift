@@ -1,0 +1,150 @@
+import SwitchbackBackendKit
+import SwitchbackExecution
+import SwitchbackPrograms
+import Testing
+
+/// x·w + b → relu → sum of squares, with the update of w: seven calls, one of them dead.
+private func smallProgram() throws -> Program {
+  var builder = ProgramBuilder(name: "small")
+  let x = builder.input("x", .float32([4, 3]))
+  let w = builder.state("w", .float32([3, 5]))
+  builder.path = "layers.0.dense"
+  let product = try builder.append(MatrixMultiplication(), x, w)
+  let gate = try builder.append(Unary(.relu), product)
+  _ = try builder.append(Unary(.tanh), product)
+  builder.path = "loss"
+  let loss = try builder.append(Reduce(.sumSquares, axes: [0, 1]), gate)
+  let gradients = try builder.gradients(of: loss, for: [w])
+  let rate = builder.step("learningRate", .float32([]))
+  let finite = try builder.append(AllFinite(), gradients[w.id]!)
+  _ = try builder.append(SGDUpdate(), [w, gradients[w.id]!, rate, finite])
+  builder.output("loss", loss)
+  return builder.build()
+}
+
+private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
+  let host = try HostServices(workers: 1)
+  return BackendChain(
+    try backends.map { .init(name: $0.identity.name, device: try $0.open(device: 0, options: [:], host: host)) },
+    host: host)
+}
+
+@Suite struct PlanningTests {
+  @Test("dead calls go, and results that nothing reads are not written")
+  func deadWork() throws {
+    let program = try smallProgram()
+    let live = program.droppingDeadWork()
+    #expect(live.calls.count == program.calls.count - 1)
+    #expect(!live.calls.contains { ($0.operation as? Unary)?.function == .tanh })
+    let update = try #require(live.calls.first { $0.operation is SGDUpdate })
+    #expect(update.outputs == [1, nil])
+    let tanh = try #require(program.calls.first { ($0.operation as? Unary)?.function == .tanh }?.outputs[0])
+    #expect(program.droppingDeadWork(keeping: [tanh]).calls.count == program.calls.count)
+  }
+
+  @Test("one backend that takes all makes one segment, and private values are temporaries")
+  func oneSegment() throws {
+    let backend = CountingBackend("all")
+    let executor = try ProgramExecutor(try smallProgram(), on: try chain([backend]), states: StateStore())
+    #expect(executor.plan.segmentCount == 1)
+    #expect(executor.plan.transferCount == 0)
+    try executor.run()
+    try executor.run()
+    backend.counts.withLock { counts in
+      #expect(counts.runs == 2)
+      #expect(counts.compiled.count == 1)
+      let roles = counts.compiled[0].values.map(\.role)
+      #expect(roles.filter { $0 == .output }.count == 1)
+      #expect(roles.filter { $0 == .state }.count == 1)
+    }
+  }
+
+  @Test("a backend of two operations splits the program; what it declines is said")
+  func split() throws {
+    let first = CountingBackend("first", accepts: ["matmul"])
+    let second = CountingBackend("second")
+    let executor = try ProgramExecutor(try smallProgram(), on: try chain([first, second]), states: StateStore())
+    let plan = executor.plan
+    #expect(plan.segmentCount == 4)
+    let relu = try #require(plan.program.calls.firstIndex { $0.operation is Unary })
+    #expect(plan.placements[relu].link == 1)
+    #expect(plan.placements[relu].declined == ["first": "not counted here"])
+    #expect(plan.summary.contains("2 on first"))
+  }
+
+  @Test("without a fallback an operation that nobody takes is an error by name")
+  func noFallback() throws {
+    let only = CountingBackend("only", accepts: ["matmul"])
+    let error = #expect(throws: ExecutionError.self) {
+      _ = try ProgramExecutor(try smallProgram(), on: try chain([only]), states: StateStore())
+    }
+    #expect(error?.label == "layers.0.dense/unary")
+    #expect(error?.message.contains("not counted here") == true)
+  }
+
+  @Test("maxOperations caps a segment")
+  func cap() throws {
+    let backend = CountingBackend("one") { $0.maxOperations = 1 }
+    let program = try smallProgram()
+    let executor = try ProgramExecutor(program, on: try chain([backend]), states: StateStore())
+    #expect(executor.plan.segmentCount == program.droppingDeadWork().calls.count)
+  }
+
+  @Test("private memory gets each input once, and gives back states and outputs")
+  func transfers() throws {
+    let device = CountingBackend("device") { $0.hasPrivateMemory = true }
+    let executor = try ProgramExecutor(try smallProgram(), on: try chain([device]), states: StateStore())
+    try executor.run()
+    let (x, w, scalar) = (4 * 3 * 4, 3 * 5 * 4, 4)
+    device.counts.withLock { counts in
+      #expect(counts.bytesIn == x + w + scalar)
+      #expect(counts.bytesOut == w + scalar)
+      #expect(counts.allocated >= x + w)
+    }
+    #expect(executor.plan.memory.transferred == x + 2 * w + 2 * scalar)
+  }
+
+  @Test("a value that crosses to another memory is copied once, however many read it")
+  func crossing() throws {
+    let device = CountingBackend("device", accepts: ["unary"]) { $0.hasPrivateMemory = true }
+    let host = CountingBackend("host")
+    let executor = try ProgramExecutor(try smallProgram(), on: try chain([device, host]), states: StateStore())
+    // The product goes there, the relu comes back and serves the loss, the gate and nothing else.
+    #expect(executor.plan.transferCount == 2)
+  }
+
+  @Test("programs that name a state share it, and differing types are refused")
+  func sharedStates() throws {
+    let states = StateStore()
+    let backend = CountingBackend("all")
+    _ = try ProgramExecutor(try smallProgram(), on: try chain([backend]), states: states)
+    #expect(states.states.count == 1)
+    #expect(throws: ExecutionError.self) { try states.state("w", .float32([5, 3])) }
+  }
+}
+
+@Suite struct MemoryPlanTests {
+  @Test("blocks alive together never overlap, blocks apart share", arguments: 1...20)
+  func random(seed: Int) {
+    var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15
+    func next(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    let blocks = (0..<40).map { _ in
+      let birth = next(30)
+      return MemoryPlan.Block(byteCount: next(5000), birth: birth, death: birth + next(8))
+    }
+    let plan = MemoryPlan(blocks)
+    for (i, a) in blocks.enumerated() {
+      #expect(plan.offsets[i] % 64 == 0)
+      #expect(plan.offsets[i] + a.byteCount <= plan.byteCount)
+      for (j, b) in blocks.enumerated() where j < i && a.birth <= b.death && b.birth <= a.death {
+        let apart =
+          plan.offsets[i] + a.byteCount <= plan.offsets[j] || plan.offsets[j] + b.byteCount <= plan.offsets[i]
+        #expect(apart, "blocks \(i) and \(j) overlap")
+      }
+    }
+    #expect(plan.byteCount < blocks.reduce(0) { $0 + $1.byteCount })
+  }
+}
