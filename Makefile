@@ -1,0 +1,43 @@
+# Switchback: `make train` and `make test` are all a fresh Debian or Ubuntu machine with Swift needs.
+
+SWIFT ?= swift
+TRAITS := $(shell sh .make/traits.sh)
+SWIFT_FLAGS := -c release $(if $(TRAITS),--traits $(TRAITS),--disable-default-traits)
+BINARY := .build/release/switchback
+
+.DEFAULT_GOAL := build
+.PHONY: build train test test-all bench format lint clean packages
+
+# Installs what is missing (with sudo only where not root) and says so; does nothing where all is there.
+packages:
+	@sh .make/install-packages.sh
+
+build: packages
+	@sh .make/traits.sh --explain
+	$(SWIFT) build $(SWIFT_FLAGS)
+
+# The main job on real data, with a live display; prints where the report is.
+train: build
+	$(BINARY) train configs/fashion-cnn.yaml
+
+# The fast tests: minutes.
+test: packages lint
+	@sh .make/traits.sh --explain
+	$(SWIFT) test $(SWIFT_FLAGS) --parallel
+
+# Everything, the long ones by name: accuracies on the real MNIST, kills and resumes, lockstep of three seeds.
+test-all: packages lint
+	SWITCHBACK_LONG_TESTS=1 $(SWIFT) test $(SWIFT_FLAGS)
+
+# Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
+bench: build
+	sh Benchmarks/run.sh
+
+format:
+	$(SWIFT) format -i -r Package.swift Sources Backends Tests
+
+lint:
+	$(SWIFT) format lint --strict -r Package.swift Sources Backends Tests
+
+clean:
+	rm -rf .build
