@@ -83,6 +83,7 @@ let package = Package(
     // MARK: Tests
     tests("Programs", ["SwitchbackPrograms"]),
     tests("Datasets", ["SwitchbackDatasets"]),
+    tests("NeuralNetworks", ["SwitchbackNeuralNetworks"], exclude: ["Snapshots"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x
