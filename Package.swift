@@ -85,6 +85,7 @@ let package = Package(
     tests("BackendKit", ["SwitchbackBackendKit"]),
     tests("Execution", ["SwitchbackExecution"]),
     tests("Datasets", ["SwitchbackDatasets"]),
+    tests("NeuralNetworks", ["SwitchbackNeuralNetworks"], exclude: ["Snapshots"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

@@ -316,12 +316,15 @@ public struct Select: TensorOperation {
 }
 
 /// The same values in another element type; floats round to nearest even, and to integers towards zero.
-public struct Cast: TensorOperation {
+public struct Cast: ElementTypedOperation {
   public static let name = "cast"
   public static let law = "y = x as another element type"
   public var to: ElementType
 
   public init(to: ElementType) { self.to = to }
+
+  public var elementType: ElementType { to }
+  public func with(elementType: ElementType) -> Cast { Cast(to: elementType) }
 
   public static var samples: [OperationSample] {
     [

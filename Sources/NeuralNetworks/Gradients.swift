@@ -1,0 +1,89 @@
+import SwitchbackPrograms
+
+/// A training step that has run backward and has not changed a weight yet.
+struct Gradients {
+  var builder: ProgramBuilder
+  let loss: Value
+  let correct: Value?
+  let parameters: [Parameter]
+  /// The trainable weights.
+  let pairs: [(parameter: Parameter, gradient: Value)]
+  let activations: [ActivationTrace]
+  let objectiveStates: [InitialState]
+
+  /// Declares a state for the sum of each gradient.
+  mutating func accumulators() -> [(state: InitialState, value: Value)] {
+    pairs.map { pair in
+      let state = InitialState(
+        name: "accumulator/\(pair.parameter.name)", type: pair.parameter.type, initializer: .zeros)
+      return (state, builder.state(state.name, state.type))
+    }
+  }
+
+  /// accumulator ← accumulator + gradient
+  mutating func accumulate() throws(ProgramError) {
+    for (pair, accumulator) in zip(pairs, accumulators()) {
+      builder.path = pair.parameter.path
+      let sum = try builder.append(Binary(.add), accumulator.value, pair.gradient)
+      try builder.append(Assign(), [accumulator.value, sum])
+    }
+  }
+
+  /// accumulator ← 0
+  mutating func reset(_ accumulators: [Value]) throws(ProgramError) {
+    for (pair, accumulator) in zip(pairs, accumulators) {
+      builder.path = pair.parameter.path
+      let zeros = Fill(value: 0, shape: accumulator.shape.extents, elementType: accumulator.type.elementType)
+      try builder.append(Assign(), [accumulator, builder.append(zeros)])
+    }
+  }
+
+  /// e ← w + m·(e − w)
+  mutating func average() throws(ProgramError) -> [InitialState] {
+    let momentum = builder.step("averageMomentum", .float32([]))
+    var states: [InitialState] = []
+    for (parameter, _) in pairs {
+      builder.path = parameter.path
+      let state = InitialState(
+        name: "ema/\(parameter.name)", type: parameter.type, initializer: parameter.initializer,
+        randomName: parameter.name)
+      let average = builder.state(state.name, state.type)
+      let distance = try builder.append(Binary(.subtract), average, parameter.value)
+      let kept = try builder.append(Binary(.multiply), distance, momentum)
+      let moved = try builder.append(Binary(.add), parameter.value, kept)
+      try builder.append(Assign(), [average, moved])
+      states.append(state)
+    }
+    return states
+  }
+
+  mutating func finishOutputs() {
+    builder.output("loss", loss)
+    if let correct { builder.output("correct", correct) }
+  }
+}
+
+extension ProgramBuilder {
+  /// Moves each call from `first` on to right behind the last call that makes one of its operands, so that what a
+  /// probe reads need not be kept until the end of the step. A call that reads a state stays where it is.
+  mutating func placeBehindProducers(callsFrom first: Int) {
+    var place: [Int: Int] = [:]
+    for (index, call) in program.calls[..<first].enumerated() {
+      for output in call.outputs { if let output { place[output] = index } }
+    }
+    var placed: [[Program.Call]] = Array(repeating: [], count: first)
+    var last: [Program.Call] = []
+    for call in program.calls[first...] {
+      let readsState = call.inputs.contains { program.values[$0].role == .state }
+      let producers = call.inputs.map { id in program.values[id].role == .temporary ? place[id] : -1 }
+      let latest = producers.contains(nil) ? nil : producers.compactMap { $0 }.max()
+      guard !readsState, let latest, latest >= 0 else {
+        last.append(call)
+        continue
+      }
+      placed[latest].append(call)
+      for output in call.outputs { if let output { place[output] = latest } }
+    }
+    program.calls = zip(program.calls[..<first], placed).flatMap { [$0] + $1 } + last
+  }
+}

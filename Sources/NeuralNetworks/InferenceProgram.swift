@@ -1,0 +1,46 @@
+import SwitchbackPrograms
+
+/// A model without training: what it answers, and how right it is.
+public struct InferenceProgram: Sendable {
+  /// Input `images`; output `predictions`, after the last activation. An evaluation has the input `labels` too, and
+  /// the outputs `lossSum` f32 `[]` (over the batch, without class weights and regularizers), `correct` f32 `[]` where
+  /// labels are classes, and `regularization` f32 `[]` where weights have regularizers.
+  public let program: Program
+  /// All weights, in the order of the layers. Their values come from a training or a file.
+  public let parameters: [Parameter]
+
+  /// A program that predicts. `sampleShape` is without the batch: `[28, 28, 1]`.
+  public static func build(
+    _ model: Sequential, sampleShape: Shape, batchSize: Int, inputName: String = "images"
+  ) throws(ProgramError) -> InferenceProgram {
+    var traced = try TracedModel(
+      model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, programName: "predict",
+      isTraining: false)
+    traced.builder.output("predictions", traced.output)
+    return InferenceProgram(program: traced.builder.build(), parameters: traced.parameters)
+  }
+}
+
+extension TrainingStep {
+  /// The program that evaluates the model on a labelled batch.
+  public func evaluation(batchSize: Int) throws(ProgramError) -> InferenceProgram {
+    var traced = try TracedModel(
+      model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, programName: "evaluate",
+      isTraining: false)
+    let objective = Objective(loss: loss, targets: targets, classWeights: [])
+    let result = try objective(traced.output, in: &traced.builder)
+    traced.builder.path = "loss"
+    let sum = try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)
+    let penalty = try traced.penalty()
+    traced.builder.output("predictions", traced.output)
+    traced.builder.output("lossSum", sum)
+    if let correct = result.correct { traced.builder.output("correct", correct) }
+    if let penalty { traced.builder.output("regularization", penalty) }
+    return InferenceProgram(program: traced.builder.build(), parameters: traced.parameters)
+  }
+
+  /// The program that predicts for a batch without labels.
+  public func inference(batchSize: Int) throws(ProgramError) -> InferenceProgram {
+    try InferenceProgram.build(model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName)
+  }
+}

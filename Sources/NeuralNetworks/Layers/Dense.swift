@@ -1,0 +1,45 @@
+import SwitchbackPrograms
+
+/// `y = activation(x · kernel + bias)`: x `[N, in]`, kernel `[in, units]`, bias `[units]`, y `[N, units]`.
+public struct Dense: Layer {
+  public var units: Int
+  public var activation: ActivationFunction
+  public var useBias: Bool
+  public var kernelInitializer: Initializer
+  public var biasInitializer: Initializer
+  public var kernelRegularizer: Regularizer?
+  public var biasRegularizer: Regularizer?
+  public var name: String?
+  public var kind: String { "dense" }
+
+  public init(
+    _ units: Int, activation: ActivationFunction = .linear, useBias: Bool = true,
+    kernelInitializer: Initializer = .glorotUniform, biasInitializer: Initializer = .zeros,
+    kernelRegularizer: Regularizer? = nil, biasRegularizer: Regularizer? = nil, name: String? = nil
+  ) {
+    self.units = units
+    self.activation = activation
+    self.useBias = useBias
+    self.kernelInitializer = kernelInitializer
+    self.biasInitializer = biasInitializer
+    self.kernelRegularizer = kernelRegularizer
+    self.biasRegularizer = biasRegularizer
+    self.name = name
+  }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.require(units > 0, "units must be positive, not \(units)")
+    guard input.shape.rank == 2 else {
+      throw context.mismatch(
+        input, takes: "rows [N, features]", hint: input.shape.rank > 2 ? "put a flatten between" : "")
+    }
+    let kernel = try context.parameter(
+      "kernel", [input.shape[1], units], initializer: kernelInitializer, regularizer: kernelRegularizer)
+    var value = try context.append(MatrixMultiplication(), input, kernel)
+    if useBias {
+      let bias = try context.parameter("bias", [units], initializer: biasInitializer, regularizer: biasRegularizer)
+      value = try context.append(Binary(.add), value, bias)
+    }
+    return try context.activate(value, activation)
+  }
+}

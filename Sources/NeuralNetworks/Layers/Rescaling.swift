@@ -1,0 +1,20 @@
+import SwitchbackPrograms
+
+/// `y = x · scale + offset`, such as `Rescaling(1 / 255)` for bytes.
+public struct Rescaling: Layer {
+  public var scale: Double
+  public var offset: Double
+  public var name: String?
+  public var kind: String { "rescaling" }
+
+  public init(_ scale: Double, offset: Double = 0, name: String? = nil) {
+    self.scale = scale
+    self.offset = offset
+    self.name = name
+  }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    let scaled = try context.append(Binary(.multiply), input, context.constant(scale))
+    return offset == 0 ? scaled : try context.append(Binary(.add), scaled, context.constant(offset))
+  }
+}

@@ -1,0 +1,83 @@
+import SwitchbackPrograms
+
+/// What the labels of a batch are.
+public enum Targets: Hashable, Sendable {
+  /// One class a sample, i32 `[N]`; the program turns them into what the loss needs.
+  case classes
+  /// Numbers shaped like the predictions, f32 `[N, …]`.
+  case values
+}
+
+/// What a model says of a batch, as a loss sees it.
+public struct Predictions: Sendable {
+  public enum Gate: Sendable { case softmax, sigmoid, none }
+
+  /// The model's output, `[N, …]`.
+  public let values: Value
+  /// What the model ends with.
+  public let gate: Gate
+  /// What entered that gate; the values themselves where there is none.
+  public let logits: Value
+
+  init(_ values: Value, in builder: ProgramBuilder) {
+    self.values = values
+    let maker = builder.program.calls.last { $0.outputs.contains(values.id) }
+    if let softmax = maker?.operation as? Softmax, softmax.axis == values.shape.rank - 1 {
+      gate = .softmax
+    } else if let unary = maker?.operation as? Unary, unary.function == .sigmoid {
+      gate = .sigmoid
+    } else {
+      gate = .none
+    }
+    logits = gate == .none ? values : builder.value(maker!.inputs[0])
+  }
+}
+
+/// How far predictions are from their targets.
+public protocol Loss: Sendable {
+  /// Keras's word in lowerCamel.
+  var name: String { get }
+  /// What the labels are unless the user says otherwise.
+  var targets: Targets { get }
+  /// Whether the model's output is to be read as logits, though it ends with no gate (Keras's `from_logits`).
+  var fromLogits: Bool { get }
+  /// The loss of each sample, `[N]`. `targets` has the predictions' shape.
+  func callAsFunction(
+    _ predictions: Predictions, _ targets: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value
+}
+
+extension Loss {
+  public var fromLogits: Bool { false }
+}
+
+extension ProgramBuilder {
+  /// The mean over all axes but the first.
+  mutating func meanOverFeatures(_ value: Value) throws(ProgramError) -> Value {
+    value.shape.rank < 2 ? value : try append(Reduce(.mean, axes: Array(1..<value.shape.rank)), value)
+  }
+
+  /// `value · factor`
+  mutating func scale(_ value: Value, by factor: Double) throws(ProgramError) -> Value {
+    try append(Binary(.multiply), value, scalar(factor, value.type.elementType))
+  }
+
+  /// Kept within the bounds; the gradient is 0 outside.
+  mutating func clamp(_ value: Value, _ low: Double, _ high: Double) throws(ProgramError) -> Value {
+    let raised = try append(Binary(.maximum), value, scalar(low, value.type.elementType))
+    return try append(Binary(.minimum), raised, scalar(high, value.type.elementType))
+  }
+
+  /// `targets · (1 − smoothing) + smoothing · share` (Szegedy et al., 2016, §7).
+  mutating func smooth(_ targets: Value, _ smoothing: Double, share: Double) throws(ProgramError) -> Value {
+    guard smoothing != 0 else { return targets }
+    guard smoothing > 0, smoothing <= 1 else {
+      throw ProgramError("labelSmoothing must lie in 0 … 1, not be \(smoothing)", path: path)
+    }
+    let scaled = try scale(targets, by: 1 - smoothing)
+    return try append(Binary(.add), scaled, scalar(smoothing * share, targets.type.elementType))
+  }
+}
+
+/// Probabilities are kept this far from 0 and 1 before a logarithm (Keras's `epsilon`).
+let probabilityEpsilon = 1e-7

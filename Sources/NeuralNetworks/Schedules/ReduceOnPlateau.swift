@@ -1,0 +1,61 @@
+/// Lowers the learning rate when a watched number, such as the validation loss, no longer falls (Keras's
+/// `ReduceLROnPlateau`). It remembers, so it is a value that the loop keeps and a checkpoint stores.
+public struct ReduceOnPlateau: Hashable, Codable, Sendable {
+  /// What the rate is multiplied with each time.
+  public var factor: Double
+  /// How many observations without improvement are borne.
+  public var patience: Int
+  /// By how much the number must fall to count.
+  public var minimumDelta: Double
+  /// How many observations after a reduction are not judged.
+  public var cooldown: Int
+  /// The rate is never reduced below this.
+  public var minimumLearningRate: Double
+  /// Whether the number should rise, as an accuracy does.
+  public var isMaximized: Bool
+
+  /// The product of all reductions so far.
+  public private(set) var scale = 1.0
+  private var best: Double?
+  private var waited = 0
+  private var cooling = 0
+
+  public init(
+    factor: Double = 0.1, patience: Int = 10, minimumDelta: Double = 1e-4, cooldown: Int = 0,
+    minimumLearningRate: Double = 0, isMaximized: Bool = false
+  ) {
+    self.factor = factor
+    self.patience = patience
+    self.minimumDelta = minimumDelta
+    self.cooldown = cooldown
+    self.minimumLearningRate = minimumLearningRate
+    self.isMaximized = isMaximized
+  }
+
+  /// Takes the next value of the watched number, once an epoch; answers whether the rate was reduced.
+  @discardableResult
+  public mutating func observe(_ number: Double) -> Bool {
+    if cooling > 0 {
+      cooling -= 1
+      waited = 0
+    }
+    let value = isMaximized ? -number : number
+    if best.map({ value < $0 - minimumDelta }) ?? !value.isNaN {
+      best = value
+      waited = 0
+      return false
+    }
+    guard cooling == 0 else { return false }
+    waited += 1
+    guard waited >= patience else { return false }
+    scale *= factor
+    cooling = cooldown
+    waited = 0
+    return true
+  }
+
+  /// The rate to use where the schedule says `scheduled`.
+  public func learningRate(_ scheduled: Double) -> Double {
+    max(scheduled * scale, min(scheduled, minimumLearningRate))
+  }
+}

@@ -1,0 +1,65 @@
+import SwitchbackPrograms
+
+/// A traced gate with the gradients on both its sides.
+public struct ActivationTrace: Sendable {
+  /// The layer, `layers.2.conv2d`.
+  public let path: String
+  /// `relu`, `softmax`, `linear`, …
+  public let function: String
+  public let preActivation: Value
+  public let output: Value
+  /// δ after the gate on the way back: the gradient of the pre-activation. `nil` where no weight lies before it.
+  public let preActivationGradient: Value?
+  /// δ before the gate: the gradient of the activation's output. `nil` for the last layer where the loss is fused with
+  /// its softmax or sigmoid: the loss then starts from the pre-activation. Equal to the other one where `linear`.
+  public let outputGradient: Value?
+}
+
+/// A trainable weight with everything the step knows of it.
+public struct ParameterTrace: Sendable {
+  public let parameter: Parameter
+  /// Of the loss with its regularizers, for this batch.
+  public let gradient: Value
+  /// What the optimizer gets: averaged over accumulated batches, and clipped.
+  public let appliedGradient: Value
+  /// New − old weight. Nobody writes it unless a probe reads it.
+  public let update: Value
+}
+
+/// What a probe can read of a training step.
+public struct TrainingTrace: Sendable {
+  /// In the order of the layers.
+  public let activations: [ActivationTrace]
+  /// The trainable weights, in the order of the layers.
+  public let parameters: [ParameterTrace]
+  /// f32 `[]`, with regularizers.
+  public let loss: Value
+  /// bool `[]`: whether loss and gradients are finite, so that the update was allowed.
+  public let isFinite: Value
+}
+
+/// A training step as data: forward, loss, backward, update.
+public struct TrainingProgram: Sendable {
+  /// Inputs `images` and `labels`; outputs `loss` f32 `[]`, `isFinite` bool `[]` and, where labels are classes,
+  /// `correct` f32 `[]` (how many of the batch).
+  public let program: Program
+  /// With gradient accumulation over k batches: the program for the first k − 1 of them. Same inputs, same outputs but
+  /// `isFinite`.
+  public let accumulation: Program?
+  /// How many batches make an update.
+  public let accumulationSteps: Int
+  /// All weights, in the order of the layers.
+  public let parameters: [Parameter]
+  /// Every state of both programs, weights first, and how it starts. States of different programs with the same name
+  /// are the same memory.
+  public let states: [InitialState]
+  public let trace: TrainingTrace
+  public let stepValues: StepValues
+
+  /// How many numbers are trained.
+  public var trainableCount: Int {
+    parameters.reduce(0) { $0 + ($1.isTrainable ? $1.type.shape.elementCount : 0) }
+  }
+
+  public var activations: [ActivationTrace] { trace.activations }
+}

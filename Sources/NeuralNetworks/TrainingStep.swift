@@ -1,0 +1,191 @@
+import SwitchbackPrograms
+
+/// What a training step consists of; `build` makes a program of it for a batch size, so the smaller last batch of an
+/// epoch is a second call.
+///
+/// **Gradient accumulation** over k batches is two programs over the same states. The one called `accumulate` runs
+/// forward and backward and adds each gradient to the state `accumulator/<parameter>`; it runs k − 1 times. The other,
+/// `train`, runs forward and backward for the k-th batch, updates with (accumulator + gradient) / k, and sets the
+/// accumulators to zero. So no program has a branch or a counter, the k-th batch costs no extra pass, and k changes
+/// nothing but one constant. A gradient that is not finite stays in its accumulator until then, forbids that update,
+/// and is forgotten.
+///
+/// **Moving average of the weights**: the states `ema/<parameter>` follow by e ← w + m·(e − w) after each update, with
+/// m the step value `averageMomentum`: 0 at the first update, as Keras starts, then `averageMomentum`.
+public struct TrainingStep: Sendable {
+  public var model: Sequential
+  /// Without the batch: `[28, 28, 1]`.
+  public var sampleShape: Shape
+  public var loss: any Loss
+  public var optimizer: any Optimizer
+  /// What labels are; unless said, what the loss expects.
+  public var targets: Targets
+  /// One factor a class for the loss of its samples; empty for none. The mean stays over the batch (Keras).
+  public var classWeights: [Double]
+  public var clipping: GradientClipping?
+  public var accumulationSteps: Int
+  /// The momentum of the weights' moving average (Keras's `ema_momentum`, there 0.99); `nil` for none.
+  public var averageMomentum: Double?
+  /// The name of the model's input.
+  public var inputName: String
+
+  /// Adds calls that watch the step, such as `statistics`, and names their results as outputs.
+  public typealias Probe = (inout ProgramBuilder, TrainingTrace) throws(ProgramError) -> Void
+
+  public init(
+    model: Sequential, sampleShape: Shape, loss: any Loss, optimizer: any Optimizer, targets: Targets? = nil,
+    classWeights: [Double] = [], clipping: GradientClipping? = nil, accumulationSteps: Int = 1,
+    averageMomentum: Double? = nil, inputName: String = "images"
+  ) {
+    self.model = model
+    self.sampleShape = sampleShape
+    self.loss = loss
+    self.optimizer = optimizer
+    self.targets = targets ?? loss.targets
+    self.classWeights = classWeights
+    self.clipping = clipping
+    self.accumulationSteps = accumulationSteps
+    self.averageMomentum = averageMomentum
+    self.inputName = inputName
+  }
+
+  /// The programs for batches of `batchSize`.
+  ///
+  /// `probe` is called once, for the program that updates. Its calls change no number of the step: the program without
+  /// them is the program with them left out. Each stands right behind the call whose result it reads, unless it reads
+  /// a state, which it then sees after the update.
+  public func build(batchSize: Int, probe: Probe? = nil) throws(ProgramError) -> TrainingProgram {
+    guard accumulationSteps >= 1 else {
+      throw ProgramError("accumulationSteps must be at least 1, not \(accumulationSteps)")
+    }
+    if let momentum = averageMomentum, !(momentum >= 0 && momentum < 1) {
+      throw ProgramError("averageMomentum must lie in 0 ..< 1, not be \(momentum)")
+    }
+    var accumulation: Program?
+    if accumulationSteps > 1 {
+      var gradients = try backward(batchSize, name: "accumulate")
+      try gradients.accumulate()
+      gradients.finishOutputs()
+      accumulation = gradients.builder.build()
+    }
+    var step = try backward(batchSize, name: "train")
+    let (trace, slots) = try apply(&step)
+    let callCount = step.builder.program.calls.count
+    if let probe {
+      step.builder.path = "probes"
+      try probe(&step.builder, trace)
+      step.builder.placeBehindProducers(callsFrom: callCount)
+    }
+    step.finishOutputs()
+    step.builder.output("isFinite", trace.isFinite)
+    let program = step.builder.build()
+    let weights = step.parameters.map {
+      InitialState(name: $0.name, type: $0.type, initializer: $0.initializer)
+    }
+    return TrainingProgram(
+      program: program, accumulation: accumulation, accumulationSteps: accumulationSteps,
+      parameters: step.parameters, states: weights + step.objectiveStates + slots, trace: trace,
+      stepValues: try stepValues(program))
+  }
+
+  private func stepValues(_ program: Program) throws(ProgramError) -> StepValues {
+    let optimizer = optimizer
+    let averageMomentum = averageMomentum ?? 0
+    return try StepValues(
+      program,
+      [
+        "learningRate": { position in
+          let scheduled = optimizer.learningRate(position.update)
+          return .scalar(position.plateau?.learningRate(scheduled) ?? scheduled)
+        },
+        "correction": { .scalar(optimizer.correction(atUpdate: $0.update)) },
+        "randomKey": { .key(seed: $0.seed, counter: Int64($0.batch)) },
+        "averageMomentum": { .scalar($0.update == 0 ? 0 : averageMomentum) },
+      ])
+  }
+
+  // MARK: Forward and backward
+
+  private func backward(_ batchSize: Int, name: String) throws(ProgramError) -> Gradients {
+    var traced = try TracedModel(
+      model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, programName: name, isTraining: true)
+    let objective = Objective(loss: loss, targets: targets, classWeights: classWeights)
+    let result = try objective(traced.output, in: &traced.builder)
+    traced.builder.path = "loss"
+    var total = try traced.builder.append(Reduce(.mean, axes: [0]), result.perSample)
+    if let penalty = try traced.penalty() { total = try traced.builder.append(Binary(.add), total, penalty) }
+
+    let trainable = traced.parameters.filter(\.isTrainable)
+    guard !trainable.isEmpty else { throw ProgramError("the model has no weights to train") }
+    let byValue = try traced.builder.gradients(of: total, for: trainable.map(\.value))
+    let pairs = try trainable.map { parameter throws(ProgramError) -> (parameter: Parameter, gradient: Value) in
+      guard let gradient = byValue[parameter.value.id] else {
+        throw ProgramError(
+          "the loss does not depend on \(parameter.name); use it, or declare it with isTrainable: false",
+          path: parameter.path)
+      }
+      return (parameter, gradient)
+    }
+    let activations = traced.activations.map { record in
+      ActivationTrace(
+        path: record.path, function: record.function, preActivation: record.preActivation, output: record.output,
+        preActivationGradient: byValue[record.preActivation.id], outputGradient: byValue[record.output.id])
+    }
+    return Gradients(
+      builder: traced.builder, loss: total, correct: result.correct, parameters: traced.parameters, pairs: pairs,
+      activations: activations, objectiveStates: result.states)
+  }
+
+  // MARK: Update
+
+  /// Appends accumulation, clipping, the optimizer and the moving average; answers what was made and its states.
+  private func apply(_ step: inout Gradients) throws(ProgramError) -> (TrainingTrace, [InitialState]) {
+    let paths = step.pairs.map { $0.parameter.path }
+    var states: [InitialState] = []
+    let accumulators = accumulationSteps > 1 ? step.accumulators() : []
+    states += accumulators.map(\.state)
+    var gradients = step.pairs.map(\.gradient)
+    for (index, accumulator) in accumulators.enumerated() {
+      step.builder.path = paths[index]
+      let sum = try step.builder.append(Binary(.add), accumulator.value, gradients[index])
+      gradients[index] = try step.builder.scale(sum, by: 1 / Double(accumulationSteps))
+    }
+
+    step.builder.path = "optimizer"
+    var guarded = [step.loss] + gradients
+    if let clipping {
+      let clipped = try clipping(gradients, paths: paths, in: &step.builder)
+      gradients = clipped.gradients
+      guarded += clipped.norms
+    }
+    let allow = try step.builder.append(AllFinite(), guarded)[0]
+    let learningRate = step.builder.step("learningRate", .float32([]))
+
+    var parameters: [ParameterTrace] = []
+    for (pair, gradient) in zip(step.pairs, gradients) {
+      let parameter = pair.parameter
+      let update = optimizer.update(for: parameter)
+      step.builder.path = parameter.path
+      let slots = update.slotNames.map { slot in
+        InitialState(
+          name: "optimizer/\(parameter.name)/\(slot)", type: parameter.type,
+          initializer: .constant(optimizer.initialValue(ofSlot: slot)))
+      }
+      states += slots
+      var operands = [parameter.value, gradient] + slots.map { step.builder.state($0.name, $0.type) }
+      operands.append(learningRate)
+      if type(of: update).takesCorrection { operands.append(step.builder.step("correction", .float32([]))) }
+      operands.append(allow)
+      let results = try step.builder.append(update, operands)
+      parameters.append(
+        ParameterTrace(
+          parameter: parameter, gradient: pair.gradient, appliedGradient: gradient, update: results.last!))
+    }
+    try step.reset(accumulators.map(\.value))
+    if averageMomentum != nil { states += try step.average() }
+    step.builder.path = ""
+    return (
+      TrainingTrace(activations: step.activations, parameters: parameters, loss: step.loss, isFinite: allow), states
+    )
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import SwitchbackNeuralNetworks
+import SwitchbackPrograms
+import Testing
+
+@Suite("Training step")
+struct TrainingStepTests {
+  private func snapshot(_ name: String, _ program: Program) throws {
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("Snapshots/\(name).program")
+    if ProcessInfo.processInfo.environment["SWITCHBACK_UPDATE_SNAPSHOTS"] == "1" {
+      try program.description.write(to: file, atomically: true, encoding: .utf8)
+    }
+    let expected = try String(contentsOf: file, encoding: .utf8)
+    #expect(program.description == expected, "\(name) changed; SWITCHBACK_UPDATE_SNAPSHOTS=1 accepts it")
+    #expect(try Program(text: expected) == program)
+  }
+
+  @Test("the seed CNN's step is the program in Snapshots")
+  func seedProgram() throws {
+    try snapshot("seed-cnn-train", Networks.seedStep.build(batchSize: 64).program)
+  }
+
+  @Test("the seed CNN's evaluation is the program in Snapshots")
+  func seedEvaluation() throws {
+    try snapshot("seed-cnn-evaluate", Networks.seedStep.evaluation(batchSize: 64).program)
+  }
+
+  @Test("the seed CNN has 93,322 weights in ten parameters")
+  func parameterCount() throws {
+    let training = try Networks.seedStep.build(batchSize: 64)
+    #expect(training.trainableCount == 93_322)
+    #expect(
+      training.parameters.map { "\($0.name) \($0.type)" } == [
+        "layers.0.conv2d/kernel f32[3,3,1,32]", "layers.0.conv2d/bias f32[32]",
+        "layers.2.conv2d/kernel f32[3,3,32,64]", "layers.2.conv2d/bias f32[64]",
+        "layers.4.conv2d/kernel f32[3,3,64,64]", "layers.4.conv2d/bias f32[64]",
+        "layers.6.dense/kernel f32[576,64]", "layers.6.dense/bias f32[64]",
+        "layers.7.dense/kernel f32[64,10]", "layers.7.dense/bias f32[10]",
+      ])
+    #expect(training.states.count == 20)
+  }
+
+  @Test("no gradient is computed for the images")
+  func noImageGradient() throws {
+    let program = try Networks.seedStep.build(batchSize: 64).program
+    #expect(program.counts["conv2d/backwardInput"] == 2)
+    #expect(program.counts["conv2d/backwardFilter"] == 3)
+    #expect(!program.calls.contains { $0.label == "layers.0.conv2d/backwardInput" })
+  }
+
+  @Test("every layer with weights shows its gate with δ on both sides")
+  func activations() throws {
+    let activations = try Networks.seedStep.build(batchSize: 64).activations
+    #expect(activations.map(\.path) == [0, 2, 4, 6, 7].map { "layers.\($0).\($0 < 6 ? "conv2d" : "dense")" })
+    #expect(activations.map(\.function) == ["relu", "relu", "relu", "relu", "softmax"])
+    for activation in activations {
+      #expect(activation.preActivationGradient?.shape == activation.preActivation.shape)
+    }
+    for activation in activations.dropLast() {
+      #expect(activation.outputGradient?.shape == activation.output.shape)
+      #expect(activation.outputGradient != activation.preActivationGradient)
+    }
+  }
+
+  @Test("probes stand behind what they read and change nothing else")
+  func probes() throws {
+    let bare = try Networks.seedStep.build(batchSize: 64).program
+    let probed = try Networks.seedStep.build(batchSize: 64) { builder, trace throws(ProgramError) in
+      for activation in trace.activations {
+        guard let delta = activation.preActivationGradient else { continue }
+        builder.output("probes/\(activation.path)/delta", try builder.append(Statistics(), delta))
+      }
+      for parameter in trace.parameters {
+        let name = parameter.parameter.name
+        builder.output("probes/\(name)/update", try builder.append(Statistics(), parameter.update))
+        builder.output("probes/\(name)", try builder.append(Statistics(), parameter.parameter.value))
+      }
+    }.program
+    #expect(probed.counts["statistics"] == 25)
+    #expect(probed.calls.filter { !($0.operation is Statistics) } == bare.calls)
+    // Weights are read after the update: at the end. Everything else follows its producer.
+    #expect(probed.calls.suffix(10).allSatisfy { $0.operation is Statistics })
+    for (index, call) in probed.calls.dropLast(10).enumerated() where call.operation is Statistics {
+      #expect(probed.calls[index - 1].outputs.contains(call.inputs[0]))
+    }
+    #expect(try Program(text: probed.description) == probed)
+  }
+
+  @Test("a smaller last batch is the same step with the same states")
+  func lastBatch() throws {
+    let full = try Networks.seedStep.build(batchSize: 64)
+    let last = try Networks.seedStep.build(batchSize: 32)
+    #expect(full.states == last.states)
+    #expect(last.program.values[last.program.value(named: "images")!].type == .float32([32, 28, 28, 1]))
+  }
+
+  @Test("a frozen weight gets no gradient, and an unused one is named")
+  func trainability() throws {
+    struct Part: Layer {
+      let isTrainable: Bool
+      var kind: String { "part" }
+      func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+        _ = try context.parameter("unused", [3], initializer: .zeros, isTrainable: isTrainable)
+        return input
+      }
+    }
+    func step(_ isTrainable: Bool) -> TrainingStep {
+      TrainingStep(
+        model: Sequential([Part(isTrainable: isTrainable), Dense(2, activation: .softmax)]), sampleShape: [3],
+        loss: CategoricalCrossentropy(), optimizer: SGD())
+    }
+    let frozen = try step(false).build(batchSize: 2)
+    #expect(frozen.parameters.count == 3 && frozen.trace.parameters.count == 2)
+    #expect(frozen.trainableCount == 8)
+    #expect(
+      errorText { _ = try step(true).build(batchSize: 2) }.contains(
+        "the loss does not depend on layers.0.part/unused"))
+  }
+
+  @Test("bad sizes of a step are errors")
+  func sizes() {
+    #expect(errorText { _ = try Networks.seedStep.build(batchSize: 0) }.contains("has no element"))
+    var step = Networks.small()
+    step.accumulationSteps = 0
+    #expect(errorText { _ = try step.build(batchSize: 1) }.contains("accumulationSteps must be at least 1"))
+    step = Networks.small()
+    step.averageMomentum = 1
+    #expect(errorText { _ = try step.build(batchSize: 1) }.contains("averageMomentum"))
+    step = TrainingStep(
+      model: Sequential([Flatten()]), sampleShape: [3], loss: MeanSquaredError(), optimizer: SGD())
+    #expect(errorText { _ = try step.build(batchSize: 1) }.contains("no weights to train"))
+  }
+}
