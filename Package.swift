@@ -50,8 +50,7 @@ let package = Package(
       name: "SwitchbackImageFiles", path: "Sources/Datasets/CImageFiles",
       cSettings: [.define("SWITCHBACK_IMAGE_FILES", .when(traits: ["ImageFiles"]))],
       linkerSettings: [
-        .linkedLibrary("z", .when(traits: ["ImageFiles"])), .linkedLibrary("png", .when(traits: ["ImageFiles"])),
-        .linkedLibrary("turbojpeg", .when(traits: ["ImageFiles"])),
+        .linkedLibrary("z", .when(traits: ["ImageFiles"]))
       ]),
     module("Datasets", ["SwitchbackImageFiles"], exclude: ["CImageFiles"]),
     module("Interchange", ["SwitchbackPrograms"]),

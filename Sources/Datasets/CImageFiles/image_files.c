@@ -1,1 +1,54 @@
 #include "image_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef SWITCHBACK_IMAGE_FILES
+#include <zlib.h>
+typedef gzFile file_t;
+int switchback_has_gzip(void) { return 1; }
+static file_t open_file(const char *path) { return gzopen(path, "rb"); }
+static int64_t read_some(file_t file, void *to, unsigned count) { return gzread(file, to, count); }
+static void close_file(file_t file) { gzclose(file); }
+#else
+typedef FILE *file_t;
+int switchback_has_gzip(void) { return 0; }
+static file_t open_file(const char *path) { return fopen(path, "rb"); }
+static int64_t read_some(file_t file, void *to, unsigned count) {
+  size_t got = fread(to, 1, count, file);
+  return got == 0 && ferror(file) ? -1 : (int64_t)got;
+}
+static void close_file(file_t file) { fclose(file); }
+#endif
+
+uint8_t *switchback_read_file(const char *path, uint64_t *count) {
+  errno = 0;
+  file_t file = open_file(path);
+  if (!file) {
+    if (!errno) errno = ENOMEM;
+    return NULL;
+  }
+  uint64_t capacity = 1 << 20, used = 0;
+  uint8_t *bytes = malloc(capacity);
+  while (bytes) {
+    int64_t got = read_some(file, bytes + used, 1 << 19);
+    if (got < 0) {
+      free(bytes);
+      close_file(file);
+      errno = 0;
+      return NULL;
+    }
+    if (got == 0) break;
+    used += (uint64_t)got;
+    if (capacity - used < 1 << 19) {
+      uint8_t *grown = realloc(bytes, capacity *= 2);
+      if (!grown) free(bytes);
+      bytes = grown;
+    }
+  }
+  close_file(file);
+  if (!bytes) errno = ENOMEM;
+  *count = used;
+  return bytes;
+}
