@@ -1,0 +1,180 @@
+public import SwitchbackNeuralNetworks
+import Foundation
+import Yams
+
+/// One experiment, read from YAML: plain values, nothing opened or built yet.
+public struct Configuration: Sendable {
+  public var name: String
+  public var model: Sequential
+  public var data: Data
+  public var training: Training
+  public var backend: Backend
+  public var monitor: Monitor
+  /// The whole configuration with every default written out, as YAML.
+  public var resolvedText: String
+
+  public struct Data: Sendable {
+    public var dataset: String
+    public var path: String?
+    public var validationSplit: Double
+  }
+
+  public struct Training: Sendable {
+    public var epochs: Int
+    /// Ends the run early where given.
+    public var steps: Int?
+    public var batchSize: Int
+    public var dropsLastBatch: Bool
+    public var seed: Int
+    public var loss: any Loss
+    public var optimizer: any Optimizer
+    public var clipping: GradientClipping?
+    public var accumulationSteps: Int
+    public var averageMomentum: Double?
+    public var classWeights: [Double]
+    /// Epochs without a better validation loss before the run ends.
+    public var patience: Int?
+    /// Where runs are written.
+    public var runs: String
+  }
+
+  public struct Backend: Sendable {
+    /// A backend's word, or the path of its library.
+    public var name: String
+    public var fallback: [String]
+    /// Workers; 0: one a core.
+    public var threads: Int
+  }
+
+  public struct Monitor: Sendable {
+    public enum Action: Sendable { case warn, stop }
+
+    public var isEnabled: Bool
+    /// Every how many steps the rows are written to the run folder.
+    public var period: Int
+    public var vanishingDecades: Double
+    public var explodingDecades: Double
+    public var explodingUpdateRatio: Double
+    public var action: Action
+  }
+
+  /// Reads a file, with `overrides` such as `training.epochs=2` applied.
+  public init(file: String, overrides: [String] = []) throws {
+    try self.init(text: String(contentsOfFile: file, encoding: .utf8), file: file, overrides: overrides)
+  }
+
+  /// Reads text; `file` is what errors call it. Throws every problem at once.
+  public init(text: String, file: String, overrides: [String] = []) throws(ConfigurationError) {
+    let problems = ProblemList(file: file)
+    var root: Node?
+    do {
+      root = try Yams.compose(yaml: text)
+    } catch {
+      throw ConfigurationError(problems: [.init(location: file, message: "no valid YAML: \(error)")])
+    }
+    for override in overrides { root = Self.apply(override, to: root, problems) }
+    let top = SectionReader(root, path: "", problems)
+    let version = top.int("version", nil, in: 1...1)
+    _ = version
+    name = top.text("name", file.split(separator: "/").last.map { String($0.prefix { $0 != "." }) } ?? "run")
+    model = Sequential(top.section("model") { section in LayerReader.layers(section) })
+    data = top.section("data") { section in
+      Data(
+        dataset: section.text("dataset", nil), path: section.optionalText("path"),
+        validationSplit: section.number("validation_split", 0, in: 0...0.9))
+    }
+    training = top.section("training") { section in Self.training(section) }
+    backend = top.section("backend", shorthand: "name") { section in
+      Backend(
+        name: section.text("name", "openblas"), fallback: section.texts("fallback", ["reference"]),
+        threads: section.int("threads", 0, in: 0...1024))
+    }
+    monitor = top.section("monitor") { section in
+      Monitor(
+        isEnabled: section.bool("enabled", true), period: section.int("period", 50, in: 1...Int.max),
+        vanishingDecades: section.number("vanishing_decades", 3),
+        explodingDecades: section.number("exploding_decades", 3),
+        explodingUpdateRatio: section.number("exploding_update_ratio", 1),
+        action: section.choice("action", "warn", [("warn", .warn), ("stop", .stop)]))
+    }
+    top.finish()
+    guard problems.problems.isEmpty else { throw ConfigurationError(problems: problems.problems) }
+    resolvedText = (try? Yams.serialize(node: Node(top.resolved))) ?? ""
+  }
+
+  private static func training(_ section: SectionReader) -> Training {
+    let optimizer = section.section("optimizer", shorthand: "type") { OptimizerReader.optimizer($0) }
+    return Training(
+      epochs: section.int("epochs", 1, in: 1...Int.max), steps: section.optionalInt("steps"),
+      batchSize: section.int("batch_size", 32, in: 1...1 << 20),
+      dropsLastBatch: section.choice("last_batch", "keep", [("keep", false), ("drop", true)]),
+      seed: section.int("seed", 1), loss: section.section("loss", shorthand: "type") { LossReader.loss($0) },
+      optimizer: optimizer.optimizer, clipping: optimizer.clipping,
+      accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
+      classWeights: section.texts("class_weights", []).compactMap(Double.init),
+      patience: section.optionalInt("early_stopping_patience"), runs: section.text("runs", "runs"))
+  }
+
+  // MARK: Overrides
+
+  /// Sets `a.b.0.c=value`; a list element is named by its index.
+  private static func apply(_ override: String, to root: Node?, _ problems: ProblemList) -> Node? {
+    guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
+      problems.add("\"\(override)\" is no override: write key=value, such as training.epochs=2", at: nil)
+      return root
+    }
+    let keys = override[..<equals].split(separator: ".").map(String.init)
+    let text = String(override[override.index(after: equals)...])
+    guard let value = try? Yams.compose(yaml: text.isEmpty ? "\"\"" : text) else {
+      problems.add("\(override): the value is no valid YAML", at: nil)
+      return root
+    }
+    return set(keys[...], to: unmarked(value), in: root, override, problems)
+  }
+
+  /// Values from the command line carry no place in the file.
+  private static func unmarked(_ node: Node) -> Node {
+    switch node {
+    case .scalar(let scalar): .scalar(.init(scalar.string, scalar.tag, scalar.style))
+    case .sequence(let items): .sequence(.init(items.map(unmarked)))
+    case .mapping(let pairs): .mapping(.init(pairs.map { (unmarked($0.key), unmarked($0.value)) }))
+    case .alias: node
+    }
+  }
+
+  private static func set(
+    _ keys: ArraySlice<String>, to value: Node, in node: Node?, _ override: String, _ problems: ProblemList
+  ) -> Node {
+    guard let key = keys.first else { return value }
+    switch node {
+    case .sequence(var items):
+      guard let index = Int(key), items.indices.contains(index) else {
+        problems.add("\(override): there is no element \(key) of \(items.count) (they count from 0)", at: nil)
+        return .sequence(items)
+      }
+      items[index] = set(keys.dropFirst(), to: value, in: items[index], override, problems)
+      return .sequence(items)
+    case .mapping(var pairs):
+      let inner = set(keys.dropFirst(), to: value, in: pairs[Node(key)], override, problems)
+      if let index = pairs.firstIndex(where: { $0.key.string == key }) {
+        let old = pairs[index].key
+        pairs = .init(pairs.map { $0.key == old ? ($0.key, inner) : ($0.key, $0.value) }, .implicit, .any, pairs.mark)
+      } else {
+        pairs[Node(key)] = inner
+      }
+      return .mapping(pairs)
+    default:
+      // A bare word (`optimizer: adam`) keeps its meaning when a key below it is set.
+      let short = node?.scalar.map { [(Node(key == "name" ? "" : shorthand(for: $0.string)), Node.scalar($0))] } ?? []
+      let base = Node.mapping(.init(short.filter { $0.0.string != "" }))
+      if keys.count >= 1, node?.scalar != nil, !short.isEmpty {
+        return set(keys, to: value, in: base, override, problems)
+      }
+      return .mapping(.init([(Node(key), set(keys.dropFirst(), to: value, in: nil, override, problems))]))
+    }
+  }
+
+  private static func shorthand(for word: String) -> String {
+    OptimizerReader.names.contains(word) || LossReader.names.contains(word) ? "type" : "name"
+  }
+}

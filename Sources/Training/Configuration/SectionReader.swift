@@ -1,0 +1,213 @@
+import Yams
+
+/// Collects what is wrong while a configuration is read, so that all of it is said at once.
+final class ProblemList {
+  let file: String
+  var problems: [ConfigurationError.Problem] = []
+
+  init(file: String) { self.file = file }
+
+  func add(_ message: String, at node: Node?) {
+    let location = node?.mark.map { "\(file):\($0.line):\($0.column)" } ?? "command line"
+    problems.append(.init(location: location, message: message))
+  }
+}
+
+/// Reads the keys of one mapping. What is read is all that may stand there: `finish()` refuses the rest, and the
+/// resolved values, defaults included, are what `config show` prints.
+final class SectionReader {
+  let path: String
+  let node: Node?
+  let problems: ProblemList
+  private(set) var resolved: [(Node, Node)] = []
+  private var known: [String] = []
+  private var entries: [(key: Node, value: Node)] = []
+
+  /// `node` is nil where the section is absent: every key then has its default.
+  init(_ node: Node?, path: String, _ problems: ProblemList) {
+    (self.path, self.node, self.problems) = (path, node, problems)
+    guard let node, node.null == nil else { return }
+    guard let mapping = node.mapping else {
+      problems.add("\(path.isEmpty ? "the file" : path) must hold keys and values, not \(Self.word(for: node))", at: node)
+      return
+    }
+    for (key, value) in mapping {
+      if entries.contains(where: { $0.key.string == key.string }) {
+        problems.add("\(full(key.string ?? "")) is given twice", at: key)
+      }
+      entries.append((key, value))
+    }
+  }
+
+  func full(_ key: String) -> String { path.isEmpty ? key : path + "." + key }
+
+  /// The value of a key; reading it declares it.
+  func take(_ key: String) -> Node? {
+    known.append(key)
+    guard let value = entries.first(where: { $0.key.string == key })?.value, value.null == nil else { return nil }
+    return value
+  }
+
+  func isGiven(_ key: String) -> Bool { entries.contains { $0.key.string == key } }
+  func isMapping(_ key: String) -> Bool { entries.contains { $0.key.string == key && $0.value.mapping != nil } }
+  func record(_ key: String, _ value: Node) { resolved.append((Node(key), value)) }
+
+  // MARK: Scalars
+
+  func int(_ key: String, _ fallback: Int?, in range: ClosedRange<Int> = 0...Int.max) -> Int {
+    let node = take(key)
+    let value = node.flatMap { $0.int } ?? fallback ?? range.lowerBound
+    if let node, node.int == nil || !range.contains(value) {
+      problems.add("\(full(key)) must be \(Self.words(for: range)), not \(Self.word(for: node))", at: node)
+      return fallback ?? range.lowerBound
+    }
+    if node == nil, fallback == nil { missing(key) }
+    record(key, Node("\(value)", Tag(.int)))
+    return value
+  }
+
+  func optionalInt(_ key: String, in range: ClosedRange<Int> = 1...Int.max) -> Int? {
+    guard isGiven(key) else {
+      known.append(key)
+      return nil
+    }
+    return int(key, nil, in: range)
+  }
+
+  func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double> = 0...Double.infinity) -> Double {
+    let node = take(key)
+    let value = node.flatMap { $0.float } ?? fallback ?? range.lowerBound
+    if let node, node.float == nil || !range.contains(value) {
+      let limits = range.upperBound == .infinity ? "of at least \(range.lowerBound)" : "between \(range.lowerBound) and \(range.upperBound)"
+      problems.add("\(full(key)) must be a number \(limits), not \(Self.word(for: node))", at: node)
+      return fallback ?? range.lowerBound
+    }
+    if node == nil, fallback == nil { missing(key) }
+    record(key, Node("\(value)", Tag(.float)))
+    return value
+  }
+
+  func optionalNumber(_ key: String, in range: ClosedRange<Double> = 0...Double.infinity) -> Double? {
+    guard isGiven(key) else {
+      known.append(key)
+      return nil
+    }
+    return number(key, nil, in: range)
+  }
+
+  func bool(_ key: String, _ fallback: Bool) -> Bool {
+    let node = take(key)
+    if let node, node.bool == nil {
+      problems.add("\(full(key)) must be true or false, not \(Self.word(for: node))", at: node)
+    }
+    let value = node?.bool ?? fallback
+    record(key, Node("\(value)", Tag(.bool)))
+    return value
+  }
+
+  func text(_ key: String, _ fallback: String?) -> String {
+    let node = take(key)
+    if let node, node.scalar == nil {
+      problems.add("\(full(key)) must be a word, not \(Self.word(for: node))", at: node)
+    }
+    if node == nil, fallback == nil { missing(key) }
+    let value = node?.scalar?.string ?? fallback ?? ""
+    record(key, Node(value))
+    return value
+  }
+
+  func optionalText(_ key: String) -> String? {
+    guard isGiven(key) else {
+      known.append(key)
+      return nil
+    }
+    return text(key, nil)
+  }
+
+  /// One of a few words; the error names the nearest.
+  func choice<T>(_ key: String, _ fallback: String?, _ choices: [(String, T)]) -> T {
+    let node = isGiven(key) ? entries.first { $0.key.string == key }?.value : nil
+    let word = text(key, fallback)
+    if let found = choices.first(where: { $0.0 == word }) { return found.1 }
+    if node != nil || fallback != nil {
+      problems.add(
+        "\(full(key)) cannot be \(word)\(Suggestion.words(for: word, among: choices.map(\.0)))", at: node ?? self.node)
+    }
+    return choices.first { $0.0 == fallback }?.1 ?? choices[0].1
+  }
+
+  /// One number for both axes, or a list of two.
+  func pair(_ key: String, _ fallback: Int?) -> (height: Int, width: Int) {
+    guard let node = take(key) else {
+      if fallback == nil { missing(key) }
+      let value = fallback ?? 1
+      record(key, Node("\(value)", Tag(.int)))
+      return (value, value)
+    }
+    let values = node.sequence.map { $0.map { $0.int ?? 0 } } ?? [node.int ?? 0, node.int ?? 0]
+    guard values.count == 2, values.allSatisfy({ $0 >= 1 }) else {
+      problems.add("\(full(key)) must be a positive whole number or two of them [height, width]", at: node)
+      return (1, 1)
+    }
+    record(key, node)
+    return (values[0], values[1])
+  }
+
+  func texts(_ key: String, _ fallback: [String]) -> [String] {
+    guard let node = take(key) else {
+      record(key, Node(fallback.map { Node($0) }))
+      return fallback
+    }
+    record(key, node)
+    if let items = node.sequence { return items.compactMap { $0.scalar?.string } }
+    return [node.scalar?.string ?? ""]
+  }
+
+  // MARK: Sections
+
+  /// Reads a nested mapping with `read`; a bare word is short for `{<shorthand>: word}`.
+  func section<T>(_ key: String, shorthand: String? = nil, _ read: (SectionReader) -> T) -> T {
+    var node = take(key)
+    if let shorthand, let given = node, let scalar = given.scalar {
+      node = .mapping(.init([(Node(shorthand), Node.scalar(scalar))], .implicit, .any, scalar.mark))
+    }
+    let reader = SectionReader(node, path: full(key), problems)
+    let value = read(reader)
+    reader.finish()
+    record(key, Node(reader.resolved))
+    return value
+  }
+
+  private func missing(_ key: String) {
+    problems.add("\(full(key)) is missing", at: node)
+  }
+
+  /// Refuses every key that nobody read.
+  func finish() {
+    for (key, _) in entries {
+      let word = key.string ?? ""
+      guard !known.contains(word) else { continue }
+      if let ours = Suggestion.foreign[word] {
+        problems.add("\(full(word)) is not a key here: it is called \(ours.word) (\(ours.origin)'s \(word))", at: key)
+      } else {
+        problems.add("\(full(word)) is not a key here\(Suggestion.words(for: word, among: known))", at: key)
+      }
+    }
+  }
+
+  static func word(for node: Node) -> String {
+    switch node {
+    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "\"\(scalar.string)\""
+    case .mapping: "a mapping"
+    case .sequence: "a list"
+    case .alias: "an alias"
+    }
+  }
+
+  private static func words(for range: ClosedRange<Int>) -> String {
+    if range.upperBound == .max {
+      return range.lowerBound == 1 ? "a positive whole number" : "a whole number of at least \(range.lowerBound)"
+    }
+    return "a whole number from \(range.lowerBound) to \(range.upperBound)"
+  }
+}
