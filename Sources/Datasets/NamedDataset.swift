@@ -39,9 +39,9 @@ public struct NamedDataset: Sendable {
   /// The folders in the order they are tried: the given one, `$SWITCHBACK_DATA`, the cache, Debian's.
   public func folders(given: String?) -> [String] {
     var roots: [String] = []
-    if let given { roots += [given, given + "/" + name] }
+    if let given { roots += [given + "/" + name, given] }
     func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-    if let data = variable("SWITCHBACK_DATA") { roots += [data, data + "/" + name] }
+    if let data = variable("SWITCHBACK_DATA") { roots += [data + "/" + name] + (data.hasSuffix("/" + name) ? [data] : []) }
     if let cache = variable("XDG_CACHE_HOME") ?? variable("HOME").map({ $0 + "/.cache" }) {
       roots.append(cache + "/switchback/datasets/" + name)
     }

@@ -14,6 +14,8 @@ public final class ProgramExecutor {
   private let chain: BackendChain
   private let stateOfValue: [Int: StateStore.State]
   private var executables: [any Executable] = []
+  /// For each segment the states that it replaces.
+  private let changedStates: [[Int]]
   private let actions: [Action]
   /// Owners of host memory: inputs and step values by id, and the arena.
   private var inputBuffers: [Int: HostBuffer] = [:]
@@ -44,6 +46,10 @@ public final class ProgramExecutor {
     self.chain = chain
     self.states = states
     plan = try ExecutionPlan(program, chain: chain, taps: taps)
+    changedStates = plan.segments.map { segment in
+      let written = Set(segment.segment.calls.flatMap { $0.outputs.compactMap { $0 } })
+      return written.filter { segment.segment.values[$0].role == .state }.map { segment.values[$0] }
+    }
     let privateLinks = chain.links.map(\.device.info.hasPrivateMemory)
     actions = plan.program.actions(plan.segments) { privateLinks[$0] ? .device($0) : .host }
     var found: [Int: StateStore.State] = [:]
@@ -138,9 +144,7 @@ public final class ProgramExecutor {
     } catch {
       throw ExecutionError(error, backend: chain.links[segment.link].name, segment: segment.segment)
     }
-    for (local, info) in segment.segment.values.enumerated() where info.role == .state {
-      stateOfValue[segment.values[local]]?.generation += 1
-    }
+    for id in changedStates[index] { stateOfValue[id]?.generation += 1 }
     profile?.add(UnsafeBufferPointer(binding.microseconds), segment: index)
   }
 

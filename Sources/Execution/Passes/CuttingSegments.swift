@@ -57,7 +57,7 @@ extension Program {
         switch values[id].role {
         case .input: .input
         case .step: .step
-        case .state: written.contains(id) ? .state : .input
+        case .state: .state
         case .temporary:
           if !written.contains(id) {
             .input

@@ -59,7 +59,7 @@ typedef struct {
 enum {
   SB_INPUT = 1, /* read */
   SB_OUTPUT,    /* written; must be complete when the segment ends */
-  SB_STATE,     /* read and replaced in place: an operation lists it among its results */
+  SB_STATE,     /* kept between runs; an operation that lists it among its results replaces it in place */
   SB_CONSTANT,  /* read; its contents never change */
   SB_STEP,      /* read; a few numbers that change at every run */
   SB_TEMPORARY, /* produced and used inside the segment; may never exist in memory */

@@ -1,6 +1,3 @@
-import SwitchbackBackendKit
-import SwitchbackPrograms
-
 /// Where in an arena each block lies: blocks that are never alive together share bytes.
 ///
 /// Largest first, each at the lowest offset that is free while it lives (Pisarchyk and Lee, *Efficient Memory

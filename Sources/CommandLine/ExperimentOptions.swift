@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import Switchback
+
+/// What every command that reads a configuration takes.
+struct ExperimentOptions: ParsableArguments {
+  @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.")
+  var config: String
+
+  @Option(help: "The backend, instead of the configuration's: a name or the path of a library.")
+  var backend: String?
+
+  @Option(help: "Worker threads; 0: one a core.")
+  var threads: Int?
+
+  @Option(help: "The seed of weights, order and dropout.")
+  var seed: Int?
+
+  @Option(help: "The folder that holds the data set's files.")
+  var data: String?
+
+  @Option(help: "The folder that runs are written to.")
+  var runs: String?
+
+  @Option(name: .customLong("set"), help: "Sets one key, such as training.optimizer.learning_rate=0.01; repeatable.")
+  var overrides: [String] = []
+
+  func configuration(also more: [String] = []) throws -> Configuration {
+    guard FileManager.default.isReadableFile(atPath: config) else {
+      throw fail("there is no configuration \(config)", ExitStatus.missingFile)
+    }
+    var all = overrides + more
+    if let backend { all.append("backend.name=\(backend)") }
+    if let threads { all.append("backend.threads=\(threads)") }
+    if let seed { all.append("training.seed=\(seed)") }
+    if let data { all.append("data.path=\(data)") }
+    if let runs { all.append("training.runs=\(runs)") }
+    return try Configuration(file: config, overrides: all)
+  }
+}
+
+/// The backends of this process: the reference is linked in, the others are looked for.
+func makeRegistry() -> BackendRegistry { BackendRegistry(linked: [ReferenceBackend()]) }
+
+func makeHost(threads: Int) throws -> HostServices {
+  let workers = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
+  return try HostServices(workers: workers) { level, text in
+    if level >= 2 { Terminal.write("warning: \(text)", to: .standardError) }
+  }
+}

@@ -1,0 +1,15 @@
+import Foundation
+import Synchronization
+
+/// SIGINT: the first finishes the step, the second ends at once.
+enum Interruption {
+  private static let requested = Atomic<Bool>(false)
+
+  static var isRequested: Bool { requested.load(ordering: .relaxed) }
+
+  static func catchSignal() {
+    signal(SIGINT) { _ in
+      if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(130) }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import Switchback
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Trains the network of a configuration.",
+    discussion: """
+      Examples:
+
+        switchback train configs/mnist-cnn.yaml
+        switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
+        switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
+      """)
+
+  @OptionGroup var experiment: ExperimentOptions
+
+  @Option(help: "Epochs, instead of the configuration's.")
+  var epochs: Int?
+
+  @Option(help: "Ends after so many steps.")
+  var steps: Int?
+
+  @Flag(help: "Events as JSON Lines on standard output, for programs.")
+  var json = false
+
+  func run() throws {
+    try reportingErrors {
+      var more: [String] = []
+      if let epochs { more.append("training.epochs=\(epochs)") }
+      if let steps { more.append("training.steps=\(steps)") }
+      let configuration = try experiment.configuration(also: more)
+      let data = try NamedDataset.named(configuration.data.dataset).load(given: configuration.data.path)
+      let host = try makeHost(threads: configuration.backend.threads)
+      let loop = try TrainingLoop(
+        configuration, train: data.train, test: data.test, registry: makeRegistry(), host: host,
+        reference: ReferenceBackend())
+      let folder = try RunFolder(configuration)
+      let display = Display(isJSON: json)
+      Interruption.catchSignal()
+      do {
+        let summary = try loop.run(
+          isInterrupted: { Interruption.isRequested },
+          { event in
+            display.show(event)
+            try folder.record(event)
+          }, recordRows: { try folder.record($0) })
+        display.end(folder.path)
+        if summary.wasInterrupted { throw ExitStatus.interrupted }
+      } catch let stop as TrainingLoop.Stop {
+        display.end(folder.path)
+        switch stop {
+        case .finding: throw ExitStatus.stoppedByFinding
+        case .neverFinite: throw fail("the loss was not finite for 20 steps in a row", ExitStatus.failure)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+public import SwitchbackMonitoring
+
+/// What happens in a run, for whoever shows or records it.
+public enum TrainingEvent: Sendable {
+  /// Before the first step: what was planned, in lines for people.
+  case started([String])
+  case step(StepReport)
+  case epoch(EpochReport)
+  case finding(Finding)
+  case message(String)
+  case finished(RunSummary)
+}
+
+public struct StepReport: Sendable, Codable {
+  /// Counts from 1 over the whole run.
+  public var step: Int
+  public var epoch: Int
+  public var stepInEpoch: Int
+  public var stepsInEpoch: Int
+  /// Of this batch.
+  public var loss: Double
+  public var accuracy: Double
+  public var learningRate: Double
+  public var samplesPerSecond: Double
+}
+
+public struct EpochReport: Sendable, Codable {
+  public var epoch: Int
+  public var epochs: Int
+  public var step: Int
+  /// Means over the epoch's batches, as they were trained.
+  public var loss: Double
+  public var accuracy: Double
+  /// Of the validation part, or of the test set where there is none.
+  public var validationLoss: Double
+  public var validationAccuracy: Double
+  public var seconds: Double
+  public var samplesPerSecond: Double
+}
+
+public struct RunSummary: Sendable, Codable {
+  public var testAccuracy: Double
+  public var testLoss: Double
+  /// Of training alone, without evaluation.
+  public var seconds: Double
+  public var samplesPerSecond: Double
+  public var backend: String
+  public var seed: Int
+  public var epochs: Int
+  public var steps: Int
+  public var parameters: Int
+  public var findings: [Finding]
+  public var wasInterrupted: Bool
+}

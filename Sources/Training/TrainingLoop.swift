@@ -1,0 +1,158 @@
+import SwitchbackBackendKit
+public import SwitchbackDatasets
+import SwitchbackExecution
+import SwitchbackMonitoring
+import SwitchbackNeuralNetworks
+import SwitchbackPrograms
+
+/// Epochs over a data set, with evaluation, the gradient monitor, and events for whoever shows or records them.
+public final class TrainingLoop {
+  public let configuration: Configuration
+  public let session: TrainingSession
+  private let train: Dataset
+  private let validation: Dataset?
+  private let test: Dataset
+  private var monitor: GradientMonitor
+  private let host: HostServices
+  private let reference: BackendChain.Link
+
+  /// Steps in a row without a finite loss after which the run is given up.
+  private static let patienceForFinite = 20
+
+  /// Why a run ended early.
+  public enum Stop: Error, Sendable {
+    case finding(Finding)
+    case neverFinite
+  }
+
+  /// `reference` is the backend that replays a step whose loss is not finite.
+  public init(
+    _ configuration: Configuration, train: Dataset, test: Dataset, registry: BackendRegistry, host: HostServices,
+    reference: any ComputeBackend
+  ) throws {
+    (self.configuration, self.test, self.host) = (configuration, test, host)
+    self.reference = BackendChain.Link(
+      name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
+    let held = Int(Double(train.count) * configuration.data.validationSplit)
+    self.train = try train.subset(0..<train.count - held)
+    validation = held > 0 ? try train.subset(train.count - held..<train.count) : nil
+    var names = [configuration.backend.name]
+    for name in configuration.backend.fallback where !names.contains(name) { names.append(name) }
+    let settings = configuration.training
+    session = try TrainingSession(
+      step: TrainingStep(
+        model: configuration.model, sampleShape: Shape(train.sampleShape), loss: settings.loss,
+        optimizer: settings.optimizer, classWeights: settings.classWeights, clipping: settings.clipping,
+        accumulationSteps: settings.accumulationSteps, averageMomentum: settings.averageMomentum),
+      batchSize: settings.batchSize, seed: settings.seed,
+      on: try BackendChain(names, registry: registry, host: host), isWatched: configuration.monitor.isEnabled)
+    monitor = GradientMonitor(rules: [
+      VanishingGradient(decades: configuration.monitor.vanishingDecades),
+      ExplodingGradient(
+        decades: configuration.monitor.explodingDecades, updateRatio: configuration.monitor.explodingUpdateRatio),
+      NonFinite(),
+    ])
+  }
+
+  /// Trains to the end, or until `isInterrupted` answers true after a step.
+  public func run(
+    isInterrupted: () -> Bool = { false }, _ emit: (TrainingEvent) throws -> Void,
+    recordRows: (ProbeRows) throws -> Void = { _ in }
+  ) throws -> RunSummary {
+    let settings = configuration.training
+    let plan = try session.plan
+    try emit(
+      .started([
+        "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
+      ]))
+    var seconds = 0.0
+    var samples = 0
+    var epochsDone = 0
+    var nonFinite = 0
+    var best = Double.infinity
+    var epochsWithoutGain = 0
+    var wasInterrupted = false
+    epochs: for epoch in 1...settings.epochs {
+      let order = BatchOrder(
+        count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: epoch,
+        dropsLast: settings.dropsLastBatch)
+      var (lossSum, correct, seen) = (0.0, 0.0, 0)
+      let clock = ContinuousClock()
+      var epochSeconds = 0.0
+      for index in 0..<order.batchCount {
+        let batch = order.batch(index)
+        let start = clock.now
+        let result = try session.train(train, batch)
+        epochSeconds += (clock.now - start).seconds
+        (lossSum, correct, seen) = (
+          lossSum + result.loss * Double(batch.count), correct + result.correct, seen + batch.count
+        )
+        try emit(
+          .step(
+            StepReport(
+              step: session.batches, epoch: epoch, stepInEpoch: index + 1, stepsInEpoch: order.batchCount,
+              loss: result.loss, accuracy: result.correct / Double(batch.count), learningRate: result.learningRate,
+              samplesPerSecond: Double(seen) / max(epochSeconds, 1e-9))))
+        nonFinite = result.isFinite ? 0 : nonFinite + 1
+        try watch(batch.count, result, emit, recordRows)
+        if nonFinite >= Self.patienceForFinite { throw Stop.neverFinite }
+        wasInterrupted = isInterrupted()
+        if wasInterrupted || session.batches == settings.steps { break }
+      }
+      seconds += epochSeconds
+      samples += seen
+      epochsDone = epoch
+      let held = try session.evaluate(validation ?? test)
+      try emit(
+        .epoch(
+          EpochReport(
+            epoch: epoch, epochs: settings.epochs, step: session.batches, loss: lossSum / Double(max(seen, 1)),
+            accuracy: correct / Double(max(seen, 1)), validationLoss: held.loss, validationAccuracy: held.accuracy,
+            seconds: epochSeconds, samplesPerSecond: Double(seen) / max(epochSeconds, 1e-9))))
+      if wasInterrupted || session.batches == settings.steps { break }
+      epochsWithoutGain = held.loss < best ? 0 : epochsWithoutGain + 1
+      best = min(best, held.loss)
+      if let patience = settings.patience, epochsWithoutGain >= patience {
+        try emit(.message("stopped early: \(patience) epochs without a lower validation loss"))
+        break epochs
+      }
+    }
+    let result = try session.evaluate(test)
+    let summary = RunSummary(
+      testAccuracy: result.accuracy, testLoss: result.loss, seconds: seconds,
+      samplesPerSecond: Double(samples) / max(seconds, 1e-9), backend: configuration.backend.name,
+      seed: settings.seed, epochs: epochsDone, steps: session.batches, parameters: session.parameterCount,
+      findings: monitor.findings, wasInterrupted: wasInterrupted)
+    try emit(.finished(summary))
+    return summary
+  }
+
+  private func watch(
+    _ count: Int, _ result: TrainingSession.StepResult, _ emit: (TrainingEvent) throws -> Void,
+    _ recordRows: (ProbeRows) throws -> Void
+  ) throws {
+    guard configuration.monitor.isEnabled, result.isUpdate else { return }
+    let rows = try session.probeRows(count: count, loss: result.isFinite ? result.loss : .nan)
+    if session.batches % configuration.monitor.period == 0 || !result.isFinite { try recordRows(rows) }
+    for finding in monitor.observe(rows) {
+      let finding = try finding.rule == "nonFinite" ? located(finding) : finding
+      try emit(.finding(finding))
+      if configuration.monitor.action == .stop { throw Stop.finding(finding) }
+    }
+  }
+
+  /// Names the operation that made the first value that is not finite.
+  private func located(_ finding: Finding) throws -> Finding {
+    guard let executor = session.lastExecutor,
+      let first = try NonFiniteReplay.firstOperation(of: executor, on: reference, host: host)
+    else { return finding }
+    var finding = finding
+    finding.layers = [first.path] + finding.layers.filter { $0 != first.path }
+    finding.message = "\(first.label) made the first value that is infinite or not a number. " + finding.message
+    return finding
+  }
+}
+
+extension Duration {
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,194 @@
+import SwitchbackBackendKit
+public import SwitchbackDatasets
+public import SwitchbackExecution
+public import SwitchbackMonitoring
+public import SwitchbackNeuralNetworks
+import SwitchbackPrograms
+
+/// A network on its backends with its weights: the programs for training and evaluation, compiled on first use.
+public final class TrainingSession {
+  public let step: TrainingStep
+  public let chain: BackendChain
+  public let states = StateStore()
+  public let batchSize: Int
+  public let seed: Int64
+  public let parameterCount: Int
+  public private(set) var probes: [Probe] = []
+  /// Batches trained so far.
+  public private(set) var batches = 0
+  /// What ran the last batch.
+  public private(set) var lastExecutor: ProgramExecutor?
+
+  private let isWatched: Bool
+  /// The programs of one batch size. `accumulation` adds up gradients between two updates.
+  private struct Trainer {
+    let executor: ProgramExecutor
+    let accumulation: ProgramExecutor?
+    let program: TrainingProgram
+  }
+
+  private var trainers: [Int: Trainer] = [:]
+  private var evaluators: [Int: ProgramExecutor] = [:]
+
+  /// `sampleShape` is that of the data: `[28, 28, 1]`.
+  public init(
+    step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, isWatched: Bool = true
+  ) throws {
+    (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
+    (self.chain, self.isWatched) = (chain, isWatched)
+    parameterCount = try step.build(batchSize: batchSize).trainableCount
+    let trainer = try trainer(batchSize)
+    for state in trainer.program.states {
+      let made = try states.state(state.name, state.type)
+      let values = state.values(seed: Int64(seed))
+      values.withUnsafeBytes { made.buffer.bytes.copyMemory(from: $0) }
+    }
+  }
+
+  /// How the training step runs: placement, segments, exact bytes.
+  public var plan: ExecutionPlan {
+    get throws { try trainer(batchSize).executor.plan }
+  }
+
+  private func trainer(_ size: Int) throws -> Trainer {
+    if let made = trainers[size] { return made }
+    var attached: [Probe] = []
+    let program = try step.build(batchSize: size) { (builder, trace) throws(ProgramError) in
+      guard self.isWatched else { return }
+      attached = try builder.attachProbes(at: Self.points(trace))
+    }
+    probes = attached
+    let made = Trainer(
+      executor: try ProgramExecutor(program.program, on: chain, states: states),
+      accumulation: try program.accumulation.map { try ProgramExecutor($0, on: chain, states: states) },
+      program: program)
+    trainers[size] = made
+    return made
+  }
+
+  private func evaluator(_ size: Int) throws -> ProgramExecutor {
+    if let made = evaluators[size] { return made }
+    let made = try ProgramExecutor(try step.evaluation(batchSize: size).program, on: chain, states: states)
+    evaluators[size] = made
+    return made
+  }
+
+  /// δ before and after every gate, and every parameter with its gradient and update.
+  private static func points(_ trace: TrainingTrace) -> [ProbePoint] {
+    var points: [ProbePoint] = []
+    var depths: [String: Int] = [:]
+    for (depth, activation) in trace.activations.enumerated() {
+      depths[activation.path] = depth
+      if let delta = activation.outputGradient, delta != activation.preActivationGradient {
+        points.append(ProbePoint(kind: .deltaBeforeGate, path: activation.path, depth: depth, value: delta))
+      }
+      if let delta = activation.preActivationGradient {
+        points.append(ProbePoint(kind: .deltaAfterGate, path: activation.path, depth: depth, value: delta))
+      }
+    }
+    for parameter in trace.parameters {
+      let path = parameter.parameter.name
+      let depth = depths[parameter.parameter.path] ?? 0
+      points.append(ProbePoint(kind: .parameterGradient, path: path, depth: depth, value: parameter.gradient))
+      points.append(ProbePoint(kind: .parameterUpdate, path: path, depth: depth, value: parameter.update))
+      points.append(ProbePoint(kind: .parameter, path: path, depth: depth, value: parameter.parameter.value))
+    }
+    return points
+  }
+
+  // MARK: Steps
+
+  public struct StepResult: Sendable {
+    public var loss: Double
+    public var correct: Double
+    /// Whether this batch ended in an update (of k accumulated batches the last does).
+    public var isUpdate: Bool
+    /// Whether the update was applied: false where the loss or a gradient was not finite.
+    public var isFinite: Bool
+    public var learningRate: Double
+  }
+
+  /// One training step on the samples at `indices`.
+  public func train(_ dataset: Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
+    let trainer = try trainer(indices.count)
+    let program = trainer.program
+    let isUpdate = (batches + 1) % program.accumulationSteps == 0
+    let executor = isUpdate ? trainer.executor : trainer.accumulation ?? trainer.executor
+    try fill(executor, dataset, indices)
+    let position = StepPosition(update: batches / program.accumulationSteps, batch: batches, seed: seed)
+    for name in program.stepValues.names where executor.hasInput(name) {
+      guard let value = program.stepValues(name, at: position) else { continue }
+      try executor.withInput(name) { bytes in
+        switch value {
+        case .scalar(let number): bytes.storeBytes(of: Float(number), as: Float.self)
+        case .key(let seed, let counter):
+          bytes.storeBytes(of: seed, as: Int64.self)
+          bytes.storeBytes(of: counter, toByteOffset: 8, as: Int64.self)
+        }
+      }
+    }
+    try executor.run()
+    batches += 1
+    lastExecutor = executor
+    let loss = Double(try executor.withOutput("loss") { $0.load(as: Float.self) })
+    return StepResult(
+      loss: loss, correct: try number(executor, "correct"), isUpdate: isUpdate,
+      isFinite: isUpdate ? try executor.withOutput("isFinite") { $0.load(as: UInt8.self) != 0 } : loss.isFinite,
+      learningRate: program.stepValues.learningRate(at: position))
+  }
+
+  /// What the probes saw in the last step of `count` samples.
+  public func probeRows(count: Int, loss: Double) throws -> ProbeRows {
+    let executor = try trainer(count).executor
+    return ProbeRows(
+      step: batches, loss: loss,
+      rows: try probes.map { probe in
+        try executor.withOutput(probe.output) { (probe, TensorStatistics($0.bindMemory(to: Double.self))) }
+      })
+  }
+
+  /// Mean loss and share of right predictions over a data set.
+  public func evaluate(_ dataset: Dataset) throws -> (loss: Double, accuracy: Double) {
+    var (loss, correct) = (0.0, 0.0)
+    let order = BatchOrder(count: dataset.count, batchSize: batchSize * 4, isShuffled: false)
+    for index in 0..<order.batchCount {
+      let batch = order.batch(index)
+      let executor = try evaluator(batch.count)
+      try fill(executor, dataset, batch)
+      try executor.run()
+      loss += Double(try executor.withOutput("lossSum") { $0.load(as: Float.self) })
+      correct += try number(executor, "correct")
+    }
+    return (loss / Double(max(dataset.count, 1)), correct / Double(max(dataset.count, 1)))
+  }
+
+  /// The class probabilities of the samples at `indices`.
+  public func predict(_ dataset: Dataset, _ indices: ArraySlice<Int32>) throws -> [[Float]] {
+    let executor = try evaluator(indices.count)
+    try fill(executor, dataset, indices)
+    try executor.run()
+    return try executor.withOutput("predictions") { bytes in
+      let values = Array(bytes.bindMemory(to: Float.self))
+      let classes = values.count / max(indices.count, 1)
+      return indices.indices.enumerated().map { row, _ in Array(values[row * classes..<(row + 1) * classes]) }
+    }
+  }
+
+  private func number(_ executor: ProgramExecutor, _ output: String) throws -> Double {
+    guard let id = executor.program.output(named: output) else { return 0 }
+    return try executor.withValue(id) { bytes in
+      executor.program.values[id].type.elementType == .int32
+        ? Double(bytes.load(as: Int32.self)) : Double(bytes.load(as: Float.self))
+    }
+  }
+
+  private func fill(_ executor: ProgramExecutor, _ dataset: Dataset, _ indices: ArraySlice<Int32>) throws {
+    try executor.withInput(step.inputName) { images in
+      try executor.withInput("labels") { labels in
+        dataset.gather(
+          indices, samples: images.bindMemory(to: Float.self).baseAddress!,
+          labels: labels.bindMemory(to: Int32.self).baseAddress!)
+      }
+    }
+  }
+}
