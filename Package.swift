@@ -61,7 +61,8 @@ let package = Package(
         "SwitchbackExecution", "SwitchbackNeuralNetworks", "SwitchbackDatasets", "SwitchbackInterchange",
         "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
       ]),
-    .target(name: "Switchback", dependencies: ["SwitchbackTraining", "SwitchbackReference"], path: "Sources/Switchback"),
+    .target(
+      name: "Switchback", dependencies: ["SwitchbackTraining", "SwitchbackReference"], path: "Sources/Switchback"),
     .executableTarget(
       name: "SwitchbackCommandLine",
       dependencies: ["Switchback", .product(name: "ArgumentParser", package: "swift-argument-parser")],

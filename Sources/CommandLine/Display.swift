@@ -37,7 +37,9 @@ final class Display {
       if isJSON {
         Terminal.write(Terminal.json(finding))
       } else {
-        say(["✗ step \(finding.step) \(finding.rule): \(finding.layers.joined(separator: ", "))", "  \(finding.message)"])
+        say([
+          "✗ step \(finding.step) \(finding.rule): \(finding.layers.joined(separator: ", "))", "  \(finding.message)",
+        ])
       }
     case .finished(let summary):
       if isJSON {

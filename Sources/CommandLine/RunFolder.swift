@@ -54,5 +54,7 @@ final class RunFolder {
 
   func record(_ probes: ProbeRows) throws { try append(probes.json, to: rows) }
 
-  private func append(_ line: String, to file: FileHandle) throws { try file.write(contentsOf: Data((line + "\n").utf8)) }
+  private func append(_ line: String, to file: FileHandle) throws {
+    try file.write(contentsOf: Data((line + "\n").utf8))
+  }
 }

@@ -52,7 +52,8 @@ public struct IDXFile: Sendable {
     let start = 4 + 4 * rank
     guard data.count - start == expected else {
       throw DatasetError(
-        .corrupt, "\(path) should hold \(expected) bytes for \(extents), but holds \(data.count - start); "
+        .corrupt,
+        "\(path) should hold \(expected) bytes for \(extents), but holds \(data.count - start); "
           + "remove it and fetch it again")
     }
     bytes = Array(data[start...])

@@ -41,7 +41,9 @@ public struct NamedDataset: Sendable {
     var roots: [String] = []
     if let given { roots += [given + "/" + name, given] }
     func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-    if let data = variable("SWITCHBACK_DATA") { roots += [data + "/" + name] + (data.hasSuffix("/" + name) ? [data] : []) }
+    if let data = variable("SWITCHBACK_DATA") {
+      roots += [data + "/" + name] + (data.hasSuffix("/" + name) ? [data] : [])
+    }
     if let cache = variable("XDG_CACHE_HOME") ?? variable("HOME").map({ $0 + "/.cache" }) {
       roots.append(cache + "/switchback/datasets/" + name)
     }

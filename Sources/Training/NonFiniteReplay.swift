@@ -18,7 +18,8 @@ struct NonFiniteReplay {
       let copy = try copies.state(value.name, value.type)
       try executor.withValue(id) { copy.buffer.bytes.copyMemory(from: $0) }
     }
-    let taps = Set(program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary })
+    let taps = Set(
+      program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary })
     let replay = try ProgramExecutor(program, on: BackendChain([device], host: host), states: copies, taps: taps)
     for id in program.values(.input) + program.values(.step) {
       try replay.withInput(program.values[id].name) { target in

@@ -52,7 +52,8 @@ enum OptimizerReader {
       section.optionalNumber("global_clipnorm").map { .globalNorm($0) },
     ].compactMap { $0 }
     if given.count > 1 {
-      section.problems.add("\(section.path): clipvalue, clipnorm and global_clipnorm exclude each other", at: section.node)
+      section.problems.add(
+        "\(section.path): clipvalue, clipnorm and global_clipnorm exclude each other", at: section.node)
     }
     return given.first
   }

@@ -28,7 +28,8 @@ final class SectionReader {
     (self.path, self.node, self.problems) = (path, node, problems)
     guard let node, node.null == nil else { return }
     guard let mapping = node.mapping else {
-      problems.add("\(path.isEmpty ? "the file" : path) must hold keys and values, not \(Self.word(for: node))", at: node)
+      problems.add(
+        "\(path.isEmpty ? "the file" : path) must hold keys and values, not \(Self.word(for: node))", at: node)
       return
     }
     for (key, value) in mapping {
@@ -78,7 +79,9 @@ final class SectionReader {
     let node = take(key)
     let value = node.flatMap { $0.float } ?? fallback ?? range.lowerBound
     if let node, node.float == nil || !range.contains(value) {
-      let limits = range.upperBound == .infinity ? "of at least \(range.lowerBound)" : "between \(range.lowerBound) and \(range.upperBound)"
+      let limits =
+        range.upperBound == .infinity
+        ? "of at least \(range.lowerBound)" : "between \(range.lowerBound) and \(range.upperBound)"
       problems.add("\(full(key)) must be a number \(limits), not \(Self.word(for: node))", at: node)
       return fallback ?? range.lowerBound
     }

@@ -1,1 +1,22 @@
-#pragma once
+/* The system's OpenBLAS, opened at run time: a missing library is a reason in a row of `switchback backends`. */
+#ifndef SWITCHBACK_OPENBLAS_LIBRARY_H
+#define SWITCHBACK_OPENBLAS_LIBRARY_H
+
+typedef struct {
+  /* Row-major, as cblas_sgemm: c ← alpha·op(a)·op(b) + beta·c. */
+  void (*sgemm)(
+    int layout, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
+    const float *b, int ldb, float beta, float *c, int ldc);
+  /* The kernels it chose, such as SkylakeX. */
+  const char *core;
+  /* Version and build options. */
+  const char *config;
+} switchback_openblas;
+
+/* Opens the library once, with one thread and the kernels that this CPU can run; null with a reason where it cannot. */
+const switchback_openblas *switchback_openblas_open(const char **reason);
+
+/* The kernels that this CPU deserves: SkylakeX, Haswell, or null where OpenBLAS may choose. */
+const char *switchback_openblas_best_core(void);
+
+#endif

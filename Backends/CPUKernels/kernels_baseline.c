@@ -1,0 +1,9 @@
+#include "cpu_kernels.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#define TABLE sb_kernels_baseline
+#define NAME "baseline"
+#include "kernels_template.h"

@@ -1,0 +1,93 @@
+public import SwitchbackBackendKit
+import SwitchbackCPUKernels
+import SwitchbackOpenBLASLibrary
+import SwitchbackPrograms
+
+/// Float32 on the CPU: matrix products by OpenBLAS (one thread a worker), everything else by own vector kernels.
+///
+/// A segment is one fork of the host's workers, whatever its length: see `SegmentPlan`.
+public struct OpenBLASBackend: ComputeBackend {
+  public init() {}
+
+  public var identity: BackendIdentity { BackendIdentity(name: "openblas", version: "1") }
+
+  public func devices() throws(BackendError) -> [DeviceInfo] {
+    let library = try OpenBLASLibrary()
+    return [
+      DeviceInfo(
+        name: "host", driver: "\(library.config), kernels \(library.core); own kernels \(library.kernelName)")
+    ]
+  }
+
+  public func open(
+    device index: Int, options: [String: String], host: HostServices
+  ) throws(BackendError) -> any ComputeDevice {
+    OpenBLASDevice(info: try devices()[0], library: try OpenBLASLibrary(), host: host)
+  }
+}
+
+/// The opened library and our kernels for this CPU.
+struct OpenBLASLibrary: @unchecked Sendable {
+  // Unchecked: pointers to tables that never change.
+  let sgemm:
+    @convention(c) (
+      Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>?, Int32, UnsafePointer<Float>?, Int32,
+      Float, UnsafeMutablePointer<Float>?, Int32
+    ) -> Void
+  let kernels: UnsafePointer<sb_kernels>
+  let core: String
+  let config: String
+
+  init() throws(BackendError) {
+    var reason: UnsafePointer<CChar>?
+    guard let library = switchback_openblas_open(&reason) else {
+      throw BackendError(.unavailable, reason.map { String(cString: $0) } ?? "OpenBLAS cannot be opened")
+    }
+    sgemm = library.pointee.sgemm
+    core = String(cString: library.pointee.core)
+    config = String(cString: library.pointee.config)
+    kernels = sb_kernels_for_this_cpu()
+  }
+
+  var kernelName: String { String(cString: kernels.pointee.name) }
+
+  /// c ← op(a)·op(b) + beta·c, row-major without gaps: c is m×n, op(a) m×k, op(b) k×n.
+  @inline(__always)
+  func multiply(
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, transposeA: Bool, _ b: UnsafePointer<Float>,
+    transposeB: Bool, into c: UnsafeMutablePointer<Float>, beta: Float
+  ) {
+    guard m > 0, n > 0 else { return }
+    guard k > 0 else {
+      if beta == 0 { c.update(repeating: 0, count: m * n) }
+      return
+    }
+    // 101: row-major; 111, 112: as it is, transposed.
+    sgemm(
+      101, transposeA ? 112 : 111, transposeB ? 112 : 111, Int32(m), Int32(n), Int32(k), 1, a,
+      Int32(transposeA ? m : k), b, Int32(transposeB ? k : n), beta, c, Int32(n))
+  }
+}
+
+final class OpenBLASDevice: ComputeDevice {
+  let info: DeviceInfo
+  let library: OpenBLASLibrary
+  let host: HostServices
+
+  init(info: DeviceInfo, library: OpenBLASLibrary, host: HostServices) {
+    (self.info, self.library, self.host) = (info, library, host)
+  }
+
+  func query(_ segment: Segment) throws(BackendError) -> [Verdict] {
+    segment.calls.map { call in
+      switch KernelMaker(segment: segment, call: call, library: library).make() {
+      case .success: .accept()
+      case .failure(let declined): .decline(declined.reason)
+      }
+    }
+  }
+
+  func compile(_ segment: Segment) throws(BackendError) -> any Executable {
+    try SegmentPlan(segment, library: library, host: host)
+  }
+}

@@ -1,0 +1,46 @@
+import SwitchbackPrograms
+
+extension KernelMaker {
+  func matrixMultiplication(_ operation: MatrixMultiplication) throws -> Kernel {
+    guard type(0).shape.rank == 2 else { throw Declined(reason: "a batch of matrices is not implemented here") }
+    let (a, b, y, library) = (input(0), input(1), output, library)
+    let (_, m, n, k) = operation.sizes(types)
+    let transposeB = operation.transposeB
+    guard operation.transposeA else {
+      return Kernel(access: [.rows, .whole], rows: m) { frame in
+        library.multiply(
+          frame.rows, n, k, frame.floats(a), transposeA: false, frame.floats(b), transposeB: transposeB,
+          into: frame.floats(y), beta: 0)
+      }
+    }
+    guard !transposeB else {
+      return Kernel(access: nil, rows: 1) { frame in
+        library.multiply(
+          m, n, k, frame.floats(a), transposeA: true, frame.floats(b), transposeB: true, into: frame.floats(y),
+          beta: 0)
+      }
+    }
+    // aᵀ·b sums over the rows of both: the gradient of a dense kernel.
+    return Kernel(access: [.rows, .rows], rows: k, reduction: .sum(count: m * n)) { frame in
+      library.multiply(
+        m, n, frame.rows, frame.floats(a), transposeA: true, frame.floats(b), transposeB: false,
+        into: frame.floats(y), beta: 1)
+    }
+  }
+}
+
+extension Kernel.Reduction {
+  /// Slots of `count` floats added up, times `scale`.
+  static func sum(count: Int, scale: Float = 1) -> Kernel.Reduction {
+    Kernel.Reduction(slotByteCount: count * 4) { slots, slotCount, stride, result in
+      let y = result.assumingMemoryBound(to: Float.self)
+      let first = slots.assumingMemoryBound(to: Float.self)
+      for e in 0..<count { y[e] = first[e] }
+      for slot in 1..<max(slotCount, 1) {
+        let x = (slots + slot * stride).assumingMemoryBound(to: Float.self)
+        for e in 0..<count { y[e] += x[e] }
+      }
+      if scale != 1 { for e in 0..<count { y[e] *= scale } }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import SwitchbackCPUKernels
+import SwitchbackPrograms
+
+extension KernelMaker {
+  private func description(_ geometry: PoolingGeometry, x: Shape, y: Shape) -> sb_pooling {
+    sb_pooling(
+      height: Int32(x[1]), width: Int32(x[2]), channels: Int32(x[3]), rows: Int32(y[1]), columns: Int32(y[2]),
+      pool_height: Int32(geometry.poolSize[0]), pool_width: Int32(geometry.poolSize[1]),
+      stride_y: Int32(geometry.strides[0]), stride_x: Int32(geometry.strides[1]), top: Int32(geometry.padding[0]),
+      left: Int32(geometry.padding[2]))
+  }
+
+  func maxPool(_ geometry: PoolingGeometry) -> Kernel {
+    let pooling = description(geometry, x: type(0).shape, y: segment.values[output].type.shape)
+    let (x, y, kernels) = (input(0), output, library.kernels)
+    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
+      withUnsafePointer(to: pooling) {
+        kernels.pointee.max_pool($0, Int64(frame.rows), frame.floats(x), frame.floats(y))
+      }
+    }
+  }
+
+  func maxPoolBackward(_ geometry: PoolingGeometry) -> Kernel {
+    let pooling = description(geometry, x: type(0).shape, y: type(1).shape)
+    let (x, dy, dx, kernels) = (input(0), input(1), output, library.kernels)
+    return Kernel(access: [.rows, .rows], rows: rowCount(type(0))) { frame in
+      withUnsafePointer(to: pooling) {
+        kernels.pointee.max_pool_backward(
+          $0, Int64(frame.rows), frame.floats(x), frame.floats(dy), frame.floats(dx))
+      }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import SwitchbackCPUKernels
+import SwitchbackPrograms
+
+extension KernelMaker {
+  func statistics(_ operation: Statistics) throws -> Kernel {
+    guard !operation.histogram, type(0).elementType == .float32 else {
+      throw Declined(reason: "statistics of \(type(0)) with a histogram are not implemented here")
+    }
+    let (x, y, size, kernels) = (input(0), output, rowSize(type(0)), library.kernels)
+    // Slots begin zeroed; low and high are then turned around where nothing finite was seen.
+    let reduction = Kernel.Reduction(slotByteCount: MemoryLayout<sb_statistics>.size) { slots, count, stride, result in
+      var total = sb_statistics()
+      (total.low, total.high) = (.infinity, -.infinity)
+      for slot in 0..<count {
+        let part = (slots + slot * stride).load(as: sb_statistics.self)
+        total.count += part.count
+        total.finite += part.finite
+        total.sum += part.sum
+        total.squares += part.squares
+        total.zeros += part.zeros
+        total.nans += part.nans
+        total.infinities += part.infinities
+        if part.finite > 0 {
+          total.low = min(total.low, part.low)
+          total.high = max(total.high, part.high)
+        }
+      }
+      Self.write(total, to: result.assumingMemoryBound(to: Double.self))
+    }
+    return Kernel(access: [.rows], rows: rowCount(type(0)), reduction: reduction) { frame in
+      let slot = frame.pointers[y].assumingMemoryBound(to: sb_statistics.self)
+      // A fresh slot has no smallest element yet.
+      if slot.pointee.finite == 0 { (slot.pointee.low, slot.pointee.high) = (.infinity, -.infinity) }
+      kernels.pointee.statistics(Int64(frame.rows * size), frame.floats(x), slot)
+    }
+  }
+
+  private static func write(_ s: sb_statistics, to y: UnsafeMutablePointer<Double>) {
+    let mean = s.finite == 0 ? 0 : s.sum / s.finite
+    let values: (Double, Double) = s.finite == 0 ? (0, 0) : (s.low, s.high)
+    y[Statistics.Field.count.rawValue] = s.count
+    y[Statistics.Field.mean.rawValue] = mean
+    // Sums in Float64 of Float32 elements: the difference keeps enough digits unless mean² exceeds the variance 10⁸ times.
+    y[Statistics.Field.m2.rawValue] = max(s.squares - mean * s.sum, 0)
+    y[Statistics.Field.min.rawValue] = values.0
+    y[Statistics.Field.max.rawValue] = values.1
+    y[Statistics.Field.absMax.rawValue] = max(abs(values.0), abs(values.1))
+    y[Statistics.Field.l2.rawValue] = s.squares.squareRoot()
+    y[Statistics.Field.zeros.rawValue] = s.zeros
+    y[Statistics.Field.nans.rawValue] = s.nans
+    y[Statistics.Field.infinities.rawValue] = s.infinities
+  }
+}
