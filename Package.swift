@@ -81,10 +81,12 @@ let package = Package(
     module("OpenBLASPlugin", at: "Backends/OpenBLAS/Plugin", ["SwitchbackOpenBLAS"]),
 
     // MARK: Tests
-    tests("Programs", ["SwitchbackPrograms"]),
-    tests("BackendKit", ["SwitchbackBackendKit"]),
+    tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference"]),
     tests("Execution", ["SwitchbackExecution"]),
+    tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"]),
     tests("Datasets", ["SwitchbackDatasets"]),
+    tests("Training", ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS"]),
+    tests("CommandLine", ["SwitchbackCommandLine"]),
     tests("NeuralNetworks", ["SwitchbackNeuralNetworks"], exclude: ["Snapshots"]),
   ],
   swiftLanguageModes: [.v6],

@@ -7,6 +7,9 @@ public enum ErrorBound: Hashable, Sendable {
   case exact
   /// Each element within this many units in the last place of the result (at least of 2⁻²⁴ of the largest operand).
   case ulps(Double)
+  /// Each element within this many units in the last place of the largest operand or result: where small results
+  /// are differences of large numbers.
+  case ulpsOfLargest(Double)
   /// ‖error‖₂ ≤ 4·ε·√terms · ‖result‖₂, and each element within ten times that of the largest magnitude summed.
   case accumulation(terms: Int)
 
@@ -21,7 +24,7 @@ public enum ErrorBound: Hashable, Sendable {
       }
     return switch self {
     case .exact: 0
-    case .ulps(let count): 2 * count * epsilon
+    case .ulps(let count), .ulpsOfLargest(let count): 2 * count * epsilon
     case .accumulation(let terms): 4 * epsilon * Double(max(terms, 1)).squareRoot()
     }
   }

@@ -161,7 +161,7 @@ public struct UnaryBackward: TensorOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, [inputs[1]]) }
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulps(2 * function.ulps) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulpsOfLargest(2 * function.ulps) }
 }
 
 /// A row of the table of functions of two variables.

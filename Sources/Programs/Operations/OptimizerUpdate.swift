@@ -36,7 +36,7 @@ extension OptimizerUpdate {
     .elementwise(inputs, (try? outputTypes(for: inputs)) ?? [], flopsPerElement: 3)
   }
 
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulps(16) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulpsOfLargest(4) }
 
   static func samples(_ operations: [Self]) -> [OperationSample] {
     operations.flatMap { operation in

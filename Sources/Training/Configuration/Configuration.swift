@@ -70,7 +70,7 @@ public struct Configuration: Sendable {
     do {
       root = try Yams.compose(yaml: text)
     } catch {
-      throw ConfigurationError(problems: [.init(location: file, message: "no valid YAML: \(error)")])
+      throw ConfigurationError(problems: [Self.problem(error, in: file)])
     }
     for override in overrides { root = Self.apply(override, to: root, problems) }
     let top = SectionReader(root, path: "", problems)
@@ -113,6 +113,20 @@ public struct Configuration: Sendable {
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
       classWeights: section.texts("class_weights", []).compactMap(Double.init),
       patience: section.optionalInt("early_stopping_patience"), runs: section.text("runs", "runs"))
+  }
+
+  /// A parser's error in one line, with its place.
+  private static func problem(_ error: any Error, in file: String) -> ConfigurationError.Problem {
+    switch error as? YamlError {
+    case .duplicatedKeysInMapping(let keys, let context):
+      .init(
+        location: "\(file):\(context.mark.line):\(context.mark.column)",
+        message: "\(keys.map { "\($0)" }.joined(separator: ", ")) is given twice")
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      .init(location: "\(file):\(mark.line):\(mark.column)", message: "no valid YAML: \(problem)")
+    default: .init(location: file, message: "no valid YAML: \(error)")
+    }
   }
 
   // MARK: Overrides

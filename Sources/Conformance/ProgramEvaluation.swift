@@ -1,0 +1,64 @@
+public import SwitchbackExecution
+public import SwitchbackPrograms
+
+/// Runs a program once on given numbers: what checks and tests need.
+public struct ProgramEvaluation {
+  /// The program's outputs by name, as Float64.
+  public let outputs: [String: [Double]]
+  public let plan: ExecutionPlan
+
+  /// `values` gives inputs, step values and states by name.
+  public init(_ program: Program, _ values: [String: [Double]], on chain: BackendChain) throws {
+    let states = StateStore()
+    let executor = try ProgramExecutor(program, on: chain, states: states)
+    for (name, numbers) in values {
+      guard let id = program.value(named: name) else { continue }
+      let type = program.values[id].type.elementType
+      if program.values[id].role == .state {
+        try states.withBytes(of: name) { Self.store(numbers, type, $0) }
+      } else {
+        try executor.withInput(name) { Self.store(numbers, type, $0) }
+      }
+    }
+    try executor.run()
+    var outputs: [String: [Double]] = [:]
+    for output in program.outputs {
+      let type = program.values[output.value].type
+      outputs[output.name] = try executor.withValue(output.value) { Self.load($0, type) }
+    }
+    self.outputs = outputs
+    plan = executor.plan
+  }
+
+  static func store(_ numbers: [Double], _ type: ElementType, _ bytes: UnsafeMutableRawBufferPointer) {
+    switch type {
+    case .float64:
+      for (e, number) in numbers.enumerated() { bytes.storeBytes(of: number, toByteOffset: 8 * e, as: Double.self) }
+    case .int32:
+      for (e, number) in numbers.enumerated() {
+        bytes.storeBytes(of: Int32(number), toByteOffset: 4 * e, as: Int32.self)
+      }
+    case .int64:
+      for (e, number) in numbers.enumerated() {
+        bytes.storeBytes(of: Int64(number), toByteOffset: 8 * e, as: Int64.self)
+      }
+    case .uint8, .bool: for (e, number) in numbers.enumerated() { bytes[e] = UInt8(number) }
+    default:
+      for (e, number) in numbers.enumerated() {
+        bytes.storeBytes(of: Float(number), toByteOffset: 4 * e, as: Float.self)
+      }
+    }
+  }
+
+  static func load(_ bytes: UnsafeRawBufferPointer, _ type: TensorType) -> [Double] {
+    (0..<type.shape.elementCount).map { e in
+      switch type.elementType {
+      case .float64: bytes.load(fromByteOffset: 8 * e, as: Double.self)
+      case .int32: Double(bytes.load(fromByteOffset: 4 * e, as: Int32.self))
+      case .int64: Double(bytes.load(fromByteOffset: 8 * e, as: Int64.self))
+      case .uint8, .bool: Double(bytes[e])
+      default: Double(bytes.load(fromByteOffset: 4 * e, as: Float.self))
+      }
+    }
+  }
+}

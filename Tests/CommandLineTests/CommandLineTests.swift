@@ -1,0 +1,181 @@
+import Foundation
+import Testing
+
+private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent().path
+/// The program, built beside the tests.
+private let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+  .appendingPathComponent("switchback").path
+
+private struct Outcome {
+  var status: Int32
+  var output: String
+  var error: String
+}
+
+private func switchback(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: binary)
+  process.arguments = arguments
+  process.currentDirectoryURL = URL(fileURLWithPath: root)
+  process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+  let folder = FileManager.default.temporaryDirectory
+  let (out, err) = (folder.appendingPathComponent(UUID().uuidString), folder.appendingPathComponent(UUID().uuidString))
+  try Data().write(to: out)
+  try Data().write(to: err)
+  process.standardOutput = try FileHandle(forWritingTo: out)
+  process.standardError = try FileHandle(forWritingTo: err)
+  try process.run()
+  process.waitUntilExit()
+  return Outcome(
+    status: process.terminationStatus, output: try String(contentsOf: out, encoding: .utf8),
+    error: try String(contentsOf: err, encoding: .utf8))
+}
+
+/// A folder with a tiny MNIST of its own.
+private func dataFolder(damaging file: String? = nil) throws -> String {
+  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("data-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  for part in ["train", "t10k"] {
+    let count = part == "train" ? 640 : 64
+    var images = Data([0, 0, 8, 3, 0, 0, UInt8(count / 256), UInt8(count % 256), 0, 0, 0, 28, 0, 0, 0, 28])
+    var labels = Data([0, 0, 8, 1, 0, 0, UInt8(count / 256), UInt8(count % 256)])
+    for n in 0..<count {
+      images.append(contentsOf: (0..<784).map { UInt8($0 / 79 == n % 10 ? 220 : 10) })
+      labels.append(UInt8(n % 10))
+    }
+    for (name, data) in [("\(part)-images-idx3-ubyte", images), ("\(part)-labels-idx1-ubyte", labels)] {
+      try (name == file ? data.dropLast(5) : data).write(to: folder.appendingPathComponent(name))
+    }
+  }
+  return folder.path
+}
+
+private func temporary() -> String {
+  FileManager.default.temporaryDirectory.appendingPathComponent("runs-\(UUID().uuidString)").path
+}
+
+@Suite struct CommandLineTests {
+  @Test("training writes its run folder and says the test accuracy")
+  func train() throws {
+    let runs = temporary()
+    let outcome = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", runs,
+      "--epochs", "2")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(outcome.output.hasPrefix("test "))
+    #expect(outcome.error.contains("all on reference"))
+    let summary =
+      try JSONSerialization.jsonObject(
+        with: Data(contentsOf: URL(fileURLWithPath: runs + "/latest/summary.json"))) as? [String: Any]
+    for key in ["testAccuracy", "testLoss", "seconds", "samplesPerSecond", "backend", "seed", "epochs"] {
+      #expect(summary?[key] != nil, "\(key)")
+    }
+    let metrics = try String(contentsOfFile: runs + "/latest/metrics.jsonl", encoding: .utf8).split(separator: "\n")
+    #expect(metrics.count == 22)
+    #expect(metrics[0].contains("\"step\":1") && metrics[0].contains("\"loss\":"))
+  }
+
+  @Test("a finding that the configuration stops at ends with status 3")
+  func finding() throws {
+    let runs = temporary()
+    let outcome = try switchback(
+      "train", "configs/deep-sigmoid-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", runs,
+      "--epochs", "20", "--set", "monitor.action=stop")
+    #expect(outcome.status == 3)
+    #expect(outcome.error.contains("vanishingGradient"))
+    #expect(
+      try String(contentsOfFile: runs + "/latest/findings.jsonl", encoding: .utf8).contains(
+        "\"rule\":\"vanishingGradient\""))
+  }
+
+  @Test("bad keys end with 78 and are all said")
+  func badConfiguration() throws {
+    let outcome = try switchback(
+      "config", "check", "configs/mnist-cnn.yaml", "--set", "training.lr=1", "--set", "optimzer.momentum=0.9")
+    #expect(outcome.status == 78)
+    #expect(outcome.error.contains("2 problems"))
+    #expect(outcome.error.contains("learning_rate"))
+  }
+
+  @Test("layers that do not fit end with 78 and name both layers and shapes")
+  func badShapes() throws {
+    let outcome = try switchback(
+      "train", "configs/mnist-cnn.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", temporary(),
+      "--set", "model.layers.5=relu")
+    #expect(outcome.status == 78, "\(outcome.error)")
+    #expect(outcome.error.contains("flatten") && outcome.error.contains("layers.6.dense"))
+  }
+
+  @Test("a missing configuration or data set ends with 66")
+  func missing() throws {
+    #expect(try switchback("train", "configs/none.yaml").status == 66)
+    let outcome = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--data", "/nowhere",
+      environment: ["SWITCHBACK_DATA": "/nowhere", "XDG_CACHE_HOME": "/nowhere"])
+    #expect(outcome.status == 66)
+    #expect(outcome.error.contains("train-images-idx3-ubyte.gz"))
+  }
+
+  @Test("a damaged data file ends with 65 and says expected and found")
+  func corrupt() throws {
+    let outcome = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--data", try dataFolder(damaging: "train-images-idx3-ubyte"))
+    #expect(outcome.status == 65)
+    #expect(outcome.error.contains("should hold 501760 bytes"))
+  }
+
+  @Test("a backend that is not there ends with 69 and lists the known ones")
+  func noBackend() throws {
+    let outcome = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--data", try dataFolder(), "--backend", "cuda", "--runs", temporary())
+    #expect(outcome.status == 69)
+    #expect(outcome.error.contains("reference"))
+  }
+
+  @Test("a run folder that cannot be written ends with 73")
+  func cannotWrite() throws {
+    let outcome = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", "/proc/runs")
+    #expect(outcome.status == 73, "\(outcome.error)")
+  }
+
+  @Test("wrong usage ends with 64; help and version with 0")
+  func usage() throws {
+    #expect(try switchback("train").status == 64)
+    #expect(try switchback("--help").status == 0)
+    #expect(try switchback("--version").output == "0.1.0\n")
+  }
+
+  @Test("backends --json is one array with names, reasons and devices")
+  func backends() throws {
+    let outcome = try switchback("backends", "--json")
+    let rows = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]]
+    let reference = try #require(rows?.first { $0["name"] as? String == "reference" })
+    #expect(reference["available"] as? Bool == true)
+    #expect((reference["devices"] as? [Any])?.count == 1)
+  }
+
+  @Test("inspect says who runs every operation, and its program text is the program")
+  func inspect() throws {
+    let outcome = try switchback(
+      "inspect", "configs/mnist-cnn.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", temporary())
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("layers.2.conv2d/backwardFilter"))
+    #expect(outcome.output.contains("93322 parameters"))
+  }
+
+  @Test("the program exports no symbol of ours that a plugin could bind to")
+  func exports() throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["nm", "-D", "--defined-only", binary]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    #expect(!text.contains("Switchback") && !text.contains(" sb_"))
+  }
+}

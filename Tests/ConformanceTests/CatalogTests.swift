@@ -1,0 +1,104 @@
+import SwitchbackBackendKit
+import SwitchbackConformance
+import SwitchbackExecution
+import SwitchbackOpenBLAS
+import SwitchbackPrograms
+import SwitchbackReference
+import Testing
+
+func chain(_ backend: any ComputeBackend, workers: Int = 2) throws -> BackendChain {
+  let host = try HostServices(workers: workers)
+  return BackendChain(
+    [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
+}
+
+func isOpenBLASHere() -> Bool { (try? OpenBLASBackend().devices()) != nil }
+
+/// Every entry of the catalogue, by name.
+private let names = OperationCatalog.standard.entries.map { $0.name }
+private func entry(_ name: String) -> any TensorOperation.Type {
+  OperationCatalog.standard.entries.first { $0.name == name }!
+}
+
+@Suite struct CatalogTests {
+  @Test("an entry has a law, at least three samples, and a reference kernel", arguments: names)
+  func complete(name: String) throws {
+    let entry = entry(name)
+    #expect(!entry.law.isEmpty)
+    #expect(entry.samples.count >= 3)
+    let reference = try chain(ReferenceBackend())
+    for sample in entry.samples {
+      let verdict = try reference.links[0].device.query(Segment(try sample.program()))[0]
+      #expect(verdict.isAccepted, "\(name): \(verdict)")
+    }
+  }
+
+  @Test("the text form of every sample parses back to the same program", arguments: names)
+  func text(name: String) throws {
+    for sample in entry(name).samples {
+      let program = try sample.program()
+      #expect(try Program(text: program.description) == program)
+    }
+  }
+
+  @Test("an attribute that does not exist, or is missing, is refused", arguments: names)
+  func attributes(name: String) throws {
+    let operation = entry(name).samples[0].operation
+    var attributes = Dictionary(uniqueKeysWithValues: operation.attributes.map { ($0.name, $0.value) })
+    #expect(throws: Never.self) { try OperationCatalog.standard.operation(named: name, attributes: attributes) }
+    attributes["noSuchAttribute"] = .int(1)
+    #expect(throws: ProgramError.self) { try OperationCatalog.standard.operation(named: name, attributes: attributes) }
+  }
+
+  @Test("the gradient of every sample agrees with finite differences, or its absence has a reason", arguments: names)
+  func gradients(name: String) throws {
+    let reference = try chain(ReferenceBackend(), workers: 1)
+    for sample in entry(name).samples where sample.inputs.reduce(0, { $0 + $1.shape.elementCount }) <= 700 {
+      let check = try GradientCheck(sample, on: reference)
+      if let worst = check.worst {
+        #expect(worst <= 1e-6, "\(name) \(sample.operation) \(sample.inputs)")
+      } else {
+        #expect(check.reason?.isEmpty == false)
+      }
+    }
+  }
+
+  @Test("the reference in Float32 lies within the bound of the reference in Float64", arguments: names)
+  func reference32(name: String) throws {
+    let reference = try chain(ReferenceBackend())
+    for sample in entry(name).samples {
+      let comparison = try BackendComparison(sample, on: reference, reference: reference)
+      #expect(comparison.verdict == .passed, "\(name) \(sample.operation) \(sample.inputs): \(comparison.worst)")
+    }
+  }
+
+  @Test("OpenBLAS lies within the bound of the Float64 reference", .enabled(if: isOpenBLASHere()), arguments: names)
+  func openBLAS(name: String) throws {
+    let (reference, openBLAS) = (try chain(ReferenceBackend()), try chain(OpenBLASBackend()))
+    for sample in entry(name).samples {
+      let comparison = try BackendComparison(sample, on: openBLAS, reference: reference)
+      if case .failed(let fault) = comparison.verdict {
+        Issue.record("\(name) \(sample.operation) \(sample.inputs): \(fault)")
+      }
+    }
+  }
+
+  @Test("the bits do not depend on the number of workers", arguments: [1, 3])
+  func workers(count: Int) throws {
+    for backend in [ReferenceBackend(), OpenBLASBackend()] as [any ComputeBackend] where (try? backend.devices()) != nil
+    {
+      let (one, other) = (try chain(backend, workers: 2), try chain(backend, workers: count))
+      for sample in OperationCatalog.standard.entries.flatMap({ $0.samples }) {
+        let program = try sample.program()
+        guard try one.links[0].device.query(Segment(program))[0].isAccepted else { continue }
+        let operands = SampleValues(sample).operands
+        let values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
+        let first = try ProgramEvaluation(program, values, on: one).outputs
+        let second = try ProgramEvaluation(program, values, on: other).outputs
+        for (name, numbers) in first {
+          #expect(numbers.map(\.bitPattern) == second[name]!.map(\.bitPattern), "\(sample.operation) \(sample.inputs)")
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import SwitchbackBackendKit
+import SwitchbackDatasets
+import SwitchbackExecution
+import SwitchbackMonitoring
+import SwitchbackNeuralNetworks
+import SwitchbackOpenBLAS
+import SwitchbackPrograms
+import SwitchbackReference
+import SwitchbackTraining
+
+let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent().path
+
+/// The real MNIST beside the checkout, where it is.
+let mnistFolder = root + "/../shared/data/mnist"
+let hasMNIST = FileManager.default.fileExists(atPath: mnistFolder + "/train-images-idx3-ubyte.gz")
+let hasOpenBLAS = (try? OpenBLASBackend().devices()) != nil
+let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
+
+/// Ten classes, each a bright square at its own place under noise: what tests train on where MNIST is not.
+func madeData(count: Int = 640) throws -> Dataset {
+  let philox = Philox(seed: 7)
+  var samples = [UInt8](repeating: 0, count: count * 784)
+  for e in 0..<samples.count / 4 {
+    let bits = philox.bits(block: e, stream: 0, step: 0)
+    for word in 0..<4 { samples[4 * e + word] = UInt8(bits[word] & 63) }
+  }
+  let labels = (0..<count).map { Int32($0 % 10) }
+  for n in 0..<count {
+    let (top, left) = (Int(labels[n]) / 4 * 8 + 2, Int(labels[n]) % 4 * 6 + 2)
+    for h in top..<top + 6 { for v in left..<left + 5 { samples[n * 784 + h * 28 + v] = 230 } }
+  }
+  return try Dataset(
+    sampleShape: [28, 28, 1], classNames: (0...9).map { "\($0)" }, samples: samples, labels: labels)
+}
+
+func configuration(_ name: String, _ overrides: [String] = []) throws -> Configuration {
+  try Configuration(file: root + "/configs/\(name).yaml", overrides: overrides)
+}
+
+func chain(_ backend: any ComputeBackend, workers: Int = 2) throws -> BackendChain {
+  let host = try HostServices(workers: workers)
+  return BackendChain(
+    [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
+}
+
+func step(of configuration: Configuration) -> TrainingStep {
+  let settings = configuration.training
+  return TrainingStep(
+    model: configuration.model, sampleShape: [28, 28, 1], loss: settings.loss, optimizer: settings.optimizer,
+    clipping: settings.clipping, accumulationSteps: settings.accumulationSteps,
+    averageMomentum: settings.averageMomentum)
+}
+
+func session(
+  _ name: String, on backend: any ComputeBackend, workers: Int = 2, isWatched: Bool = true, _ overrides: [String] = []
+) throws -> TrainingSession {
+  let configuration = try configuration(name, overrides)
+  return try TrainingSession(
+    step: step(of: configuration), batchSize: 64, seed: configuration.training.seed,
+    on: try chain(backend, workers: workers), isWatched: isWatched)
+}
+
+extension TrainingSession {
+  /// The weights and slots, as bytes by name.
+  func bytes() throws -> [String: [UInt8]] {
+    var result: [String: [UInt8]] = [:]
+    for name in states.states.keys { result[name] = try states.withBytes(of: name) { Array($0) } }
+    return result
+  }
+
+  /// Trains `count` steps on batches in order; the losses.
+  @discardableResult
+  func train(_ data: Dataset, steps count: Int) throws -> [Double] {
+    try (0..<count).map { index in
+      let order = BatchOrder(
+        count: data.count, batchSize: 64, seed: 3, epoch: index / (data.count / 64), dropsLast: true)
+      return try train(data, order.batch(index % order.batchCount)).loss
+    }
+  }
+}
