@@ -63,11 +63,12 @@ public struct Program: Hashable, Sendable {
 
     /// How errors, profiles and findings call it: `layers.2.conv2d/backwardFilter`.
     public var label: String {
-      let family = operation.name.split(separator: "/")
+      let name = (operation as? any TableOperation)?.rowName ?? operation.name
+      let family = name.split(separator: "/")
       let last = path.split(separator: ".").last ?? ""
-      if path.isEmpty { return operation.name }
+      if path.isEmpty { return name }
       if family[0] == last { return ([Substring(path)] + family.dropFirst()).joined(separator: "/") }
-      return path + "/" + operation.name
+      return path + "/" + name
     }
   }
 
@@ -134,4 +135,10 @@ public protocol ElementTypedOperation: TensorOperation {
 public protocol InPlaceOperation: TensorOperation {
   /// Result `k` replaces operand `updatedOperands[k]`.
   var updatedOperands: [Int] { get }
+}
+
+/// An operation that stands for a table of functions, and is called by its row.
+protocol TableOperation: TensorOperation {
+  /// `relu`, `relu/backward`, `add`.
+  var rowName: String { get }
 }

@@ -78,7 +78,7 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     let error = #expect(throws: ExecutionError.self) {
       _ = try ProgramExecutor(try smallProgram(), on: try chain([only]), states: StateStore())
     }
-    #expect(error?.label == "layers.0.dense/unary")
+    #expect(error?.label == "layers.0.dense/relu")
     #expect(error?.message.contains("not counted here") == true)
   }
 

@@ -30,6 +30,12 @@ public struct VanishingGradient: Rule {
       "firstNorm": first.norm, "largestNorm": flow.largest, "layers": Double(flow.layers.count),
     ]
     evidence["updateRatio"] = ratio
+    guard first.norm > 0 else {
+      return Finding(
+        rule: name, severity: .error, step: rows.step, layers: starved, evidence: evidence,
+        message: "No gradient at all arrives at \(first.path): every unit on the way is switched off. Lower "
+          + "training.optimizer.learning_rate, or use leaky_relu; what is dead stays dead.")
+    }
     var words =
       "Between the loss and \(first.path) the gradient shrinks \(shortened(pow10(flow.lostDecades)))× "
       + "(\(rounded(flow.lostDecades)) decades over \(flow.layers.count) layers). Activation gates take "

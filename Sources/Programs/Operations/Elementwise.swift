@@ -79,9 +79,10 @@ public enum UnaryFunction: String, StringAttribute, CaseIterable {
 }
 
 /// A function of the table applied to each element.
-public struct Unary: TensorOperation {
+public struct Unary: TableOperation {
   public static let name = "unary"
   public static let law = "y = function(x), elementwise; see the table of functions"
+  var rowName: String { function.rawValue }
   public var function: UnaryFunction
   /// The slope of `leakyRelu` and the scale of `elu`; otherwise 0.
   public var alpha: Double
@@ -121,9 +122,10 @@ public struct Unary: TensorOperation {
 }
 
 /// `dx = dy · function′`, from the operand that `UnaryFunction.gradientOperand` names.
-public struct UnaryBackward: TensorOperation {
+public struct UnaryBackward: TableOperation {
   public static let name = "unary/backward"
   public static let law = "dx = dy·function′, in terms of y where the table says so, else of x"
+  var rowName: String { function.rawValue + "/backward" }
   public var function: UnaryFunction
   public var alpha: Double
 
@@ -178,9 +180,10 @@ public enum BinaryFunction: String, StringAttribute, CaseIterable {
 }
 
 /// A function of two operands with NumPy's broadcasting; comparisons give `bool`.
-public struct Binary: TensorOperation {
+public struct Binary: TableOperation {
   public static let name = "binary"
   public static let law = "y = function(a, b), elementwise with broadcasting"
+  var rowName: String { function.rawValue }
   public var function: BinaryFunction
 
   public init(_ function: BinaryFunction) { self.function = function }
