@@ -8,7 +8,29 @@ final class RunFolder {
   private let rows: FileHandle
   private let findings: FileHandle
 
-  init(_ configuration: Configuration) throws {
+  /// A new folder, or with `resuming` an old one, whose lines after `step` are dropped: they are trained again.
+  init(_ configuration: Configuration, resuming: String? = nil, after step: Int? = nil) throws {
+    if let resuming {
+      path = resuming
+      do {
+        func reopen(_ name: String) throws -> FileHandle {
+          let file = URL(fileURLWithPath: resuming + "/" + name)
+          let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+          let kept = text.split(separator: "\n").filter { Self.step(of: $0).map { $0 <= step ?? 0 } ?? false }
+          try Data(kept.map { $0 + "\n" }.joined().utf8).write(to: file)
+          let handle = try FileHandle(forWritingTo: file)
+          try handle.seekToEnd()
+          return handle
+        }
+        (metrics, rows, findings) = (
+          try reopen("metrics.jsonl"), try reopen("gradients.jsonl"), try reopen("findings.jsonl")
+        )
+      } catch {
+        throw fail(
+          "the run folder \(resuming) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
+      }
+      return
+    }
     let time = DateFormatter()
     time.locale = Locale(identifier: "en_US_POSIX")
     time.dateFormat = "yyyyMMdd-HHmmss"
@@ -39,6 +61,12 @@ final class RunFolder {
     } catch {
       throw fail("the run folder \(path) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
     }
+  }
+
+  /// The number after `"step":` in a line.
+  private static func step(of line: Substring) -> Int? {
+    guard let key = line.range(of: "\"step\":") else { return nil }
+    return Int(line[key.upperBound...].prefix { $0.isNumber })
   }
 
   func record(_ event: TrainingEvent) throws {

@@ -12,11 +12,13 @@ struct SwitchbackCommand: ParsableCommand {
         switchback train configs/fashion-cnn.yaml
         switchback train configs/fashion-cnn.yaml --backend reference
         switchback train configs/deep-sigmoid-mlp.yaml      (what a vanishing gradient looks like)
+        switchback predict runs/latest --index 7            (the image as text, and the five likeliest classes)
         switchback backends                                 (what this machine can compute with)
       """,
     version: "0.1.0",
     subcommands: [
-      TrainCommand.self, InspectCommand.self, BackendsCommand.self, DataCommand.self, ConfigCommand.self,
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, CheckpointCommand.self, InspectCommand.self,
+      BackendsCommand.self, DataCommand.self, ConfigCommand.self,
     ])
 }
 

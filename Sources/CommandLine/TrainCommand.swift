@@ -10,6 +10,7 @@ struct TrainCommand: ParsableCommand {
 
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
+        switchback train configs/mnist-cnn.yaml --resume runs/latest
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
       """)
 
@@ -20,6 +21,9 @@ struct TrainCommand: ParsableCommand {
 
   @Option(help: "Ends after so many steps.")
   var steps: Int?
+
+  @Option(help: "Goes on from the newest complete checkpoint of this run folder, to the weights it would have had.")
+  var resume: String?
 
   @Flag(help: "Events as JSON Lines on standard output, for programs.")
   var json = false
@@ -35,17 +39,33 @@ struct TrainCommand: ParsableCommand {
       let loop = try TrainingLoop(
         configuration, train: data.train, test: data.test, registry: makeRegistry(), host: host,
         reference: ReferenceBackend())
-      let folder = try RunFolder(configuration)
+      var start: Checkpoint?
+      if let resume {
+        start = CheckpointStore(run: resume).newestComplete()
+        guard start != nil else { throw fail("\(resume) has no complete checkpoint", ExitStatus.missingFile) }
+      }
+      let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
+      let store = CheckpointStore(run: folder.path)
       let display = Display(isJSON: json)
       Interruption.catchSignal()
       do {
         let summary = try loop.run(
-          isInterrupted: { Interruption.isRequested },
+          from: start, isInterrupted: { Interruption.isRequested },
+          save: { checkpoint in
+            do {
+              _ = try store.save(checkpoint)
+            } catch {
+              throw fail("no checkpoint could be saved: \(error)", ExitStatus.cannotWrite)
+            }
+          },
           { event in
             display.show(event)
             try folder.record(event)
           }, recordRows: { try folder.record($0) })
         display.end(folder.path)
+        if summary.wasInterrupted {
+          Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
+        }
         if summary.wasInterrupted { throw ExitStatus.interrupted }
       } catch let stop as TrainingLoop.Stop {
         display.end(folder.path)

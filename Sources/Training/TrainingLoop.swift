@@ -54,9 +54,11 @@ public final class TrainingLoop {
     ])
   }
 
-  /// Trains to the end, or until `isInterrupted` answers true after a step.
+  /// Trains to the end, or until `isInterrupted` answers true after a step; `start` is a checkpoint to go on from,
+  /// `save` gets one after every epoch, every `training.checkpoint_steps`, and at an interruption.
   public func run(
-    isInterrupted: () -> Bool = { false }, _ emit: (TrainingEvent) throws -> Void,
+    from start: Checkpoint? = nil, isInterrupted: () -> Bool = { false }, save: (Checkpoint) throws -> Void = { _ in },
+    _ emit: (TrainingEvent) throws -> Void,
     recordRows: (ProbeRows) throws -> Void = { _ in }
   ) throws -> RunSummary {
     let settings = configuration.training
@@ -72,18 +74,44 @@ public final class TrainingLoop {
     var best = Double.infinity
     var epochsWithoutGain = 0
     var wasInterrupted = false
-    epochs: for epoch in 1...settings.epochs {
+    if let start {
+      let plan = try session.plan.fingerprint
+      guard start.position.plan == plan, start.position.seed == settings.seed else {
+        throw ExecutionError(
+          .invalid,
+          "the checkpoint was made with another plan or seed (plan \(start.position.plan), here \(plan)): "
+            + "going on would give other weights. Use the same backend, configuration and seed")
+      }
+      try session.restore(start)
+      (best, epochsWithoutGain) = (start.position.bestLoss, start.position.epochsWithoutGain)
+      try emit(.message("going on after step \(start.position.batches) (epoch \(start.position.epoch))"))
+    }
+    epochs: for epoch in (start?.position.epoch ?? 1)...max(settings.epochs, start?.position.epoch ?? 1) {
       let order = BatchOrder(
         count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: epoch,
         dropsLast: settings.dropsLastBatch)
-      var (lossSum, correct, seen) = (0.0, 0.0, 0)
+      let resumed = start.flatMap { $0.position.epoch == epoch ? $0.position : nil }
+      var (lossSum, correct, seen) = (resumed?.lossSum ?? 0, resumed?.correct ?? 0, resumed?.samples ?? 0)
+      var trained = 0
+      func checkpoint(after batch: Int) throws {
+        let isLast = batch == order.batchCount
+        try save(
+          session.checkpoint(
+            at: Checkpoint.Position(
+              seed: settings.seed, batches: session.batches, epoch: isLast ? epoch + 1 : epoch,
+              batchInEpoch: isLast ? 0 : batch, lossSum: isLast ? 0 : lossSum, correct: isLast ? 0 : correct,
+              samples: isLast ? 0 : seen, bestLoss: best, epochsWithoutGain: epochsWithoutGain,
+              plan: try session.plan.fingerprint)))
+      }
       let clock = ContinuousClock()
       var epochSeconds = 0.0
-      for index in 0..<order.batchCount {
+      guard epoch <= settings.epochs else { break }
+      for index in (resumed?.batchInEpoch ?? 0)..<order.batchCount {
         let batch = order.batch(index)
-        let start = clock.now
+        let begin = clock.now
         let result = try session.train(train, batch)
-        epochSeconds += (clock.now - start).seconds
+        epochSeconds += (clock.now - begin).seconds
+        trained += batch.count
         (lossSum, correct, seen) = (
           lossSum + result.loss * Double(batch.count), correct + result.correct, seen + batch.count
         )
@@ -92,15 +120,21 @@ public final class TrainingLoop {
             StepReport(
               step: session.batches, epoch: epoch, stepInEpoch: index + 1, stepsInEpoch: order.batchCount,
               loss: result.loss, accuracy: result.correct / Double(batch.count), learningRate: result.learningRate,
-              samplesPerSecond: Double(seen) / max(epochSeconds, 1e-9))))
+              samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
         nonFinite = result.isFinite ? 0 : nonFinite + 1
         try watch(batch.count, result, emit, recordRows)
         if nonFinite >= Self.patienceForFinite { throw Stop.neverFinite }
         wasInterrupted = isInterrupted()
-        if wasInterrupted || session.batches == settings.steps { break }
+        if wasInterrupted || session.batches == settings.steps {
+          try checkpoint(after: index + 1)
+          break
+        }
+        if index + 1 < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
+          try checkpoint(after: index + 1)
+        }
       }
       seconds += epochSeconds
-      samples += seen
+      samples += trained
       epochsDone = epoch
       let held = try session.evaluate(validation ?? test)
       try emit(
@@ -108,10 +142,11 @@ public final class TrainingLoop {
           EpochReport(
             epoch: epoch, epochs: settings.epochs, step: session.batches, loss: lossSum / Double(max(seen, 1)),
             accuracy: correct / Double(max(seen, 1)), validationLoss: held.loss, validationAccuracy: held.accuracy,
-            seconds: epochSeconds, samplesPerSecond: Double(seen) / max(epochSeconds, 1e-9))))
+            seconds: epochSeconds, samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
       if wasInterrupted || session.batches == settings.steps { break }
       epochsWithoutGain = held.loss < best ? 0 : epochsWithoutGain + 1
       best = min(best, held.loss)
+      try checkpoint(after: order.batchCount)
       if let patience = settings.patience, epochsWithoutGain >= patience {
         try emit(.message("stopped early: \(patience) epochs without a lower validation loss"))
         break epochs

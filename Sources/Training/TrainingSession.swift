@@ -45,6 +45,9 @@ public final class TrainingSession {
     }
   }
 
+  /// Goes on as after that many batches.
+  func continueAfter(_ batches: Int) { self.batches = batches }
+
   /// How the training step runs: placement, segments, exact bytes.
   public var plan: ExecutionPlan {
     get throws { try trainer(batchSize).executor.plan }

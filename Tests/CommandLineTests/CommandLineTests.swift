@@ -147,6 +147,56 @@ private func temporary() -> String {
     #expect(try switchback("--version").output == "0.1.0\n")
   }
 
+  @Test("killed at random moments and resumed: the final weights are those of a run that was left alone")
+  func kills() throws {
+    let (data, whole, cut) = (try dataFolder(), temporary(), temporary())
+    let arguments = [
+      "train", "configs/mnist-mlp.yaml", "--data", data, "--epochs", "12", "--set", "training.checkpoint_steps=3",
+      "--set", "backend.fallback=[reference]", "--backend", "reference", "--set",
+      "model.layers=[flatten, dense: {units: 128, activation: relu}, dropout: {rate: 0.2}, dense: {units: 10, activation: softmax}]",
+    ]
+    func run(_ more: [String], killAfter seconds: Double? = nil, signal: Int32 = SIGKILL) throws -> Int32 {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: binary)
+      process.arguments = arguments + more
+      process.currentDirectoryURL = URL(fileURLWithPath: root)
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      if let seconds {
+        usleep(UInt32(seconds * 1e6))
+        kill(process.processIdentifier, signal)
+      }
+      process.waitUntilExit()
+      return process.terminationStatus
+    }
+    #expect(try run(["--runs", whole]) == 0)
+    _ = try run(["--runs", cut], killAfter: 0.25)
+    let folder = cut + "/latest"
+    let kills = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] == nil ? 5 : 20
+    for index in 0..<kills {
+      // Before the first checkpoint there is nothing to go on from.
+      if !FileManager.default.fileExists(atPath: folder + "/checkpoints") {
+        _ = try run(["--runs", cut], killAfter: 0.4)
+        continue
+      }
+      _ = try run(
+        ["--resume", folder], killAfter: 0.08 + Double(index * 37 % 11) * 0.02,
+        signal: index % 2 == 0 ? SIGKILL : SIGINT)
+    }
+    #expect(try run(["--resume", folder]) == 0)
+    let newest = "/latest/checkpoints/step-000000120.safetensors"
+    #expect(
+      try Data(contentsOf: URL(fileURLWithPath: whole + newest)) == Data(contentsOf: URL(fileURLWithPath: cut + newest))
+    )
+    #expect(try switchback("checkpoint", "verify", folder).status == 0)
+    #expect(try switchback("evaluate", folder, "--data", data).output.hasPrefix("test "))
+    #expect(try switchback("predict", folder, "--data", data, "--index", "3").output.contains("label: 3"))
+    let steps = try String(contentsOfFile: folder + "/metrics.jsonl", encoding: .utf8).split(separator: "\n")
+      .filter { $0.contains("stepInEpoch") }
+    #expect(steps.count == 120)
+  }
+
   @Test("backends --json is one array with names, reasons and devices")
   func backends() throws {
     let outcome = try switchback("backends", "--json")

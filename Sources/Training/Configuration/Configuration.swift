@@ -34,6 +34,8 @@ public struct Configuration: Sendable {
     public var classWeights: [Double]
     /// Epochs without a better validation loss before the run ends.
     public var patience: Int?
+    /// Also saves every so many steps; otherwise after each epoch.
+    public var checkpointSteps: Int?
     /// Where runs are written.
     public var runs: String
   }
@@ -112,7 +114,8 @@ public struct Configuration: Sendable {
       optimizer: optimizer.optimizer, clipping: optimizer.clipping,
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
       classWeights: section.texts("class_weights", []).compactMap(Double.init),
-      patience: section.optionalInt("early_stopping_patience"), runs: section.text("runs", "runs"))
+      patience: section.optionalInt("early_stopping_patience"),
+      checkpointSteps: section.optionalInt("checkpoint_steps"), runs: section.text("runs", "runs"))
   }
 
   /// A parser's error in one line, with its place.

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import Switchback
+
+/// What commands on a finished run take.
+struct RunOptions: ParsableArguments {
+  @Argument(help: "The run folder, such as runs/latest.")
+  var run: String
+
+  @Option(help: "The backend, instead of the run's.")
+  var backend: String?
+
+  @Option(help: "The folder that holds the data set's files.")
+  var data: String?
+
+  /// The run's network with the weights of its newest complete checkpoint, and its test set.
+  func restored() throws -> (loop: TrainingLoop, test: Dataset) {
+    let file = run + "/config.yaml"
+    guard FileManager.default.isReadableFile(atPath: file) else {
+      throw fail("\(run) is no run folder: it has no config.yaml", ExitStatus.missingFile)
+    }
+    var overrides: [String] = []
+    if let backend { overrides.append("backend.name=\(backend)") }
+    if let data { overrides.append("data.path=\(data)") }
+    let configuration = try Configuration(file: file, overrides: overrides)
+    guard let checkpoint = CheckpointStore(run: run).newestComplete() else {
+      throw fail("\(run) has no complete checkpoint", ExitStatus.badData)
+    }
+    let data = try NamedDataset.named(configuration.data.dataset).load(given: configuration.data.path)
+    let loop = try TrainingLoop(
+      configuration, train: data.train, test: data.test, registry: makeRegistry(),
+      host: try makeHost(threads: configuration.backend.threads), reference: ReferenceBackend())
+    try loop.session.restore(checkpoint)
+    return (loop, data.test)
+  }
+}

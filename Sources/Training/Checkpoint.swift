@@ -1,0 +1,151 @@
+import Foundation
+import SwitchbackExecution
+import SwitchbackInterchange
+
+/// All that a run needs to go on to bit-identical weights: states, position, and what was measured so far. Order and
+/// random numbers are pure functions of seed and position, so they need no state of their own.
+public struct Checkpoint: Sendable {
+  /// Where the run stood: after `batches` batches, `batchInEpoch` of them in `epoch`.
+  public struct Position: Codable, Hashable, Sendable {
+    public var seed: Int
+    public var batches: Int
+    public var epoch: Int
+    public var batchInEpoch: Int
+    /// Sums over the epoch so far.
+    public var lossSum: Double
+    public var correct: Double
+    public var samples: Int
+    public var bestLoss: Double
+    public var epochsWithoutGain: Int
+    /// The plan's fingerprint: other backends or another number of slots give other bits.
+    public var plan: String
+  }
+
+  public var position: Position
+  package var tensors: Safetensors
+
+  /// The file's text form of the position, and a checksum over it and the tensors (FNV-1a, 64 bits).
+  package func encoded() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = Self.infinities
+    var file = tensors
+    let text = String(decoding: try encoder.encode(position), as: UTF8.self)
+    file.metadata = ["format": "switchback-checkpoint-1", "position": text]
+    file.metadata["checksum"] = Self.checksum(file, text)
+    return try file.encoded()
+  }
+
+  /// Reads a file's bytes and proves them.
+  package init(decoding data: Data) throws {
+    tensors = try Safetensors(decoding: data)
+    guard let text = tensors.metadata["position"], let checksum = tensors.metadata["checksum"] else {
+      throw Safetensors.FormatError(description: "it is no checkpoint of a run")
+    }
+    guard Self.checksum(tensors, text) == checksum else {
+      throw Safetensors.FormatError(description: "its checksum does not fit its contents")
+    }
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    position = try decoder.decode(Position.self, from: Data(text.utf8))
+  }
+
+  init(position: Position, tensors: Safetensors) { (self.position, self.tensors) = (position, tensors) }
+
+  private static let infinities = JSONEncoder.NonConformingFloatEncodingStrategy.convertToString(
+    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+
+  private static func checksum(_ file: Safetensors, _ text: String) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    func mix(_ bytes: some Sequence<UInt8>) { for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
+    mix(text.utf8)
+    for tensor in file.tensors.sorted(by: { $0.name < $1.name }) {
+      mix(tensor.name.utf8)
+      mix(tensor.bytes)
+    }
+    return String(hash, radix: 16)
+  }
+}
+
+/// The checkpoints of a run: one file each, whole or not there, the newest few kept.
+public struct CheckpointStore: Sendable {
+  public let folder: String
+  private let kept = 3
+
+  public struct Entry: Sendable {
+    public var path: String
+    /// What is wrong with it; nil where it is complete.
+    public var fault: String?
+    public var checkpoint: Checkpoint?
+  }
+
+  /// `run` is the run's folder.
+  public init(run: String) { folder = run + "/checkpoints" }
+
+  /// Makes the checkpoint durable, then removes what is older than the newest few.
+  public func save(_ checkpoint: Checkpoint) throws -> String {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let path = folder + String(format: "/step-%09d.safetensors", checkpoint.position.batches)
+    try AtomicFile.write(try checkpoint.encoded(), to: path)
+    for old in paths().dropLast(kept) { try? FileManager.default.removeItem(atPath: old) }
+    return path
+  }
+
+  /// Oldest first; what an interrupted write left behind is not among them.
+  private func paths() -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }.sorted().map { folder + "/" + $0 }
+  }
+
+  /// Every checkpoint with its verdict, oldest first.
+  public func entries() -> [Entry] { paths().map(Self.entry) }
+
+  private static func entry(_ path: String) -> Entry {
+    do {
+      let data = try Data(contentsOf: URL(fileURLWithPath: path))
+      return Entry(path: path, fault: nil, checkpoint: try Checkpoint(decoding: data))
+    } catch {
+      return Entry(path: path, fault: "\(error)", checkpoint: nil)
+    }
+  }
+
+  /// The newest checkpoint that is complete; torn ones are passed over.
+  public func newestComplete() -> Checkpoint? {
+    for path in paths().reversed() {
+      if let checkpoint = Self.entry(path).checkpoint { return checkpoint }
+    }
+    return nil
+  }
+}
+
+extension TrainingSession {
+  /// The states as they are now.
+  func checkpoint(at position: Checkpoint.Position) throws -> Checkpoint {
+    let tensors = try states.states.values.map { state in
+      Safetensors.Tensor(
+        name: state.name, shape: state.type.shape.extents, bytes: try states.withBytes(of: state.name) { Data($0) })
+    }
+    return Checkpoint(position: position, tensors: Safetensors(tensors))
+  }
+
+  /// Puts the states and the position back; a checkpoint of another model is refused by name.
+  public func restore(_ checkpoint: Checkpoint) throws {
+    let given = Dictionary(uniqueKeysWithValues: checkpoint.tensors.tensors.map { ($0.name, $0) })
+    let missing = states.states.keys.filter { given[$0] == nil }.sorted()
+    let unknown = given.keys.filter { states.states[$0] == nil }.sorted()
+    guard missing.isEmpty, unknown.isEmpty else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint is of another model: it lacks [\(missing.joined(separator: ", "))] and has "
+          + "[\(unknown.joined(separator: ", "))] besides")
+    }
+    for (name, tensor) in given {
+      guard states.states[name]?.type.shape.extents == tensor.shape else {
+        throw ExecutionError(.invalid, "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
+      }
+      try states.withBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+    }
+    continueAfter(checkpoint.position.batches)
+  }
+}
