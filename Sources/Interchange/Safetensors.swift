@@ -30,7 +30,12 @@ public struct Safetensors: Sendable {
   private struct Entry: Codable {
     var dtype: String
     var shape: [Int]
-    var data_offsets: [Int]
+    var offsets: [Int]
+
+    private enum CodingKeys: String, CodingKey {
+      case dtype, shape
+      case offsets = "data_offsets"
+    }
   }
 
   private static let byteCounts = ["F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1]
@@ -44,7 +49,7 @@ public struct Safetensors: Sendable {
     let ordered = tensors.sorted { $0.name < $1.name }
     for tensor in ordered {
       let entry = Entry(
-        dtype: tensor.type, shape: tensor.shape, data_offsets: [offset, offset + tensor.bytes.count])
+        dtype: tensor.type, shape: tensor.shape, offsets: [offset, offset + tensor.bytes.count])
       offset += tensor.bytes.count
       let name = String(decoding: try encoder.encode(tensor.name), as: UTF8.self)
       parts.append(name + ":" + String(decoding: try encoder.encode(entry), as: UTF8.self))
@@ -76,16 +81,16 @@ public struct Safetensors: Sendable {
       (name, try JSONDecoder().decode(Entry.self, from: JSONSerialization.data(withJSONObject: value)))
     }
     for (name, entry) in entries.sorted(by: {
-      ($0.1.data_offsets.first ?? 0, $0.0) < ($1.1.data_offsets.first ?? 0, $1.0)
+      ($0.1.offsets.first ?? 0, $0.0) < ($1.1.offsets.first ?? 0, $1.0)
     }) {
       guard let size = Self.byteCounts[entry.dtype], entry.shape.allSatisfy({ $0 >= 0 && $0 < 1 << 40 }),
-        entry.data_offsets.count == 2, entry.data_offsets[0] == end,
-        entry.data_offsets[1] - end
+        entry.offsets.count == 2, entry.offsets[0] == end,
+        entry.offsets[1] - end
           == entry.shape.reduce(size, { $0.multipliedReportingOverflow(by: $1).partialValue }),
-        entry.data_offsets[1] <= body.count
-      else { throw FormatError(description: "\(name) does not lie where its header says (\(entry.data_offsets))") }
+        entry.offsets[1] <= body.count
+      else { throw FormatError(description: "\(name) does not lie where its header says (\(entry.offsets))") }
       let start = body.startIndex + end
-      end = entry.data_offsets[1]
+      end = entry.offsets[1]
       tensors.append(
         Tensor(name: name, type: entry.dtype, shape: entry.shape, bytes: Data(body[start..<body.startIndex + end])))
     }
