@@ -83,7 +83,7 @@ let package = Package(
     // MARK: Tests
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference"]),
     tests("Execution", ["SwitchbackExecution"]),
-    tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"]),
+    tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
     tests("Datasets", ["SwitchbackDatasets"]),
     tests("Training", ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS"]),
     tests("CommandLine", ["SwitchbackCommandLine"]),

@@ -13,9 +13,10 @@ extension RandomNumbers: FloatingKernel {
           switch distribution {
           case .uniform: y[4 * block + word] = T(Philox.uniform(bits[word]))
           case .normal:
-            let radius = (-2 * T.log(T(Philox.uniform(bits[word & 2]) + 0x1p-24))).squareRoot()
-            let angle = T(2 * Double.pi) * T(Philox.uniform(bits[word & 2 + 1]))
-            y[4 * block + word] = radius * (word & 1 == 0 ? T.cos(angle) : T.sin(angle))
+            // In Float64: near a zero of the cosine, an angle rounded to Float32 leaves few right digits.
+            let radius = (-2 * Double.log(Philox.uniform(bits[word & 2]) + 0x1p-24)).squareRoot()
+            let angle = 2 * Double.pi * Philox.uniform(bits[word & 2 + 1])
+            y[4 * block + word] = T(radius * (word & 1 == 0 ? Double.cos(angle) : Double.sin(angle)))
           }
         }
       }
