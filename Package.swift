@@ -85,7 +85,7 @@ let package = Package(
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
     tests("Datasets", ["SwitchbackDatasets"]),
-    tests("Training", ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS"]),
+    tests("Training", ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
     tests("CommandLine", ["SwitchbackCommandLine"]),
     tests("NeuralNetworks", ["SwitchbackNeuralNetworks"], exclude: ["Snapshots"]),
   ],

@@ -403,9 +403,9 @@ static void sgd(const sb_update *u, int64_t count, float *w, const float *g, flo
 }
 
 static inline float rmsprop_step(const sb_update *u, float g, float *v, float *a, float *m) {
-  float variance = *v = u->rho * *v + (1 - u->rho) * g * g;
+  float variance = *v = u->rho * *v + u->share1 * g * g;
   if (a) {
-    *a = u->rho * *a + (1 - u->rho) * g;
+    *a = u->rho * *a + u->share1 * g;
     variance -= *a * *a;
   }
   float increment = u->rate * g / sqrtf(variance + u->epsilon);
@@ -428,8 +428,8 @@ static void adagrad(const sb_update *u, int64_t count, float *w, const float *g,
 }
 
 static inline float adam_step(const sb_update *u, float g, float *m, float *v) {
-  *m += (g - *m) * (1 - u->beta1);
-  *v += (g * g - *v) * (1 - u->beta2);
+  *m += (g - *m) * u->share1;
+  *v += (g * g - *v) * u->share2;
   return -u->rate * u->correction * *m / (sqrtf(*v) + u->epsilon);
 }
 static void adam(const sb_update *u, int64_t count, float *w, const float *g, float *m, float *v, float *delta) {

@@ -29,7 +29,9 @@ typedef struct {
 } sb_statistics;
 
 typedef struct {
-  float rate, correction, decay, momentum, rho, beta1, beta2, epsilon;
+  float rate, correction, decay, momentum, rho, epsilon;
+  // 1 - rho or 1 - beta1, and 1 - beta2, rounded after the difference: of a float 0.999 it would keep four digits.
+  float share1, share2;
   int32_t nesterov;
 } sb_update;
 

@@ -22,8 +22,9 @@ extension KernelMaker {
           constants, Int64(count), frame.floats(w), frame.floats(g), slots.first.map { frame.floats($0) }, delta)
       }
     case let rmsprop as RMSpropUpdate:
-      (constants.rho, constants.momentum, constants.epsilon, constants.decay) = (
-        Float(rmsprop.rho), Float(rmsprop.momentum), Float(rmsprop.epsilon), Float(rmsprop.weightDecay)
+      (constants.rho, constants.share1, constants.momentum, constants.epsilon, constants.decay) = (
+        Float(rmsprop.rho), Float(1 - rmsprop.rho), Float(rmsprop.momentum), Float(rmsprop.epsilon),
+        Float(rmsprop.weightDecay)
       )
       let average = rmsprop.centered ? slots[1] : nil
       let momentum = rmsprop.momentum == 0 ? nil : slots.last
@@ -39,8 +40,8 @@ extension KernelMaker {
           constants, Int64(count), frame.floats(w), frame.floats(g), frame.floats(slots[0]), delta)
       }
     case let adam as AdamUpdate:
-      (constants.beta1, constants.beta2, constants.epsilon, constants.decay) = (
-        Float(adam.beta1), Float(adam.beta2), Float(adam.epsilon), Float(adam.weightDecay)
+      (constants.share1, constants.share2, constants.epsilon, constants.decay) = (
+        Float(1 - adam.beta1), Float(1 - adam.beta2), Float(adam.epsilon), Float(adam.weightDecay)
       )
       step = { constants, frame, delta in
         kernels.pointee.adam(

@@ -55,14 +55,15 @@ extension SGDUpdate: FloatingKernel {
 extension RMSpropUpdate: FloatingKernel {
   func run<T: ReferenceScalar>(_ operands: ReferenceOperands, as type: T.Type) throws(BackendError) {
     guard let update = Update(operands, slots: slotNames.count, hasCorrection: false, type) else { return }
-    let (rho, epsilon, mu, v) = (T(self.rho), T(self.epsilon), T(momentum), update.slots[0])
+    // 1 − ρ before rounding: of a Float32 0.999 it would keep four digits.
+    let (rho, share, epsilon, mu, v) = (T(self.rho), T(1 - self.rho), T(self.epsilon), T(momentum), update.slots[0])
     let average = centered ? update.slots[1] : nil
     let m = momentum == 0 ? nil : update.slots.last
     update.apply(weightDecay: weightDecay) { e, g in
-      v[e] = rho * v[e] + (1 - rho) * g * g
+      v[e] = rho * v[e] + share * g * g
       var variance = v[e]
       if let average {
-        average[e] = rho * average[e] + (1 - rho) * g
+        average[e] = rho * average[e] + share * g
         variance -= average[e] * average[e]
       }
       let increment = update.rate * g / (variance + epsilon).squareRoot()
@@ -87,11 +88,12 @@ extension AdagradUpdate: FloatingKernel {
 extension AdamUpdate: FloatingKernel {
   func run<T: ReferenceScalar>(_ operands: ReferenceOperands, as type: T.Type) throws(BackendError) {
     guard let update = Update(operands, slots: 2, hasCorrection: true, type) else { return }
-    let (beta1, beta2, epsilon) = (T(self.beta1), T(self.beta2), T(self.epsilon))
+    // 1 − β before rounding: of a Float32 0.999 it would keep four digits.
+    let (share1, share2, epsilon) = (T(1 - beta1), T(1 - beta2), T(self.epsilon))
     let (m, v) = (update.slots[0], update.slots[1])
     update.apply(weightDecay: weightDecay) { e, g in
-      m[e] += (g - m[e]) * (1 - beta1)
-      v[e] += (g * g - v[e]) * (1 - beta2)
+      m[e] += (g - m[e]) * share1
+      v[e] += (g * g - v[e]) * share2
       return -update.rate * update.correction * m[e] / (v[e].squareRoot() + epsilon)
     }
   }
