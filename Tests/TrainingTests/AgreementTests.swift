@@ -9,7 +9,7 @@ import SwitchbackTraining
 import Testing
 
 /// One training step with every gradient as an output.
-private func executor(_ configuration: Configuration, on chain: BackendChain) throws -> (
+func trainingExecutor(_ configuration: Configuration, on chain: BackendChain) throws -> (
   ProgramExecutor, TrainingProgram
 ) {
   let program = try step(of: configuration).build(batchSize: 64) { (builder, trace) throws(ProgramError) in
@@ -18,7 +18,7 @@ private func executor(_ configuration: Configuration, on chain: BackendChain) th
   return (try ProgramExecutor(program.program, on: chain, states: StateStore()), program)
 }
 
-private func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Float] {
+func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Float] {
   try executor.withOutput(output) { Array($0.bindMemory(to: Float.self)) }
 }
 
@@ -30,8 +30,8 @@ private func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Fl
   func lockstep(seed: Int) throws {
     let data = try NamedDataset.named("mnist").load(given: mnistFolder).train
     let configuration = try configuration("mnist-cnn", ["training.seed=\(seed)"])
-    let (reference, program) = try executor(configuration, on: try chain(ReferenceBackend()))
-    let (openBLAS, _) = try executor(configuration, on: try chain(OpenBLASBackend()))
+    let (reference, program) = try trainingExecutor(configuration, on: try chain(ReferenceBackend()))
+    let (openBLAS, _) = try trainingExecutor(configuration, on: try chain(OpenBLASBackend()))
     for state in program.states {
       let values = state.values(seed: Int64(seed))
       try reference.states.withBytes(of: state.name) { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }

@@ -1,6 +1,7 @@
 import Foundation
 import SwitchbackBackendKit
 import SwitchbackDatasets
+import SwitchbackInterchange
 import SwitchbackOpenBLAS
 import SwitchbackReference
 import SwitchbackTraining
@@ -65,4 +66,79 @@ private struct GoldenRun: Decodable, Sendable, CustomTestStringConvertible {
       #expect(golden.losses.last! < golden.losses[0])
     }
   }
+
+  /// What `Golden/lockstep.py` prints of a step.
+  private struct StepErrors: Decodable {
+    let loss: Double
+    let gradients: [String: Double]
+  }
+
+  @Test(
+    "lockstep on the CNN: losses and gradients are PyTorch's",
+    .enabled(if: runsLongTests && python != nil, "a long test that needs PyTorch: make test-all installs it"),
+    arguments: [1, 2, 3])
+  func lockstep(seed: Int) throws {
+    let data = try NamedDataset.named("mnist").load(given: mnistFolder).train
+    let configuration = try configuration("mnist-cnn", ["training.seed=\(seed)"])
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lockstep-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+
+    let (executor, program) = try trainingExecutor(configuration, on: try chain(ReferenceBackend()))
+    for state in program.states {
+      let values = state.values(seed: Int64(seed))
+      try executor.states.withBytes(of: state.name) { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+    }
+    let order = BatchOrder(count: data.count, batchSize: 64, seed: Int64(seed), epoch: 1)
+    for index in 0..<50 {
+      func tensor(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) -> Safetensors.Tensor {
+        Safetensors.Tensor(name: name, type: type, shape: shape, bytes: Data(bytes))
+      }
+      var tensors: [Safetensors.Tensor] = []
+      for parameter in program.parameters {
+        let bytes = try executor.states.withBytes(of: parameter.name) { Array($0) }
+        tensors.append(tensor(parameter.name, "F32", parameter.type.shape.extents, bytes))
+      }
+      try executor.withInput("images") { images in
+        try executor.withInput("labels") { labels in
+          data.gather(
+            order.batch(index), samples: images.bindMemory(to: Float.self).baseAddress!,
+            labels: labels.bindMemory(to: Int32.self).baseAddress!)
+          tensors.append(tensor("images", "F32", [64, 28, 28, 1], Array(images)))
+          tensors.append(tensor("labels", "I32", [64], Array(labels)))
+        }
+      }
+      try executor.withInput("learningRate") { $0.storeBytes(of: 0.001, as: Float.self) }
+      try executor.run()
+      tensors.append(tensor("loss", "F32", [], try executor.withOutput("loss") { Array($0) }))
+      for parameter in program.parameters {
+        let bytes = try executor.withOutput("gradient/" + parameter.name) { Array($0) }
+        tensors.append(tensor("gradient/" + parameter.name, "F32", parameter.type.shape.extents, bytes))
+      }
+      try Safetensors(tensors).encoded().write(to: folder.appendingPathComponent("step-\(index).safetensors"))
+    }
+
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(fileURLWithPath: try #require(python))
+    process.arguments = [root + "/Tests/TrainingTests/Golden/lockstep.py", folder.path]
+    process.standardOutput = output
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    let steps = try text.split(separator: "\n").map { try JSONDecoder().decode(StepErrors.self, from: Data($0.utf8)) }
+    #expect(steps.count == 50)
+    #expect(steps.allSatisfy { $0.gradients.count == program.parameters.count })
+    #expect(steps.allSatisfy { $0.loss <= 1e-5 })
+    let worst = steps.map { $0.gradients.values.max() ?? .infinity }
+    #expect(worst.filter { $0 <= 1e-4 }.count >= 46, "\(worst)")
+    #expect(worst.allSatisfy { $0 <= 1e-2 }, "\(worst)")
+    #expect(worst.sorted()[25] <= 1e-5, "\(worst)")
+  }
 }
+
+/// A Python that has PyTorch: `$SWITCHBACK_PYTHON`, or the one `make bench` and `make test-all` set up.
+private let python: String? = {
+  let candidates = [ProcessInfo.processInfo.environment["SWITCHBACK_PYTHON"], root + "/.venv-bench/bin/python"]
+  return candidates.compactMap { $0 }.first { FileManager.default.isExecutableFile(atPath: $0) }
+}()
