@@ -25,9 +25,12 @@ test: packages lint
 	@sh .make/traits.sh --explain
 	$(SWIFT) test $(SWIFT_FLAGS) --parallel
 
-# Everything, the long ones by name: accuracies on the real MNIST, kills and resumes, lockstep of three seeds.
+# Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
+# (installed into .venv-bench), a package that uses Switchback from outside.
 test-all: packages lint
+	sh .make/install-pytorch.sh
 	SWITCHBACK_LONG_TESTS=1 $(SWIFT) test $(SWIFT_FLAGS)
+	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer
 
 # Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
 bench: build

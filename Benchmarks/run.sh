@@ -10,10 +10,7 @@ rounds=${1:-5}
 steps=${2:-600}
 folder=${3:-../shared/data/mnist}
 python=${PYTHON:-.venv-bench/bin/python}
-if [ ! -x "$python" ]; then
-  python3 -m venv .venv-bench
-  .venv-bench/bin/pip install --quiet "torch==2.13.0+cpu" numpy
-fi
+[ -x "$python" ] || sh .make/install-pytorch.sh
 echo "machine: $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2), $(nproc) cores, $(date -u +%F)"
 .build/release/switchback backends | sed -n '/openblas/,$p'
 runs=$(mktemp -d)

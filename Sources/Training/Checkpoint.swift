@@ -136,13 +136,13 @@ extension TrainingSession {
     let unknown = given.keys.filter { states.states[$0] == nil }.sorted()
     guard missing.isEmpty, unknown.isEmpty else {
       throw ExecutionError(
-        .invalid,
+        .foreignCheckpoint,
         "the checkpoint is of another model: it lacks [\(missing.joined(separator: ", "))] and has "
           + "[\(unknown.joined(separator: ", "))] besides")
     }
     for (name, tensor) in given {
       guard states.states[name]?.type.shape.extents == tensor.shape else {
-        throw ExecutionError(.invalid, "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
+        throw ExecutionError(.foreignCheckpoint, "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
       }
       try states.withBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
     }

@@ -45,7 +45,8 @@ public final class TrainingLoop {
         optimizer: settings.optimizer, classWeights: settings.classWeights, clipping: settings.clipping,
         accumulationSteps: settings.accumulationSteps, averageMomentum: settings.averageMomentum),
       batchSize: settings.batchSize, seed: settings.seed,
-      on: try BackendChain(names, registry: registry, host: host), isWatched: configuration.monitor.isEnabled)
+      on: try BackendChain(names, registry: registry, host: host),
+      probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),
       ExplodingGradient(
@@ -66,6 +67,7 @@ public final class TrainingLoop {
     try emit(
       .started([
         "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
+          + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : "")
       ]))
     var seconds = 0.0
     var samples = 0
@@ -122,7 +124,7 @@ public final class TrainingLoop {
               loss: result.loss, accuracy: result.correct / Double(batch.count), learningRate: result.learningRate,
               samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
         nonFinite = result.isFinite ? 0 : nonFinite + 1
-        try watch(batch.count, result, emit, recordRows)
+        try watch(result, emit, recordRows)
         if nonFinite >= Self.patienceForFinite { throw Stop.neverFinite }
         wasInterrupted = isInterrupted()
         if wasInterrupted || session.batches == settings.steps {
@@ -163,12 +165,14 @@ public final class TrainingLoop {
   }
 
   private func watch(
-    _ count: Int, _ result: TrainingSession.StepResult, _ emit: (TrainingEvent) throws -> Void,
+    _ result: TrainingSession.StepResult, _ emit: (TrainingEvent) throws -> Void,
     _ recordRows: (ProbeRows) throws -> Void
   ) throws {
-    guard configuration.monitor.isEnabled, result.isUpdate else { return }
-    let rows = try session.probeRows(count: count, loss: result.isFinite ? result.loss : .nan)
-    if session.batches % configuration.monitor.period == 0 || !result.isFinite { try recordRows(rows) }
+    let settings = configuration.monitor
+    // A step that is not finite is always looked at: the replay finds the operation without probes.
+    guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return }
+    let rows = try session.probeRows(of: result)
+    if session.batches % settings.period < settings.probeInterval || !result.isFinite { try recordRows(rows) }
     for finding in monitor.observe(rows) {
       let finding = try finding.rule == "nonFinite" ? located(finding) : finding
       try emit(.finding(finding))

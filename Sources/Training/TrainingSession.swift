@@ -19,25 +19,31 @@ public final class TrainingSession {
   /// What ran the last batch.
   public private(set) var lastExecutor: ProgramExecutor?
 
-  private let isWatched: Bool
-  /// The programs of one batch size. `accumulation` adds up gradients between two updates.
+  private let probeInterval: Int?
+  /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
   private struct Trainer {
     let executor: ProgramExecutor
     let accumulation: ProgramExecutor?
     let program: TrainingProgram
   }
 
-  private var trainers: [Int: Trainer] = [:]
+  private struct TrainerKey: Hashable {
+    let size: Int
+    let isProbed: Bool
+  }
+
+  private var trainers: [TrainerKey: Trainer] = [:]
   private var evaluators: [Int: ProgramExecutor] = [:]
 
-  /// `sampleShape` is that of the data: `[28, 28, 1]`.
+  /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
+  /// weights do not depend on it.
   public init(
-    step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, isWatched: Bool = true
+    step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = 10
   ) throws {
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
-    (self.chain, self.isWatched) = (chain, isWatched)
+    (self.chain, self.probeInterval) = (chain, probeInterval)
     parameterCount = try step.build(batchSize: batchSize).trainableCount
-    let trainer = try trainer(batchSize)
+    let trainer = try trainer(batchSize, isProbed: false)
     for state in trainer.program.states {
       let made = try states.state(state.name, state.type)
       let values = state.values(seed: Int64(seed))
@@ -48,24 +54,23 @@ public final class TrainingSession {
   /// Goes on as after that many batches.
   func continueAfter(_ batches: Int) { self.batches = batches }
 
-  /// How the training step runs: placement, segments, exact bytes.
+  /// How the training step runs, with its probes if it has any: placement, segments, exact bytes.
   public var plan: ExecutionPlan {
-    get throws { try trainer(batchSize).executor.plan }
+    get throws { try trainer(batchSize, isProbed: probeInterval != nil).executor.plan }
   }
 
-  private func trainer(_ size: Int) throws -> Trainer {
-    if let made = trainers[size] { return made }
-    var attached: [Probe] = []
+  private func trainer(_ size: Int, isProbed: Bool) throws -> Trainer {
+    let key = TrainerKey(size: size, isProbed: isProbed)
+    if let made = trainers[key] { return made }
     let program = try step.build(batchSize: size) { (builder, trace) throws(ProgramError) in
-      guard self.isWatched else { return }
-      attached = try builder.attachProbes(at: Self.points(trace))
+      guard isProbed else { return }
+      self.probes = try builder.attachProbes(at: Self.points(trace))
     }
-    probes = attached
     let made = Trainer(
       executor: try ProgramExecutor(program.program, on: chain, states: states),
       accumulation: try program.accumulation.map { try ProgramExecutor($0, on: chain, states: states) },
       program: program)
-    trainers[size] = made
+    trainers[key] = made
     return made
   }
 
@@ -108,14 +113,18 @@ public final class TrainingSession {
     public var isUpdate: Bool
     /// Whether the update was applied: false where the loss or a gradient was not finite.
     public var isFinite: Bool
+    /// Whether probes saw this step.
+    public var isProbed: Bool
     public var learningRate: Double
   }
 
   /// One training step on the samples at `indices`.
   public func train(_ dataset: Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
-    let trainer = try trainer(indices.count)
+    let updates = (batches + 1) / step.accumulationSteps
+    let isUpdate = (batches + 1) % step.accumulationSteps == 0
+    let isProbed = isUpdate && probeInterval.map { updates % $0 == 0 } ?? false
+    let trainer = try trainer(indices.count, isProbed: isProbed)
     let program = trainer.program
-    let isUpdate = (batches + 1) % program.accumulationSteps == 0
     let executor = isUpdate ? trainer.executor : trainer.accumulation ?? trainer.executor
     try fill(executor, dataset, indices)
     let position = StepPosition(update: batches / program.accumulationSteps, batch: batches, seed: seed)
@@ -137,12 +146,14 @@ public final class TrainingSession {
     return StepResult(
       loss: loss, correct: try number(executor, "correct"), isUpdate: isUpdate,
       isFinite: isUpdate ? try executor.withOutput("isFinite") { $0.load(as: UInt8.self) != 0 } : loss.isFinite,
+      isProbed: isProbed,
       learningRate: program.stepValues.learningRate(at: position))
   }
 
-  /// What the probes saw in the last step of `count` samples.
-  public func probeRows(count: Int, loss: Double) throws -> ProbeRows {
-    let executor = try trainer(count).executor
+  /// What the probes saw in the last step, if it had any.
+  public func probeRows(of result: StepResult) throws -> ProbeRows {
+    let loss = result.isFinite ? result.loss : .nan
+    guard result.isProbed, let executor = lastExecutor else { return ProbeRows(step: batches, loss: loss, rows: []) }
     return ProbeRows(
       step: batches, loss: loss,
       rows: try probes.map { probe in

@@ -14,8 +14,15 @@ private struct Outcome {
 }
 
 private func switchback(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
+  try run(binary, arguments, environment)
+}
+
+/// A line for `sh`, which can set limits first.
+private func shell(_ line: String) throws -> Outcome { try run("/bin/sh", ["-c", line], [:]) }
+
+private func run(_ program: String, _ arguments: [String], _ environment: [String: String]) throws -> Outcome {
   let process = Process()
-  process.executableURL = URL(fileURLWithPath: binary)
+  process.executableURL = URL(fileURLWithPath: program)
   process.arguments = arguments
   process.currentDirectoryURL = URL(fileURLWithPath: root)
   process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -138,6 +145,79 @@ private func temporary() -> String {
     let outcome = try switchback(
       "train", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", "/proc/runs")
     #expect(outcome.status == 73, "\(outcome.error)")
+  }
+
+  @Test("a disk that is full ends with 73 and names the file")
+  func fullDisk() throws {
+    // A limit on the size of files stands for the disk: the checkpoint of 400 KB does not fit, the log does.
+    let outcome = try shell(
+      "ulimit -f 200; trap '' XFSZ; exec \(binary) train configs/mnist-mlp.yaml --backend reference --steps 2 "
+        + "--data \(try dataFolder()) --runs \(temporary())")
+    #expect(outcome.status == 73)
+    #expect(outcome.error.contains("checkpoints/step-000000002.safetensors cannot be written"), "\(outcome.error)")
+  }
+
+  @Test("memory that cannot be had ends with 1 and says how much was asked for")
+  func outOfMemory() throws {
+    let outcome = try shell(
+      "ulimit -v 8000000; exec \(binary) train configs/mnist-cnn.yaml --backend reference --threads 1 "
+        + "--set training.batch_size=640 --set 'model.layers=[{conv2d: {filters: 100000, kernel_size: 3}}, flatten, "
+        + "{dense: {units: 10, activation: softmax}}]' --data \(try dataFolder()) --runs \(temporary())")
+    #expect(outcome.status == 1, "\(outcome.output)")
+    #expect(outcome.error.contains("bytes"), "\(outcome.error)")
+  }
+
+  @Test("a system library that is missing is a reason in the list and 69 in a run, never a crash")
+  func missingLibrary() throws {
+    // An empty file of the library's name, found first, is as good as none.
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("libraries-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try Data().write(to: folder.appendingPathComponent("libopenblas.so.0"))
+    let environment = ["LD_LIBRARY_PATH": folder.path]
+    let list = try switchback("backends", environment: environment)
+    #expect(list.status == 0)
+    #expect(list.output.contains("libopenblas0") || list.output.contains("libopenblas-dev"), "\(list.output)")
+    let run = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--data", try dataFolder(), "--runs", temporary(), environment: environment)
+    #expect(run.status == 69)
+    #expect(run.error.contains("libopenblas0") || run.error.contains("libopenblas-dev"), "\(run.error)")
+  }
+
+  @Test("a checkpoint of another network ends with 65 and names what differs")
+  func foreignCheckpoint() throws {
+    let (data, runs) = (try dataFolder(), temporary())
+    let first = try switchback(
+      "train", "configs/mnist-linear.yaml", "--backend", "reference", "--steps", "2", "--data", data, "--runs", runs)
+    #expect(first.status == 0, "\(first.error)")
+    let run = runs + "/latest"
+    let config = try String(contentsOfFile: run + "/config.yaml", encoding: .utf8)
+    try config.replacingOccurrences(of: "units: 10", with: "units: 12").write(
+      toFile: run + "/config.yaml", atomically: true, encoding: .utf8)
+    let outcome = try switchback("evaluate", run, "--data", data)
+    #expect(outcome.status == 65, "\(outcome.error)")
+    #expect(outcome.error.contains("layers.1.dense/"), "\(outcome.error)")
+  }
+
+  @Test("an interrupt finishes the step, says how to go on, and ends with 130")
+  func interrupted() throws {
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(fileURLWithPath: binary)
+    process.currentDirectoryURL = URL(fileURLWithPath: root)
+    process.arguments = [
+      "train", "configs/mnist-mlp.yaml", "--backend", "reference", "--epochs", "3000", "--data", try dataFolder(),
+      "--runs", temporary(),
+    ]
+    process.standardError = output
+    process.standardOutput = output
+    try process.run()
+    // The first line says that the run has begun.
+    var text = output.fileHandleForReading.availableData
+    process.interrupt()
+    text += output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 130)
+    #expect(String(decoding: text, as: UTF8.self).contains("--resume"))
   }
 
   @Test("wrong usage ends with 64; help and version with 0")

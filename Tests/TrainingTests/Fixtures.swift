@@ -59,7 +59,7 @@ func session(
   let configuration = try configuration(name, overrides)
   return try TrainingSession(
     step: step(of: configuration), batchSize: 64, seed: configuration.training.seed,
-    on: try chain(backend, workers: workers), isWatched: isWatched)
+    on: try chain(backend, workers: workers), probeInterval: isWatched ? 1 : nil)
 }
 
 extension TrainingSession {

@@ -52,6 +52,8 @@ public struct Configuration: Sendable {
     public enum Action: Sendable { case warn, stop }
 
     public var isEnabled: Bool
+    /// Every how many updates probes look at the gradients.
+    public var probeInterval: Int
     /// Every how many steps the rows are written to the run folder.
     public var period: Int
     public var vanishingDecades: Double
@@ -93,7 +95,8 @@ public struct Configuration: Sendable {
     }
     monitor = top.section("monitor") { section in
       Monitor(
-        isEnabled: section.bool("enabled", true), period: section.int("period", 50, in: 1...Int.max),
+        isEnabled: section.bool("enabled", true), probeInterval: section.int("probe_interval", 10, in: 1...Int.max),
+        period: section.int("period", 50, in: 1...Int.max),
         vanishingDecades: section.number("vanishing_decades", 3),
         explodingDecades: section.number("exploding_decades", 3),
         explodingUpdateRatio: section.number("exploding_update_ratio", 1),
