@@ -46,7 +46,7 @@ struct Schedule {
     for (call, kernel) in zip(segment.calls, kernels) {
       let isByRows =
         rows > 0 && kernel.rows == rows && kernel.access != nil
-        && zip(call.inputs, kernel.access!).contains { $0.1 == .rows && isRows[$0.0] }
+        && (kernel.isSource || zip(call.inputs, kernel.access!).contains { $0.1 == .rows && isRows[$0.0] })
         // A worker's table holds one address a value, so odd stages take a value either by rows or whole.
         && zip(call.inputs, kernel.access!).allSatisfy {
           $0.1 == .rows ? !isTakenWhole[$0.0] : !isDivided[$0.0] && rowStage[$0.0] == nil
