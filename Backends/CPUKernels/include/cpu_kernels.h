@@ -70,7 +70,7 @@ typedef struct {
   void (*im2col)(const sb_convolution *, const float *image, float *columns);
   /* The adjoint: adds to the image. */
   void (*col2im)(const sb_convolution *, const float *columns, float *image);
-  /* One channel and one filter a group. The second adds to an image, the third to a filter. */
+  /* One channel and one filter a group. The last adds to the filter. */
   void (*depthwise)(const sb_convolution *, int64_t images, const float *x, const float *w, float *y);
   void (*depthwise_backward_input)(const sb_convolution *, int64_t images, const float *dy, const float *w, float *dx);
   void (*depthwise_backward_filter)(const sb_convolution *, int64_t images, const float *x, const float *dy, float *dw);

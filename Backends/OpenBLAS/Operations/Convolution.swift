@@ -131,7 +131,6 @@ extension KernelMaker {
     let rows = rowCount(type(0))
     if patches.isDepthwise {
       return Kernel(access: [.rows, .whole], rows: rows) { frame in
-        frame.floats(dx).update(repeating: 0, count: frame.rows * patches.imageSize)
         withUnsafePointer(to: patches.description) {
           library.kernels.pointee.depthwise_backward_input(
             $0, Int64(frame.rows), frame.floats(dy), frame.floats(w), frame.floats(dx))
