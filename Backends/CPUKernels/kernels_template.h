@@ -507,39 +507,6 @@ static void max_pool(const sb_pooling *g, int64_t images, const float *x, float 
       }
 }
 
-/* Ties go to the first cell of the window, rows first. */
-static void max_pool_backward(const sb_pooling *g, int64_t images, const float *x, const float *dy, float *dx) {
-  int64_t size = (int64_t)g->height * g->width * g->channels;
-  memset(dx, 0, sizeof(float) * (size_t)(size * images));
-  for (int64_t n = 0; n < images; n++, x += size, dx += size)
-    for (int p = 0; p < g->rows; p++)
-      for (int q = 0; q < g->columns; q++, dy += g->channels)
-        /* In blocks of channels, so that the winners stay in registers. */
-        for (int start = 0; start < g->channels; start += LANES) {
-          int lanes = g->channels - start < LANES ? g->channels - start : LANES;
-          float best[LANES];
-          int32_t winner[LANES];
-          int first = 1;
-          for (int i = 0; i < g->pool_height; i++) {
-            int h = p * g->stride_y + i - g->top;
-            if (h < 0 || h >= g->height) continue;
-            for (int j = 0; j < g->pool_width; j++) {
-              int v = q * g->stride_x + j - g->left;
-              if (v < 0 || v >= g->width) continue;
-              int32_t at = (h * g->width + v) * g->channels + start;
-              for (int c = 0; c < lanes; c++) {
-                float value = x[at + c];
-                int wins = first || !(value <= best[c]);
-                best[c] = wins ? value : best[c];
-                winner[c] = wins ? at + c : winner[c];
-              }
-              first = 0;
-            }
-          }
-          for (int c = 0; c < lanes; c++) dx[winner[c]] += dy[start + c];
-        }
-}
-
 /* The part of a window that lies in the image; padded cells do not count. */
 typedef struct {
   int top, bottom, left, right;
@@ -552,6 +519,44 @@ static inline window window_of(const sb_pooling *g, int p, int q) {
   if (w.bottom > g->height) w.bottom = g->height;
   if (w.right > g->width) w.right = g->width;
   return w;
+}
+
+/* Ties go to the first cell of the window, rows first. In blocks of channels, so that the winners stay in registers;
+ * x, dx and dy are those of the block. */
+static inline __attribute__((always_inline)) void max_pool_winners(
+  window w, int64_t width, int64_t channels, const float *x, const float *dy, float *dx, int lanes) {
+  float best[LANES];
+  int32_t winner[LANES] = {0};
+  int32_t cell = 0;
+  for (int h = w.top; h < w.bottom; h++)
+    for (int v = w.left; v < w.right; v++, cell++) {
+      const float *values = x + (h * width + v) * channels;
+      for (int c = 0; c < lanes; c++) {
+        int wins = cell == 0 || !(values[c] <= best[c]);
+        best[c] = wins ? values[c] : best[c];
+        winner[c] = wins ? cell : winner[c];
+      }
+    }
+  cell = 0;
+  for (int h = w.top; h < w.bottom; h++)
+    for (int v = w.left; v < w.right; v++, cell++) {
+      float *to = dx + (h * width + v) * channels;
+      for (int c = 0; c < lanes; c++) to[c] += winner[c] == cell ? dy[c] : 0;
+    }
+}
+
+static void max_pool_backward(const sb_pooling *g, int64_t images, const float *x, const float *dy, float *dx) {
+  int64_t size = (int64_t)g->height * g->width * g->channels;
+  memset(dx, 0, sizeof(float) * (size_t)(size * images));
+  for (int64_t n = 0; n < images; n++, x += size, dx += size)
+    for (int p = 0; p < g->rows; p++)
+      for (int q = 0; q < g->columns; q++, dy += g->channels) {
+        window w = window_of(g, p, q);
+        int c = 0;
+        for (; c + LANES <= g->channels; c += LANES)
+          max_pool_winners(w, g->width, g->channels, x + c, dy + c, dx + c, LANES);
+        if (c < g->channels) max_pool_winners(w, g->width, g->channels, x + c, dy + c, dx + c, g->channels - c);
+      }
 }
 
 static void average_pool(const sb_pooling *g, int64_t images, const float *x, float *y) {
@@ -692,7 +697,9 @@ static void argmax(int64_t rows, int64_t columns, const float *x, int32_t *y) {
 static void statistics(int64_t count, const float *x, sb_statistics *s) {
   double sums[LANES] = {0}, squares[LANES] = {0};
   float low[LANES], high[LANES];
-  int64_t zeros = 0, e = 0;
+  /* Counted lane by lane too: one counter would be added up across the lanes at every turn. */
+  int32_t zeros[LANES] = {0};
+  int64_t e = 0;
   for (int i = 0; i < LANES; i++) low[i] = INFINITY, high[i] = -INFINITY;
   for (; e + LANES <= count; e += LANES)
     for (int i = 0; i < LANES; i++) {
@@ -701,7 +708,7 @@ static void statistics(int64_t count, const float *x, sb_statistics *s) {
       squares[i] += (double)v * v;
       low[i] = v < low[i] ? v : low[i];
       high[i] = v > high[i] ? v : high[i];
-      zeros += v == 0;
+      zeros[i] += v == 0;
     }
   for (; e < count; e++) {
     float v = x[e];
@@ -709,13 +716,14 @@ static void statistics(int64_t count, const float *x, sb_statistics *s) {
     squares[0] += (double)v * v;
     low[0] = v < low[0] ? v : low[0];
     high[0] = v > high[0] ? v : high[0];
-    zeros += v == 0;
+    zeros[0] += v == 0;
   }
   double total = 0, square = 0;
   float least = INFINITY, most = -INFINITY;
   for (int i = 0; i < LANES; i++) {
     total += sums[i];
     square += squares[i];
+    s->zeros += zeros[i];
     least = low[i] < least ? low[i] : least;
     most = high[i] > most ? high[i] : most;
   }
@@ -740,7 +748,6 @@ static void statistics(int64_t count, const float *x, sb_statistics *s) {
   s->finite += finite;
   s->sum += total;
   s->squares += square;
-  s->zeros += (double)zeros;
   s->low = least < s->low ? least : s->low;
   s->high = most > s->high ? most : s->high;
 }
