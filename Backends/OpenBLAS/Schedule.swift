@@ -51,6 +51,9 @@ struct Schedule {
         && zip(call.inputs, kernel.access!).allSatisfy {
           $0.1 == .rows ? !isTakenWhole[$0.0] : !isDivided[$0.0] && rowStage[$0.0] == nil
         }
+        && !zip(call.inputs, kernel.access!).contains { value, access in
+          access == .whole && zip(call.inputs, kernel.access!).contains { $0 == (value, .rows) }
+        }
       var stage = 0
       if isByRows {
         stage = 1
