@@ -96,8 +96,11 @@ struct Schedule {
       for value in results where made[value] == stage { depth = max(depth, level[value] + 1) }
       for value in call.inputs {
         isPrivate[value] = false
-        lastReadLevel[value] = lastRead[value] == stage ? max(lastReadLevel[value], depth) : depth
-        lastRead[value] = max(lastRead[value], stage)
+        // Calls do not come in the order of their stages: a later stage may have read the value already.
+        if lastRead[value] <= stage {
+          lastReadLevel[value] = lastRead[value] == stage ? max(lastReadLevel[value], depth) : depth
+          lastRead[value] = stage
+        }
       }
       for value in results {
         (made[value], level[value], isPrivate[value]) = (stage, depth, false)
