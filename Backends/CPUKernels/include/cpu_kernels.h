@@ -100,7 +100,7 @@ typedef struct {
   void (*adam)(const sb_update *, int64_t count, float *w, const float *g, float *m, float *v, float *delta);
 } sb_kernels;
 
-/* The kernels for the best instruction set of this CPU. */
+/* The kernels for the best instruction set of this CPU; SWITCHBACK_CPU_KERNELS=avx2 or baseline limits it. */
 const sb_kernels *sb_kernels_for_this_cpu(void);
 
 #endif
