@@ -1,6 +1,7 @@
 #include "cpu_kernels.h"
 
-#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 extern const sb_kernels sb_kernels_baseline;
 #if defined(__x86_64__)
@@ -8,10 +9,14 @@ extern const sb_kernels sb_kernels_avx512, sb_kernels_avx2;
 #endif
 
 const sb_kernels *sb_kernels_for_this_cpu(void) {
+  /* At most this set: how the lesser ones are tested on a CPU that has all. */
+  const char *limit = getenv("SWITCHBACK_CPU_KERNELS");
+  if (limit && strcmp(limit, sb_kernels_baseline.name) == 0) return &sb_kernels_baseline;
 #if defined(__x86_64__)
+  int below_avx512 = limit && strcmp(limit, sb_kernels_avx2.name) == 0;
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
+  if (!below_avx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
     return &sb_kernels_avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &sb_kernels_avx2;
 #endif

@@ -62,10 +62,23 @@ struct OpenBLASLibrary: @unchecked Sendable {
       if beta == 0 { c.update(repeating: 0, count: m * n) }
       return
     }
+    multiply(
+      m, n, k, a, transposeA: transposeA, stride: transposeA ? m : k, b, transposeB: transposeB,
+      stride: transposeB ? k : n, into: c, stride: n, beta: beta)
+  }
+
+  /// The same on blocks of wider matrices: `stride` floats lie between the rows of each as it is in memory.
+  @inline(__always)
+  func multiply(
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, transposeA: Bool, stride strideA: Int,
+    _ b: UnsafePointer<Float>, transposeB: Bool, stride strideB: Int, into c: UnsafeMutablePointer<Float>,
+    stride strideC: Int, beta: Float
+  ) {
+    guard m > 0, n > 0, k > 0 else { return }
     // 101: row-major; 111, 112: as it is, transposed.
     sgemm(
-      101, transposeA ? 112 : 111, transposeB ? 112 : 111, Int32(m), Int32(n), Int32(k), 1, a,
-      Int32(transposeA ? m : k), b, Int32(transposeB ? k : n), beta, c, Int32(n))
+      101, transposeA ? 112 : 111, transposeB ? 112 : 111, Int32(m), Int32(n), Int32(k), 1, a, Int32(strideA), b,
+      Int32(strideB), beta, c, Int32(strideC))
   }
 }
 

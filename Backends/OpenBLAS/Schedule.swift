@@ -46,10 +46,13 @@ struct Schedule {
     for (call, kernel) in zip(segment.calls, kernels) {
       let isByRows =
         rows > 0 && kernel.rows == rows && kernel.access != nil
-        && zip(call.inputs, kernel.access!).contains { $0.1 == .rows && isRows[$0.0] }
+        && (kernel.isSource || zip(call.inputs, kernel.access!).contains { $0.1 == .rows && isRows[$0.0] })
         // A worker's table holds one address a value, so odd stages take a value either by rows or whole.
         && zip(call.inputs, kernel.access!).allSatisfy {
           $0.1 == .rows ? !isTakenWhole[$0.0] : !isDivided[$0.0] && rowStage[$0.0] == nil
+        }
+        && !zip(call.inputs, kernel.access!).contains { value, access in
+          access == .whole && zip(call.inputs, kernel.access!).contains { $0 == (value, .rows) }
         }
       var stage = 0
       if isByRows {
@@ -93,8 +96,11 @@ struct Schedule {
       for value in results where made[value] == stage { depth = max(depth, level[value] + 1) }
       for value in call.inputs {
         isPrivate[value] = false
-        lastReadLevel[value] = lastRead[value] == stage ? max(lastReadLevel[value], depth) : depth
-        lastRead[value] = max(lastRead[value], stage)
+        // Calls do not come in the order of their stages: a later stage may have read the value already.
+        if lastRead[value] <= stage {
+          lastReadLevel[value] = lastRead[value] == stage ? max(lastReadLevel[value], depth) : depth
+          lastRead[value] = stage
+        }
       }
       for value in results {
         (made[value], level[value], isPrivate[value]) = (stage, depth, false)

@@ -1,6 +1,7 @@
 import SwitchbackABI
 import SwitchbackBackendKit
 import SwitchbackPrograms
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -31,9 +32,20 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   /// One entry a worker and value; filled anew for each chunk.
   private let tables: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private let workers: Int
+  /// One a worker, for the step at hand.
+  private let faults: UnsafeMutablePointer<Kernel.Fault>
   // The run at hand.
   private var views: UnsafeBufferPointer<sb_view>
   private var workspace: UnsafeMutableRawPointer
+  /// The first moment (see `moment`) with a wrong index; what comes after it is not run, so no state changes.
+  private let faultyMoment = Atomic<Int>(.max)
+  private let firstFault = Mutex<FoundFault?>(nil)
+
+  private struct FoundFault {
+    var call: Int
+    var fault: Kernel.Fault
+    var bound: Kernel.Bound
+  }
 
   private enum Place {
     /// A view that the host gives.
@@ -64,6 +76,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
 
   private struct Step {
     var kernel: Kernel
+    var call: Int
     var output: Int
     var worker: Int
   }
@@ -123,6 +136,8 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     layout.workerStart = take(layout.workerStride * host.workers)
     self.layout = layout
     tables = .allocate(capacity: max(valueCount, 1) * host.workers)
+    faults = .allocate(capacity: host.workers)
+    faults.initialize(repeating: Kernel.Fault(), count: host.workers)
     views = UnsafeBufferPointer(start: nil, count: 0)
     workspace = UnsafeMutableRawPointer(tables)
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -137,7 +152,10 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     }
   }
 
-  deinit { tables.deallocate() }
+  deinit {
+    tables.deallocate()
+    faults.deallocate()
+  }
 
   // MARK: Planning
 
@@ -151,7 +169,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       let output = call.outputs[0] ?? 0
       switch schedule.forms[index] {
       case .rows(let stage):
-        stages[stage].chunked.append(Step(kernel: kernels[index], output: output, worker: 0))
+        stages[stage].chunked.append(Step(kernel: kernels[index], call: index, output: output, worker: 0))
         if let reduction = kernels[index].reduction {
           offsets[output] = stride
           stride += (reduction.slotByteCount + 63) / 64 * 64
@@ -161,7 +179,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       case .whole(let stage, let level):
         while stages[stage].levels.count <= level { stages[stage].levels.append([]) }
         let worker = stages[stage].levels[level].count % workers
-        stages[stage].levels[level].append(Step(kernel: kernels[index], output: output, worker: worker))
+        stages[stage].levels[level].append(Step(kernel: kernels[index], call: index, output: output, worker: worker))
         // A sum over all rows at once is one slot.
         if let reduction = kernels[index].reduction {
           offsets[output] = stride
@@ -206,7 +224,33 @@ final class SegmentPlan: Executable, @unchecked Sendable {
         Unmanaged<SegmentPlan>.fromOpaque(context!).takeUnretainedValue().work(Int(worker), Int(workers), team)
       }, Unmanaged.passUnretained(self).toOpaque())
     arguments.groupMicroseconds?[0] = microseconds() - start
+    if faultyMoment.load(ordering: .relaxed) != .max { throw takeFault() }
     return 0
+  }
+
+  /// When something runs: a number that grows from barrier to barrier.
+  private func moment(stage: Int, level: Int) -> Int { stage << 32 | level }
+
+  /// Keeps a wrong index that a step met; of several the one that the first call met first, whoever came first.
+  private func keepFault(of step: Step, worker: Int, moment: Int) {
+    let fault = faults[worker]
+    faults[worker] = Kernel.Fault()
+    guard let bound = step.kernel.bound else { return }
+    firstFault.withLock { first in
+      if let first, (first.call, first.fault.position) <= (step.call, fault.position) { return }
+      first = FoundFault(call: step.call, fault: fault, bound: bound)
+    }
+    faultyMoment.min(moment, ordering: .relaxed)
+  }
+
+  private func takeFault() -> BackendError {
+    faultyMoment.store(.max, ordering: .relaxed)
+    let found = firstFault.withLock { first in
+      defer { first = nil }
+      return first
+    }
+    guard let found else { return BackendError(.internal, "an index was wrong, but nobody kept it") }
+    return found.bound.error(found.fault, operation: found.call)
   }
 
   /// What one worker does. A team may be smaller than the pool (a nested fork); the work is divided anew, and its
@@ -215,10 +259,12 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     let pointers = tables + worker * max(valueCount, 1)
     let own = workspace + layout.workerStart + worker * layout.workerStride
     let scratch = own + layout.scratchStart
-    for stage in stages {
+    for (number, stage) in stages.enumerated() {
+      // Barriers lie between moments: every worker sees the same faults of moments before, and leaves with the others.
+      if faultyMoment.load(ordering: .relaxed) < moment(stage: number, level: 0) { return }
       if !stage.chunked.isEmpty {
         for slot in 0..<layout.slots where slot * workers / layout.slots == worker {
-          runSlot(slot, stage.chunked, pointers, own, scratch)
+          runSlot(slot, number, stage.chunked, worker, own)
         }
         host.table.pointee.barrier(team)
       }
@@ -232,17 +278,17 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       }
       guard !stage.levels.isEmpty else { continue }
       point(pointers, own, firstRow: 0)
-      for level in stage.levels {
-        for step in level where step.worker % workers == worker { runWhole(step, pointers, scratch) }
+      for (level, steps) in stage.levels.enumerated() {
+        let moment = moment(stage: number, level: level)
+        if faultyMoment.load(ordering: .relaxed) < moment { return }
+        for step in steps where step.worker % workers == worker { runWhole(step, moment, worker, scratch) }
         host.table.pointee.barrier(team)
       }
     }
   }
 
-  private func runSlot(
-    _ slot: Int, _ steps: [Step], _ pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>,
-    _ own: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer
-  ) {
+  private func runSlot(_ slot: Int, _ stage: Int, _ steps: [Step], _ worker: Int, _ own: UnsafeMutableRawPointer) {
+    let pointers = tables + worker * max(valueCount, 1)
     let (first, end) = (slot * schedule.rows / layout.slots, (slot + 1) * schedule.rows / layout.slots)
     for step in steps where step.kernel.reduction != nil {
       slotAddress(slot, step.output).initializeMemory(
@@ -253,16 +299,26 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       let rows = min(layout.chunkRows, end - row)
       point(pointers, own, firstRow: row)
       for step in steps where step.kernel.reduction != nil { pointers[step.output] = slotAddress(slot, step.output) }
-      let frame = Kernel.Frame(pointers: UnsafePointer(pointers), rows: rows, scratch: scratch)
-      for step in steps { step.kernel.run(frame) }
+      let frame = Kernel.Frame(
+        pointers: UnsafePointer(pointers), firstRow: row, rows: rows, scratch: own + layout.scratchStart,
+        fault: faults + worker)
+      for step in steps {
+        step.kernel.run(frame)
+        if frame.fault.pointee.position >= 0 {
+          keepFault(of: step, worker: worker, moment: moment(stage: stage, level: 0))
+        }
+      }
       row += rows
     }
   }
 
-  private func runWhole(
-    _ step: Step, _ pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>, _ scratch: UnsafeMutableRawPointer
-  ) {
-    let frame = Kernel.Frame(pointers: UnsafePointer(pointers), rows: step.kernel.rows, scratch: scratch)
+  private func runWhole(_ step: Step, _ moment: Int, _ worker: Int, _ scratch: UnsafeMutableRawPointer) {
+    let pointers = tables + worker * max(valueCount, 1)
+    let frame = Kernel.Frame(
+      pointers: UnsafePointer(pointers), firstRow: 0, rows: step.kernel.rows, scratch: scratch, fault: faults + worker)
+    defer {
+      if frame.fault.pointee.position >= 0 { keepFault(of: step, worker: worker, moment: moment) }
+    }
     guard let reduction = step.kernel.reduction else { return step.kernel.run(frame) }
     let (slot, result) = (slotAddress(0, step.output), pointers[step.output])
     slot.initializeMemory(as: UInt8.self, repeating: 0, count: reduction.slotByteCount)

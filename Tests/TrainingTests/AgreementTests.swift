@@ -132,8 +132,8 @@ func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Float] {
     #expect(try on.bytes() == off.bytes())
   }
 
-  @Test("what OpenBLAS declines falls back by name and trains the same", arguments: ["dropout: {rate: 0.3}", "elu"])
-  func fallback(layer: String) throws {
+  @Test("with the reference behind it OpenBLAS trains the same", arguments: ["dropout: {rate: 0.3}", "elu"])
+  func behind(layer: String) throws {
     let text = """
       version: 1
       model:

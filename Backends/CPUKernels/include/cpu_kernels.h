@@ -9,13 +9,17 @@
 enum {
   SB_IDENTITY, SB_NEGATE, SB_ABSOLUTE, SB_EXP, SB_LOG, SB_SQRT, SB_RSQRT, SB_SQUARE, SB_RECIPROCAL, SB_SIGN, SB_FLOOR,
   SB_RELU, SB_LEAKY_RELU, SB_ELU, SB_SELU, SB_GELU, SB_GELU_TANH, SB_SWISH, SB_SIGMOID, SB_HARD_SIGMOID, SB_TANH,
-  SB_SOFTPLUS
+  SB_SOFTPLUS, SB_IS_FINITE
 };
-enum { SB_ADD, SB_SUBTRACT, SB_MULTIPLY, SB_DIVIDE, SB_MAXIMUM, SB_MINIMUM };
+enum { SB_ADD, SB_SUBTRACT, SB_MULTIPLY, SB_DIVIDE, SB_MAXIMUM, SB_MINIMUM, SB_POWER };
+enum { SB_EQUAL, SB_GREATER, SB_GREATER_EQUAL, SB_LESS };
+enum { SB_UNIFORM, SB_NORMAL };
+enum { SB_EXPONENT_BINS = 64, SB_FIRST_EXPONENT = -40 };
 
-/* A convolution of `images` images, by the letters of its law (Sources/Programs/Operations/Convolution.swift). */
+/* A convolution of `images` images, by the letters of its law (Sources/Programs/Operations/Convolution.swift).
+ * `channels` are those of one group, `pixel` those of the whole image. */
 typedef struct {
-  int32_t height, width, channels, rows, columns, filters, kernel_height, kernel_width;
+  int32_t height, width, channels, pixel, rows, columns, filters, kernel_height, kernel_width;
   int32_t stride_y, stride_x, dilation_y, dilation_x, top, left;
 } sb_convolution;
 
@@ -43,14 +47,44 @@ typedef struct {
   void (*binary)(int function, int64_t count, const float *a, int a_stride, const float *b, int b_stride, float *y);
   /* y = function(a[rows, columns], b[columns]). */
   void (*binary_row)(int function, int64_t rows, int64_t columns, const float *a, const float *b, float *y);
+  /* y = function(a, b) ? 1 : 0; strides of 0 or 1. */
+  void (*compare)(int function, int64_t count, const float *a, int a_stride, const float *b, int b_stride, uint8_t *y);
+  /* y = condition ? a : b on elements of four bytes; strides of 0 or 1. */
+  void (*select)(
+    int64_t count, const uint8_t *condition, int condition_stride, const uint32_t *a, int a_stride, const uint32_t *b,
+    int b_stride, uint32_t *y);
+  void (*bool_to_float)(int64_t count, const uint8_t *x, float *y);
+  void (*byte_to_float)(int64_t count, const uint8_t *x, float *y);
+  /* Elements of `bytes` (1, 2, 4 or 8) with any strides. */
+  void (*move)(int bytes, int64_t count, const void *from, int64_t from_stride, void *to, int64_t to_stride);
+  /* Elements first … first + count − 1 of the law in Sources/Programs/Operations/RandomNumbers.swift. */
+  void (*random)(int distribution, uint64_t seed, uint32_t stream, uint32_t step, int64_t first, int64_t count, float *y);
   /* sums[columns] += Σ over rows. */
   void (*sum_rows)(int64_t rows, int64_t columns, const float *x, float *sums);
   double (*sum)(int64_t count, const float *x);
   double (*sum_squares)(int64_t count, const float *x);
+  /* y[columns] += the squares of x. */
+  void (*add_squares)(int64_t columns, const float *x, float *y);
+  /* The largest (sign 1) or smallest (sign −1) of x and `start`; NaN wins, so that it is seen. */
+  float (*extreme)(int sign, float start, int64_t count, const float *x);
+  /* The same, elementwise in place of y. */
+  void (*extremes)(int sign, int64_t columns, const float *x, float *y);
   void (*im2col)(const sb_convolution *, const float *image, float *columns);
+  /* The adjoint: adds to the image. */
   void (*col2im)(const sb_convolution *, const float *columns, float *image);
+  /* One channel and one filter a group. The last adds to the filter. */
+  void (*depthwise)(const sb_convolution *, int64_t images, const float *x, const float *w, float *y);
+  void (*depthwise_backward_input)(const sb_convolution *, int64_t images, const float *dy, const float *w, float *dx);
+  void (*depthwise_backward_filter)(const sb_convolution *, int64_t images, const float *x, const float *dy, float *dw);
   void (*max_pool)(const sb_pooling *, int64_t images, const float *x, float *y);
   void (*max_pool_backward)(const sb_pooling *, int64_t images, const float *x, const float *dy, float *dx);
+  void (*average_pool)(const sb_pooling *, int64_t images, const float *x, float *y);
+  void (*average_pool_backward)(const sb_pooling *, int64_t images, const float *dy, float *dx);
+  /* Along the middle axis of [outer, length, inner]. */
+  void (*softmax_along)(int64_t outer, int64_t length, int64_t inner, const float *x, float *y);
+  void (*softmax_along_backward)(
+    int64_t outer, int64_t length, int64_t inner, const float *y, const float *dy, float *dx);
+  void (*argmax_along)(int64_t outer, int64_t length, int64_t inner, const float *x, int32_t *y);
   void (*softmax)(int64_t rows, int64_t columns, const float *x, float *y);
   void (*softmax_backward)(int64_t rows, int64_t columns, const float *y, const float *dy, float *dx);
   void (*cross_entropy)(int64_t rows, int64_t columns, const float *x, const float *targets, float *loss);
@@ -58,6 +92,8 @@ typedef struct {
     int64_t rows, int64_t columns, const float *x, const float *targets, const float *upstream, float *dx);
   void (*argmax)(int64_t rows, int64_t columns, const float *x, int32_t *y);
   void (*statistics)(int64_t count, const float *x, sb_statistics *);
+  /* Adds to the counts of ⌊log₂|x|⌋, from SB_FIRST_EXPONENT on, clamped to the first and last. */
+  void (*exponents)(int64_t count, const float *x, double *bins);
   int (*all_finite)(int64_t count, const float *x);
   /* delta may be null. */
   void (*sgd)(const sb_update *, int64_t count, float *w, const float *g, float *m, float *delta);
@@ -66,7 +102,7 @@ typedef struct {
   void (*adam)(const sb_update *, int64_t count, float *w, const float *g, float *m, float *v, float *delta);
 } sb_kernels;
 
-/* The kernels for the best instruction set of this CPU. */
+/* The kernels for the best instruction set of this CPU; SWITCHBACK_CPU_KERNELS=avx2 or baseline limits it. */
 const sb_kernels *sb_kernels_for_this_cpu(void);
 
 #endif

@@ -1,123 +1,166 @@
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
-/// Convolution as a matrix product: the patches that each result sees (im2col) times the filters, a few images at a
-/// time so that the patches stay in the cache.
+/// Convolution as a matrix product, group by group: the patches that each result sees (im2col) times the filters, a few
+/// images at a time so that the patches stay in the cache. One channel and one filter a group (depthwise) has loops of
+/// its own.
 private struct Patches {
   var description: sb_convolution
-  /// Rows and columns of one image's patch matrix.
+  /// Rows and columns of one image's patch matrix, for one group.
   let height: Int
   let width: Int
   let imageSize: Int
+  let groups: Int
+  /// Channels and filters of a group, and of all.
+  let ownChannels: Int
+  let ownFilters: Int
+  let channels: Int
   let filters: Int
   /// Images whose patches fit into about half a megabyte.
-  let group: Int
+  let batch: Int
   /// A 1×1 kernel without strides sees the image itself.
   let isImage: Bool
+  var isDepthwise: Bool { groups > 1 && ownChannels == 1 && ownFilters == 1 }
 
   init(_ geometry: ConvolutionGeometry, x: Shape, kernelSize: [Int], y: Shape) {
+    groups = geometry.groups
+    (channels, filters) = (x[3], y[3])
+    (ownChannels, ownFilters) = (channels / groups, filters / groups)
     description = sb_convolution(
-      height: Int32(x[1]), width: Int32(x[2]), channels: Int32(x[3]), rows: Int32(y[1]), columns: Int32(y[2]),
-      filters: Int32(y[3]), kernel_height: Int32(kernelSize[0]), kernel_width: Int32(kernelSize[1]),
-      stride_y: Int32(geometry.strides[0]), stride_x: Int32(geometry.strides[1]),
+      height: Int32(x[1]), width: Int32(x[2]), channels: Int32(ownChannels), pixel: Int32(channels),
+      rows: Int32(y[1]), columns: Int32(y[2]), filters: Int32(ownFilters), kernel_height: Int32(kernelSize[0]),
+      kernel_width: Int32(kernelSize[1]), stride_y: Int32(geometry.strides[0]), stride_x: Int32(geometry.strides[1]),
       dilation_y: Int32(geometry.dilations[0]), dilation_x: Int32(geometry.dilations[1]),
       top: Int32(geometry.padding[0]), left: Int32(geometry.padding[2]))
     height = y[1] * y[2]
-    width = kernelSize[0] * kernelSize[1] * x[3]
-    imageSize = x[1] * x[2] * x[3]
-    filters = y[3]
-    group = max(1, (1 << 17) / max(height * width, 1))
+    width = kernelSize[0] * kernelSize[1] * ownChannels
+    imageSize = x[1] * x[2] * channels
+    batch = max(1, (1 << 17) / max(height * width, 1))
     isImage = kernelSize == [1, 1] && geometry.strides == [1, 1] && geometry.padding == [0, 0, 0, 0]
   }
 
-  func scratch(_ rows: Int) -> Int { isImage ? 0 : min(rows, group) * height * width * 4 }
+  func scratch(_ rows: Int) -> Int { isImage || isDepthwise ? 0 : min(rows, batch) * height * width * 4 }
 
-  /// Calls `body` for groups of images: first image, how many, and their patches.
+  /// Calls `body` for some images at a time and each group: first image, how many, the group, their patches and the
+  /// floats between rows of these.
   @inline(__always)
   func forEachGroup(
     _ rows: Int, _ x: UnsafePointer<Float>, scratch: UnsafeMutableRawPointer, _ kernels: UnsafePointer<sb_kernels>,
-    _ body: (_ first: Int, _ count: Int, _ patches: UnsafePointer<Float>) -> Void
+    _ body: (_ first: Int, _ count: Int, _ group: Int, _ patches: UnsafePointer<Float>, _ stride: Int) -> Void
   ) {
-    guard !isImage else { return body(0, rows, x) }
+    guard !isImage else {
+      for group in 0..<groups { body(0, rows, group, x + group * ownChannels, channels) }
+      return
+    }
     let patches = scratch.assumingMemoryBound(to: Float.self)
     var first = 0
     while first < rows {
-      let count = min(group, rows - first)
-      withUnsafePointer(to: description) { description in
-        for image in 0..<count {
-          kernels.pointee.im2col(
-            description, x + (first + image) * imageSize, patches + image * height * width)
+      let count = min(batch, rows - first)
+      for group in 0..<groups {
+        withUnsafePointer(to: description) { description in
+          for image in 0..<count {
+            kernels.pointee.im2col(
+              description, x + ((first + image) * imageSize + group * ownChannels), patches + image * height * width)
+          }
         }
+        body(first, count, group, patches, width)
       }
-      body(first, count, patches)
       first += count
     }
   }
 }
 
 extension KernelMaker {
-  private func requireOneGroup(_ geometry: ConvolutionGeometry) throws {
-    guard geometry.groups == 1 else { throw Declined(reason: "grouped convolutions are not implemented here") }
-  }
-
-  func convolution(_ geometry: ConvolutionGeometry) throws -> Kernel {
-    try requireOneGroup(geometry)
+  func convolution(_ geometry: ConvolutionGeometry) -> Kernel {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: type(0).shape, kernelSize: [kernel[0], kernel[1]], y: segment.values[output].type.shape)
     let (x, w, y, library) = (input(0), input(1), output, library)
-    return Kernel(access: [.rows, .whole], rows: rowCount(type(0)), scratch: patches.scratch) { frame in
-      let result = frame.floats(y)
+    let rows = rowCount(type(0))
+    if patches.isDepthwise {
+      return Kernel(access: [.rows, .whole], rows: rows) { frame in
+        withUnsafePointer(to: patches.description) {
+          library.kernels.pointee.depthwise($0, Int64(frame.rows), frame.floats(x), frame.floats(w), frame.floats(y))
+        }
+      }
+    }
+    return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
+      let (filter, result) = (frame.floats(w), frame.floats(y))
       patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
-        first, count, columns in
+        first, count, group, columns, stride in
         library.multiply(
-          count * patches.height, patches.filters, patches.width, columns, transposeA: false, frame.floats(w),
-          transposeB: false, into: result + first * patches.height * patches.filters, beta: 0)
+          count * patches.height, patches.ownFilters, patches.width, columns, transposeA: false, stride: stride,
+          filter + group * patches.ownFilters, transposeB: false, stride: patches.filters,
+          into: result + (first * patches.height * patches.filters + group * patches.ownFilters),
+          stride: patches.filters, beta: 0)
       }
     }
   }
 
-  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) throws -> Kernel {
-    try requireOneGroup(operation.geometry)
+  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) -> Kernel {
     let patches = Patches(
       operation.geometry, x: type(0).shape, kernelSize: operation.kernelSize, y: type(1).shape)
     let (x, dy, dw, library) = (input(0), input(1), output, library)
-    return Kernel(
-      access: [.rows, .rows], rows: rowCount(type(0)), reduction: .sum(count: patches.width * patches.filters),
-      scratch: patches.scratch
-    ) { frame in
-      let upstream = frame.floats(dy)
+    let rows = rowCount(type(0))
+    let reduction = Kernel.Reduction.sum(count: patches.width * patches.filters)
+    if patches.isDepthwise {
+      return Kernel(access: [.rows, .rows], rows: rows, reduction: reduction) { frame in
+        withUnsafePointer(to: patches.description) {
+          library.kernels.pointee.depthwise_backward_filter(
+            $0, Int64(frame.rows), frame.floats(x), frame.floats(dy), frame.floats(dw))
+        }
+      }
+    }
+    return Kernel(access: [.rows, .rows], rows: rows, reduction: reduction, scratch: patches.scratch) { frame in
+      let (upstream, result) = (frame.floats(dy), frame.floats(dw))
       patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
-        first, count, columns in
+        first, count, group, columns, stride in
         library.multiply(
-          patches.width, patches.filters, count * patches.height, columns, transposeA: true,
-          upstream + first * patches.height * patches.filters, transposeB: false, into: frame.floats(dw), beta: 1)
+          patches.width, patches.ownFilters, count * patches.height, columns, transposeA: true, stride: stride,
+          upstream + (first * patches.height * patches.filters + group * patches.ownFilters), transposeB: false,
+          stride: patches.filters, into: result + group * patches.ownFilters, stride: patches.filters, beta: 1)
       }
     }
   }
 
-  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) throws -> Kernel {
-    try requireOneGroup(geometry)
+  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) -> Kernel {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: segment.values[output].type.shape, kernelSize: [kernel[0], kernel[1]], y: type(0).shape)
     let (dy, w, dx, library) = (input(0), input(1), output, library)
-    return Kernel(access: [.rows, .whole], rows: rowCount(type(0)), scratch: patches.scratch) { frame in
-      let (upstream, result) = (frame.floats(dy), frame.floats(dx))
+    let rows = rowCount(type(0))
+    if patches.isDepthwise {
+      return Kernel(access: [.rows, .whole], rows: rows) { frame in
+        withUnsafePointer(to: patches.description) {
+          library.kernels.pointee.depthwise_backward_input(
+            $0, Int64(frame.rows), frame.floats(dy), frame.floats(w), frame.floats(dx))
+        }
+      }
+    }
+    return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
+      let (upstream, filter, result) = (frame.floats(dy), frame.floats(w), frame.floats(dx))
+      let batch = patches.isImage ? frame.rows : patches.batch
       var first = 0
       while first < frame.rows {
-        let count = patches.isImage ? frame.rows : min(patches.group, frame.rows - first)
-        let columns = patches.isImage ? result : frame.scratch.assumingMemoryBound(to: Float.self)
-        library.multiply(
-          count * patches.height, patches.width, patches.filters,
-          upstream + first * patches.height * patches.filters, transposeA: false, frame.floats(w), transposeB: true,
-          into: columns, beta: 0)
+        let count = min(batch, frame.rows - first)
         if !patches.isImage {
+          (result + first * patches.imageSize).update(repeating: 0, count: count * patches.imageSize)
+        }
+        for group in 0..<patches.groups {
+          let columns =
+            patches.isImage
+            ? result + group * patches.ownChannels : frame.scratch.assumingMemoryBound(to: Float.self)
+          library.multiply(
+            count * patches.height, patches.width, patches.ownFilters,
+            upstream + (first * patches.height * patches.filters + group * patches.ownFilters), transposeA: false,
+            stride: patches.filters, filter + group * patches.ownFilters, transposeB: true, stride: patches.filters,
+            into: columns, stride: patches.isImage ? patches.channels : patches.width, beta: 0)
+          guard !patches.isImage else { continue }
           withUnsafePointer(to: patches.description) { description in
             for image in 0..<count {
               library.kernels.pointee.col2im(
                 description, columns + image * patches.height * patches.width,
-                result + (first + image) * patches.imageSize)
+                result + ((first + image) * patches.imageSize + group * patches.ownChannels))
             }
           }
         }

@@ -1,11 +1,22 @@
 import SwitchbackPrograms
 
 extension KernelMaker {
-  func matrixMultiplication(_ operation: MatrixMultiplication) throws -> Kernel {
-    guard type(0).shape.rank == 2 else { throw Declined(reason: "a batch of matrices is not implemented here") }
+  func matrixMultiplication(_ operation: MatrixMultiplication) -> Kernel {
     let (a, b, y, library) = (input(0), input(1), output, library)
-    let (_, m, n, k) = operation.sizes(types)
-    let transposeB = operation.transposeB
+    let (batch, m, n, k) = operation.sizes(types)
+    let (transposeA, transposeB) = (operation.transposeA, operation.transposeB)
+    guard type(0).shape.rank == 2 else {
+      // A row is all matrices of one entry of the first axis.
+      let rows = rowCount(type(0))
+      let matrices = rows == 0 ? 0 : batch / rows
+      return Kernel(access: [.rows, .rows], rows: rows) { frame in
+        for matrix in 0..<frame.rows * matrices {
+          library.multiply(
+            m, n, k, frame.floats(a) + matrix * m * k, transposeA: transposeA, frame.floats(b) + matrix * k * n,
+            transposeB: transposeB, into: frame.floats(y) + matrix * m * n, beta: 0)
+        }
+      }
+    }
     guard operation.transposeA else {
       return Kernel(access: [.rows, .whole], rows: m) { frame in
         library.multiply(

@@ -30,4 +30,24 @@ extension KernelMaker {
       }
     }
   }
+
+  func averagePool(_ geometry: PoolingGeometry) -> Kernel {
+    let pooling = description(geometry, x: type(0).shape, y: segment.values[output].type.shape)
+    let (x, y, kernels) = (input(0), output, library.kernels)
+    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
+      withUnsafePointer(to: pooling) {
+        kernels.pointee.average_pool($0, Int64(frame.rows), frame.floats(x), frame.floats(y))
+      }
+    }
+  }
+
+  func averagePoolBackward(_ geometry: PoolingGeometry) -> Kernel {
+    let pooling = description(geometry, x: segment.values[output].type.shape, y: type(0).shape)
+    let (dy, dx, kernels) = (input(0), output, library.kernels)
+    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
+      withUnsafePointer(to: pooling) {
+        kernels.pointee.average_pool_backward($0, Int64(frame.rows), frame.floats(dy), frame.floats(dx))
+      }
+    }
+  }
 }

@@ -1,28 +1,38 @@
 import SwitchbackPrograms
 
 extension KernelMaker {
-  private func lastAxis(_ axis: Int) throws -> (columns: Int, lines: Int) {
-    guard axis == type(0).shape.rank - 1, axis >= 1 else {
-      throw Declined(reason: "softmax off the last axis is not implemented here")
-    }
-    let columns = type(0).shape[axis]
-    return (columns, rowSize(type(0)) / max(columns, 1))
+  /// A row as [lines, length, inner] with the axis in the middle. Along the first axis rows cannot be divided.
+  private func lines(_ axis: Int) -> (access: Kernel.Access?, rows: Int, outer: Int, length: Int, inner: Int) {
+    let extents = type(0).shape.extents
+    let (length, inner) = (extents[axis], extents[(axis + 1)...].reduce(1, *))
+    guard axis > 0 else { return (nil, 1, 1, length, inner) }
+    return (.rows, extents[0], extents[1..<axis].reduce(1, *), length, inner)
   }
 
-  func softmax(_ operation: Softmax) throws -> Kernel {
-    let (columns, lines) = try lastAxis(operation.axis)
+  func softmax(_ operation: Softmax) -> Kernel {
+    let (access, rows, outer, length, inner) = lines(operation.axis)
     let (x, y, kernels) = (input(0), output, library.kernels)
-    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
-      kernels.pointee.softmax(Int64(frame.rows * lines), Int64(columns), frame.floats(x), frame.floats(y))
+    return Kernel(access: access.map { [$0] }, rows: rows) { frame in
+      let lines = Int64(frame.rows * outer)
+      if inner == 1 {
+        kernels.pointee.softmax(lines, Int64(length), frame.floats(x), frame.floats(y))
+      } else {
+        kernels.pointee.softmax_along(lines, Int64(length), Int64(inner), frame.floats(x), frame.floats(y))
+      }
     }
   }
 
-  func softmaxBackward(_ operation: SoftmaxBackward) throws -> Kernel {
-    let (columns, lines) = try lastAxis(operation.axis)
+  func softmaxBackward(_ operation: SoftmaxBackward) -> Kernel {
+    let (access, rows, outer, length, inner) = lines(operation.axis)
     let (y, dy, dx, kernels) = (input(0), input(1), output, library.kernels)
-    return Kernel(access: [.rows, .rows], rows: rowCount(type(0))) { frame in
-      kernels.pointee.softmax_backward(
-        Int64(frame.rows * lines), Int64(columns), frame.floats(y), frame.floats(dy), frame.floats(dx))
+    return Kernel(access: access.map { [$0, $0] }, rows: rows) { frame in
+      let lines = Int64(frame.rows * outer)
+      if inner == 1 {
+        kernels.pointee.softmax_backward(lines, Int64(length), frame.floats(y), frame.floats(dy), frame.floats(dx))
+      } else {
+        kernels.pointee.softmax_along_backward(
+          lines, Int64(length), Int64(inner), frame.floats(y), frame.floats(dy), frame.floats(dx))
+      }
     }
   }
 

@@ -2,13 +2,16 @@ import SwitchbackCPUKernels
 import SwitchbackPrograms
 
 extension KernelMaker {
-  func statistics(_ operation: Statistics) throws -> Kernel {
-    guard !operation.histogram, type(0).elementType == .float32 else {
-      throw Declined(reason: "statistics of \(type(0)) with a histogram are not implemented here")
-    }
+  func statistics(_ operation: Statistics) -> Kernel {
+    let bins = operation.histogram ? Statistics.histogramBins : 0
+    precondition(bins <= SB_EXPONENT_BINS && Statistics.firstExponent == SB_FIRST_EXPONENT)
     let (x, y, size, kernels) = (input(0), output, rowSize(type(0)), library.kernels)
     // Slots begin zeroed; low and high are then turned around where nothing finite was seen.
-    let reduction = Kernel.Reduction(slotByteCount: MemoryLayout<sb_statistics>.size) { slots, count, stride, result in
+    let binStart = MemoryLayout<sb_statistics>.size
+    let reduction = Kernel.Reduction(slotByteCount: binStart + bins * 8) { slots, count, stride, result in
+      let y = result.assumingMemoryBound(to: Double.self)
+      let counts = y + Statistics.Field.allCases.count
+      for bin in 0..<bins { counts[bin] = 0 }
       var total = sb_statistics()
       (total.low, total.high) = (.infinity, -.infinity)
       for slot in 0..<count {
@@ -24,14 +27,20 @@ extension KernelMaker {
           total.low = min(total.low, part.low)
           total.high = max(total.high, part.high)
         }
+        let own = (slots + slot * stride + binStart).assumingMemoryBound(to: Double.self)
+        for bin in 0..<bins { counts[bin] += own[bin] }
       }
-      Self.write(total, to: result.assumingMemoryBound(to: Double.self))
+      Self.write(total, to: y)
     }
     return Kernel(access: [.rows], rows: rowCount(type(0)), reduction: reduction) { frame in
       let slot = frame.pointers[y].assumingMemoryBound(to: sb_statistics.self)
       // A fresh slot has no smallest element yet.
       if slot.pointee.finite == 0 { (slot.pointee.low, slot.pointee.high) = (.infinity, -.infinity) }
       kernels.pointee.statistics(Int64(frame.rows * size), frame.floats(x), slot)
+      if bins > 0 {
+        let counts = (frame.pointers[y] + binStart).assumingMemoryBound(to: Double.self)
+        kernels.pointee.exponents(Int64(frame.rows * size), frame.floats(x), counts)
+      }
     }
   }
 
