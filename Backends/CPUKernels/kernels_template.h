@@ -218,9 +218,10 @@ static void random_numbers(
       for (int i = 0; i < LANES; i++) numbers[4 * i + w] = (float)(int32_t)(words[w][i] >> 8) * 0x1p-24f;
     if (distribution == SB_NORMAL)
       for (int i = 0; i < 4 * LANES; i += 2) {
-        float radius = sqrtf(-2 * logf(numbers[i] + 0x1p-24f)), angle = 6.283185307179586f * numbers[i + 1];
-        numbers[i] = radius * cosf(angle);
-        numbers[i + 1] = radius * sinf(angle);
+        /* In double: near a zero of the cosine an angle rounded to float leaves few right digits. */
+        double radius = sqrt(-2 * log((double)numbers[i] + 0x1p-24)), angle = 6.283185307179586 * numbers[i + 1];
+        numbers[i] = (float)(radius * cos(angle));
+        numbers[i + 1] = (float)(radius * sin(angle));
       }
     int64_t from = start < first ? first - start : 0, end = first + count - start;
     if (end > 4 * LANES) end = 4 * LANES;

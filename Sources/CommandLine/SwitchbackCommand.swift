@@ -44,7 +44,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
     throw fail(error.message, error.kind == .missing ? ExitStatus.missingFile : ExitStatus.badData)
   } catch let error as BackendError {
     throw fail(error.message, error.kind == .unavailable ? ExitStatus.noBackend : ExitStatus.failure)
-  } catch let error as ExecutionError where error.kind == .foreignCheckpoint {
+  } catch let error as CheckpointMismatch {
     throw fail(error.message, ExitStatus.badData)
   } catch let error as ExecutionError {
     throw fail(error.message, error.kind == .unavailable ? ExitStatus.noBackend : ExitStatus.failure)

@@ -135,17 +135,21 @@ extension TrainingSession {
     let missing = states.states.keys.filter { given[$0] == nil }.sorted()
     let unknown = given.keys.filter { states.states[$0] == nil }.sorted()
     guard missing.isEmpty, unknown.isEmpty else {
-      throw ExecutionError(
-        .foreignCheckpoint,
-        "the checkpoint is of another model: it lacks [\(missing.joined(separator: ", "))] and has "
+      throw CheckpointMismatch(
+        message: "the checkpoint is of another model: it lacks [\(missing.joined(separator: ", "))] and has "
           + "[\(unknown.joined(separator: ", "))] besides")
     }
     for (name, tensor) in given {
       guard states.states[name]?.type.shape.extents == tensor.shape else {
-        throw ExecutionError(.foreignCheckpoint, "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
+        throw CheckpointMismatch(message: "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
       }
       try states.withBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
     }
     continueAfter(checkpoint.position.batches)
   }
+}
+
+/// A checkpoint whose weights do not fit the network that it is given to.
+public struct CheckpointMismatch: Error, Hashable, Sendable {
+  public let message: String
 }

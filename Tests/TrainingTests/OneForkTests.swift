@@ -74,7 +74,7 @@ private let steps: [(name: String, step: TrainingStep)] = {
 }()
 
 private func session(_ step: TrainingStep, on backend: any ComputeBackend, workers: Int = 2) throws -> TrainingSession {
-  try TrainingSession(step: step, batchSize: 64, seed: 1, on: try chain(backend, workers: workers), isWatched: true)
+  try TrainingSession(step: step, batchSize: 64, seed: 1, on: try chain(backend, workers: workers), probeInterval: 1)
 }
 
 @Suite(.enabled(if: hasOpenBLAS, "libopenblas.so.0 is not on this machine")) struct OneForkTests {
