@@ -85,7 +85,11 @@ let package = Package(
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
     tests("Datasets", ["SwitchbackDatasets"]),
-    tests("Training", ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
+    .target(name: "SwitchbackAllocationCount", path: "Tests/AllocationCount"),
+    tests(
+      "Training",
+      ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS", "SwitchbackAllocationCount"],
+      exclude: ["Golden"]),
     tests("CommandLine", ["SwitchbackCommandLine"]),
     tests("NeuralNetworks", ["SwitchbackNeuralNetworks"], exclude: ["Snapshots"]),
   ],

@@ -1,0 +1,66 @@
+import SwitchbackAllocationCount
+import SwitchbackBackendKit
+import SwitchbackDatasets
+import SwitchbackOpenBLAS
+import SwitchbackTraining
+import Testing
+
+/// What a step costs besides arithmetic. Times are never asserted; these counts are.
+private struct StepCounts {
+  var forks: Int
+  /// By the calling thread and by every worker.
+  var allocations: [Int]
+
+  /// Of `steps` steps after `warmUp` others.
+  init(_ session: TrainingSession, warmUp: Int = 12, steps: Int) throws {
+    let data = try madeData()
+    try session.train(data, steps: warmUp)
+    let order = BatchOrder(count: data.count, batchSize: 64, isShuffled: false)
+    let batches = (0..<order.batchCount).map { order.batch($0) }
+    let host = session.chain.host
+    // Three counts: two without a step between them say what counting itself allocates.
+    let counts = (0..<3).map { _ in UnsafeMutableBufferPointer<Int>.allocate(capacity: host.workers) }
+    defer { for count in counts { count.deallocate() } }
+    Self.count(host, into: counts[0])
+    Self.count(host, into: counts[1])
+    let forks = host.forkCount
+    for index in 0..<steps { _ = try session.train(data, batches[index % batches.count]) }
+    self.forks = host.forkCount - forks
+    Self.count(host, into: counts[2])
+    allocations = (0..<host.workers).map { counts[2][$0] - 2 * counts[1][$0] + counts[0][$0] }
+  }
+
+  private static func count(_ host: HostServices, into counts: UnsafeMutableBufferPointer<Int>) {
+    nonisolated(unsafe) let counts = counts
+    host.parallel(host.workers) { item, _ in counts[item] = Int(allocation_count()) }
+  }
+}
+
+@Suite(.enabled(if: hasOpenBLAS, "libopenblas.so.0 is not on this machine")) struct StepCountsTests {
+  @Test(
+    "a step forks once and allocates nothing: with probes and without, linked in and through the contract",
+    arguments: ["mnist-cnn", "mnist-mlp"], [false, true])
+  func stepCounts(name: String, isWatched: Bool) throws {
+    let backends: [(String, any ComputeBackend)] = [
+      ("linked in", OpenBLASBackend()),
+      ("through the contract", try LoadedBackend(table: exportBackend(OpenBLASBackend()))),
+    ]
+    for (how, backend) in backends {
+      let session = try session(name, on: backend, isWatched: isWatched)
+      let counts = try StepCounts(session, steps: 20)
+      print(
+        "\(name)\(isWatched ? " with probes" : ""), \(how): \(Double(counts.forks) / 20) forks and "
+          + "\(Double(counts.allocations.reduce(0, +)) / 20) allocations a step")
+      #expect(counts.forks == 20)
+      if allocation_count_works() != 0 { #expect(counts.allocations.allSatisfy { $0 == 0 }, "\(counts.allocations)") }
+    }
+  }
+
+  @Test("allocations are counted", .enabled(if: allocation_count_works() != 0, "this C library cannot be counted"))
+  func counterWorks() {
+    let before = allocation_count()
+    let block = UnsafeMutableRawPointer.allocate(byteCount: 100, alignment: 1)
+    block.deallocate()
+    #expect(allocation_count() > before)
+  }
+}
