@@ -89,9 +89,9 @@ let package = Package(
     tests(
       "Training",
       ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS", "SwitchbackAllocationCount"],
-      exclude: ["Golden"]),
+      exclude: ["Golden", "Snapshots"]),
     tests("CommandLine", ["SwitchbackCommandLine"]),
-    tests("NeuralNetworks", ["SwitchbackNeuralNetworks"], exclude: ["Snapshots"]),
+    tests("NeuralNetworks", ["SwitchbackNeuralNetworks"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

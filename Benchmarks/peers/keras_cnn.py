@@ -2,6 +2,7 @@
 
 KERAS_BACKEND=torch (or another) chooses what computes. Writes Tests/TrainingTests/Golden/keras_curve.json: for three
 seeds the mean loss of each window of 67 steps (14 windows of 938 steps), as the optimizer sees it: before each update.
+The batches are those that `switchback train --seed` takes, so that only the initial weights differ.
 """
 
 import json
@@ -16,7 +17,7 @@ import keras
 import numpy
 from keras import layers
 
-from switchback import mnist
+from switchback import batch_order, mnist
 
 images, labels = mnist(sys.argv[1])
 curves = []
@@ -31,7 +32,7 @@ for seed in (1, 2, 3):
     ])
     model.compile(optimizer="rmsprop", loss="categorical_crossentropy")
     targets = keras.utils.to_categorical(labels, 10)
-    order = numpy.random.default_rng(seed).permutation(len(labels))
+    order = numpy.array(batch_order(len(labels), seed, 1))
     losses = [
         float(model.train_on_batch(images[order[start: start + 64]], targets[order[start: start + 64]]))
         for start in range(0, len(labels), 64)

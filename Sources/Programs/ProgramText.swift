@@ -58,10 +58,10 @@ extension Program {
         throw ProgramError("line \(index + 1): \(error.message)")
       }
     }
-    guard declared.keys.sorted() == Array(0..<declared.count) else {
-      throw ProgramError("values must be numbered without gaps")
-    }
-    program.values = (0..<declared.count).map { declared[$0]! }
+    // Numbers may have gaps: a pass dropped the call that made the value. Nothing touches such a value.
+    let count = (declared.keys.max() ?? -1) + 1
+    guard count <= 1 << 24 else { throw ProgramError("%\(count - 1) is no sensible number of a value") }
+    program.values = (0..<count).map { declared[$0] ?? ValueInfo(type: .float32([]), role: .temporary, name: "") }
     self = program
   }
 

@@ -1,31 +1,9 @@
-import Foundation
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 import Testing
 
 @Suite("Training step")
 struct TrainingStepTests {
-  private func snapshot(_ name: String, _ program: Program) throws {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("Snapshots/\(name).program")
-    if ProcessInfo.processInfo.environment["SWITCHBACK_UPDATE_SNAPSHOTS"] == "1" {
-      try program.description.write(to: file, atomically: true, encoding: .utf8)
-    }
-    let expected = try String(contentsOf: file, encoding: .utf8)
-    #expect(program.description == expected, "\(name) changed; SWITCHBACK_UPDATE_SNAPSHOTS=1 accepts it")
-    #expect(try Program(text: expected) == program)
-  }
-
-  @Test("the seed CNN's step is the program in Snapshots")
-  func seedProgram() throws {
-    try snapshot("seed-cnn-train", Networks.seedStep.build(batchSize: 64).program)
-  }
-
-  @Test("the seed CNN's evaluation is the program in Snapshots")
-  func seedEvaluation() throws {
-    try snapshot("seed-cnn-evaluate", Networks.seedStep.evaluation(batchSize: 64).program)
-  }
-
   @Test("the seed CNN has 93,322 weights in ten parameters")
   func parameterCount() throws {
     let training = try Networks.seedStep.build(batchSize: 64)
