@@ -41,6 +41,7 @@ final class Display {
           "✗ step \(finding.step) \(finding.rule): \(finding.layers.joined(separator: ", "))", "  \(finding.message)",
         ])
       }
+    case .tested: break
     case .finished(let summary):
       if isJSON {
         Terminal.write(Terminal.json(summary))
@@ -49,13 +50,17 @@ final class Display {
         Terminal.write(
           "test \(percent(summary.testAccuracy)) in \(decimals(summary.seconds, 1)) s "
             + "(\(Int(summary.samplesPerSecond)) samples/s on \(summary.backend))")
+        say([
+          "\(decimals(summary.forksPerStep, summary.forksPerStep.rounded() == summary.forksPerStep ? 0 : 1)) "
+            + "fork\(summary.forksPerStep == 1 ? "" : "s") a step · peak \(summary.peakBytes / 1_000_000) MB"
+        ])
       }
     }
   }
 
   func end(_ folder: String) {
     clear()
-    if !isJSON { Terminal.write("run: \(folder)", to: .standardError) }
+    if !isJSON { Terminal.write("run: \(folder)\nreport: \(folder)/report.html", to: .standardError) }
   }
 
   private func say(_ lines: [String]) {
@@ -81,6 +86,9 @@ final class Display {
     hasLine = false
   }
 
-  private func decimals(_ value: Double, _ count: Int) -> String { String(format: "%.\(count)f", value) }
+  /// Fixed decimals, but powers of ten where the digits before the point would be noise.
+  private func decimals(_ value: Double, _ count: Int) -> String {
+    String(format: abs(value) < 1e6 ? "%.\(count)f" : "%.3e", value)
+  }
   private func percent(_ share: Double) -> String { decimals(share * 100, 2) + " %" }
 }

@@ -8,6 +8,7 @@ struct EvaluateCommand: ParsableCommand {
       Examples:
 
         switchback evaluate runs/latest
+        switchback evaluate runs/latest --confusion
         switchback evaluate runs/latest --backend reference --json
       """)
 
@@ -16,19 +17,54 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "One JSON object on standard output.")
   var json = false
 
+  @Flag(help: "Also precision and recall of each class, and who was taken for whom.")
+  var confusion = false
+
   private struct Result: Encodable {
     var testLoss: Double
     var testAccuracy: Double
+    var testTop5Accuracy: Double?
+    var evaluation: EvaluationRecord?
   }
 
   func run() throws {
     try reportingErrors {
       let (loop, test) = try options.restored()
       let result = try loop.session.evaluate(test)
+      let record = EvaluationRecord(result, classNames: test.classNames)
+      let top = result.classes.topAccuracy(5)
+      if json {
+        Terminal.write(
+          Terminal.json(
+            Result(
+              testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top,
+              evaluation: confusion ? record : nil)))
+        return
+      }
       Terminal.write(
-        json
-          ? Terminal.json(Result(testLoss: result.loss, testAccuracy: result.accuracy))
-          : "test \((result.accuracy * 10000).rounded() / 100) %  loss \((result.loss * 10000).rounded() / 10000)")
+        "test \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  "
+          + "loss \((result.loss * 10000).rounded() / 10000)")
+      if confusion { showConfusion(record) }
     }
   }
+
+  private func showConfusion(_ record: EvaluationRecord) {
+    let width = max(9, record.classNames.map(\.count).max() ?? 0)
+    func cell(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+    Terminal.write("\n\(cell("class", width))  precision  recall     most often taken for")
+    let (classes, count) = (record.classes, record.classes.classCount)
+    for index in 0..<count {
+      let mistakes = (0..<count).filter { $0 != index }
+        .map { (class: $0, samples: classes.confusion[index * count + $0]) }.filter { $0.samples > 0 }
+        .sorted { $0.samples > $1.samples }.prefix(3)
+      Terminal.write(
+        "\(cell(record.classNames[index], width))  \(cell(percent(classes.precision(index)), 9))  "
+          + "\(cell(percent(classes.recall(index)), 9))  "
+          + mistakes.map { "\(record.classNames[$0.class]) (\($0.samples))" }.joined(separator: ", "))
+    }
+  }
+
+  private func percent(_ share: Double?) -> String { share.map { "\(($0 * 10000).rounded() / 100) %" } ?? "–" }
 }

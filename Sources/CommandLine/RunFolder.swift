@@ -1,30 +1,39 @@
 import Foundation
 import Switchback
 
-/// `runs/<name>-<time>/`: the resolved configuration, metrics, findings, probe rows and the summary of a run.
+/// `runs/<name>-<time>/`: the resolved configuration, environment, metrics, findings, probe rows, summary and report of
+/// a run.
 final class RunFolder {
   let path: String
   private let metrics: FileHandle
   private let rows: FileHandle
   private let findings: FileHandle
+  private let table: FileHandle
+  private static let tableHead =
+    "epoch,step,loss,accuracy,validation_loss,validation_accuracy,seconds,samples_per_second"
 
   /// A new folder, or with `resuming` an old one, whose lines after `step` are dropped: they are trained again.
   init(_ configuration: Configuration, resuming: String? = nil, after step: Int? = nil) throws {
     if let resuming {
       path = resuming
       do {
-        func reopen(_ name: String) throws -> FileHandle {
+        func reopen(_ name: String, step stepOf: (Substring) -> Int?) throws -> FileHandle {
           let file = URL(fileURLWithPath: resuming + "/" + name)
           let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
-          let kept = text.split(separator: "\n").filter { Self.step(of: $0).map { $0 <= step ?? 0 } ?? false }
+          let kept = text.split(separator: "\n").filter { stepOf($0).map { $0 <= step ?? 0 } ?? false }
           try Data(kept.map { $0 + "\n" }.joined().utf8).write(to: file)
           let handle = try FileHandle(forWritingTo: file)
           try handle.seekToEnd()
           return handle
         }
         (metrics, rows, findings) = (
-          try reopen("metrics.jsonl"), try reopen("gradients.jsonl"), try reopen("findings.jsonl")
+          try reopen("metrics.jsonl", step: Self.step), try reopen("gradients.jsonl", step: Self.step),
+          try reopen("findings.jsonl", step: Self.step)
         )
+        // The head counts as step 0.
+        table = try reopen("metrics.csv") { line in
+          line == Self.tableHead ? 0 : line.split(separator: ",").dropFirst().first.flatMap { Int($0) }
+        }
       } catch {
         throw fail(
           "the run folder \(resuming) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
@@ -54,6 +63,8 @@ final class RunFolder {
       (metrics, rows, findings) = (
         try make("metrics.jsonl"), try make("gradients.jsonl"), try make("findings.jsonl")
       )
+      table = try make("metrics.csv")
+      try table.write(contentsOf: Data((Self.tableHead + "\n").utf8))
       let latest = root + "/latest"
       try? files.removeItem(atPath: latest)
       try? files.createSymbolicLink(
@@ -72,15 +83,30 @@ final class RunFolder {
   func record(_ event: TrainingEvent) throws {
     switch event {
     case .step(let step): try append(Terminal.json(step), to: metrics)
-    case .epoch(let epoch): try append(Terminal.json(epoch), to: metrics)
+    case .epoch(let epoch):
+      try append(Terminal.json(epoch), to: metrics)
+      try append(
+        "\(epoch.epoch),\(epoch.step),\(epoch.loss),\(epoch.accuracy),\(epoch.validationLoss),"
+          + "\(epoch.validationAccuracy),\(epoch.seconds),\(epoch.samplesPerSecond)", to: table)
     case .finding(let finding): try append(Terminal.json(finding), to: findings)
-    case .finished(let summary):
-      try Data((Terminal.json(summary) + "\n").utf8).write(to: URL(fileURLWithPath: path + "/summary.json"))
+    case .tested(let evaluation): try write(Terminal.json(evaluation) + "\n", to: "evaluation.json")
+    case .finished(let summary): try write(Terminal.json(summary) + "\n", to: "summary.json")
     case .started, .message: break
     }
   }
 
   func record(_ probes: ProbeRows) throws { try append(probes.json, to: rows) }
+
+  func record(_ environment: RunEnvironment) throws {
+    try write(Terminal.json(environment) + "\n", to: "environment.json")
+  }
+
+  /// Makes the page that shows the run from what was recorded, finished or not.
+  func writeReport() throws { try write(try RunReport(folder: path).html, to: "report.html") }
+
+  private func write(_ text: String, to name: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/" + name), options: .atomic)
+  }
 
   private func append(_ line: String, to file: FileHandle) throws {
     try file.write(contentsOf: Data((line + "\n").utf8))

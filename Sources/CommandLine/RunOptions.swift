@@ -13,7 +13,10 @@ struct RunOptions: ParsableArguments {
   @Option(help: "The folder that holds the data set's files.")
   var data: String?
 
-  /// The run's network with the weights of its newest complete checkpoint, and its test set.
+  @Flag(help: "The weights with the lowest validation loss, instead of the newest.")
+  var best = false
+
+  /// The run's network with the weights of its newest or best checkpoint, and its test set.
   func restored() throws -> (loop: TrainingLoop, test: Dataset) {
     let file = run + "/config.yaml"
     guard FileManager.default.isReadableFile(atPath: file) else {
@@ -23,8 +26,9 @@ struct RunOptions: ParsableArguments {
     if let backend { overrides.append("backend.name=\(backend)") }
     if let data { overrides.append("data.path=\(data)") }
     let configuration = try Configuration(file: file, overrides: overrides)
-    guard let checkpoint = CheckpointStore(run: run).newestComplete() else {
-      throw fail("\(run) has no complete checkpoint", ExitStatus.badData)
+    let store = CheckpointStore(run: run)
+    guard let checkpoint = best ? store.best() : store.newestComplete() else {
+      throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
     }
     let data = try NamedDataset.named(configuration.data.dataset).load(given: configuration.data.path)
     let loop = try TrainingLoop(

@@ -17,7 +17,8 @@ struct SwitchbackCommand: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, CheckpointCommand.self, InspectCommand.self,
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ReportCommand.self, CheckpointCommand.self,
+      InspectCommand.self,
       BackendsCommand.self, DataCommand.self, ConfigCommand.self,
     ])
 }

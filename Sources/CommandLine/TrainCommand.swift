@@ -45,7 +45,8 @@ struct TrainCommand: ParsableCommand {
         guard start != nil else { throw fail("\(resume) has no complete checkpoint", ExitStatus.missingFile) }
       }
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
-      let store = CheckpointStore(run: folder.path)
+      try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
+      let store = CheckpointStore(run: folder.path, keeping: configuration.training.keptCheckpoints)
       let display = Display(isJSON: json)
       Interruption.catchSignal()
       do {
@@ -62,12 +63,14 @@ struct TrainCommand: ParsableCommand {
             display.show(event)
             try folder.record(event)
           }, recordRows: { try folder.record($0) })
+        try folder.writeReport()
         display.end(folder.path)
         if summary.wasInterrupted {
           Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
         }
         if summary.wasInterrupted { throw ExitStatus.interrupted }
       } catch let stop as TrainingLoop.Stop {
+        try folder.writeReport()
         display.end(folder.path)
         switch stop {
         case .finding: throw ExitStatus.stoppedByFinding

@@ -19,6 +19,9 @@ public struct Checkpoint: Sendable {
     public var epochsWithoutGain: Int
     /// The plan's fingerprint: other backends or another number of slots give other bits.
     public var plan: String
+
+    /// Whether this is the end of the epoch with the lowest validation loss so far.
+    public var isBest: Bool { batchInEpoch == 0 && epochsWithoutGain == 0 }
   }
 
   public var position: Position
@@ -68,10 +71,12 @@ public struct Checkpoint: Sendable {
   }
 }
 
-/// The checkpoints of a run: one file each, whole or not there, the newest few kept.
+/// The checkpoints of a run: one file each, whole or not there. The newest few are kept, and `best`, the one with the
+/// lowest validation loss.
 public struct CheckpointStore: Sendable {
   public let folder: String
-  private let kept = 3
+  private let kept: Int
+  private var bestPath: String { folder + "/best.safetensors" }
 
   public struct Entry: Sendable {
     public var path: String
@@ -81,13 +86,15 @@ public struct CheckpointStore: Sendable {
   }
 
   /// `run` is the run's folder.
-  public init(run: String) { folder = run + "/checkpoints" }
+  public init(run: String, keeping kept: Int = 3) { (folder, self.kept) = (run + "/checkpoints", kept) }
 
   /// Makes the checkpoint durable, then removes what is older than the newest few.
   public func save(_ checkpoint: Checkpoint) throws -> String {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let path = folder + String(format: "/step-%09d.safetensors", checkpoint.position.batches)
-    try AtomicFile.write(try checkpoint.encoded(), to: path)
+    let data = try checkpoint.encoded()
+    try AtomicFile.write(data, to: path)
+    if checkpoint.position.isBest { try AtomicFile.write(data, to: bestPath) }
     for old in paths().dropLast(kept) { try? FileManager.default.removeItem(atPath: old) }
     return path
   }
@@ -98,8 +105,14 @@ public struct CheckpointStore: Sendable {
     return names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }.sorted().map { folder + "/" + $0 }
   }
 
-  /// Every checkpoint with its verdict, oldest first.
-  public func entries() -> [Entry] { paths().map(Self.entry) }
+  /// Every checkpoint with its verdict, oldest first, then the best.
+  public func entries() -> [Entry] {
+    let best = FileManager.default.fileExists(atPath: bestPath) ? [bestPath] : []
+    return (paths() + best).map(Self.entry)
+  }
+
+  /// The checkpoint with the lowest validation loss; nil where no epoch has ended.
+  public func best() -> Checkpoint? { Self.entry(bestPath).checkpoint }
 
   private static func entry(_ path: String) -> Entry {
     do {

@@ -71,6 +71,7 @@ public final class TrainingLoop {
       ]))
     var seconds = 0.0
     var samples = 0
+    var (forks, steps) = (0, 0)
     var epochsDone = 0
     var nonFinite = 0
     var best = Double.infinity
@@ -110,9 +111,10 @@ public final class TrainingLoop {
       guard epoch <= settings.epochs else { break }
       for index in (resumed?.batchInEpoch ?? 0)..<order.batchCount {
         let batch = order.batch(index)
-        let begin = clock.now
+        let (begin, forksBefore) = (clock.now, host.forkCount)
         let result = try session.train(train, batch)
         epochSeconds += (clock.now - begin).seconds
+        (forks, steps) = (forks + host.forkCount - forksBefore, steps + 1)
         trained += batch.count
         (lossSum, correct, seen) = (
           lossSum + result.loss * Double(batch.count), correct + result.correct, seen + batch.count
@@ -155,11 +157,14 @@ public final class TrainingLoop {
       }
     }
     let result = try session.evaluate(test)
+    try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
     let summary = RunSummary(
-      testAccuracy: result.accuracy, testLoss: result.loss, seconds: seconds,
+      testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes.topAccuracy(5),
+      seconds: seconds,
       samplesPerSecond: Double(samples) / max(seconds, 1e-9), backend: configuration.backend.name,
       seed: settings.seed, epochs: epochsDone, steps: session.batches, parameters: session.parameterCount,
-      findings: monitor.findings, wasInterrupted: wasInterrupted)
+      forksPerStep: Double(forks) / Double(max(steps, 1)), plannedBytes: plan.memory.planned,
+      peakBytes: peakResidentBytes, findings: monitor.findings, wasInterrupted: wasInterrupted)
     try emit(.finished(summary))
     return summary
   }

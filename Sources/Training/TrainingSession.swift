@@ -161,9 +161,10 @@ public final class TrainingSession {
       })
   }
 
-  /// Mean loss and share of right predictions over a data set.
-  public func evaluate(_ dataset: Dataset) throws -> (loss: Double, accuracy: Double) {
+  /// Loss and metrics over a data set.
+  public func evaluate(_ dataset: Dataset) throws -> Evaluation {
     var (loss, correct) = (0.0, 0.0)
+    var classes = ClassificationMetrics(classCount: dataset.classNames.count)
     let order = BatchOrder(count: dataset.count, batchSize: batchSize * 4, isShuffled: false)
     for index in 0..<order.batchCount {
       let batch = order.batch(index)
@@ -172,8 +173,16 @@ public final class TrainingSession {
       try executor.run()
       loss += Double(try executor.withOutput("lossSum") { $0.load(as: Float.self) })
       correct += try number(executor, "correct")
+      try executor.withOutput("predictions") { predictions in
+        try executor.withInput("labels") { labels in
+          classes.add(
+            predictions: predictions.bindMemory(to: Float.self),
+            labels: UnsafeBufferPointer(labels.bindMemory(to: Int32.self)))
+        }
+      }
     }
-    return (loss / Double(max(dataset.count, 1)), correct / Double(max(dataset.count, 1)))
+    let count = Double(max(dataset.count, 1))
+    return Evaluation(loss: loss / count, accuracy: correct / count, classes: classes)
   }
 
   /// The class probabilities of the samples at `indices`.

@@ -53,7 +53,8 @@ private func folder() -> String {
     let run = folder()
     let store = CheckpointStore(run: run)
     _ = try loop().run(save: { _ = try store.save($0) }, { _ in })
-    #expect(store.entries().count == 3)
+    #expect(store.entries().count == 4)
+    #expect(store.entries().last?.path.hasSuffix("best.safetensors") == true)
     let paths = store.entries().map(\.path)
     let newest = try Data(contentsOf: URL(fileURLWithPath: paths[2]))
     try newest.dropLast(10).write(to: URL(fileURLWithPath: paths[2]))
@@ -61,8 +62,21 @@ private func folder() -> String {
     flipped[flipped.count - 100] ^= 1
     try flipped.write(to: URL(fileURLWithPath: paths[1]))
     try Data([1, 2]).write(to: URL(fileURLWithPath: paths[2] + ".partial-1"))
-    #expect(store.entries().map { $0.fault == nil } == [true, false, false])
+    #expect(store.entries().map { $0.fault == nil } == [true, false, false, true])
     #expect(store.newestComplete()?.position.batches == store.entries()[0].checkpoint?.position.batches)
+  }
+
+  @Test("the newest few are kept, and the one with the lowest validation loss")
+  func keeps() throws {
+    let store = CheckpointStore(run: folder(), keeping: 2)
+    var losses: [Double] = []
+    _ = try loop().run(save: { _ = try store.save($0) }) {
+      if case .epoch(let epoch) = $0 { losses.append(epoch.validationLoss) }
+    }
+    #expect(store.entries().count == 3)
+    let best = try #require(store.best())
+    #expect(best.position.bestLoss == losses.min())
+    #expect(best.position.batches == 13 * (1 + losses.firstIndex(of: losses.min()!)!))
   }
 
   @Test("a checkpoint of another model is refused by name")

@@ -44,9 +44,14 @@ private func run(
   @Test("the CNN gets no finding")
   func healthyCNN() throws { #expect(try run("mnist-cnn", steps: 40).findings.isEmpty) }
 
-  @Test("a rate that overflows gets nonFinite with operation and layer, and the last good weights survive")
-  func nonFinite() throws {
-    let (findings, loop, stop) = try run("mnist-cnn", ["training.optimizer={type: sgd, learning_rate: 1e9}"], steps: 30)
+  /// With a rate of 1e3 the networks of `mnist-mlp` and `mnist-cnn` die instead: their losses stay finite, with PyTorch
+  /// as here, since the loss of logits is finite for any of them.
+  @Test(
+    "a rate that overflows gets nonFinite with operation and layer, and the last good weights survive",
+    arguments: [("deep-relu-he", "1e3"), ("mnist-cnn", "1e9")])
+  func nonFinite(name: String, rate: String) throws {
+    let (findings, loop, stop) = try run(
+      name, ["training.optimizer={type: sgd, learning_rate: \(rate)}"], steps: 30)
     let finding = try #require(findings.first { $0.rule == "nonFinite" })
     #expect(finding.message.contains("made the first value"))
     #expect(finding.layers.first?.hasPrefix("layers.") == true || finding.layers.first == "loss")
@@ -57,6 +62,13 @@ private func run(
       #expect(isFinite, "\(name)")
     }
     if case .neverFinite? = stop {} else { Issue.record("the run should have been given up") }
+  }
+
+  @Test("a rate that kills every unit of a layer is found, though the loss stays finite")
+  func deadUnits() throws {
+    let (findings, _, stop) = try run("mnist-mlp", ["training.optimizer.learning_rate=1e3"])
+    #expect(findings.contains { $0.rule == "vanishingGradient" && $0.message.contains("switched off") })
+    #expect(stop == nil)
   }
 
   @Test("action: stop ends the run with the finding")

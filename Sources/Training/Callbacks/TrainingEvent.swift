@@ -8,6 +8,8 @@ public enum TrainingEvent: Sendable {
   case epoch(EpochReport)
   case finding(Finding)
   case message(String)
+  /// The test set's verdict at the end.
+  case tested(EvaluationRecord)
   case finished(RunSummary)
 }
 
@@ -41,6 +43,8 @@ public struct EpochReport: Sendable, Codable {
 public struct RunSummary: Sendable, Codable {
   public var testAccuracy: Double
   public var testLoss: Double
+  /// The share of test samples whose class is among the five likeliest; nil with five classes or fewer.
+  public var testTop5Accuracy: Double?
   /// Of training alone, without evaluation.
   public var seconds: Double
   public var samplesPerSecond: Double
@@ -49,6 +53,12 @@ public struct RunSummary: Sendable, Codable {
   public var epochs: Int
   public var steps: Int
   public var parameters: Int
+  /// How often a step woke the workers, over the run.
+  public var forksPerStep: Double
+  /// Memory that the plan of the training step takes.
+  public var plannedBytes: Int
+  /// The most that the process had resident.
+  public var peakBytes: Int
   public var findings: [Finding]
   public var wasInterrupted: Bool
 }

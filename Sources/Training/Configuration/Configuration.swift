@@ -36,6 +36,8 @@ public struct Configuration: Sendable {
     public var patience: Int?
     /// Also saves every so many steps; otherwise after each epoch.
     public var checkpointSteps: Int?
+    /// How many checkpoints are kept besides the best.
+    public var keptCheckpoints: Int
     /// Where runs are written.
     public var runs: String
   }
@@ -118,7 +120,8 @@ public struct Configuration: Sendable {
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
       classWeights: section.texts("class_weights", []).compactMap(Double.init),
       patience: section.optionalInt("early_stopping_patience"),
-      checkpointSteps: section.optionalInt("checkpoint_steps"), runs: section.text("runs", "runs"))
+      checkpointSteps: section.optionalInt("checkpoint_steps"),
+      keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.text("runs", "runs"))
   }
 
   /// A parser's error in one line, with its place.

@@ -15,7 +15,7 @@ public struct ClassificationMetrics: Hashable, Sendable, Codable {
   }
 
   /// Adds a batch: predictions `[N, columns]` and labels `[N]`.
-  mutating func add(predictions: UnsafeBufferPointer<Float>, labels: UnsafeBufferPointer<Int32>) {
+  package mutating func add(predictions: UnsafeBufferPointer<Float>, labels: UnsafeBufferPointer<Int32>) {
     guard !labels.isEmpty else { return }
     let columns = predictions.count / labels.count
     for (row, label) in labels.enumerated() where label >= 0 && label < classCount {

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Foundation
+import Switchback
+
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Writes a run's page anew: curves, gradient flow, findings, confusions (train writes it at the end).",
+    discussion: """
+      Examples:
+
+        switchback report runs/latest
+        switchback report runs/latest --output page.html
+      """)
+
+  @Argument(help: "The run folder; the run may still go on.")
+  var folder: String
+
+  @Option(help: "The file to write, instead of report.html in the run folder.")
+  var output: String?
+
+  func run() throws {
+    let file = output ?? folder + "/report.html"
+    do {
+      try Data(RunReport(folder: folder).html.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+    } catch let error as NotARunFolder {
+      throw fail(error.message, ExitStatus.missingFile)
+    } catch {
+      throw fail("\(file) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
+    }
+    Terminal.write(file)
+  }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import SwitchbackExecution
+
+/// Where a run took place and how: `environment.json`, by which its numbers can be compared and its bits made again.
+public struct RunEnvironment: Hashable, Sendable, Codable {
+  public var switchback: String
+  public var system: String
+  public var processor: String
+  public var cores: Int
+  public var workers: Int
+  public var command: [String]
+  public var started: Date
+  /// `openblas: host · OpenBLAS 0.3.21 …`, in the order of the chain.
+  public var devices: [String]
+  public var placement: String
+  /// Equal plans and seeds give equal weights.
+  public var plan: String
+
+  public init(of session: TrainingSession, version: String, command: [String] = CommandLine.arguments) throws {
+    switchback = version
+    system = ProcessInfo.processInfo.operatingSystemVersionString
+    processor = Self.processorName
+    cores = ProcessInfo.processInfo.activeProcessorCount
+    workers = session.chain.host.workers
+    self.command = command
+    started = Date()
+    devices = session.chain.links.map { link in
+      let info = link.device.info
+      return "\(link.name): \(info.name)\(info.driver.isEmpty ? "" : " · \(info.driver)")"
+    }
+    let plan = try session.plan
+    placement = plan.summary
+    self.plan = plan.fingerprint
+  }
+
+  private static var processorName: String {
+    let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
+    let line = lines.first { $0.hasPrefix("model name") } ?? ""
+    return line.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+  }
+
+  /// For the report, in the order of reading.
+  var rows: [(String, String)] {
+    [
+      ("Switchback", switchback), ("system", system), ("processor", "\(processor), \(cores) cores, \(workers) workers"),
+      ("devices", devices.joined(separator: "; ")), ("placement", placement), ("plan", plan),
+      ("command", command.joined(separator: " ")), ("started", "\(started)"),
+    ]
+  }
+}
+
+/// The most memory that this process has had resident, in bytes.
+var peakResidentBytes: Int {
+  var usage = rusage()
+  #if os(Linux)
+    getrusage(RUSAGE_SELF.rawValue, &usage)
+    return Int(usage.ru_maxrss) * 1024
+  #else
+    getrusage(RUSAGE_SELF, &usage)
+    return Int(usage.ru_maxrss)
+  #endif
+}
