@@ -1,3 +1,4 @@
+import Foundation
 import SwitchbackBackendKit
 import SwitchbackConformance
 import SwitchbackExecution
@@ -179,5 +180,54 @@ private func convolutions(_ geometry: ConvolutionGeometry, _ image: [Int], _ ker
         #expect(kept == [3, 2, 1, 0])
       }
     }
+  }
+
+  @Test(
+    "one NaN makes a maximum or minimum NaN, wherever it stands", arguments: [ReduceFunction.max, .min], [[1], [0]])
+  func notANumber(function: ReduceFunction, axes: [Int]) throws {
+    let program = try OperationSample(Reduce(function, axes: axes), [.float32([3, 37])]).program()
+    for backend in [ReferenceBackend(), OpenBLASBackend()] as [any ComputeBackend] {
+      for place in 0..<37 {
+        let executor = try ProgramExecutor(program, on: try chain(backend), states: StateStore())
+        let name = program.values[program.values(.input)[0]].name
+        try executor.withInput(name) { bytes in
+          let x = bytes.bindMemory(to: Float.self)
+          for e in 0..<111 { x[e] = Float(e % 7) - 3 }
+          x[37 + place] = .nan
+        }
+        try executor.run()
+        let nans = try executor.withOutput(program.outputs[0].name) { bytes in
+          bytes.bindMemory(to: Float.self).enumerated().filter { $0.element.isNaN }.map(\.offset)
+        }
+        #expect(nans == [axes == [1] ? 1 : place], "\(backend.identity.name) \(place)")
+      }
+    }
+  }
+
+  /// The instruction sets of this CPU by the kernel's own word, not by the compiler's builtin that the backend uses.
+  private static let flags: Set<String> = {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("flags") } ?? ""
+    return Set(line.split(separator: " ").map(String.init))
+  }()
+
+  /// OpenBLAS's cores for x86 that use AVX-512, and those that use AVX2 with FMA.
+  private static let (wide, middle) = (
+    ["SkylakeX", "Cooperlake", "SapphireRapids"], ["Haswell", "Zen", "Excavator"]
+  )
+
+  private func isBelowCPU(_ core: String) -> Bool {
+    if Self.flags.isSuperset(of: ["avx512f", "avx512bw", "avx512dq", "avx512vl"]) { return !Self.wide.contains(core) }
+    if Self.flags.isSuperset(of: ["avx2", "fma"]) { return !(Self.wide + Self.middle).contains(core) }
+    return false
+  }
+
+  @Test("OpenBLAS's core is not below what the CPU can do, and it is shown")
+  func core() throws {
+    let driver = try OpenBLASBackend().devices()[0].driver
+    let core = driver.components(separatedBy: ", kernels ")[1].components(separatedBy: ";")[0]
+    #expect(!isBelowCPU(core), "\(driver)")
+    // Debian's OpenBLAS 0.3.21 takes newer Intel processors for this one.
+    if Self.flags.contains("avx2") { #expect(isBelowCPU("Prescott")) }
   }
 }

@@ -1,4 +1,4 @@
-/// Operations that look things up by whole numbers. An index outside its axis is an error at run time on the reference;
+/// Operations that look things up by whole numbers. An index outside its axis is an error at run time that names it;
 /// nobody clamps it.
 
 /// `y[…, c] = 1 where c is the index, else 0`.

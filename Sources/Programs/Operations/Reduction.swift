@@ -3,7 +3,8 @@ public enum ReduceFunction: String, StringAttribute, CaseIterable {
   case sum, mean, max, min, sumSquares
 }
 
-/// Folds a tensor over some of its axes. An empty sum is 0; mean, max and min of nothing are refused.
+/// Folds a tensor over some of its axes. An empty sum is 0; mean, max and min of nothing are refused. One NaN makes the
+/// result NaN.
 public struct Reduce: TensorOperation {
   public static let name = "reduce"
   public static let law = "y = function of x over axes"
