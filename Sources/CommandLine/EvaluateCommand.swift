@@ -18,7 +18,7 @@ struct EvaluateCommand: ParsableCommand {
 
   private struct Result: Encodable {
     var testLoss: Double
-    var testAccuracy: Double
+    var testAccuracy: Double?
   }
 
   func run() throws {
@@ -28,7 +28,8 @@ struct EvaluateCommand: ParsableCommand {
       Terminal.write(
         json
           ? Terminal.json(Result(testLoss: result.loss, testAccuracy: result.accuracy))
-          : "test \((result.accuracy * 10000).rounded() / 100) %  loss \((result.loss * 10000).rounded() / 10000)")
+          : "test " + (result.accuracy.map { "\(($0 * 10000).rounded() / 100) %  " } ?? "")
+            + "loss \((result.loss * 10000).rounded() / 10000)")
     }
   }
 }

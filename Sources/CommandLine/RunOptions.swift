@@ -14,7 +14,7 @@ struct RunOptions: ParsableArguments {
   var data: String?
 
   /// The run's network with the weights of its newest complete checkpoint, and its test set.
-  func restored() throws -> (loop: TrainingLoop, test: Dataset) {
+  func restored() throws -> (loop: TrainingLoop, test: any Dataset) {
     let file = run + "/config.yaml"
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw fail("\(run) is no run folder: it has no config.yaml", ExitStatus.missingFile)
@@ -26,9 +26,9 @@ struct RunOptions: ParsableArguments {
     guard let checkpoint = CheckpointStore(run: run).newestComplete() else {
       throw fail("\(run) has no complete checkpoint", ExitStatus.badData)
     }
-    let data = try NamedDataset.named(configuration.data.dataset).load(given: configuration.data.path)
+    let data = try configuration.data.source.open()
     let loop = try TrainingLoop(
-      configuration, train: data.train, test: data.test, registry: makeRegistry(),
+      configuration, data: data, registry: makeRegistry(),
       host: try makeHost(threads: configuration.backend.threads), reference: ReferenceBackend())
     try loop.session.restore(checkpoint)
     return (loop, data.test)

@@ -119,7 +119,7 @@ public final class TrainingSession {
   }
 
   /// One training step on the samples at `indices`.
-  public func train(_ dataset: Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
+  public func train(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
     let updates = (batches + 1) / step.accumulationSteps
     let isUpdate = (batches + 1) % step.accumulationSteps == 0
     let isProbed = isUpdate && probeInterval.map { updates % $0 == 0 } ?? false
@@ -161,8 +161,8 @@ public final class TrainingSession {
       })
   }
 
-  /// Mean loss and share of right predictions over a data set.
-  public func evaluate(_ dataset: Dataset) throws -> (loss: Double, accuracy: Double) {
+  /// Mean loss over a data set, and the share of right predictions where targets are classes.
+  public func evaluate(_ dataset: any Dataset) throws -> (loss: Double, accuracy: Double?) {
     var (loss, correct) = (0.0, 0.0)
     let order = BatchOrder(count: dataset.count, batchSize: batchSize * 4, isShuffled: false)
     for index in 0..<order.batchCount {
@@ -173,11 +173,12 @@ public final class TrainingSession {
       loss += Double(try executor.withOutput("lossSum") { $0.load(as: Float.self) })
       correct += try number(executor, "correct")
     }
-    return (loss / Double(max(dataset.count, 1)), correct / Double(max(dataset.count, 1)))
+    let count = Double(max(dataset.count, 1))
+    return (loss / count, dataset.targets == .classes ? correct / count : nil)
   }
 
   /// The class probabilities of the samples at `indices`.
-  public func predict(_ dataset: Dataset, _ indices: ArraySlice<Int32>) throws -> [[Float]] {
+  public func predict(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> [[Float]] {
     let executor = try evaluator(indices.count)
     try fill(executor, dataset, indices)
     try executor.run()
@@ -196,12 +197,19 @@ public final class TrainingSession {
     }
   }
 
-  private func fill(_ executor: ProgramExecutor, _ dataset: Dataset, _ indices: ArraySlice<Int32>) throws {
+  private func fill(_ executor: ProgramExecutor, _ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws {
     try executor.withInput(step.inputName) { images in
       try executor.withInput("labels") { labels in
-        dataset.gather(
-          indices, samples: images.bindMemory(to: Float.self).baseAddress!,
-          labels: labels.bindMemory(to: Int32.self).baseAddress!)
+        guard images.count == 4 * indices.count * dataset.sampleSize,
+          labels.count == indices.count * dataset.targets.byteCount
+        else {
+          throw DatasetError(
+            .invalid,
+            "samples of \(dataset.sampleShape) with \(dataset.targets) do not fill \(images.count) and \(labels.count) bytes"
+          )
+        }
+        try dataset.gather(
+          indices, samples: images.bindMemory(to: Float.self).baseAddress!, targets: labels.baseAddress!)
       }
     }
   }

@@ -5,7 +5,7 @@ import SwitchbackOpenBLAS
 let count = 64
 let labels = (0..<count).map { Int32($0 % 2) }
 let samples = labels.flatMap { label in (0..<64).map { UInt8(($0 < 32) == (label == 0) ? 200 : 20) } }
-let data = try Dataset(sampleShape: [8, 8, 1], classNames: ["up", "down"], samples: samples, labels: labels)
+let data = try ByteDataset(sampleShape: [8, 8, 1], classNames: ["up", "down"], samples: samples, labels: labels)
 
 let model = Sequential {
   Conv2D(4, kernelSize: 3, activation: .relu)
