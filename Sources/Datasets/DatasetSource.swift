@@ -10,6 +10,7 @@ public struct DatasetParts: Sendable {
 public enum DatasetSource: Hashable, Sendable {
   /// A data set known by name, with the folder to look into first.
   case named(String, path: String?)
+  case imageFolder(ImageFolder)
 
   /// Reads what has to be read before training: whole files, or what says where samples lie in them.
   public func open() throws(DatasetError) -> DatasetParts {
@@ -17,6 +18,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .named(let name, let path):
       let parts = try NamedDataset.named(name).load(given: path)
       return DatasetParts(train: parts.train, test: parts.test)
+    case .imageFolder(let folder): return try folder.open()
     }
   }
 }

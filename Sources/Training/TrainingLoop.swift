@@ -48,12 +48,28 @@ public final class TrainingLoop {
       batchSize: settings.batchSize, seed: settings.seed,
       on: try BackendChain(names, registry: registry, host: host),
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
+    try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),
       ExplodingGradient(
         decades: configuration.monitor.explodingDecades, updateRatio: configuration.monitor.explodingUpdateRatio),
       NonFinite(),
     ])
+  }
+
+  /// A class without an output would end the first step that meets it, with an error of the backend.
+  private static func check(_ data: any Dataset, fitsOutputOf step: TrainingStep) throws {
+    let program = try step.inference(batchSize: 1).program
+    guard data.targets == .classes, let output = program.output(named: "predictions"),
+      let units = program.values[output].type.shape.extents.last
+    else { return }
+    // A single output tells two classes apart.
+    guard data.classNames.count <= max(units, 2) else {
+      throw DatasetError(
+        .invalid,
+        "the data has \(data.classNames.count) classes, and the network ends with \(units) outputs: "
+          + "set the units of its last layer to \(data.classNames.count)")
+    }
   }
 
   /// Trains to the end, or until `isInterrupted` answers true after a step; `start` is a checkpoint to go on from,

@@ -1,5 +1,6 @@
 import Foundation
 import SwitchbackDatasets
+import TestFiles
 import Testing
 
 private func copySample(to folder: String) throws {
