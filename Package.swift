@@ -50,7 +50,9 @@ let package = Package(
       name: "SwitchbackImageFiles", path: "Sources/Datasets/CImageFiles",
       cSettings: [.define("SWITCHBACK_IMAGE_FILES", .when(traits: ["ImageFiles"]))],
       linkerSettings: [
-        .linkedLibrary("z", .when(traits: ["ImageFiles"]))
+        .linkedLibrary("z", .when(traits: ["ImageFiles"])),
+        .linkedLibrary("png16", .when(traits: ["ImageFiles"])),
+        .linkedLibrary("turbojpeg", .when(traits: ["ImageFiles"])),
       ]),
     module("Datasets", ["SwitchbackImageFiles"], exclude: ["CImageFiles"]),
     module("Interchange", ["SwitchbackPrograms"]),
@@ -84,13 +86,14 @@ let package = Package(
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference"]),
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
-    tests("Datasets", ["SwitchbackDatasets"]),
+    .target(name: "TestFiles", dependencies: ["SwitchbackDatasets"], path: "Tests/TestFiles"),
+    tests("Datasets", ["SwitchbackDatasets", "TestFiles"]),
     .target(name: "SwitchbackAllocationCount", path: "Tests/AllocationCount"),
     tests(
       "Training",
       ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS", "SwitchbackAllocationCount"],
       exclude: ["Golden", "Snapshots"]),
-    tests("CommandLine", ["SwitchbackCommandLine"]),
+    tests("CommandLine", ["SwitchbackCommandLine", "TestFiles"]),
     tests("NeuralNetworks", ["SwitchbackNeuralNetworks"]),
   ],
   swiftLanguageModes: [.v6],

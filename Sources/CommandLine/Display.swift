@@ -29,8 +29,10 @@ final class Display {
       } else {
         say([
           "epoch \(epoch.epoch)/\(epoch.epochs)  \(Int(epoch.samplesPerSecond)) samples/s  "
-            + "loss \(decimals(epoch.loss, 4))  accuracy \(percent(epoch.accuracy))  "
-            + "validation \(percent(epoch.validationAccuracy))"
+            + "loss \(decimals(epoch.loss, 4))"
+            + (epoch.accuracy.map { "  accuracy \(percent($0))" } ?? "")
+            + (epoch.validationAccuracy.map { "  validation \(percent($0))" }
+              ?? "  validation loss \(decimals(epoch.validationLoss, 4))")
         ])
       }
     case .finding(let finding):
@@ -48,7 +50,7 @@ final class Display {
       } else {
         clear()
         Terminal.write(
-          "test \(percent(summary.testAccuracy)) in \(decimals(summary.seconds, 1)) s "
+          "test \(summary.testAccuracy.map(percent) ?? "loss \(decimals(summary.testLoss, 4))") in \(decimals(summary.seconds, 1)) s "
             + "(\(Int(summary.samplesPerSecond)) samples/s on \(summary.backend))")
         say([
           "\(decimals(summary.forksPerStep, summary.forksPerStep.rounded() == summary.forksPerStep ? 0 : 1)) "
@@ -76,7 +78,7 @@ final class Display {
     let bar = String(repeating: "━", count: filled) + String(repeating: "─", count: 20 - filled)
     let line =
       "epoch \(step.epoch)  \(bar)  \(step.stepInEpoch)/\(step.stepsInEpoch)  \(Int(step.samplesPerSecond)) samples/s  "
-      + "loss \(decimals(step.loss, 3))  accuracy \(percent(step.accuracy))"
+      + "loss \(decimals(step.loss, 3))" + (step.accuracy.map { "  accuracy \(percent($0))" } ?? "")
     Terminal.write("\r\u{1B}[K" + line.prefix(Terminal.width - 1), to: .standardError, terminator: "")
     hasLine = true
   }

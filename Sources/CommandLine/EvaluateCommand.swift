@@ -22,7 +22,7 @@ struct EvaluateCommand: ParsableCommand {
 
   private struct Result: Encodable {
     var testLoss: Double
-    var testAccuracy: Double
+    var testAccuracy: Double?
     var testTop5Accuracy: Double?
     var evaluation: EvaluationRecord?
   }
@@ -32,7 +32,7 @@ struct EvaluateCommand: ParsableCommand {
       let (loop, test) = try options.restored()
       let result = try loop.session.evaluate(test)
       let record = EvaluationRecord(result, classNames: test.classNames)
-      let top = result.classes.topAccuracy(5)
+      let top = result.classes?.topAccuracy(5)
       if json {
         Terminal.write(
           Terminal.json(
@@ -42,19 +42,21 @@ struct EvaluateCommand: ParsableCommand {
         return
       }
       Terminal.write(
-        "test \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  "
+        (result.accuracy == nil
+          ? "test  " : "test \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  ")
           + "loss \((result.loss * 10000).rounded() / 10000)")
-      if confusion { showConfusion(record) }
+      if confusion { try showConfusion(record) }
     }
   }
 
-  private func showConfusion(_ record: EvaluationRecord) {
+  private func showConfusion(_ record: EvaluationRecord) throws {
+    guard let classes = record.classes else { throw fail("--confusion needs targets that are classes", ExitCode(64)) }
     let width = max(9, record.classNames.map(\.count).max() ?? 0)
     func cell(_ text: String, _ width: Int) -> String {
       String(repeating: " ", count: max(0, width - text.count)) + text
     }
     Terminal.write("\n\(cell("class", width))  precision  recall     most often taken for")
-    let (classes, count) = (record.classes, record.classes.classCount)
+    let count = classes.classCount
     for index in 0..<count {
       let mistakes = (0..<count).filter { $0 != index }
         .map { (class: $0, samples: classes.confusion[index * count + $0]) }.filter { $0.samples > 0 }

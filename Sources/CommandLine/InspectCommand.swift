@@ -21,9 +21,9 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let configuration = try experiment.configuration()
-      let data = try NamedDataset.named(configuration.data.dataset).load(given: configuration.data.path)
+      let data = try configuration.data.source.open()
       let loop = try TrainingLoop(
-        configuration, train: data.train, test: data.test, registry: makeRegistry(),
+        configuration, data: data, registry: makeRegistry(),
         host: try makeHost(threads: configuration.backend.threads), reference: ReferenceBackend())
       let plan = try loop.session.plan
       if program {

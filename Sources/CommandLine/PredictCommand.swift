@@ -18,12 +18,14 @@ struct PredictCommand: ParsableCommand {
         throw fail("--index must lie from 0 to \(test.count - 1)", ExitCode(64))
       }
       let shape = test.sampleShape
+      let (values, target) = try test.sample(index)
       if shape.count == 3, shape[2] == 1 {
         let ramp = Array(" .:-=+*#%@")
         for row in 0..<shape[0] {
-          let start = index * test.sampleSize + row * shape[1]
           // Two characters a pixel: a cell of a terminal is about twice as high as wide.
-          let line = test.samples[start..<start + shape[1]].map { String(repeating: ramp[Int($0) * 9 / 255], count: 2) }
+          let line = values[row * shape[1]..<(row + 1) * shape[1]].map {
+            String(repeating: ramp[Int($0 * 9)], count: 2)
+          }
           Terminal.write(line.joined())
         }
       }
@@ -32,7 +34,7 @@ struct PredictCommand: ParsableCommand {
       for index in best {
         Terminal.write("\((probabilities[index] * 1000).rounded() / 10) %  \(test.classNames[index])")
       }
-      Terminal.write("label: \(test.classNames[Int(test.labels[index])])")
+      Terminal.write("label: \(test.classNames[Int(target[0])])")
     }
   }
 }

@@ -86,8 +86,8 @@ final class RunFolder {
     case .epoch(let epoch):
       try append(Terminal.json(epoch), to: metrics)
       try append(
-        "\(epoch.epoch),\(epoch.step),\(epoch.loss),\(epoch.accuracy),\(epoch.validationLoss),"
-          + "\(epoch.validationAccuracy),\(epoch.seconds),\(epoch.samplesPerSecond)", to: table)
+        "\(epoch.epoch),\(epoch.step),\(epoch.loss),\(epoch.accuracy.map { "\($0)" } ?? ""),\(epoch.validationLoss),"
+          + "\(epoch.validationAccuracy.map { "\($0)" } ?? ""),\(epoch.seconds),\(epoch.samplesPerSecond)", to: table)
     case .finding(let finding): try append(Terminal.json(finding), to: findings)
     case .tested(let evaluation): try write(Terminal.json(evaluation) + "\n", to: "evaluation.json")
     case .finished(let summary): try write(Terminal.json(summary) + "\n", to: "summary.json")

@@ -17,7 +17,7 @@ struct RunOptions: ParsableArguments {
   var best = false
 
   /// The run's network with the weights of its newest or best checkpoint, and its test set.
-  func restored() throws -> (loop: TrainingLoop, test: Dataset) {
+  func restored() throws -> (loop: TrainingLoop, test: any Dataset) {
     let file = run + "/config.yaml"
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw fail("\(run) is no run folder: it has no config.yaml", ExitStatus.missingFile)
@@ -30,9 +30,9 @@ struct RunOptions: ParsableArguments {
     guard let checkpoint = best ? store.best() : store.newestComplete() else {
       throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
     }
-    let data = try NamedDataset.named(configuration.data.dataset).load(given: configuration.data.path)
+    let data = try configuration.data.source.open()
     let loop = try TrainingLoop(
-      configuration, train: data.train, test: data.test, registry: makeRegistry(),
+      configuration, data: data, registry: makeRegistry(),
       host: try makeHost(threads: configuration.backend.threads), reference: ReferenceBackend())
     try loop.session.restore(checkpoint)
     return (loop, data.test)

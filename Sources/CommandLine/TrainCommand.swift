@@ -34,11 +34,10 @@ struct TrainCommand: ParsableCommand {
       if let epochs { more.append("training.epochs=\(epochs)") }
       if let steps { more.append("training.steps=\(steps)") }
       let configuration = try experiment.configuration(also: more)
-      let data = try NamedDataset.named(configuration.data.dataset).load(given: configuration.data.path)
+      let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
-        configuration, train: data.train, test: data.test, registry: makeRegistry(), host: host,
-        reference: ReferenceBackend())
+        configuration, data: data, registry: makeRegistry(), host: host, reference: ReferenceBackend())
       var start: Checkpoint?
       if let resume {
         start = CheckpointStore(run: resume).newestComplete()

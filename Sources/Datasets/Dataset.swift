@@ -1,44 +1,90 @@
-/// Labelled samples in memory, as bytes: images `[H, W, C]` with values 0…255.
-public struct Dataset: Sendable {
-  public let sampleShape: [Int]
-  public let classNames: [String]
-  /// `count` samples one after another, row-major.
-  public let samples: [UInt8]
-  public let labels: [Int32]
+/// Samples with what is to be learnt of them: in memory, or decoded on demand.
+///
+/// Reading is safe from several threads at once.
+public protocol Dataset: Sendable {
+  var count: Int { get }
+  /// Without the batch: `[H, W, C]` of images, `[k]` of table rows.
+  var sampleShape: [Int] { get }
+  /// One a class; empty where targets are numbers.
+  var classNames: [String] { get }
+  var targets: DatasetTargets { get }
 
-  public var count: Int { labels.count }
+  /// Copies one sample (`sampleShape`, row-major; images scaled to 0…1) and its target: an i32, or k f32.
+  func read(
+    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
+  ) throws(DatasetError)
+
+  /// Copies the samples at `indices` to `[n, …]` and their targets to i32 `[n]` or f32 `[n, k]`.
+  func gather(
+    _ indices: ArraySlice<Int32>, samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer
+  ) throws(DatasetError)
+}
+
+/// What is to be learnt of a sample.
+public enum DatasetTargets: Hashable, Sendable {
+  /// Its class, an i32 from 0.
+  case classes
+  /// So many numbers, f32.
+  case values(Int)
+
+  /// Bytes of one sample's target.
+  public var byteCount: Int {
+    switch self {
+    case .classes: 4
+    case .values(let count): 4 * count
+    }
+  }
+}
+
+extension Dataset {
   public var sampleSize: Int { sampleShape.reduce(1, *) }
 
-  public init(sampleShape: [Int], classNames: [String], samples: [UInt8], labels: [Int32]) throws(DatasetError) {
-    guard samples.count == labels.count * sampleShape.reduce(1, *) else {
-      throw DatasetError(
-        .corrupt, "\(samples.count) bytes are no \(labels.count) samples of \(sampleShape): images and labels differ")
-    }
-    if let bad = labels.first(where: { $0 < 0 || $0 >= classNames.count }) {
-      throw DatasetError(.corrupt, "label \(bad) is outside the \(classNames.count) classes")
-    }
-    (self.sampleShape, self.classNames, self.samples, self.labels) = (sampleShape, classNames, samples, labels)
-  }
-
-  /// Copies the samples at `indices`, scaled to 0…1, and their labels. Allocates nothing.
   public func gather(
-    _ indices: ArraySlice<Int32>, samples target: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
-  ) {
-    let size = sampleSize
-    samples.withUnsafeBufferPointer { bytes in
-      for (row, index) in indices.enumerated() {
-        let (from, to) = (bytes.baseAddress! + Int(index) * size, target + row * size)
-        for e in 0..<size { to[e] = Float(from[e]) * (1 / 255) }
-        labels[row] = self.labels[Int(index)]
-      }
+    _ indices: ArraySlice<Int32>, samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer
+  ) throws(DatasetError) {
+    let (sampleSize, targetSize) = (sampleSize, self.targets.byteCount)
+    var (sample, target) = (samples, targets)
+    for index in indices {
+      try read(Int(index), sample: sample, target: target)
+      (sample, target) = (sample + sampleSize, target + targetSize)
     }
   }
 
-  /// The samples in `range` as a data set of their own.
-  public func subset(_ range: Range<Int>) throws(DatasetError) -> Dataset {
-    try Dataset(
-      sampleShape: sampleShape, classNames: classNames,
-      samples: Array(samples[range.lowerBound * sampleSize..<range.upperBound * sampleSize]),
-      labels: Array(labels[range]))
+  /// One sample, as an array: for showing it.
+  public func sample(_ index: Int) throws(DatasetError) -> (values: [Float], target: [Float]) {
+    var values = [Float](repeating: 0, count: sampleSize)
+    switch targets {
+    case .classes:
+      var label: Int32 = 0
+      try read(index, sample: &values, target: &label)
+      return (values, [Float(label)])
+    case .values(let count):
+      var target = [Float](repeating: 0, count: count)
+      try read(index, sample: &values, target: &target)
+      return (values, target)
+    }
+  }
+
+  /// The samples in `range` as a data set of their own; nothing is copied.
+  public func subset(_ range: Range<Int>) -> DatasetSlice {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of \(count) samples")
+    return DatasetSlice(base: self, range: range)
+  }
+}
+
+/// Consecutive samples of another data set.
+public struct DatasetSlice: Dataset {
+  let base: any Dataset
+  let range: Range<Int>
+
+  public var count: Int { range.count }
+  public var sampleShape: [Int] { base.sampleShape }
+  public var classNames: [String] { base.classNames }
+  public var targets: DatasetTargets { base.targets }
+
+  public func read(
+    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
+  ) throws(DatasetError) {
+    try base.read(range.lowerBound + index, sample: sample, target: target)
   }
 }

@@ -1,13 +1,3 @@
-import SwitchbackImageFiles
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// An IDX file of bytes, plain or gzip: magic `00 00 08 rank`, big-endian extents, then the elements
 /// (LeCun, Cortes and Burges, the MNIST page).
 public struct IDXFile: Sendable {
@@ -15,20 +5,7 @@ public struct IDXFile: Sendable {
   public let bytes: [UInt8]
 
   public init(path: String) throws(DatasetError) {
-    var count: UInt64 = 0
-    guard let memory = switchback_read_file(path, &count) else {
-      let code = errno
-      guard code == 0 else {
-        throw DatasetError(code == ENOENT ? .missing : .invalid, "\(path): \(String(cString: strerror(code)))")
-      }
-      throw DatasetError(.corrupt, "\(path) is a broken gzip file; remove it and fetch it again")
-    }
-    defer { free(memory) }
-    let data = UnsafeBufferPointer(start: memory, count: Int(count))
-    if data.count >= 2, data[0] == 0x1f, data[1] == 0x8b {
-      throw DatasetError(
-        .invalid, "\(path) is gzip, which this build cannot read (package trait ImageFiles); unpack it with gunzip")
-    }
+    let data = try FileBytes.read(path)
     guard data.count >= 4, data[0] == 0, data[1] == 0 else {
       throw DatasetError(.corrupt, "\(path) is no IDX file: it begins with \(data.prefix(4).map { $0 })")
     }
@@ -57,5 +34,19 @@ public struct IDXFile: Sendable {
           + "remove it and fetch it again")
     }
     bytes = Array(data[start...])
+  }
+
+  /// The images `[H, W, 1]` of a part (`train` or `t10k`) with their labels.
+  static func pair(_ part: String, in folder: String, _ classNames: [String]) throws(DatasetError) -> ByteDataset {
+    let imagePath = NamedDataset.path(of: part + "-images-idx3-ubyte", in: folder) ?? folder
+    let labelPath = NamedDataset.path(of: part + "-labels-idx1-ubyte", in: folder) ?? folder
+    let (images, labels) = (try IDXFile(path: imagePath), try IDXFile(path: labelPath))
+    guard images.extents.count == 3, labels.extents.count == 1, images.extents[0] == labels.extents[0] else {
+      throw DatasetError(
+        .corrupt, "\(imagePath) with extents \(images.extents) does not go with \(labelPath) with \(labels.extents)")
+    }
+    return try ByteDataset(
+      sampleShape: [images.extents[1], images.extents[2], 1], classNames: classNames, samples: images.bytes,
+      labels: labels.bytes.map { Int32($0) })
   }
 }

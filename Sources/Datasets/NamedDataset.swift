@@ -1,28 +1,59 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
-/// A data set known by name, and where its files are looked for.
+/// A data set known by name: its files, where they are looked for, and where they come from.
 public struct NamedDataset: Sendable {
-  /// The word in configs.
-  public let name: String
-  public let classNames: [String]
-  /// Where Debian's package puts it, and what that package is called.
-  let debianFolder: String?
-  let debianPackage: String?
+  public enum Format: Sendable {
+    /// Four IDX files, plain or gzip: `train-` and `t10k-`, images and labels.
+    case idx
+    /// Records of `labelBytes` bytes, the last of which is the class, and 3 · 32 · 32 bytes, channel by channel.
+    case cifar(labelBytes: Int)
+  }
 
-  public static let all = [
-    NamedDataset(name: "mnist", classNames: (0...9).map { "\($0)" }, debianFolder: nil, debianPackage: nil),
-    NamedDataset(
-      name: "fashion-mnist",
-      classNames: [
-        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-      ], debianFolder: "/usr/share/datasets/fashion-mnist", debianPackage: "dataset-fashion-mnist"),
-  ]
+  /// A file as its makers published it.
+  public struct File: Hashable, Sendable {
+    /// In the data set's folder; it may also lie there packed, with `.gz`.
+    public var name: String
+    /// Bytes, unpacked.
+    public var size: Int
+    /// Of the unpacked bytes, so that it does not matter who packed them; nil where not known for sure.
+    public var sha256: String?
+
+    public init(_ name: String, size: Int, sha256: String? = nil) {
+      (self.name, self.size, self.sha256) = (name, size, sha256)
+    }
+  }
+
+  /// An archive that holds all files in one folder.
+  public struct Archive: Hashable, Sendable {
+    public var name: String
+    public var md5: String
+    /// The folder in it.
+    public var folder: String
+
+    public init(_ name: String, md5: String, folder: String) {
+      (self.name, self.md5, self.folder) = (name, md5, folder)
+    }
+  }
+
+  /// The word in configs.
+  public var name: String
+  public var classNames: [String]
+  public var format: Format
+  public var files: [File]
+  /// Base URLs in the order they are tried.
+  public var mirrors: [String]
+  /// What the mirrors have; nil: each file by itself, as `.gz`.
+  public var archive: Archive?
+  /// Where Debian's package puts it, and what that package is called.
+  public var debianFolder: String?
+  public var debianPackage: String?
+
+  public init(
+    name: String, classNames: [String], format: Format, files: [File], mirrors: [String], archive: Archive? = nil,
+    debianFolder: String? = nil, debianPackage: String? = nil
+  ) {
+    (self.name, self.classNames, self.format, self.files) = (name, classNames, format, files)
+    (self.mirrors, self.archive) = (mirrors, archive)
+    (self.debianFolder, self.debianPackage) = (debianFolder, debianPackage)
+  }
 
   public static func named(_ name: String) throws(DatasetError) -> NamedDataset {
     guard let found = all.first(where: { $0.name == name }) else {
@@ -32,57 +63,19 @@ public struct NamedDataset: Sendable {
     return found
   }
 
-  static let files = [
-    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
-  ]
-
-  /// The folders in the order they are tried: the given one, `$SWITCHBACK_DATA`, the cache, Debian's.
-  public func folders(given: String?) -> [String] {
-    var roots: [String] = []
-    if let given { roots += [given + "/" + name, given] }
-    func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-    if let data = variable("SWITCHBACK_DATA") {
-      roots += [data + "/" + name] + (data.hasSuffix("/" + name) ? [data] : [])
-    }
-    if let cache = variable("XDG_CACHE_HOME") ?? variable("HOME").map({ $0 + "/.cache" }) {
-      roots.append(cache + "/switchback/datasets/" + name)
-    }
-    if let debianFolder { roots.append(debianFolder) }
-    return roots
-  }
-
-  /// The first folder that holds all four files; an error names them and where to put them.
-  public func folder(given: String? = nil) throws(DatasetError) -> String {
-    let folders = folders(given: given)
-    for folder in folders where Self.files.allSatisfy({ Self.path(of: $0, in: folder) != nil }) { return folder }
-    let install = debianPackage.map { "install the Debian package \($0), or " } ?? ""
-    throw DatasetError(
-      .missing,
-      "\(name) is not in \(folders.joined(separator: ", ")). To have it, \(install)put the files "
-        + Self.files.map { $0 + ".gz" }.joined(separator: ", ") + " into a folder and name it with --data FOLDER "
-        + "or $SWITCHBACK_DATA")
-  }
-
-  private static func path(of file: String, in folder: String) -> String? {
-    [folder + "/" + file + ".gz", folder + "/" + file].first { access($0, R_OK) == 0 }
-  }
-
-  /// Reads both parts.
-  public func load(given: String? = nil) throws(DatasetError) -> (train: Dataset, test: Dataset) {
+  /// Reads both parts from the first folder that holds them.
+  public func load(given: String? = nil) throws(DatasetError) -> (train: ByteDataset, test: ByteDataset) {
     let folder = try folder(given: given)
-    return (try part("train", in: folder), try part("t10k", in: folder))
-  }
-
-  private func part(_ part: String, in folder: String) throws(DatasetError) -> Dataset {
-    let imagePath = Self.path(of: part + "-images-idx3-ubyte", in: folder) ?? folder
-    let labelPath = Self.path(of: part + "-labels-idx1-ubyte", in: folder) ?? folder
-    let (images, labels) = (try IDXFile(path: imagePath), try IDXFile(path: labelPath))
-    guard images.extents.count == 3, labels.extents.count == 1, images.extents[0] == labels.extents[0] else {
-      throw DatasetError(
-        .corrupt, "\(imagePath) with extents \(images.extents) does not go with \(labelPath) with \(labels.extents)")
+    switch format {
+    case .idx:
+      return (try IDXFile.pair("train", in: folder, classNames), try IDXFile.pair("t10k", in: folder, classNames))
+    case .cifar(let labelBytes):
+      let reader = CIFARReader(folder: folder, labelBytes: labelBytes, classNames: classNames)
+      return (
+        try reader.read(files.map(\.name).filter { !$0.hasPrefix("test") }),
+        try reader.read(
+          files.map(\.name).filter { $0.hasPrefix("test") })
+      )
     }
-    return try Dataset(
-      sampleShape: [images.extents[1], images.extents[2], 1], classNames: classNames, samples: images.bytes,
-      labels: labels.bytes.map { Int32($0) })
   }
 }

@@ -9,9 +9,9 @@ import SwitchbackPrograms
 public final class TrainingLoop {
   public let configuration: Configuration
   public let session: TrainingSession
-  private let train: Dataset
-  private let validation: Dataset?
-  private let test: Dataset
+  private let train: any Dataset
+  private let validation: (any Dataset)?
+  private let test: any Dataset
   private var monitor: GradientMonitor
   private let host: HostServices
   private let reference: BackendChain.Link
@@ -27,32 +27,49 @@ public final class TrainingLoop {
 
   /// `reference` is the backend that replays a step whose loss is not finite.
   public init(
-    _ configuration: Configuration, train: Dataset, test: Dataset, registry: BackendRegistry, host: HostServices,
+    _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
     reference: any ComputeBackend
   ) throws {
-    (self.configuration, self.test, self.host) = (configuration, test, host)
+    (self.configuration, test, self.host) = (configuration, data.test, host)
     self.reference = BackendChain.Link(
       name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
-    let held = Int(Double(train.count) * configuration.data.validationSplit)
-    self.train = try train.subset(0..<train.count - held)
-    validation = held > 0 ? try train.subset(train.count - held..<train.count) : nil
+    let held = Int(Double(data.train.count) * configuration.data.validationSplit)
+    train = held > 0 ? data.train.subset(0..<data.train.count - held) : data.train
+    validation = held > 0 ? data.train.subset(data.train.count - held..<data.train.count) : nil
     var names = [configuration.backend.name]
     for name in configuration.backend.fallback where !names.contains(name) { names.append(name) }
     let settings = configuration.training
     session = try TrainingSession(
       step: TrainingStep(
         model: configuration.model, sampleShape: Shape(train.sampleShape), loss: settings.loss,
-        optimizer: settings.optimizer, classWeights: settings.classWeights, clipping: settings.clipping,
-        accumulationSteps: settings.accumulationSteps, averageMomentum: settings.averageMomentum),
+        optimizer: settings.optimizer, targets: train.targets == .classes ? .classes : .values,
+        classWeights: settings.classWeights, clipping: settings.clipping, accumulationSteps: settings.accumulationSteps,
+        averageMomentum: settings.averageMomentum),
       batchSize: settings.batchSize, seed: settings.seed,
       on: try BackendChain(names, registry: registry, host: host),
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
+    try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),
       ExplodingGradient(
         decades: configuration.monitor.explodingDecades, updateRatio: configuration.monitor.explodingUpdateRatio),
       NonFinite(),
     ])
+  }
+
+  /// A class without an output would end the first step that meets it, with an error of the backend.
+  private static func check(_ data: any Dataset, fitsOutputOf step: TrainingStep) throws {
+    let program = try step.inference(batchSize: 1).program
+    guard data.targets == .classes, let output = program.output(named: "predictions"),
+      let units = program.values[output].type.shape.extents.last
+    else { return }
+    // A single output tells two classes apart.
+    guard data.classNames.count <= max(units, 2) else {
+      throw DatasetError(
+        .invalid,
+        "the data has \(data.classNames.count) classes, and the network ends with \(units) outputs: "
+          + "set the units of its last layer to \(data.classNames.count)")
+    }
   }
 
   /// Trains to the end, or until `isInterrupted` answers true after a step; `start` is a checkpoint to go on from,
@@ -123,7 +140,7 @@ public final class TrainingLoop {
           .step(
             StepReport(
               step: session.batches, epoch: epoch, stepInEpoch: index + 1, stepsInEpoch: order.batchCount,
-              loss: result.loss, accuracy: result.correct / Double(batch.count), learningRate: result.learningRate,
+              loss: result.loss, accuracy: accuracy(result.correct, of: batch.count), learningRate: result.learningRate,
               samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
         nonFinite = result.isFinite ? 0 : nonFinite + 1
         try watch(result, emit, recordRows)
@@ -145,7 +162,7 @@ public final class TrainingLoop {
         .epoch(
           EpochReport(
             epoch: epoch, epochs: settings.epochs, step: session.batches, loss: lossSum / Double(max(seen, 1)),
-            accuracy: correct / Double(max(seen, 1)), validationLoss: held.loss, validationAccuracy: held.accuracy,
+            accuracy: accuracy(correct, of: seen), validationLoss: held.loss, validationAccuracy: held.accuracy,
             seconds: epochSeconds, samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
       if wasInterrupted || session.batches == settings.steps { break }
       epochsWithoutGain = held.loss < best ? 0 : epochsWithoutGain + 1
@@ -159,7 +176,7 @@ public final class TrainingLoop {
     let result = try session.evaluate(test)
     try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
     let summary = RunSummary(
-      testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes.topAccuracy(5),
+      testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
       seconds: seconds,
       samplesPerSecond: Double(samples) / max(seconds, 1e-9), backend: configuration.backend.name,
       seed: settings.seed, epochs: epochsDone, steps: session.batches, parameters: session.parameterCount,
@@ -167,6 +184,10 @@ public final class TrainingLoop {
       peakBytes: peakResidentBytes, findings: monitor.findings, wasInterrupted: wasInterrupted)
     try emit(.finished(summary))
     return summary
+  }
+
+  private func accuracy(_ correct: Double, of count: Int) -> Double? {
+    train.targets == .classes ? correct / Double(max(count, 1)) : nil
   }
 
   private func watch(

@@ -119,7 +119,7 @@ public final class TrainingSession {
   }
 
   /// One training step on the samples at `indices`.
-  public func train(_ dataset: Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
+  public func train(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
     let updates = (batches + 1) / step.accumulationSteps
     let isUpdate = (batches + 1) % step.accumulationSteps == 0
     let isProbed = isUpdate && probeInterval.map { updates % $0 == 0 } ?? false
@@ -162,9 +162,9 @@ public final class TrainingSession {
   }
 
   /// Loss and metrics over a data set.
-  public func evaluate(_ dataset: Dataset) throws -> Evaluation {
+  public func evaluate(_ dataset: any Dataset) throws -> Evaluation {
     var (loss, correct) = (0.0, 0.0)
-    var classes = ClassificationMetrics(classCount: dataset.classNames.count)
+    var classes: ClassificationMetrics?
     let order = BatchOrder(count: dataset.count, batchSize: batchSize * 4, isShuffled: false)
     for index in 0..<order.batchCount {
       let batch = order.batch(index)
@@ -172,21 +172,25 @@ public final class TrainingSession {
       try fill(executor, dataset, batch)
       try executor.run()
       loss += Double(try executor.withOutput("lossSum") { $0.load(as: Float.self) })
+      guard dataset.targets == .classes else { continue }
       correct += try number(executor, "correct")
-      try executor.withOutput("predictions") { predictions in
+      try executor.withOutput("predictions") { bytes in
+        let predictions = bytes.bindMemory(to: Float.self)
+        // A network may end with more outputs than the data has classes, or with one for two.
+        let count = max(dataset.classNames.count, predictions.count / batch.count, 2)
         try executor.withInput("labels") { labels in
-          classes.add(
-            predictions: predictions.bindMemory(to: Float.self),
-            labels: UnsafeBufferPointer(labels.bindMemory(to: Int32.self)))
+          classes = classes ?? ClassificationMetrics(classCount: count)
+          classes?.add(predictions: predictions, labels: UnsafeBufferPointer(labels.bindMemory(to: Int32.self)))
         }
       }
     }
     let count = Double(max(dataset.count, 1))
-    return Evaluation(loss: loss / count, accuracy: correct / count, classes: classes)
+    return Evaluation(
+      loss: loss / count, accuracy: classes == nil ? nil : correct / count, classes: classes)
   }
 
   /// The class probabilities of the samples at `indices`.
-  public func predict(_ dataset: Dataset, _ indices: ArraySlice<Int32>) throws -> [[Float]] {
+  public func predict(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> [[Float]] {
     let executor = try evaluator(indices.count)
     try fill(executor, dataset, indices)
     try executor.run()
@@ -205,12 +209,19 @@ public final class TrainingSession {
     }
   }
 
-  private func fill(_ executor: ProgramExecutor, _ dataset: Dataset, _ indices: ArraySlice<Int32>) throws {
+  private func fill(_ executor: ProgramExecutor, _ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws {
     try executor.withInput(step.inputName) { images in
       try executor.withInput("labels") { labels in
-        dataset.gather(
-          indices, samples: images.bindMemory(to: Float.self).baseAddress!,
-          labels: labels.bindMemory(to: Int32.self).baseAddress!)
+        guard images.count == 4 * indices.count * dataset.sampleSize,
+          labels.count == indices.count * dataset.targets.byteCount
+        else {
+          throw DatasetError(
+            .invalid,
+            "samples of \(dataset.sampleShape) with \(dataset.targets) do not fill \(images.count) and \(labels.count) bytes"
+          )
+        }
+        try dataset.gather(
+          indices, samples: images.bindMemory(to: Float.self).baseAddress!, targets: labels.baseAddress!)
       }
     }
   }

@@ -1,43 +1,6 @@
 import Foundation
+import TestFiles
 import Testing
-
-private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent().path
-/// The program, built beside the tests.
-private let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-  .appendingPathComponent("switchback").path
-
-private struct Outcome {
-  var status: Int32
-  var output: String
-  var error: String
-}
-
-private func switchback(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
-  try run(binary, arguments, environment)
-}
-
-/// A line for `sh`, which can set limits first.
-private func shell(_ line: String) throws -> Outcome { try run("/bin/sh", ["-c", line], [:]) }
-
-private func run(_ program: String, _ arguments: [String], _ environment: [String: String]) throws -> Outcome {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: program)
-  process.arguments = arguments
-  process.currentDirectoryURL = URL(fileURLWithPath: root)
-  process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-  let folder = FileManager.default.temporaryDirectory
-  let (out, err) = (folder.appendingPathComponent(UUID().uuidString), folder.appendingPathComponent(UUID().uuidString))
-  try Data().write(to: out)
-  try Data().write(to: err)
-  process.standardOutput = try FileHandle(forWritingTo: out)
-  process.standardError = try FileHandle(forWritingTo: err)
-  try process.run()
-  process.waitUntilExit()
-  return Outcome(
-    status: process.terminationStatus, output: try String(contentsOf: out, encoding: .utf8),
-    error: try String(contentsOf: err, encoding: .utf8))
-}
 
 /// A folder with a tiny MNIST of its own.
 private func dataFolder(damaging file: String? = nil) throws -> String {
@@ -56,10 +19,6 @@ private func dataFolder(damaging file: String? = nil) throws -> String {
     }
   }
   return folder.path
-}
-
-private func temporary() -> String {
-  FileManager.default.temporaryDirectory.appendingPathComponent("runs-\(UUID().uuidString)").path
 }
 
 @Suite struct CommandLineTests {

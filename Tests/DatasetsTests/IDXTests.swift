@@ -58,14 +58,14 @@ private func file(_ bytes: [UInt8], _ name: String = "file") throws -> String {
 
   @Test("gathering scales bytes to 0…1 and takes the labels along")
   func gather() throws {
-    let data = try Dataset(
+    let data = try ByteDataset(
       sampleShape: [1, 2, 1], classNames: ["a", "b"], samples: [0, 255, 51, 102], labels: [1, 0])
     var (samples, labels) = ([Float](repeating: -1, count: 4), [Int32](repeating: -1, count: 2))
-    data.gather([1, 0], samples: &samples, labels: &labels)
+    try data.gather([1, 0], samples: &samples, targets: &labels)
     #expect(zip(samples, [0.2, 0.4, 0, 1]).allSatisfy { abs($0 - $1) < 1e-6 })
     #expect(labels == [0, 1])
     #expect(throws: DatasetError.self) {
-      try Dataset(sampleShape: [1], classNames: ["a"], samples: [0], labels: [1])
+      try ByteDataset(sampleShape: [1], classNames: ["a"], samples: [0], labels: [1])
     }
   }
 }

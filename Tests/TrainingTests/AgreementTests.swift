@@ -48,9 +48,9 @@ func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Float] {
       for executor in [reference, openBLAS] {
         try executor.withInput("images") { images in
           try executor.withInput("labels") { labels in
-            data.gather(
+            try data.gather(
               order.batch(index), samples: images.bindMemory(to: Float.self).baseAddress!,
-              labels: labels.bindMemory(to: Int32.self).baseAddress!)
+              targets: labels.baseAddress!)
           }
         }
         try executor.withInput("learningRate") { $0.storeBytes(of: 0.001, as: Float.self) }

@@ -21,7 +21,8 @@ private let text = """
 private func loop() throws -> TrainingLoop {
   let data = try madeData()
   return try TrainingLoop(
-    try Configuration(text: text, file: "test.yaml"), train: data, test: try data.subset(0..<64),
+    try Configuration(text: text, file: "test.yaml"),
+    data: DatasetParts(train: data, test: data.subset(0..<64)),
     registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
     reference: ReferenceBackend())
 }

@@ -19,7 +19,7 @@ let hasOpenBLAS = (try? OpenBLASBackend().devices()) != nil
 let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
 
 /// Ten classes, each a bright square at its own place under noise: what tests train on where MNIST is not.
-func madeData(count: Int = 640) throws -> Dataset {
+func madeData(count: Int = 640) throws -> ByteDataset {
   let philox = Philox(seed: 7)
   var samples = [UInt8](repeating: 0, count: count * 784)
   for e in 0..<samples.count / 4 {
@@ -31,7 +31,7 @@ func madeData(count: Int = 640) throws -> Dataset {
     let (top, left) = (Int(labels[n]) / 4 * 8 + 2, Int(labels[n]) % 4 * 6 + 2)
     for h in top..<top + 6 { for v in left..<left + 5 { samples[n * 784 + h * 28 + v] = 230 } }
   }
-  return try Dataset(
+  return try ByteDataset(
     sampleShape: [28, 28, 1], classNames: (0...9).map { "\($0)" }, samples: samples, labels: labels)
 }
 
@@ -72,7 +72,7 @@ extension TrainingSession {
 
   /// Trains `count` steps on batches in order; the losses.
   @discardableResult
-  func train(_ data: Dataset, steps count: Int) throws -> [Double] {
+  func train(_ data: any Dataset, steps count: Int) throws -> [Double] {
     try (0..<count).map { index in
       let order = BatchOrder(
         count: data.count, batchSize: 64, seed: 3, epoch: index / (data.count / 64), dropsLast: true)

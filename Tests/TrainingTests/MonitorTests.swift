@@ -9,14 +9,15 @@ import Testing
 private func run(
   _ name: String, _ overrides: [String] = [], steps: Int = 200
 ) throws -> (findings: [Finding], loop: TrainingLoop, stop: TrainingLoop.Stop?) {
-  let data =
+  let data: any Dataset =
     hasMNIST
     ? try NamedDataset.named("mnist").load(given: mnistFolder).train.subset(0..<12800) : try madeData(count: 12800)
   let configuration = try configuration(
     name, ["backend.name=reference", "training.steps=\(steps)", "training.epochs=4"] + overrides)
   let loop = try TrainingLoop(
-    configuration, train: data, test: try data.subset(0..<64), registry: BackendRegistry(linked: [ReferenceBackend()]),
-    host: try HostServices(workers: 2), reference: ReferenceBackend())
+    configuration, data: DatasetParts(train: data, test: data.subset(0..<64)),
+    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
+    reference: ReferenceBackend())
   var findings: [Finding] = []
   do {
     _ = try loop.run({ if case .finding(let finding) = $0 { findings.append(finding) } })

@@ -101,9 +101,9 @@ private struct GoldenRun: Decodable, Sendable, CustomTestStringConvertible {
       }
       try executor.withInput("images") { images in
         try executor.withInput("labels") { labels in
-          data.gather(
+          try data.gather(
             order.batch(index), samples: images.bindMemory(to: Float.self).baseAddress!,
-            labels: labels.bindMemory(to: Int32.self).baseAddress!)
+            targets: labels.baseAddress!)
           tensors.append(tensor("images", "F32", [64, 28, 28, 1], Array(images)))
           tensors.append(tensor("labels", "I32", [64], Array(labels)))
         }

@@ -13,7 +13,8 @@ private struct StepCounts {
 
   /// Of `steps` steps after `warmUp` others.
   init(_ session: TrainingSession, warmUp: Int = 12, steps: Int) throws {
-    let data = try madeData()
+    // The loop holds its data so; boxing it anew at each step would count.
+    let data: any Dataset = try madeData()
     try session.train(data, steps: warmUp)
     let order = BatchOrder(count: data.count, batchSize: 64, isShuffled: false)
     let batches = (0..<order.batchCount).map { order.batch($0) }

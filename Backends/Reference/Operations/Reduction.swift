@@ -10,8 +10,10 @@ extension Reduce: FloatingKernel {
       let count = count(operands.inputs[0].type)
       fold(operands, result, type, from: 0, scale: 1 / Double(count)) { $0 + Double($1) }
     case .sumSquares: fold(operands, result, type, from: 0, scale: 1) { $0 + Double($1) * Double($1) }
-    case .max: fold(operands, result, type, from: -.infinity, scale: 1) { $0.isNaN || Double($1) <= $0 ? $0 : Double($1) }
-    case .min: fold(operands, result, type, from: .infinity, scale: 1) { $0.isNaN || Double($1) >= $0 ? $0 : Double($1) }
+    case .max:
+      fold(operands, result, type, from: -.infinity, scale: 1) { $0.isNaN || Double($1) <= $0 ? $0 : Double($1) }
+    case .min:
+      fold(operands, result, type, from: .infinity, scale: 1) { $0.isNaN || Double($1) >= $0 ? $0 : Double($1) }
     }
   }
 

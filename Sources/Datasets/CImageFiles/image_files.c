@@ -7,13 +7,11 @@
 #ifdef SWITCHBACK_IMAGE_FILES
 #include <zlib.h>
 typedef gzFile file_t;
-int switchback_has_gzip(void) { return 1; }
 static file_t open_file(const char *path) { return gzopen(path, "rb"); }
 static int64_t read_some(file_t file, void *to, unsigned count) { return gzread(file, to, count); }
 static void close_file(file_t file) { gzclose(file); }
 #else
 typedef FILE *file_t;
-int switchback_has_gzip(void) { return 0; }
 static file_t open_file(const char *path) { return fopen(path, "rb"); }
 static int64_t read_some(file_t file, void *to, unsigned count) {
   size_t got = fread(to, 1, count, file);

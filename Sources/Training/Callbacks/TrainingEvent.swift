@@ -19,9 +19,9 @@ public struct StepReport: Sendable, Codable {
   public var epoch: Int
   public var stepInEpoch: Int
   public var stepsInEpoch: Int
-  /// Of this batch.
+  /// Of this batch; no accuracy where targets are numbers.
   public var loss: Double
-  public var accuracy: Double
+  public var accuracy: Double?
   public var learningRate: Double
   public var samplesPerSecond: Double
 }
@@ -30,18 +30,19 @@ public struct EpochReport: Sendable, Codable {
   public var epoch: Int
   public var epochs: Int
   public var step: Int
-  /// Means over the epoch's batches, as they were trained.
+  /// Means over the epoch's batches, as they were trained; no accuracy where targets are numbers.
   public var loss: Double
-  public var accuracy: Double
+  public var accuracy: Double?
   /// Of the validation part, or of the test set where there is none.
   public var validationLoss: Double
-  public var validationAccuracy: Double
+  public var validationAccuracy: Double?
   public var seconds: Double
   public var samplesPerSecond: Double
 }
 
 public struct RunSummary: Sendable, Codable {
-  public var testAccuracy: Double
+  /// None where targets are numbers.
+  public var testAccuracy: Double?
   public var testLoss: Double
   /// The share of test samples whose class is among the five likeliest; nil with five classes or fewer.
   public var testTop5Accuracy: Double?

@@ -1,3 +1,4 @@
+public import SwitchbackDatasets
 public import SwitchbackNeuralNetworks
 import Foundation
 import Yams
@@ -14,8 +15,8 @@ public struct Configuration: Sendable {
   public var resolvedText: String
 
   public struct Data: Sendable {
-    public var dataset: String
-    public var path: String?
+    public var source: DatasetSource
+    /// The share of the training part that is held back to watch, without being trained on.
     public var validationSplit: Double
   }
 
@@ -84,11 +85,7 @@ public struct Configuration: Sendable {
     _ = version
     name = top.text("name", file.split(separator: "/").last.map { String($0.prefix { $0 != "." }) } ?? "run")
     model = Sequential(top.section("model") { section in LayerReader.layers(section) })
-    data = top.section("data") { section in
-      Data(
-        dataset: section.text("dataset", nil), path: section.optionalText("path"),
-        validationSplit: section.number("validation_split", 0, in: 0...0.9))
-    }
+    data = top.section("data") { section in DataReader.data(section) }
     training = top.section("training") { section in Self.training(section) }
     backend = top.section("backend", shorthand: "name") { section in
       Backend(

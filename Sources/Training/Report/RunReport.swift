@@ -33,12 +33,13 @@ public struct RunReport {
   private var tiles: String {
     guard let summary = record.summary else { return "<p>The run has not ended.</p>" }
     var tiles = [
-      ("test accuracy", Self.percent(summary.testAccuracy)), ("test loss", summary.testLoss.short),
+      ("test loss", summary.testLoss.short),
       ("samples a second", "\(Int(summary.samplesPerSecond))"), ("seconds", summary.seconds.short),
       ("backend", summary.backend), ("seed", "\(summary.seed)"), ("steps", "\(summary.steps)"),
       ("forks a step", summary.forksPerStep.short), ("peak memory", "\(summary.peakBytes / 1_000_000) MB"),
     ]
-    if let top = summary.testTop5Accuracy { tiles.insert(("top 5", Self.percent(top)), at: 1) }
+    if let top = summary.testTop5Accuracy { tiles.insert(("top 5", Self.percent(top)), at: 0) }
+    if let accuracy = summary.testAccuracy { tiles.insert(("test accuracy", Self.percent(accuracy)), at: 0) }
     let cells = tiles.map { "<div><b>\($0.1.htmlEscaped)</b><span>\($0.0)</span></div>" }
     return "<section class=\"tiles\">\(cells.joined())</section>"
   }
@@ -69,9 +70,11 @@ public struct RunReport {
       title: "accuracy by epoch",
       lines: [
         .init(
-          name: "training", points: record.epochs.map { (Double($0.epoch), $0.accuracy) }, style: "one", hasDots: true),
+          name: "training", points: record.epochs.map { (Double($0.epoch), $0.accuracy ?? .nan) }, style: "one",
+          hasDots: true),
         .init(
-          name: "validation", points: record.epochs.map { (Double($0.epoch), $0.validationAccuracy) }, style: "two",
+          name: "validation", points: record.epochs.map { (Double($0.epoch), $0.validationAccuracy ?? .nan) },
+          style: "two",
           hasDots: true),
       ]
     ).svg
@@ -106,10 +109,10 @@ public struct RunReport {
   }
 
   private var confusions: String {
-    guard let evaluation = record.evaluation, evaluation.classNames.count == evaluation.classes.classCount,
-      evaluation.classes.sampleCount > 0
+    guard let evaluation = record.evaluation, let classes = evaluation.classes,
+      evaluation.classNames.count == classes.classCount
     else { return "" }
-    let (classes, names) = (evaluation.classes, evaluation.classNames.map(\.htmlEscaped))
+    let names = evaluation.classNames.map(\.htmlEscaped)
     let count = classes.classCount
     // A table of a thousand classes helps nobody.
     guard count <= 40 else { return "" }

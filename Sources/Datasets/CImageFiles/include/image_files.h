@@ -1,14 +1,28 @@
-/* Files that need a C library: gzip. Without the package trait ImageFiles only plain files can be read. */
+/* Files that need a C library: gzip (zlib), PNG (libpng), JPEG (libturbojpeg). Without the package trait ImageFiles only
+ * plain files can be read. */
 #ifndef SWITCHBACK_IMAGE_FILES_H
 #define SWITCHBACK_IMAGE_FILES_H
 
 #include <stdint.h>
 
-/* Whether gzip files can be read. */
-int switchback_has_gzip(void);
+/* Whether gzip, PNG and JPEG files can be read. */
+int switchback_has_image_files(void);
 
 /* The whole file at path, unpacked where it is gzip, in memory that the caller frees; null with errno or, for a broken
  * gzip file, errno 0. */
 uint8_t *switchback_read_file(const char *path, uint64_t *count);
+
+typedef struct {
+  uint32_t width, height;
+  uint32_t channels; /* 1: gray, 3: red, green, blue */
+  uint8_t *pixels;   /* height * width * channels bytes; the caller frees them */
+} switchback_image;
+
+/* Decode a file's bytes. 0, or -1 with words in message. Images of more than max_pixels are refused before memory is
+ * taken. Transparent parts of a PNG become white. */
+int switchback_decode_png(const uint8_t *bytes, uint64_t count, uint64_t max_pixels, switchback_image *image,
+                          char message[256]);
+int switchback_decode_jpeg(const uint8_t *bytes, uint64_t count, uint64_t max_pixels, switchback_image *image,
+                           char message[256]);
 
 #endif

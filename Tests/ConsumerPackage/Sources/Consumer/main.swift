@@ -4,8 +4,8 @@ import SwitchbackOpenBLAS
 // Two classes of 8×8 images: a bright upper or a bright lower half.
 let count = 64
 let labels = (0..<count).map { Int32($0 % 2) }
-let samples = labels.flatMap { label in (0..<64).map { UInt8(($0 < 32) == (label == 0) ? 200 : 20) } }
-let data = try Dataset(sampleShape: [8, 8, 1], classNames: ["up", "down"], samples: samples, labels: labels)
+let samples = labels.flatMap { label -> [UInt8] in (0..<64).map { ($0 < 32) == (label == 0) ? 200 : 20 } }
+let data = try ByteDataset(sampleShape: [8, 8, 1], classNames: ["up", "down"], samples: samples, labels: labels)
 
 let model = Sequential {
   Conv2D(4, kernelSize: 3, activation: .relu)
@@ -14,7 +14,8 @@ let model = Sequential {
   Dense(2, activation: .softmax)
 }
 let step = TrainingStep(
-  model: model, sampleShape: data.sampleShape, loss: CategoricalCrossentropy(), optimizer: RMSprop(learningRate: 0.01))
+  model: model, sampleShape: Shape(data.sampleShape), loss: CategoricalCrossentropy(),
+  optimizer: RMSprop(learningRate: 0.01))
 
 let host = try HostServices(workers: 2)
 let backend = OpenBLASBackend()

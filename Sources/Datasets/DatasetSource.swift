@@ -1,0 +1,24 @@
+/// The parts of a data set.
+public struct DatasetParts: Sendable {
+  public var train: any Dataset
+  public var test: any Dataset
+
+  public init(train: any Dataset, test: any Dataset) { (self.train, self.test) = (train, test) }
+}
+
+/// Where the samples of an experiment come from.
+public enum DatasetSource: Hashable, Sendable {
+  /// A data set known by name, with the folder to look into first.
+  case named(String, path: String?)
+  case imageFolder(ImageFolder)
+
+  /// Reads what has to be read before training: whole files, or what says where samples lie in them.
+  public func open() throws(DatasetError) -> DatasetParts {
+    switch self {
+    case .named(let name, let path):
+      let parts = try NamedDataset.named(name).load(given: path)
+      return DatasetParts(train: parts.train, test: parts.test)
+    case .imageFolder(let folder): return try folder.open()
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import SwitchbackImageFiles
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A whole file in memory, unpacked where it is gzip.
+enum FileBytes {
+  static func read(_ path: String) throws(DatasetError) -> [UInt8] {
+    var count: UInt64 = 0
+    guard let memory = switchback_read_file(path, &count) else {
+      let code = errno
+      guard code == 0 else {
+        throw DatasetError(code == ENOENT ? .missing : .invalid, "\(path): \(String(cString: strerror(code)))")
+      }
+      throw DatasetError(.corrupt, "\(path) is a broken gzip file; remove it and fetch it again")
+    }
+    defer { free(memory) }
+    let data = UnsafeBufferPointer(start: memory, count: Int(count))
+    if data.count >= 2, data[0] == 0x1f, data[1] == 0x8b {
+      throw DatasetError(
+        .invalid, "\(path) is gzip, which this build cannot read (package trait ImageFiles); unpack it with gunzip")
+    }
+    return Array(data)
+  }
+}

@@ -1,0 +1,71 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+extension NamedDataset {
+  /// The first folder that holds all files; an error names them and where to put them.
+  public func folder(given: String? = nil) throws(DatasetError) -> String {
+    let folders = folders(given: given)
+    for folder in folders where files.allSatisfy({ Self.path(of: $0.name, in: folder) != nil }) { return folder }
+    let looked = folders.isEmpty ? "anywhere" : folders.joined(separator: ", ")
+    var notes = ""
+    if let given, let other = Self.otherName(of: given, than: name), !folders.contains(given) {
+      notes = " (\(given) itself is left out: its name says \(other))"
+    }
+    let install = debianPackage.map { "install the Debian package \($0), or " } ?? ""
+    let names = archive.map { "of \($0.name), unpacked, that is " } ?? ""
+    let suffix = archive == nil ? ".gz" : ""
+    throw DatasetError(
+      .missing,
+      "\(name) is not in \(looked)\(notes). To have it, run switchback data fetch \(name), or \(install)put the files "
+        + names + files.map { $0.name + suffix }.joined(separator: ", ") + " into a folder and name it with "
+        + "--data FOLDER or $SWITCHBACK_DATA")
+  }
+
+  /// The folders in the order they are tried: the given one, `$SWITCHBACK_DATA`, the cache, Debian's.
+  public func folders(given: String?) -> [String] {
+    var folders: [String] = []
+    let names = [name] + (archive.map { [$0.folder] } ?? [])
+    for root in [given, Self.variable("SWITCHBACK_DATA")].compactMap({ $0 }) {
+      folders += names.map { root + "/" + $0 }
+      if Self.otherName(of: root, than: name) == nil, !Self.isCollection(root) { folders.append(root) }
+    }
+    if let cacheFolder { folders.append(cacheFolder) }
+    if let debianFolder { folders.append(debianFolder) }
+    return folders
+  }
+
+  /// `~/.cache/switchback/datasets/<name>`, where fetched files go.
+  public var cacheFolder: String? {
+    let cache = Self.variable("XDG_CACHE_HOME") ?? Self.variable("HOME").map { $0 + "/.cache" }
+    return cache.map { $0 + "/switchback/datasets/" + name }
+  }
+
+  /// Files of several data sets have the same names: a folder that is called `Fashion-MNIST` is not taken for MNIST.
+  private static func otherName(of folder: String, than name: String) -> String? {
+    func letters(_ text: some StringProtocol) -> String { text.lowercased().filter { $0.isLetter || $0.isNumber } }
+    // `data/mnist/.` or a symbolic link: what it is called in the end.
+    let resolved = realpath(folder, nil)
+    defer { free(resolved) }
+    let path = resolved.map { String(cString: $0) } ?? folder
+    let last = letters(path.split(separator: "/").last ?? "")
+    // `fashion-mnist` holds `mnist`, `cifar-100` holds `cifar-10`: the longest name counts.
+    let told = all.map(\.name).filter { last.contains(letters($0)) }.max { $0.count < $1.count }
+    return told == name ? nil : told
+  }
+
+  /// Whether the folder has folders of data sets in it; it is then none itself.
+  private static func isCollection(_ folder: String) -> Bool {
+    all.contains { access(folder + "/" + $0.name, F_OK) == 0 }
+  }
+
+  static func path(of file: String, in folder: String) -> String? {
+    [folder + "/" + file + ".gz", folder + "/" + file].first { access($0, R_OK) == 0 }
+  }
+
+  static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}

@@ -1,0 +1,27 @@
+import SwitchbackDatasets
+
+/// Reads the section `data`.
+enum DataReader {
+  static func data(_ section: SectionReader) -> Configuration.Data {
+    Configuration.Data(source: source(section), validationSplit: section.number("validation_split", 0, in: 0...0.9))
+  }
+
+  private static func source(_ section: SectionReader) -> DatasetSource {
+    let words = ["image-folder"] + NamedDataset.all.map(\.name)
+    return switch section.choice("dataset", nil, words.map { ($0, $0) }) {
+    case "image-folder": .imageFolder(imageFolder(section))
+    case let name: .named(name, path: section.optionalText("path"))
+    }
+  }
+
+  private static func imageFolder(_ section: SectionReader) -> ImageFolder {
+    let size = section.pair("image_size", nil)
+    return ImageFolder(
+      path: section.text("path", nil), height: size.height, width: size.width,
+      channels: section.choice("channels", "3", [("1", 1), ("3", 3)]), testSplit: testSplit(section))
+  }
+
+  private static func testSplit(_ section: SectionReader) -> Double {
+    section.number("test_split", 0.2, in: 0.01...0.9)
+  }
+}
