@@ -1,6 +1,5 @@
 public import SwitchbackABI
 import SwitchbackWorkerPool
-import Synchronization
 
 /// What the host offers to backends: the process's one pool of workers, a log, a small store for tuning results.
 ///
@@ -11,9 +10,11 @@ public final class HostServices: @unchecked Sendable {
   public let table: UnsafePointer<sb_host>
   public let workers: Int
 
-  /// `workers` threads, the caller's included; `log` receives finished lines with level 0 (debug) to 2 (warning).
+  /// `workers` threads, the caller's included; `log` receives finished lines with level 0 (debug) to 2 (warning);
+  /// what backends remember is kept in `store`, a folder, or without one for this process only.
   public init(
-    workers: Int, log: @escaping @Sendable (_ level: Int, _ text: String) -> Void = { _, _ in }
+    workers: Int, store: String? = nil,
+    log: @escaping @Sendable (_ level: Int, _ text: String) -> Void = { _, _ in }
   ) throws(BackendError) {
     guard workers >= 1, let pool = sb_pool_create(UInt32(workers)) else {
       throw BackendError(.outOfMemory, "the system gives no \(workers) threads; use fewer (backend.threads)")
@@ -21,7 +22,7 @@ public final class HostServices: @unchecked Sendable {
     self.pool = pool
     self.workers = workers
     // The table's `self` is the pool, so that parallel, team and scratch need no detour; the log is found beside it.
-    let context = Unmanaged.passRetained(HostBox(pool: pool, log: log)).toOpaque()
+    let context = Unmanaged.passRetained(HostBox(pool: pool, store: HostStore(folder: store), log: log)).toOpaque()
     let table = UnsafeMutablePointer<sb_host>.allocate(capacity: 1)
     table.initialize(to: sb_host())
     table.pointee.struct_size = UInt32(MemoryLayout<sb_host>.size)
@@ -44,20 +45,18 @@ public final class HostServices: @unchecked Sendable {
       sb_pool_scratch(UnsafeMutableRawPointer(HostBox.from(box!).pool), worker, bytes)
     }
     table.pointee.recall = { box, key, bytes, count in
-      guard let key, let bytes, let count else { return sb_status(SB_INVALID) }
-      guard let found = HostBox.from(box!).store.withLock({ $0[String(cString: key)] }) else {
-        return sb_status(SB_END)
-      }
-      guard found.count <= count.pointee else { return sb_status(SB_INVALID) }
-      found.withUnsafeBytes { bytes.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+      guard let box, let key, let bytes, let count else { return sb_status(SB_INVALID) }
+      guard let found = HostBox.from(box).store.recall(String(cString: key)) else { return sb_status(SB_END) }
+      let room = count.pointee
       count.pointee = UInt64(found.count)
+      guard found.count <= room else { return sb_status(SB_INVALID) }
+      found.withUnsafeBytes { if let base = $0.baseAddress { bytes.copyMemory(from: base, byteCount: $0.count) } }
       return sb_status(SB_OK)
     }
     table.pointee.remember = { box, key, bytes, count in
-      guard let key, let bytes else { return sb_status(SB_INVALID) }
+      guard let box, let key, let bytes, count <= UInt64(Int32.max) else { return sb_status(SB_INVALID) }
       let copy = Array(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
-      HostBox.from(box!).store.withLock { $0[String(cString: key)] = copy }
-      return sb_status(SB_OK)
+      return HostBox.from(box).store.remember(String(cString: key), copy) ? sb_status(SB_OK) : sb_status(SB_INVALID)
     }
     self.table = UnsafePointer(table)
   }
@@ -101,10 +100,11 @@ public final class HostServices: @unchecked Sendable {
 private final class HostBox: Sendable {
   nonisolated(unsafe) let pool: OpaquePointer
   let log: @Sendable (Int, String) -> Void
-  let store = Mutex<[String: [UInt8]]>([:])
+  let store: HostStore
 
-  init(pool: OpaquePointer, log: @escaping @Sendable (Int, String) -> Void) {
+  init(pool: OpaquePointer, store: HostStore, log: @escaping @Sendable (Int, String) -> Void) {
     self.pool = pool
+    self.store = store
     self.log = log
   }
 

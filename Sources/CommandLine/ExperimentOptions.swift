@@ -44,7 +44,13 @@ func makeRegistry() -> BackendRegistry { BackendRegistry(linked: [ReferenceBacke
 
 func makeHost(threads: Int) throws -> HostServices {
   let workers = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
-  return try HostServices(workers: workers) { level, text in
+  return try HostServices(workers: workers, store: cacheFolder.map { $0 + "/store" }) { level, text in
     if level >= 2 { Terminal.write("warning: \(text)", to: .standardError) }
   }
+}
+
+/// `$XDG_CACHE_HOME/switchback` or `~/.cache/switchback`.
+var cacheFolder: String? {
+  let environment = ProcessInfo.processInfo.environment
+  return (environment["XDG_CACHE_HOME"] ?? environment["HOME"].map { $0 + "/.cache" }).map { $0 + "/switchback" }
 }

@@ -197,7 +197,8 @@ typedef struct sb_host {
   void (*barrier)(sb_team *);
   /* 64-byte aligned memory of this worker, valid until the outermost parallel or team returns; null: none left. */
   void *(*scratch)(void *self, uint32_t worker, uint64_t bytes);
-  /* Small results of tuning, by key. */
+  /* Small results of tuning, by key (at most 100 bytes), kept from one process to the next. In *count recall takes the
+   * room and gives the size: SB_END where nothing is known, SB_INVALID where the room is too small. */
   sb_status (*recall)(void *self, const char *key, void *bytes, uint64_t *count);
   sb_status (*remember)(void *self, const char *key, const void *bytes, uint64_t count);
 } sb_host;
