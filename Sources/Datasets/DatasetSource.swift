@@ -11,6 +11,7 @@ public enum DatasetSource: Hashable, Sendable {
   /// A data set known by name, with the folder to look into first.
   case named(String, path: String?)
   case imageFolder(ImageFolder)
+  case csv(CSVFile)
 
   /// Reads what has to be read before training: whole files, or what says where samples lie in them.
   public func open() throws(DatasetError) -> DatasetParts {
@@ -19,6 +20,7 @@ public enum DatasetSource: Hashable, Sendable {
       let parts = try NamedDataset.named(name).load(given: path)
       return DatasetParts(train: parts.train, test: parts.test)
     case .imageFolder(let folder): return try folder.open()
+    case .csv(let file): return try file.open()
     }
   }
 }

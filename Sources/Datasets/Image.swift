@@ -17,6 +17,8 @@ public struct Image: Sendable {
 
   /// Endings of the files that can be read.
   public static let endings = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm"]
+  /// Whether this build reads PNG, JPEG and gzip; without the package trait ImageFiles it does not.
+  public static var readsCompressedFiles: Bool { switchback_has_image_files() != 0 }
   /// More than any camera makes; a header that says more is a broken or hostile file.
   static let maximumPixels = 1 << 28
 

@@ -42,4 +42,55 @@ private func summary(_ runs: String, _ key: String) throws -> Double? {
     #expect(broken.status == 65)
     #expect(broken.error.contains(folder + "/") && broken.error.contains("cannot be read as PNG"), "\(broken.error)")
   }
+
+  /// Two features around three centres; with `hasNumbers` the target is their sum.
+  private func table(hasNumbers: Bool = false) throws -> String {
+    var text = "id,\"x, first\",y,class\n"
+    for n in 0..<300 {
+      let (x, y) = (Double(n % 3) * 50 + Double(n * 7 % 13), Double(n % 3 == 1 ? 90 : 10) + Double(n * 11 % 17))
+      text += "\(n % 7),\(x),\"\(y)\",\(hasNumbers ? "\((x + y) / 100)" : ["red", "green", "\"deep blue\""][n % 3])\n"
+    }
+    return try write(text.utf8, to: temporaryFolder() + "/table.csv")
+  }
+
+  @Test("a table trains with the shipped configuration to classes")
+  func csvClasses() throws {
+    let runs = temporary()
+    let outcome = try switchback(
+      "train", "configs/csv.yaml", "--data", try table(), "--runs", runs, "--backend", "reference", "--set",
+      "data.validation_split=0.1")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(try #require(try summary(runs, "testAccuracy")) > 0.95)
+  }
+
+  @Test("a table trains to numbers: no accuracy is reported, nowhere")
+  func csvValues() throws {
+    let runs = temporary()
+    let outcome = try switchback(
+      "train", "configs/csv.yaml", "--data", try table(hasNumbers: true), "--runs", runs, "--backend", "reference",
+      "--set", "data.targets=values", "--set", "data.label=class", "--set", "training.loss=mean_squared_error", "--set",
+      "model.layers.2.dense={units: 1}")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(try summary(runs, "testAccuracy") == nil)
+    #expect(try #require(try summary(runs, "testLoss")) < 0.05)
+    #expect(outcome.output.hasPrefix("test loss "), "\(outcome.output)")
+    let metrics = try String(contentsOfFile: runs + "/latest/metrics.jsonl", encoding: .utf8)
+    #expect(!metrics.lowercased().contains("accuracy"))
+    let evaluation = try switchback("evaluate", runs + "/latest")
+    #expect(evaluation.output.hasPrefix("test loss "), "\(evaluation.output)\(evaluation.error)")
+  }
+
+  @Test("mistakes in the section data are said, with the known words")
+  func badData() throws {
+    let outcome = try switchback(
+      "config", "check", "configs/csv.yaml", "--set", "data.delimiter=x", "--set", "data.imagesize=3", "--set",
+      "data.test_split=2")
+    #expect(outcome.status == 78)
+    #expect(outcome.error.contains("3 problems"), "\(outcome.error)")
+    let name = try switchback("config", "check", "configs/mnist-mlp.yaml", "--set", "data.dataset=minst")
+    #expect(name.status == 78)
+    #expect(name.error.contains("did you mean mnist?"), "\(name.error)")
+    let size = try switchback("config", "check", "configs/image-folder.yaml", "--set", "data.image_size=[0]")
+    #expect(size.error.contains("data.image_size"))
+  }
 }

@@ -8,7 +8,7 @@ private func open(_ path: String, split: Double = 0.2) throws -> (train: ImageFi
   return (try #require(parts.train as? ImageFiles), try #require(parts.test as? ImageFiles))
 }
 
-@Suite struct ImageFolderTests {
+@Suite(.enabled(if: Image.readsCompressedFiles, "built without ImageFiles")) struct ImageFolderTests {
   @Test("a folder of PNGs by class gives the images with their labels, bit for bit")
   func split() throws {
     let folder = try temporaryFolder()

@@ -18,7 +18,9 @@ private func close(_ a: [Float], _ b: [Float]) -> Bool {
 }
 
 @Suite struct ImageTests {
-  @Test("a PNG gives back its bytes: gray, color, and transparent over white")
+  @Test(
+    "a PNG gives back its bytes: gray, color, and transparent over white",
+    .enabled(if: Image.readsCompressedFiles, "built without ImageFiles"))
   func png() throws {
     let pixels = (0..<36).map { UInt8($0 * 7) }
     let gray = try Image(bytes: PNG.encode(width: 12, height: 3, channels: 1, pixels: pixels), path: "a.png")
@@ -32,7 +34,7 @@ private func close(_ a: [Float], _ b: [Float]) -> Bool {
     #expect(clear.pixels == [9, 8, 7, 255, 255, 255])
   }
 
-  @Test("a JPEG is read as gray or color")
+  @Test("a JPEG is read as gray or color", .enabled(if: Image.readsCompressedFiles, "built without ImageFiles"))
   func jpeg() throws {
     let gray = try Image(path: sampleFolder + "/gray.jpg")
     #expect((gray.width, gray.height, gray.channels) == (16, 12, 1))
@@ -71,7 +73,9 @@ private func close(_ a: [Float], _ b: [Float]) -> Bool {
     #expect(error?.message.hasPrefix("/x/a.pgm") == true)
   }
 
-  @Test("truncated and damaged PNG and JPEG files, cut anywhere, are errors with the path")
+  @Test(
+    "truncated and damaged PNG and JPEG files, cut anywhere, are errors with the path",
+    .enabled(if: Image.readsCompressedFiles, "built without ImageFiles"))
   func truncated() throws {
     let png = PNG.encode(width: 8, height: 8, channels: 1, pixels: (0..<64).map { UInt8($0) })
     // Without its last chunk, which holds nothing, a PNG is still whole.
@@ -91,7 +95,9 @@ private func close(_ a: [Float], _ b: [Float]) -> Bool {
     }
   }
 
-  @Test("a PNG that says it is enormous is refused before memory is taken")
+  @Test(
+    "a PNG that says it is enormous is refused before memory is taken",
+    .enabled(if: Image.readsCompressedFiles, "built without ImageFiles"))
   func hostile() {
     var png = PNG.encode(width: 1, height: 1, channels: 1, pixels: [0])
     // Width and height of 900 000 with the header's checksum made anew.
@@ -126,5 +132,13 @@ private func close(_ a: [Float], _ b: [Float]) -> Bool {
     #expect(try gray(2, 1, [3, 4]).converted(channels: 3).pixels == [3, 3, 3, 4, 4, 4])
     let color = try Image(bytes: Array("P6 4 1 255\n".utf8) + [255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9], path: "a")
     #expect(color.converted(channels: 1).pixels == [76, 150, 29, 9])
+  }
+
+  @Test("without the package trait a PNG is an error that says so", .enabled(if: !Image.readsCompressedFiles))
+  func withoutTrait() {
+    let error = #expect(throws: DatasetError.self) {
+      try Image(bytes: PNG.encode(width: 1, height: 1, channels: 1, pixels: [0]), path: "a.png")
+    }
+    #expect(error?.message.contains("package trait ImageFiles") == true)
   }
 }

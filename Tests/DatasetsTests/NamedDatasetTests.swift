@@ -9,7 +9,7 @@ private func copySample(to folder: String) throws {
   try FileManager.default.copyItem(atPath: sampleFolder + "/mnist", toPath: folder)
 }
 
-@Suite struct NamedDatasetTests {
+@Suite(.enabled(if: Image.readsCompressedFiles, "built without ImageFiles")) struct NamedDatasetTests {
   @Test("the shipped sample is real MNIST")
   func sample() throws {
     let (train, test) = try NamedDataset.named("mnist").load(given: sampleFolder)

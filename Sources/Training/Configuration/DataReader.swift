@@ -7,9 +7,10 @@ enum DataReader {
   }
 
   private static func source(_ section: SectionReader) -> DatasetSource {
-    let words = ["image-folder"] + NamedDataset.all.map(\.name)
+    let words = ["image-folder", "csv"] + NamedDataset.all.map(\.name)
     return switch section.choice("dataset", nil, words.map { ($0, $0) }) {
     case "image-folder": .imageFolder(imageFolder(section))
+    case "csv": .csv(csv(section))
     case let name: .named(name, path: section.optionalText("path"))
     }
   }
@@ -19,6 +20,18 @@ enum DataReader {
     return ImageFolder(
       path: section.text("path", nil), height: size.height, width: size.width,
       channels: section.choice("channels", "3", [("1", 1), ("3", 3)]), testSplit: testSplit(section))
+  }
+
+  private static func csv(_ section: SectionReader) -> CSVFile {
+    CSVFile(
+      path: section.text("path", nil),
+      labels: section.isGiven("label") ? section.texts("label", []) : [section.text("label", nil)],
+      targets: section.choice("targets", "classes", [("classes", .classes), ("values", .values)]),
+      testSplit: testSplit(section), hasHeader: section.bool("header", true),
+      delimiter: section.choice(
+        "delimiter", ",",
+        [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))]),
+      isNormalized: section.bool("normalize", false))
   }
 
   private static func testSplit(_ section: SectionReader) -> Double {

@@ -94,13 +94,17 @@ enum OptimizerReader {
 /// `training.loss`.
 enum LossReader {
   static let names = [
-    "categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy",
+    "categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "mean_squared_error",
+    "mean_absolute_error", "huber",
   ]
 
   static func loss(_ section: SectionReader) -> any Loss {
     switch section.choice("type", "categorical_crossentropy", names.map { ($0, $0) }) {
     case "sparse_categorical_crossentropy": SparseCategoricalCrossentropy()
     case "binary_crossentropy": BinaryCrossentropy(labelSmoothing: section.number("label_smoothing", 0, in: 0...1))
+    case "mean_squared_error": MeanSquaredError()
+    case "mean_absolute_error": MeanAbsoluteError()
+    case "huber": Huber(delta: section.number("delta", 1))
     default: CategoricalCrossentropy(labelSmoothing: section.number("label_smoothing", 0, in: 0...1))
     }
   }

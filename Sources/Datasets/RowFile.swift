@@ -1,0 +1,107 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A text file whose rows are read one by one: first all in order, later each where it lies. Only where rows begin is
+/// kept in memory. (Rows are read by `pread`, not mapped: a file that gets shorter is an error then, not a crash.)
+final class RowFile: Sendable {
+  let path: String
+  private let file: Int32
+
+  /// Where a row lies, its line's end not included.
+  struct Span: Sendable {
+    var offset: Int
+    var count: Int
+  }
+
+  /// A quote that is not closed would make the rest of the file one row.
+  private static let longestRow = 1 << 26
+
+  init(_ path: String) throws(DatasetError) {
+    self.path = path
+    file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else {
+      throw DatasetError(errno == ENOENT ? .missing : .invalid, "\(path): \(String(cString: strerror(errno)))")
+    }
+  }
+
+  deinit { close(file) }
+
+  /// Calls `body` with every row that is not empty, where it lies, and the number of its first line, from 1. Line ends
+  /// within quotes belong to the row.
+  func forEachRow(
+    _ body: (UnsafeBufferPointer<UInt8>, Span, Int) throws(DatasetError) -> Void
+  ) throws(DatasetError) {
+    var chunk = [UInt8](repeating: 0, count: 1 << 20)
+    var row: [UInt8] = []
+    var (offset, start, line, firstLine) = (0, 0, 1, 1)
+    var isQuoted = false
+    func finish() throws(DatasetError) {
+      if row.last == 13 { row.removeLast() }
+      if !row.isEmpty {
+        try Self.withBytes(of: row) { bytes throws(DatasetError) in
+          try body(bytes, Span(offset: start, count: bytes.count), firstLine)
+        }
+      }
+      row.removeAll(keepingCapacity: true)
+    }
+    while true {
+      let got = pread(file, &chunk, chunk.count, off_t(offset))
+      guard got >= 0 else { throw DatasetError(.invalid, "\(path): \(String(cString: strerror(errno)))") }
+      guard got > 0 else { break }
+      // The mark that some programs begin UTF-8 files with.
+      let first = offset == 0 && chunk.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+      if offset == 0 { start = first }
+      for index in first..<got {
+        let byte = chunk[index]
+        if byte == 10 { line += 1 }
+        if byte == CSVRow.quote { isQuoted.toggle() }
+        if byte == 10, !isQuoted {
+          try finish()
+          (start, firstLine) = (offset + index + 1, line)
+        } else {
+          row.append(byte)
+        }
+      }
+      offset += got
+      guard row.count <= Self.longestRow else {
+        throw DatasetError(
+          .corrupt,
+          "\(path):\(firstLine):1: a row goes on for more than \(Self.longestRow) bytes; is a quote not closed?")
+      }
+    }
+    try finish()
+  }
+
+  private static func withBytes(
+    of row: [UInt8], _ body: (UnsafeBufferPointer<UInt8>) throws(DatasetError) -> Void
+  ) throws(DatasetError) {
+    let result = row.withUnsafeBufferPointer { bytes -> Result<Void, DatasetError> in
+      do throws(DatasetError) { return .success(try body(bytes)) } catch { return .failure(error) }
+    }
+    try result.get()
+  }
+
+  /// Reads one row again.
+  func withRow(
+    _ span: Span, _ body: (UnsafeBufferPointer<UInt8>) throws(DatasetError) -> Void
+  ) throws(DatasetError) {
+    let result = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: span.count) {
+      bytes -> Result<Void, DatasetError> in
+      let got = pread(file, bytes.baseAddress, span.count, off_t(span.offset))
+      do throws(DatasetError) {
+        guard got == span.count else {
+          throw DatasetError(.corrupt, "\(path) has changed: there are no \(span.count) bytes at \(span.offset)")
+        }
+        return .success(try body(UnsafeBufferPointer(bytes)))
+      } catch {
+        return .failure(error)
+      }
+    }
+    try result.get()
+  }
+}
