@@ -43,7 +43,7 @@ struct EvaluateCommand: ParsableCommand {
       }
       Terminal.write(
         (result.accuracy == nil
-          ? "test  " : "test \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  ")
+          ? "test " : "test \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  ")
           + "loss \((result.loss * 10000).rounded() / 10000)")
       if confusion { try showConfusion(record) }
     }
@@ -51,21 +51,18 @@ struct EvaluateCommand: ParsableCommand {
 
   private func showConfusion(_ record: EvaluationRecord) throws {
     guard let classes = record.classes else { throw fail("--confusion needs targets that are classes", ExitCode(64)) }
-    let width = max(9, record.classNames.map(\.count).max() ?? 0)
-    func cell(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-    Terminal.write("\n\(cell("class", width))  precision  recall     most often taken for")
     let count = classes.classCount
+    var table = TextTable(["class", "precision", "recall", "most often taken for"], rightAligned: [0, 1, 2])
     for index in 0..<count {
       let mistakes = (0..<count).filter { $0 != index }
         .map { (class: $0, samples: classes.confusion[index * count + $0]) }.filter { $0.samples > 0 }
         .sorted { $0.samples > $1.samples }.prefix(3)
-      Terminal.write(
-        "\(cell(record.classNames[index], width))  \(cell(percent(classes.precision(index)), 9))  "
-          + "\(cell(percent(classes.recall(index)), 9))  "
-          + mistakes.map { "\(record.classNames[$0.class]) (\($0.samples))" }.joined(separator: ", "))
+      table.add([
+        record.classNames[index], percent(classes.precision(index)), percent(classes.recall(index)),
+        mistakes.map { "\(record.classNames[$0.class]) (\($0.samples))" }.joined(separator: ", "),
+      ])
     }
+    Terminal.write("\n" + table.text)
   }
 
   private func percent(_ share: Double?) -> String { share.map { "\(($0 * 10000).rounded() / 100) %" } ?? "–" }

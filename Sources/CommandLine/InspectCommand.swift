@@ -4,12 +4,12 @@ import Switchback
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Prints the training step of a configuration: every operation, who runs it, and what it costs.",
+    abstract: "Prints a configuration's layers, every operation of its training step, who runs it, and what it costs.",
     discussion: """
-      Examples:
+      Data files are not needed for data sets known by name. Examples:
 
         switchback inspect configs/mnist-cnn.yaml
-        switchback inspect configs/mnist-cnn.yaml --backend reference
+        switchback inspect configs/mnist-cnn.yaml --backend reference --json
         switchback inspect configs/mnist-cnn.yaml --program     (the program text, which parses back)
       """)
 
@@ -18,39 +18,97 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "The program text after the passes, and nothing else.")
   var program = false
 
+  @Flag(help: "One JSON object on standard output.")
+  var json = false
+
+  private struct Inspection: Encodable {
+    struct Operation: Encodable {
+      var label: String
+      /// `f32[64,26,26,32]`, of the first result.
+      var type: String
+      var flops: Int
+      /// Read and written if every operand moved once.
+      var bytes: Int
+      var backend: String
+      var segment: Int
+    }
+    struct Memory: Encodable {
+      var planned: Int
+      var arena: Int
+      var unsharedArena: Int
+      var states: Int
+      var transferredPerStep: Int
+    }
+    var layers: [LayerSummary]
+    var operations: [Operation]
+    var parameters: Int
+    var flops: Int
+    var bytes: Int
+    var segments: Int
+    var transfersPerStep: Int
+    var memory: Memory
+
+    init(_ session: TrainingSession, _ plan: ExecutionPlan) throws {
+      layers = try session.step.layers(batchSize: session.batchSize)
+      operations = plan.program.calls.enumerated().map { index, call in
+        let cost = plan.program.cost(of: call)
+        let type = call.outputs.compactMap { $0 }.first.map { plan.program.values[$0].type.description } ?? ""
+        return Operation(
+          label: call.label, type: type, flops: cost.flops, bytes: cost.bytes,
+          backend: plan.backends[plan.placements[index].link], segment: plan.segmentOfCall[index])
+      }
+      let cost = plan.program.cost
+      (parameters, flops, bytes) = (session.parameterCount, cost.flops, cost.bytes)
+      (segments, transfersPerStep) = (plan.segmentCount, plan.transferCount)
+      memory = Memory(
+        planned: plan.memory.planned, arena: plan.memory.arena, unsharedArena: plan.memory.naive,
+        states: plan.memory.states, transferredPerStep: plan.memory.transferred)
+    }
+  }
+
   func run() throws {
     try reportingErrors {
       let configuration = try experiment.configuration()
-      let data = try configuration.data.source.open()
-      let loop = try TrainingLoop(
-        configuration, data: data, registry: makeRegistry(),
-        host: try makeHost(threads: configuration.backend.threads), reference: ReferenceBackend())
-      let plan = try loop.session.plan
+      let samples = try configuration.data.source.samples()
+      let session = try TrainingSession(
+        step: configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets),
+        batchSize: configuration.training.batchSize, seed: configuration.training.seed,
+        on: try BackendChain(
+          configuration.backendNames, registry: makeRegistry(),
+          host: try makeHost(threads: configuration.backend.threads)),
+        probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
+      let plan = try session.plan
       if program {
         Terminal.write(plan.program.description, terminator: "")
         return
       }
-      for (index, call) in plan.program.calls.enumerated() {
-        let type = call.outputs.compactMap { $0 }.first.map { plan.program.values[$0].type.description } ?? ""
-        let cost = plan.program.cost(of: call)
-        Terminal.write(
-          [
-            column("\(index)", 4), column(call.label, 46), column(type, 22),
-            column("\(Double(cost.flops / 100_000) / 10) MFLOP", 14), column(ExecutionPlan.bytes(cost.bytes), 10),
-            "\(plan.backends[plan.placements[index].link]) segment \(plan.segmentOfCall[index])",
-          ].joined(separator: " "))
-      }
-      let cost = plan.program.cost
-      Terminal.write("")
-      Terminal.write("\(loop.session.parameterCount) parameters · \(plan.summary)")
-      Terminal.write(
-        "\(Double(cost.flops / 100_000) / 10) MFLOP and \(ExecutionPlan.bytes(cost.bytes)) moved a step · "
-          + "arena \(ExecutionPlan.bytes(plan.memory.arena)) (unshared \(ExecutionPlan.bytes(plan.memory.naive))) · "
-          + "states \(ExecutionPlan.bytes(plan.memory.states))")
+      let inspection = try Inspection(session, plan)
+      if json { Terminal.write(Terminal.json(inspection)) } else { show(inspection, plan.summary) }
     }
   }
 
-  private func column(_ text: String, _ width: Int) -> String {
-    text.count >= width ? text : text + String(repeating: " ", count: width - text.count)
+  private func show(_ inspection: Inspection, _ summary: String) {
+    var layers = TextTable(["layer", "output", "parameters"], rightAligned: [2])
+    for layer in inspection.layers {
+      layers.add([layer.path, "\(layer.outputShape)", "\(layer.parameterCount)"])
+    }
+    Terminal.write(layers.text)
+    var operations = TextTable(
+      ["", "operation", "result", "MFLOP", "moved", "backend", "segment"], rightAligned: [0, 3, 4, 6])
+    for (index, operation) in inspection.operations.enumerated() {
+      operations.add([
+        "\(index)", operation.label, operation.type, megaflops(operation.flops), ExecutionPlan.bytes(operation.bytes),
+        operation.backend, "\(operation.segment)",
+      ])
+    }
+    Terminal.write("\n" + operations.text)
+    Terminal.write("\n\(inspection.parameters) parameters · \(summary)")
+    Terminal.write(
+      "\(megaflops(inspection.flops)) MFLOP and \(ExecutionPlan.bytes(inspection.bytes)) moved a step · "
+        + "arena \(ExecutionPlan.bytes(inspection.memory.arena)) "
+        + "(unshared \(ExecutionPlan.bytes(inspection.memory.unsharedArena))) · "
+        + "states \(ExecutionPlan.bytes(inspection.memory.states))")
   }
+
+  private func megaflops(_ flops: Int) -> String { "\(Double(flops / 100_000) / 10)" }
 }

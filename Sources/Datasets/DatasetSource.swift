@@ -13,6 +13,17 @@ public enum DatasetSource: Hashable, Sendable {
   case imageFolder(ImageFolder)
   case csv(CSVFile)
 
+  /// The shape of a sample, and what is to be learnt of it: read from files only where nothing else says it.
+  public func samples() throws(DatasetError) -> (shape: [Int], targets: DatasetTargets) {
+    switch self {
+    case .named(let name, _): return (try NamedDataset.named(name).sampleShape, .classes)
+    case .imageFolder(let folder): return ([folder.height, folder.width, folder.channels], .classes)
+    case .csv(let file):
+      let train = try file.open().train
+      return (train.sampleShape, train.targets)
+    }
+  }
+
   /// Reads what has to be read before training: whole files, or what says where samples lie in them.
   public func open() throws(DatasetError) -> DatasetParts {
     switch self {

@@ -55,6 +55,14 @@ public struct NamedDataset: Sendable {
     (self.debianFolder, self.debianPackage) = (debianFolder, debianPackage)
   }
 
+  /// Known without the files.
+  public var sampleShape: [Int] {
+    switch format {
+    case .idx: [28, 28, 1]
+    case .cifar: [32, 32, 3]
+    }
+  }
+
   public static func named(_ name: String) throws(DatasetError) -> NamedDataset {
     guard let found = all.first(where: { $0.name == name }) else {
       throw DatasetError(

@@ -6,6 +6,7 @@ struct TracedModel {
   let output: Value
   let parameters: [Parameter]
   let activations: [ActivationRecord]
+  let outputs: [(path: String, value: Value)]
 
   init(
     _ model: Sequential, sampleShape: Shape, batchSize: Int, inputName: String, programName: String, isTraining: Bool
@@ -20,6 +21,7 @@ struct TracedModel {
     self.builder = context.builder
     parameters = context.parameters
     activations = context.activations
+    outputs = context.outputs
     var names: Set<String> = []
     for parameter in parameters where !names.insert(parameter.name).inserted {
       throw ProgramError("two weights are called \(parameter.name)", path: parameter.path)

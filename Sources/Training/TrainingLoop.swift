@@ -36,17 +36,10 @@ public final class TrainingLoop {
     let held = Int(Double(data.train.count) * configuration.data.validationSplit)
     train = held > 0 ? data.train.subset(0..<data.train.count - held) : data.train
     validation = held > 0 ? data.train.subset(data.train.count - held..<data.train.count) : nil
-    var names = [configuration.backend.name]
-    for name in configuration.backend.fallback where !names.contains(name) { names.append(name) }
-    let settings = configuration.training
     session = try TrainingSession(
-      step: TrainingStep(
-        model: configuration.model, sampleShape: Shape(train.sampleShape), loss: settings.loss,
-        optimizer: settings.optimizer, targets: train.targets == .classes ? .classes : .values,
-        classWeights: settings.classWeights, clipping: settings.clipping, accumulationSteps: settings.accumulationSteps,
-        averageMomentum: settings.averageMomentum),
-      batchSize: settings.batchSize, seed: settings.seed,
-      on: try BackendChain(names, registry: registry, host: host),
+      step: configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
+      batchSize: configuration.training.batchSize, seed: configuration.training.seed,
+      on: try BackendChain(configuration.backendNames, registry: registry, host: host),
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
     try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
@@ -198,7 +191,9 @@ public final class TrainingLoop {
     // A step that is not finite is always looked at: the replay finds the operation without probes.
     guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return }
     let rows = try session.probeRows(of: result)
-    if session.batches % settings.period < settings.probeInterval || !result.isFinite { try recordRows(rows) }
+    // The first rows of all, so that a short run has some too.
+    let isDue = session.batches <= settings.probeInterval || session.batches % settings.period < settings.probeInterval
+    if isDue || !result.isFinite { try recordRows(rows) }
     for finding in monitor.observe(rows) {
       let finding = try finding.rule == "nonFinite" ? located(finding) : finding
       try emit(.finding(finding))

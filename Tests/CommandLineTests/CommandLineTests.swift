@@ -247,11 +247,46 @@ private func dataFolder(damaging file: String? = nil) throws -> String {
 
   @Test("inspect says who runs every operation, and its program text is the program")
   func inspect() throws {
-    let outcome = try switchback(
-      "inspect", "configs/mnist-cnn.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", temporary())
+    // Without any data: the shapes of MNIST are known.
+    let outcome = try switchback("inspect", "configs/mnist-cnn.yaml", "--backend", "reference", "--runs", temporary())
     #expect(outcome.status == 0)
     #expect(outcome.output.contains("layers.2.conv2d/backwardFilter"))
     #expect(outcome.output.contains("93322 parameters"))
+    let json = try switchback("inspect", "configs/mnist-cnn.yaml", "--backend", "reference", "--json").output
+    let inspection = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+    let layers = try #require(inspection["layers"] as? [[String: Any]])
+    #expect(layers.map { $0["parameterCount"] as? Int } == [320, 0, 18496, 0, 36928, 0, 36928, 650])
+    #expect(layers[0]["outputShape"] as? [Int] == [64, 26, 26, 32])
+    let operations = try #require(inspection["operations"] as? [[String: Any]])
+    // 64 images of 26 × 26 × 32 results, each a sum of nine products.
+    #expect(
+      operations.first { $0["label"] as? String == "layers.0.conv2d" }?["flops"] as? Int == 2 * 9 * 64 * 26 * 26 * 32)
+  }
+
+  @Test("evaluate and report say what a finished run is worth")
+  func finishedRun() throws {
+    let runs = temporary()
+    _ = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", runs,
+      "--epochs", "1")
+    let outcome = try switchback("evaluate", runs + "/latest", "--best", "--confusion", "--json")
+    #expect(outcome.status == 0)
+    let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let summary = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: runs + "/latest/summary.json")))
+        as? [String: Any])
+    #expect(result["testAccuracy"] as? Double == summary["testAccuracy"] as? Double)
+    #expect(result["testTop5Accuracy"] as? Double == summary["testTop5Accuracy"] as? Double)
+    #expect(summary["forksPerStep"] is Double && (summary["peakBytes"] as? Int ?? 0) > 1_000_000)
+    let page = try String(contentsOfFile: runs + "/latest/report.html", encoding: .utf8)
+    #expect(page.contains("loss by step") && page.contains("Gradient flow") && page.contains("who was taken for whom"))
+    let table = try String(contentsOfFile: runs + "/latest/metrics.csv", encoding: .utf8)
+    #expect(table.hasPrefix("epoch,step,loss,accuracy,") && table.split(separator: "\n").count == 2)
+    let environment = try String(contentsOfFile: runs + "/latest/environment.json", encoding: .utf8)
+    #expect(environment.contains("\"plan\":\"") && environment.contains("reference: host"))
+    #expect(try switchback("report", runs + "/latest", "--output", runs + "/page.html").status == 0)
+    #expect(try String(contentsOfFile: runs + "/page.html", encoding: .utf8) == page)
+    #expect(try switchback("report", runs).status == 66)
   }
 
   @Test("the program exports no symbol of ours that a plugin could bind to")

@@ -45,20 +45,13 @@ func chain(_ backend: any ComputeBackend, workers: Int = 2) throws -> BackendCha
     [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
 }
 
-func step(of configuration: Configuration) -> TrainingStep {
-  let settings = configuration.training
-  return TrainingStep(
-    model: configuration.model, sampleShape: [28, 28, 1], loss: settings.loss, optimizer: settings.optimizer,
-    clipping: settings.clipping, accumulationSteps: settings.accumulationSteps,
-    averageMomentum: settings.averageMomentum)
-}
-
 func session(
   _ name: String, on backend: any ComputeBackend, workers: Int = 2, isWatched: Bool = true, _ overrides: [String] = []
 ) throws -> TrainingSession {
   let configuration = try configuration(name, overrides)
   return try TrainingSession(
-    step: step(of: configuration), batchSize: 64, seed: configuration.training.seed,
+    step: configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64,
+    seed: configuration.training.seed,
     on: try chain(backend, workers: workers), probeInterval: isWatched ? 1 : nil)
 }
 

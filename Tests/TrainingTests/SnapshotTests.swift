@@ -6,9 +6,10 @@ import Testing
 
 private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Snapshots")
 
-/// The shipped configurations whose samples are MNIST's; `image-folder` needs a folder to know its classes.
+/// The shipped configurations of data sets known by name; the others need files of the user's.
 private let shipped = ((try? FileManager.default.contentsOfDirectory(atPath: root + "/configs")) ?? [])
-  .filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.filter { $0 != "image-folder" }.sorted()
+  .filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
+  .filter { if case .named? = (try? configuration($0))?.data.source { true } else { false } }
 
 /// The programs of the shipped configurations, as text: a change of tracing, differentiation, optimizers, probes or
 /// passes shows as a diff.
@@ -37,6 +38,9 @@ private let shipped = ((try? FileManager.default.contentsOfDirectory(atPath: roo
     let session = try session("mnist-cnn", on: ReferenceBackend())
     try check("mnist-cnn-evaluate", session.step.evaluation(batchSize: 64).program)
   }
+
+  @Test("the shipped configurations are seen")
+  func seen() { #expect(shipped.contains("mnist-cnn") && shipped.count >= 6) }
 
   @Test("there is no snapshot without a configuration")
   func noneLeftOver() throws {

@@ -33,6 +33,8 @@ public struct LayerContext: Sendable {
   public let isTraining: Bool
   public private(set) var parameters: [Parameter] = []
   public private(set) var activations: [ActivationRecord] = []
+  /// What each layer answered, in the order they were called; of nested ones the inner before the outer.
+  private(set) var outputs: [(path: String, value: Value)] = []
   private var streamCount = 0
   private var paths: Set<String> = []
   /// The layer each value came from, for messages.
@@ -129,6 +131,7 @@ public struct LayerContext: Sendable {
     do throws(ProgramError) {
       let output = try layer(input, in: &self)
       if output != input, sources[output.id] == nil { sources[output.id] = inner }
+      outputs.append((inner, output))
       return output
     } catch {
       throw located(error, at: inner, input)

@@ -1,0 +1,21 @@
+public import SwitchbackDatasets
+public import SwitchbackNeuralNetworks
+import SwitchbackPrograms
+
+extension Configuration {
+  /// The training step of this experiment on samples of `sampleShape` (without the batch).
+  public func trainingStep(sampleShape: [Int], targets: DatasetTargets) -> TrainingStep {
+    TrainingStep(
+      model: model, sampleShape: Shape(sampleShape), loss: training.loss, optimizer: training.optimizer,
+      targets: targets == .classes ? .classes : .values, classWeights: training.classWeights,
+      clipping: training.clipping, accumulationSteps: training.accumulationSteps,
+      averageMomentum: training.averageMomentum)
+  }
+
+  /// The chosen backend, then what operations fall back to.
+  public var backendNames: [String] {
+    var names = [backend.name]
+    for name in backend.fallback where !names.contains(name) { names.append(name) }
+    return names
+  }
+}
