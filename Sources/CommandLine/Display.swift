@@ -1,12 +1,17 @@
 import Foundation
 import Switchback
 
-/// Shows a run: a live line on a terminal, a line an epoch elsewhere, JSON Lines for programs.
+/// Shows a run: a live line on a terminal, elsewhere a line an epoch and a minute, JSON Lines for programs.
 final class Display {
   private let isJSON: Bool
   private let isLive: Bool
   private var lastDrawn = ContinuousClock.now
   private var hasLine = false
+  private let firstDrawn = ContinuousClock.now
+  private var drawnSteps = 0
+  /// Means over the last steps: single batches jump about.
+  private var loss: Double?
+  private var accuracy: Double?
 
   init(isJSON: Bool) {
     self.isJSON = isJSON
@@ -18,11 +23,7 @@ final class Display {
     case .started(let lines): say(lines)
     case .message(let text): say([text])
     case .step(let step):
-      if isJSON {
-        Terminal.write(Terminal.json(step))
-      } else if isLive {
-        draw(step)
-      }
+      if isJSON { Terminal.write(Terminal.json(step)) } else { draw(step) }
     case .epoch(let epoch):
       if isJSON {
         Terminal.write(Terminal.json(epoch))
@@ -39,8 +40,11 @@ final class Display {
       if isJSON {
         Terminal.write(Terminal.json(finding))
       } else {
+        let head = "✗ step \(finding.step) \(finding.rule)"
+        let colour: Terminal.Colour = finding.severity == .error ? .red : .yellow
         say([
-          "✗ step \(finding.step) \(finding.rule): \(finding.layers.joined(separator: ", "))", "  \(finding.message)",
+          "\(Terminal.coloured(head, colour, on: .standardError)): \(finding.layers.joined(separator: ", "))",
+          "  \(finding.message)",
         ])
       }
     case .tested: break
@@ -71,16 +75,40 @@ final class Display {
   }
 
   private func draw(_ step: StepReport) {
+    drawnSteps += 1
+    loss = smoothed(loss, step.loss)
+    accuracy = step.accuracy.map { smoothed(accuracy, $0) }
     let now = ContinuousClock.now
-    guard now - lastDrawn > .milliseconds(100) || step.stepInEpoch == step.stepsInEpoch else { return }
+    guard now - lastDrawn > (isLive ? .milliseconds(100) : .seconds(60)) else { return }
     lastDrawn = now
+    let elapsed = now - firstDrawn
+    let left = elapsed / Double(drawnSteps) * Double(step.stepsLeft)
+    let numbers =
+      "\(step.stepInEpoch)/\(step.stepsInEpoch)  \(Int(step.samplesPerSecond)) samples/s  "
+      + "loss \(decimals(loss ?? step.loss, 4))" + (accuracy.map { "  accuracy \(percent($0))" } ?? "")
+      + "  \(clock(left)) left"
+    guard isLive else {
+      Terminal.write("epoch \(step.epoch)  \(numbers)", to: .standardError)
+      return
+    }
     let filled = 20 * step.stepInEpoch / max(step.stepsInEpoch, 1)
     let bar = String(repeating: "━", count: filled) + String(repeating: "─", count: 20 - filled)
-    let line =
-      "epoch \(step.epoch)  \(bar)  \(step.stepInEpoch)/\(step.stepsInEpoch)  \(Int(step.samplesPerSecond)) samples/s  "
-      + "loss \(decimals(step.loss, 3))" + (step.accuracy.map { "  accuracy \(percent($0))" } ?? "")
+    let line = "epoch \(step.epoch)  \(bar)  \(numbers)"
     Terminal.write("\r\u{1B}[K" + line.prefix(Terminal.width - 1), to: .standardError, terminator: "")
     hasLine = true
+  }
+
+  private func smoothed(_ mean: Double?, _ value: Double) -> Double {
+    guard let mean, mean.isFinite else { return value }
+    return mean + (value - mean) / Double(min(drawnSteps, 50))
+  }
+
+  /// `1:02:03`, `4:05`
+  private func clock(_ duration: Duration) -> String {
+    let seconds = Int(duration.components.seconds)
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
+    return hours > 0
+      ? String(format: "%d:%02d:%02d", hours, minutes, seconds % 60) : String(format: "%d:%02d", minutes, seconds % 60)
   }
 
   private func clear() {
@@ -92,5 +120,6 @@ final class Display {
   private func decimals(_ value: Double, _ count: Int) -> String {
     String(format: abs(value) < 1e6 ? "%.\(count)f" : "%.3e", value)
   }
+
   private func percent(_ share: Double) -> String { decimals(share * 100, 2) + " %" }
 }

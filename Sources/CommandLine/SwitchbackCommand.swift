@@ -55,6 +55,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
 }
 
 func fail(_ message: String, _ status: ExitCode) -> ExitCode {
-  Terminal.write("error: \(message)", to: .standardError)
+  let word = Terminal.coloured("error:", .red, on: .standardError)
+  Terminal.write("\(word) \(message)", to: .standardError)
   return status
 }

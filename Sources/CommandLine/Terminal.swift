@@ -10,12 +10,22 @@ enum Terminal {
     var isInteractive: Bool {
       isatty(rawValue) != 0 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     }
+
+    /// Whether colours may be used (https://no-color.org).
+    var hasColours: Bool { isInteractive && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty }
   }
 
   static func write(_ line: String, to stream: Stream = .standardOutput, terminator: String = "\n") {
     let bytes = Array((line + terminator).utf8)
     // A closed pipe (`| head`) ends the output, not the run.
     _ = bytes.withUnsafeBytes { Foundation.write(stream.rawValue, $0.baseAddress, $0.count) }
+  }
+
+  enum Colour: Int { case red = 31, green = 32, yellow = 33, dim = 2 }
+
+  /// The text in a colour where the stream shows colours.
+  static func coloured(_ text: String, _ colour: Colour, on stream: Stream) -> String {
+    stream.hasColours ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
   }
 
   /// Columns of the terminal, 80 where it does not say.

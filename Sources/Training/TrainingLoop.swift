@@ -133,6 +133,9 @@ public final class TrainingLoop {
           .step(
             StepReport(
               step: session.batches, epoch: epoch, stepInEpoch: index + 1, stepsInEpoch: order.batchCount,
+              stepsLeft: min(
+                (settings.epochs - epoch + 1) * order.batchCount - index - 1,
+                (settings.steps ?? .max) - session.batches),
               loss: result.loss, accuracy: accuracy(result.correct, of: batch.count), learningRate: result.learningRate,
               samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
         nonFinite = result.isFinite ? 0 : nonFinite + 1

@@ -63,7 +63,7 @@ import Testing
   func hostile() throws {
     let step = { (n: Int, loss: String) in
       "{\"accuracy\":0.5,\"epoch\":1,\"learningRate\":0.1,\"loss\":\(loss),\"samplesPerSecond\":1,\"step\":\(n),"
-        + "\"stepInEpoch\":\(n),\"stepsInEpoch\":3}"
+        + "\"stepInEpoch\":\(n),\"stepsInEpoch\":3,\"stepsLeft\":1}"
     }
     let folder = try run([
       "config.yaml": "name: <script>alert(1)</script>",

@@ -19,6 +19,8 @@ public struct StepReport: Sendable, Codable {
   public var epoch: Int
   public var stepInEpoch: Int
   public var stepsInEpoch: Int
+  /// Steps until the run ends, if nothing ends it early.
+  public var stepsLeft: Int
   /// Of this batch; no accuracy where targets are numbers.
   public var loss: Double
   public var accuracy: Double?
