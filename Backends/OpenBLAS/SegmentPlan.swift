@@ -34,6 +34,10 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   private let workers: Int
   /// One a worker, for the step at hand.
   private let faults: UnsafeMutablePointer<Kernel.Fault>
+  /// Microseconds of each worker in each call, while somebody profiles.
+  private let clocks: UnsafeMutablePointer<Double>
+  private let callCount: Int
+  private var isProfiled = false
   // The run at hand.
   private var views: UnsafeBufferPointer<sb_view>
   private var workspace: UnsafeMutableRawPointer
@@ -138,6 +142,8 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     tables = .allocate(capacity: max(valueCount, 1) * host.workers)
     faults = .allocate(capacity: host.workers)
     faults.initialize(repeating: Kernel.Fault(), count: host.workers)
+    callCount = segment.calls.count
+    clocks = .allocate(capacity: max(host.workers * callCount, 1))
     views = UnsafeBufferPointer(start: nil, count: 0)
     workspace = UnsafeMutableRawPointer(tables)
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -145,8 +151,8 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
     }
     report = CompiledReport(
-      workspaceByteCount: wholeBytes, fingerprint: hash, groupOfCall: segment.calls.map { _ in 0 },
-      groupNames: ["segment"])
+      workspaceByteCount: wholeBytes, fingerprint: hash, groupOfCall: Array(segment.calls.indices),
+      groupNames: segment.calls.map(\.operation.name) + ["adding slots, waiting"])
     guard wholeBytes <= segment.workspaceLimit else {
       throw BackendError(.outOfMemory, "the segment needs \(wholeBytes) bytes of workspace")
     }
@@ -155,6 +161,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   deinit {
     tables.deallocate()
     faults.deallocate()
+    clocks.deallocate()
   }
 
   // MARK: Planning
@@ -216,16 +223,35 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   func run(_ arguments: borrowing RunArguments) throws(BackendError) -> UInt64 {
     views = arguments.views
     workspace = arguments.workspace.host ?? UnsafeMutableRawPointer(tables)
-    let start = arguments.groupMicroseconds == nil ? 0 : microseconds()
+    isProfiled = arguments.groupMicroseconds != nil
+    let start = isProfiled ? microseconds() : 0
+    if isProfiled { clocks.update(repeating: 0, count: workers * callCount) }
     let table = host.table
     table.pointee.team(
       table.pointee.`self`,
       { context, worker, workers, team in
         Unmanaged<SegmentPlan>.fromOpaque(context!).takeUnretainedValue().work(Int(worker), Int(workers), team)
       }, Unmanaged.passUnretained(self).toOpaque())
-    arguments.groupMicroseconds?[0] = microseconds() - start
+    if let groups = arguments.groupMicroseconds { report(groups, total: microseconds() - start) }
     if faultyMoment.load(ordering: .relaxed) != .max { throw takeFault() }
     return 0
+  }
+
+  /// A call's time is the mean over the workers, so that all groups add up to the run's time.
+  private func report(_ groups: UnsafeMutablePointer<Double>, total: Double) {
+    groups[callCount] = total
+    for call in 0..<callCount {
+      let time = (0..<workers).reduce(0) { $0 + clocks[$1 * callCount + call] } / Double(workers)
+      groups[call] = time
+      groups[callCount] -= time
+    }
+  }
+
+  private func run(_ step: Step, _ frame: Kernel.Frame, worker: Int) {
+    guard isProfiled else { return step.kernel.run(frame) }
+    let start = microseconds()
+    step.kernel.run(frame)
+    clocks[worker * callCount + step.call] += microseconds() - start
   }
 
   /// When something runs: a number that grows from barrier to barrier.
@@ -303,7 +329,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
         pointers: UnsafePointer(pointers), firstRow: row, rows: rows, scratch: own + layout.scratchStart,
         fault: faults + worker)
       for step in steps {
-        step.kernel.run(frame)
+        run(step, frame, worker: worker)
         if frame.fault.pointee.position >= 0 {
           keepFault(of: step, worker: worker, moment: moment(stage: stage, level: 0))
         }
@@ -319,11 +345,11 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     defer {
       if frame.fault.pointee.position >= 0 { keepFault(of: step, worker: worker, moment: moment) }
     }
-    guard let reduction = step.kernel.reduction else { return step.kernel.run(frame) }
+    guard let reduction = step.kernel.reduction else { return run(step, frame, worker: worker) }
     let (slot, result) = (slotAddress(0, step.output), pointers[step.output])
     slot.initializeMemory(as: UInt8.self, repeating: 0, count: reduction.slotByteCount)
     pointers[step.output] = slot
-    step.kernel.run(frame)
+    run(step, frame, worker: worker)
     pointers[step.output] = result
     reduction.finish(slot, 1, layout.slotStride, result)
   }

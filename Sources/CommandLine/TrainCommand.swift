@@ -11,6 +11,7 @@ struct TrainCommand: ParsableCommand {
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
         switchback train configs/mnist-cnn.yaml --resume runs/latest
+        switchback train configs/mnist-cnn.yaml --steps 200 --profile
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
       """)
 
@@ -25,6 +26,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Goes on from the newest complete checkpoint of this run folder, to the weights it would have had.")
   var resume: String?
 
+  @Flag(help: "Says at the end where the time of the steps went, by groups of operations.")
+  var profile = false
+
   @Flag(help: "Events as JSON Lines on standard output, for programs.")
   var json = false
 
@@ -37,7 +41,8 @@ struct TrainCommand: ParsableCommand {
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
-        configuration, data: data, registry: makeRegistry(), host: host, reference: ReferenceBackend())
+        configuration, data: data, registry: makeRegistry(), host: host, reference: ReferenceBackend(),
+        isProfiled: profile)
       var start: Checkpoint?
       if let resume {
         start = CheckpointStore(run: resume).newestComplete()
@@ -63,6 +68,7 @@ struct TrainCommand: ParsableCommand {
             try folder.record(event)
           }, recordRows: { try folder.record($0) })
         try folder.writeReport()
+        if let profile = try loop.session.profile { show(profile) }
         display.end(folder.path)
         if summary.wasInterrupted {
           Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
@@ -77,5 +83,18 @@ struct TrainCommand: ParsableCommand {
         }
       }
     }
+  }
+
+  private func show(_ profile: Profile) {
+    var table = TextTable(["microseconds a step", "share", "backend", "operations"], rightAligned: [0, 1])
+    let total = profile.rows.reduce(0) { $0 + $1.microseconds }
+    for row in profile.rows.sorted(by: { $0.microseconds > $1.microseconds }) {
+      table.add([
+        String(format: "%.1f", row.microseconds / Double(max(row.runs, 1))),
+        String(format: "%.1f %%", row.microseconds / max(total, 1e-9) * 100), row.backend,
+        row.labels.isEmpty ? row.name : row.labels.joined(separator: ", "),
+      ])
+    }
+    Terminal.write("\n" + table.text + "\n", to: .standardError)
   }
 }

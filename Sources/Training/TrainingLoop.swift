@@ -28,7 +28,7 @@ public final class TrainingLoop {
   /// `reference` is the backend that replays a step whose loss is not finite.
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
-    reference: any ComputeBackend
+    reference: any ComputeBackend, isProfiled: Bool = false
   ) throws {
     (self.configuration, test, self.host) = (configuration, data.test, host)
     self.reference = BackendChain.Link(
@@ -40,7 +40,8 @@ public final class TrainingLoop {
       step: configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try BackendChain(configuration.backendNames, registry: registry, host: host),
-      probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
+      probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
+      isProfiled: isProfiled)
     try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),

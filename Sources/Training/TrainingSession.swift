@@ -20,6 +20,7 @@ public final class TrainingSession {
   public private(set) var lastExecutor: ProgramExecutor?
 
   private let probeInterval: Int?
+  private let isProfiled: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
   private struct Trainer {
     let executor: ProgramExecutor
@@ -38,8 +39,10 @@ public final class TrainingSession {
   /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
   /// weights do not depend on it.
   public init(
-    step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = 10
+    step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = 10,
+    isProfiled: Bool = false
   ) throws {
+    self.isProfiled = isProfiled
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
     (self.chain, self.probeInterval) = (chain, probeInterval)
     parameterCount = try step.build(batchSize: batchSize).trainableCount
@@ -67,7 +70,7 @@ public final class TrainingSession {
       self.probes = try builder.attachProbes(at: Self.points(trace))
     }
     let made = Trainer(
-      executor: try ProgramExecutor(program.program, on: chain, states: states),
+      executor: try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled),
       accumulation: try program.accumulation.map { try ProgramExecutor($0, on: chain, states: states) },
       program: program)
     trainers[key] = made
@@ -102,6 +105,11 @@ public final class TrainingSession {
       points.append(ProbePoint(kind: .parameter, path: path, depth: depth, value: parameter.parameter.value))
     }
     return points
+  }
+
+  /// Where the time of the steps without probes went, where the session was made to measure it.
+  public var profile: Profile? {
+    get throws { try trainer(batchSize, isProbed: false).executor.profile }
   }
 
   // MARK: Steps

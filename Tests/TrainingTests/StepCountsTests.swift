@@ -57,6 +57,24 @@ private struct StepCounts {
     }
   }
 
+  @Test("the profile names every operation once and adds up to the time of the steps")
+  func profile() throws {
+    let configuration = try configuration("mnist-cnn")
+    let session = try TrainingSession(
+      step: configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64, seed: 1,
+      on: try chain(OpenBLASBackend()), probeInterval: nil, isProfiled: true)
+    let clock = ContinuousClock()
+    let data = try madeData()
+    try session.train(data, steps: 1)
+    let taken = try clock.measure { try session.train(data, steps: 20) }
+    let profile = try #require(try session.profile)
+    #expect(profile.rows.flatMap(\.labels).sorted() == (try session.plan.program.calls.map(\.label).sorted()))
+    #expect(profile.rows.allSatisfy { $0.runs == 21 && $0.microseconds >= 0 })
+    let total = profile.rows.reduce(0) { $0 + $1.microseconds } / 21 * 20
+    // A share of the wall time, whatever the machine's speed.
+    #expect(total > 0 && total < 2e6 * Double(taken.components.seconds) + Double(taken.components.attoseconds) * 2e-12)
+  }
+
   @Test("allocations are counted", .enabled(if: allocation_count_works() != 0, "this C library cannot be counted"))
   func counterWorks() {
     let before = allocation_count()
