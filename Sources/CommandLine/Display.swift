@@ -2,7 +2,7 @@ import Foundation
 import Switchback
 
 /// Shows a run: a live line on a terminal, elsewhere a line an epoch and a minute, JSON Lines for programs.
-final class Display {
+final class Display: TrainingCallback {
   private let isJSON: Bool
   private let isLive: Bool
   private var lastDrawn = ContinuousClock.now
@@ -18,7 +18,12 @@ final class Display {
     isLive = !isJSON && Terminal.Stream.standardError.isInteractive
   }
 
-  func show(_ event: TrainingEvent) {
+  func handle(_ event: TrainingEvent, in loop: TrainingLoop) -> TrainingDecision {
+    show(event)
+    return .proceed
+  }
+
+  private func show(_ event: TrainingEvent) {
     switch event {
     case .started(let lines): say(lines)
     case .message(let text): say([text])
@@ -47,7 +52,7 @@ final class Display {
           "  \(finding.message)",
         ])
       }
-    case .tested: break
+    case .tested, .probes, .checkpoint: break
     case .finished(let summary):
       if isJSON {
         Terminal.write(Terminal.json(summary))

@@ -1,13 +1,16 @@
 import Foundation
+import Switchback
 import Synchronization
 
 /// SIGINT: the first finishes the step, the second ends at once.
-enum Interruption {
+final class Interruption: TrainingCallback {
   private static let requested = Atomic<Bool>(false)
 
-  static var isRequested: Bool { requested.load(ordering: .relaxed) }
+  func handle(_ event: TrainingEvent, in loop: TrainingLoop) -> TrainingDecision {
+    Self.requested.load(ordering: .relaxed) ? .interrupt : .proceed
+  }
 
-  static func catchSignal() {
+  init() {
     signal(SIGINT) { _ in
       if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(130) }
     }

@@ -3,8 +3,9 @@ import Switchback
 
 /// `runs/<name>-<time>/`: the resolved configuration, environment, metrics, findings, probe rows, summary and report of
 /// a run.
-final class RunFolder {
+final class RunFolder: TrainingCallback {
   let path: String
+  private let store: CheckpointStore
   private let metrics: FileHandle
   private let rows: FileHandle
   private let findings: FileHandle
@@ -16,6 +17,7 @@ final class RunFolder {
   init(_ configuration: Configuration, resuming: String? = nil, after step: Int? = nil) throws {
     if let resuming {
       path = resuming
+      store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
       do {
         func reopen(_ name: String, step stepOf: (Substring) -> Int?) throws -> FileHandle {
           let file = URL(fileURLWithPath: resuming + "/" + name)
@@ -53,6 +55,7 @@ final class RunFolder {
       number += 1
     }
     self.path = path
+    store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
     do {
       try files.createDirectory(atPath: path, withIntermediateDirectories: true)
       try configuration.resolvedText.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
@@ -80,7 +83,12 @@ final class RunFolder {
     return Int(line[key.upperBound...].prefix { $0.isNumber })
   }
 
-  func record(_ event: TrainingEvent) throws {
+  func handle(_ event: TrainingEvent, in loop: TrainingLoop) throws -> TrainingDecision {
+    try record(event)
+    return .proceed
+  }
+
+  private func record(_ event: TrainingEvent) throws {
     switch event {
     case .step(let step): try append(Terminal.json(step), to: metrics)
     case .epoch(let epoch):
@@ -91,11 +99,16 @@ final class RunFolder {
     case .finding(let finding): try append(Terminal.json(finding), to: findings)
     case .tested(let evaluation): try write(Terminal.json(evaluation) + "\n", to: "evaluation.json")
     case .finished(let summary): try write(Terminal.json(summary) + "\n", to: "summary.json")
+    case .probes(let probes): try append(probes.json, to: rows)
+    case .checkpoint(let checkpoint):
+      do {
+        _ = try store.save(checkpoint)
+      } catch {
+        throw fail("no checkpoint could be saved: \(error)", ExitStatus.cannotWrite)
+      }
     case .started, .message: break
     }
   }
-
-  func record(_ probes: ProbeRows) throws { try append(probes.json, to: rows) }
 
   func record(_ environment: RunEnvironment) throws {
     try write(Terminal.json(environment) + "\n", to: "environment.json")

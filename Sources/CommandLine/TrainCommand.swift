@@ -50,37 +50,27 @@ struct TrainCommand: ParsableCommand {
       }
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
       try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
-      let store = CheckpointStore(run: folder.path, keeping: configuration.training.keptCheckpoints)
       let display = Display(isJSON: json)
-      Interruption.catchSignal()
+      var stop: TrainingLoop.Stop?
       do {
-        let summary = try loop.run(
-          from: start, isInterrupted: { Interruption.isRequested },
-          save: { checkpoint in
-            do {
-              _ = try store.save(checkpoint)
-            } catch {
-              throw fail("no checkpoint could be saved: \(error)", ExitStatus.cannotWrite)
-            }
-          },
-          { event in
-            display.show(event)
-            try folder.record(event)
-          }, recordRows: { try folder.record($0) })
-        try folder.writeReport()
-        if let profile = try loop.session.profile { show(profile) }
-        display.end(folder.path)
-        if summary.wasInterrupted {
-          Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
-        }
-        if summary.wasInterrupted { throw ExitStatus.interrupted }
-      } catch let stop as TrainingLoop.Stop {
-        try folder.writeReport()
-        display.end(folder.path)
-        switch stop {
-        case .finding: throw ExitStatus.stoppedByFinding
-        case .neverFinite: throw fail("the loss was not finite for 20 steps in a row", ExitStatus.failure)
-        }
+        _ = try loop.run(from: start, callbacks: [display, folder, Interruption()])
+      } catch let error as TrainingLoop.Stop {
+        stop = error
+      }
+      try folder.writeReport()
+      if let profile = try loop.session.profile { show(profile) }
+      display.end(folder.path)
+      switch stop {
+      case nil: break
+      case .interrupted:
+        Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
+        throw ExitStatus.interrupted
+      case .finding: throw ExitStatus.stoppedByFinding
+      case .neverFinite:
+        throw fail(
+          "the loss was not finite for 20 steps in a row. The weights of the last good step are in "
+            + "\(folder.path)/checkpoints. Lower training.optimizer.learning_rate, or set its global_clipnorm to 1",
+          ExitStatus.failure)
       }
     }
   }

@@ -1,27 +1,47 @@
 import Foundation
 import SwitchbackExecution
 import SwitchbackInterchange
+public import SwitchbackNeuralNetworks
 
 /// All that a run needs to go on to bit-identical weights: states, position, and what was measured so far. Order and
 /// random numbers are pure functions of seed and position, so they need no state of their own.
 public struct Checkpoint: Sendable {
   /// Where the run stood: after `batches` batches, `batchInEpoch` of them in `epoch`.
   public struct Position: Codable, Hashable, Sendable {
-    public var seed: Int
-    public var batches: Int
-    public var epoch: Int
-    public var batchInEpoch: Int
+    public let seed: Int
+    public internal(set) var batches = 0
+    /// Counts from 1.
+    public private(set) var epoch = 1
+    public private(set) var batchInEpoch = 0
     /// Sums over the epoch so far.
-    public var lossSum: Double
-    public var correct: Double
-    public var samples: Int
-    public var bestLoss: Double
-    public var epochsWithoutGain: Int
+    public private(set) var lossSum = 0.0
+    public private(set) var correct = 0.0
+    public private(set) var samples = 0
+    /// The lowest validation loss of any epoch so far.
+    public private(set) var bestLoss = Double.infinity
+    public private(set) var epochsWithoutGain = 0
+    public internal(set) var plateau: ReduceOnPlateau?
     /// The plan's fingerprint: other backends or another number of slots give other bits.
-    public var plan: String
+    public let plan: String
+
+    init(seed: Int, plan: String) { (self.seed, self.plan) = (seed, plan) }
 
     /// Whether this is the end of the epoch with the lowest validation loss so far.
-    public var isBest: Bool { batchInEpoch == 0 && epochsWithoutGain == 0 }
+    public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 }
+
+    mutating func count(loss: Double, correct: Double, of samples: Int) {
+      batchInEpoch += 1
+      lossSum += loss * Double(samples)
+      self.correct += correct
+      self.samples += samples
+    }
+
+    mutating func nextEpoch(validationLoss: Double) {
+      epochsWithoutGain = validationLoss < bestLoss ? 0 : epochsWithoutGain + 1
+      bestLoss = min(bestLoss, validationLoss)
+      epoch += 1
+      (batchInEpoch, lossSum, correct, samples) = (0, 0, 0, 0)
+    }
   }
 
   public var position: Position

@@ -16,13 +16,29 @@ public final class TrainingLoop {
   private let host: HostServices
   private let reference: BackendChain.Link
 
+  private var callbacks: [any TrainingCallback] = []
+  /// Where the run stands.
+  private var position: Checkpoint.Position
+  /// What this process measured.
+  private var measured = Measured()
+  private var nonFiniteSteps = 0
+  private var decision = TrainingDecision.proceed
+
+  private struct Measured {
+    var seconds = 0.0
+    var samples = 0
+    var steps = 0
+    var forks = 0
+  }
+
   /// Steps in a row without a finite loss after which the run is given up.
   private static let patienceForFinite = 20
 
-  /// Why a run ended early.
+  /// Why a run ended early. A checkpoint was made before.
   public enum Stop: Error, Sendable {
     case finding(Finding)
     case neverFinite
+    case interrupted
   }
 
   /// `reference` is the backend that replays a step whose loss is not finite.
@@ -42,6 +58,8 @@ public final class TrainingLoop {
       on: try BackendChain(configuration.backendNames, registry: registry, host: host),
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled)
+    position = Checkpoint.Position(seed: configuration.training.seed, plan: try session.plan.fingerprint)
+    position.plateau = configuration.training.plateau
     try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),
@@ -66,13 +84,9 @@ public final class TrainingLoop {
     }
   }
 
-  /// Trains to the end, or until `isInterrupted` answers true after a step; `start` is a checkpoint to go on from,
-  /// `save` gets one after every epoch, every `training.checkpoint_steps`, and at an interruption.
-  public func run(
-    from start: Checkpoint? = nil, isInterrupted: () -> Bool = { false }, save: (Checkpoint) throws -> Void = { _ in },
-    _ emit: (TrainingEvent) throws -> Void,
-    recordRows: (ProbeRows) throws -> Void = { _ in }
-  ) throws -> RunSummary {
+  /// Trains to the end, or until a callback says otherwise; `start` is a checkpoint to go on from.
+  public func run(from start: Checkpoint? = nil, callbacks: [any TrainingCallback] = []) throws -> RunSummary {
+    self.callbacks = callbacks
     let settings = configuration.training
     let plan = try session.plan
     try emit(
@@ -80,128 +94,154 @@ public final class TrainingLoop {
         "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
           + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : "")
       ]))
-    var seconds = 0.0
-    var samples = 0
-    var (forks, steps) = (0, 0)
-    var epochsDone = 0
-    var nonFinite = 0
-    var best = Double.infinity
-    var epochsWithoutGain = 0
-    var wasInterrupted = false
-    if let start {
-      let plan = try session.plan.fingerprint
-      guard start.position.plan == plan, start.position.seed == settings.seed else {
-        throw ExecutionError(
-          .invalid,
-          "the checkpoint was made with another plan or seed (plan \(start.position.plan), here \(plan)): "
-            + "going on would give other weights. Use the same backend, configuration and seed")
-      }
-      try session.restore(start)
-      (best, epochsWithoutGain) = (start.position.bestLoss, start.position.epochsWithoutGain)
-      try emit(.message("going on after step \(start.position.batches) (epoch \(start.position.epoch))"))
+    if let start { try resume(from: start) }
+    var epochs = position.epoch - 1
+    while position.epoch <= settings.epochs, decision == .proceed, session.batches < settings.steps ?? .max {
+      epochs = position.epoch
+      try trainEpoch()
     }
-    epochs: for epoch in (start?.position.epoch ?? 1)...max(settings.epochs, start?.position.epoch ?? 1) {
-      let order = BatchOrder(
-        count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: epoch,
-        dropsLast: settings.dropsLastBatch)
-      let resumed = start.flatMap { $0.position.epoch == epoch ? $0.position : nil }
-      var (lossSum, correct, seen) = (resumed?.lossSum ?? 0, resumed?.correct ?? 0, resumed?.samples ?? 0)
-      var trained = 0
-      func checkpoint(after batch: Int) throws {
-        let isLast = batch == order.batchCount
-        try save(
-          session.checkpoint(
-            at: Checkpoint.Position(
-              seed: settings.seed, batches: session.batches, epoch: isLast ? epoch + 1 : epoch,
-              batchInEpoch: isLast ? 0 : batch, lossSum: isLast ? 0 : lossSum, correct: isLast ? 0 : correct,
-              samples: isLast ? 0 : seen, bestLoss: best, epochsWithoutGain: epochsWithoutGain,
-              plan: try session.plan.fingerprint)))
-      }
-      let clock = ContinuousClock()
-      var epochSeconds = 0.0
-      guard epoch <= settings.epochs else { break }
-      for index in (resumed?.batchInEpoch ?? 0)..<order.batchCount {
-        let batch = order.batch(index)
-        let (begin, forksBefore) = (clock.now, host.forkCount)
-        let result = try session.train(train, batch)
-        epochSeconds += (clock.now - begin).seconds
-        (forks, steps) = (forks + host.forkCount - forksBefore, steps + 1)
-        trained += batch.count
-        (lossSum, correct, seen) = (
-          lossSum + result.loss * Double(batch.count), correct + result.correct, seen + batch.count
-        )
-        try emit(
-          .step(
-            StepReport(
-              step: session.batches, epoch: epoch, stepInEpoch: index + 1, stepsInEpoch: order.batchCount,
-              stepsLeft: min(
-                (settings.epochs - epoch + 1) * order.batchCount - index - 1,
-                (settings.steps ?? .max) - session.batches),
-              loss: result.loss, accuracy: accuracy(result.correct, of: batch.count), learningRate: result.learningRate,
-              samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
-        nonFinite = result.isFinite ? 0 : nonFinite + 1
-        try watch(result, emit, recordRows)
-        if nonFinite >= Self.patienceForFinite { throw Stop.neverFinite }
-        wasInterrupted = isInterrupted()
-        if wasInterrupted || session.batches == settings.steps {
-          try checkpoint(after: index + 1)
-          break
-        }
-        if index + 1 < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
-          try checkpoint(after: index + 1)
-        }
-      }
-      seconds += epochSeconds
-      samples += trained
-      epochsDone = epoch
-      let held = try session.evaluate(validation ?? test)
-      try emit(
-        .epoch(
-          EpochReport(
-            epoch: epoch, epochs: settings.epochs, step: session.batches, loss: lossSum / Double(max(seen, 1)),
-            accuracy: accuracy(correct, of: seen), validationLoss: held.loss, validationAccuracy: held.accuracy,
-            seconds: epochSeconds, samplesPerSecond: Double(trained) / max(epochSeconds, 1e-9))))
-      if wasInterrupted || session.batches == settings.steps { break }
-      epochsWithoutGain = held.loss < best ? 0 : epochsWithoutGain + 1
-      best = min(best, held.loss)
-      try checkpoint(after: order.batchCount)
-      if let patience = settings.patience, epochsWithoutGain >= patience {
-        try emit(.message("stopped early: \(patience) epochs without a lower validation loss"))
-        break epochs
-      }
+    if decision == .interrupt {
+      try saveCheckpoint()
+      throw Stop.interrupted
     }
     let result = try session.evaluate(test)
     try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
-      seconds: seconds,
-      samplesPerSecond: Double(samples) / max(seconds, 1e-9), backend: configuration.backend.name,
-      seed: settings.seed, epochs: epochsDone, steps: session.batches, parameters: session.parameterCount,
-      forksPerStep: Double(forks) / Double(max(steps, 1)), plannedBytes: plan.memory.planned,
-      peakBytes: peakResidentBytes, findings: monitor.findings, wasInterrupted: wasInterrupted)
+      seconds: measured.seconds, samplesPerSecond: Double(measured.samples) / max(measured.seconds, 1e-9),
+      backend: configuration.backend.name, seed: settings.seed, epochs: epochs, steps: session.batches,
+      parameters: session.parameterCount, forksPerStep: Double(measured.forks) / Double(max(measured.steps, 1)),
+      plannedBytes: plan.memory.planned, peakBytes: peakResidentBytes, findings: monitor.findings)
     try emit(.finished(summary))
     return summary
+  }
+
+  private func resume(from start: Checkpoint) throws {
+    guard start.position.plan == position.plan, start.position.seed == position.seed else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint was made with another plan or seed (plan \(start.position.plan), here \(position.plan)): "
+          + "going on would give other weights. Use the same backend, configuration and seed")
+    }
+    try session.restore(start)
+    position = start.position
+    session.plateau = position.plateau
+    try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
+  }
+
+  /// Tells the callbacks; the strictest decision of the run so far holds.
+  private func emit(_ event: TrainingEvent) throws {
+    for callback in callbacks {
+      switch try callback.handle(event, in: self) {
+      case .proceed: break
+      case .finish: if decision == .proceed { decision = .finish }
+      case .interrupt: decision = .interrupt
+      }
+    }
+  }
+
+  private func saveCheckpoint() throws {
+    position.batches = session.batches
+    try emit(.checkpoint(try session.checkpoint(at: position)))
+  }
+
+  // MARK: Epochs and steps
+
+  private func trainEpoch() throws {
+    let settings = configuration.training
+    let order = BatchOrder(
+      count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: position.epoch,
+      dropsLast: settings.dropsLastBatch)
+    var epoch = Measured()
+    while position.batchInEpoch < order.batchCount {
+      try trainStep(order, &epoch)
+      if decision == .interrupt {
+        try saveCheckpoint()
+        throw Stop.interrupted
+      }
+      if decision == .finish || session.batches == settings.steps { break }
+      if position.batchInEpoch < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
+        try saveCheckpoint()
+      }
+    }
+    measured.seconds += epoch.seconds
+    let held = try session.evaluate(validation ?? test)
+    try emit(
+      .epoch(
+        EpochReport(
+          epoch: position.epoch, epochs: settings.epochs, step: session.batches,
+          loss: position.lossSum / Double(max(position.samples, 1)),
+          accuracy: accuracy(position.correct, of: position.samples), validationLoss: held.loss,
+          validationAccuracy: held.accuracy, seconds: epoch.seconds,
+          samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
+    if position.batchInEpoch == order.batchCount { try endEpoch(held) }
+    try saveCheckpoint()
+  }
+
+  /// After a whole epoch: what the validation loss decides, and the position of the next one.
+  private func endEpoch(_ held: Evaluation) throws {
+    position.nextEpoch(validationLoss: held.loss)
+    if position.plateau?.observe(held.loss) == true {
+      try emit(.message("the validation loss no longer falls: the learning rate is reduced"))
+    }
+    session.plateau = position.plateau
+    if let patience = configuration.training.patience, position.epochsWithoutGain >= patience {
+      try emit(.message("stopped early: \(patience) epochs without a lower validation loss"))
+      decision = decision == .proceed ? .finish : decision
+    }
+  }
+
+  private func trainStep(_ order: BatchOrder, _ epoch: inout Measured) throws {
+    let settings = configuration.training
+    let batch = order.batch(position.batchInEpoch)
+    let clock = ContinuousClock()
+    let (begin, forks) = (clock.now, host.forkCount)
+    let result = try session.train(train, batch)
+    epoch.seconds += (clock.now - begin).seconds
+    epoch.samples += batch.count
+    measured.samples += batch.count
+    measured.forks += host.forkCount - forks
+    measured.steps += 1
+    position.count(loss: result.loss, correct: result.correct, of: batch.count)
+    try emit(
+      .step(
+        StepReport(
+          step: session.batches, epoch: position.epoch, stepInEpoch: position.batchInEpoch,
+          stepsInEpoch: order.batchCount,
+          stepsLeft: min(
+            (settings.epochs - position.epoch + 1) * order.batchCount - position.batchInEpoch,
+            (settings.steps ?? .max) - session.batches),
+          loss: result.loss, accuracy: accuracy(result.correct, of: batch.count), learningRate: result.learningRate,
+          samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
+    nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
+    try watch(result)
+    if nonFiniteSteps >= Self.patienceForFinite {
+      try saveCheckpoint()
+      throw Stop.neverFinite
+    }
   }
 
   private func accuracy(_ correct: Double, of count: Int) -> Double? {
     train.targets == .classes ? correct / Double(max(count, 1)) : nil
   }
 
-  private func watch(
-    _ result: TrainingSession.StepResult, _ emit: (TrainingEvent) throws -> Void,
-    _ recordRows: (ProbeRows) throws -> Void
-  ) throws {
+  // MARK: Watching
+
+  private func watch(_ result: TrainingSession.StepResult) throws {
     let settings = configuration.monitor
     // A step that is not finite is always looked at: the replay finds the operation without probes.
     guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return }
     let rows = try session.probeRows(of: result)
     // The first rows of all, so that a short run has some too.
     let isDue = session.batches <= settings.probeInterval || session.batches % settings.period < settings.probeInterval
-    if isDue || !result.isFinite { try recordRows(rows) }
+    if isDue || !result.isFinite { try emit(.probes(rows)) }
     for finding in monitor.observe(rows) {
       let finding = try finding.rule == "nonFinite" ? located(finding) : finding
       try emit(.finding(finding))
-      if configuration.monitor.action == .stop { throw Stop.finding(finding) }
+      if configuration.monitor.action == .stop {
+        try saveCheckpoint()
+        throw Stop.finding(finding)
+      }
     }
   }
 

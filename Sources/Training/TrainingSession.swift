@@ -19,6 +19,8 @@ public final class TrainingSession {
   /// What ran the last batch.
   public private(set) var lastExecutor: ProgramExecutor?
 
+  /// What lowers the learning rate besides its schedule.
+  var plateau: ReduceOnPlateau?
   private let probeInterval: Int?
   private let isProfiled: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
@@ -135,7 +137,8 @@ public final class TrainingSession {
     let program = trainer.program
     let executor = isUpdate ? trainer.executor : trainer.accumulation ?? trainer.executor
     try fill(executor, dataset, indices)
-    let position = StepPosition(update: batches / program.accumulationSteps, batch: batches, seed: seed)
+    let position = StepPosition(
+      update: batches / program.accumulationSteps, batch: batches, seed: seed, plateau: plateau)
     for name in program.stepValues.names where executor.hasInput(name) {
       guard let value = program.stepValues(name, at: position) else { continue }
       try executor.withInput(name) { bytes in

@@ -176,7 +176,10 @@ private func dataFolder(damaging file: String? = nil) throws -> String {
     text += output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     #expect(process.terminationStatus == 130)
-    #expect(String(decoding: text, as: UTF8.self).contains("--resume"))
+    let words = String(decoding: text, as: UTF8.self)
+    #expect(words.contains("--resume"))
+    let folder = words.split(separator: " ").last.map { $0.trimmingCharacters(in: .newlines) } ?? ""
+    #expect(try switchback("checkpoint", "verify", folder).status == 0)
   }
 
   @Test("wrong usage ends with 64; help and version with 0")

@@ -18,10 +18,10 @@ private let text = """
   backend: {name: reference}
   """
 
-private func loop() throws -> TrainingLoop {
+private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
   let data = try madeData()
   return try TrainingLoop(
-    try Configuration(text: text, file: "test.yaml"),
+    try Configuration(text: text, file: "test.yaml", overrides: overrides),
     data: DatasetParts(train: data, test: data.subset(0..<64)),
     registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
     reference: ReferenceBackend())
@@ -31,18 +31,29 @@ private func folder() -> String {
   FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
 }
 
+/// Runs until a callback interrupts after a step, keeping checkpoints.
+private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: CheckpointStore) throws {
+  let interrupter = EventHandler { event in
+    if case .step(let report) = event, report.step >= step { .interrupt } else { .proceed }
+  }
+  do {
+    _ = try loop.run(callbacks: [CheckpointSaver(store), interrupter])
+    Issue.record("the run was not interrupted")
+  } catch TrainingLoop.Stop.interrupted {}
+}
+
 @Suite struct CheckpointTests {
   @Test(
     "interrupted at any step and resumed, dropout on: final weights and metrics are the same",
     arguments: [1, 4, 7, 12, 13, 14, 26, 30])
   func resume(at step: Int) throws {
     let whole = try loop()
-    let expected = try whole.run({ _ in })
+    let expected = try whole.run()
     let store = CheckpointStore(run: folder())
     let first = try loop()
-    _ = try first.run(isInterrupted: { first.session.batches == step }, save: { _ = try store.save($0) }, { _ in })
+    try interrupted(first, after: step, store)
     let second = try loop()
-    let found = try second.run(from: store.newestComplete(), { _ in })
+    let found = try second.run(from: store.newestComplete())
     #expect(store.newestComplete() != nil)
     #expect(try second.session.bytes() == whole.session.bytes())
     #expect(found.testLoss == expected.testLoss)
@@ -53,7 +64,7 @@ private func folder() -> String {
   func torn() throws {
     let run = folder()
     let store = CheckpointStore(run: run)
-    _ = try loop().run(save: { _ = try store.save($0) }, { _ in })
+    _ = try loop().run(callbacks: [CheckpointSaver(store)])
     #expect(store.entries().count == 4)
     #expect(store.entries().last?.path.hasSuffix("best.safetensors") == true)
     let paths = store.entries().map(\.path)
@@ -67,13 +78,53 @@ private func folder() -> String {
     #expect(store.newestComplete()?.position.batches == store.entries()[0].checkpoint?.position.batches)
   }
 
+  @Test("reduced on a plateau, interrupted and resumed: the same rates and weights", arguments: [5, 13, 20, 27])
+  func plateau(step: Int) throws {
+    // Nothing improves by a whole unit, so the rate falls after the second and the third epoch.
+    let settings = ["training.reduce_on_plateau={factor: 0.5, patience: 1, min_delta: 1}"]
+    var rates: [Double] = []
+    let whole = try loop(settings)
+    _ = try whole.run(callbacks: [
+      EventHandler(watching: { if case .step(let report) = $0 { rates.append(report.learningRate) } })
+    ])
+    #expect([rates[0], rates[13], rates[26]] == [0.001, 0.001, 0.0005])
+    let store = CheckpointStore(run: folder())
+    try interrupted(loop(settings), after: step, store)
+    let second = try loop(settings)
+    var resumed: [Double] = []
+    _ = try second.run(
+      from: store.newestComplete(),
+      callbacks: [EventHandler(watching: { if case .step(let report) = $0 { resumed.append(report.learningRate) } })])
+    #expect(resumed == Array(rates[step...]))
+    #expect(try second.session.bytes() == whole.session.bytes())
+  }
+
+  @Test("a callback can end a run early as if it had been that long")
+  func finish() throws {
+    let loop = try loop()
+    var events: [String] = []
+    let summary = try loop.run(callbacks: [
+      EventHandler { event in
+        switch event {
+        case .epoch: events.append("epoch")
+        case .tested: events.append("tested")
+        case .finished: events.append("finished")
+        case .step(let report) where report.step == 15: return .finish
+        default: break
+        }
+        return .proceed
+      }
+    ])
+    #expect(summary.steps == 15)
+    #expect(events == ["epoch", "epoch", "tested", "finished"])
+  }
+
   @Test("the newest few are kept, and the one with the lowest validation loss")
   func keeps() throws {
     let store = CheckpointStore(run: folder(), keeping: 2)
     var losses: [Double] = []
-    _ = try loop().run(save: { _ = try store.save($0) }) {
-      if case .epoch(let epoch) = $0 { losses.append(epoch.validationLoss) }
-    }
+    let recorder = EventHandler(watching: { if case .epoch(let epoch) = $0 { losses.append(epoch.validationLoss) } })
+    _ = try loop().run(callbacks: [CheckpointSaver(store), recorder])
     #expect(store.entries().count == 3)
     let best = try #require(store.best())
     #expect(best.position.bestLoss == losses.min())
@@ -83,7 +134,7 @@ private func folder() -> String {
   @Test("a checkpoint of another model is refused by name")
   func otherModel() throws {
     let store = CheckpointStore(run: folder())
-    _ = try loop().run(isInterrupted: { true }, save: { _ = try store.save($0) }, { _ in })
+    try interrupted(loop(), after: 1, store)
     let other = try session("mnist-linear", on: ReferenceBackend())
     let checkpoint = try #require(store.newestComplete())
     #expect(throws: (any Error).self) { try other.restore(checkpoint) }
@@ -93,7 +144,7 @@ private func folder() -> String {
   func unwritable() throws {
     let run = folder()
     let store = CheckpointStore(run: run)
-    _ = try loop().run(isInterrupted: { true }, save: { _ = try store.save($0) }, { _ in })
+    try interrupted(loop(), after: 1, store)
     let checkpoint = try #require(store.newestComplete())
     #expect(throws: (any Error).self) { try CheckpointStore(run: "/proc/none").save(checkpoint) }
     #expect(store.newestComplete() != nil)

@@ -20,7 +20,9 @@ private func run(
     reference: ReferenceBackend())
   var findings: [Finding] = []
   do {
-    _ = try loop.run({ if case .finding(let finding) = $0 { findings.append(finding) } })
+    _ = try loop.run(callbacks: [
+      EventHandler(watching: { if case .finding(let finding) = $0 { findings.append(finding) } })
+    ])
     return (findings, loop, nil)
   } catch let stop as TrainingLoop.Stop {
     return (findings, loop, stop)

@@ -6,7 +6,11 @@ public enum TrainingEvent: Sendable {
   case started([String])
   case step(StepReport)
   case epoch(EpochReport)
+  /// What the probes saw, every `monitor.period` steps.
+  case probes(ProbeRows)
   case finding(Finding)
+  /// After every epoch, every `training.checkpoint_steps`, and before a run ends early.
+  case checkpoint(Checkpoint)
   case message(String)
   /// The test set's verdict at the end.
   case tested(EvaluationRecord)
@@ -63,5 +67,4 @@ public struct RunSummary: Sendable, Codable {
   /// The most that the process had resident.
   public var peakBytes: Int
   public var findings: [Finding]
-  public var wasInterrupted: Bool
 }

@@ -35,6 +35,7 @@ public struct Configuration: Sendable {
     public var classWeights: [Double]
     /// Epochs without a better validation loss before the run ends.
     public var patience: Int?
+    public var plateau: ReduceOnPlateau?
     /// Also saves every so many steps; otherwise after each epoch.
     public var checkpointSteps: Int?
     /// How many checkpoints are kept besides the best.
@@ -116,9 +117,22 @@ public struct Configuration: Sendable {
       optimizer: optimizer.optimizer, clipping: optimizer.clipping,
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
       classWeights: section.texts("class_weights", []).compactMap(Double.init),
-      patience: section.optionalInt("early_stopping_patience"),
+      patience: section.optionalInt("early_stopping_patience"), plateau: plateau(section),
       checkpointSteps: section.optionalInt("checkpoint_steps"),
       keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.text("runs", "runs"))
+  }
+
+  private static func plateau(_ section: SectionReader) -> ReduceOnPlateau? {
+    guard section.isGiven("reduce_on_plateau") else {
+      _ = section.take("reduce_on_plateau")
+      return nil
+    }
+    return section.section("reduce_on_plateau") {
+      ReduceOnPlateau(
+        factor: $0.number("factor", 0.1, in: 0...1), patience: $0.int("patience", 10, in: 1...Int.max),
+        minimumDelta: $0.number("min_delta", 1e-4), cooldown: $0.int("cooldown", 0),
+        minimumLearningRate: $0.number("min_learning_rate", 0))
+    }
   }
 
   /// A parser's error in one line, with its place.
