@@ -91,7 +91,10 @@ let package = Package(
     .target(name: "SwitchbackAllocationCount", path: "Tests/AllocationCount"),
     tests(
       "Training",
-      ["SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS", "SwitchbackAllocationCount"],
+      [
+        "SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS", "SwitchbackAllocationCount",
+        .product(name: "Yams", package: "Yams"),
+      ],
       exclude: ["Golden", "Snapshots"]),
     tests("CommandLine", ["SwitchbackCommandLine", "TestFiles"]),
     tests("NeuralNetworks", ["SwitchbackNeuralNetworks"]),

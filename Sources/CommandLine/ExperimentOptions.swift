@@ -39,8 +39,10 @@ struct ExperimentOptions: ParsableArguments {
   }
 }
 
-/// The backends of this process: the reference is linked in, the others are looked for.
-func makeRegistry() -> BackendRegistry { BackendRegistry(linked: [ReferenceBackend()]) }
+/// The backends of this process: the reference is linked in, the others are looked for, in `folders` first.
+func makeRegistry(_ folders: [String] = []) -> BackendRegistry {
+  BackendRegistry(linked: [ReferenceBackend()], folders: folders + BackendRegistry.defaultFolders)
+}
 
 func makeHost(threads: Int) throws -> HostServices {
   let workers = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount

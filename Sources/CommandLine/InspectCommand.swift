@@ -74,7 +74,7 @@ struct InspectCommand: ParsableCommand {
         step: configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets),
         batchSize: configuration.training.batchSize, seed: configuration.training.seed,
         on: try BackendChain(
-          configuration.backendNames, registry: makeRegistry(),
+          configuration.backendNames, registry: makeRegistry(configuration.backend.search),
           host: try makeHost(threads: configuration.backend.threads)),
         probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
       let plan = try session.plan

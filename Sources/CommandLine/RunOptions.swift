@@ -32,7 +32,7 @@ struct RunOptions: ParsableArguments {
     }
     let data = try configuration.data.source.open()
     let loop = try TrainingLoop(
-      configuration, data: data, registry: makeRegistry(),
+      configuration, data: data, registry: makeRegistry(configuration.backend.search),
       host: try makeHost(threads: configuration.backend.threads), reference: ReferenceBackend())
     try loop.session.restore(checkpoint)
     return (loop, data.test)

@@ -41,7 +41,8 @@ struct TrainCommand: ParsableCommand {
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
-        configuration, data: data, registry: makeRegistry(), host: host, reference: ReferenceBackend(),
+        configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
+        reference: ReferenceBackend(),
         isProfiled: profile)
       var start: Checkpoint?
       if let resume {

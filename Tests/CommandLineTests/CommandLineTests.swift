@@ -266,6 +266,23 @@ private func dataFolder(damaging file: String? = nil) throws -> String {
       operations.first { $0["label"] as? String == "layers.0.conv2d" }?["flops"] as? Int == 2 * 9 * 64 * 26 * 26 * 32)
   }
 
+  @Test("config init writes a configuration that is valid, and replaces none unasked")
+  func configInit() throws {
+    let file = temporary() + ".yaml"
+    #expect(try switchback("config", "init", file, "--dataset", "mnist").status == 0)
+    #expect(try switchback("config", "check", file).status == 0)
+    #expect(try switchback("config", "init", file).status == 73)
+    #expect(try switchback("config", "init", file, "--force").output.contains("switchback train \(file)"))
+    #expect(try switchback("config", "init").output == String(contentsOfFile: file, encoding: .utf8))
+    #expect(try switchback("config", "init", "--dataset", "cats").error.contains("known are"))
+    #expect(try switchback("config", "init", "/proc/none/x.yaml").status == 73)
+    let problems = try switchback("config", "check", file, "--json", "--set", "training.epoch=1")
+    #expect(problems.status == 78 && problems.output.hasPrefix("[{\"file\":"))
+    #expect(try switchback("config", "check", file, "--json").output == "[]\n")
+    #expect(try switchback("config", "check", NSTemporaryDirectory()).status == 78)
+    #expect(try switchback("config", "schema").output.contains("\"$schema\""))
+  }
+
   @Test("evaluate and report say what a finished run is worth")
   func finishedRun() throws {
     let runs = temporary()

@@ -1,4 +1,5 @@
 import Foundation
+import SwitchbackNeuralNetworks
 import SwitchbackTraining
 import Testing
 
@@ -51,6 +52,20 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
       ("dataset: mnist", "dataset: mnist\n  dataset: cifar", "given twice"),
       ("units: 10, ", "", "units is missing"),
       ("training:", "trainig:", "did you mean training?"),
+      ("units: 10", "units: 10, in_features: 784", "leave it out, it follows from the layer before"),
+      ("type: sgd", "type: sgd, betas: [0.9, 0.99]", "it is called beta_1 and beta_2 (PyTorch's betas)"),
+      ("type: sgd", "<<: {a: 1}, type: sgd", "merge keys are not read"),
+      ("  optimizer:", "  per_device_train_batch_size: 8\n  optimizer:", "training.batch_size (Hugging Face's"),
+      ("  optimizer:", "  class_weights: [1, two]\n  optimizer:", "class_weights must be a list of numbers"),
+      ("  optimizer:", "\toptimizer:", "no valid YAML"),
+      ("units: 10", "units: 10, kernel_initializer: {type: random_normal, stdev: 1}", "did you mean stddev?"),
+      ("units: 10", "units: 10, kernel_initializer: {type: he_normal, stddev: 1}", "stddev is not a key here"),
+      ("activation: softmax", "activation: {type: elu, alpha: x}", "activation.alpha must be a number"),
+      (
+        "learning_rate: 0.1", "learning_rate: {type: linear_warmup, steps: 9, then: {type: linear_warmup}}",
+        "cannot be linear_warmup"
+      ),
+      ("learning_rate: 0.1", "learning_rate: fast", "must be a number between 0.0 and 1000000000.0, not \"fast\""),
     ])
   func mistakes(old: String, new: String, words: String) {
     let found = problems(valid.replacingOccurrences(of: old, with: new))
@@ -89,5 +104,89 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
       bytes[Int(state >> 33) % bytes.count] = Array(" :{}[]-#&*!|>'\"%@`0aZ\n".utf8)[Int(state >> 20) % 22]
     }
     _ = problems(String(decoding: bytes, as: UTF8.self))
+  }
+
+  @Test("what YAML can say of layers, losses and schedules reaches the network")
+  func breadth() throws {
+    let text = """
+      version: 1
+      model:
+        layers:
+          - rescaling: {scale: 2, offset: -1, name: centred}
+          - conv2d:
+              filters: 4
+              kernel_size: [3, 2]
+              kernel_initializer: {type: random_uniform, minval: -0.1, maxval: 0.2}
+              bias_initializer: {type: constant, value: -0.5}
+              bias_regularizer: {l2: 0.1}
+              activation: {type: leaky_relu, negative_slope: 0.05}
+          - max_pooling2d: {pool_size: 2, strides: 1, name: pool}
+          - flatten
+          - elu: {alpha: 0.5}
+          - dense: {units: 3, activation: {type: gelu, approximate: true}, kernel_initializer: orthogonal}
+      data: {dataset: mnist}
+      training:
+        loss: {type: huber, delta: 2}
+        optimizer:
+          type: sgd
+          learning_rate: {type: linear_warmup, steps: 10, then: {type: cosine, initial_learning_rate: 0.4, decay_steps: 100}}
+        reduce_on_plateau: {factor: 0.5}
+        class_weights: [1, 0.5, 2]
+      backend: {name: openblas, search: [/opt/backends]}
+      """
+    let configuration = try Configuration(text: text, file: "test.yaml")
+    let layers = configuration.model.layers
+    #expect((layers[0] as? Rescaling)?.offset == -1 && layers[0].name == "centred")
+    let convolution = try #require(layers[1] as? Conv2D)
+    #expect(convolution.kernelInitializer == .randomUniform(minimum: -0.1, maximum: 0.2))
+    #expect(convolution.biasInitializer == .constant(-0.5))
+    #expect(convolution.biasRegularizer == .l2(0.1))
+    #expect(convolution.activation == .leakyRelu(negativeSlope: 0.05))
+    let pooling = try #require(layers[2] as? MaxPooling2D)
+    #expect(pooling.strides == (1, 1) && pooling.name == "pool")
+    #expect((layers[4] as? Activation)?.function == .elu(alpha: 0.5))
+    #expect((layers[5] as? Dense)?.kernelInitializer == .orthogonal())
+    let training = configuration.training
+    #expect((training.loss as? Huber)?.delta == 2)
+    #expect(abs(training.optimizer.learningRate(5) - 0.2) < 1e-12)
+    #expect(abs(training.optimizer.learningRate(60) - 0.2) < 1e-12)
+    #expect(training.plateau?.factor == 0.5 && training.plateau?.patience == 10)
+    #expect(training.classWeights == [1, 0.5, 2])
+    #expect(configuration.backend.search == ["/opt/backends"])
+    let again = try Configuration(text: configuration.resolvedText, file: "test.yaml")
+    #expect(again.resolvedText == configuration.resolvedText)
+  }
+
+  @Test("an override beside a bare word keeps the word")
+  func overridesBesideWords() throws {
+    let text = valid.replacingOccurrences(of: "{type: sgd, learning_rate: 0.1}", with: "adam")
+      .replacingOccurrences(of: "units: 10", with: "units: 10, kernel_initializer: random_normal")
+    let configuration = try Configuration(
+      text: text, file: "test.yaml",
+      overrides: [
+        "training.optimizer.beta_1=0.5", "model.layers.1.dense.kernel_initializer.stddev=0.3", "backend.threads=2",
+        "training.loss.label_smoothing=0.1",
+      ])
+    #expect((configuration.training.optimizer as? Adam)?.beta1 == 0.5)
+    #expect(
+      (configuration.model.layers[1] as? Dense)?.kernelInitializer == .randomNormal(mean: 0, standardDeviation: 0.3))
+    #expect(configuration.backend.threads == 2 && configuration.backend.name == "openblas")
+    #expect((configuration.training.loss as? CategoricalCrossentropy)?.labelSmoothing == 0.1)
+  }
+
+  @Test("anchors are read; an empty file, bytes that are no text and a folder are problems with a place")
+  func files() throws {
+    let anchored = valid.replacingOccurrences(of: "- dense: {units: 10", with: "- dense: &last {units: 10")
+    #expect(problems(anchored).isEmpty)
+    #expect(problems("").contains { $0.contains("version is missing") })
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let file = folder.appendingPathComponent("latin.yaml")
+    try Data([0xff, 0xfe, 0x3a, 0xe9]).write(to: file)
+    for path in [file.path, folder.path] {
+      #expect { try Configuration(file: path) } throws: {
+        ($0 as? ConfigurationError)?.problems.first?.message.contains("cannot be read as text") == true
+      }
+    }
   }
 }

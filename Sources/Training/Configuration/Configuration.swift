@@ -48,6 +48,8 @@ public struct Configuration: Sendable {
     /// A backend's word, or the path of its library.
     public var name: String
     public var fallback: [String]
+    /// Folders with libraries of backends, looked into before the usual ones.
+    public var search: [String]
     /// Workers; 0: one a core.
     public var threads: Int
   }
@@ -67,8 +69,15 @@ public struct Configuration: Sendable {
   }
 
   /// Reads a file, with `overrides` such as `training.epochs=2` applied.
-  public init(file: String, overrides: [String] = []) throws {
-    try self.init(text: String(contentsOfFile: file, encoding: .utf8), file: file, overrides: overrides)
+  public init(file: String, overrides: [String] = []) throws(ConfigurationError) {
+    let text: String
+    do {
+      text = try String(contentsOfFile: file, encoding: .utf8)
+    } catch {
+      let reason = "it cannot be read as text in UTF-8 (\(error.localizedDescription))"
+      throw ConfigurationError(problems: [.init(file: file, line: 1, column: 1, message: reason)])
+    }
+    try self.init(text: text, file: file, overrides: overrides)
   }
 
   /// Reads text; `file` is what errors call it. Throws every problem at once.
@@ -82,16 +91,24 @@ public struct Configuration: Sendable {
     }
     for override in overrides { root = Self.apply(override, to: root, problems) }
     let top = SectionReader(root, path: "", problems)
-    let version = top.int("version", nil, in: 1...1)
-    _ = version
-    name = top.text("name", file.split(separator: "/").last.map { String($0.prefix { $0 != "." }) } ?? "run")
+    self.init(
+      reading: top, fallbackName: file.split(separator: "/").last.map { String($0.prefix { $0 != "." }) } ?? "run")
+    top.finish()
+    guard problems.problems.isEmpty else { throw ConfigurationError(problems: problems.problems) }
+    resolvedText = (try? Yams.serialize(node: Node(top.resolved))) ?? ""
+  }
+
+  /// Reads every section; what is wrong is in the reader's list of problems.
+  init(reading top: SectionReader, fallbackName: String) {
+    _ = top.int("version", nil, in: 1...1)
+    name = top.text("name", fallbackName)
     model = Sequential(top.section("model") { section in LayerReader.layers(section) })
     data = top.section("data") { section in DataReader.data(section) }
     training = top.section("training") { section in Self.training(section) }
     backend = top.section("backend", shorthand: "name") { section in
       Backend(
         name: section.text("name", "openblas"), fallback: section.texts("fallback", ["reference"]),
-        threads: section.int("threads", 0, in: 0...1024))
+        search: section.texts("search", []), threads: section.int("threads", 0, in: 0...1024))
     }
     monitor = top.section("monitor") { section in
       Monitor(
@@ -102,9 +119,7 @@ public struct Configuration: Sendable {
         explodingUpdateRatio: section.number("exploding_update_ratio", 1),
         action: section.choice("action", "warn", [("warn", .warn), ("stop", .stop)]))
     }
-    top.finish()
-    guard problems.problems.isEmpty else { throw ConfigurationError(problems: problems.problems) }
-    resolvedText = (try? Yams.serialize(node: Node(top.resolved))) ?? ""
+    resolvedText = ""
   }
 
   private static func training(_ section: SectionReader) -> Training {
@@ -116,18 +131,14 @@ public struct Configuration: Sendable {
       seed: section.int("seed", 1), loss: section.section("loss", shorthand: "type") { LossReader.loss($0) },
       optimizer: optimizer.optimizer, clipping: optimizer.clipping,
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
-      classWeights: section.texts("class_weights", []).compactMap(Double.init),
+      classWeights: section.numbers("class_weights"),
       patience: section.optionalInt("early_stopping_patience"), plateau: plateau(section),
       checkpointSteps: section.optionalInt("checkpoint_steps"),
       keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.text("runs", "runs"))
   }
 
   private static func plateau(_ section: SectionReader) -> ReduceOnPlateau? {
-    guard section.isGiven("reduce_on_plateau") else {
-      _ = section.take("reduce_on_plateau")
-      return nil
-    }
-    return section.section("reduce_on_plateau") {
+    section.optionalSection("reduce_on_plateau") {
       ReduceOnPlateau(
         factor: $0.number("factor", 0.1, in: 0...1), patience: $0.int("patience", 10, in: 1...Int.max),
         minimumDelta: $0.number("min_delta", 1e-4), cooldown: $0.int("cooldown", 0),
@@ -140,12 +151,12 @@ public struct Configuration: Sendable {
     switch error as? YamlError {
     case .duplicatedKeysInMapping(let keys, let context):
       .init(
-        location: "\(file):\(context.mark.line):\(context.mark.column)",
+        file: file, line: context.mark.line, column: context.mark.column,
         message: "\(keys.map { "\($0)" }.joined(separator: ", ")) is given twice")
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      .init(location: "\(file):\(mark.line):\(mark.column)", message: "no valid YAML: \(problem)")
-    default: .init(location: file, message: "no valid YAML: \(error)")
+      .init(file: file, line: mark.line, column: mark.column, message: "no valid YAML: \(problem)")
+    default: .init(file: file, line: 1, column: 1, message: "no valid YAML: \(error)")
     }
   }
 
@@ -163,7 +174,7 @@ public struct Configuration: Sendable {
       problems.add("\(override): the value is no valid YAML", at: nil)
       return root
     }
-    return set(keys[...], to: unmarked(value), in: root, override, problems)
+    return set(keys[...], to: unmarked(value), in: root, below: nil, override, problems)
   }
 
   /// Values from the command line carry no place in the file.
@@ -177,7 +188,8 @@ public struct Configuration: Sendable {
   }
 
   private static func set(
-    _ keys: ArraySlice<String>, to value: Node, in node: Node?, _ override: String, _ problems: ProblemList
+    _ keys: ArraySlice<String>, to value: Node, in node: Node?, below parent: String?, _ override: String,
+    _ problems: ProblemList
   ) -> Node {
     guard let key = keys.first else { return value }
     switch node {
@@ -186,10 +198,10 @@ public struct Configuration: Sendable {
         problems.add("\(override): there is no element \(key) of \(items.count) (they count from 0)", at: nil)
         return .sequence(items)
       }
-      items[index] = set(keys.dropFirst(), to: value, in: items[index], override, problems)
+      items[index] = set(keys.dropFirst(), to: value, in: items[index], below: key, override, problems)
       return .sequence(items)
     case .mapping(var pairs):
-      let inner = set(keys.dropFirst(), to: value, in: pairs[Node(key)], override, problems)
+      let inner = set(keys.dropFirst(), to: value, in: pairs[Node(key)], below: key, override, problems)
       if let index = pairs.firstIndex(where: { $0.key.string == key }) {
         let old = pairs[index].key
         pairs = .init(pairs.map { $0.key == old ? ($0.key, inner) : ($0.key, $0.value) }, .implicit, .any, pairs.mark)
@@ -198,17 +210,12 @@ public struct Configuration: Sendable {
       }
       return .mapping(pairs)
     default:
-      // A bare word (`optimizer: adam`) keeps its meaning when a key below it is set.
-      let short = node?.scalar.map { [(Node(key == "name" ? "" : shorthand(for: $0.string)), Node.scalar($0))] } ?? []
-      let base = Node.mapping(.init(short.filter { $0.0.string != "" }))
-      if keys.count >= 1, node?.scalar != nil, !short.isEmpty {
-        return set(keys, to: value, in: base, override, problems)
+      // A bare word (`optimizer: adam`) keeps its meaning when a key beside it is set.
+      guard let word = node?.scalar, let parent, node?.null == nil else {
+        return .mapping(.init([(Node(key), set(keys.dropFirst(), to: value, in: nil, below: key, override, problems))]))
       }
-      return .mapping(.init([(Node(key), set(keys.dropFirst(), to: value, in: nil, override, problems))]))
+      let long = Node.mapping(.init([(Node(parent == "backend" ? "name" : "type"), Node.scalar(word))]))
+      return set(keys, to: value, in: long, below: parent, override, problems)
     }
-  }
-
-  private static func shorthand(for word: String) -> String {
-    OptimizerReader.names.contains(word) || LossReader.names.contains(word) ? "type" : "name"
   }
 }

@@ -8,7 +8,7 @@ enum DataReader {
 
   private static func source(_ section: SectionReader) -> DatasetSource {
     let words = ["image-folder", "csv"] + NamedDataset.all.map(\.name)
-    return switch section.choice("dataset", nil, words.map { ($0, $0) }) {
+    return switch section.choice("dataset", nil, isSelector: true, words.map { ($0, $0) }) {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))
     case let name: .named(name, path: section.optionalText("path"))
@@ -25,7 +25,7 @@ enum DataReader {
   private static func csv(_ section: SectionReader) -> CSVFile {
     CSVFile(
       path: section.text("path", nil),
-      labels: section.isGiven("label") ? section.texts("label", []) : [section.text("label", nil)],
+      labels: section.texts("label", nil),
       targets: section.choice("targets", "classes", [("classes", .classes), ("values", .values)]),
       testSplit: testSplit(section), hasHeader: section.bool("header", true),
       delimiter: section.choice(

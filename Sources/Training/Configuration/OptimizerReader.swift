@@ -12,7 +12,7 @@ enum OptimizerReader {
   }
 
   static func optimizer(_ section: SectionReader) -> Result {
-    let type = section.choice("type", "rmsprop", names.map { ($0, $0) })
+    let type = section.choice("type", "rmsprop", isSelector: true, names.map { ($0, $0) })
     let rate = learningRate(section, type == "sgd" ? 0.01 : 0.001)
     let decay = section.number("weight_decay", type == "adamw" ? 0.004 : 0)
     let optimizer: any Optimizer =
@@ -60,33 +60,40 @@ enum OptimizerReader {
 
   /// A number, or a schedule: `{type: cosine, initial_learning_rate: 0.1, decay_steps: 1000}`.
   private static func learningRate(_ section: SectionReader, _ fallback: Double) -> Schedule {
-    let isNested = section.isGiven("learning_rate") && section.isMapping("learning_rate")
-    guard isNested else { return .constant(section.number("learning_rate", fallback, in: 0...1e9)) }
-    return section.section("learning_rate") { schedule in
-      let types = ["cosine", "exponential", "step", "one_cycle", "linear_warmup"]
-      switch schedule.choice("type", nil, types.map { ($0, $0) }) {
-      case "exponential":
-        return .exponential(
-          initialLearningRate: schedule.number("initial_learning_rate", nil),
-          decaySteps: schedule.int("decay_steps", nil, in: 1...Int.max),
-          decayRate: schedule.number("decay_rate", nil), staircase: schedule.bool("staircase", false))
-      case "step":
-        return .step(
-          initialLearningRate: schedule.number("initial_learning_rate", nil),
-          factor: schedule.number("factor", 0.1), every: schedule.int("every", nil, in: 1...Int.max))
-      case "one_cycle":
-        return .oneCycle(
-          maximumLearningRate: schedule.number("maximum_learning_rate", nil),
-          totalSteps: schedule.int("total_steps", nil, in: 1...Int.max))
-      case "linear_warmup":
-        return .linearWarmup(
-          steps: schedule.int("steps", nil, in: 1...Int.max), from: schedule.number("from", 0),
-          then: .constant(schedule.number("learning_rate", nil)))
-      default:
-        return .cosine(
-          initialLearningRate: schedule.number("initial_learning_rate", nil),
-          decaySteps: schedule.int("decay_steps", nil, in: 1...Int.max), alpha: schedule.number("alpha", 0))
-      }
+    section.numberOrSection(
+      "learning_rate", fallback, in: 0...1e9, number: { .constant($0) }, section: { schedule($0, after: nil) })
+  }
+
+  /// `first` is what warms up: a warm-up after a warm-up would be none.
+  private static func schedule(_ section: SectionReader, after first: String?) -> Schedule {
+    let types = ["constant", "cosine", "exponential", "step", "one_cycle"] + (first == nil ? ["linear_warmup"] : [])
+    func initial() -> Double { section.number("initial_learning_rate", nil) }
+    switch section.choice("type", nil, isSelector: true, types.map { ($0, $0) }) {
+    case "cosine":
+      return .cosine(
+        initialLearningRate: initial(), decaySteps: section.int("decay_steps", nil, in: 1...Int.max),
+        alpha: section.number("alpha", 0))
+    case "exponential":
+      return .exponential(
+        initialLearningRate: initial(), decaySteps: section.int("decay_steps", nil, in: 1...Int.max),
+        decayRate: section.number("decay_rate", nil), staircase: section.bool("staircase", false))
+    case "step":
+      return .step(
+        initialLearningRate: initial(), factor: section.number("factor", 0.1),
+        every: section.int("every", nil, in: 1...Int.max))
+    case "one_cycle":
+      return .oneCycle(
+        maximumLearningRate: section.number("maximum_learning_rate", nil),
+        totalSteps: section.int("total_steps", nil, in: 1...Int.max),
+        warmupFraction: section.number("warmup_fraction", 0.3, in: 0...1),
+        divisor: section.number("divisor", 25, in: 1e-9...Double.infinity),
+        finalDivisor: section.number("final_divisor", 1e4, in: 1e-9...Double.infinity))
+    case "linear_warmup":
+      return .linearWarmup(
+        steps: section.int("steps", nil, in: 1...Int.max), from: section.number("from", 0),
+        then: section.numberOrSection(
+          "then", 0.001, number: { .constant($0) }, section: { schedule($0, after: "linear_warmup") }))
+    default: return .constant(section.number("learning_rate", nil))
     }
   }
 }
@@ -99,13 +106,15 @@ enum LossReader {
   ]
 
   static func loss(_ section: SectionReader) -> any Loss {
-    switch section.choice("type", "categorical_crossentropy", names.map { ($0, $0) }) {
-    case "sparse_categorical_crossentropy": SparseCategoricalCrossentropy()
-    case "binary_crossentropy": BinaryCrossentropy(labelSmoothing: section.number("label_smoothing", 0, in: 0...1))
-    case "mean_squared_error": MeanSquaredError()
-    case "mean_absolute_error": MeanAbsoluteError()
-    case "huber": Huber(delta: section.number("delta", 1))
-    default: CategoricalCrossentropy(labelSmoothing: section.number("label_smoothing", 0, in: 0...1))
+    func fromLogits() -> Bool { section.bool("from_logits", false) }
+    func smoothing() -> Double { section.number("label_smoothing", 0, in: 0...1) }
+    switch section.choice("type", "categorical_crossentropy", isSelector: true, names.map { ($0, $0) }) {
+    case "sparse_categorical_crossentropy": return SparseCategoricalCrossentropy(fromLogits: fromLogits())
+    case "binary_crossentropy": return BinaryCrossentropy(fromLogits: fromLogits(), labelSmoothing: smoothing())
+    case "mean_squared_error": return MeanSquaredError()
+    case "mean_absolute_error": return MeanAbsoluteError()
+    case "huber": return Huber(delta: section.number("delta", 1, in: 1e-9...Double.infinity))
+    default: return CategoricalCrossentropy(fromLogits: fromLogits(), labelSmoothing: smoothing())
     }
   }
 }

@@ -3,18 +3,19 @@ import Yams
 /// Collects what is wrong while a configuration is read, so that all of it is said at once.
 final class ProblemList {
   let file: String
+  /// Whether nothing is read and the keys say what they take: see `ConfigurationSchema`.
+  let isDescribing: Bool
   var problems: [ConfigurationError.Problem] = []
 
-  init(file: String) { self.file = file }
+  init(file: String, isDescribing: Bool = false) { (self.file, self.isDescribing) = (file, isDescribing) }
 
   func add(_ message: String, at node: Node?) {
-    let location = node?.mark.map { "\(file):\($0.line):\($0.column)" } ?? "command line"
-    problems.append(.init(location: location, message: message))
+    problems.append(.init(file: file, line: node?.mark?.line, column: node?.mark?.column, message: message))
   }
 }
 
-/// Reads the keys of one mapping. What is read is all that may stand there: `finish()` refuses the rest, and the
-/// resolved values, defaults included, are what `config show` prints.
+/// Reads the keys of one mapping. What is read is all that may stand there: `finish()` refuses the rest, the resolved
+/// values, defaults included, are what `config show` prints, and what each key takes is what `config schema` prints.
 final class SectionReader {
   let path: String
   let node: Node?
@@ -22,6 +23,8 @@ final class SectionReader {
   private(set) var resolved: [(Node, Node)] = []
   private var known: [String] = []
   private var entries: [(key: Node, value: Node)] = []
+  /// What was declared, while describing.
+  private(set) var schema = ObjectSchema()
 
   /// `node` is nil where the section is absent: every key then has its default.
   init(_ node: Node?, path: String, _ problems: ProblemList) {
@@ -50,12 +53,18 @@ final class SectionReader {
   }
 
   func isGiven(_ key: String) -> Bool { entries.contains { $0.key.string == key } }
-  func isMapping(_ key: String) -> Bool { entries.contains { $0.key.string == key && $0.value.mapping != nil } }
+  private func isMapping(_ key: String) -> Bool { entries.contains { $0.key.string == key && $0.value.mapping != nil } }
+
+  func describe(_ key: String, isRequired: Bool = false, _ description: @autoclosure () -> SchemaPart) {
+    guard problems.isDescribing else { return }
+    schema.add(key, description(), isRequired: isRequired)
+  }
   func record(_ key: String, _ value: Node) { resolved.append((Node(key), value)) }
 
   // MARK: Scalars
 
   func int(_ key: String, _ fallback: Int?, in range: ClosedRange<Int> = 0...Int.max) -> Int {
+    describe(key, isRequired: fallback == nil, .integer(range, fallback))
     let node = take(key)
     let value = node.flatMap { $0.int } ?? fallback ?? range.lowerBound
     if let node, node.int == nil || !range.contains(value) {
@@ -69,6 +78,7 @@ final class SectionReader {
 
   func optionalInt(_ key: String, in range: ClosedRange<Int> = 1...Int.max) -> Int? {
     guard isGiven(key) else {
+      describe(key, .integer(range, nil))
       known.append(key)
       return nil
     }
@@ -76,13 +86,17 @@ final class SectionReader {
   }
 
   func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double> = 0...Double.infinity) -> Double {
+    describe(key, isRequired: fallback == nil, .number(range, fallback))
     let node = take(key)
     let value = node.flatMap { $0.float } ?? fallback ?? range.lowerBound
     if let node, node.float == nil || !range.contains(value) {
       let limits =
-        range.upperBound == .infinity
-        ? "of at least \(range.lowerBound)" : "between \(range.lowerBound) and \(range.upperBound)"
-      problems.add("\(full(key)) must be a number \(limits), not \(Self.word(for: node))", at: node)
+        switch (range.lowerBound.isFinite, range.upperBound.isFinite) {
+        case (false, false): ""
+        case (_, false): " of at least \(range.lowerBound)"
+        default: " between \(range.lowerBound) and \(range.upperBound)"
+        }
+      problems.add("\(full(key)) must be a number\(limits), not \(Self.word(for: node))", at: node)
       return fallback ?? range.lowerBound
     }
     if node == nil, fallback == nil { missing(key) }
@@ -92,6 +106,7 @@ final class SectionReader {
 
   func optionalNumber(_ key: String, in range: ClosedRange<Double> = 0...Double.infinity) -> Double? {
     guard isGiven(key) else {
+      describe(key, .number(range, nil))
       known.append(key)
       return nil
     }
@@ -99,6 +114,7 @@ final class SectionReader {
   }
 
   func bool(_ key: String, _ fallback: Bool) -> Bool {
+    describe(key, .bool(fallback))
     let node = take(key)
     if let node, node.bool == nil {
       problems.add("\(full(key)) must be true or false, not \(Self.word(for: node))", at: node)
@@ -109,6 +125,11 @@ final class SectionReader {
   }
 
   func text(_ key: String, _ fallback: String?) -> String {
+    describe(key, isRequired: fallback == nil, .text(fallback))
+    return plainText(key, fallback)
+  }
+
+  private func plainText(_ key: String, _ fallback: String?) -> String {
     let node = take(key)
     if let node, node.scalar == nil {
       problems.add("\(full(key)) must be a word, not \(Self.word(for: node))", at: node)
@@ -121,16 +142,19 @@ final class SectionReader {
 
   func optionalText(_ key: String) -> String? {
     guard isGiven(key) else {
+      describe(key, .text(nil))
       known.append(key)
       return nil
     }
     return text(key, nil)
   }
 
-  /// One of a few words; the error names the nearest.
-  func choice<T>(_ key: String, _ fallback: String?, _ choices: [(String, T)]) -> T {
+  /// One of a few words; the error names the nearest. `isSelector` where the word decides which other keys there are.
+  func choice<T>(_ key: String, _ fallback: String?, isSelector: Bool = false, _ choices: [(String, T)]) -> T {
+    describe(key, isRequired: fallback == nil, .choice(choices.map(\.0), fallback))
+    if isSelector { schema.selector = (key, choices.map(\.0)) }
     let node = isGiven(key) ? entries.first { $0.key.string == key }?.value : nil
-    let word = text(key, fallback)
+    let word = plainText(key, fallback)
     if let found = choices.first(where: { $0.0 == word }) { return found.1 }
     if node != nil || fallback != nil {
       problems.add(
@@ -141,6 +165,7 @@ final class SectionReader {
 
   /// One number for both axes, or a list of two.
   func pair(_ key: String, _ fallback: Int?) -> (height: Int, width: Int) {
+    describe(key, isRequired: fallback == nil, .pair(fallback))
     guard let node = take(key) else {
       if fallback == nil { missing(key) }
       let value = fallback ?? 1
@@ -156,8 +181,36 @@ final class SectionReader {
     return (values[0], values[1])
   }
 
-  func texts(_ key: String, _ fallback: [String]) -> [String] {
+  func optionalPair(_ key: String) -> (height: Int, width: Int)? {
+    guard isGiven(key) else {
+      describe(key, .pair(nil))
+      known.append(key)
+      return nil
+    }
+    return pair(key, nil)
+  }
+
+  /// A list of numbers, none of them negative.
+  func numbers(_ key: String) -> [Double] {
+    describe(key, .list(of: .number(0...Double.infinity, nil)))
+    guard let node = take(key) else { return [] }
+    let values = node.sequence.map { $0.compactMap { $0.float } } ?? []
+    guard values.count == node.sequence?.count, values.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+      problems.add("\(full(key)) must be a list of numbers of at least 0, such as [1, 0.5]", at: node)
+      return []
+    }
+    record(key, node)
+    return values
+  }
+
+  /// A list of words, or one word.
+  func texts(_ key: String, _ fallback: [String]?) -> [String] {
+    describe(key, isRequired: fallback == nil, .any([.text(nil), .list(of: .text(nil))]))
     guard let node = take(key) else {
+      guard let fallback else {
+        missing(key)
+        return []
+      }
       record(key, Node(fallback.map { Node($0) }))
       return fallback
     }
@@ -170,6 +223,14 @@ final class SectionReader {
 
   /// Reads a nested mapping with `read`; a bare word is short for `{<shorthand>: word}`.
   func section<T>(_ key: String, shorthand: String? = nil, _ read: (SectionReader) -> T) -> T {
+    if problems.isDescribing {
+      let (value, nested) = Self.describing(path: full(key), problems, read)
+      let words = nested.selector.map { SchemaPart.choice($0.words, nil) } ?? .text(nil)
+      describe(
+        key, isRequired: shorthand == nil && !nested.required.isEmpty,
+        shorthand == nil ? .object(nested) : .any([words, .object(nested)]))
+      return value
+    }
     var node = take(key)
     if let shorthand, let given = node, let scalar = given.scalar {
       node = .mapping(.init([(Node(shorthand), Node.scalar(scalar))], .implicit, .any, scalar.mark))
@@ -177,8 +238,55 @@ final class SectionReader {
     let reader = SectionReader(node, path: full(key), problems)
     let value = read(reader)
     reader.finish()
-    record(key, Node(reader.resolved))
+    // A word that needs nothing beside it stays a word.
+    if let shorthand, reader.resolved.count == 1, reader.resolved[0].0.string == shorthand {
+      record(key, reader.resolved[0].1)
+    } else {
+      record(key, Node(reader.resolved))
+    }
     return value
+  }
+
+  /// A nested mapping that may be absent.
+  func optionalSection<T>(_ key: String, _ read: (SectionReader) -> T) -> T? {
+    if problems.isDescribing {
+      describe(key, .object(Self.describing(path: full(key), problems, read).schema))
+      return nil
+    }
+    guard isGiven(key) else {
+      known.append(key)
+      return nil
+    }
+    return section(key, read)
+  }
+
+  /// A number, or a nested mapping.
+  func numberOrSection<T>(
+    _ key: String, _ fallback: Double, in range: ClosedRange<Double> = 0...Double.infinity,
+    number make: (Double) -> T, section read: (SectionReader) -> T
+  ) -> T {
+    if problems.isDescribing {
+      let nested = Self.describing(path: full(key), problems, read).schema
+      describe(key, .any([.number(range, fallback), .object(nested)]))
+      return make(fallback)
+    }
+    return isMapping(key) ? section(key, read) : make(number(key, fallback, in: range))
+  }
+
+  /// What `read` declares: with its defaults, and with every word of its selector.
+  static func describing<T>(
+    path: String, _ problems: ProblemList, _ read: (SectionReader) -> T
+  ) -> (value: T, schema: ObjectSchema) {
+    let reader = SectionReader(nil, path: path, problems)
+    let value = read(reader)
+    var schema = reader.schema
+    guard let selector = schema.selector else { return (value, schema) }
+    for word in selector.words {
+      let other = SectionReader(Node([(Node(selector.key), Node(word))]), path: path, problems)
+      _ = read(other)
+      schema.merge(other.schema)
+    }
+    return (value, schema)
   }
 
   private func missing(_ key: String) {
@@ -190,7 +298,9 @@ final class SectionReader {
     for (key, _) in entries {
       let word = key.string ?? ""
       guard !known.contains(word) else { continue }
-      if let ours = Suggestion.foreign[word] {
+      if let ours = Suggestion.foreign[word], ours.word.hasPrefix("nothing: ") {
+        problems.add("\(full(word)) is not a key here; leave it out, \(ours.word.dropFirst(9))", at: key)
+      } else if let ours = Suggestion.foreign[word] {
         problems.add("\(full(word)) is not a key here: it is called \(ours.word) (\(ours.origin)'s \(word))", at: key)
       } else {
         problems.add("\(full(word)) is not a key here\(Suggestion.words(for: word, among: known))", at: key)

@@ -1,0 +1,100 @@
+import Foundation
+
+/// What a key takes, as JSON Schema says it.
+struct SchemaPart {
+  var json: [String: Any]
+
+  static func integer(_ range: ClosedRange<Int>, _ fallback: Int?) -> SchemaPart {
+    var json: [String: Any] = ["type": "integer", "minimum": range.lowerBound]
+    if range.upperBound != .max { json["maximum"] = range.upperBound }
+    json["default"] = fallback
+    return SchemaPart(json: json)
+  }
+
+  static func number(_ range: ClosedRange<Double>, _ fallback: Double?) -> SchemaPart {
+    var json: [String: Any] = ["type": "number"]
+    if range.lowerBound.isFinite { json["minimum"] = range.lowerBound }
+    if range.upperBound.isFinite { json["maximum"] = range.upperBound }
+    json["default"] = fallback
+    return SchemaPart(json: json)
+  }
+
+  static func bool(_ fallback: Bool) -> SchemaPart { SchemaPart(json: ["type": "boolean", "default": fallback]) }
+
+  static func text(_ fallback: String?) -> SchemaPart {
+    var json: [String: Any] = ["type": "string"]
+    json["default"] = fallback
+    return SchemaPart(json: json)
+  }
+
+  /// YAML reads some words as numbers, which then are as good as the words.
+  static func choice(_ words: [String], _ fallback: String?) -> SchemaPart {
+    func value(_ word: String) -> Any { Int(word).map { $0 as Any } ?? word }
+    var json: [String: Any] = ["enum": words.map(value)]
+    json["default"] = fallback.map(value)
+    return SchemaPart(json: json)
+  }
+
+  static func pair(_ fallback: Int?) -> SchemaPart {
+    let one: [String: Any] = ["type": "integer", "minimum": 1]
+    var json: [String: Any] = ["anyOf": [one, ["type": "array", "items": one, "minItems": 2, "maxItems": 2]]]
+    json["default"] = fallback
+    return SchemaPart(json: json)
+  }
+
+  static func list(of part: SchemaPart) -> SchemaPart { SchemaPart(json: ["type": "array", "items": part.json]) }
+  static func any(_ parts: [SchemaPart]) -> SchemaPart { SchemaPart(json: ["anyOf": parts.map(\.json)]) }
+  static func object(_ schema: ObjectSchema) -> SchemaPart { SchemaPart(json: schema.json) }
+
+  /// Either; a default that not both have is none.
+  fileprivate func merged(with other: SchemaPart) -> SchemaPart {
+    func isSame(_ a: [String: Any], _ b: [String: Any]) -> Bool { NSDictionary(dictionary: a).isEqual(to: b) }
+    if isSame(json, other.json) { return self }
+    var (mine, its) = (json, other.json)
+    mine["default"] = nil
+    its["default"] = nil
+    return isSame(mine, its) ? SchemaPart(json: mine) : .any([self, other])
+  }
+}
+
+/// The keys of a mapping and what each takes.
+struct ObjectSchema {
+  private(set) var properties: [String: SchemaPart] = [:]
+  private(set) var required: Set<String> = []
+  /// The key whose word decides which other keys there are.
+  var selector: (key: String, words: [String])?
+
+  mutating func add(_ key: String, _ part: SchemaPart, isRequired: Bool) {
+    properties[key] = part
+    if isRequired { required.insert(key) }
+  }
+
+  /// The keys of both; required are those that both require.
+  mutating func merge(_ other: ObjectSchema) {
+    properties.merge(other.properties) { $0.merged(with: $1) }
+    required.formIntersection(other.required)
+  }
+
+  var json: [String: Any] {
+    var json: [String: Any] = [
+      "type": "object", "properties": properties.mapValues(\.json), "additionalProperties": false,
+    ]
+    if !required.isEmpty { json["required"] = required.sorted() }
+    return json
+  }
+}
+
+extension Configuration {
+  /// The JSON Schema (draft 2020-12) of configurations, made by the code that reads them.
+  public static var schema: String {
+    let (_, described) = SectionReader.describing(path: "", ProblemList(file: "", isDescribing: true)) { top in
+      Configuration(reading: top, fallbackName: "run")
+    }
+    var json = described.json
+    json["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    json["title"] = "Switchback configuration"
+    let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let data = (try? JSONSerialization.data(withJSONObject: json, options: options)) ?? Foundation.Data()
+    return String(decoding: data, as: UTF8.self) + "\n"
+  }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import SwitchbackTraining
+import Testing
+import Yams
+
+/// As much of JSON Schema as ours uses: where `value` does not fit `schema`, or nil.
+private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -> String? {
+  if let options = schema["anyOf"] as? [[String: Any]] {
+    return options.contains { fault(value, $0, path) == nil } ? nil : "\(path) fits no alternative"
+  }
+  if let words = schema["enum"] as? [Any] {
+    return words.contains { "\($0)" == "\(value)" } ? nil : "\(path) is none of the words"
+  }
+  switch schema["type"] as? String {
+  case "null": return value is NSNull ? nil : "\(path) is not null"
+  case "string": return value is String ? nil : "\(path) is no string"
+  case "boolean": return value is Bool ? nil : "\(path) is no boolean"
+  case "integer", "number":
+    let number = (value as? Int).map(Double.init) ?? (value as? Double)
+    guard let number, !(value is Bool), schema["type"] as? String == "number" || value is Int else {
+      return "\(path) is no \(schema["type"] ?? "")"
+    }
+    let (low, high) = ((schema["minimum"] as? NSNumber)?.doubleValue, (schema["maximum"] as? NSNumber)?.doubleValue)
+    return number < low ?? -.infinity || number > high ?? .infinity ? "\(path) is out of range" : nil
+  case "array":
+    guard let items = value as? [Any] else { return "\(path) is no list" }
+    if items.count < schema["minItems"] as? Int ?? 0 || items.count > schema["maxItems"] as? Int ?? .max {
+      return "\(path) has \(items.count) items"
+    }
+    let part = schema["items"] as? [String: Any] ?? [:]
+    return items.enumerated().lazy.compactMap { fault($0.element, part, "\(path)[\($0.offset)]") }.first
+  case "object":
+    guard let object = value as? [String: Any] else { return "\(path) is no mapping" }
+    let properties = schema["properties"] as? [String: [String: Any]] ?? [:]
+    if object.count < schema["minProperties"] as? Int ?? 0 || object.count > schema["maxProperties"] as? Int ?? .max {
+      return "\(path) has \(object.count) keys"
+    }
+    for key in schema["required"] as? [String] ?? [] where object[key] == nil { return "\(path).\(key) is missing" }
+    for (key, part) in object.sorted(by: { $0.key < $1.key }) {
+      guard let known = properties[key] else { return "\(path).\(key) is unknown" }
+      if let found = fault(part, known, "\(path).\(key)") { return found }
+    }
+    return nil
+  default: return schema.isEmpty ? nil : "\(path): the schema says \(schema)"
+  }
+}
+
+@Suite struct SchemaTests {
+  private func schema() throws -> [String: Any] {
+    let json = try JSONSerialization.jsonObject(with: Data(Configuration.schema.utf8))
+    return try #require(json as? [String: Any])
+  }
+
+  private func check(_ text: String) throws -> String? { fault(try #require(try Yams.load(yaml: text)), try schema()) }
+
+  private func shipped() throws -> [String] {
+    let folder = root + "/configs/"
+    return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+      .map { try String(contentsOfFile: folder + $0, encoding: .utf8) }
+  }
+
+  @Test("every shipped configuration, and its resolved form, fits the schema")
+  func fits() throws {
+    let texts = try shipped()
+    #expect(texts.count >= 6)
+    for text in texts {
+      #expect(try check(text) == nil)
+      #expect(try check(Configuration(text: text, file: "shipped.yaml").resolvedText) == nil)
+    }
+  }
+
+  @Test(
+    "what the reader refuses, the schema refuses",
+    arguments: [
+      ("epochs: 1", "epoch: 1"), ("epochs: 1", "epochs: one"), ("epochs: 1", "epochs: 0"),
+      ("units: 64", "units: -64"), ("units: 64", "unit: 64"), ("activation: relu", "activation: rellu"),
+      ("type: sgd", "type: sgdd"), ("- flatten", "- flaten"), ("version: 1", "version: 2"),
+      ("dataset: mnist", "dataset: cats"), ("he_normal", "{type: random_normal, stdev: 1}"), ("version: 1\n", ""),
+    ])
+  func refuses(old: String, new: String) throws {
+    let text = try String(contentsOfFile: root + "/configs/deep-relu-he.yaml", encoding: .utf8)
+    #expect(text.contains(old))
+    let wrong = text.replacingOccurrences(of: old, with: new)
+    #expect(try check(text) == nil)
+    #expect(try check(wrong) != nil)
+    #expect(throws: ConfigurationError.self) { try Configuration(text: wrong, file: "wrong.yaml") }
+  }
+
+  @Test("keys of every data set, optimizer, schedule, loss and layer are there, with defaults and ranges")
+  func complete() throws {
+    let text = Configuration.schema
+    for key in [
+      "image_size", "delimiter", "centered", "nesterov", "initial_accumulator_value", "beta_2", "decay_rate",
+      "warmup_fraction", "then", "delta", "label_smoothing", "dilation_rate", "negative_slope", "stddev", "gain",
+      "reduce_on_plateau", "keep_checkpoints", "probe_interval", "search",
+    ] { #expect(text.contains("\"\(key)\" : "), "\(key)") }
+    let training = (try schema()["properties"] as? [String: [String: Any]])?["training"]?["properties"]
+    let size = (training as? [String: [String: Any]])?["batch_size"]
+    #expect(size?["default"] as? Int == 32 && size?["minimum"] as? Int == 1 && size?["maximum"] as? Int == 1 << 20)
+  }
+}
