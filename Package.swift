@@ -92,7 +92,8 @@ let package = Package(
     tests(
       "Training",
       [
-        "SwitchbackTraining", "SwitchbackReference", "SwitchbackOpenBLAS", "SwitchbackAllocationCount",
+        "SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS",
+        "SwitchbackAllocationCount",
         .product(name: "Yams", package: "Yams"),
       ],
       exclude: ["Golden", "Snapshots"]),

@@ -45,6 +45,14 @@ private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -
   }
 }
 
+/// How often an alternative stands twice: keys that several words of a selector have in common are to be merged.
+private func repeatedAlternatives(_ value: Any) -> Int {
+  if let items = value as? [Any] { return items.reduce(0) { $0 + repeatedAlternatives($1) } }
+  guard let object = value as? [String: Any] else { return 0 }
+  let texts = (object["anyOf"] as? [[String: Any]])?.map { "\($0.sorted { $0.key < $1.key })" } ?? []
+  return object.values.reduce(texts.count - Set(texts).count) { $0 + repeatedAlternatives($1) }
+}
+
 @Suite struct SchemaTests {
   private func schema() throws -> [String: Any] {
     let json = try JSONSerialization.jsonObject(with: Data(Configuration.schema.utf8))
@@ -94,6 +102,7 @@ private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -
       "warmup_fraction", "then", "delta", "label_smoothing", "dilation_rate", "negative_slope", "stddev", "gain",
       "reduce_on_plateau", "keep_checkpoints", "probe_interval", "search",
     ] { #expect(text.contains("\"\(key)\" : "), "\(key)") }
+    #expect(repeatedAlternatives(try schema()) == 0)
     let training = (try schema()["properties"] as? [String: [String: Any]])?["training"]?["properties"]
     let size = (training as? [String: [String: Any]])?["batch_size"]
     #expect(size?["default"] as? Int == 32 && size?["minimum"] as? Int == 1 && size?["maximum"] as? Int == 1 << 20)

@@ -46,14 +46,16 @@ struct SchemaPart {
   static func any(_ parts: [SchemaPart]) -> SchemaPart { SchemaPart(json: ["anyOf": parts.map(\.json)]) }
   static func object(_ schema: ObjectSchema) -> SchemaPart { SchemaPart(json: schema.json) }
 
+  /// Equal texts mean equal parts.
+  private var text: Data? { try? JSONSerialization.data(withJSONObject: json, options: .sortedKeys) }
+
   /// Either; a default that not both have is none.
   fileprivate func merged(with other: SchemaPart) -> SchemaPart {
-    func isSame(_ a: [String: Any], _ b: [String: Any]) -> Bool { NSDictionary(dictionary: a).isEqual(to: b) }
-    if isSame(json, other.json) { return self }
-    var (mine, its) = (json, other.json)
-    mine["default"] = nil
-    its["default"] = nil
-    return isSame(mine, its) ? SchemaPart(json: mine) : .any([self, other])
+    if text == other.text { return self }
+    var (mine, its) = (self, other)
+    mine.json["default"] = nil
+    its.json["default"] = nil
+    return mine.text == its.text ? mine : .any([self, other])
   }
 }
 
