@@ -67,7 +67,9 @@ let package = Package(
       name: "Switchback", dependencies: ["SwitchbackTraining", "SwitchbackReference"], path: "Sources/Switchback"),
     .executableTarget(
       name: "SwitchbackCommandLine",
-      dependencies: ["Switchback", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Switchback", "SwitchbackConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Sources/CommandLine"),
 
     // MARK: Backends
@@ -83,7 +85,7 @@ let package = Package(
     module("OpenBLASPlugin", at: "Backends/OpenBLAS/Plugin", ["SwitchbackOpenBLAS"]),
 
     // MARK: Tests
-    tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference"]),
+    tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
     .target(name: "TestFiles", dependencies: ["SwitchbackDatasets"], path: "Tests/TestFiles"),

@@ -114,7 +114,7 @@ static sb_status run(sb_device *device, sb_executable *executable, const sb_run 
     const float *a = run->views[s->a].host;
     float *y = run->views[s->y].host;
     if (s->kind == RELU) {
-      for (int64_t e = 0; e < s->rows; e++) y[e] = a[e] > 0 ? a[e] : 0;
+      for (int64_t e = 0; e < s->rows; e++) y[e] = a[e] <= 0 ? 0 : a[e]; /* NaN stays NaN */
     } else {
       const float *b = run->views[s->b].host;
       for (int64_t r = 0; r < s->rows; r++) {

@@ -14,12 +14,13 @@ struct SwitchbackCommand: ParsableCommand {
         switchback train configs/deep-sigmoid-mlp.yaml      (what a vanishing gradient looks like)
         switchback predict runs/latest --index 7            (the image as text, and the five likeliest classes)
         switchback backends                                 (what this machine can compute with)
+        switchback conformance --backend openblas --quick   (whether a backend computes rightly)
       """,
     version: "0.1.0",
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ReportCommand.self, CheckpointCommand.self,
       InspectCommand.self,
-      BackendsCommand.self, DataCommand.self, ConfigCommand.self,
+      BackendsCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self, ConfigCommand.self,
     ])
 }
 

@@ -42,7 +42,15 @@ public struct BackendComparison: Sendable {
   package static func error(_ found: [Double], _ truth: [Double], _ bound: ErrorBound, _ operands: [[Double]]) -> Double
   {
     guard found.count == truth.count else { return .infinity }
-    let scale = max(operands.lazy.joined().reduce(0) { max($0, abs($1)) }, truth.reduce(0) { max($0, abs($1)) }, 1e-30)
+    var (found, truth) = (found, truth)
+    // What is infinite or not a number is right or wrong, and then measures nothing.
+    for e in truth.indices where !truth[e].isFinite || !found[e].isFinite {
+      let expected = Double(Float(truth[e]))
+      guard expected == found[e] || (expected.isNaN && found[e].isNaN) else { return .infinity }
+      (found[e], truth[e]) = (0, 0)
+    }
+    let numbers = operands.lazy.joined().filter(\.isFinite)
+    let scale = max(numbers.reduce(0) { max($0, abs($1)) }, truth.reduce(0) { max($0, abs($1)) }, 1e-30)
     switch bound {
     case .exact:
       return zip(found, truth).allSatisfy { $0 == $1 || $0 == Double(Float($1)) || ($0.isNaN && $1.isNaN) }

@@ -11,15 +11,7 @@ public struct ProgramEvaluation {
   public init(_ program: Program, _ values: [String: [Double]], on chain: BackendChain) throws {
     let states = StateStore()
     let executor = try ProgramExecutor(program, on: chain, states: states)
-    for (name, numbers) in values {
-      guard let id = program.value(named: name) else { continue }
-      let type = program.values[id].type.elementType
-      if program.values[id].role == .state {
-        try states.withBytes(of: name) { Self.store(numbers, type, $0) }
-      } else {
-        try executor.withInput(name) { Self.store(numbers, type, $0) }
-      }
-    }
+    try executor.fill(values)
     try executor.run()
     var outputs: [String: [Double]] = [:]
     for output in program.outputs {

@@ -33,6 +33,10 @@ public struct Program: Hashable, Sendable {
     public var role: Role
     /// How the outside calls it (`images`, `layers.0.conv2d/kernel`); empty for temporaries.
     public var name: String
+
+    package init(type: TensorType, role: Role, name: String) {
+      (self.type, self.role, self.name) = (type, role, name)
+    }
   }
 
   public struct Call: Hashable, Sendable {
@@ -75,6 +79,8 @@ public struct Program: Hashable, Sendable {
   public struct Output: Hashable, Sendable {
     public var name: String
     public var value: Int
+
+    package init(name: String, value: Int) { (self.name, self.value) = (name, value) }
   }
 
   public var name: String

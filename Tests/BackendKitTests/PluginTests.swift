@@ -4,35 +4,8 @@ import SwitchbackBackendKit
 import SwitchbackExecution
 import SwitchbackPrograms
 import SwitchbackReference
+import TestFiles
 import Testing
-
-/// The root of the package.
-private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent().path
-
-/// Compiles a C file against the header alone, in a folder of its own.
-private func compile(_ source: String, replacing changes: [(String, String)] = []) throws -> String {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("plugin-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  var text = try String(contentsOfFile: root + "/" + source, encoding: .utf8)
-  for (old, new) in changes {
-    try #require(text.contains(old))
-    text = text.replacingOccurrences(of: old, with: new)
-  }
-  let file = folder.appendingPathComponent("plugin.c")
-  try text.write(to: file, atomically: true, encoding: .utf8)
-  let library = folder.appendingPathComponent("libSwitchbackplugin.so").path
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = [
-    "cc", "-std=c11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-I", root + "/Sources/SwitchbackABI/include",
-    file.path, "-o", library,
-  ]
-  try process.run()
-  process.waitUntilExit()
-  try #require(process.terminationStatus == 0)
-  return library
-}
 
 private func open(_ library: String) throws -> any ComputeDevice {
   try LoadedBackend(file: library).open(device: 0, options: [:], host: try HostServices(workers: 1))
@@ -44,7 +17,7 @@ private let template = "Backends/Template/template_backend.c"
   @Test("a plugin of one C file runs its two operations in a training step, and the rest falls back visibly")
   func fallback() throws {
     let host = try HostServices(workers: 1)
-    let plugin = try LoadedBackend(file: try compile(template))
+    let plugin = try LoadedBackend(file: try compilePlugin(template))
     let chain = BackendChain(
       [
         .init(name: "template", device: try plugin.open(device: 0, options: [:], host: host)),
@@ -85,10 +58,10 @@ private let template = "Backends/Template/template_backend.c"
 
   @Test("a backend that accepts what it cannot know is refused")
   func acceptsUnknown() throws {
-    let library = try compile(template, replacing: [("return \"not implemented by the template\";", "return 0;")])
+    let library = try compilePlugin(template, replacing: [("return \"not implemented by the template\";", "return 0;")])
     let error = #expect(throws: BackendError.self) { try open(library) }
     #expect(error?.message.contains("an operation that does not exist") == true)
-    let careless = try compile(
+    let careless = try compilePlugin(
       template, replacing: [("if (!sb_attributes_known(operation, known, 2) || !function)", "if (!function)")])
     let second = #expect(throws: BackendError.self) { try open(careless) }
     #expect(second?.message.contains("that does not exist") == true)
@@ -104,14 +77,14 @@ private let template = "Backends/Template/template_backend.c"
       ("return &table;", "return 0;", "does not work with version"),
     ])
   func badTable(old: String, new: String, words: String) throws {
-    let library = try compile(template, replacing: [(old, new)])
+    let library = try compilePlugin(template, replacing: [(old, new)])
     let error = #expect(throws: BackendError.self) { try LoadedBackend(file: library) }
     #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
   }
 
   @Test("a table cut after its required functions loads: what it lacks reads as null")
   func shortTable() throws {
-    let library = try compile(
+    let library = try compilePlugin(
       template,
       replacing: [
         (".struct_size = sizeof(sb_backend)", ".struct_size = offsetof(sb_backend, wait)"),
@@ -123,16 +96,16 @@ private let template = "Backends/Template/template_backend.c"
   @Test("a file that is no library, and one that is no backend, are said to be so")
   func noBackend() throws {
     #expect(throws: BackendError.self) { try LoadedBackend(file: root + "/Package.swift") }
-    let library = try compile(template, replacing: [("const sb_backend *SB_ENTRY(", "const sb_backend *other(")])
+    let library = try compilePlugin(template, replacing: [("const sb_backend *SB_ENTRY(", "const sb_backend *other(")])
     let error = #expect(throws: BackendError.self) { try LoadedBackend(file: library) }
     #expect(error?.message.contains(SB_ENTRY_NAME) == true)
   }
 
   @Test("a device list without an end, and a verdict that means nothing, do not hang or mislead the host")
   func endless() throws {
-    let library = try compile(template, replacing: [("if (index > 0) return SB_END;", "")])
+    let library = try compilePlugin(template, replacing: [("if (index > 0) return SB_END;", "")])
     #expect(try LoadedBackend(file: library).devices().count == 64)
-    let odd = try compile(template, replacing: [("why ? SB_DECLINE : SB_ACCEPT", "why ? SB_DECLINE : 77")])
+    let odd = try compilePlugin(template, replacing: [("why ? SB_DECLINE : SB_ACCEPT", "why ? SB_DECLINE : 77")])
     let error = #expect(throws: BackendError.self) {
       let device = try open(odd)
       _ = try device.query(Segment(try OperationSample(Unary(.relu), [.float32([2])]).program()))

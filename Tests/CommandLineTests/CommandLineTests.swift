@@ -3,7 +3,7 @@ import TestFiles
 import Testing
 
 /// A folder with a tiny MNIST of its own.
-private func dataFolder(damaging file: String? = nil) throws -> String {
+func dataFolder(damaging file: String? = nil) throws -> String {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("data-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   for part in ["train", "t10k"] {

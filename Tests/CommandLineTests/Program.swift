@@ -15,6 +15,8 @@ func switchback(_ arguments: String..., environment: [String: String] = [:]) thr
   try run(binary, arguments, environment)
 }
 
+func switchback(_ arguments: [String]) throws -> Outcome { try run(binary, arguments, [:]) }
+
 /// A line for `sh`, which can set limits first.
 func shell(_ line: String) throws -> Outcome { try run("/bin/sh", ["-c", line], [:]) }
 

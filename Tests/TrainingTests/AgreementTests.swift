@@ -31,48 +31,16 @@ func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Float] {
   func lockstep(seed: Int) throws {
     let data = try NamedDataset.named("mnist").load(given: mnistFolder).train
     let configuration = try configuration("mnist-cnn", ["training.seed=\(seed)"])
-    let (reference, program) = try trainingExecutor(configuration, on: try chain(ReferenceBackend()))
-    let (openBLAS, _) = try trainingExecutor(configuration, on: try chain(OpenBLASBackend()))
-    for state in program.states {
-      let values = state.values(seed: Int64(seed))
-      try reference.states.withBytes(of: state.name) { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }
-    }
+    let comparison = try StepComparison(
+      configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64, seed: seed,
+      on: try chain(ReferenceBackend()), and: try chain(OpenBLASBackend()))
     let steps = runsLongTests ? 50 : 25
     let order = BatchOrder(count: data.count, batchSize: 64, seed: Int64(seed), epoch: 1)
-    var goodSteps = 0
-    var errors: [Double] = []
-    for index in 0..<steps {
-      for name in reference.states.states.keys {
-        let bytes = try reference.states.withBytes(of: name) { Array($0) }
-        try openBLAS.states.withBytes(of: name) { $0.copyBytes(from: bytes) }
-      }
-      for executor in [reference, openBLAS] {
-        try executor.withInput("images") { images in
-          try executor.withInput("labels") { labels in
-            try data.gather(
-              order.batch(index), samples: images.bindMemory(to: Float.self).baseAddress!,
-              targets: labels.baseAddress!)
-          }
-        }
-        try executor.withInput("learningRate") { $0.storeBytes(of: 0.001, as: Float.self) }
-        try executor.run()
-      }
-      let (a, b) = (try floats(reference, "loss")[0], try floats(openBLAS, "loss")[0])
-      #expect(abs(a - b) <= 1e-5 * abs(a), "step \(index): losses \(a) and \(b)")
-      var worst = 0.0
-      for parameter in program.parameters {
-        let truth = try floats(reference, "gradient/" + parameter.name)
-        let found = try floats(openBLAS, "gradient/" + parameter.name)
-        let difference = zip(truth, found).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
-        let norm = truth.reduce(0.0) { $0 + Double($1) * Double($1) }
-        worst = max(worst, (difference / max(norm, 1e-30)).squareRoot())
-      }
-      errors.append(worst)
-      #expect(worst <= 1e-2, "step \(index)")
-      if worst <= 1e-4 { goodSteps += 1 }
-    }
-    #expect(goodSteps * 50 >= 46 * steps)
-    #expect(errors.sorted()[steps / 2] <= 1e-5)
+    let rows = try (0..<steps).map { try comparison.advance(data, order.batch($0)) }
+    #expect(rows.allSatisfy { $0.lossDifference <= 1e-5 && $0.gradientDifference <= 1e-2 }, "\(rows)")
+    #expect(rows.filter { $0.gradientDifference <= 1e-4 }.count * 50 >= 46 * steps, "\(rows)")
+    #expect(rows.map(\.gradientDifference).sorted()[steps / 2] <= 1e-5)
+    #expect(rows[0].losses[0] > rows[steps - 1].losses[0])
   }
 
   @Test("free-running on the MLP: 50 losses to 1e-5")

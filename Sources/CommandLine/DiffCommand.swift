@@ -1,0 +1,132 @@
+import ArgumentParser
+import Foundation
+import Switchback
+import SwitchbackConformance
+
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Runs the same training steps on two backends and names the first operation that is wrong.",
+    discussion: """
+      Each step starts on both from the first backend's weights. Then every operation of the first step is judged by
+      itself against the Float64 reference, and inside its segment against itself alone. Examples:
+
+        switchback diff configs/mnist-cnn.yaml --backends reference,openblas
+        switchback diff configs/mnist-cnn.yaml --backends openblas,./libSwitchbackyours.so --steps 50
+
+      Ends with 1 where an operation is wrong, or losses part by more than 1e-5 or gradients by more than 1e-2.
+      """)
+
+  @OptionGroup var experiment: ExperimentOptions
+
+  @Option(help: "Two backends, with a comma between.")
+  var backends: String
+
+  @Option(help: "Training steps to compare.")
+  var steps = 10
+
+  @Option(help: "The file for the program of the first wrong operation.")
+  var replay = "diff.program"
+
+  @Flag(help: "JSON Lines on standard output: a step each, then the faults.")
+  var json = false
+
+  private struct Fault: Encodable {
+    var backend: String
+    var operation: String
+    var form: String
+    var error: Double
+    var message: String
+  }
+
+  func run() throws {
+    try reportingErrors {
+      let names = backends.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+      guard names.count == 2, steps > 0 else {
+        throw fail("--backends takes two names, such as reference,openblas, and --steps at least 1", ExitCode(64))
+      }
+      let configuration = try experiment.configuration()
+      let data = try configuration.data.source.open()
+      let host = try makeHost(threads: configuration.backend.threads)
+      let registry = makeRegistry(configuration.backend.search)
+      // What one of them declines runs on the reference, whose numbers are those it is compared with.
+      let chains = try names.map { name in
+        try BackendChain(name == "reference" ? [name] : [name, "reference"], registry: registry, host: host)
+      }
+      let (train, settings) = (data.train, configuration.training)
+      let comparison = try StepComparison(
+        configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
+        batchSize: settings.batchSize, seed: settings.seed, on: chains[0], and: chains[1])
+      let order = BatchOrder(
+        count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: 1, dropsLast: true)
+      guard order.batchCount > 0 else {
+        throw fail("there is no whole batch of \(settings.batchSize)", ExitStatus.badData)
+      }
+      let (program, values) = try comparison.operands(train, order.batch(0))
+      var rows: [StepComparison.Row] = []
+      for index in 0..<steps {
+        let row = try comparison.advance(train, order.batch(index % order.batchCount))
+        rows.append(row)
+        if json { Terminal.write(Terminal.json(row)) }
+      }
+      let faults = try self.faults(program, values, names.filter { $0 != "reference" }, registry, host)
+      let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
+      try say(rows, faults, names)
+      if isApart || !faults.isEmpty { throw ExitStatus.failure }
+    }
+  }
+
+  /// Every operation of the program on each of the backends against the reference.
+  private func faults(
+    _ program: Program, _ values: [String: [Double]], _ names: [String], _ registry: BackendRegistry,
+    _ host: HostServices
+  ) throws -> [CallFault] {
+    let reference = try BackendChain(["reference"], registry: registry, host: host)
+    return try names.flatMap { name in
+      let candidate = try BackendChain([name], registry: registry, host: host)
+      let lockstep = try Lockstep(program, values, on: candidate, reference: reference)
+      if !json {
+        Terminal.write(
+          "\(name): \(lockstep.checkedCount) operations checked, \(lockstep.declined.count) declined, "
+            + "\(lockstep.faults.count) wrong, worst error \(String(format: "%.3f", lockstep.worst)) of its bound")
+      }
+      return lockstep.faults
+    }
+  }
+
+  private func say(_ rows: [StepComparison.Row], _ faults: [CallFault], _ names: [String]) throws {
+    if json {
+      for fault in faults {
+        Terminal.write(
+          Terminal.json(
+            Fault(
+              backend: fault.backend, operation: fault.label, form: fault.form.rawValue, error: fault.error,
+              message: "\(fault)")))
+      }
+    } else {
+      let gradients = rows.map(\.gradientDifference).sorted()
+      let worst = rows.max { $0.gradientDifference < $1.gradientDifference }
+      Terminal.write(
+        "\(rows.count) steps of \(names[0]) and \(names[1]), each from the same weights: losses apart by at most "
+          + "\(rows.map(\.lossDifference).max()?.shortText ?? "") (relative)")
+      Terminal.write(
+        "gradients apart (relative L2): median \(gradients[gradients.count / 2].shortText), at most "
+          + "\(gradients.last?.shortText ?? "") (\(worst?.parameter ?? "") in step \(worst?.step ?? 0)), "
+          + "up to 1e-4 in \(gradients.filter { $0 <= 1e-4 }.count) of \(rows.count) steps")
+    }
+    guard let first = faults.first else { return }
+    Terminal.write("first wrong operation: \(first)", to: json ? .standardError : .standardOutput)
+    do {
+      try Data("\(first.replay)".utf8).write(to: URL(fileURLWithPath: replay), options: .atomic)
+    } catch {
+      throw fail("\(replay) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
+    }
+    Terminal.write(
+      "again: switchback conformance --backend \(first.backend) --program \(replay)",
+      to: json ? .standardError : .standardOutput)
+  }
+}
+
+extension Double {
+  fileprivate var shortText: String { String(format: "%.1e", self) }
+}

@@ -1,0 +1,92 @@
+import SwitchbackBackendKit
+import SwitchbackExecution
+public import SwitchbackPrograms
+
+/// One operation of a program, run by itself on given numbers.
+struct CallCheck {
+  let call: Program.Call
+  let sample: OperationSample
+  let program: Program
+
+  init(_ call: Program.Call, of whole: Program) throws(ProgramError) {
+    self.call = call
+    sample = OperationSample(call.operation, call.inputs.map { whole.values[$0].type })
+    program = try sample.program()
+  }
+
+  var bound: ErrorBound { call.operation.errorBound(for: sample.inputs) }
+
+  /// The results in order.
+  func results(_ inputs: [[Double]], on chain: BackendChain) throws -> [[Double]] {
+    let outputs = try ProgramEvaluation(program, named(inputs), on: chain).outputs
+    return program.outputs.map { outputs[$0.name] ?? [] }
+  }
+
+  /// The same in Float64, where the operation has floating-point operands.
+  func truth(_ inputs: [[Double]], on reference: BackendChain) throws -> [[Double]] {
+    let converted = try program.converted(to: .float64)
+    let outputs = try ProgramEvaluation(converted, named(inputs), on: reference).outputs
+    return converted.outputs.map { outputs[$0.name] ?? [] }
+  }
+
+  func named(_ inputs: [[Double]]) -> [String: [Double]] {
+    Dictionary(uniqueKeysWithValues: inputs.enumerated().map { ("x\($0)", $1) })
+  }
+
+  /// In units of the bound, the largest over the results.
+  func error(_ found: [[Double]], _ expected: [[Double]], _ inputs: [[Double]]) -> Double {
+    let numbers = zip(inputs, sample.inputs).filter { $1.elementType.isFloatingPoint }.map { $0.0 }
+    return zip(found, expected).reduce(0) { max($0, BackendComparison.error($1.0, $1.1, bound, numbers)) }
+  }
+}
+
+/// A result that is further from what it should be than its operation's bound.
+public struct CallFault: Sendable, CustomStringConvertible {
+  /// Which form of the operation is wrong.
+  public enum Form: String, Sendable {
+    /// The operation by itself.
+    case operation
+    /// Only as a part of a segment: alone it is right.
+    case fused
+  }
+
+  public var form: Form
+  public var backend: String
+  /// `layers.2.conv2d/backwardFilter`
+  public var label: String
+  /// The operation's name, its operands' types.
+  public var operation: String
+  public var types: [TensorType]
+  /// In units of the operation's bound.
+  public var error: Double
+  /// Of the worst element: which result, where, what was found and what was expected.
+  public var result: Int
+  public var element: Int
+  public var found: Double
+  public var expected: Double
+  public var replay: ReplayFile
+
+  init(
+    _ form: Form, _ backend: String, _ check: CallCheck, error: Double, _ found: [[Double]], _ expected: [[Double]],
+    _ inputs: [[Double]]
+  ) {
+    (self.form, self.backend, self.error) = (form, backend, error)
+    (label, operation, types) = (check.call.label, check.call.operation.name, check.sample.inputs)
+    replay = ReplayFile(check.program, check.named(inputs))
+    (result, element, self.found, self.expected) = (0, 0, .nan, .nan)
+    var worst = -1.0
+    for (index, pair) in zip(found, expected).enumerated() {
+      for (element, numbers) in zip(pair.0, pair.1).enumerated() where numbers.0 != numbers.1 {
+        let difference = (numbers.0 - numbers.1).isNaN ? Double.infinity : abs(numbers.0 - numbers.1)
+        guard difference > worst else { continue }
+        (worst, result, self.element, self.found, self.expected) = (difference, index, element, numbers.0, numbers.1)
+      }
+    }
+  }
+
+  public var description: String {
+    let how = form == .fused ? "is wrong only inside its segment" : "is wrong"
+    return "\(label) \(how) on \(backend): element \(element) of result \(result) is \(found), not \(expected) "
+      + "(\(error) bounds; operands \(types.map(\.description).joined(separator: ", ")))"
+  }
+}

@@ -1,0 +1,105 @@
+/// What a backend did when it was asked everything.
+public struct ConformanceReport: Sendable {
+  public enum Verdict: Sendable {
+    /// `worst` in units of the bound.
+    case passed(worst: Double)
+    case declined(String)
+    case failed(String, replay: ReplayFile?)
+    /// There was nothing to ask: the semantics leave it open, or the backend declines it.
+    case notAsked
+  }
+
+  public struct Case: Sendable {
+    /// The operation, `training steps` or `random programs`.
+    public var family: String
+    public var name: String
+    public var verdict: Verdict
+
+    public init(family: String, name: String, verdict: Verdict) {
+      (self.family, self.name, self.verdict) = (family, name, verdict)
+    }
+  }
+
+  /// The cases of one family, counted.
+  public struct Row: Sendable, Encodable {
+    public var family: String
+    public var passed = 0
+    public var declined = 0
+    public var failed = 0
+    /// The largest error that passed, in units of the bound.
+    public var worst = 0.0
+  }
+
+  public let backend: String
+  public let seed: Int64
+  public internal(set) var cases: [Case] = []
+
+  init(backend: String, seed: Int64) { (self.backend, self.seed) = (backend, seed) }
+
+  /// In the order in which the families were asked.
+  public var rows: [Row] {
+    var rows: [Row] = []
+    for made in cases {
+      let index = rows.firstIndex { $0.family == made.family } ?? rows.count
+      if index == rows.count { rows.append(Row(family: made.family)) }
+      switch made.verdict {
+      case .passed(let worst):
+        rows[index].passed += 1
+        rows[index].worst = max(rows[index].worst, worst)
+      case .declined: rows[index].declined += 1
+      case .failed: rows[index].failed += 1
+      case .notAsked: break
+      }
+    }
+    return rows
+  }
+
+  public var failures: [(name: String, message: String, replay: ReplayFile?)] {
+    cases.compactMap { made in
+      guard case .failed(let message, let replay) = made.verdict else { return nil }
+      return ("\(made.family) \(made.name)", message, replay)
+    }
+  }
+
+  public var hasPassed: Bool {
+    failures.isEmpty && cases.contains { if case .passed = $0.verdict { true } else { false } }
+  }
+
+  /// For CI systems: a test suite a family.
+  public var junit: String {
+    var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites name=\"\(Self.escaped(backend))\">"]
+    for row in rows {
+      lines.append(
+        "<testsuite name=\"\(Self.escaped(row.family))\" tests=\"\(row.passed + row.declined + row.failed)\" "
+          + "failures=\"\(row.failed)\" skipped=\"\(row.declined)\">")
+      for made in cases where made.family == row.family {
+        let head = "<testcase classname=\"\(Self.escaped(row.family))\" name=\"\(Self.escaped(made.name))\""
+        switch made.verdict {
+        case .passed: lines.append(head + "/>")
+        case .declined(let reason): lines.append(head + "><skipped message=\"\(Self.escaped(reason))\"/></testcase>")
+        case .failed(let message, let replay):
+          lines.append(
+            head + "><failure message=\"\(Self.escaped(message))\">"
+              + Self.escaped(replay.map { "\($0)" } ?? "") + "</failure></testcase>")
+        case .notAsked: break
+        }
+      }
+      lines.append("</testsuite>")
+    }
+    return (lines + ["</testsuites>", ""]).joined(separator: "\n")
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var result = ""
+    for character in text.unicodeScalars {
+      switch character {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      default: result.unicodeScalars.append(character)
+      }
+    }
+    return result
+  }
+}

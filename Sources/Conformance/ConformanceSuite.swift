@@ -1,0 +1,110 @@
+public import SwitchbackExecution
+public import SwitchbackPrograms
+
+/// Walks everything that can be asked of a backend: whoever writes one runs this.
+public struct ConformanceSuite {
+  /// Hold one backend each; the reference computes in Float32 and Float64.
+  let candidate: BackendChain
+  let reference: BackendChain
+  public var seed: Int64 = 1
+  /// A part that takes seconds.
+  public var isQuick = false
+  /// Only families whose name contains this.
+  public var filter = ""
+  public var catalog = OperationCatalog.standard
+  /// Whole programs to run in lockstep: training steps.
+  public var programs: [(name: String, replay: ReplayFile)] = []
+
+  public init(_ candidate: BackendChain, reference: BackendChain) {
+    (self.candidate, self.reference) = (candidate, reference)
+  }
+
+  /// Runs all cases; `progress` hears of each when it is done.
+  public func run(_ progress: (ConformanceReport.Case) -> Void = { _ in }) -> ConformanceReport {
+    var report = ConformanceReport(backend: candidate.links[0].name, seed: seed)
+    func check(_ family: String, _ name: String, _ body: () throws -> ConformanceReport.Verdict) {
+      guard filter.isEmpty || family.contains(filter) else { return }
+      let verdict: ConformanceReport.Verdict
+      do {
+        verdict = try body()
+      } catch {
+        verdict = .failed("\(error)", replay: nil)
+      }
+      let made = ConformanceReport.Case(family: family, name: name, verdict: verdict)
+      report.cases.append(made)
+      progress(made)
+    }
+    for entry in catalog.entries {
+      for (index, sample) in entry.samples.enumerated() {
+        let name = "\(index): \(Self.words(sample))"
+        for round in 0..<(isQuick ? 1 : 3) {
+          check(entry.name, name) { try operation(sample, seed: seed + Int64(round)) }
+        }
+        check(entry.name, name + ", special values") { try special(sample) }
+        check(entry.name, name + ", twice") { try twice(sample) }
+      }
+    }
+    for (name, replay) in programs { check("training steps", name) { try lockstep(replay) } }
+    for index in 0..<(isQuick ? 10 : 100) {
+      let number = Int(seed) * 1000 + index
+      check("random programs", "seed \(number)") {
+        let random = try RandomProgram(seed: number)
+        return try lockstep(ReplayFile(random.program, random.values))
+      }
+    }
+    return report
+  }
+
+  private static func words(_ sample: OperationSample) -> String {
+    let attributes = sample.operation.attributes.map { "\($0.name) \($0.value)" }
+    return (sample.inputs.map(\.description) + attributes).joined(separator: ", ")
+  }
+
+  private func operation(_ sample: OperationSample, seed: Int64) throws -> ConformanceReport.Verdict {
+    let comparison = try BackendComparison(sample, on: candidate, reference: reference, seed: seed)
+    switch comparison.verdict {
+    case .passed: return .passed(worst: comparison.worst)
+    case .declined(let reason): return .declined(reason)
+    case .failed(let fault):
+      let operands = SampleValues(sample, seed: seed).operands
+      let values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
+      return .failed(fault, replay: ReplayFile(try sample.program(), values))
+    }
+  }
+
+  private func special(_ sample: OperationSample) throws -> ConformanceReport.Verdict {
+    let special = try SpecialValues(sample, on: candidate, reference: reference)
+    return special.fault.map { .failed($0, replay: special.replay) }
+      ?? (special.wasAsked ? .passed(worst: 0) : .notAsked)
+  }
+
+  /// The same numbers give the same bits.
+  private func twice(_ sample: OperationSample) throws -> ConformanceReport.Verdict {
+    let program = try sample.program()
+    guard try candidate.links[0].device.query(.init(program))[0].isAccepted else { return .notAsked }
+    let operands = SampleValues(sample, seed: seed).operands
+    let values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
+    let first = try ProgramEvaluation(program, values, on: candidate).outputs
+    let second = try ProgramEvaluation(program, values, on: candidate).outputs
+    for (name, numbers) in first where numbers.map(\.bitPattern) != second[name]?.map(\.bitPattern) {
+      return .failed("\(name) has other bits the second time", replay: ReplayFile(program, values))
+    }
+    return .passed(worst: 0)
+  }
+
+  /// A program operation by operation, then as a segment against its own split form.
+  public func lockstep(_ replay: ReplayFile) throws -> ConformanceReport.Verdict {
+    func result(_ replay: ReplayFile) throws -> Lockstep {
+      try Lockstep(replay.program, replay.values, on: candidate, reference: reference)
+    }
+    let found = try result(replay)
+    guard let fault = found.faults.first else {
+      guard found.checkedCount > 0 else { return .declined(found.declined.first?.reason ?? "nothing of it is taken") }
+      return .passed(worst: found.worst)
+    }
+    // An operation that is wrong alone is its own smallest case.
+    guard fault.form == .fused else { return .failed("\(fault)", replay: fault.replay) }
+    let smallest = try replay.shrunk(on: reference) { try result($0).faults.contains { $0.form == .fused } }
+    return .failed("\(fault)", replay: smallest)
+  }
+}

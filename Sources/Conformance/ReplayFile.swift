@@ -1,0 +1,52 @@
+public import SwitchbackPrograms
+
+/// A program with numbers for its operands, as a text that `switchback conformance --program` runs again:
+/// the program's text, then a line `value NAME NUMBER NUMBER …` for each operand.
+public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
+  public var program: Program
+  /// Inputs, step values and states by name.
+  public var values: [String: [Double]]
+
+  public init(_ program: Program, _ values: [String: [Double]]) { (self.program, self.values) = (program, values) }
+
+  /// Operands without a line get random numbers.
+  public init(text: String, catalog: OperationCatalog = .standard) throws(ProgramError) {
+    var (lines, values): ([Substring], [String: [Double]]) = ([], [:])
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      guard line.hasPrefix("value ") else {
+        lines.append(line)
+        continue
+      }
+      // The line stays, empty, so that errors count lines as the file does.
+      lines.append("")
+      let words = line.split(separator: " ").dropFirst()
+      let numbers = words.dropFirst().compactMap { Double($0) }
+      guard let name = words.first, numbers.count == words.count - 1 else {
+        throw ProgramError("line \(index + 1): a value is a name and numbers")
+      }
+      values[String(name)] = numbers
+    }
+    program = try Program(text: lines.joined(separator: "\n"), catalog: catalog)
+    for (name, numbers) in values {
+      guard let id = program.value(named: name) else { throw ProgramError("the program has no operand called \(name)") }
+      guard program.values[id].type.shape.elementCount == numbers.count else {
+        throw ProgramError("\(name) is \(program.values[id].type), but \(numbers.count) numbers are given")
+      }
+    }
+    self.values = values
+    for id in program.values.indices where program.values[id].role != .temporary {
+      let value = program.values[id]
+      guard self.values[value.name] == nil else { continue }
+      let uniform = SampleValues.uniform(value.type.shape.elementCount, seed: 1, stream: id)
+      self.values[value.name] =
+        value.type.elementType.isFloatingPoint ? uniform.map { Double(Float(4 * $0 - 2)) } : uniform.map { _ in 0 }
+    }
+  }
+
+  public var description: String {
+    program.description
+      + values.sorted { $0.key < $1.key }.map { name, numbers in
+        "value \(name) " + numbers.map { "\($0)" }.joined(separator: " ") + "\n"
+      }.joined()
+  }
+}

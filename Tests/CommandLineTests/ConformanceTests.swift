@@ -1,0 +1,86 @@
+import Foundation
+import TestFiles
+import Testing
+
+private let template = "Backends/Template/template_backend.c"
+
+/// Columns of a family's row: passed, declined, failed.
+private func row(_ family: String, _ output: String) -> [Int]? {
+  let line = output.split(separator: "\n").first { $0.hasPrefix(family + " ") }
+  return line?.dropFirst(family.count).split(separator: " ").prefix(3).compactMap { Int($0) }
+}
+
+@Suite struct ConformanceTests {
+  @Test("the reference and OpenBLAS pass everything", arguments: ["reference", "openblas"])
+  func builtIn(name: String) throws {
+    let folder = temporary()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let outcome = try switchback(
+      "conformance", "--backend", name, "--failures", folder, "--junit", folder + "/junit.xml")
+    if name == "openblas", outcome.status == 69 { return }
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.error)")
+    let passed = try #require(row("conv2d", outcome.output))
+    #expect(passed[0] > 0 && passed[2] == 0)
+    #expect(try #require(row("random programs", outcome.output))[0] == 100)
+    let junit = try String(contentsOfFile: folder + "/junit.xml", encoding: .utf8)
+    #expect(junit.contains("<testsuite name=\"conv2d\"") && !junit.contains("<failure"))
+  }
+
+  @Test("the template passes with what it implements, and declines the rest")
+  func templatePasses() throws {
+    let outcome = try switchback("conformance", "--backend", try compilePlugin(template), "--quick")
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.error)")
+    #expect(try #require(row("matmul", outcome.output))[0] > 0)
+    let convolution = try #require(row("conv2d", outcome.output))
+    #expect(convolution[0] == 0 && convolution[1] > 0)
+  }
+
+  @Test(
+    "a wrong copy of it fails, the operation is named, and the case is run again from its file",
+    arguments: [
+      ("unary", "a[e] <= 0 ? 0 : a[e];", "a[e] <= 0 ? 1e-3f : a[e];"),
+      ("unary", "a[e] <= 0 ? 0 : a[e];", "a[e] > 0 ? a[e] : 0;"),
+      ("unary", "e < s->rows; e++) y[e]", "e + 1 < s->rows; e++) y[e]"),
+      ("matmul", "k < s->inner; k++", "k + 1 < s->inner; k++"),
+      ("matmul", "b[k * s->columns + c];", "b[c * s->inner + k];"),
+      ("matmul", "+= a[r", "-= a[r"),
+    ])
+  func wrong(family: String, old: String, new: String) throws {
+    let library = try compilePlugin(template, replacing: [(old, new)])
+    let folder = temporary()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let outcome = try switchback("conformance", "--backend", library, "--quick", "--failures", folder, "--json")
+    #expect(outcome.status == 1)
+    let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let families = try #require(result["families"] as? [[String: Any]])
+    let failed = families.filter { ($0["failed"] as? Int ?? 0) > 0 }.compactMap { $0["family"] as? String }
+    #expect(failed.contains(family))
+    #expect(failed.allSatisfy { [family, "training steps", "random programs"].contains($0) }, "\(failed)")
+    let failures = try #require(result["failures"] as? [[String: Any]])
+    let file = try #require(failures.compactMap { $0["replay"] as? String }.first)
+    #expect(try switchback("conformance", "--backend", library, "--program", file).status == 1)
+    #expect(try switchback("conformance", "--backend", "reference", "--program", file).status == 0)
+  }
+
+  @Test("diff names the wrong operation of a training step, with its layer")
+  func diff() throws {
+    let wrong = try compilePlugin(template, replacing: [("k < s->inner; k++", "k + 1 < s->inner; k++")])
+    let replay = temporary() + ".program"
+    let arguments = ["diff", "configs/mnist-mlp.yaml", "--data", try dataFolder(), "--steps", "3", "--replay", replay]
+    let outcome = try switchback(arguments + ["--backends", "reference," + wrong])
+    #expect(outcome.status == 1)
+    #expect(outcome.output.contains("first wrong operation: layers.1.dense/matmul is wrong on template"))
+    #expect(try switchback("conformance", "--backend", wrong, "--program", replay).status == 1)
+    let right = try switchback(arguments + ["--backends", "reference," + compilePlugin(template)])
+    #expect(right.status == 0, "\(right.output)\(right.error)")
+    #expect(try switchback(arguments + ["--backends", "reference"]).status == 64)
+  }
+
+  @Test("a backend that is not there, a program that is none")
+  func badInput() throws {
+    #expect(try switchback("conformance", "--backend", "nobody").status == 69)
+    #expect(try switchback("conformance", "--backend", "reference", "--program", "/nowhere").status == 66)
+    #expect(try switchback("conformance", "--backend", "reference", "--program", "README.md").status == 65)
+    #expect(try switchback("conformance", "--backend", "reference", "--filter", "nothing like it").status == 1)
+  }
+}
