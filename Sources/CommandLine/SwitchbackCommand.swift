@@ -43,7 +43,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
   } catch let error as ConfigurationError {
     throw fail(error.description, ExitStatus.badConfiguration)
   } catch let error as DatasetError {
-    throw fail(error.message, error.kind == .missing ? ExitStatus.missingFile : ExitStatus.badData)
+    throw fail(error.message, status(of: error))
   } catch let error as BackendError {
     throw fail(error.message, error.kind == .unavailable ? ExitStatus.noBackend : ExitStatus.failure)
   } catch let error as CheckpointMismatch {
@@ -52,6 +52,14 @@ func reportingErrors(_ body: () throws -> Void) throws {
     throw fail(error.message, error.kind == .unavailable ? ExitStatus.noBackend : ExitStatus.failure)
   } catch let error as ProgramError {
     throw fail("the network does not fit together: \(error)", ExitStatus.badConfiguration)
+  }
+}
+
+private func status(of error: DatasetError) -> ExitCode {
+  switch error.kind {
+  case .missing: ExitStatus.missingFile
+  case .corrupt, .invalid: ExitStatus.badData
+  case .unwritable: ExitStatus.cannotWrite
   }
 }
 

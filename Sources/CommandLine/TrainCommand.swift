@@ -32,12 +32,20 @@ struct TrainCommand: ParsableCommand {
   @Flag(help: "Events as JSON Lines on standard output, for programs.")
   var json = false
 
+  @Flag(help: "Does not fetch a data set that is missing.")
+  var offline = false
+
   func run() throws {
     try reportingErrors {
       var more: [String] = []
       if let epochs { more.append("training.epochs=\(epochs)") }
       if let steps { more.append("training.steps=\(steps)") }
       let configuration = try experiment.configuration(also: more)
+      if !offline {
+        try configuration.data.source.fetchIfMissing(showsProgress: Terminal.Stream.standardError.isInteractive) {
+          Terminal.write($0, to: .standardError)
+        }
+      }
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(

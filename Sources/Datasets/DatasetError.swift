@@ -1,7 +1,7 @@
 /// Why data cannot be had: what, where, and how to mend it.
 public struct DatasetError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Kind: Sendable {
-    case missing, corrupt, invalid
+    case missing, corrupt, invalid, unwritable
   }
 
   public var kind: Kind

@@ -24,6 +24,13 @@ public enum DatasetSource: Hashable, Sendable {
     }
   }
 
+  /// Fetches the files of a data set known by name into the cache, where they are nowhere and no folder was given.
+  public func fetchIfMissing(showsProgress: Bool, say: (String) -> Void) throws(DatasetError) {
+    guard case .named(let name, nil) = self else { return }
+    let dataset = try NamedDataset.named(name)
+    if dataset.existingFolder() == nil { try dataset.fetch(showsProgress: showsProgress, say: say) }
+  }
+
   /// Reads what has to be read before training: whole files, or what says where samples lie in them.
   public func open() throws(DatasetError) -> DatasetParts {
     switch self {

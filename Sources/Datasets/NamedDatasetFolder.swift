@@ -10,7 +10,7 @@ extension NamedDataset {
   /// The first folder that holds all files; an error names them and where to put them.
   public func folder(given: String? = nil) throws(DatasetError) -> String {
     let folders = folders(given: given)
-    for folder in folders where files.allSatisfy({ Self.path(of: $0.name, in: folder) != nil }) { return folder }
+    if let found = existingFolder(given: given) { return found }
     let looked = folders.isEmpty ? "anywhere" : folders.joined(separator: ", ")
     var notes = ""
     if let given, let other = Self.otherName(of: given, than: name), !folders.contains(given) {
@@ -24,6 +24,11 @@ extension NamedDataset {
       "\(name) is not in \(looked)\(notes). To have it, run switchback data fetch \(name), or \(install)put the files "
         + names + files.map { $0.name + suffix }.joined(separator: ", ") + " into a folder and name it with "
         + "--data FOLDER or $SWITCHBACK_DATA")
+  }
+
+  /// The first folder that holds all files, if one does.
+  public func existingFolder(given: String? = nil) -> String? {
+    folders(given: given).first { folder in files.allSatisfy { Self.path(of: $0.name, in: folder) != nil } }
   }
 
   /// The folders in the order they are tried: the given one, `$SWITCHBACK_DATA`, the cache, Debian's.

@@ -20,7 +20,7 @@ func switchback(_ arguments: [String]) throws -> Outcome { try run(binary, argum
 /// A line for `sh`, which can set limits first.
 func shell(_ line: String) throws -> Outcome { try run("/bin/sh", ["-c", line], [:]) }
 
-private func run(_ program: String, _ arguments: [String], _ environment: [String: String]) throws -> Outcome {
+func run(_ program: String, _ arguments: [String], _ environment: [String: String]) throws -> Outcome {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: program)
   process.arguments = arguments

@@ -1,0 +1,60 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Running the system's programs that fetch, unpack and check files. (Not Foundation's Process, which puts the child
+/// into a process group of its own: Ctrl-C would end us and leave it running.)
+enum Subprocess {
+  /// Runs a program of the PATH to its end; what it writes on standard output comes back, standard error is ours.
+  static func run(_ arguments: [String]) throws(DatasetError) -> (status: Int32, output: String) {
+    // A file, not a pipe: a child that another thread starts at the same moment would keep the pipe's end open, and we
+    // would wait for that child too.
+    var template = Array(((getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp") + "/switchback-XXXXXX").utf8CString)
+    let file = mkstemp(&template)
+    guard file >= 0 else {
+      throw DatasetError(.unwritable, "no temporary file can be made: \(String(cString: strerror(errno)))")
+    }
+    defer {
+      close(file)
+      unlink(template)
+    }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    posix_spawn_file_actions_addopen(&actions, 1, template, O_WRONLY | O_TRUNC, 0)
+    var words = arguments.map { strdup($0) } + [nil]
+    var child = pid_t()
+    let failure = posix_spawnp(&child, arguments[0], &actions, nil, &words, environ)
+    posix_spawn_file_actions_destroy(&actions)
+    for word in words { free(word) }
+    guard failure == 0 else {
+      throw DatasetError(
+        .invalid,
+        "the program \(arguments[0]) cannot be started: \(String(cString: strerror(failure))); install the Debian "
+          + "package \(package(of: arguments[0]))")
+    }
+    var status: Int32 = 0
+    while waitpid(child, &status, 0) < 0, errno == EINTR {}
+    var output: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let got = read(file, &chunk, chunk.count)
+      if got < 0, errno == EINTR { continue }
+      guard got > 0 else { break }
+      output += chunk[..<got]
+    }
+    // The exit status, or 128 and the signal that ended it.
+    let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    return (code, String(decoding: output, as: UTF8.self))
+  }
+
+  private static func package(of program: String) -> String {
+    switch program {
+    case "sha256sum", "md5sum": "coreutils"
+    default: program
+    }
+  }
+}
