@@ -29,8 +29,9 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let (loop, test) = try options.restored()
-      let result = try loop.session.evaluate(test)
+      let run = try options.restored()
+      let test = try run.test()
+      let result = try run.session.evaluate(test)
       let record = EvaluationRecord(result, classNames: test.classNames)
       let top = result.classes?.topAccuracy(5)
       if json {

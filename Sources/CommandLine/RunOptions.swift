@@ -16,8 +16,8 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "The weights with the lowest validation loss, instead of the newest.")
   var best = false
 
-  /// The run's network with the weights of its newest or best checkpoint, and its test set.
-  func restored() throws -> (loop: TrainingLoop, test: any Dataset) {
+  /// The run's network with the weights of its newest or best checkpoint.
+  func restored() throws -> RestoredRun {
     let file = run + "/config.yaml"
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw fail("\(run) is no run folder: it has no config.yaml", ExitStatus.missingFile)
@@ -30,11 +30,34 @@ struct RunOptions: ParsableArguments {
     guard let checkpoint = best ? store.best() : store.newestComplete() else {
       throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
     }
-    let data = try configuration.data.source.open()
-    let loop = try TrainingLoop(
-      configuration, data: data, registry: makeRegistry(configuration.backend.search),
-      host: try makeHost(threads: configuration.backend.threads), reference: ReferenceBackend())
-    try loop.session.restore(checkpoint)
-    return (loop, data.test)
+    let samples = try configuration.data.source.samples()
+    let session = try TrainingSession(
+      step: configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets),
+      batchSize: configuration.training.batchSize, seed: configuration.training.seed,
+      on: try BackendChain(
+        configuration.backendNames, registry: makeRegistry(configuration.backend.search),
+        host: try makeHost(threads: configuration.backend.threads)), probeInterval: nil)
+    try session.restore(checkpoint)
+    return RestoredRun(folder: run, configuration: configuration, session: session)
+  }
+}
+
+/// A run's network with its weights.
+struct RestoredRun {
+  let folder: String
+  let configuration: Configuration
+  let session: TrainingSession
+
+  func test() throws -> any Dataset { try configuration.data.source.open().test }
+
+  /// As the run recorded them; of a run that did not end the data has to be opened.
+  func classNames() throws -> [String] {
+    if case .named(let name, _) = configuration.data.source { return try NamedDataset.named(name).classNames }
+    let file = URL(fileURLWithPath: folder + "/evaluation.json")
+    if let record = (try? Data(contentsOf: file)).flatMap({ try? JSONDecoder().decode(EvaluationRecord.self, from: $0) }
+    ) {
+      return record.classNames
+    }
+    return try test().classNames
   }
 }

@@ -9,6 +9,7 @@ public struct ByteDataset: Dataset {
 
   public var count: Int { labels.count }
   public var targets: DatasetTargets { .classes }
+  public var isInMemory: Bool { true }
 
   public init(sampleShape: [Int], classNames: [String], samples: [UInt8], labels: [Int32]) throws(DatasetError) {
     size = sampleShape.reduce(1, *)

@@ -8,6 +8,8 @@ public protocol Dataset: Sendable {
   /// One a class; empty where targets are numbers.
   var classNames: [String] { get }
   var targets: DatasetTargets { get }
+  /// Whether reading a sample is only copying, so that nothing is won by doing it ahead.
+  var isInMemory: Bool { get }
 
   /// Copies one sample (`sampleShape`, row-major; images scaled to 0…1) and its target: an i32, or k f32.
   func read(
@@ -37,6 +39,7 @@ public enum DatasetTargets: Hashable, Sendable {
 }
 
 extension Dataset {
+  public var isInMemory: Bool { false }
   public var sampleSize: Int { sampleShape.reduce(1, *) }
 
   public func gather(
@@ -81,6 +84,7 @@ public struct DatasetSlice: Dataset {
   public var sampleShape: [Int] { base.sampleShape }
   public var classNames: [String] { base.classNames }
   public var targets: DatasetTargets { base.targets }
+  public var isInMemory: Bool { base.isInMemory }
 
   public func read(
     _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer

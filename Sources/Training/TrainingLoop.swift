@@ -10,6 +10,8 @@ public final class TrainingLoop {
   public let configuration: Configuration
   public let session: TrainingSession
   private let train: any Dataset
+  /// The same as `train`, where it reads ahead.
+  private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
   private var monitor: GradientMonitor
@@ -50,7 +52,10 @@ public final class TrainingLoop {
     self.reference = BackendChain.Link(
       name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
     let held = Int(Double(data.train.count) * configuration.data.validationSplit)
-    train = held > 0 ? data.train.subset(0..<data.train.count - held) : data.train
+    let train = held > 0 ? data.train.subset(0..<data.train.count - held) : data.train
+    let prefetches = configuration.data.prefetch ?? !train.isInMemory
+    prefetcher = prefetches ? Prefetcher(train, batchSize: configuration.training.batchSize) : nil
+    self.train = prefetcher ?? train
     validation = held > 0 ? data.train.subset(data.train.count - held..<data.train.count) : nil
     session = try TrainingSession(
       step: configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
@@ -152,6 +157,7 @@ public final class TrainingLoop {
     let order = BatchOrder(
       count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: position.epoch,
       dropsLast: settings.dropsLastBatch)
+    prefetcher?.begin(order, at: position.batchInEpoch)
     var epoch = Measured()
     while position.batchInEpoch < order.batchCount {
       try trainStep(order, &epoch)

@@ -212,6 +212,20 @@ public final class TrainingSession {
     }
   }
 
+  /// The class probabilities of one sample, `sampleShape` row-major.
+  public func predict(_ sample: [Float]) throws -> [Float] {
+    let executor = try evaluator(1)
+    try executor.withInput(step.inputName) { bytes in
+      guard bytes.count == 4 * sample.count else {
+        throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.sampleShape)")
+      }
+      sample.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    }
+    try executor.withInput("labels") { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
+    try executor.run()
+    return try executor.withOutput("predictions") { Array($0.bindMemory(to: Float.self)) }
+  }
+
   private func number(_ executor: ProgramExecutor, _ output: String) throws -> Double {
     guard let id = executor.program.output(named: output) else { return 0 }
     return try executor.withValue(id) { bytes in

@@ -194,6 +194,7 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     let (data, whole, cut) = (try dataFolder(), temporary(), temporary())
     let arguments = [
       "train", "configs/mnist-mlp.yaml", "--data", data, "--epochs", "12", "--set", "training.checkpoint_steps=3",
+      "--set", "data.prefetch=true",
       "--set", "backend.fallback=[reference]", "--backend", "reference", "--set",
       "model.layers=[flatten, dense: {units: 128, activation: relu}, dropout: {rate: 0.2}, dense: {units: 10, activation: softmax}]",
     ]

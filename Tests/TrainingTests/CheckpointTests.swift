@@ -44,15 +44,16 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
 
 @Suite struct CheckpointTests {
   @Test(
-    "interrupted at any step and resumed, dropout on: final weights and metrics are the same",
+    "interrupted at any step and resumed, dropout and prefetch on: final weights and metrics are the same",
     arguments: [1, 4, 7, 12, 13, 14, 26, 30])
   func resume(at step: Int) throws {
     let whole = try loop()
+    let prefetching = ["data.prefetch=true"]
     let expected = try whole.run()
     let store = CheckpointStore(run: folder())
-    let first = try loop()
+    let first = try loop(prefetching)
     try interrupted(first, after: step, store)
-    let second = try loop()
+    let second = try loop(prefetching)
     let found = try second.run(from: store.newestComplete())
     #expect(store.newestComplete() != nil)
     #expect(try second.session.bytes() == whole.session.bytes())

@@ -18,6 +18,8 @@ public struct Configuration: Sendable {
     public var source: DatasetSource
     /// The share of the training part that is held back to watch, without being trained on.
     public var validationSplit: Double
+    /// Whether the next batch is read while a step runs; nil: where samples are not in memory already.
+    public var prefetch: Bool?
   }
 
   public struct Training: Sendable {

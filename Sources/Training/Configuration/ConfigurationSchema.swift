@@ -27,9 +27,9 @@ struct SchemaPart {
     return SchemaPart(json: json)
   }
 
-  /// YAML reads some words as numbers, which then are as good as the words.
+  /// YAML reads some words as numbers or truth values, which then are as good as the words.
   static func choice(_ words: [String], _ fallback: String?) -> SchemaPart {
-    func value(_ word: String) -> Any { Int(word).map { $0 as Any } ?? word }
+    func value(_ word: String) -> Any { Int(word).map { $0 as Any } ?? Bool(word).map { $0 as Any } ?? word }
     var json: [String: Any] = ["enum": words.map(value)]
     json["default"] = fallback.map(value)
     return SchemaPart(json: json)

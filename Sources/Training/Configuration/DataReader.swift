@@ -3,7 +3,9 @@ import SwitchbackDatasets
 /// Reads the section `data`.
 enum DataReader {
   static func data(_ section: SectionReader) -> Configuration.Data {
-    Configuration.Data(source: source(section), validationSplit: section.number("validation_split", 0, in: 0...0.9))
+    Configuration.Data(
+      source: source(section), validationSplit: section.number("validation_split", 0, in: 0...0.9),
+      prefetch: section.choice("prefetch", "auto", [("auto", nil), ("true", true), ("false", false)]))
   }
 
   private static func source(_ section: SectionReader) -> DatasetSource {
