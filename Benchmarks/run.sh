@@ -27,3 +27,5 @@ done | tee "$runs/rounds"
 awk '{best=$6; if($8>best)best=$8; if($10>best)best=$10; print $4/best}' "$runs/rounds" | sort -n |
   awk '{r[NR]=$1} END {printf "ratio to the best mode of each round: median %.2f (%.2f to %.2f)\n", r[int((NR+1)/2)], r[1], r[NR]}'
 rm -rf "$runs"
+echo "forks and allocations a step, asserted by the tests:"
+swift test -c release --filter StepCountsTests 2>/dev/null | grep "allocations a step" | sort || true

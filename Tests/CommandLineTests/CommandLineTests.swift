@@ -182,6 +182,20 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(try switchback("checkpoint", "verify", folder).status == 0)
   }
 
+  @Test("a loss that is not finite ends with 1, names the operation, and keeps the weights of the last good step")
+  func nonFinite() throws {
+    let runs = temporary()
+    let outcome = try switchback(
+      "train", "configs/deep-relu-he.yaml", "--backend", "reference", "--data", try dataFolder(), "--epochs", "9",
+      "--runs", runs, "--set", "training.optimizer.learning_rate=1e9")
+    #expect(outcome.status == 1, "\(outcome.error)")
+    #expect(outcome.error.contains("made the first value that is infinite or not a number"))
+    #expect(outcome.error.contains("learning_rate") && outcome.error.contains("/checkpoints"))
+    #expect(try switchback("checkpoint", "verify", runs + "/latest").status == 0)
+    let finding = try String(contentsOfFile: runs + "/latest/findings.jsonl", encoding: .utf8)
+    #expect(finding.contains("\"rule\":\"nonFinite\"") && finding.contains("layers."))
+  }
+
   @Test("wrong usage ends with 64; help and version with 0")
   func usage() throws {
     #expect(try switchback("train").status == 64)

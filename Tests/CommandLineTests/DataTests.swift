@@ -1,4 +1,5 @@
 import Foundation
+import SwitchbackDatasets
 import TestFiles
 import Testing
 
@@ -8,7 +9,7 @@ private func summary(_ runs: String, _ key: String) throws -> Double? {
   return try (JSONSerialization.jsonObject(with: data) as? [String: Any])?[key] as? Double
 }
 
-@Suite struct DataTests {
+@Suite(.enabled(if: Image.readsCompressedFiles, "built without ImageFiles")) struct DataTests {
   @Test("a folder of PNGs trains with the shipped configuration, and evaluates to the same accuracy")
   func imageFolder() throws {
     let (folder, runs) = (try temporaryFolder("digits"), temporary())

@@ -1,11 +1,12 @@
 import Foundation
+import SwitchbackDatasets
 import TestFiles
 import Testing
 
 private let fashionFolder = "/usr/share/datasets/fashion-mnist"
-private let hasFashion = FileManager.default.fileExists(atPath: fashionFolder)
+private let hasFashion = Image.readsCompressedFiles && FileManager.default.fileExists(atPath: fashionFolder)
 private let mnistFolder = root + "/../shared/data/mnist"
-private let hasMNIST = FileManager.default.fileExists(atPath: mnistFolder)
+private let hasMNIST = Image.readsCompressedFiles && FileManager.default.fileExists(atPath: mnistFolder)
 
 /// A home without data.
 private func empty() throws -> [String: String] {

@@ -12,9 +12,10 @@ import SwitchbackTraining
 let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent().path
 
-/// The real MNIST beside the checkout, where it is.
+/// The real MNIST beside the checkout, where it is and can be read.
 let mnistFolder = root + "/../shared/data/mnist"
-let hasMNIST = FileManager.default.fileExists(atPath: mnistFolder + "/train-images-idx3-ubyte.gz")
+let hasMNIST =
+  Image.readsCompressedFiles && FileManager.default.fileExists(atPath: mnistFolder + "/train-images-idx3-ubyte.gz")
 let hasOpenBLAS = (try? OpenBLASBackend().devices()) != nil
 let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
 
