@@ -59,7 +59,7 @@ struct InspectCommand: ParsableCommand {
       }
       let cost = plan.program.cost
       (parameters, flops, bytes) = (session.parameterCount, cost.flops, cost.bytes)
-      (segments, transfersPerStep) = (plan.segmentCount, plan.transferCount)
+      (segments, transfersPerStep) = (plan.segmentCount, plan.transfers.count)
       memory = Memory(
         planned: plan.memory.planned, arena: plan.memory.arena, unsharedArena: plan.memory.naive,
         states: plan.memory.states, transferredPerStep: plan.memory.transferred)
@@ -69,14 +69,7 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let configuration = try experiment.configuration()
-      let samples = try configuration.data.source.samples()
-      let session = try TrainingSession(
-        step: configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets),
-        batchSize: configuration.training.batchSize, seed: configuration.training.seed,
-        on: try BackendChain(
-          configuration.backendNames, registry: makeRegistry(configuration.backend.search),
-          host: try makeHost(threads: configuration.backend.threads)),
-        probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
+      let session = try inspectedSession(configuration)
       let plan = try session.plan
       if program {
         Terminal.write(plan.program.description, terminator: "")

@@ -31,7 +31,27 @@ public struct ExecutionPlan: Sendable {
   }
 
   public var segmentCount: Int { segments.count }
-  public internal(set) var transferCount = 0
+  /// The copies between memories in one run, in their order.
+  public internal(set) var transfers: [Transfer] = []
+
+  public struct Transfer: Hashable, Sendable, Codable {
+    /// A name from outside, or the operation that computes it.
+    public var value: String
+    public var bytes: Int
+    /// A backend's name, or `host`.
+    public var from: String
+    public var to: String
+  }
+
+  /// For each call of `program` the name of the group that it is profiled in.
+  public var groupOfCall: [String] {
+    zip(segments, reports).flatMap { segment, report in
+      segment.calls.indices.map { call in
+        let group = report.groupOfCall[call - segment.calls.lowerBound]
+        return group < report.groupNames.count ? report.groupNames[group] : ""
+      }
+    }
+  }
 
   /// For each call of `program` the index of its segment.
   public var segmentOfCall: [Int] {
@@ -66,7 +86,7 @@ public struct ExecutionPlan: Sendable {
       ? "\(placements.count) operations, all on \(backends[counts.keys.first!])"
       : "\(placements.count) operations: \(shares.joined(separator: ", "))"
     return "\(placement) · \(segments.count) segment\(segments.count == 1 ? "" : "s") · "
-      + "\(transferCount) transfers a step · \(Self.bytes(memory.planned)) planned"
+      + "\(transfers.count) transfers a step · \(Self.bytes(memory.planned)) planned"
   }
 
   /// Bytes for people: `38.2 MB`.

@@ -179,9 +179,13 @@ extension ProgramExecutor {
     plan.memory.own = plan.reports.reduce(0) { $0 + $1.ownByteCount }
     plan.memory.naive = Set(program.calls.flatMap { $0.outputs.compactMap { $0 } })
       .filter { program.values[$0].role == .temporary }.reduce(0) { $0 + program.values[$1].type.byteCount }
-    for case .copy(let value, _, _) in actions {
-      plan.transferCount += 1
-      plan.memory.transferred += program.values[value].type.byteCount
+    func name(_ place: Place) -> String { if case .device(let link) = place { chain.links[link].name } else { "host" } }
+    for case .copy(let value, let from, let to) in actions {
+      let maker = program.calls.first { $0.outputs.contains(value) }
+      let label = program.values[value].name.isEmpty ? maker?.label ?? "" : program.values[value].name
+      let bytes = program.values[value].type.byteCount
+      plan.transfers.append(.init(value: label, bytes: bytes, from: name(from), to: name(to)))
+      plan.memory.transferred += bytes
     }
   }
 

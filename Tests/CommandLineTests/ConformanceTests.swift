@@ -76,6 +76,30 @@ private func row(_ family: String, _ output: String) -> [Int]? {
     #expect(try switchback(arguments + ["--backends", "reference"]).status == 64)
   }
 
+  @Test("backends --explain says who runs every operation and why; without a fallback it is an error by name")
+  func explain() throws {
+    let library = try compilePlugin(template)
+    let outcome = try switchback("backends", "--explain", "configs/mnist-mlp.yaml", "--backend", library, "--json")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let operations = try #require(result["operations"] as? [[String: Any]])
+    let relu = try #require(operations.first { $0["label"] as? String == "layers.1.dense/relu" })
+    #expect(relu["backend"] as? String == "template")
+    let softmax = try #require(operations.first { ($0["label"] as? String)?.contains("softmaxCrossEntropy") == true })
+    #expect(softmax["backend"] as? String == "reference")
+    #expect((softmax["declined"] as? [String: String])?["template"] == "not implemented by the template")
+    #expect((operations.last?["segment"] as? Int ?? 0) > 2)
+    #expect(
+      try switchback("backends", "--explain", "configs/mnist-mlp.yaml", "--backend", library).output.contains(
+        "declined by"))
+    let strict = try switchback(
+      "backends", "--explain", "configs/mnist-mlp.yaml", "--backend", library, "--set", "backend.fallback=[]")
+    #expect(
+      strict.status != 0 && strict.error.contains("no backend of the chain runs layers.0.flatten/reshape"),
+      "\(strict.error)")
+    #expect(try switchback("backends", "--explain", "/nowhere.yaml").status == 66)
+  }
+
   @Test("a backend that is not there, a program that is none")
   func badInput() throws {
     #expect(try switchback("conformance", "--backend", "nobody").status == 69)

@@ -47,7 +47,7 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     let backend = CountingBackend("all")
     let executor = try ProgramExecutor(try smallProgram(), on: try chain([backend]), states: StateStore())
     #expect(executor.plan.segmentCount == 1)
-    #expect(executor.plan.transferCount == 0)
+    #expect(executor.plan.transfers.count == 0)
     try executor.run()
     try executor.run()
     backend.counts.withLock { counts in
@@ -110,7 +110,7 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     let host = CountingBackend("host")
     let executor = try ProgramExecutor(try smallProgram(), on: try chain([device, host]), states: StateStore())
     // The product goes there, the relu comes back and serves the loss, the gate and nothing else.
-    #expect(executor.plan.transferCount == 2)
+    #expect(executor.plan.transfers.count == 2)
   }
 
   @Test("programs that name a state share it, and differing types are refused")
