@@ -30,6 +30,7 @@ test: packages lint
 test-all: packages lint
 	sh .make/install-pytorch.sh
 	SWITCHBACK_LONG_TESTS=1 $(SWIFT) test $(SWIFT_FLAGS)
+	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
 	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer
 
 # Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
