@@ -21,12 +21,15 @@ let package = Package(
     .library(name: "Switchback", targets: ["Switchback"]),
     .library(name: "OpenBLASBackend", type: .static, targets: ["SwitchbackOpenBLAS"]),
     .library(name: "SwitchbackOpenBLAS", type: .dynamic, targets: ["SwitchbackOpenBLASPlugin"]),
+    .library(name: "OpenCLBackend", type: .static, targets: ["SwitchbackOpenCL"]),
+    .library(name: "SwitchbackOpenCL", type: .dynamic, targets: ["SwitchbackOpenCLPlugin"]),
     .executable(name: "switchback", targets: ["SwitchbackCommandLine"]),
   ],
   traits: [
     .trait(name: "OpenBLAS", description: "The OpenBLAS backend (headers: libopenblas-dev)"),
+    .trait(name: "OpenCL", description: "The OpenCL backend (headers: ocl-icd-opencl-dev)"),
     .trait(name: "ImageFiles", description: "gzip, PNG and JPEG files (zlib1g-dev, libpng-dev, libturbojpeg0-dev)"),
-    .default(enabledTraits: ["OpenBLAS", "ImageFiles"]),
+    .default(enabledTraits: ["OpenBLAS", "OpenCL", "ImageFiles"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -83,6 +86,13 @@ let package = Package(
       ["SwitchbackBackendKit", "SwitchbackCPUKernels", "SwitchbackOpenBLASLibrary"],
       exclude: ["COpenBLAS", "Plugin"]),
     module("OpenBLASPlugin", at: "Backends/OpenBLAS/Plugin", ["SwitchbackOpenBLAS"]),
+    .target(
+      name: "SwitchbackOpenCLLibrary", path: "Backends/OpenCL/COpenCL",
+      cSettings: [.define("SWITCHBACK_OPENCL", .when(traits: ["OpenCL"]))]),
+    module(
+      "OpenCL", at: "Backends/OpenCL", ["SwitchbackBackendKit", "SwitchbackOpenCLLibrary"],
+      exclude: ["COpenCL", "Kernels", "Plugin"]),
+    module("OpenCLPlugin", at: "Backends/OpenCL/Plugin", ["SwitchbackOpenCL"]),
 
     // MARK: Tests
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),

@@ -39,10 +39,13 @@ public struct DeviceInfo: Hashable, Sendable {
   public var maxOperations: Int?
   /// The largest allocation in bytes; `nil`: no limit.
   public var maxAllocation: Int?
+  /// Bytes to which views of its memory are aligned.
+  public var alignment: Int
 
   public init(
     name: String, vendor: String = "", driver: String = "", hasPrivateMemory: Bool = false,
-    needsTemporaries: Bool = false, isTapStable: Bool = true, maxOperations: Int? = nil, maxAllocation: Int? = nil
+    needsTemporaries: Bool = false, isTapStable: Bool = true, maxOperations: Int? = nil, maxAllocation: Int? = nil,
+    alignment: Int = 64
   ) {
     self.name = name
     self.vendor = vendor
@@ -52,6 +55,7 @@ public struct DeviceInfo: Hashable, Sendable {
     self.isTapStable = isTapStable
     self.maxOperations = maxOperations
     self.maxAllocation = maxAllocation
+    self.alignment = alignment
   }
 }
 
@@ -78,8 +82,9 @@ public protocol ComputeDevice: AnyObject, Sendable {
   // Devices with private memory.
   func allocate(byteCount: Int) throws(BackendError) -> sb_view
   func discard(_ view: sb_view)
-  /// Copies between two views; one with no buffer is host memory.
-  func copy(from source: sb_view, to target: sb_view) throws(BackendError)
+  /// Copies between two views after what was queued before; one with no buffer is host memory, which must stay as it is
+  /// until the ticket is done. Answers a ticket, 0 where the work is done.
+  func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64
 }
 
 // A device that works on host memory and finishes on return needs none of these.
@@ -89,7 +94,7 @@ extension ComputeDevice {
     throw BackendError(.unsupported, "\(info.name) works on host memory")
   }
   public func discard(_ view: sb_view) {}
-  public func copy(from source: sb_view, to target: sb_view) throws(BackendError) {
+  public func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64 {
     throw BackendError(.unsupported, "\(info.name) works on host memory")
   }
 }

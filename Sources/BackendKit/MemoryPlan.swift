@@ -1,7 +1,8 @@
-/// Where in an arena each block lies: blocks that are never alive together share bytes.
+/// Where in a few pools each block lies: blocks that are never alive together share bytes.
 ///
 /// Largest first, each at the lowest offset that is free while it lives (Pisarchyk and Lee, *Efficient Memory
-/// Management for Deep Neural Net Inference*, 2020, §4.3).
+/// Management for Deep Neural Net Inference*, 2020, §4.3). A pool is one allocation; what does not fit below `limit`
+/// goes to the next.
 package struct MemoryPlan: Sendable {
   package struct Block: Hashable, Sendable {
     package var byteCount: Int
@@ -14,29 +15,48 @@ package struct MemoryPlan: Sendable {
     }
   }
 
+  /// For each block its offset in its pool.
   package private(set) var offsets: [Int]
-  package private(set) var byteCount = 0
-  static let alignment = 64
+  /// Bytes of each pool. A block above the limit has a pool of its own, which its device will refuse.
+  package private(set) var pools: [Int] = []
+  private var poolOfBlock: [Int]
 
-  package init(_ blocks: [Block]) {
+  package var byteCount: Int { pools.reduce(0, +) }
+  package func pool(of block: Int) -> Int { poolOfBlock[block] }
+
+  /// Offsets are multiples of `alignment`; no pool has more than `limit` bytes.
+  package init(_ blocks: [Block], alignment: Int = 64, limit: Int = .max) {
     offsets = Array(repeating: 0, count: blocks.count)
-    var placed: [Int] = []
+    poolOfBlock = Array(repeating: 0, count: blocks.count)
+    var placed: [[Int]] = []
     let order = blocks.indices.sorted {
       (blocks[$1].byteCount, $0) < (blocks[$0].byteCount, $1)
     }
     for index in order {
       let block = blocks[index]
-      let neighbours = placed.filter { blocks[$0].birth <= block.death && block.birth <= blocks[$0].death }
-        .sorted { offsets[$0] < offsets[$1] }
-      var offset = 0
-      for other in neighbours {
-        if offset + block.byteCount <= offsets[other] { break }
-        let end = offsets[other] + blocks[other].byteCount
-        offset = max(offset, (end + Self.alignment - 1) / Self.alignment * Self.alignment)
+      var pool = 0
+      while true {
+        if pool == placed.count {
+          placed.append([])
+          pools.append(0)
+        }
+        let neighbours = placed[pool].filter { blocks[$0].birth <= block.death && block.birth <= blocks[$0].death }
+          .sorted { offsets[$0] < offsets[$1] }
+        var offset = 0
+        for other in neighbours {
+          if offset + block.byteCount <= offsets[other] { break }
+          let end = offsets[other] + blocks[other].byteCount
+          offset = max(offset, (end + alignment - 1) / alignment * alignment)
+        }
+        if offset + block.byteCount <= limit || placed[pool].isEmpty {
+          offsets[index] = offset
+          break
+        }
+        pool += 1
       }
-      offsets[index] = offset
-      placed.append(index)
-      byteCount = max(byteCount, offset + block.byteCount)
+      poolOfBlock[index] = pool
+      placed[pool].append(index)
+      pools[pool] = max(pools[pool], offsets[index] + block.byteCount)
     }
   }
 }

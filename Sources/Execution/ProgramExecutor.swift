@@ -154,7 +154,8 @@ public final class ProgramExecutor {
       return
     }
     do {
-      try chain.links[link].device.copy(from: source, to: target)
+      let device = chain.links[link].device
+      try device.wait(for: try device.copy(from: source, to: target))
     } catch {
       throw ExecutionError(error.kind, "\(chain.links[link].name): \(error.message)")
     }
@@ -244,7 +245,9 @@ extension ProgramExecutor {
         byteCount: plan.reports[$0].workspaceByteCount, birth: plan.segments[$0].calls.lowerBound,
         death: plan.segments[$0].calls.upperBound - 1)
     }
-    let memory = MemoryPlan(all)
+    var alignment = 64
+    if case .device(let link) = place { alignment = chain.links[link].device.info.alignment }
+    let memory = MemoryPlan(all, alignment: alignment)
     plan.memory.arena += memory.byteCount
     let block: (Int, Int) -> sb_view
     switch place {

@@ -65,9 +65,11 @@ public struct Program: Hashable, Sendable {
       hasher.combine(outputs)
     }
 
+    /// The operation's name, of a row of a table the row's: `relu`.
+    public var name: String { (operation as? any TableOperation)?.rowName ?? operation.name }
+
     /// How errors, profiles and findings call it: `layers.2.conv2d/backwardFilter`.
     public var label: String {
-      let name = (operation as? any TableOperation)?.rowName ?? operation.name
       let family = name.split(separator: "/")
       let last = path.split(separator: ".").last ?? ""
       if path.isEmpty { return name }

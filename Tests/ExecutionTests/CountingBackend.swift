@@ -57,10 +57,11 @@ final class CountingBackend: ComputeBackend, Sendable {
       return sb_view(buffer: OpaquePointer(bitPattern: 1), offset: 0, bytes: UInt64(byteCount), host: nil)
     }
 
-    func copy(from source: sb_view, to target: sb_view) throws(BackendError) {
+    func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64 {
       backend.counts.withLock {
         if target.buffer != nil { $0.bytesIn += Int(target.bytes) } else { $0.bytesOut += Int(source.bytes) }
       }
+      return 0
     }
   }
 

@@ -70,9 +70,8 @@ public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_ba
     ExportedDevice.from(device!).device.discard(sb_view(buffer: buffer, offset: 0, bytes: 0, host: nil))
   }
   table.copy = { device, copy, ticket, error in
-    ticket!.pointee = 0
-    return report(error) { () throws(BackendError) in
-      try ExportedDevice.from(device!).device.copy(from: copy!.pointee.from, to: copy!.pointee.to)
+    report(error) { () throws(BackendError) in
+      ticket!.pointee = try ExportedDevice.from(device!).device.copy(from: copy!.pointee.from, to: copy!.pointee.to)
     }
   }
   return UnsafePointer(memory.array([table]))
@@ -115,6 +114,7 @@ private final class ExportedBackend: Sendable {
       info.pointee.name = memory.text(device.name)
       info.pointee.vendor = memory.text(device.vendor)
       info.pointee.driver = memory.text(device.driver)
+      info.pointee.alignment = UInt64(device.alignment)
       info.pointee.max_allocation = UInt64(device.maxAllocation ?? 0)
       info.pointee.max_operations = UInt32(device.maxOperations ?? 0)
       return sb_status(SB_OK)

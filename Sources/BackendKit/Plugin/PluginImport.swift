@@ -79,7 +79,8 @@ extension DeviceInfo {
       needsTemporaries: info.flags & UInt32(SB_NEEDS_TEMPORARIES) != 0,
       isTapStable: info.flags & UInt32(SB_TAP_STABLE) != 0,
       maxOperations: info.max_operations == 0 ? nil : Int(info.max_operations),
-      maxAllocation: info.max_allocation == 0 ? nil : Int(clamping: info.max_allocation))
+      maxAllocation: info.max_allocation == 0 ? nil : Int(clamping: info.max_allocation),
+      alignment: max(Int(clamping: info.alignment), 64))
   }
 }
 
@@ -255,7 +256,7 @@ private final class LoadedDevice: ComputeDevice, @unchecked Sendable {
 
   func discard(_ view: sb_view) { if let buffer = view.buffer { library.table.discard?(device, buffer) } }
 
-  func copy(from source: sb_view, to target: sb_view) throws(BackendError) {
+  func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64 {
     guard let copy = library.table.copy else {
       throw BackendError(.invalid, "\(name) has private memory but no function to copy")
     }
@@ -264,7 +265,7 @@ private final class LoadedDevice: ComputeDevice, @unchecked Sendable {
     (request.from, request.to) = (source, target)
     var ticket: sb_ticket = 0
     try sb_error.check("\(name) cannot copy \(source.bytes) bytes") { copy(device, &request, &ticket, $0) }
-    try wait(for: ticket)
+    return ticket
   }
 }
 

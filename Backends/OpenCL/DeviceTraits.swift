@@ -1,0 +1,118 @@
+import SwitchbackBackendKit
+import SwitchbackOpenCLLibrary
+
+/// What kernels are made for: the device's class, its widths and limits.
+struct DeviceTraits: Sendable {
+  /// Which templates of the kernels run well.
+  enum Class: String, CaseIterable, Sendable {
+    /// Registers, no local memory: on PoCL a tile in local memory was 20 times slower.
+    case cpu
+    /// Tiles in local memory: AMD, NVIDIA.
+    case gpu
+    case intel
+    /// Works everywhere, promises nothing.
+    case other
+  }
+
+  var deviceClass: Class
+  var name: String
+  var vendor: String
+  /// Platform, its version and the driver's.
+  var driver: String
+  var computeUnits: Int
+  var vectorWidth: Int
+  var maxAllocation: Int
+  var globalMemory: Int
+  /// Bytes to which a sub-buffer's start is aligned.
+  var alignment: Int
+  var maxWorkGroup: Int
+  var hasFloat64: Bool
+  var roundsDivision: Bool
+  var isAvailable: Bool
+  /// Whether the driver keeps compiled programs itself: NVIDIA and PoCL do.
+  var cachesPrograms: Bool
+
+  init(_ device: ocl_object, platform: ocl_object) throws(BackendError) {
+    func text(_ object: ocl_object, _ what: Int) throws(BackendError) -> String {
+      var buffer = [CChar](repeating: 0, count: 4096)
+      try check(ocl_text(object, Int32(what), &buffer, buffer.count), "asking an OpenCL device")
+      return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+    func number(_ what: Int) throws(BackendError) -> Int {
+      var value: UInt64 = 0
+      try check(ocl_number(device, Int32(what), &value), "asking an OpenCL device")
+      return Int(clamping: value)
+    }
+    name = try text(device, OCL_DEVICE_NAME)
+    vendor = try text(device, OCL_DEVICE_VENDOR)
+    let platformName = try text(platform, OCL_PLATFORM_NAME)
+    driver =
+      "\(platformName), \(try text(platform, OCL_PLATFORM_VERSION)), "
+      + "driver \(try text(device, OCL_DRIVER_VERSION))"
+    computeUnits = try number(OCL_COMPUTE_UNITS)
+    vectorWidth = try number(OCL_VECTOR_WIDTH)
+    maxAllocation = try number(OCL_MAX_ALLOCATION)
+    globalMemory = try number(OCL_GLOBAL_MEMORY)
+    alignment = max(try number(OCL_BASE_ALIGNMENT), 64)
+    maxWorkGroup = try number(OCL_MAX_WORK_GROUP)
+    hasFloat64 = try number(OCL_HAS_FLOAT64) != 0
+    roundsDivision = try number(OCL_ROUNDS_DIVISION) != 0
+    isAvailable = try number(OCL_IS_AVAILABLE) != 0
+    cachesPrograms = platformName.contains("NVIDIA") || platformName.contains("Portable Computing Language")
+    let isNamed = { [vendor, platformName] (word: String) in vendor.contains(word) || platformName.contains(word) }
+    if try number(OCL_IS_CPU) != 0 {
+      deviceClass = .cpu
+    } else if isNamed("Intel") {
+      deviceClass = .intel
+    } else if isNamed("NVIDIA") || isNamed("AMD") || isNamed("Advanced Micro Devices") {
+      deviceClass = .gpu
+    } else {
+      deviceClass = .other
+    }
+    if try number(OCL_IS_GPU) == 0, deviceClass != .cpu { deviceClass = .other }
+  }
+
+  var info: DeviceInfo {
+    DeviceInfo(
+      name: name, vendor: vendor,
+      driver: "\(driver); \(computeUnits) compute units, \(globalMemory >> 20) MiB, at most \(maxAllocation >> 20) MiB "
+        + "in one piece, kernels for \(deviceClass.rawValue)",
+      hasPrivateMemory: true, maxAllocation: maxAllocation, alignment: alignment)
+  }
+
+  /// What programs are compiled with: correct rounding where the device has it.
+  var buildOptions: String { "-cl-std=CL1.2" + (roundsDivision ? " -cl-fp32-correctly-rounded-divide-sqrt" : "") }
+
+  /// The shape of a work-item's tile in a matrix product.
+  struct Tile: Sendable {
+    /// Rows of results in a work-item.
+    var rows: Int
+    /// Floats of a vector register.
+    var vector: Int
+    /// Columns of results: a multiple of `vector`.
+    var block: Int
+    /// Work-items of a group, along the rows.
+    var group: Int
+    /// 64 × 64 results shared by 16 × 16 work-items in local memory.
+    var isLocal: Bool
+
+    var options: String { isLocal ? "-DLOCAL -DVECTOR=4 -DBLOCK=64" : "-DVECTOR=\(vector) -DBLOCK=\(block) -DROWS=\(rows)" }
+  }
+
+  func tile(columns: Int) -> Tile {
+    func tile(rows: Int, vector: Int, most: Int, group: Int) -> Tile {
+      var block = vector
+      while block < columns, block < most { block *= 2 }
+      return Tile(rows: rows, vector: vector, block: block, group: group, isLocal: false)
+    }
+    switch deviceClass {
+    // 32 registers of 16 floats hold 6 × 64 results beside what they are made of; 16 of 8 floats hold 6 × 16.
+    case .cpu:
+      return vectorWidth >= 16
+        ? tile(rows: 6, vector: 16, most: 64, group: 1) : tile(rows: 6, vector: 8, most: 16, group: 1)
+    case .gpu where maxWorkGroup >= 256: return Tile(rows: 4, vector: 4, block: 64, group: 1, isLocal: true)
+    case .intel: return tile(rows: 4, vector: 8, most: 8, group: 16)
+    default: return tile(rows: 4, vector: 4, most: 8, group: 32)
+    }
+  }
+}

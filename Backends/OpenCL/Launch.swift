@@ -1,0 +1,114 @@
+import SwitchbackPrograms
+
+/// A kernel by the source it stands in (a file of `Kernels/`), and the options that make it.
+struct KernelName: Hashable {
+  var source: String
+  var function: String
+  var options: String
+
+  init(_ source: String, _ function: String, _ options: [String] = []) {
+    (self.source, self.function) = (source, function)
+    self.options = options.joined(separator: " ")
+  }
+}
+
+/// What a kernel is handed.
+enum Argument {
+  /// The memory of a value of the segment.
+  case value(Int)
+  /// Memory that lasts for the work's launches; an index into `Work.scratch`.
+  case scratch(Int)
+  /// Zeros, as many floats as `Work.zeros` says at least.
+  case zeros
+  /// The word for a wrong index of this work.
+  case fault
+  /// Nothing reads it: any memory will do.
+  case unused
+  case int(Int)
+  case float(Double)
+  /// Eight integers: extents or strides.
+  case eight([Int])
+  /// The low bytes of a number.
+  case bits(UInt64, byteCount: Int)
+}
+
+struct Launch {
+  var kernel: KernelName
+  var arguments: [Argument]
+  /// Work-items along one to three axes: multiples of `local`.
+  var global: [Int]
+  var local: [Int]
+
+  init(_ kernel: KernelName, _ arguments: [Argument], global: [Int], local: [Int]) {
+    (self.kernel, self.arguments, self.local) = (kernel, arguments, local)
+    self.global = zip(global, local).map { ($0 + $1 - 1) / $1 * $1 }
+  }
+
+  /// One work-item an element.
+  init(_ kernel: KernelName, _ arguments: [Argument], elements: Int) {
+    self.init(kernel, arguments, global: [elements], local: [64])
+  }
+}
+
+/// The launches of one call, or of some that were fused.
+struct Work {
+  var launches: [Launch]
+  /// Bytes of each piece of scratch memory.
+  var scratch: [Int] = []
+  var zeros = 0
+  /// What indices must stay below, where a kernel looks for wrong ones: for the error.
+  var bound: (count: Int, what: String)?
+
+  init(_ launches: [Launch], scratch: [Int] = [], zeros: Int = 0) {
+    // Nothing is launched over no element: OpenCL refuses it.
+    self.launches = launches.filter { !$0.global.contains(0) }
+    (self.scratch, self.zeros) = (scratch, zeros)
+  }
+}
+
+/// Why a call is left to another backend.
+struct Declined: Error {
+  var reason: String
+}
+
+/// A box of elements that several tensors are walked through together: neighbouring axes that all walk evenly are
+/// merged.
+struct Walk {
+  private(set) var extents: [Int] = []
+  /// One list of strides a tensor.
+  private(set) var strides: [[Int]]
+
+  init(_ extents: [Int], _ tensors: [[Int]]) throws(Declined) {
+    strides = tensors.map { _ in [] }
+    for axis in extents.indices where extents[axis] != 1 {
+      let own = tensors.map { $0[axis] }
+      if let last = self.extents.last, zip(strides, own).allSatisfy({ $0.last! == $1 * extents[axis] }) {
+        self.extents[self.extents.count - 1] = last * extents[axis]
+        for tensor in tensors.indices { strides[tensor][strides[tensor].count - 1] = own[tensor] }
+      } else {
+        self.extents.append(extents[axis])
+        for tensor in tensors.indices { strides[tensor].append(own[tensor]) }
+      }
+    }
+    if self.extents.isEmpty {
+      self.extents = [1]
+      strides = tensors.map { _ in [0] }
+    }
+    guard self.extents.count <= 8 else { throw Declined(reason: "more than eight separate axes are not implemented here") }
+  }
+
+  /// Operands stretched to a result by NumPy's rule.
+  init(result: Shape, operands: [Shape]) throws(Declined) {
+    let strides = operands.map { operand -> [Int] in
+      let own = operand.strides
+      let added = result.rank - operand.rank
+      return (0..<result.rank).map { axis in
+        axis < added || (operand[axis - added] == 1 && result[axis] != 1) ? 0 : own[axis - added]
+      }
+    }
+    try self.init(result.extents, strides)
+  }
+
+  var rank: Int { extents.count }
+  var option: String { "-DRANK=\(rank)" }
+}

@@ -1,0 +1,56 @@
+import SwitchbackPrograms
+
+extension WorkMaker {
+  func reduce(_ operation: Reduce) throws -> Work {
+    let x = shape(0)
+    let strides = x.strides
+    let kept = try Walk(
+      x.extents.indices.filter { !operation.axes.contains($0) }.map { x[$0] },
+      [x.extents.indices.filter { !operation.axes.contains($0) }.map { strides[$0] }])
+    let folded = try Walk(operation.axes.map { x[$0] }, [operation.axes.map { strides[$0] }])
+    let (results, terms) = (result.shape.elementCount, operation.count(type(0)))
+    // Chunks of at least 64 terms, and no more of them than keep a device busy: by shapes alone.
+    let chunk = max(64, (terms + 255) / 256)
+    let parts = (terms + chunk - 1) / chunk
+    let start: Double =
+      switch operation.function {
+      case .max: -.infinity
+      case .min: .infinity
+      default: 0
+      }
+    let options = ["-DFUNCTION=\(operation.function.rawValue)", "-DKEPT=\(kept.rank)", "-DFOLDED=\(folded.rank)"]
+    let scale = operation.function == .mean ? 1 / Double(terms) : 1
+    let fold = Launch(
+      KernelName("reduction", "fold", options),
+      [
+        input(0), .scratch(0), .float(start), .eight(kept.extents), .eight(kept.strides[0]), .eight(folded.extents),
+        .eight(folded.strides[0]), .int(results), .int(terms), .int(chunk),
+      ], global: [results, parts], local: results >= 64 ? [64, 1] : [1, 1])
+    let finish = Launch(
+      KernelName("reduction", "finish", options),
+      [.scratch(0), output, .float(start), .float(scale), .int(results), .int(parts)], elements: results)
+    return Work([fold, finish], scratch: [max(results * parts, 1) * 4])
+  }
+
+  /// Lines along an axis, one work-item each.
+  private func lineSizes(_ shape: Shape, axis: Int) -> (sizes: [Argument], count: Int) {
+    let (length, inner) = (shape[axis], shape.extents[(axis + 1)...].reduce(1, *))
+    let count = length == 0 ? 0 : shape.elementCount / length
+    return ([.int(length), .int(inner), .int(count)], count)
+  }
+
+  func argMax(_ operation: ArgMax) -> Work {
+    let (sizes, count) = lineSizes(shape(0), axis: operation.axis)
+    return Work([
+      Launch(KernelName("indexing", "argmax", ["-DT=uint"]), [input(0), output] + sizes, elements: count)
+    ])
+  }
+
+  /// Softmax, its cross-entropy and their gradients: all operands, the result, and the lines of the first operand.
+  func lines(_ function: String, axis: Int) -> Work {
+    let (sizes, count) = lineSizes(shape(0), axis: axis)
+    return Work([
+      Launch(KernelName("softmax", function), types.indices.map(input) + [output] + sizes, elements: count)
+    ])
+  }
+}
