@@ -118,7 +118,7 @@ extension ProgramExecutor {
       guard let id = program.value(named: name) else { continue }
       let type = program.values[id].type.elementType
       if program.values[id].role == .state {
-        try states.withBytes(of: name) { ProgramEvaluation.store(numbers, type, $0) }
+        try states.withMutableBytes(of: name) { ProgramEvaluation.store(numbers, type, $0) }
       } else if hasInput(name) {
         try withInput(name) { ProgramEvaluation.store(numbers, type, $0) }
       }

@@ -4,28 +4,48 @@ public import SwitchbackPrograms
 
 /// Runs one program again and again: planned and compiled once, then nothing is allocated in a run.
 ///
-/// Fill the inputs and step values (`withInput`, `bindInput`), call `run()`, read the outputs. States live in the
-/// `StateStore`, shared with the executors of other programs. One thread at a time.
+/// Fill the inputs and step values (`withInput`), call `run()`, read the outputs. States live in the `StateStore`, shared
+/// with the executors of other programs. One thread at a time.
+///
+/// Where all of a program runs on one device with memory of its own, runs may overlap: `start()` only hands the work
+/// over, and `finish` waits for a run's numbers while the next one is under way.
 public final class ProgramExecutor {
   public private(set) var plan: ExecutionPlan
   public let states: StateStore
   public var program: Program { plan.program }
 
   private let chain: BackendChain
-  private let stateOfValue: [Int: StateStore.State]
+  private let stateOfValue: [Int: State]
   private var executables: [any Executable] = []
-  /// For each segment the states that it replaces.
-  private let changedStates: [[Int]]
+  /// For each segment the states that it uses, and those that it replaces.
+  private let usedStates: [[State]]
+  private let changedStates: [[State]]
   private let actions: [Action]
-  /// Owners of host memory: inputs and step values by id, and the arena.
-  private var inputBuffers: [Int: HostBuffer] = [:]
-  private var arena: HostBuffer?
-  private var deviceArenas: [Int: sb_view] = [:]
-  /// Where each value lies, by place.
-  private var views: [Place: [sb_view]] = [:]
+  /// Host memory of the runs that may be under way at once.
+  private var slots: [Slot] = []
+  /// What the device's private memory holds besides states.
+  private var deviceArenas: [(link: Int, view: sb_view)] = []
+  /// Where each value lies in a device's memory, by link.
+  private var deviceViews: [Int: [sb_view]] = [:]
   private var workspaceViews: [Int: sb_view] = [:]
   private var bindings: [Binding] = []
   private var runCount: UInt64 = 0
+  /// The run whose values are read.
+  private var finishedRun: UInt64 = 0
+
+  /// How many runs may be under way at once.
+  public var depth: Int { slots.count }
+
+  /// Host memory of one run.
+  private struct Slot {
+    /// Inputs and step values by id.
+    var inputs: [Int: HostBuffer] = [:]
+    var arena: HostBuffer?
+    /// Where each value lies.
+    var views: [sb_view] = []
+    /// What is done when the run is; 0: it is.
+    var ticket: UInt64 = 0
+  }
 
   /// What one segment is handed at each run.
   private struct Binding {
@@ -46,18 +66,19 @@ public final class ProgramExecutor {
     self.chain = chain
     self.states = states
     plan = try ExecutionPlan(program, chain: chain, taps: taps)
-    changedStates = plan.segments.map { segment in
-      let written = Set(segment.segment.calls.flatMap { $0.outputs.compactMap { $0 } })
-      return written.filter { segment.segment.values[$0].role == .state }.map { segment.values[$0] }
-    }
     let privateLinks = chain.links.map(\.device.info.hasPrivateMemory)
-    actions = plan.program.actions(plan.segments) { privateLinks[$0] ? .device($0) : .host }
-    var found: [Int: StateStore.State] = [:]
+    actions = plan.program.actions(plan.segments, taps: taps) { privateLinks[$0] ? .device($0) : .host }
+    var found: [Int: State] = [:]
     for id in plan.program.values(.state) {
       let value = plan.program.values[id]
       found[id] = try states.state(value.name, value.type)
     }
     stateOfValue = found
+    usedStates = plan.segments.map { segment in segment.values.compactMap { found[$0] } }
+    changedStates = plan.segments.map { segment in
+      let written = Set(segment.segment.calls.flatMap { $0.outputs.compactMap { $0 } })
+      return written.compactMap { found[segment.values[$0]] }
+    }
     for segment in plan.segments {
       do {
         executables.append(try chain.links[segment.link].device.compile(segment.segment))
@@ -76,24 +97,28 @@ public final class ProgramExecutor {
       binding.generations.deallocate()
       binding.microseconds.deallocate()
     }
+    // Host memory must outlive the copies to and from it.
+    for slot in slots { try? wait(for: slot) }
     for (link, view) in deviceArenas { chain.links[link].device.discard(view) }
   }
 
   // MARK: Values
 
-  /// The memory of an input or step value, to be filled before `run()`.
+  /// The memory of an input or step value, to be filled before the next run.
   public func withInput<Result>(
     _ name: String, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
   ) throws -> Result {
-    guard let id = program.value(named: name), let buffer = inputBuffers[id] else {
+    let slot = slot(of: runCount + 1)
+    guard let id = program.value(named: name), let buffer = slots[slot].inputs[id] else {
       throw ExecutionError(.invalid, "the program \(program.name) has no input called \(name)")
     }
+    try wait(slot)
     return try body(buffer.bytes)
   }
 
   /// Whether the program reads an input or step value of that name.
   public func hasInput(_ name: String) -> Bool {
-    program.value(named: name).map { inputBuffers[$0] != nil } ?? false
+    program.value(named: name).map { slots[0].inputs[$0] != nil } ?? false
   }
 
   /// The bytes of an output after `run()`.
@@ -106,58 +131,127 @@ public final class ProgramExecutor {
     return try withValue(id, body)
   }
 
-  /// The bytes of an output, a tap, an input or a state after `run()`.
+  /// The bytes of an output, a tap, an input or a state after `run()`: those of the run that was finished last.
   public func withValue<Result>(
     _ id: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
-    guard let view = views[.host]?[id], let host = view.host else {
+    if let state = stateOfValue[id] { return try states.withBytes(of: state.name, body) }
+    // Before the first run, what was filled for it.
+    let view = slots[slot(of: max(finishedRun, 1))].views[id]
+    guard let host = view.host else {
       throw ExecutionError(.invalid, "value %\(id) of \(program.name) is not in host memory")
     }
     return try body(UnsafeRawBufferPointer(start: host, count: Int(view.bytes)))
   }
 
+  /// The same for a value that the outside has a name for.
+  public func withValue<Result>(of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+    guard let id = program.value(named: name) else {
+      throw ExecutionError(.invalid, "the program \(program.name) has no value called \(name)")
+    }
+    return try withValue(id, body)
+  }
+
+  private func slot(of run: UInt64) -> Int { Int(run % UInt64(slots.count)) }
+
   // MARK: Running
 
-  public func run() throws(ExecutionError) {
+  /// Runs once and waits for the outputs.
+  public func run() throws(ExecutionError) { try finish(try start()) }
+
+  /// Hands a run over and answers its number, for `finish`. At most `depth` runs are under way.
+  public func start() throws(ExecutionError) -> UInt64 {
+    let slot = slot(of: runCount + 1)
+    try wait(slot)
     runCount += 1
     for action in actions {
       switch action {
-      case .copy(let value, let from, let to): try copy(value, from, to)
-      case .run(let index): try run(segment: index)
+      case .copy(let value, let from, let to): try copy(value, from, to, slot)
+      case .run(let index): try run(segment: index, slot)
       }
+    }
+    return runCount
+  }
+
+  /// Waits for a run; its outputs are then what `withOutput` and `withValue` read.
+  public func finish(_ run: UInt64) throws(ExecutionError) {
+    try wait(slot(of: run))
+    finishedRun = run
+  }
+
+  private func wait(_ slot: Int) throws(ExecutionError) {
+    guard slots[slot].ticket != 0 else { return }
+    defer { slots[slot].ticket = 0 }
+    do {
+      try wait(for: slots[slot])
+    } catch {
+      throw ExecutionError(error.kind, "\(chain.links[plan.segments[0].link].name): \(error.message)")
     }
   }
 
-  private func run(segment index: Int) throws(ExecutionError) {
+  /// Only a program of one device leaves a ticket in a slot.
+  private func wait(for slot: Slot) throws(BackendError) {
+    guard slot.ticket != 0 else { return }
+    try chain.links[plan.segments[0].link].device.wait(for: slot.ticket)
+  }
+
+  private func run(segment index: Int, _ slot: Int) throws(ExecutionError) {
     let segment = plan.segments[index]
     let binding = bindings[index]
+    let device = chain.links[segment.link].device
     for (local, id) in segment.values.enumerated() {
       binding.generations[local] = stateOfValue[id]?.generation ?? runCount
     }
     do {
+      if device.info.hasPrivateMemory {
+        for state in usedStates[index] { try state.bring(to: device) }
+      } else {
+        for state in usedStates[index] { try state.bringToHost() }
+      }
       let ticket = try executables[index].run(
         RunArguments(
           views: UnsafeBufferPointer(binding.views), generations: UnsafePointer(binding.generations.baseAddress!),
           workspace: binding.workspace,
           groupMicroseconds: profile == nil ? nil : binding.microseconds.baseAddress))
-      if ticket != 0 { try chain.links[segment.link].device.wait(for: ticket) }
-    } catch {
+      try done(ticket, device, slot)
+    } catch let error as BackendError {
       throw ExecutionError(error, backend: chain.links[segment.link].name, segment: segment.segment)
+    } catch let error as ExecutionError {
+      throw error
+    } catch {
+      throw ExecutionError(.internal, "\(error)")
     }
-    for id in changedStates[index] { stateOfValue[id]?.generation += 1 }
+    for state in changedStates[index] { state.wasChanged(on: device.info.hasPrivateMemory ? device : nil) }
     profile?.add(UnsafeBufferPointer(binding.microseconds), segment: index)
   }
 
-  private func copy(_ value: Int, _ from: Place, _ to: Place) throws(ExecutionError) {
-    guard let source = views[from]?[value], let target = views[to]?[value] else { return }
+  private func copy(_ value: Int, _ from: Place, _ to: Place, _ slot: Int) throws(ExecutionError) {
+    guard let source = view(value, at: from, slot), let target = view(value, at: to, slot) else { return }
     guard let link = [from, to].compactMap({ if case .device(let link) = $0 { link } else { nil } }).first else {
       return
     }
     do {
       let device = chain.links[link].device
-      try device.wait(for: try device.copy(from: source, to: target))
+      try done(try device.copy(from: source, to: target), device, slot)
     } catch {
       throw ExecutionError(error.kind, "\(chain.links[link].name): \(error.message)")
+    }
+  }
+
+  /// Where runs overlap a ticket is kept for `finish`; elsewhere somebody else may need the result now.
+  private func done(_ ticket: UInt64, _ device: any ComputeDevice, _ slot: Int) throws(BackendError) {
+    guard ticket != 0 else { return }
+    if depth > 1 {
+      slots[slot].ticket = max(slots[slot].ticket, ticket)
+    } else {
+      try device.wait(for: ticket)
+    }
+  }
+
+  private func view(_ value: Int, at place: Place, _ slot: Int) -> sb_view? {
+    switch place {
+    case .host: slots[slot].views[value]
+    case .device(let link): deviceViews[link]?[value]
     }
   }
 }
@@ -167,21 +261,26 @@ public final class ProgramExecutor {
 extension ProgramExecutor {
   private func placeValues(_ taps: Set<Int>) throws(ExecutionError) {
     let program = plan.program
-    let places: [Place] =
-      [.host] + chain.links.indices.filter { chain.links[$0].device.info.hasPrivateMemory }.map { .device($0) }
+    let devices = chain.links.indices.filter { chain.links[$0].device.info.hasPrivateMemory }
+    let used = Set(plan.segments.map(\.link))
+    // Runs overlap where nobody but one device works on the values.
+    let overlaps = profile == nil && used.count == 1 && used.isSubset(of: devices)
     do {
-      for place in places { try placeValues(at: place, taps) }
+      for _ in 0..<(overlaps ? 2 : 1) { slots.append(try hostSlot(taps)) }
+      for link in devices { try placeValues(on: link, taps) }
     } catch {
       throw ExecutionError(error.kind, "\(program.name): \(error.message)")
     }
     bindAll()
     plan.memory.states = stateOfValue.values.reduce(0) { $0 + $1.type.byteCount }
-    plan.memory.inputs = inputBuffers.values.reduce(0) { $0 + $1.bytes.count }
+    plan.memory.inputs = slots.reduce(0) { $0 + $1.inputs.values.reduce(0) { $0 + $1.bytes.count } }
     plan.memory.own = plan.reports.reduce(0) { $0 + $1.ownByteCount }
     plan.memory.naive = Set(program.calls.flatMap { $0.outputs.compactMap { $0 } })
       .filter { program.values[$0].role == .temporary }.reduce(0) { $0 + program.values[$1].type.byteCount }
     func name(_ place: Place) -> String { if case .device(let link) = place { chain.links[link].name } else { "host" } }
-    for case .copy(let value, let from, let to) in actions {
+    let privateLinks = chain.links.map(\.device.info.hasPrivateMemory)
+    let moved = program.stateTransfers(plan.segments) { privateLinks[$0] ? .device($0) : .host }
+    for case .copy(let value, let from, let to) in actions + moved {
       let maker = program.calls.first { $0.outputs.contains(value) }
       let label = program.values[value].name.isEmpty ? maker?.label ?? "" : program.values[value].name
       let bytes = program.values[value].type.byteCount
@@ -201,9 +300,54 @@ extension ProgramExecutor {
     }
   }
 
-  private func placeValues(at place: Place, _ taps: Set<Int>) throws(BackendError) {
+  /// Host memory of a run.
+  private func hostSlot(_ taps: Set<Int>) throws(BackendError) -> Slot {
+    var slot = Slot(views: [sb_view](repeating: sb_view(), count: plan.program.values.count))
+    for (id, value) in plan.program.values.enumerated() {
+      switch value.role {
+      case .input, .step:
+        let buffer = try HostBuffer(byteCount: value.type.byteCount)
+        slot.inputs[id] = buffer
+        slot.views[id] = buffer.view
+      case .state: slot.views[id] = stateOfValue[id]!.hostView
+      case .temporary: break
+      }
+    }
+    let layout = layout(of: .host, taps)
+    let memory = MemoryPlan(layout.blocks)
+    plan.memory.arena += memory.byteCount
+    let arena = try HostBuffer(byteCount: memory.byteCount)
+    slot.arena = arena
+    layout.place(&slot.views, &workspaceViews) { arena.view(offset: memory.offsets[$0], byteCount: $1) }
+    return slot
+  }
+
+  private func placeValues(on link: Int, _ taps: Set<Int>) throws(BackendError) {
+    let device = chain.links[link].device
+    var views = [sb_view](repeating: sb_view(), count: plan.program.values.count)
+    for segment in plan.segments where segment.link == link {
+      for id in segment.values { if let state = stateOfValue[id] { views[id] = try state.view(on: device) } }
+    }
+    let layout = layout(of: .device(link), taps)
+    let memory = MemoryPlan(
+      layout.blocks, alignment: device.info.alignment, limit: device.info.maxAllocation ?? .max)
+    plan.memory.arena += memory.byteCount
+    var pools: [sb_view] = []
+    for byteCount in memory.pools {
+      pools.append(try device.allocate(byteCount: byteCount))
+      deviceArenas.append((link, pools.last!))
+    }
+    layout.place(&views, &workspaceViews) { block, byteCount in
+      let pool = pools[memory.pool(of: block)]
+      return sb_view(
+        buffer: pool.buffer, offset: pool.offset + UInt64(memory.offsets[block]), bytes: UInt64(byteCount), host: nil)
+    }
+    deviceViews[link] = views
+  }
+
+  /// What needs memory at a place, and when.
+  private func layout(of place: Place, _ taps: Set<Int>) -> MemoryLayoutPlan {
     let program = plan.program
-    var views = [sb_view](repeating: sb_view(), count: program.values.count)
     let end = program.calls.count
     var blocks: [Int: MemoryPlan.Block] = [:]
     let spans = spans()
@@ -219,7 +363,7 @@ extension ProgramExecutor {
     }
     for id in program.outputs.map(\.value) + Array(taps) where blocks[id] != nil { blocks[id]!.death = end }
     if case .device = place {
-      for id in used where program.values[id].role != .temporary {
+      for id in used where program.values[id].role == .input || program.values[id].role == .step {
         blocks[id] = MemoryPlan.Block(byteCount: program.values[id].type.byteCount, birth: -1, death: end)
       }
     }
@@ -236,47 +380,17 @@ extension ProgramExecutor {
       alias[result] = operand
     }
     let ids = blocks.keys.sorted()
-    var all = ids.map { blocks[$0]! }
     let workspaces = plan.segments.indices.filter {
       self.place(of: $0) == place && plan.reports[$0].workspaceByteCount > 0
     }
-    all += workspaces.map {
-      MemoryPlan.Block(
-        byteCount: plan.reports[$0].workspaceByteCount, birth: plan.segments[$0].calls.lowerBound,
-        death: plan.segments[$0].calls.upperBound - 1)
-    }
-    var alignment = 64
-    if case .device(let link) = place { alignment = chain.links[link].device.info.alignment }
-    let memory = MemoryPlan(all, alignment: alignment)
-    plan.memory.arena += memory.byteCount
-    let block: (Int, Int) -> sb_view
-    switch place {
-    case .host:
-      let arena = try HostBuffer(byteCount: memory.byteCount)
-      self.arena = arena
-      block = { arena.view(offset: $0, byteCount: $1) }
-      for (id, value) in program.values.enumerated() {
-        switch value.role {
-        case .input, .step:
-          let buffer = try HostBuffer(byteCount: value.type.byteCount)
-          inputBuffers[id] = buffer
-          views[id] = buffer.view
-        case .state: views[id] = stateOfValue[id]!.buffer.view
-        case .temporary: break
-        }
-      }
-    case .device(let link):
-      guard memory.byteCount > 0 else { return }
-      let base = try chain.links[link].device.allocate(byteCount: memory.byteCount)
-      deviceArenas[link] = base
-      block = { sb_view(buffer: base.buffer, offset: base.offset + UInt64($0), bytes: UInt64($1), host: nil) }
-    }
-    for (index, id) in ids.enumerated() { views[id] = block(memory.offsets[index], all[index].byteCount) }
-    for (result, operand) in alias { views[result] = views[operand] }
-    for (index, segment) in workspaces.enumerated() {
-      workspaceViews[segment] = block(memory.offsets[ids.count + index], all[ids.count + index].byteCount)
-    }
-    self.views[place] = views
+    return MemoryLayoutPlan(
+      values: ids, alias: alias, workspaces: workspaces,
+      blocks: ids.map { blocks[$0]! }
+        + workspaces.map {
+          MemoryPlan.Block(
+            byteCount: plan.reports[$0].workspaceByteCount, birth: plan.segments[$0].calls.lowerBound,
+            death: plan.segments[$0].calls.upperBound - 1)
+        })
   }
 
   private func place(of segment: Int) -> Place {
@@ -304,7 +418,7 @@ extension ProgramExecutor {
       let count = max(segment.values.count, 1)
       let views = UnsafeMutableBufferPointer<sb_view>.allocate(capacity: count)
       views.initialize(repeating: sb_view())
-      for (local, id) in segment.values.enumerated() { views[local] = self.views[place(of: index)]![id] }
+      for (local, id) in segment.values.enumerated() { views[local] = view(id, at: place(of: index), 0) ?? sb_view() }
       let generations = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: count)
       generations.initialize(repeating: 0)
       let microseconds = UnsafeMutableBufferPointer<Double>.allocate(
@@ -314,6 +428,27 @@ extension ProgramExecutor {
         Binding(
           views: views, generations: generations, workspace: workspaceViews[index] ?? sb_view(),
           microseconds: microseconds))
+    }
+  }
+}
+
+/// The blocks of one memory: values, then the workspaces of segments.
+private struct MemoryLayoutPlan {
+  var values: [Int]
+  /// Reshapes by what they share memory with.
+  var alias: [Int: Int]
+  var workspaces: [Int]
+  var blocks: [MemoryPlan.Block]
+
+  /// Fills in where everything lies; `view` answers a block's memory.
+  func place(
+    _ views: inout [sb_view], _ workspaceViews: inout [Int: sb_view], _ view: (_ block: Int, _ bytes: Int) -> sb_view
+  ) {
+    for (block, id) in values.enumerated() { views[id] = view(block, blocks[block].byteCount) }
+    for (result, operand) in alias { views[result] = views[operand] }
+    for (index, segment) in workspaces.enumerated() {
+      let block = values.count + index
+      workspaceViews[segment] = view(block, blocks[block].byteCount)
     }
   }
 }

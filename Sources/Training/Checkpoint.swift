@@ -176,7 +176,7 @@ extension TrainingSession {
       guard states.states[name]?.type.shape.extents == tensor.shape else {
         throw CheckpointMismatch(message: "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
       }
-      try states.withBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+      try states.withMutableBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
     }
     continueAfter(checkpoint.position.batches)
   }

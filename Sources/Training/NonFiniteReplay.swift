@@ -15,8 +15,8 @@ struct NonFiniteReplay {
     let copies = StateStore()
     for id in program.values(.state) {
       let value = program.values[id]
-      let copy = try copies.state(value.name, value.type)
-      try executor.withValue(id) { copy.buffer.bytes.copyMemory(from: $0) }
+      _ = try copies.state(value.name, value.type)
+      try executor.withValue(id) { bytes in try copies.withMutableBytes(of: value.name) { $0.copyMemory(from: bytes) } }
     }
     let taps = Set(
       program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary })

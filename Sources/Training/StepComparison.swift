@@ -36,7 +36,7 @@ public final class StepComparison {
     (inputName, self.seed) = (step.inputName, Int64(seed))
     for state in training.states {
       let values = state.values(seed: Int64(seed))
-      try executors[0].states.withBytes(of: state.name) { bytes in
+      try executors[0].states.withMutableBytes(of: state.name) { bytes in
         values.withUnsafeBytes { bytes.copyMemory(from: $0) }
       }
     }
@@ -68,7 +68,7 @@ public final class StepComparison {
     let (a, b) = (executors[0], executors[1])
     for name in a.states.states.keys {
       let bytes = try a.states.withBytes(of: name) { Array($0) }
-      try b.states.withBytes(of: name) { $0.copyBytes(from: bytes) }
+      try b.states.withMutableBytes(of: name) { $0.copyBytes(from: bytes) }
     }
     for executor in executors {
       try prepare(executor, dataset, indices)

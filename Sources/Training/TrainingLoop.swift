@@ -25,6 +25,8 @@ public final class TrainingLoop {
   private var measured = Measured()
   private var nonFiniteSteps = 0
   private var decision = TrainingDecision.proceed
+  /// The step that was started and not finished, where steps overlap.
+  private var underWay: (step: TrainingSession.StartedStep, stepsInEpoch: Int)?
 
   private struct Measured {
     var seconds = 0.0
@@ -146,6 +148,7 @@ public final class TrainingLoop {
   }
 
   private func saveCheckpoint() throws {
+    try finishStep()
     position.batches = session.batches
     try emit(.checkpoint(try session.checkpoint(at: position)))
   }
@@ -159,17 +162,21 @@ public final class TrainingLoop {
       dropsLast: settings.dropsLastBatch)
     prefetcher?.begin(order, at: position.batchInEpoch)
     var epoch = Measured()
-    while position.batchInEpoch < order.batchCount {
+    while nextBatch < order.batchCount {
       try trainStep(order, &epoch)
       if decision == .interrupt {
         try saveCheckpoint()
         throw Stop.interrupted
       }
       if decision == .finish || session.batches == settings.steps { break }
-      if position.batchInEpoch < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
+      if nextBatch < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
         try saveCheckpoint()
       }
     }
+    let clock = ContinuousClock()
+    let begin = clock.now
+    try finishStep()
+    epoch.seconds += (clock.now - begin).seconds
     measured.seconds += epoch.seconds
     let held = try session.evaluate(validation ?? test)
     try emit(
@@ -197,30 +204,51 @@ public final class TrainingLoop {
     }
   }
 
+  /// The batch of the epoch that comes next.
+  private var nextBatch: Int { position.batchInEpoch + (underWay == nil ? 0 : 1) }
+
   private func trainStep(_ order: BatchOrder, _ epoch: inout Measured) throws {
-    let settings = configuration.training
-    let batch = order.batch(position.batchInEpoch)
+    let batch = order.batch(nextBatch)
     let clock = ContinuousClock()
     let (begin, forks) = (clock.now, host.forkCount)
-    let result = try session.train(train, batch)
+    let step = try session.start(train, batch)
     epoch.seconds += (clock.now - begin).seconds
     epoch.samples += batch.count
     measured.samples += batch.count
     measured.forks += host.forkCount - forks
     measured.steps += 1
-    position.count(loss: result.loss, correct: result.correct, of: batch.count)
+    // The numbers of the step before, while this one is under way.
+    try finishStep(&epoch)
+    underWay = (step, order.batchCount)
+    if try !session.overlaps { try finishStep(&epoch) }
+  }
+
+  private func finishStep() throws {
+    var epoch = Measured()
+    try finishStep(&epoch)
+  }
+
+  /// Reads the numbers of the step that is under way, if one is, and tells everybody.
+  private func finishStep(_ epoch: inout Measured) throws {
+    guard let (step, stepsInEpoch) = underWay else { return }
+    underWay = nil
+    let settings = configuration.training
+    let clock = ContinuousClock()
+    let begin = clock.now
+    let result = try session.finish(step)
+    epoch.seconds += (clock.now - begin).seconds
+    position.count(loss: result.loss, correct: result.correct, of: step.samples)
     try emit(
       .step(
         StepReport(
-          step: session.batches, epoch: position.epoch, stepInEpoch: position.batchInEpoch,
-          stepsInEpoch: order.batchCount,
+          step: step.batch, epoch: position.epoch, stepInEpoch: position.batchInEpoch, stepsInEpoch: stepsInEpoch,
           stepsLeft: min(
-            (settings.epochs - position.epoch + 1) * order.batchCount - position.batchInEpoch,
-            (settings.steps ?? .max) - session.batches),
-          loss: result.loss, accuracy: accuracy(result.correct, of: batch.count), learningRate: result.learningRate,
+            (settings.epochs - position.epoch + 1) * stepsInEpoch - position.batchInEpoch,
+            (settings.steps ?? .max) - step.batch),
+          loss: result.loss, accuracy: accuracy(result.correct, of: step.samples), learningRate: result.learningRate,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
     nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
-    try watch(result)
+    try watch(result, step.batch)
     if nonFiniteSteps >= Self.patienceForFinite {
       try saveCheckpoint()
       throw Stop.neverFinite
@@ -233,13 +261,13 @@ public final class TrainingLoop {
 
   // MARK: Watching
 
-  private func watch(_ result: TrainingSession.StepResult) throws {
+  private func watch(_ result: TrainingSession.StepResult, _ batch: Int) throws {
     let settings = configuration.monitor
     // A step that is not finite is always looked at: the replay finds the operation without probes.
     guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return }
-    let rows = try session.probeRows(of: result)
+    let rows = try session.probeRows(of: result, step: batch)
     // The first rows of all, so that a short run has some too.
-    let isDue = session.batches <= settings.probeInterval || session.batches % settings.period < settings.probeInterval
+    let isDue = batch <= settings.probeInterval || batch % settings.period < settings.probeInterval
     if isDue || !result.isFinite { try emit(.probes(rows)) }
     for finding in monitor.observe(rows) {
       let finding = try finding.rule == "nonFinite" ? located(finding) : finding

@@ -50,9 +50,9 @@ public final class TrainingSession {
     parameterCount = try step.build(batchSize: batchSize).trainableCount
     let trainer = try trainer(batchSize, isProbed: false)
     for state in trainer.program.states {
-      let made = try states.state(state.name, state.type)
+      _ = try states.state(state.name, state.type)
       let values = state.values(seed: Int64(seed))
-      values.withUnsafeBytes { made.buffer.bytes.copyMemory(from: $0) }
+      try states.withMutableBytes(of: state.name) { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }
     }
   }
 
@@ -128,8 +128,27 @@ public final class TrainingSession {
     public var learningRate: Double
   }
 
+  /// A step that was handed over and whose numbers are not read yet.
+  public struct StartedStep {
+    let executor: ProgramExecutor
+    let run: UInt64
+    /// Samples of its batch.
+    public let samples: Int
+    /// Batches before and with this one.
+    public let batch: Int
+    let isUpdate: Bool
+    let isProbed: Bool
+    let learningRate: Double
+  }
+
   /// One training step on the samples at `indices`.
   public func train(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
+    try finish(try start(dataset, indices))
+  }
+
+  /// Hands a training step over. Where a step may be under way while the next is started (`overlaps`), its numbers
+  /// are read by `finish` after that; elsewhere it is done on return, and `finish` must come first.
+  public func start(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> StartedStep {
     let updates = (batches + 1) / step.accumulationSteps
     let isUpdate = (batches + 1) % step.accumulationSteps == 0
     let isProbed = isUpdate && probeInterval.map { updates % $0 == 0 } ?? false
@@ -150,23 +169,36 @@ public final class TrainingSession {
         }
       }
     }
-    try executor.run()
+    let run = try executor.start()
     batches += 1
-    lastExecutor = executor
-    let loss = Double(try executor.withOutput("loss") { $0.load(as: Float.self) })
-    return StepResult(
-      loss: loss, correct: try number(executor, "correct"), isUpdate: isUpdate,
-      isFinite: isUpdate ? try executor.withOutput("isFinite") { $0.load(as: UInt8.self) != 0 } : loss.isFinite,
-      isProbed: isProbed,
+    return StartedStep(
+      executor: executor, run: run, samples: indices.count, batch: batches, isUpdate: isUpdate, isProbed: isProbed,
       learningRate: program.stepValues.learningRate(at: position))
   }
 
+  /// Whether a step may be started before the one before it is finished.
+  public var overlaps: Bool {
+    get throws { try trainer(batchSize, isProbed: false).executor.depth > 1 }
+  }
+
+  /// Waits for a step and reads its numbers; steps are finished in the order in which they were started.
+  public func finish(_ step: StartedStep) throws -> StepResult {
+    let executor = step.executor
+    try executor.finish(step.run)
+    lastExecutor = executor
+    let loss = Double(try executor.withOutput("loss") { $0.load(as: Float.self) })
+    return StepResult(
+      loss: loss, correct: try number(executor, "correct"), isUpdate: step.isUpdate,
+      isFinite: step.isUpdate ? try executor.withOutput("isFinite") { $0.load(as: UInt8.self) != 0 } : loss.isFinite,
+      isProbed: step.isProbed, learningRate: step.learningRate)
+  }
+
   /// What the probes saw in the last step, if it had any.
-  public func probeRows(of result: StepResult) throws -> ProbeRows {
+  public func probeRows(of result: StepResult, step: Int) throws -> ProbeRows {
     let loss = result.isFinite ? result.loss : .nan
-    guard result.isProbed, let executor = lastExecutor else { return ProbeRows(step: batches, loss: loss, rows: []) }
+    guard result.isProbed, let executor = lastExecutor else { return ProbeRows(step: step, loss: loss, rows: []) }
     return ProbeRows(
-      step: batches, loss: loss,
+      step: step, loss: loss,
       rows: try probes.map { probe in
         try executor.withOutput(probe.output) { (probe, TensorStatistics($0.bindMemory(to: Double.self))) }
       })
@@ -189,9 +221,9 @@ public final class TrainingSession {
         let predictions = bytes.bindMemory(to: Float.self)
         // A network may end with more outputs than the data has classes, or with one for two.
         let count = max(dataset.classNames.count, predictions.count / batch.count, 2)
-        try executor.withInput("labels") { labels in
+        try executor.withValue(of: "labels") { labels in
           classes = classes ?? ClassificationMetrics(classCount: count)
-          classes?.add(predictions: predictions, labels: UnsafeBufferPointer(labels.bindMemory(to: Int32.self)))
+          classes?.add(predictions: predictions, labels: labels.bindMemory(to: Int32.self))
         }
       }
     }

@@ -38,7 +38,7 @@ private let template = "Backends/Template/template_backend.c"
     let counts = Dictionary(grouping: executor.plan.placements, by: \.link).mapValues(\.count)
     #expect(counts[0] == 2)
     #expect(executor.plan.summary.contains("2 on template"))
-    try states.withBytes(of: "w") { bytes in
+    try states.withMutableBytes(of: "w") { bytes in
       for (e, value) in [1, -1, 2, 0, 0, 1].enumerated() {
         bytes.storeBytes(of: Float(value), toByteOffset: 4 * e, as: Float.self)
       }

@@ -4,7 +4,7 @@
 #ifdef UNARY
 __kernel void unary(__global const float *restrict x, __global float *restrict y, float alpha, int count) {
   int e = get_global_id(0);
-  if (e < count) y[e] = JOIN(forward_, FUNCTION)(x[e], alpha);
+  if (e < count) y[e] = FUNCTION(x[e], alpha);
 }
 #endif
 
@@ -13,7 +13,7 @@ __kernel void unary_backward(
   __global const float *restrict v, __global const float *restrict dy, __global float *restrict dx, float alpha,
   int count) {
   int e = get_global_id(0);
-  if (e < count) dx[e] = JOIN(backward_, FUNCTION)(v[e], dy[e], alpha);
+  if (e < count) dx[e] = FUNCTION(v[e], dy[e], alpha);
 }
 #endif
 
@@ -46,7 +46,7 @@ __kernel void binary(
 #else
   T left = a[offset_of(e, extents, a_strides, RANK)], right = b[offset_of(e, extents, b_strides, RANK)];
 #endif
-  y[e] = JOIN(binary_, FUNCTION)(left, right);
+  y[e] = FUNCTION(left, right);
 }
 #endif
 

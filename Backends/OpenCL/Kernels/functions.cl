@@ -1,10 +1,8 @@
 // Functions of one element and what all kernels share; stands before every other source.
 //
 // forward_NAME(x, alpha) is the function, slope_NAME(v, alpha) its derivative in terms of the result or the operand,
-// as UnaryFunction.gradientOperand says. A source picks one by -DFUNCTION=NAME.
-
-#define JOIN2(a, b) a##b
-#define JOIN(a, b) JOIN2(a, b)
+// as UnaryFunction.gradientOperand says; backward_NAME(v, dy, alpha) is dy times that. A source is given one of them by
+// its whole name (-DFUNCTION=forward_exp), since names such as exp may be macros themselves.
 
 #define SELU_SCALE 1.0507009873554804934f
 #define SELU_ALPHA 1.6732632423543772848f
@@ -34,7 +32,8 @@ float forward_leakyRelu(float x, float a) { return x > 0 ? x : a * x; }
 float forward_elu(float x, float a) { return x > 0 ? x : a * expm1(x); }
 float forward_selu(float x, float a) { return SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1(x)); }
 float forward_gelu(float x, float a) { return x / 2 * (1 + erf(x * 0.70710678118654752f)); }
-float forward_geluTanh(float x, float a) { return x / 2 * (1 + tanh(gelu_inner(x))); }
+// x/2·(1 + tanh z) as x·sigmoid(2z): a tanh that stops one unit short of −1 would leave x times that unit.
+float forward_geluTanh(float x, float a) { return x * sigmoid_of(2 * gelu_inner(x)); }
 float forward_swish(float x, float a) { return x * sigmoid_of(x); }
 float forward_sigmoid(float x, float a) { return sigmoid_of(x); }
 float forward_hardSigmoid(float x, float a) {
@@ -61,8 +60,8 @@ float slope_gelu(float v, float a) {
   return (1 + erf(v * 0.70710678118654752f)) / 2 + v * exp(-v * v / 2) * 0.3989422804014327f;
 }
 float slope_geluTanh(float v, float a) {
-  float t = tanh(gelu_inner(v));
-  return (1 + t) / 2 + v / 2 * (1 - t * t) * 0.7978845608028654f * (1 + 3 * 0.044715f * v * v);
+  float s = sigmoid_of(2 * gelu_inner(v));
+  return s + 2 * v * s * (1 - s) * 0.7978845608028654f * (1 + 3 * 0.044715f * v * v);
 }
 float slope_swish(float v, float a) {
   float s = sigmoid_of(v);
@@ -75,27 +74,28 @@ float slope_softplus(float v, float a) { return -expm1(-v); }
 
 // A gate that is shut lets nothing through, not even an infinity times zero.
 float backward_relu(float v, float dy, float a) { return v > 0 ? dy : 0; }
-#define BACKWARD(name) \
+#define BACKWARD_OF(name) \
   float backward_##name(float v, float dy, float a) { return dy * slope_##name(v, a); }
-BACKWARD(identity)
-BACKWARD(negate)
-BACKWARD(absolute)
-BACKWARD(exp)
-BACKWARD(log)
-BACKWARD(sqrt)
-BACKWARD(rsqrt)
-BACKWARD(square)
-BACKWARD(reciprocal)
-BACKWARD(leakyRelu)
-BACKWARD(elu)
-BACKWARD(selu)
-BACKWARD(gelu)
-BACKWARD(geluTanh)
-BACKWARD(swish)
-BACKWARD(sigmoid)
-BACKWARD(hardSigmoid)
-BACKWARD(tanh)
-BACKWARD(softplus)
+BACKWARD_OF(identity)
+BACKWARD_OF(negate)
+BACKWARD_OF(absolute)
+BACKWARD_OF(exp)
+BACKWARD_OF(log)
+BACKWARD_OF(sqrt)
+BACKWARD_OF(rsqrt)
+BACKWARD_OF(square)
+BACKWARD_OF(reciprocal)
+BACKWARD_OF(leakyRelu)
+BACKWARD_OF(elu)
+BACKWARD_OF(selu)
+BACKWARD_OF(gelu)
+BACKWARD_OF(geluTanh)
+BACKWARD_OF(swish)
+BACKWARD_OF(sigmoid)
+BACKWARD_OF(hardSigmoid)
+BACKWARD_OF(tanh)
+BACKWARD_OF(softplus)
+#undef BACKWARD_OF
 
 // Where element `index` of a box (row-major extents) lies in a tensor walked with these strides.
 int offset_of(int index, int8 extents, int8 strides, int rank) {

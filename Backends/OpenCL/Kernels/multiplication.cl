@@ -73,7 +73,7 @@ __kernel void pack_filter(
 #define WITH_BIAS(value, k) (value)
 #endif
 #ifdef FUNCTION
-#define ACTIVATED(value) JOIN(forward_, FUNCTION)(value, alpha)
+#define ACTIVATED(value) FUNCTION(value, alpha)
 #else
 #define ACTIVATED(value) (value)
 #endif

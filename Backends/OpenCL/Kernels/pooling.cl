@@ -49,7 +49,7 @@ __kernel void max_pool_backward(
       if (winner == h * width + v) sum += dy[((n * rows + p) * columns + q) * channels + c];
     }
 #ifdef FUNCTION
-  dx[e] = JOIN(backward_, FUNCTION)(x[e], sum, alpha);
+  dx[e] = FUNCTION(x[e], sum, alpha);
 #else
   dx[e] = sum;
 #endif

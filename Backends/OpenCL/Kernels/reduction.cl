@@ -1,19 +1,13 @@
 // Folds a tensor over some of its axes in two steps: `fold` gives a number for each result and chunk of the folded
 // elements, `finish` folds the chunks in their order. Chunks depend on shapes alone, and so do the bits.
 //
-// fold_NAME(sum, x) adds an element, merge_NAME(sum, part) another chunk's number.
+// FOLD adds an element, MERGE another chunk's number.
 
 float fold_sum(float sum, float x) { return sum + x; }
-float fold_mean(float sum, float x) { return sum + x; }
 float fold_sumSquares(float sum, float x) { return fma(x, x, sum); }
 // NaN wins, so that it is seen.
 float fold_max(float best, float x) { return isnan(best) || x <= best ? best : x; }
 float fold_min(float best, float x) { return isnan(best) || x >= best ? best : x; }
-#define merge_sum fold_sum
-#define merge_mean fold_sum
-#define merge_sumSquares fold_sum
-#define merge_max fold_max
-#define merge_min fold_min
 
 // Work-item (result, chunk). KEPT and FOLDED count the merged axes that stay and go.
 __kernel void fold(
@@ -25,9 +19,9 @@ __kernel void fold(
   float sum = start;
   for (int e = part * chunk; e < min((part + 1) * chunk, folded_count); e++) {
 #if FOLDED == 1
-    sum = JOIN(fold_, FUNCTION)(sum, from[e * folded_strides.s0]);
+    sum = FOLD(sum, from[e * folded_strides.s0]);
 #else
-    sum = JOIN(fold_, FUNCTION)(sum, from[offset_of(e, folded_extents, folded_strides, FOLDED)]);
+    sum = FOLD(sum, from[offset_of(e, folded_extents, folded_strides, FOLDED)]);
 #endif
   }
   parts[part * kept_count + result] = sum;
@@ -40,6 +34,6 @@ __kernel void finish(
   if (result >= kept_count) return;
   float sum = start;
   for (int part = 0; part < part_count; part++)
-    sum = JOIN(merge_, FUNCTION)(sum, parts[part * kept_count + result]);
+    sum = MERGE(sum, parts[part * kept_count + result]);
   y[result] = sum * scale;
 }

@@ -25,7 +25,7 @@ extension ElementType {
 
 extension WorkMaker {
   func unary(_ operation: Unary) -> Work {
-    let kernel = KernelName("elementwise", "unary", ["-DUNARY", "-DFUNCTION=\(operation.function.rawValue)"])
+    let kernel = KernelName("elementwise", "unary", ["-DUNARY", "-DFUNCTION=forward_\(operation.function.rawValue)"])
     let count = result.shape.elementCount
     return Work([Launch(kernel, [input(0), output, .float(operation.alpha), .int(count)], elements: count)])
   }
@@ -33,7 +33,7 @@ extension WorkMaker {
   func unaryBackward(_ operation: UnaryBackward) -> Work? {
     guard operation.function.gradientOperand != .none else { return nil }
     let kernel = KernelName(
-      "elementwise", "unary_backward", ["-DUNARY_BACKWARD", "-DFUNCTION=\(operation.function.rawValue)"])
+      "elementwise", "unary_backward", ["-DUNARY_BACKWARD", "-DFUNCTION=backward_\(operation.function.rawValue)"])
     let count = result.shape.elementCount
     return Work([Launch(kernel, [input(0), input(1), output, .float(operation.alpha), .int(count)], elements: count)])
   }
@@ -45,7 +45,7 @@ extension WorkMaker {
     }
     let walk = try Walk(result: result.shape, operands: [shape(0), shape(1)])
     var options = [
-      "-DBINARY", "-DFUNCTION=\(operation.function.rawValue)", "-DT=\(element.kernelType)",
+      "-DBINARY", "-DFUNCTION=binary_\(operation.function.rawValue)", "-DT=\(element.kernelType)",
       "-DR=\(result.elementType.kernelType)", walk.option,
     ]
     if element.isFloatingPoint { options.append("-DIS_FLOAT") }

@@ -54,7 +54,7 @@ struct Epilogue {
   var alpha = 0.0
 
   var options: [String] {
-    (bias == nil ? [] : ["-DBIAS"]) + (function.map { ["-DFUNCTION=\($0.rawValue)"] } ?? [])
+    (bias == nil ? [] : ["-DBIAS"]) + (function.map { ["-DFUNCTION=forward_\($0.rawValue)"] } ?? [])
   }
 }
 

@@ -26,7 +26,7 @@ extension WorkMaker {
     let count = shape(0).elementCount
     return Work([
       Launch(
-        KernelName("pooling", "max_pool_backward", function.map { ["-DFUNCTION=\($0.rawValue)"] } ?? []),
+        KernelName("pooling", "max_pool_backward", function.map { ["-DFUNCTION=backward_\($0.rawValue)"] } ?? []),
         [input(0), input(1), dx, .float(alpha), .int(count)] + sizes(geometry, x: shape(0), y: shape(1)),
         elements: count)
     ])

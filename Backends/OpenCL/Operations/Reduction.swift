@@ -18,18 +18,25 @@ extension WorkMaker {
       case .min: .infinity
       default: 0
       }
-    let options = ["-DFUNCTION=\(operation.function.rawValue)", "-DKEPT=\(kept.rank)", "-DFOLDED=\(folded.rank)"]
+    let (fold, merge): (String, String) =
+      switch operation.function {
+      case .sum, .mean: ("fold_sum", "fold_sum")
+      case .sumSquares: ("fold_sumSquares", "fold_sum")
+      case .max: ("fold_max", "fold_max")
+      case .min: ("fold_min", "fold_min")
+      }
+    let options = ["-DFOLD=\(fold)", "-DMERGE=\(merge)", "-DKEPT=\(kept.rank)", "-DFOLDED=\(folded.rank)"]
     let scale = operation.function == .mean ? 1 / Double(terms) : 1
-    let fold = Launch(
+    let folding = Launch(
       KernelName("reduction", "fold", options),
       [
         input(0), .scratch(0), .float(start), .eight(kept.extents), .eight(kept.strides[0]), .eight(folded.extents),
         .eight(folded.strides[0]), .int(results), .int(terms), .int(chunk),
       ], global: [results, parts], local: results >= 64 ? [64, 1] : [1, 1])
-    let finish = Launch(
+    let finishing = Launch(
       KernelName("reduction", "finish", options),
       [.scratch(0), output, .float(start), .float(scale), .int(results), .int(parts)], elements: results)
-    return Work([fold, finish], scratch: [max(results * parts, 1) * 4])
+    return Work([folding, finishing], scratch: [max(results * parts, 1) * 4])
   }
 
   /// Lines along an axis, one work-item each.

@@ -15,12 +15,15 @@ package enum Place: Hashable, Sendable {
 }
 
 extension Program {
-  /// The segments in order, with the copies between memories that they need. Values from outside and states live in
-  /// host memory between runs.
-  package func actions(_ segments: [ProgramSegment], placeOf: (Int) -> Place) -> [Action] {
+  /// The segments in order, with the copies between memories that they need. Values from outside come from host memory;
+  /// states are wherever they were used last, and are brought when a segment runs.
+  /// Outputs and `taps` go to host memory.
+  package func actions(
+    _ segments: [ProgramSegment], taps: Set<Int> = [], placeOf: (Int) -> Place
+  ) -> [Action] {
     var actions: [Action] = []
     var valid: [Int: Set<Place>] = [:]
-    for (id, value) in values.enumerated() where value.role != .temporary { valid[id] = [.host] }
+    for id in values(.input) + values(.step) { valid[id] = [.host] }
 
     func bring(_ id: Int, to place: Place) {
       guard let places = valid[id], !places.contains(place) else { return }
@@ -32,13 +35,39 @@ extension Program {
 
     for (index, segment) in segments.enumerated() {
       let place = placeOf(segment.link)
-      let produced = Set(segment.segment.calls.flatMap { $0.outputs.compactMap { $0.map { segment.values[$0] } } })
-      for id in segment.values where values[id].role != .temporary || !produced.contains(id) { bring(id, to: place) }
+      let produced = segment.produced
+      for id in segment.values where !produced.contains(id) { bring(id, to: place) }
       actions.append(.run(index))
-      for id in produced { valid[id] = [place] }
+      for id in produced where values[id].role == .temporary { valid[id] = [place] }
     }
-    for id in values(.state) { bring(id, to: .host) }
-    for output in outputs { bring(output.value, to: .host) }
+    for id in outputs.map(\.value) + taps.sorted() { bring(id, to: .host) }
     return actions
   }
+
+  /// The states that move in every run: those that one place changes and another uses.
+  package func stateTransfers(_ segments: [ProgramSegment], placeOf: (Int) -> Place) -> [Action] {
+    var valid: [Int: Set<Place>] = [:]
+    var transfers: [Action] = []
+    // In the first run states come from the host; the second is like all that follow.
+    for _ in 0..<2 {
+      transfers = []
+      for segment in segments {
+        let place = placeOf(segment.link)
+        for id in segment.values where values[id].role == .state {
+          let places = valid[id] ?? [.host]
+          if !places.contains(place) {
+            transfers.append(.copy(value: id, from: places.contains(.host) ? .host : places.first!, to: place))
+          }
+          valid[id] = places.union([place])
+        }
+        for id in segment.produced where values[id].role == .state { valid[id] = [place] }
+      }
+    }
+    return transfers
+  }
+}
+
+extension ProgramSegment {
+  /// The program's values that it writes.
+  fileprivate var produced: Set<Int> { Set(segment.calls.flatMap { $0.outputs.compactMap { $0.map { values[$0] } } }) }
 }
