@@ -27,6 +27,9 @@
 #endif
 #define VECTORS (BLOCK / VECTOR)
 
+// Arrays stay in registers only where every loop over them is unrolled.
+#define EACH(index, count) _Pragma("unroll") for (int index = 0; index < count; index++)
+
 // The image that is gathered from, [images, height, width, channels], and the grid of rows, [images, rows, columns].
 typedef struct {
   int height, width, channels, rows, columns, kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x,
@@ -87,38 +90,38 @@ __kernel void multiply_rows(
   const geometry g = GEOMETRY_VALUE;
   int first = get_global_id(0) * ROWS, block = get_global_id(1);
   int image[ROWS], p[ROWS], q[ROWS];
-  for (int r = 0; r < ROWS; r++) {
+  EACH(r, ROWS) {
     int m = min(first + r, row_count - 1);
     q[r] = m % columns;
     p[r] = m / columns % rows;
     image[r] = m / (columns * rows);
   }
   floatV sums[ROWS][VECTORS];
-  for (int r = 0; r < ROWS; r++)
-    for (int v = 0; v < VECTORS; v++) sums[r][v] = 0;
+  EACH(r, ROWS)
+    EACH(v, VECTORS) sums[r][v] = 0;
   __global const float *b = packed + block * (kernel_height * kernel_width * channels * BLOCK);
   for (int i = 0; i < kernel_height; i++)
     for (int j = 0; j < kernel_width; j++) {
       __global const float *seen[ROWS];
-      for (int r = 0; r < ROWS; r++) {
+      EACH(r, ROWS) {
         int offset = gathered(&g, image[r], p[r], q[r], i, j);
         seen[r] = offset < 0 ? zeros : a + offset;
       }
       for (int c = 0; c < channels; c++) {
         floatV w[VECTORS];
-        for (int v = 0; v < VECTORS; v++) w[v] = LOAD(b + v * VECTOR);
-        for (int r = 0; r < ROWS; r++) {
+        EACH(v, VECTORS) w[v] = LOAD(b + v * VECTOR);
+        EACH(r, ROWS) {
           floatV factor = seen[r][c];
-          for (int v = 0; v < VECTORS; v++) sums[r][v] = fma(factor, w[v], sums[r][v]);
+          EACH(v, VECTORS) sums[r][v] = fma(factor, w[v], sums[r][v]);
         }
         b += BLOCK;
       }
     }
-  for (int r = 0; r < ROWS; r++) {
+  EACH(r, ROWS) {
     if (first + r >= row_count) break;
     __global float *out = y + (first + r) * column_count + block * BLOCK;
     int left_over = column_count - block * BLOCK;
-    for (int v = 0; v < VECTORS; v++) {
+    EACH(v, VECTORS) {
       float lanes[VECTOR];
       STORE(sums[r][v], lanes);
       int count = min(VECTOR, left_over - v * VECTOR);
@@ -144,8 +147,8 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_rows(
   int m = min(first + item / 4, row_count - 1);
   int image = m / (columns * rows), p = m / columns % rows, q = m % columns;
   float sums[4][4];
-  for (int r = 0; r < 4; r++)
-    for (int c = 0; c < 4; c++) sums[r][c] = 0;
+  EACH(r, 4)
+    EACH(c, 4) sums[r][c] = 0;
   for (int start = 0; start < terms; start += 16) {
     for (int t = item % 4 * 4; t < item % 4 * 4 + 4; t++) {
       int term = start + t, tap = term / channels;
@@ -159,15 +162,15 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_rows(
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int t = 0; t < 16; t++) {
       float l[4], w[4];
-      for (int r = 0; r < 4; r++) l[r] = left_tile[t][z * 4 + r];
-      for (int c = 0; c < 4; c++) w[c] = right_tile[t][c * 16 + x];
-      for (int r = 0; r < 4; r++)
-        for (int c = 0; c < 4; c++) sums[r][c] = fma(l[r], w[c], sums[r][c]);
+      EACH(r, 4) l[r] = left_tile[t][z * 4 + r];
+      EACH(c, 4) w[c] = right_tile[t][c * 16 + x];
+      EACH(r, 4)
+        EACH(c, 4) sums[r][c] = fma(l[r], w[c], sums[r][c]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-  for (int r = 0; r < 4; r++)
-    for (int c = 0; c < 4; c++) {
+  EACH(r, 4)
+    EACH(c, 4) {
       int row = first + z * 4 + r, k = block * 64 + c * 16 + x;
       if (row < row_count && k < column_count) y[row * column_count + k] = ACTIVATED(WITH_BIAS(sums[r][c], k));
     }
@@ -195,15 +198,15 @@ __kernel void multiply_filter(
   int first = get_global_id(0) * ROWS, block = get_global_id(1), slice = get_global_id(2);
   int row_count = kernel_height * kernel_width * channels;
   int near[ROWS], down[ROWS], right[ROWS];
-  for (int r = 0; r < ROWS; r++) {
+  EACH(r, ROWS) {
     int row = min(first + r, row_count - 1), tap = row / channels;
     down[r] = tap / kernel_width * dilation_y - top;
     right[r] = tap % kernel_width * dilation_x - left;
     near[r] = (down[r] * width + right[r]) * channels + row % channels;
   }
   floatV sums[ROWS][VECTORS];
-  for (int r = 0; r < ROWS; r++)
-    for (int v = 0; v < VECTORS; v++) sums[r][v] = 0;
+  EACH(r, ROWS)
+    EACH(v, VECTORS) sums[r][v] = 0;
   int end = (slice + 1) * images / slice_count, total = images * rows * columns * filters;
   for (int n = slice * images / slice_count; n < end; n++)
     for (int p = 0; p < rows; p++)
@@ -212,27 +215,27 @@ __kernel void multiply_filter(
         floatV w[VECTORS];
         // Lanes beyond the last filter hold neighbours; their sums are not stored.
         if (from + BLOCK <= total) {
-          for (int v = 0; v < VECTORS; v++) w[v] = LOAD(dy + from + v * VECTOR);
+          EACH(v, VECTORS) w[v] = LOAD(dy + from + v * VECTOR);
         } else {
           float lanes[BLOCK];
           for (int l = 0; l < BLOCK; l++) lanes[l] = from + l < total ? dy[from + l] : 0;
-          for (int v = 0; v < VECTORS; v++) w[v] = LOAD(lanes + v * VECTOR);
+          EACH(v, VECTORS) w[v] = LOAD(lanes + v * VECTOR);
         }
         int pixel = ((n * height + p * stride_y) * width + q * stride_x) * channels;
-        for (int r = 0; r < ROWS; r++) {
+        EACH(r, ROWS) {
 #ifdef PADDED
           int h = p * stride_y + down[r], u = q * stride_x + right[r];
           floatV factor = h >= 0 && u >= 0 && h < height && u < width ? x[pixel + near[r]] : 0;
 #else
           floatV factor = x[pixel + near[r]];
 #endif
-          for (int v = 0; v < VECTORS; v++) sums[r][v] = fma(factor, w[v], sums[r][v]);
+          EACH(v, VECTORS) sums[r][v] = fma(factor, w[v], sums[r][v]);
         }
       }
-  for (int r = 0; r < ROWS; r++) {
+  EACH(r, ROWS) {
     if (first + r >= row_count) break;
     __global float *out = slices + (slice * row_count + first + r) * filters + block * BLOCK;
-    for (int v = 0; v < VECTORS; v++) {
+    EACH(v, VECTORS) {
       float lanes[VECTOR];
       STORE(sums[r][v], lanes);
       int count = min(VECTOR, filters - block * BLOCK - v * VECTOR);
@@ -255,8 +258,8 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_filter(
   int row = min(first + item / 4, row_count - 1), tap = row / channels, channel = row % channels;
   int begin = slice * images / slice_count * area, end = (slice + 1) * images / slice_count * area;
   float sums[4][4];
-  for (int r = 0; r < 4; r++)
-    for (int c = 0; c < 4; c++) sums[r][c] = 0;
+  EACH(r, 4)
+    EACH(c, 4) sums[r][c] = 0;
   for (int start = begin; start < end; start += 16) {
     for (int t = item % 4 * 4; t < item % 4 * 4 + 4; t++) {
       int pixel = start + t;
@@ -273,15 +276,15 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_filter(
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int t = 0; t < 16; t++) {
       float l[4], w[4];
-      for (int r = 0; r < 4; r++) l[r] = left_tile[t][l_y * 4 + r];
-      for (int c = 0; c < 4; c++) w[c] = right_tile[t][c * 16 + l_x];
-      for (int r = 0; r < 4; r++)
-        for (int c = 0; c < 4; c++) sums[r][c] = fma(l[r], w[c], sums[r][c]);
+      EACH(r, 4) l[r] = left_tile[t][l_y * 4 + r];
+      EACH(c, 4) w[c] = right_tile[t][c * 16 + l_x];
+      EACH(r, 4)
+        EACH(c, 4) sums[r][c] = fma(l[r], w[c], sums[r][c]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-  for (int r = 0; r < 4; r++)
-    for (int c = 0; c < 4; c++) {
+  EACH(r, 4)
+    EACH(c, 4) {
       int e = first + l_y * 4 + r, k = block * 64 + c * 16 + l_x;
       if (e < row_count && k < filters) slices[(slice * row_count + e) * filters + k] = sums[r][c];
     }
