@@ -1,85 +1,107 @@
-// Pooling over windows of x [images, height, width, channels] to y [images, rows, columns, channels]; one work-item an
-// element of the result. Padded cells never win and do not count. Gradients are gathered: each cell of the image adds
-// up its windows in order, so no two work-items write one place.
+// Pooling over windows of x [images, height, width, channels] to y [images, rows, columns, channels]. A work-item has
+// VECTOR neighbouring channels of one cell of the result: axis 0 counts channels, axis 1 cells. Padded cells never win
+// and do not count. Gradients are gathered: each cell of the image adds up its windows in order, so no two work-items
+// write one place.
+
+#if VECTOR == 1
+#define floatV float
+#define intV int
+#define LOAD(p) (*(p))
+#define STORE(v, p) (*(p) = (v))
+#define NOT(condition) (!(condition))
+#else
+#define JOIN2(a, b) a##b
+#define JOIN(a, b) JOIN2(a, b)
+#define floatV JOIN(float, VECTOR)
+#define intV JOIN(int, VECTOR)
+#define LOAD(p) JOIN(vload, VECTOR)(0, p)
+#define STORE(v, p) JOIN(vstore, VECTOR)(v, 0, p)
+#define NOT(condition) (~(condition))
+#endif
 
 #define GEOMETRY \
   int height, int width, int channels, int rows, int columns, int pool_height, int pool_width, int stride_y, \
     int stride_x, int top, int left
 
-__kernel void max_pool(__global const float *restrict x, __global float *restrict y, int count, GEOMETRY) {
-  int e = get_global_id(0);
-  if (e >= count) return;
-  int c = e % channels, q = e / channels % columns, p = e / channels / columns % rows;
-  int n = e / channels / columns / rows, from_y = p * stride_y - top, from_x = q * stride_x - left;
-  float best = -INFINITY;
+// This work-item's first channel, and the cell of a grid of `down` × `right` cells.
+#define CELL(down, right) \
+  int c = get_global_id(0) * VECTOR, cell = get_global_id(1); \
+  if (c >= channels || cell >= cell_count) return; \
+  int column = cell % (right), row = cell / (right) % (down), n = cell / ((right) * (down));
+#define PIXEL(h, v) (((n * height + (h)) * width + (v)) * channels + c)
+#define WINDOW(p, q) (((n * rows + (p)) * columns + (q)) * channels + c)
+
+// The windows that contain cell (row, column) of the image.
+#define WINDOWS \
+  int first_p = max(0, (row + top - pool_height + stride_y) / stride_y), last_p = min(rows - 1, (row + top) / stride_y); \
+  int first_q = max(0, (column + left - pool_width + stride_x) / stride_x); \
+  int last_q = min(columns - 1, (column + left) / stride_x);
+
+int cells(int from, int size, int limit) { return min(from + size, limit) - max(from, 0); }
+
+__kernel void max_pool(__global const float *restrict x, __global float *restrict y, int cell_count, GEOMETRY) {
+  CELL(rows, columns)
+  int from_y = row * stride_y - top, from_x = column * stride_x - left;
+  floatV best = -INFINITY;
   for (int h = max(from_y, 0); h < min(from_y + pool_height, height); h++)
     for (int v = max(from_x, 0); v < min(from_x + pool_width, width); v++) {
-      float value = x[((n * height + h) * width + v) * channels + c];
+      floatV value = LOAD(x + PIXEL(h, v));
       // NaN wins, so that it is seen.
-      if (!(value <= best)) best = value;
+      best = select(best, value, (intV)NOT(value <= best));
     }
-  y[e] = best;
+  STORE(best, y + WINDOW(row, column));
 }
 
 // With FUNCTION the gradient passes on through the activation whose result x is.
 __kernel void max_pool_backward(
   __global const float *restrict x, __global const float *restrict dy, __global float *restrict dx, float alpha,
-  int count, GEOMETRY) {
-  int e = get_global_id(0);
-  if (e >= count) return;
-  int c = e % channels, v = e / channels % width, h = e / channels / width % height, n = e / channels / width / height;
-  float sum = 0;
-  // The windows that contain this cell.
-  int first_p = max(0, (h + top - pool_height + stride_y) / stride_y), last_p = min(rows - 1, (h + top) / stride_y);
-  int first_q = max(0, (v + left - pool_width + stride_x) / stride_x), last_q = min(columns - 1, (v + left) / stride_x);
+  int cell_count, GEOMETRY) {
+  CELL(height, width)
+  WINDOWS
+  floatV sum = 0;
   for (int p = first_p; p <= last_p; p++)
     for (int q = first_q; q <= last_q; q++) {
       int from_y = p * stride_y - top, from_x = q * stride_x - left;
-      float best = -INFINITY;
-      int winner = -1;
+      floatV best = -INFINITY;
+      intV winner = -1;
       for (int a = max(from_y, 0); a < min(from_y + pool_height, height); a++)
         for (int b = max(from_x, 0); b < min(from_x + pool_width, width); b++) {
-          float value = x[((n * height + a) * width + b) * channels + c];
+          floatV value = LOAD(x + PIXEL(a, b));
           // Ties to the lowest index.
-          if (winner < 0 || !(value <= best)) {
-            best = value;
-            winner = a * width + b;
-          }
+          intV wins = (winner < 0) | (intV)NOT(value <= best);
+          best = select(best, value, wins);
+          winner = select(winner, (intV)(a * width + b), wins);
         }
-      if (winner == h * width + v) sum += dy[((n * rows + p) * columns + q) * channels + c];
+      sum += select((floatV)0, LOAD(dy + WINDOW(p, q)), (intV)(winner == row * width + column));
     }
 #ifdef FUNCTION
-  dx[e] = FUNCTION(x[e], sum, alpha);
+  float sums[VECTOR], seen[VECTOR];
+  STORE(sum, sums);
+  STORE(LOAD(x + PIXEL(row, column)), seen);
+  for (int lane = 0; lane < VECTOR; lane++) dx[PIXEL(row, column) + lane] = FUNCTION(seen[lane], sums[lane], alpha);
 #else
-  dx[e] = sum;
+  STORE(sum, dx + PIXEL(row, column));
 #endif
 }
 
-int cells(int from, int size, int limit) { return min(from + size, limit) - max(from, 0); }
-
-__kernel void average_pool(__global const float *restrict x, __global float *restrict y, int count, GEOMETRY) {
-  int e = get_global_id(0);
-  if (e >= count) return;
-  int c = e % channels, q = e / channels % columns, p = e / channels / columns % rows;
-  int n = e / channels / columns / rows, from_y = p * stride_y - top, from_x = q * stride_x - left;
-  float sum = 0;
+__kernel void average_pool(__global const float *restrict x, __global float *restrict y, int cell_count, GEOMETRY) {
+  CELL(rows, columns)
+  int from_y = row * stride_y - top, from_x = column * stride_x - left;
+  floatV sum = 0;
   for (int h = max(from_y, 0); h < min(from_y + pool_height, height); h++)
-    for (int v = max(from_x, 0); v < min(from_x + pool_width, width); v++)
-      sum += x[((n * height + h) * width + v) * channels + c];
-  y[e] = sum / (cells(from_y, pool_height, height) * cells(from_x, pool_width, width));
+    for (int v = max(from_x, 0); v < min(from_x + pool_width, width); v++) sum += LOAD(x + PIXEL(h, v));
+  STORE(sum / (float)(cells(from_y, pool_height, height) * cells(from_x, pool_width, width)), y + WINDOW(row, column));
 }
 
-__kernel void average_pool_backward(__global const float *restrict dy, __global float *restrict dx, int count, GEOMETRY) {
-  int e = get_global_id(0);
-  if (e >= count) return;
-  int c = e % channels, v = e / channels % width, h = e / channels / width % height, n = e / channels / width / height;
-  float sum = 0;
-  int first_p = max(0, (h + top - pool_height + stride_y) / stride_y), last_p = min(rows - 1, (h + top) / stride_y);
-  int first_q = max(0, (v + left - pool_width + stride_x) / stride_x), last_q = min(columns - 1, (v + left) / stride_x);
+__kernel void average_pool_backward(
+  __global const float *restrict dy, __global float *restrict dx, int cell_count, GEOMETRY) {
+  CELL(height, width)
+  WINDOWS
+  floatV sum = 0;
   for (int p = first_p; p <= last_p; p++)
     for (int q = first_q; q <= last_q; q++) {
       int count = cells(p * stride_y - top, pool_height, height) * cells(q * stride_x - left, pool_width, width);
-      sum += dy[((n * rows + p) * columns + q) * channels + c] / count;
+      sum += LOAD(dy + WINDOW(p, q)) / (float)count;
     }
-  dx[e] = sum;
+  STORE(sum, dx + PIXEL(row, column));
 }

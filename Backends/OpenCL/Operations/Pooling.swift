@@ -1,18 +1,29 @@
 import SwitchbackPrograms
 
 extension WorkMaker {
-  private func sizes(_ geometry: PoolingGeometry, x: Shape, y: Shape) -> [Argument] {
-    (Array(x.extents[1...]) + y.extents[1..<3] + geometry.poolSize + geometry.strides
-      + [geometry.padding[0], geometry.padding[2]]).map(Argument.int)
+  /// A launch over the cells of `grid` [images, rows, columns, channels]; a GPU's work-items have one channel each, so
+  /// that neighbours read neighbours, a CPU's as many as a register.
+  private func launch(
+    _ function: String, _ geometry: PoolingGeometry, x: Shape, y: Shape, over grid: Shape, _ arguments: [Argument],
+    options: [String] = []
+  ) -> Work {
+    let channels = grid[3]
+    let vector = traits.deviceClass == .cpu ? [16, 8, 4].first { channels % $0 == 0 } ?? 1 : 1
+    var group = 1
+    while traits.deviceClass != .cpu, group < channels, group < 64 { group *= 2 }
+    let cells = grid.extents[..<3].reduce(1, *)
+    let sizes =
+      Array(x.extents[1...]) + y.extents[1..<3] + geometry.poolSize + geometry.strides
+      + [geometry.padding[0], geometry.padding[2]]
+    return Work([
+      Launch(
+        KernelName("pooling", function, ["-DVECTOR=\(vector)"] + options),
+        arguments + [.int(cells)] + sizes.map(Argument.int), global: [channels / vector, cells], local: [group, 1])
+    ])
   }
 
   func pool(_ function: String, _ geometry: PoolingGeometry) -> Work {
-    let count = result.shape.elementCount
-    return Work([
-      Launch(
-        KernelName("pooling", function),
-        [input(0), output, .int(count)] + sizes(geometry, x: shape(0), y: result.shape), elements: count)
-    ])
+    launch(function, geometry, x: shape(0), y: result.shape, over: result.shape, [input(0), output])
   }
 
   func maxPoolBackward(_ geometry: PoolingGeometry) -> Work {
@@ -23,21 +34,13 @@ extension WorkMaker {
   func maxPoolBackward(
     _ geometry: PoolingGeometry, into dx: Argument, through function: UnaryFunction?, alpha: Double
   ) -> Work {
-    let count = shape(0).elementCount
-    return Work([
-      Launch(
-        KernelName("pooling", "max_pool_backward", function.map { ["-DFUNCTION=backward_\($0.rawValue)"] } ?? []),
-        [input(0), input(1), dx, .float(alpha), .int(count)] + sizes(geometry, x: shape(0), y: shape(1)),
-        elements: count)
-    ])
+    launch(
+      "max_pool_backward", geometry, x: shape(0), y: shape(1), over: shape(0),
+      [input(0), input(1), dx, .float(alpha)], options: function.map { ["-DFUNCTION=backward_\($0.rawValue)"] } ?? [])
   }
 
   func averagePoolBackward(_ geometry: PoolingGeometry) -> Work {
-    let count = result.shape.elementCount
-    return Work([
-      Launch(
-        KernelName("pooling", "average_pool_backward"),
-        [input(0), output, .int(count)] + sizes(geometry, x: result.shape, y: shape(0)), elements: count)
-    ])
+    launch(
+      "average_pool_backward", geometry, x: result.shape, y: shape(0), over: result.shape, [input(0), output])
   }
 }
