@@ -34,6 +34,8 @@ struct DiffCommand: ParsableCommand {
   private struct Fault: Encodable {
     var backend: String
     var operation: String
+    /// The operation's name in the catalogue.
+    var kind: String
     var form: String
     var error: Double
     var message: String
@@ -100,7 +102,8 @@ struct DiffCommand: ParsableCommand {
         Terminal.write(
           Terminal.json(
             Fault(
-              backend: fault.backend, operation: fault.label, form: fault.form.rawValue, error: fault.error,
+              backend: fault.backend, operation: fault.label, kind: fault.operation, form: fault.form.rawValue,
+              error: fault.error,
               message: "\(fault)")))
       }
     } else {

@@ -9,11 +9,16 @@ public struct ConformanceSuite {
   public var seed: Int64 = 1
   /// A part that takes seconds.
   public var isQuick = false
-  /// Only families whose name contains this.
+  /// Only families whose name contains the first, and none whose name contains the second.
   public var filter = ""
+  public var skipped = ""
+  /// Hears of each case before it is tried.
+  public var willTry: (_ family: String, _ name: String) -> Void = { _, _ in }
   public var catalog = OperationCatalog.standard
   /// Whole programs to run in lockstep: training steps.
   public var programs: [(name: String, replay: ReplayFile)] = []
+  /// Further cases of whoever can run them: those of the contract, each in a process of its own.
+  public var furtherCases: [(family: String, name: String, run: () throws -> ConformanceReport.Verdict)] = []
 
   public init(_ candidate: BackendChain, reference: BackendChain) {
     (self.candidate, self.reference) = (candidate, reference)
@@ -23,7 +28,8 @@ public struct ConformanceSuite {
   public func run(_ progress: (ConformanceReport.Case) -> Void = { _ in }) -> ConformanceReport {
     var report = ConformanceReport(backend: candidate.links[0].name, seed: seed)
     func check(_ family: String, _ name: String, _ body: () throws -> ConformanceReport.Verdict) {
-      guard filter.isEmpty || family.contains(filter) else { return }
+      guard filter.isEmpty || family.contains(filter), skipped.isEmpty || !family.contains(skipped) else { return }
+      willTry(family, name)
       let verdict: ConformanceReport.Verdict
       do {
         verdict = try body()
@@ -52,6 +58,7 @@ public struct ConformanceSuite {
         return try lockstep(ReplayFile(random.program, random.values))
       }
     }
+    for further in furtherCases { check(further.family, further.name, further.run) }
     return report
   }
 

@@ -26,6 +26,10 @@ public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_ba
     }
     let exported = ExportedBackend.from(table!)
     return report(error) { () throws(BackendError) in
+      let count = try exported.backend.devices().count
+      guard index < UInt32(count) else {
+        throw BackendError(.unavailable, "there is no device \(index), only \(count)")
+      }
       let opened = try exported.backend.open(
         device: Int(index), options: given, host: HostServices(borrowing: host!))
       device!.pointee = OpaquePointer(Unmanaged.passRetained(ExportedDevice(opened)).toOpaque())
@@ -151,6 +155,7 @@ private final class ExportedDevice: Sendable {
   }
 
   func compile(_ segment: sb_segment) throws(BackendError) -> ExportedExecutable {
+    guard segment.flags == 0 else { throw BackendError(.unsupported, "a flag of the segment is not known") }
     var decoded = DecodedSegment(segment.program.pointee)
     if let (index, reason) = decoded.unreadable.min(by: { $0.key < $1.key }) {
       throw BackendError(.unsupported, reason, operation: index)
