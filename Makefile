@@ -6,7 +6,7 @@ SWIFT_FLAGS := -c release $(if $(TRAITS),--traits $(TRAITS),--disable-default-tr
 BINARY := .build/release/switchback
 
 .DEFAULT_GOAL := build
-.PHONY: build train test test-all bench format lint clean packages
+.PHONY: build train test test-all bench format lint clean packages operations
 
 # Installs what is missing (with sudo only where not root) and says so; does nothing where all is there.
 packages:
@@ -32,6 +32,10 @@ test-all: packages lint
 	SWITCHBACK_LONG_TESTS=1 $(SWIFT) test $(SWIFT_FLAGS)
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
 	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer
+
+# Which backend runs which operation: what `conformance` asks, as a table.
+operations: build
+	$(BINARY) backends operations > Sources/OPERATIONS.md
 
 # Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
 bench: build

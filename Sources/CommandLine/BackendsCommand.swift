@@ -14,7 +14,7 @@ struct BackendsCommand: ParsableCommand {
         switchback backends --explain configs/mnist-cnn.yaml --backend ./libSwitchbackyours.so
         switchback backends check ./libSwitchbackyours.so                    (tries it in a process of its own)
       """,
-    subcommands: [BackendsCheckCommand.self])
+    subcommands: [BackendsCheckCommand.self, BackendsOperationsCommand.self])
 
   @Option(help: "A configuration: says for every operation of its training step who runs it, and who declined and why.")
   var explain: String?

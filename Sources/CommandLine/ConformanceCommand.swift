@@ -124,6 +124,7 @@ struct ConformanceCommand: ParsableCommand {
       return
     }
     suite.programs = try ConformancePrograms.all(isQuick: quick)
+    suite.trainingRuns = quick ? [] : try ConformancePrograms.runs()
     let runner = ContractRunner(backend: backend, threads: threads, isQuick: quick, limit: Double(limit))
     suite.furtherCases = ContractCase.all.map { contract in
       ("contract", contract.name, { try runner.verdict(contract) })
@@ -202,78 +203,5 @@ struct ConformanceCommand: ParsableCommand {
     } catch {
       throw fail("\(file) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
     }
-  }
-}
-
-/// Training steps that between them have every kind of layer, as programs with numbers.
-enum ConformancePrograms {
-  static func all(isQuick: Bool) throws -> [(name: String, replay: ReplayFile)] {
-    var steps: [(String, TrainingStep, Int)] = [
-      (
-        "perceptron, SGD",
-        step([6, 6, 1], SGD(learningRate: 0.1, momentum: 0.9), [Flatten(), Dense(9, activation: .tanh)]), 5
-      ),
-      (
-        "convolutions, RMSprop",
-        step(
-          [10, 10, 1], RMSprop(),
-          [
-            Conv2D(4, kernelSize: 3, activation: .relu), MaxPooling2D(2), Conv2D(5, kernelSize: 3, activation: .relu),
-            Flatten(),
-          ]), 4
-      ),
-    ]
-    if !isQuick {
-      steps += [
-        (
-          "strides, dilation, groups, dropout, Adam",
-          step(
-            [11, 9, 2], Adam(),
-            [
-              Conv2D(4, kernelSize: 3, strides: 2, padding: .same, groups: 2, activation: .swish), Dropout(0.3),
-              Conv2D(4, kernelSize: 2, dilationRate: 2, activation: .elu()), AveragePooling2D(2), Flatten(),
-            ]), 7
-        ),
-        (
-          "rectifiers, global pooling, AdamW",
-          step(
-            [8, 8, 3], AdamW(),
-            [Conv2D(6, kernelSize: 1), PReLU(), Conv2D(3, kernelSize: 5), LeakyReLU(), GlobalAveragePooling2D()]), 3
-        ),
-        (
-          "one sample, Adagrad",
-          step([5], Adagrad(), [Dense(7, activation: .gelu()), Dense(3, activation: .softplus)]), 1
-        ),
-      ]
-    }
-    return try steps.map { name, step, batch in (name, try replay(step, batch: batch)) }
-  }
-
-  private static func step(_ shape: Shape, _ optimizer: any Optimizer, _ layers: [any Layer]) -> TrainingStep {
-    TrainingStep(
-      model: Sequential(layers + [Dense(4, activation: .softmax)]), sampleShape: shape, loss: CategoricalCrossentropy(),
-      optimizer: optimizer, clipping: .globalNorm(1))
-  }
-
-  /// The step's program with its initial weights, random samples and what the first step is given.
-  private static func replay(_ step: TrainingStep, batch: Int) throws -> ReplayFile {
-    let training = try step.build(batchSize: batch)
-    var values: [String: [Double]] = [:]
-    for state in training.states { values[state.name] = state.values(seed: 1).map(Double.init) }
-    let philox = Philox(seed: 3)
-    let count = batch * step.sampleShape.elementCount
-    values[step.inputName] = (0..<count).map {
-      Double(Float(Philox.uniform(philox.bits(block: $0 / 4, stream: 0, step: 0)[$0 % 4])))
-    }
-    values["labels"] = (0..<batch).map { Double($0 % 4) }
-    let position = StepPosition(update: 0, seed: 1)
-    for name in training.stepValues.names {
-      switch training.stepValues(name, at: position) {
-      case .scalar(let number)?: values[name] = [Double(Float(number))]
-      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
-      case nil: break
-      }
-    }
-    return ReplayFile(training.program, values)
   }
 }

@@ -17,6 +17,8 @@ public struct ConformanceSuite {
   public var catalog = OperationCatalog.standard
   /// Whole programs to run in lockstep: training steps.
   public var programs: [(name: String, replay: ReplayFile)] = []
+  /// What must be learned as on the reference.
+  public var trainingRuns: [TrainingRun] = []
   /// Further cases of whoever can run them: those of the contract, each in a process of its own.
   public var furtherCases: [(family: String, name: String, run: () throws -> ConformanceReport.Verdict)] = []
 
@@ -58,6 +60,7 @@ public struct ConformanceSuite {
         return try lockstep(ReplayFile(random.program, random.values))
       }
     }
+    for training in trainingRuns { check("training runs", training.name) { try train(training) } }
     for further in furtherCases { check(further.family, further.name, further.run) }
     return report
   }

@@ -152,7 +152,7 @@ private func message(_ body: () throws -> Void) -> String {
       ("*executable = made;", "free(made); return 99;", "status 99"),
       ("*executable = made;", "free(made); return sb_fail(error, SB_UNSUPPORTED, 999, \"not today\");", "not today"),
       ("*executable = made;", "free(made); return sb_fail(error, SB_UNSUPPORTED, -77, \"not today\");", "not today"),
-      ("*executable = made;", "free(made); return sb_fail(error, SB_OUT_OF_MEMORY, 0, \"too much\");", "unary"),
+      ("*executable = made;", "free(made); return sb_fail(error, SB_OUT_OF_MEMORY, 0, \"too much\");", "relu: "),
     ])
   func compiling(old: String, new: String, words: String) throws {
     let attempt = try Attempt(old, new)

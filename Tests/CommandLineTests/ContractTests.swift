@@ -22,7 +22,7 @@ private struct Breach: Sendable, CustomTestStringConvertible {
   private static let field = "struct sb_executable {\n"
 
   static let all = [
-    Breach("writes nothing outside", "unary 0 writes", ("e < s->rows; e++) y[e]", "e <= s->rows; e++) y[e]")),
+    Breach("writes nothing outside", "bytes outside its views", ("e < s->rows; e++) y[e]", "e <= s->rows; e++) y[e]")),
     Breach(
       "writes nothing outside", "changes one of its operands",
       ("const float *a = run->views[s->a].host;", "float *a = run->views[s->a].host; if (s->rows) a[0] = 7;")),
@@ -30,10 +30,12 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     Breach(
       "description may be gone", "",
       (field, field + "  const sb_program *program;\n"), (count, "made->program = program; " + count),
-      ("i < executable->count", "i < executable->program->operation_count")),
-    Breach(
-      "operand's number out of range", "crashed (SIGSEGV",
-      ("number >= program->value_count || ", ""), ("operation->inputs[i] :", "operation->inputs[i] * 4096 :")),
+      (
+        "*ticket = 0;",
+        "if (executable->program->operation_count != executable->count) return SB_INTERNAL; *ticket = 0;"
+      )
+    ),
+    Breach("an absent operand", "crashed (SIGSEGV", ("number >= program->value_count || ", "")),
     Breach(
       "unknown flag of the segment", "did not come back within 3 seconds",
       (
@@ -41,7 +43,7 @@ private struct Breach: Sendable, CustomTestStringConvertible {
         "if (segment->flags) for (;;) { volatile int forever = 0; (void)forever; }"
       )),
     Breach("unknown role of an operand", "is taken", ("value->role < SB_INPUT || value->role > SB_TAP", "0")),
-    Breach("unknown layout of a result", "is taken", (" || type->layout", "")),
+    Breach("unknown flag of the type of a result", "is taken", (" || type->flags", "")),
     Breach("a rank of 9", "is taken", (" || type->rank > SB_MAX_RANK", "")),
     Breach("more bytes than 64 bits", "is taken", ("__builtin_mul_overflow(", "0 * __builtin_mul_overflow(")),
     Breach("unknown flag of the program", "is taken", ("if (program->flags) return \"a flag is not known\";", "")),
@@ -93,7 +95,7 @@ private struct Breach: Sendable, CustomTestStringConvertible {
       ("return sb_fail(error, SB_UNSUPPORTED, (int32_t)i, why);", "return sb_fail(error, SB_UNSUPPORTED, -1, why);")),
     Breach("beyond the last", "9999", ("if (index > 0) return sb_fail(error", "if (0) return sb_fail(error")),
     Breach(
-      "starts no threads", "1 threads are running",
+      "starts no threads", "threads are running",
       ("(*device)->host = host;", "(*device)->host = host; pthread_t t; pthread_create(&t, 0, idle, 0);"),
       ("#include <stdlib.h>", "#include <pthread.h>\n#include <stdlib.h>\n#include <unistd.h>"),
       (
@@ -113,6 +115,8 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     let library = try compilePlugin(template, replacing: breach.changes)
     let outcome = try switchback(
       "conformance", "--backend", library, "--quick", "--filter", "contract", "--limit", "3", "--json")
+    // What reads freed memory may already fail when it is first tried.
+    if breach.rule == "description may be gone", outcome.status == 69 { return }
     #expect(outcome.status == 1, "\(outcome.error)")
     let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
     let failures = try #require(result["failures"] as? [[String: Any]])

@@ -97,7 +97,6 @@ private func report(
 
 private final class ExportedBackend: Sendable {
   let backend: any ComputeBackend
-  let memory = CMemory()
 
   init(_ backend: any ComputeBackend) { self.backend = backend }
 
@@ -116,9 +115,10 @@ private final class ExportedBackend: Sendable {
         (device.hasPrivateMemory ? UInt32(SB_PRIVATE_MEMORY) : 0)
         | (device.needsTemporaries ? UInt32(SB_NEEDS_TEMPORARIES) : 0)
         | (device.isTapStable ? UInt32(SB_TAP_STABLE) : 0)
-      info.pointee.name = memory.text(device.name)
-      info.pointee.vendor = memory.text(device.vendor)
-      info.pointee.driver = memory.text(device.driver)
+      // They are asked for again and again, and few.
+      info.pointee.name = ReasonTable.text(device.name)
+      info.pointee.vendor = ReasonTable.text(device.vendor)
+      info.pointee.driver = ReasonTable.text(device.driver)
       info.pointee.max_allocation = UInt64(device.maxAllocation ?? 0)
       info.pointee.max_operations = UInt32(device.maxOperations ?? 0)
       return sb_status(SB_OK)

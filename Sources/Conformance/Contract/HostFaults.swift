@@ -144,15 +144,35 @@ extension ContractEnvironment {
   /// Whole programs of which the backend takes all, the small cases of single operations else.
   func cases() throws -> [(label: String, replay: ReplayFile)] {
     let device = try backend.open(device: 0, options: [:], host: try host())
-    let whole = try wholePrograms.filter { try device.query(Segment($0.replay.program)).allSatisfy(\.isAccepted) }
+    let whole = try wholePrograms().filter { try device.query(Segment($0.replay.program)).allSatisfy(\.isAccepted) }
     return try subjects().map { ($0.label, ReplayFile($0.program, $0.values)) } + whole
   }
 
   /// Training steps and random programs.
-  var wholePrograms: [(label: String, replay: ReplayFile)] {
-    let random = (0..<(isQuick ? 4 : 20)).compactMap { seed in
-      (try? RandomProgram(seed: seed)).map { ("random program \(seed)", ReplayFile($0.program, $0.values)) }
+  func wholePrograms() throws -> [(label: String, replay: ReplayFile)] {
+    var whole = programs.enumerated().map { ("training step \($0)", $1) }
+    whole.append(("two products", try Self.products))
+    for seed in 0..<(isQuick ? 4 : 20) {
+      let random = try RandomProgram(seed: seed)
+      whole.append(("random program \(seed)", ReplayFile(random.program, random.values)))
     }
-    return programs.enumerated().map { ("training step \($0)", $1) } + random
+    return whole
+  }
+
+  /// What even the smallest backend takes as one segment.
+  private static var products: ReplayFile {
+    get throws {
+      var builder = ProgramBuilder(name: "products")
+      let (x, w, v) = (
+        builder.input("x", .float32([5, 4])), builder.input("w", .float32([4, 3])),
+        builder.input("v", .float32([3, 2]))
+      )
+      let gate = try builder.append(Unary(.relu), builder.append(MatrixMultiplication(), x, w))
+      builder.output("y", try builder.append(MatrixMultiplication(), gate, v))
+      let numbers = [x, w, v].enumerated().map { index, value in
+        SampleValues.uniform(value.shape.elementCount, seed: 1, stream: index).map { Double(Float($0 - 0.5)) }
+      }
+      return ReplayFile(builder.build(), ["x": numbers[0], "w": numbers[1], "v": numbers[2]])
+    }
   }
 }

@@ -18,8 +18,15 @@ final class RawExecutable {
   private var taken: [Range<Int>] = []
 
   private static let guardByteCount = 256
-  /// Of the smallest units, the last of which no value starts with: 0x7FB5A5A7 as a number.
-  private static let pattern: [UInt8] = [0xA7, 0xA5, 0xB5, 0x7F]
+  /// Words 0x7FB5xxxx whose low half tells the place: a guard that is copied into another one is found too.
+  private static func guardByte(_ index: Int) -> UInt8 {
+    switch index % 4 {
+    case 0: UInt8(truncatingIfNeeded: index >> 2)
+    case 1: UInt8(truncatingIfNeeded: index >> 10)
+    case 2: 0xB5
+    default: 0x7F
+    }
+  }
 
   /// The description is gone, overwritten, when this returns. `change` plants something into it before.
   convenience init(_ segment: Segment, on device: RawDevice) throws {
@@ -79,7 +86,7 @@ final class RawExecutable {
     offsets = places.map { $0.map { base + $0.lowerBound } }
     workspaceRange = work.map { base + $0.lowerBound..<base + $0.upperBound }
     workspace = view(work)
-    for index in memory.bytes.indices { memory.bytes[index] = Self.pattern[index % 4] }
+    for index in memory.bytes.indices { memory.bytes[index] = Self.guardByte(index) }
   }
 
   private var offsets: [Int?] = []
@@ -147,7 +154,7 @@ final class RawExecutable {
   var brokenGuards: Int {
     var (broken, end) = (0, 0)
     for range in taken + [memory.bytes.count..<memory.bytes.count] {
-      for index in end..<range.lowerBound where memory.bytes[index] != Self.pattern[index % 4] { broken += 1 }
+      for index in end..<range.lowerBound where memory.bytes[index] != Self.guardByte(index) { broken += 1 }
       end = range.upperBound
     }
     return broken
