@@ -50,6 +50,10 @@ public struct ConformanceSuite {
         }
         check(entry.name, name + ", special values") { try special(sample) }
         check(entry.name, name + ", twice") { try twice(sample) }
+        if ["maxPool2d", "maxPool2d/backward", "argMax"].contains(entry.name) {
+          check(entry.name, name + ", ties") { try operation(ties(sample), seed: seed) }
+        }
+        if entry.name == "allFinite" { check(entry.name, name + ", one bad number") { try oneBad(sample) } }
       }
     }
     for (name, replay) in programs { check("training steps", name) { try lockstep(replay) } }
@@ -86,6 +90,30 @@ public struct ConformanceSuite {
     let special = try SpecialValues(sample, on: candidate, reference: reference)
     return special.fault.map { .failed($0, replay: special.replay) }
       ?? (special.wasAsked ? .passed(worst: 0) : .notAsked)
+  }
+
+  /// The first operand's numbers are few, so that the largest is there several times: the first of them counts.
+  private func ties(_ sample: OperationSample) -> OperationSample {
+    var domains = sample.domains
+    domains[0] = .indices(3)
+    return OperationSample(sample.operation, sample.inputs, domains)
+  }
+
+  /// An infinity or NaN is found wherever it is, alone.
+  private func oneBad(_ sample: OperationSample) throws -> ConformanceReport.Verdict {
+    let program = try sample.program()
+    guard try candidate.links[0].device.query(.init(program))[0].isAccepted else { return .notAsked }
+    let operands = SampleValues(sample, seed: seed).operands
+    for (operand, numbers) in operands.enumerated() {
+      for element in numbers.indices {
+        var values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
+        values["x\(operand)"]![element] = element % 2 == 0 ? .nan : .infinity
+        guard try ProgramEvaluation(program, values, on: candidate).outputs["y0"] == [0] else {
+          return .failed("it misses element \(element) of operand \(operand)", replay: ReplayFile(program, values))
+        }
+      }
+    }
+    return .passed(worst: 0)
   }
 
   /// The same numbers give the same bits.

@@ -20,6 +20,12 @@ def run(arguments, limit=300, folder=ROOT):
     return done.stdout
 
 
+def manifest_arguments(manifest, node):
+    """The command line of a node of SwiftPM's manifest."""
+    match = re.search(re.escape(f'"{node}"') + r":\n.*?args: (\[.*?\])\n", manifest, re.S)
+    return json.loads(match.group(1))
+
+
 class Snapshot:
     """The objects, modules and the program of the last build, in a folder of their own."""
 
@@ -42,9 +48,7 @@ class Snapshot:
         self.program = folder + "/switchback"
 
     def arguments(self, node):
-        """The command line of a node of SwiftPM's manifest."""
-        match = re.search(re.escape(f'"{node}"') + r":\n.*?args: (\[.*?\])\n", self.manifest, re.S)
-        return json.loads(match.group(1))
+        return manifest_arguments(self.manifest, node)
 
     def objects(self, product):
         text = open(f"{self.folder}/{product}.product/Objects.LinkFileList").read()
@@ -176,9 +180,9 @@ def families(snapshot):
          {"SWITCHBACK_CPU_KERNELS": "baseline"}, 90),
         ("template", ["Backends/Template/template_backend.c"], PlainPlugin(), {}, 20),
         ("reference", files("Backends/Reference/Operations", ".swift"),
-         SwiftKernels(snapshot, "SwitchbackReference", contract, REFERENCE_ENTRY), {}, 60),
+         SwiftKernels(snapshot, "SwitchbackReference", contract, REFERENCE_ENTRY), {}, 50),
         ("openblas", files("Backends/OpenBLAS/Operations", ".swift"),
-         SwiftKernels(snapshot, "SwitchbackOpenBLAS", other), {}, 50),
+         SwiftKernels(snapshot, "SwitchbackOpenBLAS", other), {}, 40),
     ]
     for backend, folder in (("FFT", "Backends/FFTConvolution/Operations"),):
         if files(folder, ".swift") and os.path.exists(f"{snapshot.folder}/Switchback{backend}.product"):

@@ -47,7 +47,8 @@ class Judge:
     def __init__(self, program, work, environment, asks_contract):
         self.program, self.work = program, work
         # Memory and records are the C side's: a Swift kernel is behind the exporter.
-        self.parts = [["--skip", "contract"]] + [["--filter", "contract"]] * asks_contract
+        # One worker, since many mutants may be tried at once; the contract asks what more of them change.
+        self.parts = [["--skip", "contract", "--threads", "1"]] + [["--filter", "contract"]] * asks_contract
         self.environment = dict(os.environ, **environment)
 
     def ask(self, *arguments):
@@ -84,7 +85,7 @@ class Judge:
     def diff(self, library):
         """The kind of operation that diff names, 'crash', or ''."""
         status, output = self.ask("diff", f"{HERE}/network.yaml", "--backends", "reference," + library, "--steps", "1",
-                                  "--data", "Tests/Samples", "--json", "--replay", self.work + "/diff.program")
+                                  "--data", "Tests/Samples", "--json", "--set", "backend.threads=1", "--replay", self.work + "/diff.program")
         if status is None or status < 0:
             return "crash"
         for line in output.split("\n"):
@@ -102,6 +103,12 @@ def verdict_of(named, failed):
     return "right" if named in alone else "wrong: " + named
 
 
+def write(path, rows):
+    head = "key\tfamily\tplace\tkind\tline\tmutant\tfate\tfailing\tdiff\tproof"
+    with open(path, "w") as file:
+        file.write("\n".join([head] + ["\t".join(row) for row in rows]) + "\n")
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--seed", type=int, default=1)
@@ -109,7 +116,7 @@ def main():
     options.add_argument("--count", type=int, help="of each family")
     options.add_argument("--snapshot", default=tempfile.gettempdir() + "/switchback-mutants")
     options.add_argument("--results", default=HERE + "/results.tsv")
-    options.add_argument("--again", action="store_true", help="only those that survived in the results")
+    options.add_argument("--again", action="store_true", help="goes on: those that died in the results stay dead")
     options = options.parse_args()
     snapshot = Snapshot(options.snapshot)
     proofs = {}
@@ -120,7 +127,7 @@ def main():
     before = {}
     if os.path.exists(options.results):
         for line in open(options.results).read().split("\n")[1:]:
-            if line.startswith(("c", "t", "r", "o", "f", "C")) and line.count("\t") >= 8:
+            if line.count("\t") == 9:
                 before[line.split("\t")[0]] = line.split("\t")
     rows = []
     for name, files, builder, environment, share in families(snapshot):
@@ -157,10 +164,9 @@ def main():
                 rows.append([key, name, f"{file}:{number + 1}", kind, old.strip(), shown, died, " ".join(failed), named,
                              proofs.get(key, "") if died == "equivalent" else ""])
                 print("\t".join(rows[-1][:9]), flush=True)
+                write(options.results, rows)
                 os.unlink(library)
-    head = "key\tfamily\tplace\tkind\tline\tmutant\tfate\tfailing\tdiff\tproof"
-    with open(options.results, "w") as file:
-        file.write("\n".join([head] + ["\t".join(row) for row in rows]) + "\n")
+    write(options.results, rows)
     fates = [row[6] for row in rows]
     killed = len(rows) - fates.count("equivalent") - fates.count("survives")
     asked = [row[8] for row in rows if row[8] == "right" or row[8].startswith("wrong")]

@@ -197,6 +197,7 @@ public struct AllFinite: TensorOperation {
       OperationSample(AllFinite(), [.float32([1])]),
       OperationSample(AllFinite(), [.float32([3, 5]), .float32([7])]),
       OperationSample(AllFinite(), [.float32([0])]),
+      OperationSample(AllFinite(), [.float32([37])]),
     ]
   }
 
