@@ -50,6 +50,7 @@ public struct ConformanceSuite {
         }
         check(entry.name, name + ", special values") { try special(sample) }
         check(entry.name, name + ", twice") { try twice(sample) }
+        if let wide = Self.wide(sample) { check(entry.name, name + ", wide") { try operation(wide, seed: seed) } }
         if ["maxPool2d", "maxPool2d/backward", "argMax"].contains(entry.name) {
           check(entry.name, name + ", ties") { try operation(ties(sample), seed: seed) }
         }
@@ -90,6 +91,20 @@ public struct ConformanceSuite {
     let special = try SpecialValues(sample, on: candidate, reference: reference)
     return special.fault.map { .failed($0, replay: special.replay) }
       ?? (special.wasAsked ? .passed(worst: 0) : .notAsked)
+  }
+
+  /// Numbers beyond the kinks that samples keep away from for the sake of finite differences; nil where the operation
+  /// is not defined there, or has none.
+  private static func wide(_ sample: OperationSample) -> OperationSample? {
+    var domains = sample.domains
+    switch (sample.operation.name, domains.first) {
+    case ("unary", .distinct), ("unary", .range(-3, 3)), ("unary/backward", .distinct),
+      ("unary/backward", .range(-3, 3)):
+      domains[0] = .range(-6, 6)
+    case ("binary", .range(-2, 0)): domains = [.range(-2, 2), .range(-2, 2)]
+    default: return nil
+    }
+    return OperationSample(sample.operation, sample.inputs, domains)
   }
 
   /// The first operand's numbers are few, so that the largest is there several times: the first of them counts.

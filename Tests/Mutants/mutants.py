@@ -84,7 +84,7 @@ class Judge:
 
     def diff(self, library):
         """The kind of operation that diff names, 'crash', or ''."""
-        status, output = self.ask("diff", f"{HERE}/network.yaml", "--backends", "reference," + library, "--steps", "1",
+        status, output = self.ask("diff", f"{HERE}/network.yaml", "--backends", "reference," + library, "--steps", "2",
                                   "--data", "Tests/Samples", "--json", "--set", "backend.threads=1", "--replay", self.work + "/diff.program")
         if status is None or status < 0:
             return "crash"

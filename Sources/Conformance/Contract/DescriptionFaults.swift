@@ -56,7 +56,11 @@ private struct DescriptionFault {
       },
       DescriptionFault("an operand's number out of range") { planted in
         guard planted.operation.pointee.input_count > 0 else { return false }
-        return renumber(planted.program.pointee.value_count, \.inputs, planted)
+        // What lies behind the last value looks like one.
+        let count = Int(planted.program.pointee.value_count)
+        let values = Array(UnsafeBufferPointer(start: planted.values, count: count))
+        planted.program.pointee.values = UnsafePointer(planted.memory.array(values + values))
+        return renumber(UInt32(count), \.inputs, planted)
       },
       DescriptionFault("an absent operand") { planted in
         guard planted.operation.pointee.input_count > 0 else { return false }
