@@ -24,7 +24,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "The backend: a name or the path of a library.")
   var backend: String
 
-  @Option(help: "Only families whose name contains this, such as conv2d or random.")
+  @Option(help: "Only cases whose family and name contain this, such as conv2d, random or 'contract reads'.")
   var filter = ""
 
   @Option(help: "No families whose name contains this.")

@@ -9,7 +9,8 @@ struct DiffCommand: ParsableCommand {
     abstract: "Runs the same training steps on two backends and names the first operation that is wrong.",
     discussion: """
       Each step starts on both from the first backend's weights. Then every operation of the first step (of the last
-      one, where that shows nothing and results part) is judged by itself against the Float64 reference, and inside its segment against itself alone. Examples:
+      one, where that shows nothing and results part) is judged by itself against the Float64 reference, and inside its
+      segment against itself alone. Examples:
 
         switchback diff configs/mnist-cnn.yaml --backends reference,openblas
         switchback diff configs/mnist-cnn.yaml --backends openblas,./libSwitchbackyours.so --steps 50
@@ -123,6 +124,9 @@ struct DiffCommand: ParsableCommand {
           + "up to 1e-4 in \(gradients.filter { $0 <= 1e-4 }.count) of \(rows.count) steps")
     }
     guard let first = faults.first else { return }
+    // Of one suspect the word that was given: a path, perhaps.
+    let suspects = names.filter { $0 != "reference" }
+    let suspect = suspects.count == 1 ? suspects[0] : nil
     Terminal.write("first wrong operation: \(first)", to: json ? .standardError : .standardOutput)
     do {
       try Data("\(first.replay)".utf8).write(to: URL(fileURLWithPath: replay), options: .atomic)
@@ -130,7 +134,7 @@ struct DiffCommand: ParsableCommand {
       throw fail("\(replay) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
     }
     Terminal.write(
-      "again: switchback conformance --backend \(first.backend) --program \(replay)",
+      "again: switchback conformance --backend \(suspect ?? first.backend) --program \(replay)",
       to: json ? .standardError : .standardOutput)
   }
 }

@@ -9,7 +9,7 @@ public struct ConformanceSuite {
   public var seed: Int64 = 1
   /// A part that takes seconds.
   public var isQuick = false
-  /// Only families whose name contains the first, and none whose name contains the second.
+  /// Only cases whose family and name contain the first, and none whose name contains the second.
   public var filter = ""
   public var skipped = ""
   /// Hears of each case before it is tried.
@@ -30,7 +30,9 @@ public struct ConformanceSuite {
   public func run(_ progress: (ConformanceReport.Case) -> Void = { _ in }) -> ConformanceReport {
     var report = ConformanceReport(backend: candidate.links[0].name, seed: seed)
     func check(_ family: String, _ name: String, _ body: () throws -> ConformanceReport.Verdict) {
-      guard filter.isEmpty || family.contains(filter), skipped.isEmpty || !family.contains(skipped) else { return }
+      guard filter.isEmpty || "\(family) \(name)".contains(filter), skipped.isEmpty || !family.contains(skipped) else {
+        return
+      }
       willTry(family, name)
       let verdict: ConformanceReport.Verdict
       do {

@@ -26,7 +26,7 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     Breach(
       "writes nothing outside", "changes one of its operands",
       ("const float *a = run->views[s->a].host;", "float *a = run->views[s->a].host; if (s->rows) a[0] = 7;")),
-    Breach("reads neither old results", "matmul", ("for (int64_t c = 0; c < s->columns; c++) row[c] = 0;", "")),
+    Breach("reads nothing but its operands", "matmul", ("for (int64_t c = 0; c < s->columns; c++) row[c] = 0;", "")),
     Breach(
       "description may be gone", "",
       (field, field + "  const sb_program *program;\n"), (count, "made->program = program; " + count),

@@ -46,9 +46,10 @@ def changed(file, number, new):
 class Judge:
     def __init__(self, program, work, environment, asks_contract):
         self.program, self.work = program, work
-        # Memory and records are the C side's: a Swift kernel is behind the exporter.
         # One worker, since many mutants may be tried at once; the contract asks what more of them change.
-        self.parts = [["--skip", "contract", "--threads", "1"]] + [["--filter", "contract"]] * asks_contract
+        # A Swift kernel is behind the exporter: of the contract only what it does to memory is its own.
+        contract = ["contract"] if asks_contract else ["contract writes", "contract reads"]
+        self.parts = [["--skip", "contract", "--threads", "1"]] + [["--filter", part] for part in contract]
         self.environment = dict(os.environ, **environment)
 
     def ask(self, *arguments):

@@ -25,19 +25,22 @@ extension ContractCase {
       }
     },
 
-    .check("reads neither old results nor old workspace") { environment in
+    .check("reads nothing but its operands: no old results, no old workspace, nothing behind") { environment in
       let device = try RawDevice(environment.backend, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
-        func results(_ byte: UInt8) throws -> [[UInt8]] {
+        func results(_ byte: UInt8, guards: Bool = true) throws -> [[UInt8]] {
           let executable = try RawExecutable(subject.segment, on: device)
           executable.fill(subject.operands)
           executable.spoil(byte)
+          if !guards { executable.clearGuards() }
           try executable.run()
           return executable.results()
         }
         // All ones are NaN in every floating-point type.
-        try expectSame(try results(0xFF), try results(0), subject, "where NaN lay in results and workspace")
+        let expected = try results(0)
+        try expectSame(try results(0xFF), expected, subject, "where NaN lay in results and workspace")
+        try expectSame(try results(0, guards: false), expected, subject, "where other bytes lie around its operands")
       }
     },
 

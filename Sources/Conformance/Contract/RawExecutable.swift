@@ -143,6 +143,15 @@ final class RawExecutable {
     if let own { try device.copy(from: own, to: memory.view) }
   }
 
+  /// Zeros for guards, so that whoever reads them gets other results.
+  func clearGuards() {
+    var end = 0
+    for range in taken + [memory.bytes.count..<memory.bytes.count] {
+      for index in end..<range.lowerBound { memory.bytes[index] = 0 }
+      end = range.upperBound
+    }
+  }
+
   /// The bytes of what the segment answers, value by value: outputs and states.
   func results() -> [[UInt8]] {
     let written = Set(segment.calls.flatMap { $0.outputs.compactMap { $0 } })

@@ -9,7 +9,9 @@ public struct Softmax: TensorOperation {
   public init(axis: Int) { self.axis = axis }
 
   public static var samples: [OperationSample] {
-    let cases: [([Int], Int)] = [([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1), ([7, 13], 0), ([2, 6, 21], 1)]
+    let cases: [([Int], Int)] = [
+      ([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1), ([7, 13], 0), ([2, 6, 21], 1),
+    ]
     // Of large numbers only the differences count.
     let large: [([Int], Int)] = [([4, 9], 1), ([2, 6, 21], 1)]
     return cases.map { OperationSample(Softmax(axis: $0.1), [.float32(Shape($0.0))]) }
