@@ -6,7 +6,7 @@ SWIFT_FLAGS := -c release $(if $(TRAITS),--traits $(TRAITS),--disable-default-tr
 BINARY := .build/release/switchback
 
 .DEFAULT_GOAL := build
-.PHONY: build train test test-all bench format lint clean packages
+.PHONY: build train test test-all bench format lint clean packages operations mutants
 
 # Installs what is missing (with sudo only where not root) and says so; does nothing where all is there.
 packages:
@@ -26,12 +26,23 @@ test: packages lint
 	$(SWIFT) test $(SWIFT_FLAGS) --parallel
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
-# (installed into .venv-bench), a package that uses Switchback from outside.
+# (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, mutants.
 test-all: packages lint
 	sh .make/install-pytorch.sh
 	SWITCHBACK_LONG_TESTS=1 $(SWIFT) test $(SWIFT_FLAGS)
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
 	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer
+	SWIFT="$(SWIFT)" sh Tests/without-traits.sh
+	python3 Tests/Sanitizers/sanitize.py
+	$(MAKE) mutants
+
+# Wrong copies of the kernels, at low priority: conformance must find each (results in Tests/Mutants/results.tsv).
+mutants: build
+	nice python3 Tests/Mutants/mutants.py
+
+# Which backend runs which operation: what `conformance` asks, as a table.
+operations: build
+	$(BINARY) backends operations > Sources/OPERATIONS.md
 
 # Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
 bench: build

@@ -25,23 +25,40 @@ struct sb_executable {
   struct step steps[];
 };
 
-/* Fills `step` and answers null, or answers why the operation is declined. */
-static const char *understand(const sb_program *program, const sb_operation *operation, struct step *step) {
-  for (uint32_t i = 0; i < operation->input_count; i++) {
-    const sb_type *type = &program->values[operation->inputs[i]].type;
-    if (type->element != SB_F32 || type->layout || type->flags) return "only dense f32 is implemented";
+/* Whether a value is dense Float32 whose bytes can be counted, in a role that we know. */
+static int is_plain(const sb_value *value) {
+  const sb_type *type = &value->type;
+  if (type->element != SB_F32 || type->rank > SB_MAX_RANK || type->layout || type->flags) return 0;
+  if (value->role < SB_INPUT || value->role > SB_TAP) return 0;
+  int64_t bytes = sizeof(float);
+  for (uint32_t i = 0; i < type->rank; i++)
+    if (type->extent[i] < 0 || __builtin_mul_overflow(bytes, type->extent[i] ? type->extent[i] : 1, &bytes)) return 0;
+  return 1;
+}
+
+/* Whether the operation has so many operands and one result, all of them plain. */
+static int has_plain_values(const sb_program *program, const sb_operation *operation, uint32_t inputs) {
+  if (operation->input_count != inputs || operation->output_count != 1) return 0;
+  for (uint32_t i = 0; i <= inputs; i++) {
+    uint32_t number = i < inputs ? operation->inputs[i] : operation->outputs[0];
+    if (number >= program->value_count || !is_plain(&program->values[number])) return 0;
   }
-  if (operation->output_count != 1 || operation->outputs[0] == SB_ABSENT) return "expected one result";
-  const sb_type *a = &program->values[operation->inputs[0]].type;
-  step->a = operation->inputs[0];
-  step->y = operation->outputs[0];
+  return 1;
+}
+
+/* Fills `step` and answers null, or answers why the operation is declined: everything unknown is. */
+static const char *understand(const sb_program *program, const sb_operation *operation, struct step *step) {
+  if (program->flags) return "a flag is not known";
   if (strcmp(operation->name, "unary") == 0) {
     static const char *const known[] = {"function", "alpha"};
     const sb_attribute *function = sb_attribute_named(operation, "function");
     if (!sb_attributes_known(operation, known, 2) || !function) return "an attribute is not known";
     if (strcmp(function->value.text, "relu") != 0) return "only relu is implemented";
+    if (!has_plain_values(program, operation, 1)) return "only dense f32 is implemented";
     step->kind = RELU;
-    step->rows = (int64_t)sb_element_count(a);
+    step->a = operation->inputs[0];
+    step->y = operation->outputs[0];
+    step->rows = (int64_t)sb_element_count(&program->values[step->a].type);
     return 0;
   }
   if (strcmp(operation->name, "matmul") == 0) {
@@ -49,12 +66,16 @@ static const char *understand(const sb_program *program, const sb_operation *ope
     if (!sb_attributes_known(operation, known, 2)) return "an attribute is not known";
     for (uint32_t i = 0; i < operation->attribute_count; i++)
       if (operation->attributes[i].value.integer) return "transposed operands are not implemented";
-    if (a->rank != 2) return "only plain matrices are implemented";
+    if (!has_plain_values(program, operation, 2)) return "only dense f32 is implemented";
     step->kind = MATMUL;
+    step->a = operation->inputs[0];
     step->b = operation->inputs[1];
+    step->y = operation->outputs[0];
+    const sb_type *a = &program->values[step->a].type, *b = &program->values[step->b].type;
+    if (a->rank != 2 || b->rank != 2) return "only plain matrices are implemented";
     step->rows = a->extent[0];
     step->inner = a->extent[1];
-    step->columns = program->values[step->b].type.extent[1];
+    step->columns = b->extent[1];
     return 0;
   }
   return "not implemented by the template";
@@ -71,7 +92,8 @@ static sb_status device_info(const sb_backend *backend, uint32_t index, sb_info 
 static sb_status open_device(
   const sb_backend *backend, uint32_t index, const sb_host *host, const sb_option *options, uint32_t count,
   sb_device **device, sb_error *error) {
-  (void)backend, (void)index, (void)options, (void)count;
+  (void)backend, (void)options, (void)count;
+  if (index > 0) return sb_fail(error, SB_END, -1, "there is one device");
   if (!(*device = malloc(sizeof **device))) return sb_fail(error, SB_OUT_OF_MEMORY, -1, "no memory");
   (*device)->host = host;
   return SB_OK;
@@ -93,6 +115,7 @@ static sb_status compile(
   sb_device *device, const sb_segment *segment, sb_executable **executable, sb_compiled *compiled, sb_error *error) {
   (void)device, (void)compiled;
   const sb_program *program = segment->program;
+  if (segment->flags) return sb_fail(error, SB_UNSUPPORTED, -1, "a flag is not known");
   sb_executable *made = malloc(sizeof *made + program->operation_count * sizeof(struct step));
   if (!made) return sb_fail(error, SB_OUT_OF_MEMORY, -1, "no memory");
   made->count = program->operation_count;

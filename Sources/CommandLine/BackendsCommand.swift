@@ -12,7 +12,9 @@ struct BackendsCommand: ParsableCommand {
         switchback backends --json
         switchback backends --explain configs/mnist-cnn.yaml                 (who runs which operation, and why)
         switchback backends --explain configs/mnist-cnn.yaml --backend ./libSwitchbackyours.so
-      """)
+        switchback backends check ./libSwitchbackyours.so                    (tries it in a process of its own)
+      """,
+    subcommands: [BackendsCheckCommand.self, BackendsOperationsCommand.self])
 
   @Option(help: "A configuration: says for every operation of its training step who runs it, and who declined and why.")
   var explain: String?

@@ -6,7 +6,10 @@ import SwitchbackConformance
 struct ConformanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "conformance",
-    abstract: "Proves a backend: every operation, training steps and random programs against the Float64 reference.",
+    abstract: """
+      Proves a backend: every operation, training steps and random programs against the Float64 reference,
+      then every rule of the contract.
+      """,
     discussion: """
       Examples:
 
@@ -21,8 +24,11 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "The backend: a name or the path of a library.")
   var backend: String
 
-  @Option(help: "Only families whose name contains this, such as conv2d or random.")
+  @Option(help: "Only cases whose family and name contain this, such as conv2d, random or 'contract reads'.")
   var filter = ""
+
+  @Option(help: "No families whose name contains this.")
+  var skip = ""
 
   @Option(help: "Of the random numbers.")
   var seed = 1
@@ -36,6 +42,9 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "Workers; 0: one a core.")
   var threads = 0
 
+  @Option(help: "Seconds that one case may take.")
+  var limit = 300
+
   @Flag(help: "One JSON object on standard output.")
   var json = false
 
@@ -44,6 +53,10 @@ struct ConformanceCommand: ParsableCommand {
 
   @Option(help: "The folder for the programs of failed cases.")
   var failures = "."
+
+  /// Where the child, which runs the cases, tells its parent what it is about to try.
+  @Option(help: .hidden)
+  var progress: String?
 
   private struct Result: Encodable {
     struct Failure: Encodable {
@@ -59,32 +72,78 @@ struct ConformanceCommand: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let host = try makeHost(threads: threads)
-      let candidate = try BackendChain([backend], registry: makeRegistry(), host: host)
-      let reference = try BackendChain(["reference"], registry: makeRegistry(), host: host)
-      var suite = ConformanceSuite(candidate, reference: reference)
-      (suite.seed, suite.isQuick, suite.filter) = (Int64(seed), quick, filter)
-      if let program {
-        try check(program, suite)
-        return
-      }
-      suite.programs = try ConformancePrograms.all(isQuick: quick)
-      let report = suite.run { made in
-        if case .failed(let message, _) = made.verdict, !json {
-          Terminal.write("✗ \(made.family) \(made.name)\n  \(message)", to: .standardError)
-        }
-      }
-      let files = try writeFailures(report)
-      if let junit { try write(report.junit, to: junit) }
-      if json {
-        let failed = zip(report.failures, files).map { Result.Failure(name: $0.name, message: $0.message, replay: $1) }
-        Terminal.write(
-          Terminal.json(Result(backend: report.backend, seed: seed, families: report.rows, failures: failed)))
+      if let progress {
+        try runCases(tellingOf: progress)
       } else {
-        show(report, files)
+        try superviseCases()
       }
-      if !report.hasPassed { throw ExitStatus.failure }
     }
+  }
+
+  /// Runs the cases in a child: a kernel that crashes or hangs is a failure with a name, not the end of the report.
+  private func superviseCases() throws {
+    // What cannot be loaded is an error of its own.
+    let runner = ContractRunner(backend: backend, threads: threads, isQuick: quick, limit: Double(limit))
+    if case .failed(let message) = try runner.run(.loading) { throw fail(message, ExitStatus.noBackend) }
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("switchback-\(UUID().uuidString)").path
+    try write("", to: file)
+    defer { unlink(file) }
+    let child = try ChildProcess(
+      CommandLine.arguments.dropFirst() + ["--progress", file], sharingOutputWhile: file,
+      changesWithin: Double(limit))
+    guard let fault = child.ending.fault else {
+      if case .exited(let status) = child.ending, status != 0 { throw ExitCode(status) }
+      return
+    }
+    let name = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    if json {
+      Terminal.write(
+        Terminal.json(
+          Result(backend: backend, seed: seed, families: [], failures: [.init(name: name, message: fault, replay: nil)])
+        ))
+    }
+    throw fail("\(backend): \(fault): \(name)", ExitStatus.failure)
+  }
+
+  private func runCases(tellingOf progress: String) throws {
+    let host = try makeHost(threads: threads)
+    let candidate = try BackendChain([backend], registry: makeRegistry(), host: host)
+    let reference = try BackendChain(["reference"], registry: makeRegistry(), host: host)
+    var suite = ConformanceSuite(candidate, reference: reference)
+    (suite.seed, suite.isQuick, suite.filter, suite.skipped) = (Int64(seed), quick, filter, skip)
+    let file = open(progress, O_WRONLY)
+    defer { close(file) }
+    suite.willTry = { family, name in
+      let text = Array("\(family) \(name)".utf8)
+      _ = text.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) }
+      ftruncate(file, off_t(text.count))
+    }
+    if let program {
+      suite.willTry("the program", program)
+      try check(program, suite)
+      return
+    }
+    suite.programs = try ConformancePrograms.all(isQuick: quick)
+    suite.trainingRuns = quick ? [] : try ConformancePrograms.runs()
+    let runner = ContractRunner(backend: backend, threads: threads, isQuick: quick, limit: Double(limit))
+    suite.furtherCases = ContractCase.all.map { contract in
+      ("contract", contract.name, { try runner.verdict(contract) })
+    }
+    let report = suite.run { made in
+      if case .failed(let message, _) = made.verdict, !json {
+        Terminal.write("✗ \(made.family) \(made.name)\n  \(message)", to: .standardError)
+      }
+    }
+    let files = try writeFailures(report)
+    if let junit { try write(report.junit, to: junit) }
+    if json {
+      let failed = zip(report.failures, files).map { Result.Failure(name: $0.name, message: $0.message, replay: $1) }
+      Terminal.write(
+        Terminal.json(Result(backend: report.backend, seed: seed, families: report.rows, failures: failed)))
+    } else {
+      show(report, files)
+    }
+    if !report.hasPassed { throw ExitStatus.failure }
   }
 
   private func show(_ report: ConformanceReport, _ files: [String?]) {
@@ -144,78 +203,5 @@ struct ConformanceCommand: ParsableCommand {
     } catch {
       throw fail("\(file) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
     }
-  }
-}
-
-/// Training steps that between them have every kind of layer, as programs with numbers.
-enum ConformancePrograms {
-  static func all(isQuick: Bool) throws -> [(name: String, replay: ReplayFile)] {
-    var steps: [(String, TrainingStep, Int)] = [
-      (
-        "perceptron, SGD",
-        step([6, 6, 1], SGD(learningRate: 0.1, momentum: 0.9), [Flatten(), Dense(9, activation: .tanh)]), 5
-      ),
-      (
-        "convolutions, RMSprop",
-        step(
-          [10, 10, 1], RMSprop(),
-          [
-            Conv2D(4, kernelSize: 3, activation: .relu), MaxPooling2D(2), Conv2D(5, kernelSize: 3, activation: .relu),
-            Flatten(),
-          ]), 4
-      ),
-    ]
-    if !isQuick {
-      steps += [
-        (
-          "strides, dilation, groups, dropout, Adam",
-          step(
-            [11, 9, 2], Adam(),
-            [
-              Conv2D(4, kernelSize: 3, strides: 2, padding: .same, groups: 2, activation: .swish), Dropout(0.3),
-              Conv2D(4, kernelSize: 2, dilationRate: 2, activation: .elu()), AveragePooling2D(2), Flatten(),
-            ]), 7
-        ),
-        (
-          "rectifiers, global pooling, AdamW",
-          step(
-            [8, 8, 3], AdamW(),
-            [Conv2D(6, kernelSize: 1), PReLU(), Conv2D(3, kernelSize: 5), LeakyReLU(), GlobalAveragePooling2D()]), 3
-        ),
-        (
-          "one sample, Adagrad",
-          step([5], Adagrad(), [Dense(7, activation: .gelu()), Dense(3, activation: .softplus)]), 1
-        ),
-      ]
-    }
-    return try steps.map { name, step, batch in (name, try replay(step, batch: batch)) }
-  }
-
-  private static func step(_ shape: Shape, _ optimizer: any Optimizer, _ layers: [any Layer]) -> TrainingStep {
-    TrainingStep(
-      model: Sequential(layers + [Dense(4, activation: .softmax)]), sampleShape: shape, loss: CategoricalCrossentropy(),
-      optimizer: optimizer, clipping: .globalNorm(1))
-  }
-
-  /// The step's program with its initial weights, random samples and what the first step is given.
-  private static func replay(_ step: TrainingStep, batch: Int) throws -> ReplayFile {
-    let training = try step.build(batchSize: batch)
-    var values: [String: [Double]] = [:]
-    for state in training.states { values[state.name] = state.values(seed: 1).map(Double.init) }
-    let philox = Philox(seed: 3)
-    let count = batch * step.sampleShape.elementCount
-    values[step.inputName] = (0..<count).map {
-      Double(Float(Philox.uniform(philox.bits(block: $0 / 4, stream: 0, step: 0)[$0 % 4])))
-    }
-    values["labels"] = (0..<batch).map { Double($0 % 4) }
-    let position = StepPosition(update: 0, seed: 1)
-    for name in training.stepValues.names {
-      switch training.stepValues(name, at: position) {
-      case .scalar(let number)?: values[name] = [Double(Float(number))]
-      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
-      case nil: break
-      }
-    }
-    return ReplayFile(training.program, values)
   }
 }

@@ -8,8 +8,9 @@ struct DiffCommand: ParsableCommand {
     commandName: "diff",
     abstract: "Runs the same training steps on two backends and names the first operation that is wrong.",
     discussion: """
-      Each step starts on both from the first backend's weights. Then every operation of the first step is judged by
-      itself against the Float64 reference, and inside its segment against itself alone. Examples:
+      Each step starts on both from the first backend's weights. Then every operation of the first step (of the last
+      one, where that shows nothing and results part) is judged by itself against the Float64 reference, and inside its
+      segment against itself alone. Examples:
 
         switchback diff configs/mnist-cnn.yaml --backends reference,openblas
         switchback diff configs/mnist-cnn.yaml --backends openblas,./libSwitchbackyours.so --steps 50
@@ -34,6 +35,8 @@ struct DiffCommand: ParsableCommand {
   private struct Fault: Encodable {
     var backend: String
     var operation: String
+    /// The operation's name in the catalogue.
+    var kind: String
     var form: String
     var error: Double
     var message: String
@@ -64,13 +67,18 @@ struct DiffCommand: ParsableCommand {
       }
       let (program, values) = try comparison.operands(train, order.batch(0))
       var rows: [StepComparison.Row] = []
+      var last = (program, values)
       for index in 0..<steps {
+        if index == steps - 1 { last = try comparison.operands(train, order.batch(index % order.batchCount)) }
         let row = try comparison.advance(train, order.batch(index % order.batchCount))
         rows.append(row)
         if json { Terminal.write(Terminal.json(row)) }
       }
-      let faults = try self.faults(program, values, names.filter { $0 != "reference" }, registry, host)
       let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
+      let suspects = names.filter { $0 != "reference" }
+      var faults = try self.faults(program, values, suspects, registry, host)
+      // In the first step biases and slots are zero, which hides whoever forgets them.
+      if faults.isEmpty, isApart { faults = try self.faults(last.0, last.1, suspects, registry, host) }
       try say(rows, faults, names)
       if isApart || !faults.isEmpty { throw ExitStatus.failure }
     }
@@ -100,7 +108,8 @@ struct DiffCommand: ParsableCommand {
         Terminal.write(
           Terminal.json(
             Fault(
-              backend: fault.backend, operation: fault.label, form: fault.form.rawValue, error: fault.error,
+              backend: fault.backend, operation: fault.label, kind: fault.operation, form: fault.form.rawValue,
+              error: fault.error,
               message: "\(fault)")))
       }
     } else {
@@ -115,6 +124,9 @@ struct DiffCommand: ParsableCommand {
           + "up to 1e-4 in \(gradients.filter { $0 <= 1e-4 }.count) of \(rows.count) steps")
     }
     guard let first = faults.first else { return }
+    // Of one suspect the word that was given: a path, perhaps.
+    let suspects = names.filter { $0 != "reference" }
+    let suspect = suspects.count == 1 ? suspects[0] : nil
     Terminal.write("first wrong operation: \(first)", to: json ? .standardError : .standardOutput)
     do {
       try Data("\(first.replay)".utf8).write(to: URL(fileURLWithPath: replay), options: .atomic)
@@ -122,7 +134,7 @@ struct DiffCommand: ParsableCommand {
       throw fail("\(replay) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
     }
     Terminal.write(
-      "again: switchback conformance --backend \(first.backend) --program \(replay)",
+      "again: switchback conformance --backend \(suspect ?? first.backend) --program \(replay)",
       to: json ? .standardError : .standardOutput)
   }
 }

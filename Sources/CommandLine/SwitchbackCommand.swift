@@ -21,6 +21,7 @@ struct SwitchbackCommand: ParsableCommand {
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ReportCommand.self, CheckpointCommand.self,
       InspectCommand.self,
       BackendsCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self, ConfigCommand.self,
+      ContractCommand.self,
     ])
 }
 

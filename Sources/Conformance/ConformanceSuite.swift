@@ -9,11 +9,18 @@ public struct ConformanceSuite {
   public var seed: Int64 = 1
   /// A part that takes seconds.
   public var isQuick = false
-  /// Only families whose name contains this.
+  /// Only cases whose family and name contain the first, and none whose name contains the second.
   public var filter = ""
+  public var skipped = ""
+  /// Hears of each case before it is tried.
+  public var willTry: (_ family: String, _ name: String) -> Void = { _, _ in }
   public var catalog = OperationCatalog.standard
   /// Whole programs to run in lockstep: training steps.
   public var programs: [(name: String, replay: ReplayFile)] = []
+  /// What must be learned as on the reference.
+  public var trainingRuns: [TrainingRun] = []
+  /// Further cases of whoever can run them: those of the contract, each in a process of its own.
+  public var furtherCases: [(family: String, name: String, run: () throws -> ConformanceReport.Verdict)] = []
 
   public init(_ candidate: BackendChain, reference: BackendChain) {
     (self.candidate, self.reference) = (candidate, reference)
@@ -23,7 +30,10 @@ public struct ConformanceSuite {
   public func run(_ progress: (ConformanceReport.Case) -> Void = { _ in }) -> ConformanceReport {
     var report = ConformanceReport(backend: candidate.links[0].name, seed: seed)
     func check(_ family: String, _ name: String, _ body: () throws -> ConformanceReport.Verdict) {
-      guard filter.isEmpty || family.contains(filter) else { return }
+      guard filter.isEmpty || "\(family) \(name)".contains(filter), skipped.isEmpty || !family.contains(skipped) else {
+        return
+      }
+      willTry(family, name)
       let verdict: ConformanceReport.Verdict
       do {
         verdict = try body()
@@ -42,6 +52,11 @@ public struct ConformanceSuite {
         }
         check(entry.name, name + ", special values") { try special(sample) }
         check(entry.name, name + ", twice") { try twice(sample) }
+        if let wide = Self.wide(sample) { check(entry.name, name + ", wide") { try operation(wide, seed: seed) } }
+        if ["maxPool2d", "maxPool2d/backward", "argMax"].contains(entry.name) {
+          check(entry.name, name + ", ties") { try operation(ties(sample), seed: seed) }
+        }
+        if entry.name == "allFinite" { check(entry.name, name + ", one bad number") { try oneBad(sample) } }
       }
     }
     for (name, replay) in programs { check("training steps", name) { try lockstep(replay) } }
@@ -52,6 +67,8 @@ public struct ConformanceSuite {
         return try lockstep(ReplayFile(random.program, random.values))
       }
     }
+    for training in trainingRuns { check("training runs", training.name) { try train(training) } }
+    for further in furtherCases { check(further.family, further.name, further.run) }
     return report
   }
 
@@ -76,6 +93,44 @@ public struct ConformanceSuite {
     let special = try SpecialValues(sample, on: candidate, reference: reference)
     return special.fault.map { .failed($0, replay: special.replay) }
       ?? (special.wasAsked ? .passed(worst: 0) : .notAsked)
+  }
+
+  /// Numbers beyond the kinks that samples keep away from for the sake of finite differences; nil where the operation
+  /// is not defined there, or has none.
+  private static func wide(_ sample: OperationSample) -> OperationSample? {
+    var domains = sample.domains
+    switch (sample.operation.name, domains.first) {
+    case ("unary", .distinct), ("unary", .range(-3, 3)), ("unary/backward", .distinct),
+      ("unary/backward", .range(-3, 3)):
+      domains[0] = .range(-6, 6)
+    case ("binary", .range(-2, 0)): domains = [.range(-2, 2), .range(-2, 2)]
+    default: return nil
+    }
+    return OperationSample(sample.operation, sample.inputs, domains)
+  }
+
+  /// The first operand's numbers are few, so that the largest is there several times: the first of them counts.
+  private func ties(_ sample: OperationSample) -> OperationSample {
+    var domains = sample.domains
+    domains[0] = .indices(3)
+    return OperationSample(sample.operation, sample.inputs, domains)
+  }
+
+  /// An infinity or NaN is found wherever it is, alone.
+  private func oneBad(_ sample: OperationSample) throws -> ConformanceReport.Verdict {
+    let program = try sample.program()
+    guard try candidate.links[0].device.query(.init(program))[0].isAccepted else { return .notAsked }
+    let operands = SampleValues(sample, seed: seed).operands
+    for (operand, numbers) in operands.enumerated() {
+      for element in numbers.indices {
+        var values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
+        values["x\(operand)"]![element] = element % 2 == 0 ? .nan : .infinity
+        guard try ProgramEvaluation(program, values, on: candidate).outputs["y0"] == [0] else {
+          return .failed("it misses element \(element) of operand \(operand)", replay: ReplayFile(program, values))
+        }
+      }
+    }
+    return .passed(worst: 0)
   }
 
   /// The same numbers give the same bits.

@@ -25,38 +25,49 @@ static switchback_openblas library;
 static const char *failure;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void open_library(void) {
-  /* OpenBLAS 0.3.21 takes newer Intel processors for a Prescott and is then four times slower, so the choice is ours.
-   * It reads the variable when it is loaded; afterwards the environment is put back. SWITCHBACK_OPENBLAS_CORETYPE is
-   * for whoever knows better. */
-  const char *wanted = getenv("SWITCHBACK_OPENBLAS_CORETYPE");
-  if (!wanted) wanted = switchback_openblas_best_core();
-  const char *before = getenv("OPENBLAS_CORETYPE");
+/* Sets a variable unless value is null; answers a copy of what it was, or null. */
+static char *replace(const char *name, const char *value) {
+  const char *before = getenv(name);
   char *kept = before ? strdup(before) : NULL;
-  if (wanted) setenv("OPENBLAS_CORETYPE", wanted, 1);
-  void *handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (value) setenv(name, value, 1);
+  return kept;
+}
+
+static void put_back(const char *name, char *kept) {
   if (kept) {
-    setenv("OPENBLAS_CORETYPE", kept, 1);
+    setenv(name, kept, 1);
     free(kept);
   } else {
-    unsetenv("OPENBLAS_CORETYPE");
+    unsetenv(name);
   }
+}
+
+static void open_library(void) {
+  /* OpenBLAS reads two variables when it is loaded; afterwards the environment is put back.
+   * 0.3.21 takes newer Intel processors for a Prescott and is then four times slower, so the choice of kernels is ours
+   * (SWITCHBACK_OPENBLAS_CORETYPE is for whoever knows better). Workers are the host's: it must start no threads. */
+  const char *wanted = getenv("SWITCHBACK_OPENBLAS_CORETYPE");
+  if (!wanted) wanted = switchback_openblas_best_core();
+  char *core_type = replace("OPENBLAS_CORETYPE", wanted), *threads = replace("OPENBLAS_NUM_THREADS", "1");
+  void *handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  put_back("OPENBLAS_CORETYPE", core_type);
+  put_back("OPENBLAS_NUM_THREADS", threads);
   if (!handle) {
     failure = "libopenblas.so.0 is not on this machine; install the Debian package libopenblas0 (or libopenblas-dev)";
     return;
   }
   __typeof__(&openblas_set_num_threads) set_threads = dlsym(handle, "openblas_set_num_threads");
-  __typeof__(&openblas_get_corename) core = dlsym(handle, "openblas_get_corename");
+  __typeof__(&openblas_get_corename) corename = dlsym(handle, "openblas_get_corename");
   __typeof__(&openblas_get_config) config = dlsym(handle, "openblas_get_config");
   __typeof__(&cblas_sgemm) sgemm = dlsym(handle, "cblas_sgemm");
-  if (!set_threads || !core || !config || !sgemm) {
+  if (!set_threads || !corename || !config || !sgemm) {
     failure = "libopenblas.so.0 lacks cblas_sgemm or its openblas_ functions; install the Debian package libopenblas0";
     return;
   }
   /* Workers are the host's; BLAS threads beside them cost 27 to 43 %. */
   set_threads(1);
   library.sgemm = (void *)sgemm;
-  library.core = core();
+  library.core = corename();
   library.config = config();
 }
 

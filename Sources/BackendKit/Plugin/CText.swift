@@ -9,29 +9,36 @@ import SwitchbackABI
 #endif
 
 /// C memory that lives as long as this object: descriptions that cross the contract, texts that C may keep.
-final class CMemory: @unchecked Sendable {
+package final class CMemory: @unchecked Sendable {
   // Unchecked: filled by one owner before anybody else sees it.
-  private var blocks: [UnsafeMutableRawPointer] = []
+  private var blocks: [UnsafeMutableRawBufferPointer] = []
+
+  package init() {}
 
   deinit { for block in blocks { block.deallocate() } }
 
+  /// Whoever still reads these bytes is found out.
+  package func overwrite(with byte: UInt8) {
+    for block in blocks { block.initializeMemory(as: UInt8.self, repeating: byte) }
+  }
+
   /// A copy of `elements`; of none, memory for one, so that the pointer is valid.
-  func array<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
+  package func array<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
     let bytes = MemoryLayout<Element>.stride * max(elements.count, 1)
-    let block = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
+    let block = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 16)
     blocks.append(block)
-    memset(block, 0, bytes)
-    let pointer = block.assumingMemoryBound(to: Element.self)
+    block.initializeMemory(as: UInt8.self, repeating: 0)
+    let pointer = block.baseAddress!.assumingMemoryBound(to: Element.self)
     pointer.initialize(from: elements, count: elements.count)
     return pointer
   }
 
-  func text(_ text: String) -> UnsafePointer<CChar> { UnsafePointer(array(text.utf8CString.map { $0 })) }
+  package func text(_ text: String) -> UnsafePointer<CChar> { UnsafePointer(array(text.utf8CString.map { $0 })) }
 }
 
 extension sb_error {
   /// Calls `body` with an error record that has room for text, and turns a failing status into a thrown error.
-  static func check(
+  package static func check(
     _ doing: String, _ body: (UnsafeMutablePointer<sb_error>) -> sb_status
   ) throws(BackendError) {
     let (status, text, operation) = answer(of: body)
@@ -41,7 +48,7 @@ extension sb_error {
     throw BackendError(kind, "\(doing): \(words)", operation: operation)
   }
 
-  static func answer(
+  package static func answer(
     of body: (UnsafeMutablePointer<sb_error>) -> sb_status
   ) -> (status: sb_status, text: String, operation: Int?) {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { buffer in

@@ -41,17 +41,23 @@ extension TensorType {
     let extents = withUnsafeBytes(of: type.extent) { bytes in
       bytes.bindMemory(to: Int64.self).prefix(Int(type.rank)).map { Int($0) }
     }
-    guard extents.allSatisfy({ $0 >= 0 }) else { return nil }
+    // As many bytes as an Int counts, in whatever order the extents are multiplied.
+    var bytes = elementType.byteCount
+    for extent in extents {
+      let (product, isOverflown) = bytes.multipliedReportingOverflow(by: max(extent, 1))
+      guard extent >= 0, !isOverflown else { return nil }
+      bytes = product
+    }
     self.init(elementType, Shape(extents))
   }
 }
 
 /// The C form of a segment; the pointers live as long as this object.
-final class SegmentDescription {
+package final class SegmentDescription {
   private let memory: CMemory
-  let program: UnsafePointer<sb_program>
+  package let program: UnsafePointer<sb_program>
 
-  init(_ segment: Segment) throws(BackendError) {
+  package init(_ segment: Segment) throws(BackendError) {
     let memory = CMemory()
     self.memory = memory
     var values: [sb_value] = []
@@ -81,6 +87,9 @@ final class SegmentDescription {
     program.value_count = UInt32(values.count)
     self.program = UnsafePointer(memory.array([program]))
   }
+
+  /// As if it were gone: what a backend may not read after compile returned.
+  package func overwrite(with byte: UInt8) { memory.overwrite(with: byte) }
 
   private static func describe(_ name: String, _ value: AttributeValue, _ memory: CMemory) -> sb_attribute {
     var attribute = sb_attribute()
@@ -132,12 +141,24 @@ struct DecodedSegment {
       segment.values.append(.init(type: type ?? TensorType(.bool, []), role: role ?? .input))
     }
     for index in 0..<Int(program.operation_count) {
-      do {
-        segment.calls.append(try Self.call(program.operations[index]!.pointee, known, catalog))
+      do throws(ProgramError) {
+        guard program.flags == 0 else { throw ProgramError("a flag of the program is not known") }
+        let call = try Self.call(program.operations[index]!.pointee, known, catalog)
+        try expectTypes(of: call)
+        segment.calls.append(call)
         indices.append(index)
       } catch {
         unreadable[index] = error.message
       }
+    }
+  }
+
+  /// The results that are described must be those that the operation's law gives.
+  private func expectTypes(of call: Program.Call) throws(ProgramError) {
+    let types = try call.operation.outputTypes(for: call.inputs.map { segment.values[$0].type })
+    let described = call.outputs.map { $0.map { segment.values[$0].type } }
+    guard types.count == described.count, zip(types, described).allSatisfy({ $1 == nil || $0 == $1 }) else {
+      throw ProgramError("\(call.operation.name) gives \(types), which is not what is described")
     }
   }
 

@@ -26,6 +26,10 @@ public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_ba
     }
     let exported = ExportedBackend.from(table!)
     return report(error) { () throws(BackendError) in
+      let count = try exported.backend.devices().count
+      guard index < UInt32(count) else {
+        throw BackendError(.unavailable, "there is no device \(index), only \(count)")
+      }
       let opened = try exported.backend.open(
         device: Int(index), options: given, host: HostServices(borrowing: host!))
       device!.pointee = OpaquePointer(Unmanaged.passRetained(ExportedDevice(opened)).toOpaque())
@@ -92,7 +96,6 @@ private func report(
 
 private final class ExportedBackend: Sendable {
   let backend: any ComputeBackend
-  let memory = CMemory()
 
   init(_ backend: any ComputeBackend) { self.backend = backend }
 
@@ -111,9 +114,10 @@ private final class ExportedBackend: Sendable {
         (device.hasPrivateMemory ? UInt32(SB_PRIVATE_MEMORY) : 0)
         | (device.needsTemporaries ? UInt32(SB_NEEDS_TEMPORARIES) : 0)
         | (device.isTapStable ? UInt32(SB_TAP_STABLE) : 0)
-      info.pointee.name = memory.text(device.name)
-      info.pointee.vendor = memory.text(device.vendor)
-      info.pointee.driver = memory.text(device.driver)
+      // They are asked for again and again, and few.
+      info.pointee.name = ReasonTable.text(device.name)
+      info.pointee.vendor = ReasonTable.text(device.vendor)
+      info.pointee.driver = ReasonTable.text(device.driver)
       info.pointee.alignment = UInt64(device.alignment)
       info.pointee.max_allocation = UInt64(device.maxAllocation ?? 0)
       info.pointee.max_operations = UInt32(device.maxOperations ?? 0)
@@ -151,6 +155,7 @@ private final class ExportedDevice: Sendable {
   }
 
   func compile(_ segment: sb_segment) throws(BackendError) -> ExportedExecutable {
+    guard segment.flags == 0 else { throw BackendError(.unsupported, "a flag of the segment is not known") }
     var decoded = DecodedSegment(segment.program.pointee)
     if let (index, reason) = decoded.unreadable.min(by: { $0.key < $1.key }) {
       throw BackendError(.unsupported, reason, operation: index)

@@ -14,6 +14,9 @@ import SwitchbackWorkerPool
 public struct LoadedBackend: ComputeBackend {
   private let library: PluginTable
   public var identity: BackendIdentity { library.identity }
+  /// The table as the library gave it, and the checked copy of it: for whoever speaks the contract's own words.
+  package var pointer: UnsafePointer<sb_backend> { library.pointer }
+  package var table: sb_backend { library.table }
 
   /// Opens the named file (never searched for elsewhere, never unloaded) and checks its table.
   public init(file: String) throws(BackendError) {
@@ -206,6 +209,10 @@ private final class LoadedDevice: ComputeDevice, @unchecked Sendable {
     var result: [Verdict] = []
     for (index, verdict) in verdicts.enumerated() {
       let factor = verdict.error_factor == 0 ? 1 : Double(verdict.error_factor)
+      guard factor.isFinite, factor > 0 else {
+        throw BackendError(
+          .invalid, "\(name) answers an error factor of \(factor) for \(segment.calls[index].label)")
+      }
       let cost = verdict.cost_us.isFinite ? max(verdict.cost_us, 0) : 0
       switch Int(verdict.decision) {
       case Int(SB_DECLINE):

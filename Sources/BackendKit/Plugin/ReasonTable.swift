@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Reasons of verdicts as C text that lives as long as the process; there are few different ones.
+/// Reasons of verdicts and names of devices as C text that lives as long as the process; there are few different ones.
 enum ReasonTable {
   private struct Entries: @unchecked Sendable {
     // Unchecked: only touched under the lock, and what it points to never changes.

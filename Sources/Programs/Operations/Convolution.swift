@@ -67,6 +67,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
       [2, 3, 3]
     ),
     (ConvolutionGeometry(padding: [1, 1, 1, 1], groups: 4), [1, 6, 5, 4], [3, 3, 4]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1], groups: 3), [9, 4, 5, 3], [3, 3, 3]),
     (ConvolutionGeometry(padding: [3, 3, 3, 3]), [1, 4, 3, 2], [7, 7, 3]),
     (ConvolutionGeometry(), [5, 13, 13, 17], [3, 3, 33]),
   ]

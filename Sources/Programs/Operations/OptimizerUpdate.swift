@@ -39,8 +39,10 @@ extension OptimizerUpdate {
   public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulpsOfLargest(4) }
 
   static func samples(_ operations: [Self]) -> [OperationSample] {
-    operations.flatMap { operation in
-      [[1], [7], [3, 5], [0, 2]].map { extents in
+    // The last operand allows the update: mostly, and once not.
+    let cases: [([Int], Double)] = [([1], 1), ([7], 1), ([3, 5], 1), ([7], 0), ([0, 2], 1)]
+    return operations.flatMap { operation in
+      cases.map { extents, isAllowed in
         let type = TensorType.float32(Shape(extents))
         let scalars = Array(repeating: TensorType.float32([]), count: Self.takesCorrection ? 2 : 1)
         // Slots such as a running mean of squares are never negative.
@@ -48,7 +50,7 @@ extension OptimizerUpdate {
           operation,
           [type, type] + operation.slotNames.map { _ in type } + scalars + [TensorType(.bool, [])],
           [.range(-2, 2), .range(-2, 2)] + operation.slotNames.map { _ in .range(4.1, 5) }
-            + scalars.map { _ in .range(0.001, 0.1) } + [.indices(2)])
+            + scalars.map { _ in .range(0.001, 0.1) } + [.range(isAllowed, isAllowed)])
       }
     }
   }
@@ -195,6 +197,7 @@ public struct AllFinite: TensorOperation {
       OperationSample(AllFinite(), [.float32([1])]),
       OperationSample(AllFinite(), [.float32([3, 5]), .float32([7])]),
       OperationSample(AllFinite(), [.float32([0])]),
+      OperationSample(AllFinite(), [.float32([37])]),
     ]
   }
 

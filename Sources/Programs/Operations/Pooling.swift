@@ -31,6 +31,7 @@ public struct PoolingGeometry: Hashable, Sendable {
     (PoolingGeometry(poolSize: [3, 3], strides: [2, 2], padding: [0, 1, 1, 1]), [2, 6, 7, 3]),
     (PoolingGeometry(poolSize: [2, 3], strides: [3, 3]), [1, 7, 11, 1]),
     (PoolingGeometry(poolSize: [2, 2]), [3, 26, 26, 5]),
+    (PoolingGeometry(poolSize: [2, 2]), [9, 5, 4, 2]),
   ]
 }
 

@@ -9,9 +9,13 @@ public struct Softmax: TensorOperation {
   public init(axis: Int) { self.axis = axis }
 
   public static var samples: [OperationSample] {
-    [([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1), ([7, 13], 0)].map {
-      OperationSample(Softmax(axis: $0.1), [.float32(Shape($0.0))])
-    }
+    let cases: [([Int], Int)] = [
+      ([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1), ([7, 13], 0), ([2, 6, 21], 1),
+    ]
+    // Of large numbers only the differences count.
+    let large: [([Int], Int)] = [([4, 9], 1), ([2, 6, 21], 1)]
+    return cases.map { OperationSample(Softmax(axis: $0.1), [.float32(Shape($0.0))]) }
+      + large.map { OperationSample(Softmax(axis: $0.1), [.float32(Shape($0.0))], [.range(-150, 150)]) }
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -40,7 +44,7 @@ public struct SoftmaxBackward: TensorOperation {
   public init(axis: Int) { self.axis = axis }
 
   public static var samples: [OperationSample] {
-    [([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1)].map {
+    [([1], 0), ([5, 10], 1), ([3, 4, 2], 1), ([0, 3], 1), ([2, 6, 21], 1)].map {
       OperationSample(
         SoftmaxBackward(axis: $0.1), [.float32(Shape($0.0)), .float32(Shape($0.0))], [.range(0, 1), .range(-2, 2)])
     }

@@ -24,7 +24,7 @@ public struct Statistics: TensorOperation {
   public static var samples: [OperationSample] {
     [[1], [7], [3, 5, 7], [0], [64, 33]].flatMap { extents in
       [false, true].map { OperationSample(Statistics(histogram: $0), [.float32(Shape(extents))]) }
-    }
+    } + [OperationSample(Statistics(histogram: true), [.float32([5, 9])], [.indices(3)])]  // with zeros
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {

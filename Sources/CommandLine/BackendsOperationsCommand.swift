@@ -1,0 +1,34 @@
+import ArgumentParser
+import Foundation
+import Switchback
+import SwitchbackConformance
+
+struct BackendsOperationsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "operations",
+    abstract: "Writes which backend runs which operation, with its error bound, as Markdown.",
+    discussion: """
+      Examples:
+
+        switchback backends operations openblas ./libSwitchbackyours.so
+        switchback backends operations > Sources/OPERATIONS.md       (make operations)
+
+      Without names: every backend of this machine. One that cannot be used is an error, so that no table lacks it
+      silently.
+      """)
+
+  @Argument(help: "Names, or paths of libraries.")
+  var backends: [String] = []
+
+  func run() throws {
+    try reportingErrors {
+      let registry = makeRegistry()
+      if backends.isEmpty, let row = registry.listings().first(where: { !$0.isAvailable }) {
+        throw fail("\(row.name): \(row.reason ?? "it cannot be used")", ExitStatus.noBackend)
+      }
+      let names = backends.isEmpty ? registry.listings().map(\.name) : backends
+      let chain = try BackendChain(names, registry: registry, host: try makeHost(threads: 1))
+      Terminal.write(try OperationTable(chain.links).markdown)
+    }
+  }
+}

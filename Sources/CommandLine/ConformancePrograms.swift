@@ -1,0 +1,101 @@
+import Switchback
+import SwitchbackConformance
+
+/// Training steps that between them have every kind of layer, as programs with numbers.
+enum ConformancePrograms {
+  static func all(isQuick: Bool) throws -> [(name: String, replay: ReplayFile)] {
+    try steps(isQuick: isQuick).map { name, step, batch in
+      (name, try replay(step, step.build(batchSize: batch), batch: batch))
+    }
+  }
+
+  /// Fifty steps of each, on samples that show their class.
+  static func runs() throws -> [TrainingRun] {
+    try steps(isQuick: false).map { name, step, _ in
+      let batch = 8
+      let training = try step.build(batchSize: batch)
+      return TrainingRun(
+        name: "50 steps: \(name)", start: try replay(step, training, batch: batch),
+        batches: (0..<50).map { operands(step, training, batch: batch, update: $0) })
+    }
+  }
+
+  private static func steps(isQuick: Bool) -> [(String, TrainingStep, Int)] {
+    var steps: [(String, TrainingStep, Int)] = [
+      (
+        "perceptron, SGD",
+        step([6, 6, 1], SGD(learningRate: 0.1, momentum: 0.9), [Flatten(), Dense(9, activation: .tanh)]), 5
+      ),
+      (
+        "convolutions, RMSprop",
+        step(
+          [10, 10, 1], RMSprop(learningRate: 0.01),
+          [
+            Conv2D(4, kernelSize: 3, activation: .relu), MaxPooling2D(2), Conv2D(5, kernelSize: 3, activation: .relu),
+            Flatten(),
+          ]), 4
+      ),
+    ]
+    if !isQuick {
+      steps += [
+        (
+          "strides, dilation, groups, dropout, Adam",
+          step(
+            [11, 9, 2], Adam(learningRate: 0.01),
+            [
+              Conv2D(4, kernelSize: 3, strides: 2, padding: .same, groups: 2, activation: .swish), Dropout(0.3),
+              Conv2D(4, kernelSize: 2, dilationRate: 2, activation: .elu()), AveragePooling2D(2), Flatten(),
+            ]), 7
+        ),
+        (
+          "rectifiers, global pooling, AdamW",
+          step(
+            [8, 8, 3], AdamW(learningRate: 0.01),
+            [Conv2D(6, kernelSize: 1), PReLU(), Conv2D(3, kernelSize: 5), LeakyReLU(), GlobalAveragePooling2D()]), 3
+        ),
+        (
+          "one sample, Adagrad",
+          step([5], Adagrad(learningRate: 0.1), [Dense(7, activation: .gelu()), Dense(3, activation: .softplus)]), 1
+        ),
+      ]
+    }
+    return steps
+  }
+
+  private static func step(_ shape: Shape, _ optimizer: any Optimizer, _ layers: [any Layer]) -> TrainingStep {
+    TrainingStep(
+      model: Sequential(layers + [Dense(4, activation: .softmax)]), sampleShape: shape, loss: CategoricalCrossentropy(),
+      optimizer: optimizer, clipping: .globalNorm(1))
+  }
+
+  /// The step's program with its initial weights, random samples and what the first step is given.
+  private static func replay(_ step: TrainingStep, _ training: TrainingProgram, batch: Int) throws -> ReplayFile {
+    var values = operands(step, training, batch: batch, update: 0)
+    for state in training.states { values[state.name] = state.values(seed: 1).map(Double.init) }
+    return ReplayFile(training.program, values)
+  }
+
+  /// What one step is given: random samples whose class brightens a quarter of them much, all of them a little.
+  private static func operands(
+    _ step: TrainingStep, _ training: TrainingProgram, batch: Int, update: Int
+  ) -> [String: [Double]] {
+    let philox = Philox(seed: 3)
+    let size = step.sampleShape.elementCount
+    var values: [String: [Double]] = [:]
+    values[step.inputName] = (0..<batch * size).map { element in
+      let bits = philox.bits(block: element / 4, stream: 0, step: Int64(update))
+      let (sample, place) = (element / size, element % size)
+      let shown = (4 * place / size == sample % 4 ? 2 : 0) + 0.5 * Double(sample % 4)
+      return Double(Float(0.5 * Philox.uniform(bits[element % 4]) + shown))
+    }
+    values["labels"] = (0..<batch).map { Double($0 % 4) }
+    for name in training.stepValues.names {
+      switch training.stepValues(name, at: StepPosition(update: update, seed: 1)) {
+      case .scalar(let number)?: values[name] = [Double(Float(number))]
+      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
+      case nil: break
+      }
+    }
+    return values
+  }
+}

@@ -1,0 +1,170 @@
+public import SwitchbackBackendKit
+import SwitchbackExecution
+import SwitchbackPrograms
+
+/// One rule of `switchback_backend.h`, tried on a backend from the outside: with descriptions that cannot be, records
+/// that are too small or too large, a host that has nothing to give.
+///
+/// A backend that breaks a rule may well crash, so each case belongs into a process of its own with a time limit.
+public struct ContractCase: Sendable {
+  public let name: String
+  /// The case is run in two processes, whose notes must agree.
+  public let needsTwoProcesses: Bool
+  private let body: @Sendable (ContractEnvironment) throws -> [String]
+
+  init(
+    _ name: String, needsTwoProcesses: Bool = false,
+    _ body: @escaping @Sendable (ContractEnvironment) throws -> [String]
+  ) {
+    (self.name, self.needsTwoProcesses, self.body) = (name, needsTwoProcesses, body)
+  }
+
+  /// A case that has nothing to compare with other processes.
+  static func check(
+    _ name: String, _ body: @escaping @Sendable (ContractEnvironment) throws -> Void
+  ) -> ContractCase {
+    ContractCase(name) {
+      try body($0)
+      return []
+    }
+  }
+
+  public static let all: [ContractCase] =
+    [loading] + descriptionFaults + recordFaults + memoryFaults + hostFaults + processFaults
+
+  public enum Outcome: Sendable {
+    /// With notes for `disagreement`.
+    case passed([String])
+    case declined(String)
+    case failed(String)
+  }
+
+  public func run(_ environment: ContractEnvironment) -> Outcome {
+    do {
+      return .passed(try body(environment))
+    } catch let declined as ContractDeclined {
+      return .declined(declined.reason)
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  /// A note is `KEY FINGERPRINT BITS`: in which two processes the same key and fingerprint gave other bits.
+  public static func disagreement(_ first: [String], _ second: [String]) -> String? {
+    func parts(_ note: String) -> (plan: Substring, bits: Substring) {
+      let end = note.lastIndex(of: " ") ?? note.endIndex
+      return (note[..<end], note[end...])
+    }
+    let known = Dictionary(first.map(parts).map { ($0.plan, $0.bits) }) { a, _ in a }
+    let other = second.map(parts).first { known[$0.plan] != nil && known[$0.plan] != $0.bits }
+    return other.map { "\($0.plan): the same fingerprint gave other bits in another process" }
+  }
+}
+
+/// A rule that a backend broke, in words.
+struct ContractFault: Error, CustomStringConvertible {
+  var description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// There was nothing to ask, for this reason.
+struct ContractDeclined: Error {
+  var reason: String
+  init(_ reason: String) { self.reason = reason }
+}
+
+/// What a case works with.
+public struct ContractEnvironment {
+  /// The backend behind the C contract, also where it is a Swift type that is linked in.
+  let backend: LoadedBackend
+  /// Judges in Float64.
+  private let reference: any ComputeBackend
+  let workers: Int
+  let isQuick: Bool
+  /// Whole training steps, with the numbers of their operands.
+  let programs: [ReplayFile]
+  /// Hears what is about to be asked, so that a crash can be told by name.
+  let say: (String) -> Void
+
+  public init(
+    _ backend: any ComputeBackend, reference: any ComputeBackend, workers: Int, isQuick: Bool,
+    programs: [ReplayFile], say: @escaping (String) -> Void
+  ) throws(BackendError) {
+    if let loaded = backend as? LoadedBackend {
+      self.backend = loaded
+    } else {
+      self.backend = try LoadedBackend(table: exportBackend(backend))
+    }
+    (self.reference, self.workers, self.isQuick, self.programs, self.say) = (reference, workers, isQuick, programs, say)
+  }
+
+  func host(workers: Int? = nil) throws -> HostServices { try HostServices(workers: workers ?? self.workers) }
+
+  func chain(_ host: HostServices) throws -> BackendChain { try chain(of: backend, host) }
+  func referenceChain() throws -> BackendChain { try chain(of: reference, try host()) }
+
+  /// What the backend declines runs on the reference: for programs of which it takes only a part.
+  func chainWithReference() throws -> BackendChain {
+    let host = try host()
+    return BackendChain(try [backend, reference].flatMap { try chain(of: $0, host).links }, host: host)
+  }
+
+  private func chain(of backend: any ComputeBackend, _ host: HostServices) throws -> BackendChain {
+    BackendChain(
+      [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
+  }
+
+  /// The samples that the backend takes: all, or one an operation.
+  func subjects(onePerOperation: Bool = false) throws -> [ContractSubject] {
+    let device = try backend.open(device: 0, options: [:], host: try host())
+    var subjects: [ContractSubject] = []
+    for entry in OperationCatalog.standard.entries {
+      for (index, sample) in entry.samples.enumerated() {
+        let subject = try ContractSubject("\(entry.name) \(index)", sample)
+        guard try device.query(subject.segment)[0].isAccepted else { continue }
+        subjects.append(subject)
+        if onePerOperation { break }
+      }
+    }
+    guard !subjects.isEmpty else { throw ContractDeclined("the backend takes no operation of the catalogue") }
+    return subjects
+  }
+}
+
+/// A small case of one operation that the backend takes.
+struct ContractSubject {
+  /// The operation and the number of its sample.
+  let label: String
+  let sample: OperationSample
+  let program: Program
+  let segment: Segment
+  /// By value number, as many as the sample has operands.
+  let operands: [[Double]]
+
+  init(_ label: String, _ sample: OperationSample, seed: Int64 = 1) throws {
+    (self.label, self.sample, program) = (label, sample, try sample.program())
+    segment = Segment(program)
+    operands = SampleValues(sample, seed: seed).operands
+  }
+
+  /// The operands by the names that the program has for them.
+  var values: [String: [Double]] {
+    Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
+  }
+}
+
+extension ContractCase {
+  /// The least that must be right before anything else can be asked.
+  /// Its notes are the devices and what is taken.
+  public static let loading = ContractCase("opens, takes something, computes it") { environment in
+    environment.say("asking for devices")
+    let devices = try environment.backend.devices()
+    environment.say("opening device 0")
+    let subjects = try environment.subjects(onePerOperation: true)
+    environment.say("compiling and running \(subjects[0].label)")
+    let chain = try environment.chain(try environment.host())
+    _ = try ProgramEvaluation(subjects[0].program, subjects[0].values, on: chain)
+    let taken = "takes \(subjects.count) of \(OperationCatalog.standard.entries.count) operations"
+    return devices.map { "\($0.name)\($0.driver.isEmpty ? "" : " · \($0.driver)")" } + [taken]
+  }
+}

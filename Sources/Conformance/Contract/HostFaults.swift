@@ -1,0 +1,178 @@
+import Dispatch
+import SwitchbackABI
+import SwitchbackBackendKit
+import SwitchbackExecution
+import SwitchbackPrograms
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A host whose services are not those that a backend is used to.
+private final class FaultyHost {
+  let services: HostServices
+  private let real: HostServices
+  private let table: UnsafeMutablePointer<sb_host>
+
+  init(_ real: HostServices, _ change: (inout sb_host) -> Void) {
+    self.real = real
+    table = .allocate(capacity: 1)
+    table.initialize(to: real.table.pointee)
+    change(&table.pointee)
+    services = HostServices(borrowing: table)
+  }
+
+  deinit { table.deallocate() }
+}
+
+extension ContractCase {
+  static let hostFaults: [ContractCase] = [
+    store("a store that forgets everything is no harm") { table in
+      table.recall = { _, _, _, _ in sb_status(SB_END) }
+      table.remember = { _, _, _, _ in sb_status(SB_OK) }
+    },
+    store("a store that refuses, and no folder to write to, are no harm") { table in
+      table.recall = { _, _, _, _ in sb_status(SB_INVALID) }
+      table.remember = { _, _, _, _ in sb_status(SB_INVALID) }
+      table.cache_folder = nil
+    },
+    store("a store that gives rubbish is no harm") { table in
+      table.recall = { _, _, bytes, count in
+        guard let bytes, let count else { return sb_status(SB_INVALID) }
+        memset(bytes, 0xA5, Int(min(count.pointee, 1 << 20)))
+        return sb_status(SB_OK)
+      }
+    },
+    store("a store that gives more than there is room for is no harm") { table in
+      table.recall = { _, _, _, count in
+        count?.pointee = 1 << 40
+        return sb_status(SB_INVALID)
+      }
+    },
+
+    .check("no scratch memory is an error or no harm, never a crash") { environment in
+      let host = FaultyHost(try environment.host()) { $0.scratch = { _, _, _ in nil } }
+      let (faulty, good) = (try environment.chain(host.services), try environment.chain(try environment.host()))
+      for subject in try environment.subjects() {
+        environment.say(subject.label)
+        let found: [String: [Double]]
+        do {
+          found = try ProgramEvaluation(subject.program, subject.values, on: faulty).outputs
+        } catch let error as ExecutionError {
+          guard !error.message.isEmpty else { throw ContractFault("\(subject.label) fails without words") }
+          continue
+        }
+        try expectEqual(
+          found, try ProgramEvaluation(subject.program, subject.values, on: good).outputs, subject.label,
+          "without scratch memory")
+      }
+    },
+
+    .check("1, 2 and 3 workers give the same bits") { environment in
+      let chains = try [1, 2, 3].map { try environment.chain(try environment.host(workers: $0)) }
+      for (label, replay) in try environment.cases() {
+        environment.say(label)
+        let results = try chains.map { try ProgramEvaluation(replay.program, replay.values, on: $0).outputs }
+        for (workers, result) in zip([2, 3], results.dropFirst()) {
+          try expectEqual(result, results[0], label, "with \(workers) workers")
+        }
+      }
+    },
+
+    .check("two devices at once give the bits of one") { environment in
+      let cases = try environment.cases()
+      let one = try environment.chain(try environment.host())
+      let expected = try cases.map { try ProgramEvaluation($0.replay.program, $0.replay.values, on: one).outputs }
+      let host = try environment.host()
+      let chains = try (0..<2).map { _ in try environment.chain(host) }
+      let replays = cases.map(\.replay)
+      nonisolated(unsafe) var faults: [String?] = [nil, nil]
+      environment.say("\(cases.count) cases on two devices at once")
+      let rounds = environment.isQuick ? 2 : 10
+      faults.withUnsafeMutableBufferPointer { buffer in
+        nonisolated(unsafe) let faults = buffer
+        DispatchQueue.concurrentPerform(iterations: 2) { index in
+          do {
+            for round in 0..<rounds {
+              for offset in replays.indices {
+                let number = (offset + index * 3 + round) % replays.count
+                let found = try ProgramEvaluation(replays[number].program, replays[number].values, on: chains[index])
+                try expectEqual(found.outputs, expected[number], cases[number].label, "while another device runs")
+              }
+            }
+          } catch {
+            faults[index] = "\(error)"
+          }
+        }
+      }
+      if let fault = faults.compactMap({ $0 }).first { throw ContractFault(fault) }
+    },
+  ]
+
+  /// Everything is computed as with an ordinary store.
+  private static func store(_ name: String, _ change: @escaping @Sendable (inout sb_host) -> Void) -> ContractCase {
+    .check(name) { environment in
+      let host = FaultyHost(try environment.host(), change)
+      let good = try environment.chain(try environment.host())
+      let faulty = try environment.chain(host.services)
+      for subject in try environment.subjects() {
+        environment.say(subject.label)
+        // What was tuned otherwise may round otherwise, within the bound.
+        let check = try CallCheck(subject.program.calls[0], of: subject.program)
+        let found = try check.results(subject.operands, on: faulty)
+        let expected = try check.results(subject.operands, on: good)
+        let error = check.error(found, expected, subject.operands)
+        guard error <= 2 else { throw ContractFault("\(subject.label) is then \(error) bounds off") }
+      }
+    }
+  }
+
+  static func expectEqual(
+    _ found: [String: [Double]], _ expected: [String: [Double]], _ label: String, _ when: String
+  ) throws {
+    for (name, numbers) in expected where numbers.map(\.bitPattern) != found[name]?.map(\.bitPattern) {
+      throw ContractFault("\(label) has other bits \(when) (in \(name))")
+    }
+  }
+}
+
+extension ContractEnvironment {
+  /// Whole programs of which the backend takes all, the small cases of single operations else.
+  func cases() throws -> [(label: String, replay: ReplayFile)] {
+    let device = try backend.open(device: 0, options: [:], host: try host())
+    let whole = try wholePrograms().filter { try device.query(Segment($0.replay.program)).allSatisfy(\.isAccepted) }
+    return try subjects().map { ($0.label, ReplayFile($0.program, $0.values)) } + whole
+  }
+
+  /// Training steps and random programs.
+  func wholePrograms() throws -> [(label: String, replay: ReplayFile)] {
+    var whole = programs.enumerated().map { ("training step \($0)", $1) }
+    whole.append(("two products", try Self.products))
+    for seed in 0..<(isQuick ? 4 : 20) {
+      let random = try RandomProgram(seed: seed)
+      whole.append(("random program \(seed)", ReplayFile(random.program, random.values)))
+    }
+    return whole
+  }
+
+  /// What even the smallest backend takes as one segment.
+  private static var products: ReplayFile {
+    get throws {
+      var builder = ProgramBuilder(name: "products")
+      let (x, w, v) = (
+        builder.input("x", .float32([5, 4])), builder.input("w", .float32([4, 3])),
+        builder.input("v", .float32([3, 2]))
+      )
+      let gate = try builder.append(Unary(.relu), builder.append(MatrixMultiplication(), x, w))
+      builder.output("y", try builder.append(MatrixMultiplication(), gate, v))
+      let numbers = [x, w, v].enumerated().map { index, value in
+        SampleValues.uniform(value.shape.elementCount, seed: 1, stream: index).map { Double(Float($0 - 0.5)) }
+      }
+      return ReplayFile(builder.build(), ["x": numbers[0], "w": numbers[1], "v": numbers[2]])
+    }
+  }
+}

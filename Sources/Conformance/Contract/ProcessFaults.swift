@@ -1,0 +1,195 @@
+import SwitchbackABI
+import SwitchbackBackendKit
+import SwitchbackExecution
+import SwitchbackPrograms
+import SwitchbackWorkerPool
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+// What a backend does to its process, and what it must answer alike again and again.
+
+extension ContractCase {
+  static let processFaults: [ContractCase] = [
+    .check("the same question gets the same answer") { environment in
+      let device = try environment.backend.open(device: 0, options: [:], host: try environment.host())
+      for entry in OperationCatalog.standard.entries {
+        for (index, sample) in entry.samples.enumerated() {
+          let segment = Segment(try sample.program())
+          environment.say("\(entry.name) \(index)")
+          let first = try device.query(segment)
+          // After other questions and after compiling, too.
+          if first[0].isAccepted { _ = try device.compile(segment) }
+          guard try device.query(segment) == first else {
+            throw ContractFault("\(entry.name) \(index) gets another answer the second time")
+          }
+        }
+      }
+    },
+
+    .check("what is accepted compiles by itself") { environment in
+      let device = try environment.backend.open(device: 0, options: [:], host: try environment.host())
+      for subject in try environment.subjects() {
+        environment.say(subject.label)
+        do throws(BackendError) {
+          _ = try device.compile(subject.segment)
+        } catch {
+          throw ContractFault("\(subject.label) is accepted, but does not compile: \(error.message)")
+        }
+      }
+    },
+
+    .check("a value that somebody looks at changes no other bits") { environment in
+      let chain = try environment.chainWithReference()
+      guard chain.links[0].device.info.isTapStable else {
+        throw ContractDeclined("the device does not claim SB_TAP_STABLE")
+      }
+      for (label, replay) in try environment.wholePrograms() {
+        let temporaries = replay.program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter {
+          replay.program.values[$0].role == .temporary
+        }
+        environment.say(label)
+        let expected = try bits(replay, chain, taps: [])
+        // All at once, then each by itself.
+        let single = environment.isQuick ? temporaries.prefix(5) : temporaries[...]
+        for taps in [Set(temporaries)] + single.map({ Set([$0]) }) {
+          guard try bits(replay, chain, taps: taps) == expected else {
+            throw ContractFault("\(label) has other bits when \(taps.count) of its values are looked at")
+          }
+        }
+      }
+    },
+
+    ContractCase("the same fingerprint means the same bits in every process", needsTwoProcesses: true) { environment in
+      let chain = try environment.chain(try environment.host())
+      var notes: [String] = []
+      for (label, replay) in try environment.cases() {
+        environment.say(label)
+        let states = StateStore()
+        let executor = try ProgramExecutor(replay.program, on: chain, states: states)
+        try executor.fill(replay.values)
+        try executor.run()
+        let fingerprint = executor.plan.reports.map { String($0.fingerprint, radix: 16) }.joined(separator: ",")
+        notes.append("\(label) \(fingerprint) \(String(hash(try bits(replay, chain, taps: [])), radix: 16))")
+      }
+      return notes
+    },
+
+    .check("memory does not grow with devices opened and closed") { environment in
+      let host = try environment.host(workers: 1)
+      let count = environment.isQuick ? 100 : 1000
+      try expectNoGrowth(environment, "opened and closed", count: count) {
+        _ = try RawDevice(environment.backend, host: host)
+      }
+    },
+
+    .check("memory does not grow with segments compiled and released") { environment in
+      let device = try RawDevice(environment.backend, host: try environment.host(workers: 1))
+      let subjects = try environment.subjects(onePerOperation: true)
+      let count = environment.isQuick ? 20 : 200
+      try expectNoGrowth(environment, "compiled and released", count: count) {
+        for subject in subjects { _ = try RawExecutable(subject.segment, on: device) }
+      }
+    },
+
+    .check("memory does not grow with runs") { environment in
+      let device = try RawDevice(environment.backend, host: try environment.host(workers: 1))
+      for subject in try environment.subjects(onePerOperation: true) {
+        let executable = try RawExecutable(subject.segment, on: device)
+        executable.fill(subject.operands)
+        try expectNoGrowth(environment, subject.label, count: environment.isQuick ? 4000 : 10_000) {
+          try executable.run()
+        }
+      }
+    },
+
+    .check("leaves float mode, signal mask and locale as they were, and starts no threads") { environment in
+      let before = ProcessState()
+      let subjects = try environment.subjects()
+      let host = try environment.host()
+      let chain = try environment.chain(host)
+      for subject in subjects {
+        environment.say(subject.label)
+        _ = try ProgramEvaluation(subject.program, subject.values, on: chain)
+      }
+      let after = ProcessState()
+      if let fault = before.difference(after) { throw ContractFault(fault) }
+      // Drivers of devices have threads of their own; on the host's processor the pool is the only one.
+      guard !chain.links[0].device.info.hasPrivateMemory, let threads = after.threads else { return }
+      guard threads <= environment.workers else {
+        throw ContractFault("\(threads - environment.workers) threads are running that the host did not start")
+      }
+    },
+  ]
+
+  private static func bits(_ replay: ReplayFile, _ chain: BackendChain, taps: Set<Int>) throws -> [[UInt8]] {
+    let states = StateStore()
+    let executor = try ProgramExecutor(replay.program, on: chain, states: states, taps: taps)
+    try executor.fill(replay.values)
+    try executor.run()
+    var bits: [[UInt8]] = []
+    for output in replay.program.outputs { bits.append(try executor.withValue(output.value) { Array($0) }) }
+    for name in states.states.keys.sorted() { bits.append(try states.withBytes(of: name) { Array($0) }) }
+    return bits
+  }
+
+  private static func hash(_ bits: [[UInt8]]) -> UInt64 {
+    bits.joined().reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+  }
+
+  /// Memory may settle in the first half of the work, not grow in the second.
+  private static func expectNoGrowth(
+    _ environment: ContractEnvironment, _ label: String, count: Int, _ work: () throws -> Void
+  ) throws {
+    environment.say("\(label), \(2 * count) times")
+    for _ in 0..<count { try work() }
+    guard let before = privateBytes() else { throw ContractDeclined("this system does not tell a process's memory") }
+    for _ in 0..<count { try work() }
+    let grown = (privateBytes() ?? before) - before
+    guard grown <= 128 << 10 else {
+      throw ContractFault("\(label): \(grown >> 10) KiB more memory after \(count) times")
+    }
+  }
+
+  /// Anonymous memory that this process holds, exactly (`statm` lags behind by up to a megabyte).
+  private static func privateBytes() -> Int? {
+    guard let file = fopen("/proc/self/smaps_rollup", "r") else { return nil }
+    defer { fclose(file) }
+    var text = [CChar](repeating: 0, count: 4096)
+    let count = fread(&text, 1, text.count - 1, file)
+    let lines = String(decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self).split(separator: "\n")
+    let line = lines.first { $0.hasPrefix("Anonymous:") }
+    return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+  }
+}
+
+/// What calls into a library must leave alone.
+private struct ProcessState {
+  var floatMode = sb_float_mode()
+  var signals: [Int32] = []
+  var locale = setlocale(LC_ALL, nil).map { String(cString: $0) } ?? ""
+  var threads: Int?
+
+  init() {
+    var mask = sigset_t()
+    sigprocmask(SIG_BLOCK, nil, &mask)
+    signals = (1..<32).filter { sigismember(&mask, $0) == 1 }
+    guard let directory = opendir("/proc/self/task") else { return }
+    var count = 0
+    while readdir(directory) != nil { count += 1 }
+    closedir(directory)
+    threads = count - 2
+  }
+
+  func difference(_ after: ProcessState) -> String? {
+    if after.floatMode != floatMode { return "the floating-point mode is another one" }
+    if after.signals != signals { return "the mask of blocked signals is another one" }
+    if after.locale != locale { return "the locale is \(after.locale), no longer \(locale)" }
+    return nil
+  }
+}

@@ -1,0 +1,54 @@
+import SwitchbackExecution
+import SwitchbackPrograms
+
+/// Training steps one after the other, each backend from its own weights: whether a network learns on a backend as it
+/// does on the reference. Lockstep says where an operation is wrong; this says whether all of it together trains.
+public struct TrainingRun: Sendable {
+  public let name: String
+  /// A training step with the output `loss`, and the numbers of its states before the first step.
+  public let start: ReplayFile
+  /// For each step the numbers of its inputs and step values.
+  public let batches: [[String: [Double]]]
+
+  public init(name: String, start: ReplayFile, batches: [[String: [Double]]]) {
+    (self.name, self.start, self.batches) = (name, start, batches)
+  }
+
+  /// The loss of each step.
+  func losses(on chain: BackendChain) throws -> [Double] {
+    let executor = try ProgramExecutor(start.program, on: chain, states: StateStore())
+    try executor.fill(start.values)
+    return try batches.map { batch in
+      try executor.fill(batch)
+      try executor.run()
+      return try executor.withOutput("loss") { Double($0.load(as: Float.self)) }
+    }
+  }
+
+  /// Whether the losses tell of the same learning: rounding drives two right runs apart, but by little in so few steps.
+  ///
+  /// The last fifth must lie within 2 % of what the reference learned in all, and the reference must have learned.
+  static func fault(_ found: [Double], _ expected: [Double]) -> String? {
+    func mean(_ losses: ArraySlice<Double>) -> Double { losses.reduce(0, +) / Double(max(losses.count, 1)) }
+    let part = max(expected.count / 5, 1)
+    let (first, last) = (mean(expected.prefix(part)), mean(expected.suffix(part)))
+    let learned = first - last
+    guard learned > 0.1 * abs(first) else { return "the reference itself does not learn: \(first), then \(last)" }
+    let reached = mean(found.suffix(part))
+    guard abs(reached - last) <= 0.02 * learned else {
+      return "the loss comes to \(reached); on the reference it falls from \(first) to \(last)"
+    }
+    return nil
+  }
+}
+
+extension ConformanceSuite {
+  /// What the backend declines runs on the reference.
+  func train(_ run: TrainingRun) throws -> ConformanceReport.Verdict {
+    let chain = BackendChain(candidate.links + reference.links, host: candidate.host)
+    let plan = try ExecutionPlan(run.start.program, chain: chain, taps: [])
+    guard plan.placements.contains(where: { $0.link == 0 }) else { return .declined("nothing of it is taken") }
+    let fault = TrainingRun.fault(try run.losses(on: chain), try run.losses(on: reference))
+    return fault.map { .failed($0, replay: nil) } ?? .passed(worst: 0)
+  }
+}

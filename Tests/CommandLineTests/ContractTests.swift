@@ -1,0 +1,187 @@
+import Foundation
+import TestFiles
+import Testing
+
+private let template = "Backends/Template/template_backend.c"
+
+/// A copy of the template that breaks one rule of the contract.
+private struct Breach: Sendable, CustomTestStringConvertible {
+  /// A part of the name of the case that must fail.
+  var rule: String
+  /// A part of its message.
+  var words: String
+  var changes: [(String, String)]
+  var testDescription: String { rule + ": " + words }
+
+  init(_ rule: String, _ words: String, _ changes: (String, String)...) {
+    (self.rule, self.words, self.changes) = (rule, words, changes)
+  }
+
+  private static let relu = "a[e] <= 0 ? 0 : a[e];"
+  private static let count = "made->count = program->operation_count;"
+  private static let field = "struct sb_executable {\n"
+
+  static let all = [
+    Breach("writes nothing outside", "bytes outside its views", ("e < s->rows; e++) y[e]", "e <= s->rows; e++) y[e]")),
+    Breach(
+      "writes nothing outside", "changes one of its operands",
+      ("const float *a = run->views[s->a].host;", "float *a = run->views[s->a].host; if (s->rows) a[0] = 7;")),
+    Breach("reads nothing but its operands", "matmul", ("for (int64_t c = 0; c < s->columns; c++) row[c] = 0;", "")),
+    Breach(
+      "description may be gone", "",
+      (field, field + "  const sb_program *program;\n"), (count, "made->program = program; " + count),
+      (
+        "*ticket = 0;",
+        "if (executable->program->operation_count != executable->count) return SB_INTERNAL; *ticket = 0;"
+      )
+    ),
+    Breach("an absent operand", "crashed (SIGSEGV", ("number >= program->value_count || ", "")),
+    Breach(
+      "unknown flag of the segment", "did not come back within 3 seconds",
+      (
+        "if (segment->flags) return sb_fail(error, SB_UNSUPPORTED, -1, \"a flag is not known\");",
+        "if (segment->flags) for (;;) { volatile int forever = 0; (void)forever; }"
+      )),
+    Breach("unknown role of an operand", "is taken", ("value->role < SB_INPUT || value->role > SB_TAP", "0")),
+    Breach("unknown flag of the type of a result", "is taken", (" || type->flags", "")),
+    Breach("a rank of 9", "is taken", (" || type->rank > SB_MAX_RANK", "")),
+    Breach("more bytes than 64 bits", "is taken", ("__builtin_mul_overflow(", "0 * __builtin_mul_overflow(")),
+    Breach("unknown flag of the program", "is taken", ("if (program->flags) return \"a flag is not known\";", "")),
+    Breach(
+      "memory does not grow with runs", "KiB more memory",
+      ("*ticket = 0;", "*ticket = 0; *(volatile char *)malloc(64) = 1;")),
+    Breach(
+      "devices opened and closed", "KiB more memory", ("{ free(device); }", "{ (void)device; }"),
+      ("malloc(sizeof **device)", "calloc(1, 8192)")),
+    Breach(
+      "changed with their generation", "matmul",
+      (field, field + "  float *packed;\n"), (count, "made->packed = 0; " + count),
+      (
+        "const float *b = run->views[s->b].host;",
+        """
+        if (!executable->packed) {
+          executable->packed = malloc(s->inner * s->columns * sizeof(float) + 1);
+          memcpy(executable->packed, run->views[s->b].host, s->inner * s->columns * sizeof(float));
+        }
+        const float *b = executable->packed;
+        """
+      )),
+    Breach(
+      "looked at", "other bits", (field, field + "  float scale;\n"),
+      (
+        count,
+        "made->scale = 1; for (uint32_t v = 0; v < program->value_count; v++) "
+          + "if (program->values[v].role == SB_TAP) made->scale = 1.001f; " + count
+      ), (relu, "a[e] <= 0 ? 0 : a[e] * executable->scale;")),
+    Breach(
+      "1, 2 and 3 workers", "unary",
+      (relu, "a[e] <= 0 ? 0 : a[e] * (1 + 1e-6f * (float)device->host->workers);")),
+    Breach(
+      "same fingerprint", "in another process",
+      (relu, "a[e] <= 0 ? 0 : a[e] * (1 + 1e-6f * (float)(getpid() % 1000));"),
+      ("#include <stdlib.h>", "#include <stdlib.h>\nint getpid(void);")),
+    Breach(
+      "the same question", "another answer",
+      (".why = why};", ".why = why, .cost_us = count++};"),
+      ("struct step step;\n    const char *why", "struct step step;\n    static int count;\n    const char *why")),
+    Breach(
+      "error record", "beyond its room",
+      (
+        "return sb_fail(error, SB_UNSUPPORTED, (int32_t)i, why);",
+        "if (error && error->text) strcpy(error->text, why); return SB_UNSUPPORTED;"
+      )),
+    Breach(
+      "says why and which", "names operation -1",
+      ("return sb_fail(error, SB_UNSUPPORTED, (int32_t)i, why);", "return sb_fail(error, SB_UNSUPPORTED, -1, why);")),
+    Breach("beyond the last", "9999", ("if (index > 0) return sb_fail(error", "if (0) return sb_fail(error")),
+    Breach(
+      "starts no threads", "threads are running",
+      ("(*device)->host = host;", "(*device)->host = host; pthread_t t; pthread_create(&t, 0, idle, 0);"),
+      ("#include <stdlib.h>", "#include <pthread.h>\n#include <stdlib.h>\n#include <unistd.h>"),
+      (
+        "static sb_status open_device(",
+        "static void *idle(void *p) { for (;;) sleep(9); return p; }\nstatic sb_status open_device("
+      )),
+    Breach(
+      "starts no threads", "locale is C.",
+      ("(*device)->host = host;", "(*device)->host = host; setlocale(LC_ALL, \"C.UTF-8\");"),
+      ("#include <stdlib.h>", "#include <locale.h>\n#include <stdlib.h>")),
+  ]
+}
+
+@Suite struct ContractTests {
+  @Test("a copy of the template that breaks a rule fails that rule's case", arguments: Breach.all)
+  fileprivate func breach(_ breach: Breach) throws {
+    let library = try compilePlugin(template, replacing: breach.changes)
+    let outcome = try switchback(
+      "conformance", "--backend", library, "--quick", "--filter", "contract", "--limit", "3", "--json")
+    // What reads freed memory may already fail when it is first tried.
+    if breach.rule == "description may be gone", outcome.status == 69 { return }
+    #expect(outcome.status == 1, "\(outcome.error)")
+    let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let failures = try #require(result["failures"] as? [[String: Any]])
+    let messages = failures.map { "\($0["name"] ?? ""): \($0["message"] ?? "")" }
+    #expect(messages.contains { $0.contains(breach.rule) && $0.contains(breach.words) }, "\(messages)")
+  }
+
+  @Test(
+    "the template keeps every rule, and so do the built-in backends", arguments: ["template", "reference", "openblas"])
+  func kept(name: String) throws {
+    if name == "openblas", try switchback("backends", "check", name).status == 69 { return }
+    let backend = name == "template" ? try compilePlugin(template) : name
+    let junit = temporary() + ".xml"
+    let outcome = try switchback(
+      "conformance", "--backend", backend, "--quick", "--filter", "contract", "--junit", junit)
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.error)")
+    let text = try String(contentsOfFile: junit, encoding: .utf8)
+    #expect(text.contains("name=\"memory does not grow with runs\"/>"))
+  }
+
+  @Test("a library that crashes when it is loaded is an error of conformance, not its end")
+  func crashes() throws {
+    let library = try compilePlugin(
+      template, replacing: [("(*device)->host = host;", "*(volatile int *)1 = 1; (*device)->host = host;")])
+    for outcome in [
+      try switchback("conformance", "--backend", library), try switchback("backends", "check", library),
+    ] {
+      #expect(outcome.status == 69)
+      #expect(
+        outcome.error.contains("crashed (SIGSEGV") && outcome.error.contains("opening device 0"), "\(outcome.error)")
+    }
+    let endless = try compilePlugin(
+      template, replacing: [("(*device)->host = host;", "for (;;) { volatile int x = 0; (void)x; }")])
+    let outcome = try switchback("backends", "check", endless, "--limit", "1")
+    #expect(outcome.status == 69 && outcome.error.contains("within 1 seconds"), "\(outcome.error)")
+  }
+
+  @Test("backends check says what is wrong with a file")
+  func files() throws {
+    let library = try compilePlugin(template)
+    let good = try switchback("backends", "check", library)
+    #expect(good.status == 0 && good.output.contains("takes 2 of"), "\(good.error)")
+    let folder = try temporaryFolder()
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: library))
+    var foreign = bytes
+    foreign[18] = foreign[18] == 183 ? 62 : 183
+    for (name, contents, words) in [
+      ("short.so", bytes.prefix(9), "cut off"), ("truncated.so", bytes.prefix(4000), "truncated.so"),
+      ("foreign.so", foreign, "is built for"), ("text.so", Data("hello".utf8), "no library"),
+    ] {
+      try write(contents, to: "\(folder)/\(name)")
+      let outcome = try switchback("backends", "check", "\(folder)/\(name)")
+      #expect(outcome.status == 69 && outcome.error.contains(words), "\(name): \(outcome.error)")
+    }
+    #expect(try switchback("backends", "check", "/nowhere.so").error.contains("there is no file"))
+    // A library whose own needed library is gone.
+    let source = library.replacingOccurrences(of: "libSwitchbackplugin.so", with: "plugin.c")
+    let built = try shell(
+      """
+      cd \(folder) && echo 'int needed(void) { return 1; }' > needed.c && cc -shared -fPIC needed.c -o libneeded.so \
+      && sed 's/(void)host_minor;/(void)host_minor; extern int needed(void); if (!needed()) return 0;/' \(source) > p.c \
+      && cc -shared -fPIC -I \(root)/Sources/SwitchbackABI/include p.c -L. -lneeded -o libSwitchbackp.so && rm libneeded.so
+      """)
+    #expect(built.status == 0, "\(built.error)")
+    let outcome = try switchback("backends", "check", folder + "/libSwitchbackp.so")
+    #expect(outcome.status == 69 && outcome.error.contains("apt-file search libneeded.so"), "\(outcome.error)")
+  }
+}

@@ -1,0 +1,283 @@
+/* switchback_backend.h: the contract between Switchback and a compute backend.
+ *
+ * A backend is a shared library that exports one function, SB_ENTRY. It needs this header and nothing else.
+ * Version 0: not frozen yet. 64-bit little-endian hosts. Text is UTF-8 and ends with a zero byte.
+ *
+ * Rules
+ * - Structs that sit in arrays (sb_type, sb_value, sb_attribute, sb_view, sb_verdict) are frozen within a major.
+ *   The others are passed by pointer, begin with struct_size, and grow at the end; a shorter one reads as zeros.
+ * - An operation, attribute, element type, layout, role or flag that a backend does not know means: decline.
+ *   sb_attributes_known() makes that check one line.
+ * - Functions report failure by status and describe it in the caller's sb_error.
+ * - Nothing but the C data declared here crosses: no exceptions, no signals, no changed locale or float mode.
+ * - A backend starts no threads; it uses the host's (sb_host.parallel, sb_host.team).
+ */
+#ifndef SWITCHBACK_BACKEND_H
+#define SWITCHBACK_BACKEND_H
+
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SB_MAJOR 0
+#define SB_MINOR 1
+#define SB_ENTRY switchback_backend_0
+#define SB_ENTRY_NAME "switchback_backend_0"
+#define SB_MAX_RANK 8
+/* In place of a result's value number: nothing reads it, it must not be written. */
+#define SB_ABSENT UINT32_MAX
+
+typedef int32_t sb_status;
+enum {
+  SB_OK = 0, SB_UNSUPPORTED = 1, SB_INVALID = 2, SB_OUT_OF_MEMORY = 3,
+  SB_DEVICE_LOST = 4, SB_INTERNAL = 5, SB_TIMEOUT = 6, SB_END = 7
+};
+
+/* Increases on each device; 0 means finished on return. */
+typedef uint64_t sb_ticket;
+
+typedef struct sb_device sb_device;         /* opened by the backend */
+typedef struct sb_executable sb_executable; /* compiled by the backend */
+typedef struct sb_buffer sb_buffer;         /* the backend's own memory; null for host memory */
+typedef struct sb_team sb_team;             /* the host's running team of workers */
+
+/* ---- Descriptions (frozen) ---- */
+
+enum { SB_F32 = 1, SB_F64, SB_F16, SB_BF16, SB_I32, SB_I64, SB_U8, SB_BOOL };
+
+typedef struct {
+  uint16_t element; /* SB_F32 …; a bool is one byte, 0 or 1 */
+  uint16_t rank;    /* 0 (scalar) to SB_MAX_RANK */
+  uint32_t layout;  /* 0: dense, row-major */
+  uint64_t flags;   /* 0 */
+  int64_t extent[SB_MAX_RANK];
+} sb_type;
+
+enum {
+  SB_INPUT = 1, /* read */
+  SB_OUTPUT,    /* written; must be complete when the segment ends */
+  SB_STATE,     /* kept between runs; an operation that lists it among its results replaces it in place */
+  SB_CONSTANT,  /* read; its contents never change */
+  SB_STEP,      /* read; a few numbers that change at every run */
+  SB_TEMPORARY, /* produced and used inside the segment; may never exist in memory */
+  SB_TAP        /* a temporary that must be written this time: somebody looks at it */
+};
+
+typedef struct {
+  sb_type type;
+  uint32_t role;
+  uint32_t zero;
+} sb_value;
+
+enum { SB_BOOLEAN = 1, SB_INTEGER, SB_REAL, SB_TEXT, SB_INTEGERS, SB_REALS };
+
+typedef struct {
+  const char *name;
+  uint32_t form; /* which member of value holds */
+  uint32_t zero;
+  uint64_t count; /* of integers or reals; otherwise 1 */
+  union { int64_t integer; double real; const char *text; const int64_t *integers; const double *reals; } value;
+} sb_attribute;
+
+typedef struct {
+  sb_buffer *buffer; /* null: host memory */
+  uint64_t offset;   /* in bytes, into buffer */
+  uint64_t bytes;
+  void *host;        /* where the host sees it (offset included); null: nowhere */
+} sb_view;
+
+enum { SB_DECLINE = 0, SB_ACCEPT = 1, SB_ACCEPT_WITH_PREVIOUS = 2 };
+
+typedef struct {
+  uint32_t decision;
+  float error_factor; /* 0 or 1: within the operation's own bound; else this multiple of it */
+  double cost_us;     /* estimate; 0: unknown */
+  const char *why;    /* static text, or null */
+} sb_verdict;
+
+/* ---- Descriptions (growing) ---- */
+
+typedef struct {
+  uint32_t struct_size;
+  int32_t operation; /* in: -1; out: which operation of the segment is at fault, or -1 */
+  char *text;        /* the caller's memory, or null */
+  uint64_t capacity; /* of text, the zero byte included */
+} sb_error;
+
+typedef struct {
+  uint32_t struct_size, flags; /* an unknown flag: decline */
+  const char *name;            /* "conv2d"; see Sources/Programs/Operations for the laws */
+  const sb_attribute *attributes;
+  uint32_t attribute_count, input_count, output_count;
+  uint32_t bundle; /* operations of one convolution, forward and backward, share a number; 0: none */
+  const uint32_t *inputs, *outputs; /* value numbers; SB_ABSENT among outputs */
+  const char *path;                 /* the user's layer, "layers.2.conv2d" */
+} sb_operation;
+
+typedef struct {
+  uint32_t struct_size, flags;
+  const sb_operation *const *operations; /* in the order they run */
+  const sb_value *values;
+  uint32_t operation_count, value_count;
+} sb_program;
+
+typedef struct {
+  uint32_t struct_size, flags;
+  const sb_program *program;
+  uint64_t workspace_limit; /* bytes; compile takes a smaller algorithm above it, or fails with the need */
+  uint64_t tuning_us;       /* time that compile may spend measuring; 0: none */
+  uint64_t fingerprint;     /* a recorded plan that is demanded, or 0 */
+} sb_segment;
+
+typedef struct {
+  uint32_t struct_size, flags;
+  uint64_t workspace, workspace_alignment; /* bytes that every run is given */
+  uint64_t own_bytes;                      /* memory the executable keeps itself */
+  uint64_t fingerprint;                    /* covers every choice made: algorithm, tile, plan */
+  const uint32_t *group_of;                /* for each operation the group it is profiled in */
+  const char *const *group_names;          /* "conv2d + bias + relu + maxPool2d" */
+  uint32_t group_count, zero;
+} sb_compiled; /* its pointers live as long as the executable */
+
+typedef struct {
+  uint32_t struct_size, flags;
+  const sb_view *views;        /* one for each value; all null for temporaries unless SB_NEEDS_TEMPORARIES */
+  const uint64_t *generations; /* for each value a number that changes whenever its contents may have */
+  uint32_t view_count, queue;
+  sb_view workspace;
+  uint64_t bindings; /* the same non-zero number: the same views as last time */
+  sb_ticket after;
+  double *group_us;  /* null, or where the time of each group goes */
+} sb_run;
+
+typedef struct {
+  uint32_t struct_size, queue;
+  sb_view to, from;
+  sb_ticket after;
+} sb_copy;
+
+enum {
+  SB_PRIVATE_MEMORY = 1,    /* views must come from allocate or adopt */
+  SB_NEEDS_TEMPORARIES = 2, /* the host places every temporary */
+  SB_TAP_STABLE = 4         /* taps change no other bits */
+};
+
+typedef struct {
+  uint32_t struct_size, flags;
+  const char *name, *vendor, *driver; /* live as long as the process */
+  uint64_t max_allocation, alignment; /* 0: no limit; 0: 64 bytes */
+  uint32_t max_operations, queues;    /* of a segment; 0: any */
+} sb_info;
+
+typedef struct {
+  uint32_t struct_size, zero;
+  uint64_t total, available, own;
+} sb_memory;
+
+typedef struct {
+  const char *key, *value;
+} sb_option;
+
+/* ---- What the host offers ---- */
+
+typedef struct sb_host {
+  uint32_t struct_size;
+  uint16_t major, minor;
+  void *self;
+  uint32_t workers, flags;
+  const char *cache_folder; /* null: read-only host */
+  void (*log)(void *self, int32_t level, const char *text); /* 0 debug, 1 info, 2 warning */
+  /* Runs item(context, i, worker) for every i below items; item i goes to worker i·workers/items. */
+  void (*parallel)(void *self, uint32_t items, void (*item)(void *, uint32_t item, uint32_t worker), void *context);
+  /* Runs member on all workers at once, so that barriers between them are safe. Nested calls run inline. */
+  void (*team)(void *self, void (*member)(void *, uint32_t worker, uint32_t workers, sb_team *), void *context);
+  void (*barrier)(sb_team *);
+  /* 64-byte aligned memory of this worker, valid until the outermost parallel or team returns; null: none left. */
+  void *(*scratch)(void *self, uint32_t worker, uint64_t bytes);
+  /* Small results of tuning, by key (at most 100 bytes), kept from one process to the next. In *count recall takes the
+   * room and gives the size: SB_END where nothing is known, SB_INVALID where the room is too small. */
+  sb_status (*recall)(void *self, const char *key, void *bytes, uint64_t *count);
+  sb_status (*remember)(void *self, const char *key, const void *bytes, uint64_t count);
+} sb_host;
+
+/* ---- What a backend offers ---- */
+
+typedef struct sb_backend sb_backend;
+struct sb_backend {
+  uint32_t struct_size;
+  uint16_t major, minor;
+  const char *name, *version;
+  void *context;
+  uint64_t flags;
+  /* Required. device_info answers SB_END past the last device; at 0 the error says why there is none. */
+  sb_status (*device_info)(const sb_backend *, uint32_t index, sb_info *, sb_error *);
+  sb_status (*open)(
+    const sb_backend *, uint32_t index, const sb_host *, const sb_option *, uint32_t option_count, sb_device **,
+    sb_error *);
+  void (*close)(sb_device *);
+  /* One verdict for each operation: a pure, quick function of the description. */
+  sb_status (*query)(sb_device *, const sb_program *, sb_verdict *, sb_error *);
+  /* The description dies when compile returns. One call at a time on a device. */
+  sb_status (*compile)(sb_device *, const sb_segment *, sb_executable **, sb_compiled *, sb_error *);
+  /* Allocates nothing. One call at a time on a device. */
+  sb_status (*run)(sb_device *, sb_executable *, const sb_run *, sb_ticket *, sb_error *);
+  void (*release)(sb_device *, sb_executable *);
+  /* Required where runs are asynchronous or memory is private; otherwise null. */
+  sb_status (*wait)(sb_device *, sb_ticket, uint64_t timeout_ns, sb_error *);
+  sb_status (*allocate)(sb_device *, uint64_t bytes, sb_view *, sb_error *);
+  sb_status (*adopt)(sb_device *, void *host, uint64_t bytes, sb_view *, sb_error *);
+  void (*discard)(sb_device *, sb_buffer *);
+  sb_status (*copy)(sb_device *, const sb_copy *, sb_ticket *, sb_error *);
+  /* Optional. */
+  sb_status (*memory)(sb_device *, sb_memory *, sb_error *);
+  void (*trim)(sb_device *, uint32_t level);
+  const void *(*extension)(const sb_backend *, const char *name);
+};
+
+/* The only export. Returns a table that lives as long as the process, or null where host_minor is too old. */
+#define SB_EXPORT __attribute__((visibility("default")))
+SB_EXPORT const sb_backend *SB_ENTRY(uint32_t host_minor);
+
+/* ---- Help for backends written in C ---- */
+
+static inline const sb_attribute *sb_attribute_named(const sb_operation *operation, const char *name) {
+  for (uint32_t i = 0; i < operation->attribute_count; i++)
+    if (strcmp(operation->attributes[i].name, name) == 0) return &operation->attributes[i];
+  return 0;
+}
+
+/* Whether every attribute is among the count known ones and no flag is set: the "unknown means decline" check. */
+static inline int sb_attributes_known(const sb_operation *operation, const char *const *known, uint32_t count) {
+  if (operation->flags) return 0;
+  for (uint32_t i = 0; i < operation->attribute_count; i++) {
+    uint32_t k = 0;
+    while (k < count && strcmp(operation->attributes[i].name, known[k]) != 0) k++;
+    if (k == count) return 0;
+  }
+  return 1;
+}
+
+static inline uint64_t sb_element_count(const sb_type *type) {
+  uint64_t count = 1;
+  for (uint32_t i = 0; i < type->rank; i++) count *= (uint64_t)type->extent[i];
+  return count;
+}
+
+static inline sb_status sb_fail(sb_error *error, sb_status status, int32_t operation, const char *text) {
+  if (error) {
+    error->operation = operation;
+    if (error->text && error->capacity) {
+      strncpy(error->text, text, (size_t)error->capacity - 1);
+      error->text[error->capacity - 1] = 0;
+    }
+  }
+  return status;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
