@@ -39,10 +39,13 @@ public struct DeviceInfo: Hashable, Sendable {
   public var maxOperations: Int?
   /// The largest allocation in bytes; `nil`: no limit.
   public var maxAllocation: Int?
+  /// `cpu`, `gpu`, `accelerator`, or empty where the backend does not say: what users choose a device by.
+  public var kind: String
 
   public init(
     name: String, vendor: String = "", driver: String = "", hasPrivateMemory: Bool = false,
-    needsTemporaries: Bool = false, isTapStable: Bool = true, maxOperations: Int? = nil, maxAllocation: Int? = nil
+    needsTemporaries: Bool = false, isTapStable: Bool = true, maxOperations: Int? = nil, maxAllocation: Int? = nil,
+    kind: String = ""
   ) {
     self.name = name
     self.vendor = vendor
@@ -52,6 +55,7 @@ public struct DeviceInfo: Hashable, Sendable {
     self.isTapStable = isTapStable
     self.maxOperations = maxOperations
     self.maxAllocation = maxAllocation
+    self.kind = kind
   }
 }
 

@@ -34,6 +34,7 @@ struct BackendsCommand: ParsableCommand {
 
     struct Device: Encodable {
       var name: String
+      var kind: String
       var driver: String
     }
   }
@@ -48,7 +49,7 @@ struct BackendsCommand: ParsableCommand {
     let rows = makeRegistry().listings().map { listing in
       Row(
         name: listing.name, available: listing.isAvailable, reason: listing.reason,
-        devices: listing.devices.map { Row.Device(name: $0.name, driver: $0.driver) })
+        devices: listing.devices.map { Row.Device(name: $0.name, kind: $0.kind, driver: $0.driver) })
     }
     if json {
       Terminal.write(Terminal.json(rows))
@@ -56,8 +57,9 @@ struct BackendsCommand: ParsableCommand {
     }
     for row in rows {
       Terminal.write("\(row.available ? "✓" : "✗") \(row.name)\(row.reason.map { "  \($0)" } ?? "")")
-      for device in row.devices {
-        Terminal.write("    \(device.name)\(device.driver.isEmpty ? "" : " · \(device.driver)")")
+      for (index, device) in row.devices.enumerated() {
+        let words = ["\(index): \(device.name)", device.kind, device.driver].filter { !$0.isEmpty }
+        Terminal.write("    \(words.joined(separator: " · "))")
       }
     }
   }
@@ -127,6 +129,6 @@ func inspectedSession(_ configuration: Configuration) throws -> TrainingSession 
     batchSize: configuration.training.batchSize, seed: configuration.training.seed,
     on: try BackendChain(
       configuration.backendNames, registry: makeRegistry(configuration.backend.search),
-      host: try makeHost(threads: configuration.backend.threads)),
+      options: configuration.backend.options, host: try makeHost(threads: configuration.backend.threads)),
     probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil)
 }

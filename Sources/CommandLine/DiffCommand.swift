@@ -51,7 +51,9 @@ struct DiffCommand: ParsableCommand {
       let registry = makeRegistry(configuration.backend.search)
       // What one of them declines runs on the reference, whose numbers are those it is compared with.
       let chains = try names.map { name in
-        try BackendChain(name == "reference" ? [name] : [name, "reference"], registry: registry, host: host)
+        try BackendChain(
+          name == "reference" ? [name] : [name, "reference"], registry: registry,
+          options: configuration.backend.options, host: host)
       }
       let (train, settings) = (data.train, configuration.training)
       let comparison = try StepComparison(
@@ -69,7 +71,8 @@ struct DiffCommand: ParsableCommand {
         rows.append(row)
         if json { Terminal.write(Terminal.json(row)) }
       }
-      let faults = try self.faults(program, values, names.filter { $0 != "reference" }, registry, host)
+      let faults = try self.faults(
+        program, values, names.filter { $0 != "reference" }, registry, configuration.backend.options, host)
       let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
       try say(rows, faults, names)
       if isApart || !faults.isEmpty { throw ExitStatus.failure }
@@ -79,11 +82,11 @@ struct DiffCommand: ParsableCommand {
   /// Every operation of the program on each of the backends against the reference.
   private func faults(
     _ program: Program, _ values: [String: [Double]], _ names: [String], _ registry: BackendRegistry,
-    _ host: HostServices
+    _ options: [String: [String: String]], _ host: HostServices
   ) throws -> [CallFault] {
     let reference = try BackendChain(["reference"], registry: registry, host: host)
     return try names.flatMap { name in
-      let candidate = try BackendChain([name], registry: registry, host: host)
+      let candidate = try BackendChain([name], registry: registry, options: options, host: host)
       let lockstep = try Lockstep(program, values, on: candidate, reference: reference)
       if !json {
         Terminal.write(

@@ -36,7 +36,8 @@ struct RunOptions: ParsableArguments {
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try BackendChain(
         configuration.backendNames, registry: makeRegistry(configuration.backend.search),
-        host: try makeHost(threads: configuration.backend.threads)), probeInterval: nil)
+        options: configuration.backend.options, host: try makeHost(threads: configuration.backend.threads)),
+      probeInterval: nil)
     try session.restore(checkpoint)
     return RestoredRun(folder: run, configuration: configuration, session: session)
   }

@@ -60,7 +60,8 @@ public final class TrainingLoop {
     session = try TrainingSession(
       step: configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
-      on: try BackendChain(configuration.backendNames, registry: registry, host: host),
+      on: try BackendChain(
+        configuration.backendNames, registry: registry, options: configuration.backend.options, host: host),
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled)
     position = Checkpoint.Position(seed: configuration.training.seed, plan: try session.plan.fingerprint)

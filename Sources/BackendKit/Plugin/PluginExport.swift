@@ -117,6 +117,10 @@ private final class ExportedBackend: Sendable {
       info.pointee.driver = memory.text(device.driver)
       info.pointee.max_allocation = UInt64(device.maxAllocation ?? 0)
       info.pointee.max_operations = UInt32(device.maxOperations ?? 0)
+      // A host older than this field has no room for it.
+      if Int(info.pointee.struct_size) >= MemoryLayout<sb_info>.size, !device.kind.isEmpty {
+        info.pointee.kind = memory.text(device.kind)
+      }
       return sb_status(SB_OK)
     } catch let failure {
       return sb_fail(error, sb_status(SB_END), -1, failure.message)

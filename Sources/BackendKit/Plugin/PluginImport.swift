@@ -79,7 +79,7 @@ extension DeviceInfo {
       needsTemporaries: info.flags & UInt32(SB_NEEDS_TEMPORARIES) != 0,
       isTapStable: info.flags & UInt32(SB_TAP_STABLE) != 0,
       maxOperations: info.max_operations == 0 ? nil : Int(info.max_operations),
-      maxAllocation: info.max_allocation == 0 ? nil : Int(clamping: info.max_allocation))
+      maxAllocation: info.max_allocation == 0 ? nil : Int(clamping: info.max_allocation), kind: text(info.kind))
   }
 }
 

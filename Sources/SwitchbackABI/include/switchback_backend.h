@@ -170,6 +170,7 @@ typedef struct {
   const char *name, *vendor, *driver; /* live as long as the process */
   uint64_t max_allocation, alignment; /* 0: no limit; 0: 64 bytes */
   uint32_t max_operations, queues;    /* of a segment; 0: any */
+  const char *kind;                   /* "cpu", "gpu", "accelerator", or null: what users choose a device by */
 } sb_info;
 
 typedef struct {

@@ -54,6 +54,8 @@ public struct Configuration: Sendable {
     public var search: [String]
     /// Workers; 0: one a core.
     public var threads: Int
+    /// By backend: the device to open under `device`, the rest for the backend to read.
+    public var options: [String: [String: String]]
   }
 
   public struct Monitor: Sendable {
@@ -107,11 +109,7 @@ public struct Configuration: Sendable {
     model = Sequential(top.section("model") { section in LayerReader.layers(section) })
     data = top.section("data") { section in DataReader.data(section) }
     training = top.section("training") { section in Self.training(section) }
-    backend = top.section("backend", shorthand: "name") { section in
-      Backend(
-        name: section.text("name", "openblas"), fallback: section.texts("fallback", ["reference"]),
-        search: section.texts("search", []), threads: section.int("threads", 0, in: 0...1024))
-    }
+    backend = top.section("backend", shorthand: "name") { section in BackendReader.backend(section) }
     monitor = top.section("monitor") { section in
       Monitor(
         isEnabled: section.bool("enabled", true), probeInterval: section.int("probe_interval", 10, in: 1...Int.max),
