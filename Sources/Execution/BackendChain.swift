@@ -16,6 +16,9 @@ public struct BackendChain: Sendable {
 
   public let links: [Link]
   public let host: HostServices
+  /// Who runs what, where that was measured: it goes before the order.
+  public internal(set) var routing: Routing?
+
   public init(_ links: [Link], host: HostServices) {
     self.links = links
     self.host = host

@@ -120,11 +120,21 @@ public final class ProgramExecutor {
 
   public func run() throws(ExecutionError) {
     runCount += 1
-    for action in actions {
-      switch action {
-      case .copy(let value, let from, let to): try copy(value, from, to)
-      case .run(let index): try run(segment: index)
-      }
+    for action in actions { try perform(action) }
+  }
+
+  /// The same with somebody around each action: who measures.
+  func run(
+    around: (Action, () throws(ExecutionError) -> Void) throws(ExecutionError) -> Void
+  ) throws(ExecutionError) {
+    runCount += 1
+    for action in actions { try around(action) { () throws(ExecutionError) in try perform(action) } }
+  }
+
+  private func perform(_ action: Action) throws(ExecutionError) {
+    switch action {
+    case .copy(let value, let from, let to): try copy(value, from, to)
+    case .run(let index): try run(segment: index)
     }
   }
 
