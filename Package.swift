@@ -60,8 +60,8 @@ let package = Package(
     module(
       "Training",
       [
-        "SwitchbackExecution", "SwitchbackNeuralNetworks", "SwitchbackDatasets", "SwitchbackInterchange",
-        "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
+        "SwitchbackExecution", "SwitchbackConformance", "SwitchbackNeuralNetworks", "SwitchbackDatasets",
+        "SwitchbackInterchange", "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Switchback", dependencies: ["SwitchbackTraining", "SwitchbackReference"], path: "Sources/Switchback"),

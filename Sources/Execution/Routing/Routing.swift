@@ -50,6 +50,8 @@ public struct Routing: Hashable, Sendable, Codable {
   /// The backend of each operation that was measured, by `keys(of:)`.
   public internal(set) var choices: [String: String]
   public internal(set) var refusals: [Refusal] = []
+  /// Candidates that could not be used when it was measured, with the reasons.
+  public package(set) var leftOut: [String: String] = [:]
   public internal(set) var comparisons: [Comparison] = []
   public internal(set) var trials: [Trial] = []
   /// What the measurements said.

@@ -9,13 +9,18 @@ enum BackendReader {
     let name = section.text("name", "openblas")
     let fallback = section.texts("fallback", ["reference"])
     let device = section.optionalWord("device")
-    let used = [name] + fallback
+    let candidates = section.optionalTexts("candidates")
+    let used = [name] + fallback + (candidates ?? [])
     var options: [String: [String: String]] = [:]
     for (key, given) in section.options(names + used.map(optionKey)) {
       // A library is known in the chain by its path.
       for name in Set(used + [key]) where optionKey(name) == key { options[name] = given }
     }
-    if let device {
+    if device != nil, name == "auto" {
+      section.problems.add(
+        "backend.device needs one backend; for auto write it in a backend's section, such as opencl: {device: gpu}",
+        at: section.node)
+    } else if let device {
       if options[name]?["device"] != nil {
         section.problems.add("backend.device and backend.\(optionKey(name)).device say the same: keep one", at: nil)
       }
@@ -23,7 +28,8 @@ enum BackendReader {
     }
     return Configuration.Backend(
       name: name, fallback: fallback, search: section.texts("search", []),
-      threads: section.int("threads", 0, in: 0...1024), options: options)
+      threads: section.int("threads", 0, in: 0...1024), options: options,
+      candidates: candidates, tuningSeconds: section.number("tuning_seconds", 10, in: 0...86400))
   }
 
   /// The key of a backend's options: its name, and of the library `…/libSwitchbackyours.so` `yours`.

@@ -47,7 +47,7 @@ public struct Configuration: Sendable {
   }
 
   public struct Backend: Sendable {
-    /// A backend's word, or the path of its library.
+    /// A backend's word, the path of its library, or `auto`: whoever is measured to be fastest.
     public var name: String
     public var fallback: [String]
     /// Folders with libraries of backends, looked into before the usual ones.
@@ -56,6 +56,10 @@ public struct Configuration: Sendable {
     public var threads: Int
     /// By backend: the device to open under `device`, the rest for the backend to read.
     public var options: [String: [String: String]]
+    /// Who is measured for `auto`; nil: all of ours, OpenCL on graphics processors only.
+    public var candidates: [String]?
+    /// How long measuring for `auto` may take, about.
+    public var tuningSeconds: Double
   }
 
   public struct Monitor: Sendable {

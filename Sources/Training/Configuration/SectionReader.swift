@@ -253,6 +253,15 @@ final class SectionReader {
     return [node.scalar?.string ?? ""]
   }
 
+  func optionalTexts(_ key: String) -> [String]? {
+    guard isGiven(key) else {
+      describe(key, .any([.text(nil), .list(of: .text(nil))]))
+      known.append(key)
+      return nil
+    }
+    return texts(key, nil)
+  }
+
   // MARK: Sections
 
   /// Reads a nested mapping with `read`; a bare word is short for `{<shorthand>: word}`.
