@@ -13,6 +13,7 @@ struct DiffCommand: ParsableCommand {
 
         switchback diff configs/mnist-cnn.yaml --backends reference,openblas
         switchback diff configs/mnist-cnn.yaml --backends openblas,./libSwitchbackyours.so --steps 50
+        switchback diff configs/mixed-kernels.yaml --backends reference,auto
 
       Ends with 1 where an operation is wrong, or losses part by more than 1e-5 or gradients by more than 1e-2.
       """)
@@ -49,16 +50,17 @@ struct DiffCommand: ParsableCommand {
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       let registry = makeRegistry(configuration.backend.search)
+      let (train, settings) = (data.train, configuration.training)
+      let step = configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets)
       // What one of them declines runs on the reference, whose numbers are those it is compared with.
       let chains = try names.map { name in
-        try BackendChain(
-          name == "reference" ? [name] : [name, "reference"], registry: registry,
-          options: configuration.backend.options, host: host)
+        var settings = configuration
+        settings.backend.name = name
+        settings.backend.fallback = ["reference"]
+        return try settings.backendChain(for: step, registry: registry, host: host, progress: showAutoProgress)
       }
-      let (train, settings) = (data.train, configuration.training)
       let comparison = try StepComparison(
-        configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
-        batchSize: settings.batchSize, seed: settings.seed, on: chains[0], and: chains[1])
+        step, batchSize: settings.batchSize, seed: settings.seed, on: chains[0], and: chains[1])
       let order = BatchOrder(
         count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: 1, dropsLast: true)
       guard order.batchCount > 0 else {
