@@ -73,8 +73,13 @@ struct DiffCommand: ParsableCommand {
         rows.append(row)
         if json { Terminal.write(Terminal.json(row)) }
       }
+      // Of `auto` the backends that it chose.
+      let judged = zip(names, chains).flatMap { name, chain in
+        chain.routing.map { Set($0.choices.values).sorted() } ?? [name]
+      }
+      var seen: Set<String> = ["reference"]
       let faults = try self.faults(
-        program, values, names.filter { $0 != "reference" }, registry, configuration.backend.options, host)
+        program, values, judged.filter { seen.insert($0).inserted }, registry, configuration.backend.options, host)
       let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
       try say(rows, faults, names)
       if isApart || !faults.isEmpty { throw ExitStatus.failure }

@@ -35,7 +35,8 @@ struct RunOptions: ParsableArguments {
       step: configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try configuration.inferenceChain(
-        registry: makeRegistry(configuration.backend.search), host: try makeHost(threads: configuration.backend.threads),
+        registry: makeRegistry(configuration.backend.search),
+        host: try makeHost(threads: configuration.backend.threads),
         replaying: checkpoint.position.routing), probeInterval: nil)
     try session.restore(checkpoint)
     return RestoredRun(folder: run, configuration: configuration, session: session)

@@ -66,7 +66,8 @@ public struct AutoBackend {
     }
     let begin = RouteSearch.monotonicSeconds()
     func prepare(_ executor: ProgramExecutor) throws { try step.fill(executor, training) }
-    let check = try candidateCount > 1 ? ShapeCheck(training.program, on: chain, reference: reference, prepare: prepare) : nil
+    let check =
+      try candidateCount > 1 ? ShapeCheck(training.program, on: chain, reference: reference, prepare: prepare) : nil
     var routing = try RouteSearch(
       training.program, on: chain, candidates: candidateCount, budget: settings.tuningSeconds,
       progress: { progress(.working($0)) }, prepare: prepare, verify: { try check?.fault($0, on: $1) }
@@ -104,7 +105,9 @@ extension HostServices {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     guard let data = try? encoder.encode(routing) else { return }
-    _ = Array(data).withUnsafeBytes { table.pointee.remember(table.pointee.`self`, key, $0.baseAddress, UInt64(data.count)) }
+    _ = Array(data).withUnsafeBytes {
+      table.pointee.remember(table.pointee.`self`, key, $0.baseAddress, UInt64(data.count))
+    }
   }
 }
 

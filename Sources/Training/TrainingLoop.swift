@@ -63,7 +63,8 @@ public final class TrainingLoop {
       configuration, sampleShape: train.sampleShape, targets: train.targets, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
-    position = Checkpoint.Position(seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing)
+    position = Checkpoint.Position(
+      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing)
     position.plateau = configuration.training.plateau
     try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [

@@ -71,7 +71,8 @@ private func layer(_ path: String) -> Int { Int(path.dropFirst("layers.".count))
     #expect(routing.trials.first { $0.words == "wide" }?.microseconds == 33e6)
   }
 
-  @Test("a gain that the cuts, the lost fusion or the copies eat up is not taken", arguments: ["cut", "fusion", "copy"])
+  @Test(
+    "a gain that the cuts, the lost fusion or the copies eat up is not taken", arguments: ["cut", "fusion", "copy"])
   func cutsCost(what: String) throws {
     let clock = ModelClock()
     // Alone the layer would gain 1.
@@ -156,7 +157,8 @@ private func layer(_ path: String) -> Int { Int(path.dropFirst("layers.".count))
       }
       let program = try row(count)
       let routing = try search(program, backends)
-      let chosen = try names(program, routing, backends).map { name in backends.firstIndex { $0.identity.name == name }! }
+      let chosen = try names(program, routing, backends).map { name in backends.firstIndex { $0.identity.name == name }!
+      }
       func allows(_ path: [Int]) -> Bool {
         zip(path, program.calls).allSatisfy { backends[$0].seconds($1.path) != nil }
       }

@@ -57,6 +57,13 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     #expect(problems(valid + "\nbackend: {name: fft, fft: {force: [1]}}").contains { $0.contains("fft.force must be") })
     #expect(problems(valid + "\nbackend: {name: fft, fft: true}").contains { $0.contains("must hold keys") })
     #expect(
+      problems(valid + "\nbackend: {name: auto, device: 0}").contains { $0.contains("device needs one backend") })
+    let auto = try Configuration(
+      text: valid + "\nbackend: {name: auto, candidates: [fft, ./libSwitchbackyours.so], yours: {tile: 8}}", file: "a")
+    #expect(auto.backend.candidates == ["fft", "./libSwitchbackyours.so"])
+    #expect(auto.backend.options == ["./libSwitchbackyours.so": ["tile": "8"]])
+    #expect(try Configuration(text: auto.resolvedText, file: "a").backend.candidates == auto.backend.candidates)
+    #expect(
       problems(valid + "\nbackend: {name: opencl, device: 0, opencl: {device: 1}}").contains { $0.contains("keep one") }
     )
   }

@@ -12,7 +12,8 @@ struct RouteRace {
   private var known: [Int: Set<Int>] = [:]
 
   private static let mostProposals = 16
-  private static let rounds = 3...15
+  /// At least and at most so many runs of one route; between them a share of the time decides.
+  private static let runs = 3...100
 
   init(_ search: RouteSearch, _ atoms: RouteAtoms, deadline: Double) {
     (self.search, self.atoms, self.deadline) = (search, atoms, deadline)
@@ -81,9 +82,9 @@ struct RouteRace {
       routes.append((link, route))
     }
     let fastest = routes.map(\.route.total).min() ?? 0
-    for round in 0..<Self.rounds.upperBound where hasTime {
-      // Rounds take a quarter of the time at most, once there are a few.
-      guard round < Self.rounds.lowerBound || deadline - search.clock() > 0.6 * search.budget else { break }
+    let begin = search.clock()
+    for round in 0..<Self.runs.upperBound where hasTime {
+      guard round < Self.runs.lowerBound || search.clock() - begin < 0.1 * search.budget else { break }
       for (_, route) in routes where route.total <= 3 * fastest { try route.run(clock: search.clock) }
     }
     var best = routes[0]
@@ -134,7 +135,9 @@ struct RouteRace {
     search.progress("auto: measuring \(words(path, base: base))")
     let route = try self.route(path, base: base)
     try route.run(clock: search.clock)
-    for run in 0..<Self.rounds.lowerBound where hasTime {
+    let begin = search.clock()
+    for run in 0..<Self.runs.upperBound where hasTime {
+      guard run < Self.runs.lowerBound || search.clock() - begin < 0.01 * search.budget else { break }
       if run == 0 { route.forget() }
       try route.run(clock: search.clock)
     }
@@ -150,16 +153,18 @@ struct RouteRace {
   private func compare(_ route: MeasuredRoute, with baseline: MeasuredRoute) throws -> (ratio: Double, noise: Double) {
     search.progress("auto: comparing with the best single backend")
     var ratios: [Double] = []
-    for round in 0..<31 where round < 5 || hasTime {
+    var (middle, noise) = (1.0, Double.infinity)
+    for round in 0..<Self.runs.upperBound where round < 5 || hasTime && (round < 15 || noise > 0.002) {
       route.forget()
       baseline.forget()
       // Who goes first changes, so that neither always finds the other's caches.
       for one in round % 2 == 0 ? [baseline, route] : [route, baseline] { try one.run(clock: search.clock) }
       ratios.append(route.total / baseline.total)
+      middle = median(ratios)
+      let deviation = 1.4826 * median(ratios.map { abs($0 - middle) })
+      noise = 1.2533 * deviation / Double(ratios.count).squareRoot()
     }
-    let middle = median(ratios)
-    let deviation = 1.4826 * median(ratios.map { abs($0 - middle) })
-    return (middle, 1.2533 * deviation / Double(ratios.count).squareRoot())
+    return (middle, noise)
   }
 
   private func routing(_ path: [Int], base: Int, verdict: String) -> Routing {

@@ -96,7 +96,8 @@ public struct RouteSearch {
     guard first.isEmpty else { return Array(first) }
     guard let fallback = able.first else {
       throw ExecutionError(
-        .unsupported, "no backend of the chain runs \(program.calls[call].label), or none rightly. Add reference to "
+        .unsupported,
+        "no backend of the chain runs \(program.calls[call].label), or none rightly. Add reference to "
           + "backend.fallback", label: program.calls[call].label)
     }
     return [fallback]
