@@ -44,12 +44,12 @@ public struct RouteSearch {
   }
 
   public func run() throws -> Routing {
-    let deadline = clock() + budget
     var (allowed, isBound) = try accepted()
-    let refusals = try refuse(&allowed, by: deadline - 0.5 * budget)
+    // Checking may take as long again as measuring.
+    let refusals = try refuse(&allowed, by: clock() + budget)
     let links = try (0..<program.calls.count).map { try runners(of: $0, allowed) }
     let atoms = RouteAtoms(program, allowed: links, isBound: isBound)
-    var race = RouteRace(self, atoms, deadline: deadline)
+    var race = RouteRace(self, atoms, deadline: clock() + budget)
     var routing = try race.run()
     routing.refusals = refusals
     return routing

@@ -14,7 +14,7 @@ enum BackendReader {
     var options: [String: [String: String]] = [:]
     for (key, given) in section.options(names + used.map(optionKey)) {
       // A library is known in the chain by its path.
-      for name in Set(used + [key]) where optionKey(name) == key { options[name] = given }
+      options[used.first { optionKey($0) == key } ?? key] = given
     }
     if device != nil, name == "auto" {
       section.problems.add(
