@@ -100,6 +100,7 @@ let package = Package(
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
+    tests("FFTConvolution", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackFFTConvolution"]),
     .target(name: "TestFiles", dependencies: ["SwitchbackDatasets"], path: "Tests/TestFiles"),
     tests("Datasets", ["SwitchbackDatasets", "TestFiles"]),
     .target(name: "SwitchbackAllocationCount", path: "Tests/AllocationCount"),

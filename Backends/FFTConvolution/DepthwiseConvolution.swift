@@ -46,8 +46,18 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     var fingerprint = Fingerprint()
     for planes in [x, y, w] { fingerprint.mix(planes.block.fingerprint) }
     fingerprint.mix(UInt64(transforms.points))
-    report = CompiledReport(
-      workspaceByteCount: bytes, fingerprint: fingerprint.value, groupOfCall: [0], groupNames: [work.name + " by FFT"])
+    let isFilterGiven = work.pass != .backwardFilter
+    var report = CompiledReport(
+      workspaceByteCount: isFilterGiven ? 0 : bytes, fingerprint: fingerprint.value, groupOfCall: [0],
+      groupNames: [work.name + " by FFT"])
+    if isFilterGiven {
+      report.keeps = [
+        Keep(
+          value: work.inputs[1], format: Fingerprint.format(w, shape, stride: blockSize), byteCount: bytes,
+          isLasting: true)
+      ]
+    }
+    self.report = report
   }
 
   func run(_ arguments: borrowing RunArguments) throws(BackendError) -> UInt64 {
@@ -55,24 +65,25 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     let shape = work.shape
     let (first, second) = (try arguments.floats(work.inputs[0]), try arguments.floats(work.inputs[1]))
     let result = try arguments.floats(work.output)
-    guard let base = arguments.workspace.host else {
-      throw BackendError(.invalid, "the workspace is not in host memory", operation: 0)
-    }
-    let filter = base.assumingMemoryBound(to: Float.self)
-    switch work.pass {
-    case .forward:
-      transformFilter(second, filter)
-      forward(first, filter, result)
-    case .backwardInput:
-      if work.adds { result.update(repeating: 0, count: shape.batch * shape.x.image) }
-      transformFilter(second, filter)
-      backwardInput(first, filter, result)
-    case .backwardFilter:
+    if work.adds { result.update(repeating: 0, count: shape.batch * shape.x.image) }
+    if work.pass == .backwardFilter {
+      guard let base = arguments.workspace.host else {
+        throw BackendError(.invalid, "the workspace is not in host memory", operation: 0)
+      }
       if shape.images == 0 {
         result.update(repeating: 0, count: shape.filterSize)
       } else {
-        backwardFilter(first, second, filter, result)
+        backwardFilter(first, second, base.assumingMemoryBound(to: Float.self), result)
       }
+    } else {
+      let filter = try SpectrumKeep(arguments, 0, value: work.inputs[1])
+      if filter.isStale { transformFilter(second, filter.memory) }
+      if work.pass == .forward {
+        forward(first, filter.memory, result)
+      } else {
+        backwardInput(first, filter.memory, result)
+      }
+      filter.isMade()
     }
     try workers.check(scratchByteCount)
     arguments.groupMicroseconds?[0] = microseconds() - start

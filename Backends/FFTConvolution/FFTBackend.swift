@@ -105,7 +105,8 @@ final class FFTDevice: ComputeDevice {
     }
     for axis in [shape.vertical, shape.horizontal]
     where axis.shortest > TransformLength.longest && axis.reach >= TransformLength.longestTile {
-      return .decline("a kernel that reaches over \(axis.reach) elements of \(axis.size) is too long for its transforms")
+      return .decline(
+        "a kernel that reaches over \(axis.reach) elements of \(axis.size) is too long for its transforms")
     }
     let transforms = Transforms.best(for: shape, pass)
     let (own, direct) = (transforms.microseconds(shape), CostModel.directMicroseconds(shape))
@@ -142,6 +143,15 @@ struct ConvolutionWork: Sendable {
   let output: Int
   let memoryLimit: Int
   let name: String
+
+  /// Which of x (0), y (1) and w (2) the two operands are.
+  var operands: (Int, Int) {
+    switch pass {
+    case .forward: (0, 2)
+    case .backwardInput: (1, 2)
+    case .backwardFilter: (0, 1)
+    }
+  }
 
   /// Whether a result's elements are not all written once: they start at zero, and tiles add to them.
   var adds: Bool {

@@ -21,6 +21,7 @@ final class Planes: @unchecked Sendable {
   /// Complex numbers of one image and tile at a frequency.
   let rowSize: Int
   private let tensor: Tensor
+  var kind: Int { tensor == .x ? 0 : tensor == .y ? 1 : 2 }
   private let kernels: UnsafePointer<sb_fft_kernels>
   private let vertical: UnsafeMutablePointer<sb_fft_window>
   private let horizontal: UnsafeMutablePointer<sb_fft_window>

@@ -31,6 +31,8 @@ final class Workers: Sendable {
     }
   }
 
+  func parallel(_ items: Int, _ body: (_ item: Int) -> Void) { host.parallel(items) { item, _ in body(item) } }
+
   func check(_ byteCount: Int) throws(BackendError) {
     guard lacksMemory.exchange(false, ordering: .relaxed) else { return }
     throw BackendError(.outOfMemory, "a worker has no \(byteCount) bytes of scratch memory", operation: 0)
