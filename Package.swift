@@ -21,12 +21,16 @@ let package = Package(
     .library(name: "Switchback", targets: ["Switchback"]),
     .library(name: "OpenBLASBackend", type: .static, targets: ["SwitchbackOpenBLAS"]),
     .library(name: "SwitchbackOpenBLAS", type: .dynamic, targets: ["SwitchbackOpenBLASPlugin"]),
+    .library(name: "FFTBackend", type: .static, targets: ["SwitchbackFFTConvolution"]),
+    .library(name: "SwitchbackFFT", type: .dynamic, targets: ["SwitchbackFFTPlugin"]),
     .executable(name: "switchback", targets: ["SwitchbackCommandLine"]),
   ],
   traits: [
     .trait(name: "OpenBLAS", description: "The OpenBLAS backend (headers: libopenblas-dev)"),
+    .trait(
+      name: "FFT", description: "The FFT convolution backend (headers: libfftw3-dev)", enabledTraits: ["OpenBLAS"]),
     .trait(name: "ImageFiles", description: "gzip, PNG and JPEG files (zlib1g-dev, libpng-dev, libturbojpeg0-dev)"),
-    .default(enabledTraits: ["OpenBLAS", "ImageFiles"]),
+    .default(enabledTraits: ["OpenBLAS", "FFT", "ImageFiles"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -83,11 +87,20 @@ let package = Package(
       ["SwitchbackBackendKit", "SwitchbackCPUKernels", "SwitchbackOpenBLASLibrary"],
       exclude: ["COpenBLAS", "Plugin"]),
     module("OpenBLASPlugin", at: "Backends/OpenBLAS/Plugin", ["SwitchbackOpenBLAS"]),
+    .target(
+      name: "SwitchbackFFTLibrary", path: "Backends/FFTConvolution/CFFT",
+      cSettings: [.define("SWITCHBACK_FFT", .when(traits: ["FFT"]))]),
+    module(
+      "FFTConvolution", at: "Backends/FFTConvolution",
+      ["SwitchbackBackendKit", "SwitchbackCPUKernels", "SwitchbackOpenBLASLibrary", "SwitchbackFFTLibrary"],
+      exclude: ["CFFT", "Plugin"]),
+    module("FFTPlugin", at: "Backends/FFTConvolution/Plugin", ["SwitchbackFFTConvolution"]),
 
     // MARK: Tests
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
+    tests("FFTConvolution", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackFFTConvolution"]),
     .target(name: "TestFiles", dependencies: ["SwitchbackDatasets"], path: "Tests/TestFiles"),
     tests("Datasets", ["SwitchbackDatasets", "TestFiles"]),
     .target(name: "SwitchbackAllocationCount", path: "Tests/AllocationCount"),

@@ -5,6 +5,11 @@ has() { echo "#include <$1>" | ${CC:-cc} -E -x c - >/dev/null 2>&1; }
 traits=""
 left=""
 if has cblas.h; then traits="OpenBLAS"; else left="$left OpenBLAS(libopenblas-dev)"; fi
+if has cblas.h && has fftw3.h; then
+  traits="${traits:+$traits,}FFT"
+else
+  left="$left FFT(libfftw3-dev,libopenblas-dev)"
+fi
 if has zlib.h && has png.h && has turbojpeg.h; then
   traits="${traits:+$traits,}ImageFiles"
 else

@@ -117,6 +117,8 @@ public struct CompiledReport: Hashable, Sendable {
   /// For each call the group it is profiled in: the time of a fused kernel is never divided by invention.
   public var groupOfCall: [Int]
   public var groupNames: [String]
+  /// What it makes from operands and would like to find again.
+  public var keeps: [Keep] = []
 
   public init(
     workspaceByteCount: Int = 0, workspaceAlignment: Int = 64, ownByteCount: Int = 0, fingerprint: UInt64 = 0,
@@ -147,14 +149,17 @@ public struct RunArguments: ~Copyable {
   public let workspace: sb_view
   /// Where the microseconds of each group go, when somebody profiles.
   public let groupMicroseconds: UnsafeMutablePointer<Double>?
+  /// One for each keep of the report.
+  public let kept: UnsafePointer<sb_kept>?
 
   public init(
     views: UnsafeBufferPointer<sb_view>, generations: UnsafePointer<UInt64>? = nil, workspace: sb_view = sb_view(),
-    groupMicroseconds: UnsafeMutablePointer<Double>? = nil
+    groupMicroseconds: UnsafeMutablePointer<Double>? = nil, kept: UnsafePointer<sb_kept>? = nil
   ) {
     self.views = views
     self.generations = generations
     self.workspace = workspace
     self.groupMicroseconds = groupMicroseconds
+    self.kept = kept
   }
 }

@@ -24,6 +24,9 @@ public final class ProgramExecutor {
   /// Where each value lies, by place.
   private var views: [Place: [sb_view]] = [:]
   private var workspaceViews: [Int: sb_view] = [:]
+  private var keepPlan: KeepPlan?
+  private var keptViews: [Int: sb_view] = [:]
+  private var kept: KeptMemories?
   private var bindings: [Binding] = []
   private var runCount: UInt64 = 0
 
@@ -39,9 +42,10 @@ public final class ProgramExecutor {
   public private(set) var profile: Profile?
 
   /// Plans and compiles `program` for the chain. `taps` are temporaries that must be written, for whoever looks at
-  /// them with `withValue`.
+  /// them with `withValue`. At most `keepLimit` bytes are kept for segments that can share what they make (`Keep`).
   public init(
-    _ program: Program, on chain: BackendChain, states: StateStore, taps: Set<Int> = [], isProfiled: Bool = false
+    _ program: Program, on chain: BackendChain, states: StateStore, taps: Set<Int> = [], isProfiled: Bool = false,
+    keepLimit: Int = .max
   ) throws(ExecutionError) {
     self.chain = chain
     self.states = states
@@ -66,7 +70,10 @@ public final class ProgramExecutor {
       }
     }
     plan.reports = executables.map(\.report)
+    let keepPlan = KeepPlan(plan.segments, plan.reports, end: plan.program.calls.count, limit: keepLimit)
+    self.keepPlan = keepPlan
     try placeValues(taps)
+    kept = KeptMemories(keepPlan, views: keepPlan.memories.indices.map { keptViews[$0] ?? sb_view() })
     if isProfiled { profile = Profile(plan) }
   }
 
@@ -149,7 +156,8 @@ public final class ProgramExecutor {
         RunArguments(
           views: UnsafeBufferPointer(binding.views), generations: UnsafePointer(binding.generations.baseAddress!),
           workspace: binding.workspace,
-          groupMicroseconds: profile == nil ? nil : binding.microseconds.baseAddress))
+          groupMicroseconds: profile == nil ? nil : binding.microseconds.baseAddress,
+          kept: kept?.kept(segment: index, run: runCount)))
       if ticket != 0 { try chain.links[segment.link].device.wait(for: ticket) }
     } catch {
       throw ExecutionError(error, backend: chain.links[segment.link].name, segment: segment.segment)
@@ -254,6 +262,9 @@ extension ProgramExecutor {
         byteCount: plan.reports[$0].workspaceByteCount, birth: plan.segments[$0].calls.lowerBound,
         death: plan.segments[$0].calls.upperBound - 1)
     }
+    let keeps = keepPlan!.memories.enumerated().filter { self.place(of: $0.element.segment) == place }
+    let firstKeep = all.count
+    all += keeps.map(\.element.block)
     let memory = MemoryPlan(all)
     plan.memory.arena += memory.byteCount
     let block: (Int, Int) -> sb_view
@@ -282,6 +293,9 @@ extension ProgramExecutor {
     for (result, operand) in alias { views[result] = views[operand] }
     for (index, segment) in workspaces.enumerated() {
       workspaceViews[segment] = block(memory.offsets[ids.count + index], all[ids.count + index].byteCount)
+    }
+    for (index, keep) in keeps.enumerated() {
+      keptViews[keep.offset] = block(memory.offsets[firstKeep + index], all[firstKeep + index].byteCount)
     }
     self.views[place] = views
   }

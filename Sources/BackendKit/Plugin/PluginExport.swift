@@ -52,7 +52,7 @@ public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_ba
       ticket!.pointee = try ExportedExecutable.from(executable!).executable.run(
         RunArguments(
           views: UnsafeBufferPointer(start: run.views, count: Int(run.view_count)), generations: run.generations,
-          workspace: run.workspace, groupMicroseconds: run.group_us))
+          workspace: run.workspace, groupMicroseconds: run.group_us, kept: run.kept))
     }
   }
   table.release = { _, executable in
@@ -184,5 +184,7 @@ private final class ExportedExecutable: Sendable {
     let names: [UnsafePointer<CChar>?] = report.groupNames.map { memory.text($0) }
     compiled.group_names = UnsafePointer(memory.array(names))
     compiled.group_count = UInt32(names.count)
+    compiled.keeps = UnsafePointer(memory.array(report.keeps.map(\.description)))
+    compiled.keep_count = UInt32(report.keeps.count)
   }
 }

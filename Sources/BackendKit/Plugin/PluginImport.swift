@@ -324,6 +324,15 @@ private final class LoadedExecutable: Executable, @unchecked Sendable {
       guard report.groupOfCall.allSatisfy({ $0 < count }) else { throw refuse("a group out of range") }
       report.groupNames = (0..<count).map { names[$0].map { String(cString: $0) } ?? "group \($0)" }
     }
+    if let keeps = compiled.keeps {
+      guard compiled.keep_count <= 1 << 16 else { throw refuse("\(compiled.keep_count) keeps") }
+      for keep in UnsafeBufferPointer(start: keeps, count: Int(compiled.keep_count)) {
+        guard let known = Keep(keep, valueCount: segment.values.count) else {
+          throw refuse("a keep of \(keep.bytes) bytes of value \(keep.value), flags \(keep.flags)")
+        }
+        report.keeps.append(known)
+      }
+    }
     return report
   }
 
@@ -335,6 +344,7 @@ private final class LoadedExecutable: Executable, @unchecked Sendable {
     request.generations = arguments.generations
     request.workspace = arguments.workspace
     request.group_us = arguments.groupMicroseconds
+    request.kept = arguments.kept
     var ticket: sb_ticket = 0
     let library = owner.library
     try guarded(library.identity.name, "running", owner.host) { () throws(BackendError) in
