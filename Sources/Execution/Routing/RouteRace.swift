@@ -33,14 +33,24 @@ struct RouteRace {
     var best = baseline
     // Half of what is left is kept for the last comparison.
     let proposalsEnd = search.clock() + (deadline - search.clock()) / 2
-    for _ in 0..<Self.mostProposals where search.clock() < proposalsEnd {
-      guard let path = proposal(betterThan: best.total) else { break }
+    func attempt(_ path: [Int]) {
       guard let measured = try? measure(path, base: base) else {
         // What cannot be compiled or run at all is not proposed again.
         trials.append((path, .infinity))
-        break
+        return
       }
       if measured.total < best.total { best = measured }
+    }
+    for _ in 0..<Self.mostProposals where search.clock() < proposalsEnd {
+      guard let path = proposal(betterThan: best.total) else { break }
+      attempt(path)
+    }
+    // What a segment costs may depend on others: the passes of a convolution share spectra. So layers change as a whole.
+    for layer in layers() where search.clock() < proposalsEnd {
+      for link in 0..<search.candidates {
+        let path = best.path.indices.map { layer.contains($0) && atoms.allowed[$0].contains(link) ? link : best.path[$0] }
+        if !trials.contains(where: { $0.path == path }), search.clock() < proposalsEnd { attempt(path) }
+      }
     }
     guard best !== baseline else {
       return routing(baseline.path, base: base, verdict: "\(names[base]) is the fastest, alone")
@@ -129,6 +139,20 @@ struct RouteRace {
       start = end
     }
     return promise < total * (1 - RouteSearch.tie) ? path : nil
+  }
+
+  /// The atoms of each layer that have a choice, the layers that take longest first.
+  private func layers() -> [Set<Int>] {
+    var layers: [String: Set<Int>] = [:]
+    for (atom, range) in atoms.ranges.enumerated() where atoms.allowed[atom].count > 1 && range.count == 1 {
+      layers[search.program.calls[range.lowerBound].path, default: []].insert(atom)
+    }
+    func seconds(_ layer: Set<Int>) -> Double {
+      layer.reduce(0) { sum, atom in
+        sum + (atoms.allowed[atom].map { times.seconds(link: $0, atoms: atom..<atom + 1) }.filter(\.isFinite).max() ?? 0)
+      }
+    }
+    return layers.values.filter { $0.count > 1 }.sorted { (seconds($0), $1.min() ?? 0) > (seconds($1), $0.min() ?? 0) }
   }
 
   private mutating func measure(_ path: [Int], base: Int) throws -> MeasuredRoute {
