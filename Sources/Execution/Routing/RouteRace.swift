@@ -12,6 +12,7 @@ struct RouteRace {
   private var known: [Int: Set<Int>] = [:]
 
   private static let mostProposals = 16
+  private static let estimateError = 1.1
   /// At least and at most so many runs of one route; between them a share of the time decides.
   private static let runs = 3...100
 
@@ -46,12 +47,7 @@ struct RouteRace {
       attempt(path)
     }
     // What a segment costs may depend on others: the passes of a convolution share spectra. So layers change as a whole.
-    for layer in layers() where search.clock() < proposalsEnd {
-      for link in 0..<search.candidates {
-        let path = best.path.indices.map { layer.contains($0) && atoms.allowed[$0].contains(link) ? link : best.path[$0] }
-        if !trials.contains(where: { $0.path == path }), search.clock() < proposalsEnd { attempt(path) }
-      }
-    }
+    while search.clock() < proposalsEnd, let path = layerChange(of: best) { attempt(path) }
     guard best !== baseline else {
       return routing(baseline.path, base: base, verdict: "\(names[base]) is the fastest, alone")
     }
@@ -133,26 +129,38 @@ struct RouteRace {
     }
     let path = cuts.best(links, cost: cost)
     guard !trials.contains(where: { $0.path == path }) else { return nil }
-    var (promise, start) = (0.0, 0)
-    for end in 1...path.count where end == path.count || path[end] != path[start] {
-      promise += times.seconds(link: path[start], atoms: start..<end)
-      start = end
-    }
-    return promise < total * (1 - RouteSearch.tie) ? path : nil
+    return promise(path) < total * (1 - RouteSearch.tie) ? path : nil
   }
 
-  /// The atoms of each layer that have a choice, the layers that take longest first.
-  private func layers() -> [Set<Int>] {
+  /// What a path should take, by what is known of its segments.
+  private func promise(_ path: [Int]) -> Double {
+    var (sum, start) = (0.0, 0)
+    for end in 1...path.count where end == path.count || path[end] != path[start] {
+      sum += times.seconds(link: path[start], atoms: start..<end)
+      start = end
+    }
+    return sum
+  }
+
+  /// Of the routes that differ from this one in all of one layer the one that promises most and was not measured yet;
+  /// nil where none promises anything. Estimates may be a little off, so it need not be better.
+  private func layerChange(of route: MeasuredRoute) -> [Int]? {
     var layers: [String: Set<Int>] = [:]
     for (atom, range) in atoms.ranges.enumerated() where atoms.allowed[atom].count > 1 && range.count == 1 {
       layers[search.program.calls[range.lowerBound].path, default: []].insert(atom)
     }
-    func seconds(_ layer: Set<Int>) -> Double {
-      layer.reduce(0) { sum, atom in
-        sum + (atoms.allowed[atom].map { times.seconds(link: $0, atoms: atom..<atom + 1) }.filter(\.isFinite).max() ?? 0)
+    let paths = layers.values.flatMap { layer in
+      (0..<search.candidates).map { link in
+        route.path.indices.map {
+          layer.contains($0) && atoms.allowed[$0].contains(link) ? link : route.path[$0]
+        }
       }
     }
-    return layers.values.filter { $0.count > 1 }.sorted { (seconds($0), $1.min() ?? 0) > (seconds($1), $0.min() ?? 0) }
+    let promising = paths.filter { path in !trials.contains { $0.path == path } }.map {
+      (path: $0, promise: promise($0))
+    }
+    .filter { $0.promise < route.total * Self.estimateError }
+    return promising.min { ($0.promise, $0.path.description) < ($1.promise, $1.path.description) }?.path
   }
 
   private mutating func measure(_ path: [Int], base: Int) throws -> MeasuredRoute {
