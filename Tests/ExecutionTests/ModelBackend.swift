@@ -6,8 +6,19 @@ import Synchronization
 /// Time that only models move on.
 final class ModelClock: Sendable {
   private let time = Mutex(0.0)
+  private let runs = Mutex(0)
+  /// Whatever takes time takes up to this share longer, at random.
+  let jitter: Double
+  init(jitter: Double = 0) { self.jitter = jitter }
   var seconds: Double { time.withLock { $0 } }
-  func advance(_ seconds: Double) { time.withLock { $0 += seconds } }
+  func advance(_ seconds: Double) {
+    let run = runs.withLock { count in
+      count += 1
+      return count
+    }
+    let chance = Philox.uniform(Philox(seed: 11).bits(block: run, stream: 0, step: 0)[0])
+    time.withLock { $0 += seconds * (1 + jitter * chance) }
+  }
 }
 
 /// A backend that computes nothing and takes as long as its model says: `overhead` a segment, each call its own time,

@@ -180,6 +180,25 @@ private func layer(_ path: String) -> Int { Int(path.dropFirst("layers.".count))
     #expect(mixed > 10)
   }
 
+  @Test("where times jump about by a fifth the choice is still never slower than the best single backend by 3 %")
+  func noise() throws {
+    for seed in 0..<40 {
+      let clock = ModelClock(jitter: 0.2)
+      let backends = (0..<2).map { backend in
+        ModelBackend("b\(backend)", clock, overhead: 0.1) { path in
+          // Within a twentieth of each other: hardly anything but noise to choose by.
+          1 + 0.05 * self.random(seed, backend, layer(path))
+        }
+      }
+      let program = try row(5)
+      let routing = try search(program, backends)
+      let chosen = try names(program, routing, backends).map { name in backends.firstIndex { $0.identity.name == name }!
+      }
+      let single = (0..<2).map { seconds(program, Array(repeating: $0, count: 5), backends) }.min()!
+      #expect(seconds(program, chosen, backends) <= 1.03 * single, "seed \(seed): \(chosen)")
+    }
+  }
+
   private func pow(_ base: Int, _ exponent: Int) -> Int { (0..<exponent).reduce(1) { value, _ in value * base } }
 
   @Test("replaying measures nothing, places alike, and gives the same fingerprint")
