@@ -23,13 +23,17 @@ let package = Package(
     .library(name: "SwitchbackOpenBLAS", type: .dynamic, targets: ["SwitchbackOpenBLASPlugin"]),
     .library(name: "OpenCLBackend", type: .static, targets: ["SwitchbackOpenCL"]),
     .library(name: "SwitchbackOpenCL", type: .dynamic, targets: ["SwitchbackOpenCLPlugin"]),
+    .library(name: "FFTBackend", type: .static, targets: ["SwitchbackFFTConvolution"]),
+    .library(name: "SwitchbackFFT", type: .dynamic, targets: ["SwitchbackFFTPlugin"]),
     .executable(name: "switchback", targets: ["SwitchbackCommandLine"]),
   ],
   traits: [
     .trait(name: "OpenBLAS", description: "The OpenBLAS backend (headers: libopenblas-dev)"),
+    .trait(
+      name: "FFT", description: "The FFT convolution backend (headers: libfftw3-dev)", enabledTraits: ["OpenBLAS"]),
     .trait(name: "OpenCL", description: "The OpenCL backend (headers: ocl-icd-opencl-dev)"),
     .trait(name: "ImageFiles", description: "gzip, PNG and JPEG files (zlib1g-dev, libpng-dev, libturbojpeg0-dev)"),
-    .default(enabledTraits: ["OpenBLAS", "OpenCL", "ImageFiles"]),
+    .default(enabledTraits: ["OpenBLAS", "FFT", "OpenCL", "ImageFiles"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -63,8 +67,8 @@ let package = Package(
     module(
       "Training",
       [
-        "SwitchbackExecution", "SwitchbackNeuralNetworks", "SwitchbackDatasets", "SwitchbackInterchange",
-        "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
+        "SwitchbackExecution", "SwitchbackConformance", "SwitchbackNeuralNetworks", "SwitchbackDatasets",
+        "SwitchbackInterchange", "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Switchback", dependencies: ["SwitchbackTraining", "SwitchbackReference"], path: "Sources/Switchback"),
@@ -93,11 +97,20 @@ let package = Package(
       "OpenCL", at: "Backends/OpenCL", ["SwitchbackBackendKit", "SwitchbackOpenCLLibrary"],
       exclude: ["COpenCL", "Kernels", "Plugin"]),
     module("OpenCLPlugin", at: "Backends/OpenCL/Plugin", ["SwitchbackOpenCL"]),
+    .target(
+      name: "SwitchbackFFTLibrary", path: "Backends/FFTConvolution/CFFT",
+      cSettings: [.define("SWITCHBACK_FFT", .when(traits: ["FFT"]))]),
+    module(
+      "FFTConvolution", at: "Backends/FFTConvolution",
+      ["SwitchbackBackendKit", "SwitchbackCPUKernels", "SwitchbackOpenBLASLibrary", "SwitchbackFFTLibrary"],
+      exclude: ["CFFT", "Plugin"]),
+    module("FFTPlugin", at: "Backends/FFTConvolution/Plugin", ["SwitchbackFFTConvolution"]),
 
     // MARK: Tests
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
+    tests("FFTConvolution", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackFFTConvolution"]),
     .target(name: "TestFiles", dependencies: ["SwitchbackDatasets"], path: "Tests/TestFiles"),
     tests("Datasets", ["SwitchbackDatasets", "TestFiles"]),
     .target(name: "SwitchbackAllocationCount", path: "Tests/AllocationCount"),

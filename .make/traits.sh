@@ -10,6 +10,11 @@ if has CL/cl.h; then
 else
   left="$left OpenCL(ocl-icd-opencl-dev)"
 fi
+if has cblas.h && has fftw3.h; then
+  traits="${traits:+$traits,}FFT"
+else
+  left="$left FFT(libfftw3-dev,libopenblas-dev)"
+fi
 if has zlib.h && has png.h && has turbojpeg.h; then
   traits="${traits:+$traits,}ImageFiles"
 else

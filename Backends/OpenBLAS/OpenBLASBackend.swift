@@ -15,14 +15,16 @@ public struct OpenBLASBackend: ComputeBackend {
     let library = try OpenBLASLibrary()
     return [
       DeviceInfo(
-        name: "host", driver: "\(library.config), kernels \(library.core); own kernels \(library.kernelName)")
+        name: "host", driver: "\(library.config), kernels \(library.core); own kernels \(library.kernelName)",
+        kind: "cpu")
     ]
   }
 
   public func open(
     device index: Int, options: [String: String], host: HostServices
   ) throws(BackendError) -> any ComputeDevice {
-    OpenBLASDevice(info: try devices()[0], library: try OpenBLASLibrary(), host: host)
+    try BackendError.refuseUnknown(options, known: [], of: identity.name)
+    return OpenBLASDevice(info: try devices()[0], library: try OpenBLASLibrary(), host: host)
   }
 }
 

@@ -17,6 +17,8 @@ struct DeviceTraits: Sendable {
   var deviceClass: Class
   var name: String
   var vendor: String
+  /// `cpu`, `gpu` or `accelerator`.
+  var kind: String
   /// Platform, its version and the driver's.
   var driver: String
   var computeUnits: Int
@@ -60,7 +62,8 @@ struct DeviceTraits: Sendable {
     isAvailable = try number(OCL_IS_AVAILABLE) != 0
     cachesPrograms = platformName.contains("NVIDIA") || platformName.contains("Portable Computing Language")
     let isNamed = { [vendor, platformName] (word: String) in vendor.contains(word) || platformName.contains(word) }
-    if try number(OCL_IS_CPU) != 0 {
+    kind = try number(OCL_IS_CPU) != 0 ? "cpu" : try number(OCL_IS_GPU) != 0 ? "gpu" : "accelerator"
+    if kind == "cpu" {
       deviceClass = .cpu
     } else if isNamed("Intel") {
       deviceClass = .intel
@@ -69,7 +72,7 @@ struct DeviceTraits: Sendable {
     } else {
       deviceClass = .other
     }
-    if try number(OCL_IS_GPU) == 0, deviceClass != .cpu { deviceClass = .other }
+    if kind == "accelerator" { deviceClass = .other }
   }
 
   var info: DeviceInfo {
@@ -77,7 +80,7 @@ struct DeviceTraits: Sendable {
       name: name, vendor: vendor,
       driver: "\(driver); \(computeUnits) compute units, \(globalMemory >> 20) MiB, at most \(maxAllocation >> 20) MiB "
         + "in one piece, kernels for \(deviceClass.rawValue)",
-      hasPrivateMemory: true, maxAllocation: maxAllocation, alignment: alignment)
+      hasPrivateMemory: true, maxAllocation: maxAllocation, alignment: alignment, kind: kind)
   }
 
   /// What programs are compiled with: correct rounding where the device has it.

@@ -12,13 +12,14 @@ public struct ReferenceBackend: ComputeBackend {
   public var identity: BackendIdentity { BackendIdentity(name: "reference", version: "1") }
 
   public func devices() throws(BackendError) -> [DeviceInfo] {
-    [DeviceInfo(name: "host", driver: "plain Swift", needsTemporaries: true)]
+    [DeviceInfo(name: "host", driver: "plain Swift", needsTemporaries: true, kind: "cpu")]
   }
 
   public func open(
     device index: Int, options: [String: String], host: HostServices
   ) throws(BackendError) -> any ComputeDevice {
-    ReferenceDevice(info: try devices()[0], host: host)
+    try BackendError.refuseUnknown(options, known: [], of: identity.name)
+    return ReferenceDevice(info: try devices()[0], host: host)
   }
 }
 

@@ -41,11 +41,14 @@ public struct DeviceInfo: Hashable, Sendable {
   public var maxAllocation: Int?
   /// Bytes to which views of its memory are aligned.
   public var alignment: Int
+  /// `cpu`, `gpu`, `accelerator`, or empty where the backend does not say: what users choose a device by.
+  public var kind: String
 
   public init(
     name: String, vendor: String = "", driver: String = "", hasPrivateMemory: Bool = false,
     needsTemporaries: Bool = false, isTapStable: Bool = true, maxOperations: Int? = nil, maxAllocation: Int? = nil,
-    alignment: Int = 64
+    alignment: Int = 64,
+    kind: String = ""
   ) {
     self.name = name
     self.vendor = vendor
@@ -56,6 +59,7 @@ public struct DeviceInfo: Hashable, Sendable {
     self.maxOperations = maxOperations
     self.maxAllocation = maxAllocation
     self.alignment = alignment
+    self.kind = kind
   }
 }
 
@@ -118,6 +122,8 @@ public struct CompiledReport: Hashable, Sendable {
   /// For each call the group it is profiled in: the time of a fused kernel is never divided by invention.
   public var groupOfCall: [Int]
   public var groupNames: [String]
+  /// What it makes from operands and would like to find again.
+  public var keeps: [Keep] = []
 
   public init(
     workspaceByteCount: Int = 0, workspaceAlignment: Int = 64, ownByteCount: Int = 0, fingerprint: UInt64 = 0,
@@ -148,14 +154,17 @@ public struct RunArguments: ~Copyable {
   public let workspace: sb_view
   /// Where the microseconds of each group go, when somebody profiles.
   public let groupMicroseconds: UnsafeMutablePointer<Double>?
+  /// One for each keep of the report.
+  public let kept: UnsafePointer<sb_kept>?
 
   public init(
     views: UnsafeBufferPointer<sb_view>, generations: UnsafePointer<UInt64>? = nil, workspace: sb_view = sb_view(),
-    groupMicroseconds: UnsafeMutablePointer<Double>? = nil
+    groupMicroseconds: UnsafeMutablePointer<Double>? = nil, kept: UnsafePointer<sb_kept>? = nil
   ) {
     self.views = views
     self.generations = generations
     self.workspace = workspace
     self.groupMicroseconds = groupMicroseconds
+    self.kept = kept
   }
 }

@@ -24,6 +24,9 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "The backend: a name or the path of a library.")
   var backend: String
 
+  @Option(name: .customLong("option"), help: "An option of the backend, such as force=true; repeatable.")
+  var options: [String] = []
+
   @Option(help: "Only cases whose family and name contain this, such as conv2d, random or 'contract reads'.")
   var filter = ""
 
@@ -107,7 +110,8 @@ struct ConformanceCommand: ParsableCommand {
 
   private func runCases(tellingOf progress: String) throws {
     let host = try makeHost(threads: threads)
-    let candidate = try BackendChain([backend], registry: makeRegistry(), host: host)
+    let candidate = try BackendChain(
+      [backend], registry: makeRegistry(), options: [backend: try backendOptions()], host: host)
     let reference = try BackendChain(["reference"], registry: makeRegistry(), host: host)
     var suite = ConformanceSuite(candidate, reference: reference)
     (suite.seed, suite.isQuick, suite.filter, suite.skipped) = (Int64(seed), quick, filter, skip)
@@ -144,6 +148,17 @@ struct ConformanceCommand: ParsableCommand {
       show(report, files)
     }
     if !report.hasPassed { throw ExitStatus.failure }
+  }
+
+  /// Those given, and what makes a backend take all that it can.
+  private func backendOptions() throws -> [String: String] {
+    var result = optionsThatTakeAll[backend] ?? [:]
+    for option in options {
+      let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { throw fail("--option takes key=value, not \(option)", ExitCode(64)) }
+      result[parts[0]] = parts[1]
+    }
+    return result
   }
 
   private func show(_ report: ConformanceReport, _ files: [String?]) {
@@ -205,3 +220,6 @@ struct ConformanceCommand: ParsableCommand {
     }
   }
 }
+
+/// Options with which a backend takes what would be faster elsewhere too: whoever checks it wants to see that.
+let optionsThatTakeAll = ["fft": ["force": "true"]]

@@ -14,6 +14,7 @@ struct DiffCommand: ParsableCommand {
 
         switchback diff configs/mnist-cnn.yaml --backends reference,openblas
         switchback diff configs/mnist-cnn.yaml --backends openblas,./libSwitchbackyours.so --steps 50
+        switchback diff configs/mixed-kernels.yaml --backends reference,auto
 
       Ends with 1 where an operation is wrong, or losses part by more than 1e-5 or gradients by more than 1e-2.
       """)
@@ -52,14 +53,17 @@ struct DiffCommand: ParsableCommand {
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       let registry = makeRegistry(configuration.backend.search)
+      let (train, settings) = (data.train, configuration.training)
+      let step = configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets)
       // What one of them declines runs on the reference, whose numbers are those it is compared with.
       let chains = try names.map { name in
-        try BackendChain(name == "reference" ? [name] : [name, "reference"], registry: registry, host: host)
+        var settings = configuration
+        settings.backend.name = name
+        settings.backend.fallback = ["reference"]
+        return try settings.backendChain(for: step, registry: registry, host: host, progress: showAutoProgress)
       }
-      let (train, settings) = (data.train, configuration.training)
       let comparison = try StepComparison(
-        configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
-        batchSize: settings.batchSize, seed: settings.seed, on: chains[0], and: chains[1])
+        step, batchSize: settings.batchSize, seed: settings.seed, on: chains[0], and: chains[1])
       let order = BatchOrder(
         count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: 1, dropsLast: true)
       guard order.batchCount > 0 else {
@@ -74,11 +78,17 @@ struct DiffCommand: ParsableCommand {
         rows.append(row)
         if json { Terminal.write(Terminal.json(row)) }
       }
+      // Of `auto` the backends that it chose.
+      let judged = zip(names, chains).flatMap { name, chain in
+        chain.routing.map { Set($0.choices.values).sorted() } ?? [name]
+      }
+      var seen: Set<String> = ["reference"]
+      let suspects = judged.filter { seen.insert($0).inserted }
+      let options = configuration.backend.options
       let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
-      let suspects = names.filter { $0 != "reference" }
-      var faults = try self.faults(program, values, suspects, registry, host)
+      var faults = try self.faults(program, values, suspects, registry, options, host)
       // In the first step biases and slots are zero, which hides whoever forgets them.
-      if faults.isEmpty, isApart { faults = try self.faults(last.0, last.1, suspects, registry, host) }
+      if faults.isEmpty, isApart { faults = try self.faults(last.0, last.1, suspects, registry, options, host) }
       try say(rows, faults, names)
       if isApart || !faults.isEmpty { throw ExitStatus.failure }
     }
@@ -87,11 +97,11 @@ struct DiffCommand: ParsableCommand {
   /// Every operation of the program on each of the backends against the reference.
   private func faults(
     _ program: Program, _ values: [String: [Double]], _ names: [String], _ registry: BackendRegistry,
-    _ host: HostServices
+    _ options: [String: [String: String]], _ host: HostServices
   ) throws -> [CallFault] {
     let reference = try BackendChain(["reference"], registry: registry, host: host)
     return try names.flatMap { name in
-      let candidate = try BackendChain([name], registry: registry, host: host)
+      let candidate = try BackendChain([name], registry: registry, options: options, host: host)
       let lockstep = try Lockstep(program, values, on: candidate, reference: reference)
       if !json {
         Terminal.write(

@@ -10,6 +10,9 @@ struct ExperimentOptions: ParsableArguments {
   @Option(help: "The backend, instead of the configuration's: a name or the path of a library.")
   var backend: String?
 
+  @Option(help: "The backend's device: a number, a kind such as gpu, or a part of its name.")
+  var device: String?
+
   @Option(help: "Worker threads; 0: one a core.")
   var threads: Int?
 
@@ -31,6 +34,7 @@ struct ExperimentOptions: ParsableArguments {
     }
     var all = overrides + more
     if let backend { all.append("backend.name=\(backend)") }
+    if let device { all.append("backend.device=\(device)") }
     if let threads { all.append("backend.threads=\(threads)") }
     if let seed { all.append("training.seed=\(seed)") }
     if let data { all.append("data.path=\(data)") }

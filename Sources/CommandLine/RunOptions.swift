@@ -34,9 +34,10 @@ struct RunOptions: ParsableArguments {
     let session = try TrainingSession(
       step: configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
-      on: try BackendChain(
-        configuration.backendNames, registry: makeRegistry(configuration.backend.search),
-        host: try makeHost(threads: configuration.backend.threads)), probeInterval: nil)
+      on: try configuration.inferenceChain(
+        registry: makeRegistry(configuration.backend.search),
+        host: try makeHost(threads: configuration.backend.threads),
+        replaying: checkpoint.position.routing), probeInterval: nil)
     try session.restore(checkpoint)
     return RestoredRun(folder: run, configuration: configuration, session: session)
   }

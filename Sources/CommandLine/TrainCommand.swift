@@ -11,6 +11,7 @@ struct TrainCommand: ParsableCommand {
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
         switchback train configs/mnist-cnn.yaml --resume runs/latest
+        switchback train configs/mixed-kernels.yaml --backend auto     (measures who is fastest at what)
         switchback train configs/mnist-cnn.yaml --steps 200 --profile
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
       """)
@@ -48,15 +49,15 @@ struct TrainCommand: ParsableCommand {
       }
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
-      let loop = try TrainingLoop(
-        configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
-        reference: ReferenceBackend(),
-        isProfiled: profile)
       var start: Checkpoint?
       if let resume {
         start = CheckpointStore(run: resume).newestComplete()
         guard start != nil else { throw fail("\(resume) has no complete checkpoint", ExitStatus.missingFile) }
       }
+      let loop = try TrainingLoop(
+        configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
+        reference: ReferenceBackend(), isProfiled: profile, replaying: start?.position.routing,
+        progress: showAutoProgress)
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
       try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
       let display = Display(isJSON: json)

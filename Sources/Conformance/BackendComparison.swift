@@ -38,36 +38,12 @@ public struct BackendComparison: Sendable {
     verdict = fault.map { .failed($0) } ?? .passed
   }
 
-  /// The error in units of the bound. Exact operations are judged in Float32: one rounding of the result is theirs.
+  /// The error in units of the bound; see `BoundError`.
   package static func error(_ found: [Double], _ truth: [Double], _ bound: ErrorBound, _ operands: [[Double]]) -> Double
   {
-    guard found.count == truth.count else { return .infinity }
-    var (found, truth) = (found, truth)
-    // What is infinite or not a number is right or wrong, and then measures nothing.
-    for e in truth.indices where !truth[e].isFinite || !found[e].isFinite {
-      let expected = Double(Float(truth[e]))
-      guard expected == found[e] || (expected.isNaN && found[e].isNaN) else { return .infinity }
-      (found[e], truth[e]) = (0, 0)
-    }
-    let numbers = operands.lazy.joined().filter(\.isFinite)
-    let scale = max(numbers.reduce(0) { max($0, abs($1)) }, truth.reduce(0) { max($0, abs($1)) }, 1e-30)
-    switch bound {
-    case .exact:
-      return zip(found, truth).allSatisfy { $0 == $1 || $0 == Double(Float($1)) || ($0.isNaN && $1.isNaN) }
-        ? 0 : .infinity
-    case .ulps(let count):
-      // Units in the last place of the result, at least of 2⁻²⁴ of the largest operand.
-      return zip(found, truth).reduce(0) { worst, pair in
-        let unit = max(abs(pair.1), scale * 0x1p-10) * 0x1p-23
-        return max(worst, abs(pair.0 - pair.1) / (count * unit))
-      }
-    case .ulpsOfLargest(let count):
-      return zip(found, truth).reduce(0) { max($0, abs($1.0 - $1.1) / (count * scale * 0x1p-23)) }
-    case .accumulation:
-      let tolerance = bound.relativeTolerance(in: .float32)
-      let difference = zip(found, truth).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
-      let norm = max(truth.reduce(0) { $0 + $1 * $1 }.squareRoot(), scale * 0x1p-4)
-      return difference / (norm * tolerance)
+    let largest = operands.lazy.joined().filter(\.isFinite).reduce(0) { max($0, abs($1)) }
+    return found.withUnsafeBufferPointer { found in
+      truth.withUnsafeBufferPointer { BoundError(bound, operandScale: largest)(found, $0) }
     }
   }
 }

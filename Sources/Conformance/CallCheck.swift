@@ -14,6 +14,13 @@ struct CallCheck {
     program = try sample.program()
   }
 
+  /// By itself, of no program.
+  init(_ operation: any TensorOperation, _ types: [TensorType]) throws(ProgramError) {
+    sample = OperationSample(operation, types)
+    program = try sample.program()
+    call = program.calls[0]
+  }
+
   var bound: ErrorBound { call.operation.errorBound(for: sample.inputs) }
 
   /// The results in order.

@@ -6,32 +6,42 @@ public struct BackendChain: Sendable {
     /// The backend's word in configs.
     public let name: String
     public let device: any ComputeDevice
+    /// Of the backend.
+    public let version: String
 
-    public init(name: String, device: any ComputeDevice) {
-      self.name = name
-      self.device = device
+    public init(name: String, device: any ComputeDevice, version: String = "") {
+      (self.name, self.device, self.version) = (name, device, version)
     }
   }
 
   public let links: [Link]
   public let host: HostServices
+  /// Who runs what, where that was measured: it goes before the order.
+  public internal(set) var routing: Routing?
 
   public init(_ links: [Link], host: HostServices) {
     self.links = links
     self.host = host
   }
 
-  /// Opens device 0 of each named backend. The first must be there; a fallback that is not there is an error too,
-  /// since nothing is silent.
+  /// Opens a device of each named backend: the one that its option `device` chooses (`deviceIndex(chosenBy:)`), or the
+  /// first; its other options are the backend's. A fallback that is not there is an error too, since nothing is silent.
   public init(
     _ names: [String], registry: BackendRegistry, options: [String: [String: String]] = [:], host: HostServices
   ) throws(BackendError) {
     var links: [Link] = []
-    for name in names {
-      let backend = try registry.backend(named: name)
-      let device = try backend.open(device: 0, options: options[name] ?? [:], host: host)
-      links.append(Link(name: backend.identity.name, device: device))
-    }
+    for name in names { links.append(try Self.open(name, registry, options[name] ?? [:], host)) }
     self.init(links, host: host)
+  }
+
+  package static func open(
+    _ name: String, _ registry: BackendRegistry, _ options: [String: String], _ host: HostServices
+  ) throws(BackendError) -> Link {
+    let backend = try registry.backend(named: name)
+    var options = options
+    let choice = options.removeValue(forKey: "device")
+    let index = try choice.map { (choice) throws(BackendError) in try backend.deviceIndex(chosenBy: choice) } ?? 0
+    let device = try backend.open(device: index, options: options, host: host)
+    return Link(name: backend.identity.name, device: device, version: backend.identity.version)
   }
 }

@@ -53,6 +53,9 @@ public struct ExecutionPlan: Sendable {
     }
   }
 
+  /// For each call of `program` what a `Routing` calls it.
+  public var operationKeys: [String] { Routing.keys(of: program) }
+
   /// For each call of `program` the index of its segment.
   public var segmentOfCall: [Int] {
     segments.enumerated().flatMap { index, segment in segment.calls.map { _ in index } }

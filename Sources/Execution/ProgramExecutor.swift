@@ -28,6 +28,9 @@ public final class ProgramExecutor {
   /// Where each value lies in a device's memory, by link.
   private var deviceViews: [Int: [sb_view]] = [:]
   private var workspaceViews: [Int: sb_view] = [:]
+  private var keepPlan: KeepPlan?
+  private var keptViews: [Int: sb_view] = [:]
+  private var kept: KeptMemories?
   private var bindings: [Binding] = []
   private var runCount: UInt64 = 0
   /// The run whose values are read.
@@ -59,9 +62,10 @@ public final class ProgramExecutor {
   public private(set) var profile: Profile?
 
   /// Plans and compiles `program` for the chain. `taps` are temporaries that must be written, for whoever looks at
-  /// them with `withValue`.
+  /// them with `withValue`. At most `keepLimit` bytes are kept for segments that can share what they make (`Keep`).
   public init(
-    _ program: Program, on chain: BackendChain, states: StateStore, taps: Set<Int> = [], isProfiled: Bool = false
+    _ program: Program, on chain: BackendChain, states: StateStore, taps: Set<Int> = [], isProfiled: Bool = false,
+    keepLimit: Int = .max
   ) throws(ExecutionError) {
     self.chain = chain
     self.states = states
@@ -87,7 +91,10 @@ public final class ProgramExecutor {
       }
     }
     plan.reports = executables.map(\.report)
+    let keepPlan = KeepPlan(plan.segments, plan.reports, end: plan.program.calls.count, limit: keepLimit)
+    self.keepPlan = keepPlan
     try placeValues(taps)
+    kept = KeptMemories(keepPlan, views: keepPlan.memories.indices.map { keptViews[$0] ?? sb_view() })
     if isProfiled { profile = Profile(plan) }
   }
 
@@ -164,13 +171,31 @@ public final class ProgramExecutor {
     let slot = slot(of: runCount + 1)
     try wait(slot)
     runCount += 1
+    for action in actions { try perform(action, slot) }
+    return runCount
+  }
+
+  /// Runs once with somebody around each action: who measures.
+  func run(
+    around: (Action, () throws(ExecutionError) -> Void) throws(ExecutionError) -> Void
+  ) throws(ExecutionError) {
+    let slot = slot(of: runCount + 1)
+    try wait(slot)
+    runCount += 1
     for action in actions {
-      switch action {
-      case .copy(let value, let from, let to): try copy(value, from, to, slot)
-      case .run(let index): try run(segment: index, slot)
+      try around(action) { () throws(ExecutionError) in
+        try perform(action, slot)
+        try wait(slot)
       }
     }
-    return runCount
+    finishedRun = runCount
+  }
+
+  private func perform(_ action: Action, _ slot: Int) throws(ExecutionError) {
+    switch action {
+    case .copy(let value, let from, let to): try copy(value, from, to, slot)
+    case .run(let index): try run(segment: index, slot)
+    }
   }
 
   /// Waits for a run; its outputs are then what `withOutput` and `withValue` read.
@@ -212,7 +237,8 @@ public final class ProgramExecutor {
         RunArguments(
           views: UnsafeBufferPointer(binding.views), generations: UnsafePointer(binding.generations.baseAddress!),
           workspace: binding.workspace,
-          groupMicroseconds: profile == nil ? nil : binding.microseconds.baseAddress))
+          groupMicroseconds: profile == nil ? nil : binding.microseconds.baseAddress,
+          kept: kept?.kept(segment: index, run: runCount)))
       try done(ticket, device, slot)
     } catch let error as BackendError {
       throw ExecutionError(error, backend: chain.links[segment.link].name, segment: segment.segment)
@@ -318,7 +344,7 @@ extension ProgramExecutor {
     plan.memory.arena += memory.byteCount
     let arena = try HostBuffer(byteCount: memory.byteCount)
     slot.arena = arena
-    layout.place(&slot.views, &workspaceViews) { arena.view(offset: memory.offsets[$0], byteCount: $1) }
+    layout.place(&slot.views, &workspaceViews, &keptViews) { arena.view(offset: memory.offsets[$0], byteCount: $1) }
     return slot
   }
 
@@ -337,7 +363,7 @@ extension ProgramExecutor {
       pools.append(try device.allocate(byteCount: byteCount))
       deviceArenas.append((link, pools.last!))
     }
-    layout.place(&views, &workspaceViews) { block, byteCount in
+    layout.place(&views, &workspaceViews, &keptViews) { block, byteCount in
       let pool = pools[memory.pool(of: block)]
       return sb_view(
         buffer: pool.buffer, offset: pool.offset + UInt64(memory.offsets[block]), bytes: UInt64(byteCount), host: nil)
@@ -383,14 +409,15 @@ extension ProgramExecutor {
     let workspaces = plan.segments.indices.filter {
       self.place(of: $0) == place && plan.reports[$0].workspaceByteCount > 0
     }
+    let keeps = keepPlan!.memories.enumerated().filter { self.place(of: $0.element.segment) == place }
     return MemoryLayoutPlan(
-      values: ids, alias: alias, workspaces: workspaces,
+      values: ids, alias: alias, workspaces: workspaces, keeps: keeps.map(\.offset),
       blocks: ids.map { blocks[$0]! }
         + workspaces.map {
           MemoryPlan.Block(
             byteCount: plan.reports[$0].workspaceByteCount, birth: plan.segments[$0].calls.lowerBound,
             death: plan.segments[$0].calls.upperBound - 1)
-        })
+        } + keeps.map(\.element.block))
   }
 
   private func place(of segment: Int) -> Place {
@@ -432,23 +459,30 @@ extension ProgramExecutor {
   }
 }
 
-/// The blocks of one memory: values, then the workspaces of segments.
+/// The blocks of one memory: values, then the workspaces of segments, then what is kept.
 private struct MemoryLayoutPlan {
   var values: [Int]
   /// Reshapes by what they share memory with.
   var alias: [Int: Int]
   var workspaces: [Int]
+  /// What is kept for others, by its number in the plan.
+  var keeps: [Int]
   var blocks: [MemoryPlan.Block]
 
   /// Fills in where everything lies; `view` answers a block's memory.
   func place(
-    _ views: inout [sb_view], _ workspaceViews: inout [Int: sb_view], _ view: (_ block: Int, _ bytes: Int) -> sb_view
+    _ views: inout [sb_view], _ workspaceViews: inout [Int: sb_view], _ keptViews: inout [Int: sb_view],
+    _ view: (_ block: Int, _ bytes: Int) -> sb_view
   ) {
     for (block, id) in values.enumerated() { views[id] = view(block, blocks[block].byteCount) }
     for (result, operand) in alias { views[result] = views[operand] }
     for (index, segment) in workspaces.enumerated() {
       let block = values.count + index
       workspaceViews[segment] = view(block, blocks[block].byteCount)
+    }
+    for (index, keep) in keeps.enumerated() {
+      let block = values.count + workspaces.count + index
+      keptViews[keep] = view(block, blocks[block].byteCount)
     }
   }
 }

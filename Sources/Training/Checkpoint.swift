@@ -1,5 +1,5 @@
 import Foundation
-import SwitchbackExecution
+public import SwitchbackExecution
 import SwitchbackInterchange
 public import SwitchbackNeuralNetworks
 
@@ -23,8 +23,10 @@ public struct Checkpoint: Sendable {
     public internal(set) var plateau: ReduceOnPlateau?
     /// The plan's fingerprint: other backends or another number of slots give other bits.
     public let plan: String
+    /// Who runs what, where `backend: auto` decided it.
+    public let routing: Routing?
 
-    init(seed: Int, plan: String) { (self.seed, self.plan) = (seed, plan) }
+    init(seed: Int, plan: String, routing: Routing?) { (self.seed, self.plan, self.routing) = (seed, plan, routing) }
 
     /// Whether this is the end of the epoch with the lowest validation loss so far.
     public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 }

@@ -1,5 +1,5 @@
 import Foundation
-import SwitchbackExecution
+public import SwitchbackExecution
 
 /// Where a run took place and how: `environment.json`, by which its numbers can be compared and its bits made again.
 public struct RunEnvironment: Hashable, Sendable, Codable {
@@ -15,6 +15,8 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
   public var placement: String
   /// Equal plans and seeds give equal weights.
   public var plan: String
+  /// Who runs what, where `backend: auto` decided it.
+  public var routing: Routing?
 
   public init(of session: TrainingSession, version: String, command: [String] = CommandLine.arguments) throws {
     switchback = version
@@ -31,9 +33,10 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     let plan = try session.plan
     placement = plan.summary
     self.plan = plan.fingerprint
+    routing = session.chain.routing
   }
 
-  private static var processorName: String {
+  static var processorName: String {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
     let line = lines.first { $0.hasPrefix("model name") } ?? ""
     return line.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
@@ -45,7 +48,7 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
       ("Switchback", switchback), ("system", system), ("processor", "\(processor), \(cores) cores, \(workers) workers"),
       ("devices", devices.joined(separator: "; ")), ("placement", placement), ("plan", plan),
       ("command", command.joined(separator: " ")), ("started", "\(started)"),
-    ]
+    ] + (routing.map { [("auto", $0.verdict)] } ?? [])
   }
 }
 

@@ -1,6 +1,6 @@
 import SwitchbackBackendKit
 public import SwitchbackDatasets
-import SwitchbackExecution
+public import SwitchbackExecution
 import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
@@ -45,10 +45,12 @@ public final class TrainingLoop {
     case interrupted
   }
 
-  /// `reference` is the backend that replays a step whose loss is not finite.
+  /// `reference` is the backend that replays a step whose loss is not finite; `routing` is that of the checkpoint to go
+  /// on from, where `backend: auto` had decided it; `progress` hears of measuring.
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
-    reference: any ComputeBackend, isProfiled: Bool = false
+    reference: any ComputeBackend, isProfiled: Bool = false, replaying routing: Routing? = nil,
+    progress: @escaping (AutoBackend.Progress) -> Void = { _ in }
   ) throws {
     (self.configuration, test, self.host) = (configuration, data.test, host)
     self.reference = BackendChain.Link(
@@ -60,12 +62,11 @@ public final class TrainingLoop {
     self.train = prefetcher ?? train
     validation = held > 0 ? data.train.subset(data.train.count - held..<data.train.count) : nil
     session = try TrainingSession(
-      step: configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets),
-      batchSize: configuration.training.batchSize, seed: configuration.training.seed,
-      on: try BackendChain(configuration.backendNames, registry: registry, host: host),
+      configuration, sampleShape: train.sampleShape, targets: train.targets, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
-      isProfiled: isProfiled)
-    position = Checkpoint.Position(seed: configuration.training.seed, plan: try session.plan.fingerprint)
+      isProfiled: isProfiled, replaying: routing, progress: progress)
+    position = Checkpoint.Position(
+      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing)
     position.plateau = configuration.training.plateau
     try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
@@ -124,6 +125,14 @@ public final class TrainingLoop {
   }
 
   private func resume(from start: Checkpoint) throws {
+    guard start.position.routing == position.routing else {
+      throw ExecutionError(
+        .invalid,
+        start.position.routing == nil
+          ? "the checkpoint was made without backend: auto; go on with the backend that it was made with"
+          : "the checkpoint has a routing of backend: auto, and this run is not placed by it: going on would give other "
+            + "weights. Use backend: auto on the same machine")
+    }
     guard start.position.plan == position.plan, start.position.seed == position.seed else {
       throw ExecutionError(
         .invalid,

@@ -36,6 +36,38 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     }
   }
 
+  @Test("backends have sections of options; the chosen device is among them")
+  func backendOptions() throws {
+    func options(_ backend: String) throws -> [String: [String: String]] {
+      let made = try Configuration(text: valid + "\nbackend: " + backend, file: "test.yaml")
+      let again = try Configuration(text: made.resolvedText, file: "test.yaml")
+      #expect(again.backend.options == made.backend.options)
+      return made.backend.options
+    }
+    #expect(try options("fft") == [:])
+    #expect(
+      try options("{name: opencl, device: gpu, fft: {force: true}}") == [
+        "opencl": ["device": "gpu"], "fft": ["force": "true"],
+      ])
+    #expect(try options("{name: opencl, opencl: {device: 1}}") == ["opencl": ["device": "1"]])
+    #expect(
+      try options("{name: ./libSwitchbackyours.so, yours: {tile: 8}}")["./libSwitchbackyours.so"] == ["tile": "8"])
+    #expect(
+      problems(valid + "\nbackend: {name: fft, ftt: {force: true}}").contains { $0.contains("did you mean fft?") })
+    #expect(problems(valid + "\nbackend: {name: fft, fft: {force: [1]}}").contains { $0.contains("fft.force must be") })
+    #expect(problems(valid + "\nbackend: {name: fft, fft: true}").contains { $0.contains("must hold keys") })
+    #expect(
+      problems(valid + "\nbackend: {name: auto, device: 0}").contains { $0.contains("device needs one backend") })
+    let auto = try Configuration(
+      text: valid + "\nbackend: {name: auto, candidates: [fft, ./libSwitchbackyours.so], yours: {tile: 8}}", file: "a")
+    #expect(auto.backend.candidates == ["fft", "./libSwitchbackyours.so"])
+    #expect(auto.backend.options == ["./libSwitchbackyours.so": ["tile": "8"]])
+    #expect(try Configuration(text: auto.resolvedText, file: "a").backend.candidates == auto.backend.candidates)
+    #expect(
+      problems(valid + "\nbackend: {name: opencl, device: 0, opencl: {device: 1}}").contains { $0.contains("keep one") }
+    )
+  }
+
   @Test(
     "a mistake is said with its place and what to write instead",
     arguments: [

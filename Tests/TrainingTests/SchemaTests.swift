@@ -37,7 +37,9 @@ private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -
     }
     for key in schema["required"] as? [String] ?? [] where object[key] == nil { return "\(path).\(key) is missing" }
     for (key, part) in object.sorted(by: { $0.key < $1.key }) {
-      guard let known = properties[key] else { return "\(path).\(key) is unknown" }
+      guard let known = properties[key] ?? schema["additionalProperties"] as? [String: Any] else {
+        return "\(path).\(key) is unknown"
+      }
       if let found = fault(part, known, "\(path).\(key)") { return found }
     }
     return nil
@@ -77,6 +79,17 @@ private func repeatedAlternatives(_ value: Any) -> Int {
     }
   }
 
+  @Test("sections of options for backends fit, and nothing else that the reader does not know")
+  func backendOptions() throws {
+    let text = try String(contentsOfFile: root + "/configs/mnist-mlp.yaml", encoding: .utf8)
+    let start = try #require(text.range(of: "backend:"))
+    let options =
+      text[..<start.lowerBound] + "backend: {name: fft, device: 0, fft: {force: true}, opencl: {device: gpu}}\n"
+    #expect(try check(String(options)) == nil)
+    #expect(try check(Configuration(text: String(options), file: "options.yaml").resolvedText) == nil)
+    #expect(try check(options.replacingOccurrences(of: "{force: true}", with: "[force]")) != nil)
+  }
+
   @Test(
     "what the reader refuses, the schema refuses",
     arguments: [
@@ -100,7 +113,7 @@ private func repeatedAlternatives(_ value: Any) -> Int {
     for key in [
       "image_size", "delimiter", "centered", "nesterov", "initial_accumulator_value", "beta_2", "decay_rate",
       "warmup_fraction", "then", "delta", "label_smoothing", "dilation_rate", "negative_slope", "stddev", "gain",
-      "reduce_on_plateau", "keep_checkpoints", "probe_interval", "search",
+      "reduce_on_plateau", "keep_checkpoints", "probe_interval", "search", "device", "candidates", "tuning_seconds",
     ] { #expect(text.contains("\"\(key)\" : "), "\(key)") }
     #expect(repeatedAlternatives(try schema()) == 0)
     let training = (try schema()["properties"] as? [String: [String: Any]])?["training"]?["properties"]

@@ -60,13 +60,16 @@ static void open_library(void) {
   __typeof__(&openblas_get_corename) corename = dlsym(handle, "openblas_get_corename");
   __typeof__(&openblas_get_config) config = dlsym(handle, "openblas_get_config");
   __typeof__(&cblas_sgemm) sgemm = dlsym(handle, "cblas_sgemm");
-  if (!set_threads || !corename || !config || !sgemm) {
-    failure = "libopenblas.so.0 lacks cblas_sgemm or its openblas_ functions; install the Debian package libopenblas0";
+  __typeof__(&cblas_cgemm) cgemm = dlsym(handle, "cblas_cgemm");
+  if (!set_threads || !corename || !config || !sgemm || !cgemm) {
+    failure = "libopenblas.so.0 lacks cblas_sgemm, cblas_cgemm or its openblas_ functions; "
+      "install the Debian package libopenblas0";
     return;
   }
   /* Workers are the host's; BLAS threads beside them cost 27 to 43 %. */
   set_threads(1);
   library.sgemm = (void *)sgemm;
+  library.cgemm = (void *)cgemm;
   library.core = corename();
   library.config = config();
 }

@@ -16,7 +16,7 @@ public struct BackendRegistry: Sendable {
   public var folders: [String]
 
   /// Our own libraries by the word in configs. Others are called `libSwitchback<name>.so`.
-  private static let stems = [("openblas", "OpenBLAS"), ("opencl", "OpenCL")]
+  private static let stems = [("openblas", "OpenBLAS"), ("fft", "FFT"), ("opencl", "OpenCL")]
 
   public init(linked: [any ComputeBackend], folders: [String] = BackendRegistry.defaultFolders) {
     self.linked = linked

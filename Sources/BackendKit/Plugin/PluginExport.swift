@@ -56,7 +56,7 @@ public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_ba
       ticket!.pointee = try ExportedExecutable.from(executable!).executable.run(
         RunArguments(
           views: UnsafeBufferPointer(start: run.views, count: Int(run.view_count)), generations: run.generations,
-          workspace: run.workspace, groupMicroseconds: run.group_us))
+          workspace: run.workspace, groupMicroseconds: run.group_us, kept: run.kept))
     }
   }
   table.release = { _, executable in
@@ -121,6 +121,10 @@ private final class ExportedBackend: Sendable {
       info.pointee.alignment = UInt64(device.alignment)
       info.pointee.max_allocation = UInt64(device.maxAllocation ?? 0)
       info.pointee.max_operations = UInt32(device.maxOperations ?? 0)
+      // A host older than this field has no room for it.
+      if Int(info.pointee.struct_size) >= MemoryLayout<sb_info>.size, !device.kind.isEmpty {
+        info.pointee.kind = ReasonTable.text(device.kind)
+      }
       return sb_status(SB_OK)
     } catch let failure {
       return sb_fail(error, sb_status(SB_END), -1, failure.message)
@@ -185,5 +189,7 @@ private final class ExportedExecutable: Sendable {
     let names: [UnsafePointer<CChar>?] = report.groupNames.map { memory.text($0) }
     compiled.group_names = UnsafePointer(memory.array(names))
     compiled.group_count = UInt32(names.count)
+    compiled.keeps = UnsafePointer(memory.array(report.keeps.map(\.description)))
+    compiled.keep_count = UInt32(report.keeps.count)
   }
 }

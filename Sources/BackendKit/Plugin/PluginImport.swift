@@ -83,7 +83,7 @@ extension DeviceInfo {
       isTapStable: info.flags & UInt32(SB_TAP_STABLE) != 0,
       maxOperations: info.max_operations == 0 ? nil : Int(info.max_operations),
       maxAllocation: info.max_allocation == 0 ? nil : Int(clamping: info.max_allocation),
-      alignment: max(Int(clamping: info.alignment), 64))
+      alignment: max(Int(clamping: info.alignment), 64), kind: text(info.kind))
   }
 }
 
@@ -332,6 +332,15 @@ private final class LoadedExecutable: Executable, @unchecked Sendable {
       guard report.groupOfCall.allSatisfy({ $0 < count }) else { throw refuse("a group out of range") }
       report.groupNames = (0..<count).map { names[$0].map { String(cString: $0) } ?? "group \($0)" }
     }
+    if let keeps = compiled.keeps {
+      guard compiled.keep_count <= 1 << 16 else { throw refuse("\(compiled.keep_count) keeps") }
+      for keep in UnsafeBufferPointer(start: keeps, count: Int(compiled.keep_count)) {
+        guard let known = Keep(keep, valueCount: segment.values.count) else {
+          throw refuse("a keep of \(keep.bytes) bytes of value \(keep.value), flags \(keep.flags)")
+        }
+        report.keeps.append(known)
+      }
+    }
     return report
   }
 
@@ -343,6 +352,7 @@ private final class LoadedExecutable: Executable, @unchecked Sendable {
     request.generations = arguments.generations
     request.workspace = arguments.workspace
     request.group_us = arguments.groupMicroseconds
+    request.kept = arguments.kept
     var ticket: sb_ticket = 0
     let library = owner.library
     try guarded(library.identity.name, "running", owner.host) { () throws(BackendError) in

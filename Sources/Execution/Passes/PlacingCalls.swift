@@ -10,7 +10,7 @@ public struct Placement: Hashable, Sendable {
 }
 
 extension BackendChain {
-  /// For each call the first device of the chain that accepts it.
+  /// For each call the device that the routing chose, or the first of the chain that accepts it.
   package func place(_ program: Program) throws(ExecutionError) -> [Placement] {
     let whole = Segment(program)
     var answers: [[Verdict]] = []
@@ -21,12 +21,13 @@ extension BackendChain {
         throw ExecutionError(error, backend: link.name, segment: whole)
       }
     }
+    let order = routing?.order(for: program, among: links.map(\.name))
     var placements: [Placement] = []
     for (index, call) in program.calls.enumerated() {
       var declined: [String: String] = [:]
       var chosen: Int?
-      for (link, verdicts) in answers.enumerated() where chosen == nil {
-        switch verdicts[index] {
+      for link in order?[index] ?? Array(links.indices) where chosen == nil {
+        switch answers[link][index] {
         case .decline(let reason): declined[links[link].name] = reason
         case .accept: chosen = link
         case .acceptWithPrevious:

@@ -47,13 +47,19 @@ public struct Configuration: Sendable {
   }
 
   public struct Backend: Sendable {
-    /// A backend's word, or the path of its library.
+    /// A backend's word, the path of its library, or `auto`: whoever is measured to be fastest.
     public var name: String
     public var fallback: [String]
     /// Folders with libraries of backends, looked into before the usual ones.
     public var search: [String]
     /// Workers; 0: one a core.
     public var threads: Int
+    /// By backend: the device to open under `device`, the rest for the backend to read.
+    public var options: [String: [String: String]]
+    /// Who is measured for `auto`; nil: all of ours, OpenCL on graphics processors only.
+    public var candidates: [String]?
+    /// How long measuring for `auto` may take, about.
+    public var tuningSeconds: Double
   }
 
   public struct Monitor: Sendable {
@@ -107,11 +113,7 @@ public struct Configuration: Sendable {
     model = Sequential(top.section("model") { section in LayerReader.layers(section) })
     data = top.section("data") { section in DataReader.data(section) }
     training = top.section("training") { section in Self.training(section) }
-    backend = top.section("backend", shorthand: "name") { section in
-      Backend(
-        name: section.text("name", "openblas"), fallback: section.texts("fallback", ["reference"]),
-        search: section.texts("search", []), threads: section.int("threads", 0, in: 0...1024))
-    }
+    backend = top.section("backend", shorthand: "name") { section in BackendReader.backend(section) }
     monitor = top.section("monitor") { section in
       Monitor(
         isEnabled: section.bool("enabled", true), probeInterval: section.int("probe_interval", 10, in: 1...Int.max),

@@ -44,6 +44,11 @@ struct SchemaPart {
 
   static func list(of part: SchemaPart) -> SchemaPart { SchemaPart(json: ["type": "array", "items": part.json]) }
   static func any(_ parts: [SchemaPart]) -> SchemaPart { SchemaPart(json: ["anyOf": parts.map(\.json)]) }
+  /// A mapping of words that somebody else reads.
+  static var words: SchemaPart {
+    let word = ["anyOf": ["string", "number", "boolean"].map { ["type": $0] }]
+    return SchemaPart(json: ["type": "object", "additionalProperties": word])
+  }
   static func object(_ schema: ObjectSchema) -> SchemaPart { SchemaPart(json: schema.json) }
 
   /// Equal texts mean equal parts.
@@ -65,6 +70,8 @@ struct ObjectSchema {
   private(set) var required: Set<String> = []
   /// The key whose word decides which other keys there are.
   var selector: (key: String, words: [String])?
+  /// What keys besides take; nil: there are none.
+  var additional: SchemaPart?
 
   mutating func add(_ key: String, _ part: SchemaPart, isRequired: Bool) {
     properties[key] = part
@@ -79,7 +86,8 @@ struct ObjectSchema {
 
   var json: [String: Any] {
     var json: [String: Any] = [
-      "type": "object", "properties": properties.mapValues(\.json), "additionalProperties": false,
+      "type": "object", "properties": properties.mapValues(\.json),
+      "additionalProperties": additional?.json ?? false,
     ]
     if !required.isEmpty { json["required"] = required.sorted() }
     return json

@@ -149,6 +149,40 @@ final class SectionReader {
     return text(key, nil)
   }
 
+  /// A word that YAML may read as a number.
+  func optionalWord(_ key: String) -> String? {
+    describe(key, .any([.text(nil), .integer(0...Int.max, nil)]))
+    guard isGiven(key) else {
+      known.append(key)
+      return nil
+    }
+    let value = plainText(key, nil)
+    resolved[resolved.count - 1].1 = Int(value).map { Node("\($0)", Tag(.int)) } ?? Node(value)
+    return value
+  }
+
+  /// Sections of words for somebody else to read, `{fft: {force: true}}`, under those of `keys` that are given.
+  func options(_ keys: [String]) -> [(key: String, values: [String: String])] {
+    if problems.isDescribing { schema.additional = .words }
+    let free = Set(keys).subtracting(known)
+    known += free
+    return entries.compactMap { key, _ in
+      guard let key = key.string, free.contains(key) else { return nil }
+      let values = section(key) { reader in
+        reader.entries.compactMap { entry -> (String, String)? in
+          guard let name = entry.key.string, let value = reader.take(name) else { return nil }
+          guard let scalar = value.scalar else {
+            problems.add("\(reader.full(name)) must be a word, not \(Self.word(for: value))", at: value)
+            return nil
+          }
+          reader.record(name, value)
+          return (name, scalar.string)
+        }
+      }
+      return (key, Dictionary(values) { $1 })
+    }
+  }
+
   /// One of a few words; the error names the nearest. `isSelector` where the word decides which other keys there are.
   func choice<T>(_ key: String, _ fallback: String?, isSelector: Bool = false, _ choices: [(String, T)]) -> T {
     describe(key, isRequired: fallback == nil, .choice(choices.map(\.0), fallback))
@@ -217,6 +251,15 @@ final class SectionReader {
     record(key, node)
     if let items = node.sequence { return items.compactMap { $0.scalar?.string } }
     return [node.scalar?.string ?? ""]
+  }
+
+  func optionalTexts(_ key: String) -> [String]? {
+    guard isGiven(key) else {
+      describe(key, .any([.text(nil), .list(of: .text(nil))]))
+      known.append(key)
+      return nil
+    }
+    return texts(key, nil)
   }
 
   // MARK: Sections

@@ -40,7 +40,7 @@ enum Suggestion {
     "max_steps": ("training.steps", "Lightning"),
     "num_epochs": ("training.epochs", "other frameworks"),
     "num_workers": ("backend.threads", "PyTorch"),
-    "device": ("backend.name", "PyTorch"),
+    "device": ("backend.device", "PyTorch"),
     "out_features": ("units", "PyTorch"),
     "out_channels": ("filters", "PyTorch"),
     "hidden": ("units", "other frameworks"),

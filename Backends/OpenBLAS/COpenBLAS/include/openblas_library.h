@@ -7,6 +7,10 @@ typedef struct {
   void (*sgemm)(
     int layout, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
     const float *b, int ldb, float beta, float *c, int ldc);
+  /* The same for complex numbers, as cblas_cgemm; alpha and beta point to one. */
+  void (*cgemm)(
+    int layout, int transpose_a, int transpose_b, int m, int n, int k, const void *alpha, const void *a, int lda,
+    const void *b, int ldb, const void *beta, void *c, int ldc);
   /* The kernels it chose, such as SkylakeX. */
   const char *core;
   /* Version and build options. */

@@ -1,0 +1,12 @@
+#include "fft_kernels.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#define TABLE sb_fft_kernels_avx512
+#define WIDTH 16
+#include "fft_kernels_template.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,199 @@
+/* Written once; each including file compiles it for one instruction set: TABLE is its table's name, WIDTH the floats
+ * of a vector (8 or 16). */
+
+typedef float vector __attribute__((vector_size(WIDTH * 4), aligned(4)));
+
+#if WIDTH == 16
+#define SWAP(v) __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+#define LOW(a, b) __builtin_shufflevector(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23)
+#define HIGH(a, b) __builtin_shufflevector(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)
+#define ODD(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31)
+#define REAL(v) __builtin_shufflevector(v, v, 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14)
+#define IMAGINARY(v) __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15)
+static const vector plus_minus = {1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1};
+static const vector minus_plus = {-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1};
+#else
+#define SWAP(v) __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6)
+#define LOW(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 2, 3, 10, 11)
+#define HIGH(a, b) __builtin_shufflevector(a, b, 4, 5, 12, 13, 6, 7, 14, 15)
+#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13)
+#define ODD(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15)
+#define REAL(v) __builtin_shufflevector(v, v, 0, 0, 2, 2, 4, 4, 6, 6)
+#define IMAGINARY(v) __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7)
+static const vector plus_minus = {1, -1, 1, -1, 1, -1, 1, -1};
+static const vector minus_plus = {-1, 1, -1, 1, -1, 1, -1, 1};
+#endif
+
+#define load(p) (*(const vector *)(p))
+#define store(p, v) (*(vector *)(p) = (v))
+
+static inline int place(const sb_fft_window *window, int index, int length) {
+  int position = (window->position + index * window->position_step) % length;
+  return position < 0 ? position + length : position;
+}
+
+/* data *= w, or conj(w). */
+static inline void turn(int64_t count, const float *w, int conjugates, float *data) {
+  float real = w[0], imaginary = conjugates ? -w[1] : w[1];
+  vector signed_imaginary = minus_plus * imaginary;
+  int64_t i = 0;
+  for (; i + WIDTH <= 2 * count; i += WIDTH) {
+    vector v = load(data + i);
+    store(data + i, v * real + SWAP(v) * signed_imaginary);
+  }
+  for (; i < 2 * count; i += 2) {
+    float r = data[i], m = data[i + 1];
+    data[i] = r * real - m * imaginary;
+    data[i + 1] = m * real + r * imaginary;
+  }
+}
+
+/* `width` complex numbers lie at each of the axis's positions, `stride` apart. */
+static void transform(const sb_fft_block *b, const sb_fft_axis *axis, int64_t width, int64_t stride, float *data) {
+  b->execute(axis->first_forward, data);
+  if (axis->second == 1) return;
+  for (int k = 1; k < axis->first; k++)
+    for (int j = 1; j < axis->second; j++)
+      turn(width, axis->twiddles + 2 * (k * axis->second + j), 0, data + 2 * stride * (k * axis->second + j));
+  b->execute(axis->second_forward, data);
+}
+
+static void transform_back(const sb_fft_block *b, const sb_fft_axis *axis, int64_t width, int64_t stride, float *data) {
+  if (axis->second > 1) {
+    b->execute(axis->second_inverse, data);
+    for (int k = 1; k < axis->first; k++)
+      for (int j = 1; j < axis->second; j++)
+        turn(width, axis->twiddles + 2 * (k * axis->second + j), 1, data + 2 * stride * (k * axis->second + j));
+  }
+  b->execute(axis->first_inverse, data);
+}
+
+static void forward(
+  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, const float *tensor,
+  int channels, float *scratch) {
+  int rows = b->vertical.length, columns = b->horizontal.length;
+  size_t stride = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  memset(scratch, 0, rows * stride * sizeof(float));
+  /* A window whose pixels lie side by side on both sides is one copy. */
+  int is_line = horizontal->position_step == 1 && horizontal->source_step == channels && channels == (int)pixel &&
+                horizontal->position >= 0 && horizontal->position + horizontal->count <= columns;
+  for (int i = 0; i < vertical->count; i++) {
+    float *row = scratch + place(vertical, i, rows) * stride;
+    const float *source = tensor + vertical->source + i * vertical->source_step + horizontal->source;
+    if (is_line) {
+      memcpy(row + horizontal->position * pixel, source, horizontal->count * pixel * sizeof(float));
+    } else {
+      for (int j = 0; j < horizontal->count; j++) {
+        float *to = row + place(horizontal, j, columns) * pixel;
+        const float *from = source + j * horizontal->source_step;
+        for (int c = 0; c < channels; c++) to[c] = from[c];
+      }
+    }
+    transform(b, &b->horizontal, b->pairs, b->pairs, row);
+  }
+  if (rows > 1) transform(b, &b->vertical, (int64_t)columns * b->pairs, b->row_stride, scratch);
+}
+
+static void inverse(
+  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, float scale, int adds,
+  float *scratch, int channels, float *tensor) {
+  int rows = b->vertical.length, columns = b->horizontal.length;
+  size_t stride = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  if (rows > 1) transform_back(b, &b->vertical, (int64_t)columns * b->pairs, b->row_stride, scratch);
+  for (int i = 0; i < vertical->count; i++) {
+    float *row = scratch + place(vertical, i, rows) * stride;
+    transform_back(b, &b->horizontal, b->pairs, b->pairs, row);
+    float *target = tensor + vertical->source + i * vertical->source_step + horizontal->source;
+    for (int j = 0; j < horizontal->count; j++) {
+      const float *from = row + place(horizontal, j, columns) * pixel;
+      float *to = target + j * horizontal->source_step;
+      if (adds)
+        for (int c = 0; c < channels; c++) to[c] += scale * from[c];
+      else
+        for (int c = 0; c < channels; c++) to[c] = scale * from[c];
+    }
+  }
+}
+
+static void separate(const sb_fft_block *b, const float *scratch, int channels, float *spectrum, int64_t stride) {
+  size_t row = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  for (int y = 0; y < b->vertical.length; y++) {
+    const float *here = scratch + y * row, *there = scratch + b->vertical.negative[y] * row;
+    for (int x = 0; x < b->half_count; x++) {
+      int column = b->half[x];
+      const float *p = here + column * pixel, *q = there + b->horizontal.negative[column] * pixel;
+      float *to = spectrum + 2 * stride * ((int64_t)y * b->half_count + x);
+      int j = 0;
+      for (; 2 * j + WIDTH <= channels; j += WIDTH / 2) {
+        vector a = load(p + 2 * j), c = load(q + 2 * j) * plus_minus;
+        vector e = a + c, o = SWAP(a - c) * plus_minus;
+        store(to + 4 * j, LOW(e, o));
+        store(to + 4 * j + WIDTH, HIGH(e, o));
+      }
+      for (; 2 * j < channels; j++) {
+        float ar = p[2 * j], ai = p[2 * j + 1], br = q[2 * j], bi = q[2 * j + 1];
+        to[4 * j] = ar + br;
+        to[4 * j + 1] = ai - bi;
+        if (2 * j + 1 == channels) break;
+        to[4 * j + 2] = ai + bi;
+        to[4 * j + 3] = br - ar;
+      }
+    }
+  }
+}
+
+static void combine(const sb_fft_block *b, const float *spectrum, int64_t stride, int channels, float *scratch) {
+  size_t row = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  for (int y = 0; y < b->vertical.length; y++) {
+    float *here = scratch + y * row, *there = scratch + b->vertical.negative[y] * row;
+    for (int x = 0; x < b->half_count; x++) {
+      int column = b->half[x];
+      float *p = here + column * pixel, *q = there + b->horizontal.negative[column] * pixel;
+      const float *from = spectrum + 2 * stride * ((int64_t)y * b->half_count + x);
+      int j = 0;
+      for (; 2 * j + WIDTH <= channels; j += WIDTH / 2) {
+        vector s = load(from + 4 * j), t = load(from + 4 * j + WIDTH);
+        vector e = EVEN(s, t), o = SWAP(ODD(s, t)) * minus_plus;
+        store(q + 2 * j, (e - o) * plus_minus);
+        store(p + 2 * j, e + o);
+      }
+      for (; j < b->pairs; j++) {
+        float er = 0, ei = 0, or = 0, oi = 0;
+        if (2 * j < channels) er = from[4 * j], ei = from[4 * j + 1];
+        if (2 * j + 1 < channels) or = from[4 * j + 2], oi = from[4 * j + 3];
+        q[2 * j] = er + oi;
+        q[2 * j + 1] = or - ei;
+        p[2 * j] = er - oi;
+        p[2 * j + 1] = ei + or;
+      }
+    }
+  }
+}
+
+#define EACH(result) \
+  for (; 2 * i + WIDTH <= 2 * count; i += WIDTH / 2) { \
+    vector a = load(x + 2 * i), b = load(w + 2 * i); \
+    vector product = REAL(a) * b + IMAGINARY(a) * (SWAP(b) * sign); \
+    store(y + 2 * i, result); \
+  }
+
+static void multiply(int64_t count, int conjugates, int adds, const float *x, const float *w, float *y) {
+  int64_t i = 0;
+  vector sign = conjugates ? plus_minus : minus_plus;
+  if (adds) {
+    EACH(load(y + 2 * i) + product)
+  } else {
+    EACH(product)
+  }
+  float s = conjugates ? -1 : 1;
+  for (; i < count; i++) {
+    float xr = x[2 * i], xi = s * x[2 * i + 1], wr = w[2 * i], wi = w[2 * i + 1];
+    float real = xr * wr - xi * wi, imaginary = xr * wi + xi * wr;
+    y[2 * i] = adds ? y[2 * i] + real : real;
+    y[2 * i + 1] = adds ? y[2 * i + 1] + imaginary : imaginary;
+  }
+}
+#undef EACH
+
+const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply};

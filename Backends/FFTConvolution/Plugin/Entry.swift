@@ -1,0 +1,8 @@
+import SwitchbackABI
+import SwitchbackBackendKit
+import SwitchbackFFTConvolution
+
+/// The library's only export. It stands in a target of its own, so that several backends can be linked into one
+/// program.
+@_cdecl("switchback_backend_0")
+public func entry(_ hostMinor: UInt32) -> UnsafePointer<sb_backend>? { exportBackend(FFTBackend()) }

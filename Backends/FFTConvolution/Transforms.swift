@@ -1,0 +1,66 @@
+import SwitchbackFFTLibrary
+
+/// Which transforms a convolution is done with, and what it is expected to cost.
+struct Transforms: Hashable, Sendable {
+  let verticalLength: TransformLength
+  let horizontalLength: TransformLength
+  let vertical: Tiling
+  let horizontal: Tiling
+
+  /// Frequencies that a spectrum keeps: all rows, half the columns and one.
+  var frequencies: Int { vertical.length * (horizontal.length / 2 + 1) }
+  var points: Int { vertical.length * horizontal.length }
+  var tiles: Int { vertical.count * horizontal.count }
+
+  /// The cheapest by `cost`.
+  static func best(for shape: ConvolutionShape, _ pass: Pass) -> Transforms {
+    let rows = TransformLength.candidates(for: shape.vertical)
+    let columns = TransformLength.candidates(for: shape.horizontal)
+    var best: (cost: Double, transforms: Transforms)?
+    for row in rows {
+      for column in columns {
+        let made = Transforms(
+          verticalLength: row, horizontalLength: column, vertical: Tiling(shape.vertical, length: row.length),
+          horizontal: Tiling(shape.horizontal, length: column.length))
+        // All passes choose alike, or they could share nothing.
+        let cost = made.microseconds(shape)
+        if best.map({ cost < $0.cost }) ?? true { best = (cost, made) }
+      }
+    }
+    return best!.transforms
+  }
+
+  /// Time of one pass on one worker, if its filter's spectrum has to be made too.
+  func microseconds(_ shape: ConvolutionShape) -> Double {
+    let phases = Double(shape.phaseCount)
+    let images = Double(shape.images * tiles)
+    let planes =
+      images * (Double(shape.channels) * phases + Double(shape.filters))
+      + Double(shape.groupChannels * shape.filters) * phases
+    // A complex point holds two channels; each goes through both axes once, is gathered, and is sorted into a spectrum.
+    // Beyond the second-level cache both axes pay for memory.
+    let memory = points > 1 << 16 && vertical.length > 1 ? 2.0 : 1
+    let transforms =
+      planes / 2 * Double(points) * (verticalLength.cost + horizontalLength.cost + CostModel.movePoint) * memory
+    let products =
+      images * Double(frequencies) * phases * Double(shape.groupChannels * shape.filters)
+      * (shape.isDepthwise ? CostModel.pointwiseProduct : CostModel.product)
+    return (transforms + products) * 1e-3
+  }
+}
+
+/// Nanoseconds, measured on one core of a Sapphire Rapids at 2.3 GHz; what counts is how they stand to each other.
+enum CostModel {
+  /// Gathering and sorting a complex number.
+  static let movePoint = 1.2
+  /// A complex multiply-add of a matrix product (80 GF/s), and by itself.
+  static let product = 0.1
+  static let pointwiseProduct = 0.5
+  /// A multiply-add of the direct algorithm (im2col and SGEMM), and of the depthwise loops.
+  static let direct = 0.025
+  static let directDepthwise = 0.06
+
+  static func directMicroseconds(_ shape: ConvolutionShape) -> Double {
+    shape.directMultiplies * (shape.isDepthwise ? directDepthwise : direct) * 1e-3
+  }
+}

@@ -1,0 +1,56 @@
+import SwitchbackABI
+import SwitchbackBackendKit
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// The host's workers with scratch memory for each item of work; what lacks memory is told at the end.
+final class Workers: Sendable {
+  private let host: HostServices
+  private let lacksMemory = Atomic<Bool>(false)
+
+  init(_ host: HostServices) { self.host = host }
+
+  /// Runs `body(item, scratch)` for every item.
+  func parallel(
+    _ items: Int, scratch byteCount: Int, _ body: (_ item: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
+  ) {
+    let table = host.table
+    host.parallel(items) { item, worker in
+      guard let scratch = table.pointee.scratch(table.pointee.`self`, UInt32(worker), UInt64(byteCount)) else {
+        lacksMemory.store(true, ordering: .relaxed)
+        return
+      }
+      body(item, scratch.assumingMemoryBound(to: Float.self))
+    }
+  }
+
+  func parallel(_ items: Int, _ body: (_ item: Int) -> Void) { host.parallel(items) { item, _ in body(item) } }
+
+  func check(_ byteCount: Int) throws(BackendError) {
+    guard lacksMemory.exchange(false, ordering: .relaxed) else { return }
+    throw BackendError(.outOfMemory, "a worker has no \(byteCount) bytes of scratch memory", operation: 0)
+  }
+}
+
+extension RunArguments {
+  /// The memory of a value as floats.
+  func floats(_ value: Int) throws(BackendError) -> UnsafeMutablePointer<Float> {
+    guard views.indices.contains(value), let host = views[value].host else {
+      throw BackendError(.invalid, "operand \(value) is not in host memory", operation: 0)
+    }
+    return host.assumingMemoryBound(to: Float.self)
+  }
+}
+
+func microseconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) * 1e-3
+}

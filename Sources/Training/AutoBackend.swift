@@ -1,0 +1,201 @@
+import Foundation
+public import SwitchbackBackendKit
+import SwitchbackConformance
+public import SwitchbackDatasets
+public import SwitchbackExecution
+public import SwitchbackNeuralNetworks
+import SwitchbackPrograms
+
+/// `backend: auto`: opens the candidates that this host has, and finds the routing of a training step: a checkpoint's,
+/// the one that the host's store remembers, or by measuring.
+public struct AutoBackend {
+  public enum Progress: Sendable {
+    /// A line that the next one replaces.
+    case working(String)
+    /// What came of it.
+    case done(String)
+  }
+
+  static let name = "auto"
+  static let defaultCandidates = ["openblas", "fft", "opencl"]
+
+  /// Candidates, then fallbacks, not routed yet.
+  let chain: BackendChain
+  let candidateCount: Int
+  /// Candidates that cannot be used here, with the reasons.
+  let leftOut: [String: String]
+  private let settings: Configuration.Backend
+  private let reference: BackendChain
+
+  init(_ settings: Configuration.Backend, registry: BackendRegistry, host: HostServices) throws {
+    var links: [BackendChain.Link] = []
+    var leftOut: [String: String] = [:]
+    for name in settings.candidates ?? Self.defaultCandidates {
+      var options = settings.options[name] ?? [:]
+      // On a processor OpenCL is another way to the same cores, and measuring costs time.
+      if name == "opencl", settings.candidates == nil, options["device"] == nil { options["device"] = "gpu" }
+      do throws(BackendError) {
+        links.append(try BackendChain.open(name, registry, options, host))
+      } catch {
+        leftOut[name] = error.message
+      }
+    }
+    candidateCount = links.count
+    for name in settings.fallback where !links.contains(where: { $0.name == name }) {
+      links.append(try BackendChain.open(name, registry, settings.options[name] ?? [:], host))
+    }
+    guard !links.isEmpty else {
+      let reasons = leftOut.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
+      throw BackendError(.unavailable, "backend: auto finds no backend that can be used here (\(reasons))")
+    }
+    chain = BackendChain(links, host: host)
+    (self.leftOut, self.settings) = (leftOut, settings)
+    reference = try BackendChain(["reference"], registry: registry, host: host)
+  }
+
+  /// The chain as it is to run `step` in batches of `batchSize`.
+  func routed(
+    for step: TrainingStep, batchSize: Int, replaying recorded: Routing?, progress: @escaping (Progress) -> Void
+  ) throws -> BackendChain {
+    if let recorded { return try chain.routed(by: recorded) }
+    let training = try step.build(batchSize: batchSize)
+    let key = self.key(of: training.program)
+    if let known = chain.host.recalledRouting(key), known.obstacle(on: chain) == nil {
+      progress(.done("auto, as measured before: \(known.verdict)\(suffix)"))
+      return try chain.routed(by: known)
+    }
+    let begin = RouteSearch.monotonicSeconds()
+    func prepare(_ executor: ProgramExecutor) throws { try step.fill(executor, training) }
+    let check =
+      try candidateCount > 1 ? ShapeCheck(training.program, on: chain, reference: reference, prepare: prepare) : nil
+    var routing = try RouteSearch(
+      training.program, on: chain, candidates: candidateCount, budget: settings.tuningSeconds,
+      progress: { progress(.working($0)) }, prepare: prepare, verify: { try check?.fault($0, on: $1) }
+    ).run()
+    routing.leftOut = leftOut
+    chain.host.remember(routing, key)
+    let seconds = ((RouteSearch.monotonicSeconds() - begin) * 10).rounded() / 10
+    progress(.done("auto, measured in \(seconds) s: \(routing.verdict)\(suffix)"))
+    return try chain.routed(by: routing)
+  }
+
+  private var suffix: String {
+    leftOut.isEmpty ? "" : " (left out: \(leftOut.keys.sorted().joined(separator: ", ")))"
+  }
+
+  /// Covers whatever a measurement depends on.
+  private func key(of program: Program) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    let text = "\(program)\n\(chain.mark)\n\(candidateCount)\n\(RunEnvironment.processorName)\n\(settings.options)"
+    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return "routing-1-" + String(hash, radix: 16)
+  }
+}
+
+extension HostServices {
+  fileprivate func recalledRouting(_ key: String) -> Routing? {
+    var count: UInt64 = 1 << 20
+    var bytes = [UInt8](repeating: 0, count: Int(count))
+    guard table.pointee.recall(table.pointee.`self`, key, &bytes, &count) == 0 else { return nil }
+    return try? JSONDecoder().decode(Routing.self, from: Data(bytes[..<Int(count)]))
+  }
+
+  /// A routing that cannot be kept is measured again the next time.
+  fileprivate func remember(_ routing: Routing, _ key: String) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    guard let data = try? encoder.encode(routing) else { return }
+    _ = Array(data).withUnsafeBytes {
+      table.pointee.remember(table.pointee.`self`, key, $0.baseAddress, UInt64(data.count))
+    }
+  }
+}
+
+extension TrainingStep {
+  /// Initial weights, uniform samples and labels in turn: what a step is measured and checked on. Times do not depend
+  /// on more, and no data need be there.
+  fileprivate func fill(_ executor: ProgramExecutor, _ training: TrainingProgram) throws {
+    for state in training.states where executor.states.states[state.name] != nil {
+      let values = state.values(seed: 1)
+      try executor.states.withMutableBytes(of: state.name) { bytes in
+        values.withUnsafeBytes { bytes.copyMemory(from: $0) }
+      }
+    }
+    let classes = training.program.calls.lazy.compactMap { ($0.operation as? OneHot)?.classes }.first ?? 2
+    for id in executor.program.values(.input) {
+      let value = executor.program.values[id]
+      try executor.withInput(value.name) { bytes in
+        if value.type.elementType == .int32 {
+          let labels = bytes.bindMemory(to: Int32.self)
+          for index in labels.indices { labels[index] = Int32(index % classes) }
+        } else {
+          let (philox, numbers) = (Philox(seed: 1), bytes.bindMemory(to: Float.self))
+          for block in 0..<(numbers.count + 3) / 4 {
+            let bits = philox.bits(block: block, stream: 0, step: 0)
+            for e in 4 * block..<min(4 * block + 4, numbers.count) { numbers[e] = Float(Philox.uniform(bits[e % 4])) }
+          }
+        }
+      }
+    }
+    let position = StepPosition(update: 0, seed: 1)
+    for name in training.stepValues.names where executor.hasInput(name) {
+      try executor.withInput(name) { bytes in
+        switch training.stepValues(name, at: position) {
+        case .scalar(let number)?: bytes.storeBytes(of: Float(number), as: Float.self)
+        case .key(let seed, let counter)?:
+          bytes.storeBytes(of: seed, as: Int64.self)
+          bytes.storeBytes(of: counter, toByteOffset: 8, as: Int64.self)
+        case nil: break
+        }
+      }
+    }
+  }
+}
+
+extension Configuration {
+  /// What the training step runs on: the chain that is written down, or for `auto` what is measured, remembered or, with
+  /// `routing`, recorded. A recorded routing that cannot be replayed is an error.
+  public func backendChain(
+    for step: TrainingStep, registry: BackendRegistry, host: HostServices, replaying routing: Routing? = nil,
+    progress: @escaping (AutoBackend.Progress) -> Void = { _ in }
+  ) throws -> BackendChain {
+    guard backend.name == AutoBackend.name else {
+      return try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
+    }
+    return try AutoBackend(backend, registry: registry, host: host)
+      .routed(for: step, batchSize: training.batchSize, replaying: routing, progress: progress)
+  }
+
+  /// The same for whoever only uses weights: nothing is measured, and where a routing is missing or cannot be replayed
+  /// each operation goes to the first that takes it.
+  public func inferenceChain(
+    registry: BackendRegistry, host: HostServices, replaying routing: Routing?
+  ) throws -> BackendChain {
+    guard backend.name == AutoBackend.name else {
+      return try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
+    }
+    let chain = try AutoBackend(backend, registry: registry, host: host).chain
+    guard let routing else { return chain }
+    if let obstacle = routing.obstacle(on: chain) {
+      host.log(2, "the run's routing is not used: \(obstacle)")
+      return chain
+    }
+    return try chain.routed(by: routing)
+  }
+}
+
+extension TrainingSession {
+  /// A configuration's network, on its backends.
+  public convenience init(
+    _ configuration: Configuration, sampleShape: [Int], targets: DatasetTargets, registry: BackendRegistry,
+    host: HostServices, probeInterval: Int?, isProfiled: Bool = false, replaying routing: Routing? = nil,
+    progress: @escaping (AutoBackend.Progress) -> Void = { _ in }
+  ) throws {
+    let step = configuration.trainingStep(sampleShape: sampleShape, targets: targets)
+    try self.init(
+      step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
+      on: try configuration.backendChain(
+        for: step, registry: registry, host: host, replaying: routing, progress: progress),
+      probeInterval: probeInterval, isProfiled: isProfiled)
+  }
+}

@@ -1,0 +1,42 @@
+import Yams
+
+/// `backend`: who computes, and what each of them is told.
+enum BackendReader {
+  /// Our own backends: their sections may stand in any configuration, whichever of them it uses.
+  static let names = ["openblas", "fft", "opencl", "reference"]
+
+  static func backend(_ section: SectionReader) -> Configuration.Backend {
+    let name = section.text("name", "openblas")
+    let fallback = section.texts("fallback", ["reference"])
+    let device = section.optionalWord("device")
+    let candidates = section.optionalTexts("candidates")
+    let used = [name] + fallback + (candidates ?? [])
+    var options: [String: [String: String]] = [:]
+    for (key, given) in section.options(names + used.map(optionKey)) {
+      // A library is known in the chain by its path.
+      options[used.first { optionKey($0) == key } ?? key] = given
+    }
+    if device != nil, name == "auto" {
+      section.problems.add(
+        "backend.device needs one backend; for auto write it in a backend's section, such as opencl: {device: gpu}",
+        at: section.node)
+    } else if let device {
+      if options[name]?["device"] != nil {
+        section.problems.add("backend.device and backend.\(optionKey(name)).device say the same: keep one", at: nil)
+      }
+      options[name, default: [:]]["device"] = device
+    }
+    return Configuration.Backend(
+      name: name, fallback: fallback, search: section.texts("search", []),
+      threads: section.int("threads", 0, in: 0...1024), options: options,
+      candidates: candidates, tuningSeconds: section.number("tuning_seconds", 10, in: 0...86400))
+  }
+
+  /// The key of a backend's options: its name, and of the library `…/libSwitchbackyours.so` `yours`.
+  static func optionKey(_ name: String) -> String {
+    guard name.contains("/") || name.hasSuffix(".so") else { return name }
+    var key = name.split(separator: "/").last.map(String.init) ?? name
+    if key.hasSuffix(".so") { key.removeLast(3) }
+    return key.hasPrefix("libSwitchback") ? String(key.dropFirst("libSwitchback".count)) : key
+  }
+}
