@@ -106,6 +106,11 @@ let package = Package(
       exclude: ["CFFT", "Plugin"]),
     module("FFTPlugin", at: "Backends/FFTConvolution/Plugin", ["SwitchbackFFTConvolution"]),
 
+    // MARK: Measuring
+    .executableTarget(
+      name: "convolution-times", dependencies: ["SwitchbackExecution", "SwitchbackReference"],
+      path: "Benchmarks/ConvolutionTimes"),
+
     // MARK: Tests
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),
     tests("Execution", ["SwitchbackExecution"]),

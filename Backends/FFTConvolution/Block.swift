@@ -27,10 +27,11 @@ final class Block: @unchecked Sendable {
   /// Channels to take at once out of `run` that lie side by side: what fits into the cache, in equal parts.
   static func channels(_ run: Int, _ transforms: Transforms, arrays: Int = 1) -> Int {
     let pairs = (run + 1) / 2
-    let most = max(1, min(128, cacheBytes / arrays / (8 * transforms.points)))
+    var most = max(1, min(128, cacheBytes / arrays / (8 * transforms.points)))
+    // Eight pairs are a cache line and a vector; below that only what would leave every cache.
+    if most < 8 { most = transforms.points <= 1 << 14 ? 8 : 1 }
     // A whole number of vectors, where there is more than one.
-    let rounded = most >= 8 ? most / 8 * 8 : most
-    return 2 * min(pairs, rounded)
+    return 2 * min(pairs, most >= 8 ? most / 8 * 8 : most)
   }
 
   init(_ transforms: Transforms, channels: Int, planner: Planner) throws(BackendError) {
@@ -48,9 +49,14 @@ final class Block: @unchecked Sendable {
     description.pointee.execute = planner.fftw.pointee.execute
     let half = transforms.horizontal.length / 2 + 1
     description.pointee.half_count = Int32(half)
-    description.pointee.half = table(half) {
-      Int32(Self.position($0, transforms.horizontalLength))
+    // Of each frequency and its negative the one that comes first in memory.
+    let first = (0..<transforms.horizontal.length).map { frequency in
+      let negative = (transforms.horizontal.length - frequency) % transforms.horizontal.length
+      return min(
+        Self.position(frequency, transforms.horizontalLength), Self.position(negative, transforms.horizontalLength))
     }
+    let kept = Set(first).sorted()
+    description.pointee.half = table(half) { Int32(kept[$0]) }
     let data = try HostBuffer(byteCount: scratchByteCount)
     let scratch = data.bytes.baseAddress!.assumingMemoryBound(to: Float.self)
     description.pointee.horizontal = try axis(

@@ -20,6 +20,8 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
   private let blockSize: Int
   private let filterSize: Int
   private let slots: Int
+  private let usesLines: Bool
+  private let lineFloats: Int
   private let scratchByteCount: Int
 
   init(_ work: ConvolutionWork, _ device: FFTDevice) throws(BackendError) {
@@ -41,8 +43,11 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
         "\(work.name) needs \(bytes) bytes for the spectra of the filter; \(work.memoryLimit) are allowed (option "
           + "memory of the fft backend)", operation: 0)
     }
-    // The transform, and two spectra of a block.
-    scratchByteCount = x.block.scratchByteCount + 16 * blockSize
+    // Lines of eight blocks, where they have one result each.
+    usesLines = x.hasLines && y.hasLines && !work.adds && work.pass != .backwardFilter
+    lineFloats = usesLines ? max(x.lineFloats, y.lineFloats) : 0
+    // The transform, two spectra of a block, and the lines.
+    scratchByteCount = x.block.scratchByteCount + 16 * blockSize + 2 * 8 * 4 * lineFloats
     var fingerprint = Fingerprint()
     for planes in [x, y, w] { fingerprint.mix(planes.block.fingerprint) }
     fingerprint.mix(UInt64(transforms.points))
@@ -78,7 +83,9 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     } else {
       let filter = try SpectrumKeep(arguments, 0, value: work.inputs[1])
       if filter.isStale { transformFilter(second, filter.memory) }
-      if work.pass == .forward {
+      if usesLines {
+        throughLines(first, filter.memory, result)
+      } else if work.pass == .forward {
         forward(first, filter.memory, result)
       } else {
         backwardInput(first, filter.memory, result)
@@ -133,6 +140,37 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
         kernels.pointee.combine(y.block.description, sum, channels, Int32(x.block.channels), scratch)
         y.inverse(
           result + shape.offset(shape.y, image: image), item: block, tile: tile, phase: 0, adds: false, scratch)
+      }
+    }
+  }
+
+  /// Forward or backwardInput of long sequences, eight pairs of channels at a time.
+  private func throughLines(
+    _ operand: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Float>
+  ) {
+    let (shape, lineFloats) = (work.shape, lineFloats)
+    let isForward = work.pass == .forward
+    let (from, to) = isForward ? (x, y) : (y, x)
+    let (fromStrides, toStrides) = isForward ? (shape.x, shape.y) : (shape.y, shape.x)
+    let bundles = (x.blocks + 7) / 8
+    workers.parallel(shape.images * bundles, scratch: scratchByteCount) { item, scratch in
+      let (image, bundle) = (item / bundles, item % bundles)
+      let blocks = 8 * bundle..<min(8 * bundle + 8, x.blocks)
+      let (spectrum, product) = split(scratch)
+      let lines = product + 2 * blockSize
+      let results = lines + 8 * lineFloats
+      for tile in 0..<x.tiles {
+        from.pack(operand + shape.offset(fromStrides, image: image), blocks: blocks, tile: tile, lines)
+        for block in blocks {
+          let line = block - blocks.lowerBound
+          from.forward(line: lines + line * from.lineLength(tile), tile: tile, scratch)
+          kernels.pointee.separate(from.block.description, scratch, 2, spectrum, 2)
+          kernels.pointee.multiply(
+            Int64(blockSize), isForward ? 0 : 1, 0, part(filter, block: block, phase: 0), spectrum, product)
+          kernels.pointee.combine(to.block.description, product, 2, 2, scratch)
+          to.inverse(line: results + line * to.lineLength(tile), tile: tile, scratch)
+        }
+        to.unpack(results, blocks: blocks, tile: tile, result + shape.offset(toStrides, image: image))
       }
     }
   }

@@ -10,6 +10,7 @@ typedef float vector __attribute__((vector_size(WIDTH * 4), aligned(4)));
 #define EVEN(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)
 #define ODD(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31)
 #define REAL(v) __builtin_shufflevector(v, v, 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14)
+#define BACKWARDS(v) __builtin_shufflevector(v, v, 14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1)
 #define IMAGINARY(v) __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15)
 static const vector plus_minus = {1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1};
 static const vector minus_plus = {-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1};
@@ -20,6 +21,7 @@ static const vector minus_plus = {-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 
 #define EVEN(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13)
 #define ODD(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15)
 #define REAL(v) __builtin_shufflevector(v, v, 0, 0, 2, 2, 4, 4, 6, 6)
+#define BACKWARDS(v) __builtin_shufflevector(v, v, 6, 7, 4, 5, 2, 3, 0, 1)
 #define IMAGINARY(v) __builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7)
 static const vector plus_minus = {1, -1, 1, -1, 1, -1, 1, -1};
 static const vector minus_plus = {-1, 1, -1, 1, -1, 1, -1, 1};
@@ -32,6 +34,13 @@ static inline int place(const sb_fft_window *window, int index, int length) {
   int position = (window->position + index * window->position_step) % length;
   return position < 0 ? position + length : position;
 }
+
+static inline int next(const sb_fft_window *window, int position, int length) {
+  position += window->position_step;
+  return position < 0 ? position + length : position >= length ? position - length : position;
+}
+
+static void multiply(int64_t count, int conjugates, int adds, const float *x, const float *w, float *y);
 
 /* data *= w, or conj(w). */
 static inline void turn(int64_t count, const float *w, int conjugates, float *data) {
@@ -53,18 +62,24 @@ static inline void turn(int64_t count, const float *w, int conjugates, float *da
 static void transform(const sb_fft_block *b, const sb_fft_axis *axis, int64_t width, int64_t stride, float *data) {
   b->execute(axis->first_forward, data);
   if (axis->second == 1) return;
-  for (int k = 1; k < axis->first; k++)
-    for (int j = 1; j < axis->second; j++)
-      turn(width, axis->twiddles + 2 * (k * axis->second + j), 0, data + 2 * stride * (k * axis->second + j));
+  if (stride == 1)
+    multiply(axis->length, 0, 0, axis->twiddles, data, data);
+  else
+    for (int k = 1; k < axis->first; k++)
+      for (int j = 1; j < axis->second; j++)
+        turn(width, axis->twiddles + 2 * (k * axis->second + j), 0, data + 2 * stride * (k * axis->second + j));
   b->execute(axis->second_forward, data);
 }
 
 static void transform_back(const sb_fft_block *b, const sb_fft_axis *axis, int64_t width, int64_t stride, float *data) {
   if (axis->second > 1) {
     b->execute(axis->second_inverse, data);
-    for (int k = 1; k < axis->first; k++)
-      for (int j = 1; j < axis->second; j++)
-        turn(width, axis->twiddles + 2 * (k * axis->second + j), 1, data + 2 * stride * (k * axis->second + j));
+    if (stride == 1)
+      multiply(axis->length, 1, 0, axis->twiddles, data, data);
+    else
+      for (int k = 1; k < axis->first; k++)
+        for (int j = 1; j < axis->second; j++)
+          turn(width, axis->twiddles + 2 * (k * axis->second + j), 1, data + 2 * stride * (k * axis->second + j));
   }
   b->execute(axis->first_inverse, data);
 }
@@ -84,8 +99,9 @@ static void forward(
     if (is_line) {
       memcpy(row + horizontal->position * pixel, source, horizontal->count * pixel * sizeof(float));
     } else {
-      for (int j = 0; j < horizontal->count; j++) {
-        float *to = row + place(horizontal, j, columns) * pixel;
+      int position = place(horizontal, 0, columns);
+      for (int j = 0; j < horizontal->count; j++, position = next(horizontal, position, columns)) {
+        float *to = row + position * pixel;
         const float *from = source + j * horizontal->source_step;
         for (int c = 0; c < channels; c++) to[c] = from[c];
       }
@@ -105,8 +121,9 @@ static void inverse(
     float *row = scratch + place(vertical, i, rows) * stride;
     transform_back(b, &b->horizontal, b->pairs, b->pairs, row);
     float *target = tensor + vertical->source + i * vertical->source_step + horizontal->source;
-    for (int j = 0; j < horizontal->count; j++) {
-      const float *from = row + place(horizontal, j, columns) * pixel;
+    int position = place(horizontal, 0, columns);
+    for (int j = 0; j < horizontal->count; j++, position = next(horizontal, position, columns)) {
+      const float *from = row + position * pixel;
       float *to = target + j * horizontal->source_step;
       if (adds)
         for (int c = 0; c < channels; c++) to[c] += scale * from[c];
@@ -114,6 +131,16 @@ static void inverse(
         for (int c = 0; c < channels; c++) to[c] = scale * from[c];
     }
   }
+}
+
+/* Whether the columns half[x] … are a vector of neighbours whose conjugates are neighbours too, backwards: the case of
+ * long transforms of one pair of channels. */
+static inline int are_neighbours(const sb_fft_block *b, int x) {
+  int last = x + WIDTH / 2 - 1;
+  if (b->pairs != 1 || last >= b->half_count) return 0;
+  int p = b->half[x];
+  return b->half[last] == p + WIDTH / 2 - 1 &&
+         b->horizontal.negative[b->half[last]] == b->horizontal.negative[p] - (WIDTH / 2 - 1);
 }
 
 static void separate(const sb_fft_block *b, const float *scratch, int channels, float *spectrum, int64_t stride) {
@@ -124,6 +151,14 @@ static void separate(const sb_fft_block *b, const float *scratch, int channels, 
       int column = b->half[x];
       const float *p = here + column * pixel, *q = there + b->horizontal.negative[column] * pixel;
       float *to = spectrum + 2 * stride * ((int64_t)y * b->half_count + x);
+      if (stride == 2 && channels == 2 && are_neighbours(b, x)) {
+        vector a = load(p), d = load(q - WIDTH + 2), c = BACKWARDS(d) * plus_minus;
+        vector e = a + c, o = SWAP(a - c) * plus_minus;
+        store(to, LOW(e, o));
+        store(to + WIDTH, HIGH(e, o));
+        x += WIDTH / 2 - 1;
+        continue;
+      }
       int j = 0;
       for (; 2 * j + WIDTH <= channels; j += WIDTH / 2) {
         vector a = load(p + 2 * j), c = load(q + 2 * j) * plus_minus;
@@ -151,6 +186,14 @@ static void combine(const sb_fft_block *b, const float *spectrum, int64_t stride
       int column = b->half[x];
       float *p = here + column * pixel, *q = there + b->horizontal.negative[column] * pixel;
       const float *from = spectrum + 2 * stride * ((int64_t)y * b->half_count + x);
+      if (stride == 2 && channels == 2 && are_neighbours(b, x)) {
+        vector s = load(from), t = load(from + WIDTH);
+        vector e = EVEN(s, t), o = SWAP(ODD(s, t)) * minus_plus, r = (e - o) * plus_minus;
+        store(q - WIDTH + 2, BACKWARDS(r));
+        store(p, e + o);
+        x += WIDTH / 2 - 1;
+        continue;
+      }
       int j = 0;
       for (; 2 * j + WIDTH <= channels; j += WIDTH / 2) {
         vector s = load(from + 4 * j), t = load(from + 4 * j + WIDTH);
@@ -196,4 +239,21 @@ static void multiply(int64_t count, int conjugates, int adds, const float *x, co
 }
 #undef EACH
 
-const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply};
+/* Eight pairs are a cache line: what is read of a pixel is used at once. */
+static void pack(const sb_fft_window *window, const float *tensor, int channels, float *lines) {
+  size_t length = SB_FFT_LINE(window->count);
+  for (int j = 0; j < window->count; j++) {
+    const float *from = tensor + window->source + j * window->source_step;
+    for (int c = 0; c < channels; c++) lines[c / 2 * length + 2 * j + c % 2] = from[c];
+  }
+}
+
+static void unpack(const sb_fft_window *window, const float *lines, int channels, float *tensor) {
+  size_t length = SB_FFT_LINE(window->count);
+  for (int j = 0; j < window->count; j++) {
+    float *to = tensor + window->source + j * window->source_step;
+    for (int c = 0; c < channels; c++) to[c] = lines[c / 2 * length + 2 * j + c % 2];
+  }
+}
+
+const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply, pack, unpack};

@@ -35,6 +35,9 @@ typedef struct {
   void (*execute)(const void *plan, float *data);
 } sb_fft_block;
 
+/* Two floats an element, and two cache lines more, so that lines do not lie a power of two apart. */
+#define SB_FFT_LINE(elements) (2 * (size_t)(elements) + 32)
+
 typedef struct {
   /* Scratch ← the transform of `channels` channels of the tensor's window, zero elsewhere. */
   void (*forward)(
@@ -50,6 +53,10 @@ typedef struct {
   void (*combine)(const sb_fft_block *, const float *spectrum, int64_t stride, int channels, float *scratch);
   /* y ← (or += where `adds`) x·w, or conj(x)·w; complex numbers. */
   void (*multiply)(int64_t count, int conjugates, int adds, const float *x, const float *w, float *y);
+  /* The window's elements of neighbouring channels pair by pair, lines[pair][element][2], and back. A line takes
+   * SB_FFT_LINE floats. */
+  void (*pack)(const sb_fft_window *, const float *tensor, int channels, float *lines);
+  void (*unpack)(const sb_fft_window *, const float *lines, int channels, float *tensor);
 } sb_fft_kernels;
 
 /* The kernels called `name`: avx512, avx2, else those for any CPU. */

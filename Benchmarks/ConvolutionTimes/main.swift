@@ -1,0 +1,88 @@
+import Foundation
+import SwitchbackBackendKit
+import SwitchbackExecution
+import SwitchbackPrograms
+import SwitchbackReference
+
+// Times single convolutions for Benchmarks/convolutions.py, which asks line by line, so that it can take turns between
+// backends and PyTorch:
+//
+//   convolution-times BACKEND WORKERS [OPTION=VALUE …]
+//   < PASS N H W C KH KW K GROUPS TOP BOTTOM LEFT RIGHT REPETITIONS      PASS: forward, inference, step
+//   > seconds of the fastest repetition and of the median one
+//
+// `forward` has a new filter every time, `inference` always the same, `step` is the three passes of a training step.
+
+func value(_ seed: Int) -> Float { Float((seed &* 2_654_435_761) % 2001) / 1000 - 1 }
+
+func fill(_ bytes: UnsafeMutableRawBufferPointer) {
+  let floats = bytes.bindMemory(to: Float.self)
+  for e in floats.indices { floats[e] = value(e) }
+}
+
+func program(_ pass: String, _ numbers: [Int]) throws -> Program {
+  let (batch, height, width, channels) = (numbers[0], numbers[1], numbers[2], numbers[3])
+  let (kernelHeight, kernelWidth, filters, groups) = (numbers[4], numbers[5], numbers[6], numbers[7])
+  let geometry = ConvolutionGeometry(padding: Array(numbers[8..<12]), groups: groups)
+  var builder = ProgramBuilder(name: pass)
+  let x = builder.input("x", .float32([batch, height, width, channels]))
+  let w = builder.state("w", .float32([kernelHeight, kernelWidth, channels / groups, filters]))
+  let y = try builder.append(Convolution2D(geometry), x, w)
+  builder.output("y", y)
+  guard pass == "step" else { return builder.build() }
+  let dy = builder.input("dy", y.type)
+  builder.output(
+    "dw", try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [kernelHeight, kernelWidth]), x, dy))
+  builder.output("dx", try builder.append(Convolution2DBackwardInput(geometry, inputSize: [height, width]), dy, w))
+  return builder.build()
+}
+
+func seconds(_ pass: String, _ numbers: [Int], on chain: BackendChain) throws -> (best: Double, median: Double) {
+  let states = StateStore()
+  let executor = try ProgramExecutor(try program(pass, numbers), on: chain, states: states)
+  for name in ["x", "dy"] where executor.hasInput(name) { try executor.withInput(name, fill) }
+  try states.withBytes(of: "w", fill)
+  let clock = ContinuousClock()
+  // Once for first touches.
+  try executor.run()
+  var times: [Double] = []
+  for _ in 0..<numbers[12] {
+    // A new generation of the filter.
+    if pass != "inference" { try states.withBytes(of: "w") { _ in } }
+    let time = try clock.measure { try executor.run() }
+    times.append(Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18)
+  }
+  times.sort()
+  return (times[0], times[times.count / 2])
+}
+
+let words = Array(CommandLine.arguments.dropFirst())
+guard words.count >= 2, let workers = Int(words[1]) else {
+  print("usage: convolution-times BACKEND WORKERS [OPTION=VALUE …]")
+  throw ExecutionError(.invalid, "a backend and a number of workers are needed")
+}
+var options: [String: String] = [:]
+for word in words.dropFirst(2) {
+  let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+  if parts.count == 2 { options[parts[0]] = parts[1] }
+}
+let host = try HostServices(workers: workers)
+let registry = BackendRegistry(linked: [ReferenceBackend()])
+let chain = try BackendChain([words[0]], registry: registry, options: [words[0]: options], host: host)
+while let line = readLine() {
+  let parts = line.split(separator: " ").map(String.init)
+  let numbers = parts.dropFirst().compactMap { Int($0) }
+  guard let pass = parts.first, numbers.count == 13, numbers[12] > 0 else {
+    print("error: PASS and 13 numbers are needed")
+    fflush(nil)
+    continue
+  }
+  do {
+    let (best, median) = try seconds(pass, numbers, on: chain)
+    print(best, median)
+    fflush(nil)
+  } catch {
+    print("error: \(error)")
+    fflush(nil)
+  }
+}
