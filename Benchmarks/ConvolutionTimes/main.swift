@@ -41,7 +41,7 @@ func seconds(_ pass: String, _ numbers: [Int], on chain: BackendChain) throws ->
   let states = StateStore()
   let executor = try ProgramExecutor(try program(pass, numbers), on: chain, states: states)
   for name in ["x", "dy"] where executor.hasInput(name) { try executor.withInput(name, fill) }
-  try states.withBytes(of: "w", fill)
+  try states.withMutableBytes(of: "w", fill)
   let clock = ContinuousClock()
   // Once for first touches.
   try executor.run()
