@@ -116,6 +116,12 @@ let package = Package(
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
     tests("FFTConvolution", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackFFTConvolution"]),
+    tests(
+      "OpenCL",
+      [
+        "SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenCL",
+        "SwitchbackOpenCLLibrary",
+      ]),
     .target(name: "TestFiles", dependencies: ["SwitchbackDatasets"], path: "Tests/TestFiles"),
     tests("Datasets", ["SwitchbackDatasets", "TestFiles"]),
     .target(name: "SwitchbackAllocationCount", path: "Tests/AllocationCount"),

@@ -217,8 +217,9 @@ final class CompiledSegment: Executable, @unchecked Sendable {
   private func bind(_ views: UnsafeBufferPointer<sb_view>) throws(BackendError) {
     for entry in bindable {
       let view = views[entry.value]
-      guard view.buffer != bound[entry.value].buffer || view.offset != bound[entry.value].offset
-        || view.bytes != bound[entry.value].bytes
+      guard
+        view.buffer != bound[entry.value].buffer || view.offset != bound[entry.value].offset
+          || view.bytes != bound[entry.value].bytes
       else { continue }
       return try bindAll(views)
     }

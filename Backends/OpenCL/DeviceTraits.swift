@@ -99,7 +99,9 @@ struct DeviceTraits: Sendable {
     /// 64 × 64 results shared by 16 × 16 work-items in local memory.
     var isLocal: Bool
 
-    var options: String { isLocal ? "-DLOCAL -DVECTOR=4 -DBLOCK=64" : "-DVECTOR=\(vector) -DBLOCK=\(block) -DROWS=\(rows)" }
+    var options: String {
+      isLocal ? "-DLOCAL -DVECTOR=4 -DBLOCK=64" : "-DVECTOR=\(vector) -DBLOCK=\(block) -DROWS=\(rows)"
+    }
   }
 
   func tile(columns: Int) -> Tile {

@@ -94,7 +94,9 @@ struct Walk {
       self.extents = [1]
       strides = tensors.map { _ in [0] }
     }
-    guard self.extents.count <= 8 else { throw Declined(reason: "more than eight separate axes are not implemented here") }
+    guard self.extents.count <= 8 else {
+      throw Declined(reason: "more than eight separate axes are not implemented here")
+    }
   }
 
   /// Operands stretched to a result by NumPy's rule.

@@ -63,6 +63,13 @@ final class OpenCLDevice: ComputeDevice, @unchecked Sendable {
     ocl_release(OCL_CONTEXT, context)
   }
 
+  var counts: DeviceCounts? {
+    let now = ocl_counts_now()
+    return DeviceCounts(
+      launches: Int(clamping: now.launches), blockingCalls: Int(clamping: now.blocking),
+      bytesIn: Int(clamping: now.bytes_to_device), bytesOut: Int(clamping: now.bytes_from_device))
+  }
+
   func query(_ segment: Segment) throws(BackendError) -> [Verdict] {
     segment.calls.map { call in
       switch WorkMaker(segment: segment, call: call, traits: traits).make() {
@@ -91,7 +98,8 @@ final class OpenCLDevice: ComputeDevice, @unchecked Sendable {
     guard byteCount <= traits.maxAllocation else {
       throw BackendError(
         .outOfMemory,
-        "\(traits.name) gives at most \(traits.maxAllocation) bytes in one piece, not \(byteCount); use a smaller batch")
+        "\(traits.name) gives at most \(traits.maxAllocation) bytes in one piece, not \(byteCount); use a smaller batch"
+      )
     }
     var buffer: ocl_object?
     try check(

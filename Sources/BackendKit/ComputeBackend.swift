@@ -83,6 +83,9 @@ public protocol ComputeDevice: AnyObject, Sendable {
   /// Waits for a ticket and all before it.
   func wait(for ticket: UInt64) throws(BackendError)
 
+  /// What it did so far, where it counts; nil elsewhere.
+  var counts: DeviceCounts? { get }
+
   // Devices with private memory.
   func allocate(byteCount: Int) throws(BackendError) -> sb_view
   func discard(_ view: sb_view)
@@ -93,6 +96,7 @@ public protocol ComputeDevice: AnyObject, Sendable {
 
 // A device that works on host memory and finishes on return needs none of these.
 extension ComputeDevice {
+  public var counts: DeviceCounts? { nil }
   public func wait(for ticket: UInt64) throws(BackendError) {}
   public func allocate(byteCount: Int) throws(BackendError) -> sb_view {
     throw BackendError(.unsupported, "\(info.name) works on host memory")
@@ -100,6 +104,32 @@ extension ComputeDevice {
   public func discard(_ view: sb_view) {}
   public func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64 {
     throw BackendError(.unsupported, "\(info.name) works on host memory")
+  }
+}
+
+/// What a device did since it was opened: counts, unlike times, are the same on every machine.
+public struct DeviceCounts: Hashable, Sendable {
+  public var launches = 0
+  /// Calls in which the host waits for the device to run dry.
+  public var blockingCalls = 0
+  /// Copied from host memory, and to it.
+  public var bytesIn = 0
+  public var bytesOut = 0
+
+  public init(launches: Int = 0, blockingCalls: Int = 0, bytesIn: Int = 0, bytesOut: Int = 0) {
+    (self.launches, self.blockingCalls, self.bytesIn, self.bytesOut) = (launches, blockingCalls, bytesIn, bytesOut)
+  }
+
+  public static func + (a: Self, b: Self) -> Self {
+    Self(
+      launches: a.launches + b.launches, blockingCalls: a.blockingCalls + b.blockingCalls,
+      bytesIn: a.bytesIn + b.bytesIn, bytesOut: a.bytesOut + b.bytesOut)
+  }
+
+  public static func - (a: Self, b: Self) -> Self {
+    Self(
+      launches: a.launches - b.launches, blockingCalls: a.blockingCalls - b.blockingCalls,
+      bytesIn: a.bytesIn - b.bytesIn, bytesOut: a.bytesOut - b.bytesOut)
   }
 }
 

@@ -63,10 +63,20 @@ final class Display: TrainingCallback {
             + "(\(Int(summary.samplesPerSecond)) samples/s on \(summary.backend))")
         say([
           "\(decimals(summary.forksPerStep, summary.forksPerStep.rounded() == summary.forksPerStep ? 0 : 1)) "
-            + "fork\(summary.forksPerStep == 1 ? "" : "s") a step · peak \(summary.peakBytes / 1_000_000) MB"
+            + "fork\(summary.forksPerStep == 1 ? "" : "s") a step · "
+            + "\(deviceWork(summary))peak \(summary.peakBytes / 1_000_000) MB"
         ])
       }
     }
+  }
+
+  /// What a device with counts did in a step.
+  private func deviceWork(_ summary: RunSummary) -> String {
+    guard let launches = summary.launchesPerStep, let blocking = summary.blockingCallsPerStep,
+      let bytes = summary.bytesToDevicePerStep
+    else { return "" }
+    return "\(decimals(launches, 1)) launches, \(decimals(blocking, 1)) blocking calls and "
+      + "\(decimals(bytes / 1000, 1)) kB to the device a step · "
   }
 
   func end(_ folder: String) {

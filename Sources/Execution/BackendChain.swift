@@ -15,6 +15,11 @@ public struct BackendChain: Sendable {
   }
 
   public let links: [Link]
+
+  /// What all devices that count did so far; nil where none does.
+  public var counts: DeviceCounts? {
+    links.compactMap(\.device.counts).reduce(nil) { ($0 ?? DeviceCounts()) + $1 }
+  }
   public let host: HostServices
   /// Who runs what, where that was measured: it goes before the order.
   public internal(set) var routing: Routing?

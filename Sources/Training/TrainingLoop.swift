@@ -33,6 +33,13 @@ public final class TrainingLoop {
     var samples = 0
     var steps = 0
     var forks = 0
+    /// Of all devices that count.
+    var device: DeviceCounts?
+
+    mutating func count(since before: DeviceCounts?, _ now: DeviceCounts?) {
+      guard let before, let now else { return }
+      device = (device ?? DeviceCounts()) + (now - before)
+    }
   }
 
   /// Steps in a row without a finite loss after which the run is given up.
@@ -119,6 +126,9 @@ public final class TrainingLoop {
       seconds: measured.seconds, samplesPerSecond: Double(measured.samples) / max(measured.seconds, 1e-9),
       backend: configuration.backend.name, seed: settings.seed, epochs: epochs, steps: session.batches,
       parameters: session.parameterCount, forksPerStep: Double(measured.forks) / Double(max(measured.steps, 1)),
+      launchesPerStep: measured.device.map { Double($0.launches) / Double(max(measured.steps, 1)) },
+      blockingCallsPerStep: measured.device.map { Double($0.blockingCalls) / Double(max(measured.steps, 1)) },
+      bytesToDevicePerStep: measured.device.map { Double($0.bytesIn) / Double(max(measured.steps, 1)) },
       plannedBytes: plan.memory.planned, peakBytes: peakResidentBytes, findings: monitor.findings)
     try emit(.finished(summary))
     return summary
@@ -219,13 +229,14 @@ public final class TrainingLoop {
   private func trainStep(_ order: BatchOrder, _ epoch: inout Measured) throws {
     let batch = order.batch(nextBatch)
     let clock = ContinuousClock()
-    let (begin, forks) = (clock.now, host.forkCount)
+    let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
     let step = try session.start(train, batch)
     epoch.seconds += (clock.now - begin).seconds
     epoch.samples += batch.count
     measured.samples += batch.count
     measured.forks += host.forkCount - forks
     measured.steps += 1
+    defer { measured.count(since: counts, session.chain.counts) }
     // The numbers of the step before, while this one is under way.
     try finishStep(&epoch)
     underWay = (step, order.batchCount)

@@ -90,18 +90,26 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     #expect(executor.plan.segmentCount == program.droppingDeadWork().calls.count)
   }
 
-  @Test("private memory gets each input once, and gives back states and outputs")
+  @Test("private memory gets inputs at each run and states once; outputs come back, states when somebody looks")
   func transfers() throws {
     let device = CountingBackend("device") { $0.hasPrivateMemory = true }
     let executor = try ProgramExecutor(try smallProgram(), on: try chain([device]), states: StateStore())
-    try executor.run()
     let (x, w, scalar) = (4 * 3 * 4, 3 * 5 * 4, 4)
-    device.counts.withLock { counts in
-      #expect(counts.bytesIn == x + w + scalar)
-      #expect(counts.bytesOut == w + scalar)
-      #expect(counts.allocated >= x + w)
+    for run in 1...3 {
+      try executor.run()
+      device.counts.withLock { counts in
+        #expect(counts.bytesIn == run * (x + scalar) + w)
+        #expect(counts.bytesOut == run * scalar)
+        #expect(counts.allocated >= x + w)
+      }
     }
-    #expect(executor.plan.memory.transferred == x + 2 * w + 2 * scalar)
+    #expect(executor.plan.memory.transferred == x + 2 * scalar)
+    for _ in 0..<2 { _ = try executor.states.withBytes(of: "w") { $0.count } }
+    device.counts.withLock { #expect($0.bytesOut == 3 * scalar + w) }
+    // What the host changes goes there again.
+    try executor.states.withMutableBytes(of: "w") { $0[0] = 1 }
+    try executor.run()
+    device.counts.withLock { #expect($0.bytesIn == 4 * (x + scalar) + 2 * w) }
   }
 
   @Test("a value that crosses to another memory is copied once, however many read it")

@@ -87,7 +87,9 @@ private struct GoldenRun: Decodable, Sendable, CustomTestStringConvertible {
     let (executor, program) = try trainingExecutor(configuration, on: try chain(ReferenceBackend()))
     for state in program.states {
       let values = state.values(seed: Int64(seed))
-      try executor.states.withMutableBytes(of: state.name) { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+      try executor.states.withMutableBytes(of: state.name) { bytes in
+        values.withUnsafeBytes { bytes.copyMemory(from: $0) }
+      }
     }
     let order = BatchOrder(count: data.count, batchSize: 64, seed: Int64(seed), epoch: 1)
     for index in 0..<50 {

@@ -109,7 +109,8 @@ extension WorkMaker {
     let images = product.grid[0]
     let bytes = 4 * (product.image.reduce(1, *) + product.grid[1] * product.grid[2] * product.columns)
     let wanted =
-      traits.deviceClass == .cpu ? images * bytes / (384 << 10) : (8 * traits.computeUnits + groups - 1) / max(groups, 1)
+      traits.deviceClass == .cpu
+      ? images * bytes / (384 << 10) : (8 * traits.computeUnits + groups - 1) / max(groups, 1)
     let most = max(1, (64 << 20) / max(count * 4, 1))
     return min(max(wanted, 1), max(images, 1), most, 64)
   }

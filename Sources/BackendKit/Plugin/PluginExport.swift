@@ -78,6 +78,16 @@ public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_ba
       ticket!.pointee = try ExportedDevice.from(device!).device.copy(from: copy!.pointee.from, to: copy!.pointee.to)
     }
   }
+  table.counts = { device, counts in
+    guard let known = ExportedDevice.from(device!).device.counts else {
+      counts!.pointee.struct_size = 0
+      return
+    }
+    counts!.pointee.launches = UInt64(known.launches)
+    counts!.pointee.blocking_calls = UInt64(known.blockingCalls)
+    counts!.pointee.bytes_in = UInt64(known.bytesIn)
+    counts!.pointee.bytes_out = UInt64(known.bytesOut)
+  }
   return UnsafePointer(memory.array([table]))
 }
 

@@ -261,6 +261,17 @@ private final class LoadedDevice: ComputeDevice, @unchecked Sendable {
     return view
   }
 
+  var counts: DeviceCounts? {
+    guard let ask = library.table.counts else { return nil }
+    var counts = sb_counts()
+    counts.struct_size = UInt32(MemoryLayout<sb_counts>.size)
+    ask(device, &counts)
+    guard counts.struct_size > 0 else { return nil }
+    return DeviceCounts(
+      launches: Int(clamping: counts.launches), blockingCalls: Int(clamping: counts.blocking_calls),
+      bytesIn: Int(clamping: counts.bytes_in), bytesOut: Int(clamping: counts.bytes_out))
+  }
+
   func discard(_ view: sb_view) { if let buffer = view.buffer { library.table.discard?(device, buffer) } }
 
   func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64 {

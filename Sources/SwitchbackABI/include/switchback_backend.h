@@ -196,6 +196,12 @@ typedef struct {
   uint64_t total, available, own;
 } sb_memory;
 
+/* Since the device was opened. Blocking calls are those in which the host waits for the device to run dry. */
+typedef struct {
+  uint32_t struct_size, zero;
+  uint64_t launches, blocking_calls, bytes_in, bytes_out;
+} sb_counts;
+
 typedef struct {
   const char *key, *value;
 } sb_option;
@@ -254,6 +260,8 @@ struct sb_backend {
   sb_status (*memory)(sb_device *, sb_memory *, sb_error *);
   void (*trim)(sb_device *, uint32_t level);
   const void *(*extension)(const sb_backend *, const char *name);
+  /* A device that does not count sets struct_size to 0. */
+  void (*counts)(sb_device *, sb_counts *);
 };
 
 /* The only export. Returns a table that lives as long as the process, or null where host_minor is too old. */

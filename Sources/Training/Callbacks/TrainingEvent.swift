@@ -62,6 +62,10 @@ public struct RunSummary: Sendable, Codable {
   public var parameters: Int
   /// How often a step woke the workers, over the run.
   public var forksPerStep: Double
+  /// Kernels started, calls that wait, and bytes copied there, of devices that count; nil where none does.
+  public var launchesPerStep: Double?
+  public var blockingCallsPerStep: Double?
+  public var bytesToDevicePerStep: Double?
   /// Memory that the plan of the training step takes.
   public var plannedBytes: Int
   /// The most that the process had resident.

@@ -4,7 +4,7 @@
  * Version 0: not frozen yet. 64-bit little-endian hosts. Text is UTF-8 and ends with a zero byte.
  *
  * Rules
- * - Structs that sit in arrays (sb_type, sb_value, sb_attribute, sb_view, sb_verdict) are frozen within a major.
+ * - Structs that sit in arrays (sb_type, sb_value, sb_attribute, sb_view, sb_verdict, sb_keep, sb_kept) are frozen within a major.
  *   The others are passed by pointer, begin with struct_size, and grow at the end; a shorter one reads as zeros.
  * - An operation, attribute, element type, layout, role or flag that a backend does not know means: decline.
  *   sb_attributes_known() makes that check one line.
@@ -98,6 +98,22 @@ typedef struct {
   const char *why;    /* static text, or null */
 } sb_verdict;
 
+enum { SB_KEEP_LASTING = 1 /* worth keeping from run to run: made from a state */ };
+
+/* What a backend makes from one value and would like to find again: a spectrum, a packed filter. Segments of one device
+ * that state the same value, format and bytes share the memory, such as the three passes of a convolution. */
+typedef struct {
+  uint32_t value, flags; /* a value number of the segment */
+  uint64_t format;       /* the backend's own number for what lies in the memory, and how */
+  uint64_t bytes;
+} sb_keep;
+
+/* The memory of a keep in a run. The host always gives it, and alone decides how long its contents live: */
+typedef struct {
+  sb_view memory;
+  uint64_t *generation; /* of the value that the contents were made from, 0: none. Who fills the memory writes it. */
+} sb_kept;
+
 /* ---- Descriptions (growing) ---- */
 
 typedef struct {
@@ -112,7 +128,7 @@ typedef struct {
   const char *name;            /* "conv2d"; see Sources/Programs/Operations for the laws */
   const sb_attribute *attributes;
   uint32_t attribute_count, input_count, output_count;
-  uint32_t bundle; /* operations of one convolution, forward and backward, share a number; 0: none */
+  uint32_t zero;
   const uint32_t *inputs, *outputs; /* value numbers; SB_ABSENT among outputs */
   const char *path;                 /* the user's layer, "layers.2.conv2d" */
 } sb_operation;
@@ -139,7 +155,8 @@ typedef struct {
   uint64_t fingerprint;                    /* covers every choice made: algorithm, tile, plan */
   const uint32_t *group_of;                /* for each operation the group it is profiled in */
   const char *const *group_names;          /* "conv2d + bias + relu + maxPool2d" */
-  uint32_t group_count, zero;
+  uint32_t group_count, keep_count;
+  const sb_keep *keeps;
 } sb_compiled; /* its pointers live as long as the executable */
 
 typedef struct {
@@ -151,6 +168,7 @@ typedef struct {
   uint64_t bindings; /* the same non-zero number: the same views as last time */
   sb_ticket after;
   double *group_us;  /* null, or where the time of each group goes */
+  const sb_kept *kept; /* one for each keep that compile stated */
 } sb_run;
 
 typedef struct {
@@ -170,12 +188,19 @@ typedef struct {
   const char *name, *vendor, *driver; /* live as long as the process */
   uint64_t max_allocation, alignment; /* 0: no limit; 0: 64 bytes */
   uint32_t max_operations, queues;    /* of a segment; 0: any */
+  const char *kind;                   /* "cpu", "gpu", "accelerator", or null: what users choose a device by */
 } sb_info;
 
 typedef struct {
   uint32_t struct_size, zero;
   uint64_t total, available, own;
 } sb_memory;
+
+/* Since the device was opened. Blocking calls are those in which the host waits for the device to run dry. */
+typedef struct {
+  uint32_t struct_size, zero;
+  uint64_t launches, blocking_calls, bytes_in, bytes_out;
+} sb_counts;
 
 typedef struct {
   const char *key, *value;
@@ -235,6 +260,8 @@ struct sb_backend {
   sb_status (*memory)(sb_device *, sb_memory *, sb_error *);
   void (*trim)(sb_device *, uint32_t level);
   const void *(*extension)(const sb_backend *, const char *name);
+  /* A device that does not count sets struct_size to 0. */
+  void (*counts)(sb_device *, sb_counts *);
 };
 
 /* The only export. Returns a table that lives as long as the process, or null where host_minor is too old. */

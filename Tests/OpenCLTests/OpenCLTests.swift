@@ -1,0 +1,202 @@
+import SwitchbackBackendKit
+import SwitchbackConformance
+import SwitchbackDatasets
+import SwitchbackExecution
+import SwitchbackNeuralNetworks
+import SwitchbackOpenCL
+import SwitchbackOpenCLLibrary
+import SwitchbackPrograms
+import SwitchbackReference
+import SwitchbackTraining
+import Testing
+
+private let isOpenCLHere = (try? OpenCLBackend().devices()) != nil
+
+private func chain(_ backend: any ComputeBackend, _ options: [String: String] = [:]) throws -> BackendChain {
+  let host = try HostServices(workers: 2)
+  return BackendChain(
+    [.init(name: backend.identity.name, device: try backend.open(device: 0, options: options, host: host))], host: host)
+}
+
+private func convolutionalStep() -> TrainingStep {
+  TrainingStep(
+    model: Sequential([
+      Conv2D(8, kernelSize: 3, activation: .relu), MaxPooling2D(2), Flatten(), Dense(10, activation: .softmax),
+    ]), sampleShape: [12, 12, 1], loss: CategoricalCrossentropy(), optimizer: RMSprop())
+}
+
+private func dataset() throws -> ByteDataset {
+  let philox = Philox(seed: 5)
+  let samples = (0..<128 * 144).map { UInt8(philox.bits(block: $0, stream: 0, step: 0)[0] & 255) }
+  return try ByteDataset(
+    sampleShape: [12, 12, 1], classNames: (0...9).map { "\($0)" }, samples: samples,
+    labels: (0..<128).map { Int32($0 % 10) })
+}
+
+/// Serialized: the library's counts and planned failures are the process's.
+@Suite(.serialized, .enabled(if: isOpenCLHere, "no OpenCL device here (pocl-opencl-icd is one)")) struct OpenCLTests {
+  @Test(
+    "every class of device's kernels lies within the bounds of the Float64 reference",
+    arguments: ["cpu", "gpu", "intel", "other"])
+  func conformance(deviceClass: String) throws {
+    let candidate = try chain(OpenCLBackend(), ["device_class": deviceClass])
+    var suite = ConformanceSuite(candidate, reference: try chain(ReferenceBackend()))
+    suite.isQuick = true
+    // The class changes how products and pooling are computed, and nothing else.
+    let families = deviceClass == "cpu" ? [""] : ["conv2d", "matmul", "Pool2d"]
+    for family in families {
+      suite.filter = family
+      let report = suite.run()
+      #expect(report.rows.contains { $0.passed > 0 })
+      for failure in report.failures { Issue.record("\(failure.name): \(failure.message)") }
+    }
+  }
+
+  @Test("every sample of the catalogue is taken", arguments: OperationCatalog.standard.entries.map { $0.name })
+  func takesAll(name: String) throws {
+    let device = try chain(OpenCLBackend()).links[0].device
+    for sample in OperationCatalog.standard.entries.first(where: { $0.name == name })!.samples {
+      guard case .decline(let reason) = try device.query(Segment(try sample.program()))[0] else { continue }
+      Issue.record("\(name) \(sample.operation) \(sample.inputs) is declined: \(reason)")
+    }
+  }
+
+  @Test("a training step is one segment, waits for nothing, and takes only its batch to the device")
+  func stepCounts() throws {
+    let session = try TrainingSession(
+      step: convolutionalStep(), batchSize: 32, seed: 1, on: try chain(OpenCLBackend()), probeInterval: nil)
+    let data = try dataset()
+    let order = BatchOrder(count: data.count, batchSize: 32, isShuffled: false)
+    #expect(try session.plan.segmentCount == 1)
+    #expect(try session.overlaps)
+    // States go there once.
+    _ = try session.train(data, order.batch(0))
+    let before = try #require(session.chain.counts)
+    for step in 0..<10 { _ = try session.train(data, order.batch(step % 4)) }
+    let counts = try #require(session.chain.counts) - before
+    let program = try session.plan.program
+    let given = (program.values(.input) + program.values(.step)).reduce(0) {
+      $0 + program.values[$1].type.byteCount
+    }
+    #expect(counts.blockingCalls == 0)
+    #expect(counts.bytesIn == 10 * given)
+    #expect(given < 32 * (144 * 4 + 4) + 64)
+    // The loss, the count of right answers, the flag, and a word that says that no label was out of range.
+    #expect(counts.bytesOut == 10 * (4 + 4 + 1 + 4))
+    #expect(counts.launches % 10 == 0 && counts.launches > 0)
+    print("a step: \(counts.launches / 10) launches, \(counts.blockingCalls / 10) blocking calls")
+  }
+
+  @Test("steps that overlap give the weights of steps one by one")
+  func overlap() throws {
+    let data = try dataset()
+    let order = BatchOrder(count: data.count, batchSize: 32, isShuffled: false)
+    let weights = try [false, true].map { overlaps in
+      let session = try TrainingSession(
+        step: convolutionalStep(), batchSize: 32, seed: 1, on: try chain(OpenCLBackend()), probeInterval: 3)
+      var underWay: TrainingSession.StartedStep?
+      for step in 0..<12 {
+        let started = try session.start(data, order.batch(step % 4))
+        if let before = underWay { _ = try session.finish(before) }
+        underWay = started
+        if !overlaps {
+          _ = try session.finish(started)
+          underWay = nil
+        }
+      }
+      if let underWay { _ = try session.finish(underWay) }
+      return try session.states.states.keys.sorted().map { name in try session.states.withBytes(of: name) { Array($0) }
+      }
+    }
+    #expect(weights[0] == weights[1])
+  }
+
+  @Test("a segment in several pools computes what one in a single pool does")
+  func pools() {
+    let blocks = (0..<12).map { MemoryPlan.Block(byteCount: 1000 + $0, birth: $0, death: $0 + 3) }
+    let plan = MemoryPlan(blocks, alignment: 128, limit: 2500)
+    #expect(plan.pools.count > 1 && plan.pools.allSatisfy { $0 <= 2500 })
+    for (i, a) in blocks.enumerated() {
+      #expect(plan.offsets[i] % 128 == 0)
+      for (j, b) in blocks.enumerated() where j < i && plan.pool(of: i) == plan.pool(of: j) {
+        let aliveTogether = a.birth <= b.death && b.birth <= a.death
+        let apart =
+          plan.offsets[i] + a.byteCount <= plan.offsets[j] || plan.offsets[j] + b.byteCount <= plan.offsets[i]
+        #expect(!aliveTogether || apart)
+      }
+    }
+  }
+
+  @Test("a lost device says so, and goes on saying it")
+  func deviceLost() throws {
+    let session = try TrainingSession(
+      step: convolutionalStep(), batchSize: 32, seed: 1, on: try chain(OpenCLBackend()), probeInterval: nil)
+    let data = try dataset()
+    let batch = BatchOrder(count: data.count, batchSize: 32, isShuffled: false).batch(0)
+    _ = try session.train(data, batch)
+    ocl_fail("clEnqueueNDRangeKernel", 7, -36)
+    for _ in 0..<2 {
+      let error = #expect(throws: ExecutionError.self) { _ = try session.train(data, batch) }
+      #expect(error?.kind == .deviceLost)
+      #expect(error?.message.contains("CL_INVALID_COMMAND_QUEUE") == true)
+    }
+    ocl_fail("", 0, 0)
+  }
+
+  @Test("a device without memory says what was asked for, and what to do")
+  func outOfMemory() throws {
+    let opened = try chain(OpenCLBackend())
+    ocl_fail("clCreateBuffer", 3, -4)
+    defer { ocl_fail("", 0, 0) }
+    let error = #expect(throws: ExecutionError.self) {
+      _ = try ProgramExecutor(try convolutionalStep().build(batchSize: 32).program, on: opened, states: StateStore())
+    }
+    #expect(error?.kind == .outOfMemory)
+    #expect(error?.message.contains("bytes") == true && error?.message.contains("smaller batch") == true)
+  }
+
+  @Test("every OpenCL call may fail without a crash", arguments: 1...12)
+  func anyCallFails(n: Int) throws {
+    let functions = [
+      "clBuildProgram", "clCreateKernel", "clSetKernelArg", "clCreateSubBuffer", "clEnqueueWriteBuffer",
+      "clEnqueueReadBuffer", "clFlush", "clGetEventInfo", "clEnqueueFillBuffer", "clCreateBuffer", "clCreateContext",
+      "clCreateCommandQueue",
+    ]
+    ocl_fail(functions[n - 1], 1, -5)
+    defer { ocl_fail("", 0, 0) }
+    #expect(throws: (any Error).self) {
+      let session = try TrainingSession(
+        step: convolutionalStep(), batchSize: 32, seed: 1, on: try chain(OpenCLBackend()), probeInterval: nil)
+      let data = try dataset()
+      _ = try session.train(data, BatchOrder(count: data.count, batchSize: 32, isShuffled: false).batch(0))
+    }
+  }
+
+  @Test("an index outside its axis is named with its operation, and the device works on")
+  func wrongIndex() throws {
+    var builder = ProgramBuilder(name: "gather")
+    let x = builder.input("x", .float32([5, 2]))
+    let indices = builder.input("i", .int32([3]))
+    builder.output("y", try builder.append(Gather(axis: 0), x, indices))
+    let executor = try ProgramExecutor(builder.build(), on: try chain(OpenCLBackend()), states: StateStore())
+    func run(_ values: [Int32]) throws -> [Float] {
+      try executor.withInput("x") { bytes in
+        for e in 0..<10 { bytes.storeBytes(of: Float(e), toByteOffset: 4 * e, as: Float.self) }
+      }
+      try executor.withInput("i") { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+      try executor.run()
+      return try executor.withOutput("y") { Array($0.bindMemory(to: Float.self)) }
+    }
+    #expect(try run([4, 0, 2]) == [8, 9, 0, 1, 4, 5])
+    let error = #expect(throws: ExecutionError.self) { _ = try run([0, 7, -1]) }
+    #expect(error?.message.contains("position 1 is outside the 5 slices") == true, "\(String(describing: error))")
+    #expect(try run([1, 1, 1]) == [2, 3, 2, 3, 2, 3])
+  }
+
+  @Test("options and classes that do not exist are refused by name")
+  func options() throws {
+    #expect(throws: BackendError.self) { _ = try chain(OpenCLBackend(), ["device_class": "tpu"]) }
+    let error = #expect(throws: BackendError.self) { _ = try chain(OpenCLBackend(), ["colour": "blue"]) }
+    #expect(error?.message.contains("colour") == true)
+  }
+}
