@@ -47,9 +47,12 @@ typedef struct {
 int gathered(const geometry *g, int image, int p, int q, int i, int j) {
 #ifdef BACKWARD
   int y = p + g->top - i * g->dilation_y, x = q + g->left - j * g->dilation_x;
-  if (y < 0 || x < 0 || y % g->stride_y || x % g->stride_x) return -1;
+  if (y < 0 || x < 0) return -1;
+#ifndef UNIT_STRIDE
+  if (y % g->stride_y || x % g->stride_x) return -1;
   y /= g->stride_y;
   x /= g->stride_x;
+#endif
   if (y >= g->height || x >= g->width) return -1;
 #else
   int y = p * g->stride_y + i * g->dilation_y - g->top, x = q * g->stride_x + j * g->dilation_x - g->left;
@@ -90,11 +93,15 @@ __kernel void multiply_rows(
   const geometry g = GEOMETRY_VALUE;
   int first = get_global_id(0) * ROWS, block = get_global_id(1);
   int image[ROWS], p[ROWS], q[ROWS];
+  __global const float *seen[ROWS];
   EACH(r, ROWS) {
     int m = min(first + r, row_count - 1);
     q[r] = m % columns;
     p[r] = m / columns % rows;
     image[r] = m / (columns * rows);
+#ifndef PADDED
+    seen[r] = a + gathered(&g, image[r], p[r], q[r], 0, 0);
+#endif
   }
   floatV sums[ROWS][VECTORS];
   EACH(r, ROWS)
@@ -102,16 +109,24 @@ __kernel void multiply_rows(
   __global const float *b = packed + block * (kernel_height * kernel_width * channels * BLOCK);
   for (int i = 0; i < kernel_height; i++)
     for (int j = 0; j < kernel_width; j++) {
-      __global const float *seen[ROWS];
+#ifdef PADDED
       EACH(r, ROWS) {
         int offset = gathered(&g, image[r], p[r], q[r], i, j);
         seen[r] = offset < 0 ? zeros : a + offset;
       }
+#else
+      // Every tap lies inside the image: the next is a step away for all rows.
+      int tap = (i * dilation_y * width + j * dilation_x) * channels;
+#endif
       for (int c = 0; c < channels; c++) {
         floatV w[VECTORS];
         EACH(v, VECTORS) w[v] = LOAD(b + v * VECTOR);
         EACH(r, ROWS) {
+#ifdef PADDED
           floatV factor = seen[r][c];
+#else
+          floatV factor = seen[r][tap + c];
+#endif
           EACH(v, VECTORS) sums[r][v] = fma(factor, w[v], sums[r][v]);
         }
         b += BLOCK;

@@ -4,41 +4,71 @@
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #define FIELDS (8 + BINS)
 
+// Eight elements at a time; lanes beyond the last element hold NaN and are taken off again.
 __kernel void gather_statistics(__global const float *restrict x, __global double *restrict parts, int chunk, int count) {
-  int first = get_global_id(0) * chunk;
+  int first = get_global_id(0) * chunk, end = min(first + chunk, count);
   __global double *part = parts + get_global_id(0) * FIELDS;
-  double finite = 0, sum = 0, squares = 0, zeros = 0, nans = 0, infinities = 0;
-  float low = INFINITY, high = -INFINITY;
+  double8 sum = 0, squares = 0;
+  float8 low = INFINITY, high = -INFINITY;
+  int8 finite = 0, zeros = 0, nans = 0;
 #if BINS
   for (int bin = 0; bin < BINS; bin++) part[8 + bin] = 0;
 #endif
-  for (int e = first; e < min(first + chunk, count); e++) {
-    float value = x[e];
-    if (isfinite(value)) {
-      double wide = value;
-      finite += 1;
-      zeros += value == 0;
-      sum += wide;
-      squares += wide * wide;
-      low = min(low, value);
-      high = max(high, value);
-#if BINS
-      // ilogb gives ⌊log₂|x|⌋, of denormals too.
-      if (value != 0) part[8 + clamp(ilogb(value) - FIRST_EXPONENT, 0, BINS - 1)] += 1;
-#endif
+  for (int e = first; e < end; e += 8) {
+    float8 value;
+    if (e + 8 <= end) {
+      value = vload8(0, x + e);
     } else {
-      nans += isnan(value) != 0;
-      infinities += isinf(value) != 0;
+      float lanes[8];
+      for (int lane = 0; lane < 8; lane++) lanes[lane] = e + lane < end ? x[e + lane] : NAN;
+      value = vload8(0, lanes);
     }
+    // A true comparison of vectors is −1.
+    int8 is_finite = isfinite(value);
+    finite -= is_finite;
+    zeros -= value == 0;
+    nans -= isnan(value);
+    double8 wide = convert_double8(select((float8)0, value, is_finite));
+    sum += wide;
+    squares = fma(wide, wide, squares);
+    low = min(low, select((float8)INFINITY, value, is_finite));
+    high = max(high, select((float8)-INFINITY, value, is_finite));
+#if BINS
+    for (int lane = 0; lane < min(8, end - e); lane++) {
+      float one = x[e + lane];
+      // ilogb gives ⌊log₂|x|⌋, of denormals too.
+      if (isfinite(one) && one != 0) part[8 + clamp(ilogb(one) - FIRST_EXPONENT, 0, BINS - 1)] += 1;
+    }
+#endif
   }
-  part[0] = finite;
-  part[1] = sum;
-  part[2] = squares;
-  part[3] = low;
-  part[4] = high;
-  part[5] = zeros;
-  part[6] = nans;
-  part[7] = infinities;
+  double sums[8], more[8];
+  float lows[8], highs[8];
+  int counts[8], none[8], lost[8];
+  vstore8(sum, 0, sums);
+  vstore8(squares, 0, more);
+  vstore8(low, 0, lows);
+  vstore8(high, 0, highs);
+  vstore8(finite, 0, counts);
+  vstore8(zeros, 0, none);
+  vstore8(nans, 0, lost);
+  for (int lane = 1; lane < 8; lane++) {
+    sums[0] += sums[lane];
+    more[0] += more[lane];
+    lows[0] = min(lows[0], lows[lane]);
+    highs[0] = max(highs[0], highs[lane]);
+    counts[0] += counts[lane];
+    none[0] += none[lane];
+    lost[0] += lost[lane];
+  }
+  int padding = (8 - (end - first) % 8) % 8;
+  part[0] = counts[0];
+  part[1] = sums[0];
+  part[2] = more[0];
+  part[3] = lows[0];
+  part[4] = highs[0];
+  part[5] = none[0];
+  part[6] = lost[0] - padding;
+  part[7] = end - first - counts[0] - (lost[0] - padding);
 }
 
 __kernel void finish_statistics(__global const double *restrict parts, __global double *restrict y, int part_count,

@@ -67,7 +67,10 @@ extension WorkMaker {
     let tile = traits.tile(columns: product.columns)
     let blocks = (product.columns + tile.block - 1) / tile.block
     let packed = product.taps * product.terms * blocks * tile.block
-    let common = ["-DROWS_KERNEL", tile.options]
+    var common = ["-DROWS_KERNEL", tile.options]
+    if isBackward { common.append("-DBACKWARD") }
+    if isBackward || product.isPadded { common.append("-DPADDED") }
+    if product.strides == [1, 1] { common.append("-DUNIT_STRIDE") }
     let pack = Launch(
       KernelName("multiplication", "pack_filter", common),
       [w, .scratch(0), .int(product.taps), .int(product.terms), .int(product.columns)]
@@ -76,7 +79,7 @@ extension WorkMaker {
     let global = tile.isLocal ? [blocks * 16, (product.rowCount + 63) / 64 * 16] : [tiles, blocks]
     let multiply = Launch(
       KernelName(
-        "multiplication", "multiply_rows", common + (isBackward ? ["-DBACKWARD"] : []) + epilogue.options),
+        "multiplication", "multiply_rows", common + epilogue.options),
       [
         a, .scratch(0), y, epilogue.bias.map(Argument.value) ?? .unused, .zeros, .float(epilogue.alpha),
         .int(product.rowCount), .int(product.columns),

@@ -18,7 +18,8 @@ extension WorkMaker {
     return Work([
       Launch(
         KernelName("pooling", function, ["-DVECTOR=\(vector)"] + options),
-        arguments + [.int(cells)] + sizes.map(Argument.int), global: [channels / vector, cells], local: [group, 1])
+        arguments + [.int(cells)] + sizes.map(Argument.int), global: [channels / vector, cells],
+        local: traits.deviceClass == .cpu ? [1, 8] : [group, 1])
     ])
   }
 

@@ -25,14 +25,19 @@ extension WorkMaker {
       case .max: ("fold_max", "fold_max")
       case .min: ("fold_min", "fold_min")
       }
-    let options = ["-DFOLD=\(fold)", "-DMERGE=\(merge)", "-DKEPT=\(kept.rank)", "-DFOLDED=\(folded.rank)"]
+    // A CPU takes results that lie side by side in one register.
+    let isWide =
+      traits.deviceClass == .cpu && kept.strides[0] == [1] && results % 16 == 0
+      && (fold == "fold_sum" || fold == "fold_sumSquares")
+    let vector = isWide ? 16 : 1
+    let options = ["-DVECTOR=\(vector)", "-DFOLD=\(fold)", "-DMERGE=\(merge)", "-DKEPT=\(kept.rank)", "-DFOLDED=\(folded.rank)"]
     let scale = operation.function == .mean ? 1 / Double(terms) : 1
     let folding = Launch(
       KernelName("reduction", "fold", options),
       [
         input(0), .scratch(0), .float(start), .eight(kept.extents), .eight(kept.strides[0]), .eight(folded.extents),
         .eight(folded.strides[0]), .int(results), .int(terms), .int(chunk),
-      ], global: [results, parts], local: results >= 64 ? [64, 1] : [1, 1])
+      ], global: [results / vector, parts], local: traits.deviceClass != .cpu && results >= 64 ? [64, 1] : [1, 1])
     let finishing = Launch(
       KernelName("reduction", "finish", options),
       [.scratch(0), output, .float(start), .float(scale), .int(results), .int(parts)], elements: results)
