@@ -15,7 +15,7 @@ enum FurtherSamples {
     case Select.name:
       return [ElementType.int32, .int64, .uint8].map { type in
         OperationSample(
-          Select(), [TensorType(.bool, [3]), TensorType(type, [4, 3]), TensorType(type, [4, 1])],
+          Select(), [TensorType(.bool, [13]), TensorType(type, [9, 13]), TensorType(type, [9, 1])],
           [.indices(2), .indices(9), .indices(9)])
       }
     case Cast.name: return [OperationSample(Cast(to: .bool), [.float32([37])], [.indices(2)])]
