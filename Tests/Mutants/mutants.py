@@ -6,8 +6,7 @@
 Every kernel file of C, Swift and OpenCL C is changed in one place at a time: an operator, a constant, an index, a loop
 bound, a line left out. A mutant of the reference is judged by the unchanged reference. The table goes to results.tsv;
 what survives must stand in equivalent.tsv with one line of proof (or with the sanitizer that sees it), or the exit
-status is 1. What does not compile is
-not counted. Needs nothing but Python."""
+status is 1. What does not compile is not counted. Needs nothing but Python."""
 import argparse
 import hashlib
 import json
