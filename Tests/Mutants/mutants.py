@@ -5,8 +5,8 @@
 
 Every kernel file of C, Swift and OpenCL C is changed in one place at a time: an operator, a constant, an index, a loop
 bound, a line left out. A mutant of the reference is judged by the unchanged reference. The table goes to results.tsv;
-what survives must stand in equivalent.tsv with one line of proof, or the exit status is 1. What does not compile is
-not counted. Needs nothing but Python."""
+what survives must stand in equivalent.tsv with one line of proof (or with the sanitizer that sees it), or the exit
+status is 1. What does not compile is not counted. Needs nothing but Python."""
 import argparse
 import hashlib
 import json
@@ -161,9 +161,10 @@ def main():
                 named = verdict_of(judge.diff(library), failed) if died == "conformance" else "-"
                 key = f"{name[0]}{code}"
                 if not died:
-                    died = "equivalent" if proofs.get(key) else "survives"
+                    proof = proofs.get(key, "")
+                    died = "sanitizer" if proof.startswith("AddressSanitizer") else "equivalent" if proof else "survives"
                 rows.append([key, name, f"{file}:{number + 1}", kind, old.strip(), shown, died, " ".join(failed), named,
-                             proofs.get(key, "") if died == "equivalent" else ""])
+                             proofs.get(key, "") if died in ("equivalent", "sanitizer") else ""])
                 print("\t".join(rows[-1][:9]), flush=True)
                 write(options.results, rows)
                 os.unlink(library)

@@ -119,7 +119,7 @@ public struct ContractEnvironment {
     let device = try backend.open(device: 0, options: [:], host: try host())
     var subjects: [ContractSubject] = []
     for entry in OperationCatalog.standard.entries {
-      for (index, sample) in entry.samples.enumerated() {
+      for (index, sample) in (entry.samples + FurtherSamples.samples(of: entry)).enumerated() {
         let subject = try ContractSubject("\(entry.name) \(index)", sample)
         guard try device.query(subject.segment)[0].isAccepted else { continue }
         subjects.append(subject)

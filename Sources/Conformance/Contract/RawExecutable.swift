@@ -21,8 +21,8 @@ final class RawExecutable {
   /// Words 0x7FB5xxxx whose low half tells the place: a guard that is copied into another one is found too.
   private static func guardByte(_ index: Int) -> UInt8 {
     switch index % 4 {
-    case 0: UInt8(truncatingIfNeeded: index >> 2)
-    case 1: UInt8(truncatingIfNeeded: index >> 10)
+    case 0: UInt8(truncatingIfNeeded: index >> 2) ^ 0xA5
+    case 1: UInt8(truncatingIfNeeded: index >> 10) ^ 0x5A
     case 2: 0xB5
     default: 0x7F
     }
