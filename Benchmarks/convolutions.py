@@ -2,7 +2,7 @@
 
     .venv-bench/bin/python Benchmarks/convolutions.py [GROUP ...] > Benchmarks/results/FILE.jsonl
 
-GROUP: dense, depthwise, sequence; all without. Build first: `make build`. A line a case: seconds of the fastest
+GROUP: dense, step (the three passes of dense), depthwise, sequence; all without. Build first: `make build`. A line a case: seconds of the fastest
 repetition of all rounds for each contender, all with one thread and with two, and for fft the expected relation.
 PyTorch's convolutions run eagerly in both memory formats, the faster counts.
 """
@@ -15,7 +15,7 @@ import time
 import torch
 
 BINARY = ".build/release/convolution-times"
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Ours:
@@ -90,8 +90,8 @@ def cases(groups):
         return [(k - 1) // 2, k // 2, (k - 1) // 2, k // 2]
 
     for k in (3, 5, 7, 9, 11, 15, 31):
-        if "dense" in groups:
-            for what in ("forward", "step"):
+        for group, what in (("dense", "forward"), ("step", "step")):
+            if group in groups:
                 yield "dense", what, dict(N=64, H=28, W=28, C=64, kh=k, kw=k, K=64, groups=1, padding=same(k))
     for size in (28, 56):
         for k in (7, 15, 31):
@@ -107,7 +107,7 @@ def cases(groups):
 
 
 def main():
-    groups = sys.argv[1:] or ["dense", "depthwise", "sequence"]
+    groups = sys.argv[1:] or ["dense", "sequence", "depthwise", "step"]
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
     print(json.dumps(dict(cpu=cpu, torch=torch.__version__, python=platform.python_version(),
                           date=time.strftime("%F"), rounds=ROUNDS)), flush=True)
@@ -130,7 +130,7 @@ def main():
                 if what == "forward":
                     note("inference", lambda: fft.seconds("inference", case, 4))
                 if not long:
-                    note("openblas", lambda: blas.seconds(what, case, 1 if case["kw"] > 15 else 2))
+                    note("openblas", lambda: blas.seconds(what, case, 1 if case["kw"] >= 15 else 2))
                 if group == "sequence":
                     note("torch.fft", lambda: torch_fft(case, 4))
                 if case["kw"] > 8192:
@@ -141,7 +141,7 @@ def main():
                     continue
                 else:
                     for layout in ("contiguous", "channels_last"):
-                        note("pytorch", lambda: torch_convolution(what, case, 1 if case["kw"] > 15 else 3, layout))
+                        note("pytorch", lambda: torch_convolution(what, case, 1 if case["kw"] >= 15 else 3, layout))
             print(json.dumps(dict(group=group, what=what, threads=threads, **case, seconds=times)), flush=True)
 
 
