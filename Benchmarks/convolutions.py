@@ -1,8 +1,8 @@
 """Convolutions of the fft backend against the OpenBLAS backend and PyTorch, in turns.
 
-    .venv-bench/bin/python Benchmarks/convolutions.py [GROUP ...] > Benchmarks/results/FILE.jsonl
+    .venv-bench/bin/python Benchmarks/convolutions.py [GROUP ...] [THREADS ...] > Benchmarks/results/FILE.jsonl
 
-GROUP: dense, depthwise, sequence; all without. Build first: `make build`. A line a case: seconds of the fastest
+GROUP: dense, step (the three passes of dense), depthwise, sequence; all without. Build first: `make build`. A line a case: seconds of the fastest
 repetition of all rounds for each contender, all with one thread and with two, and for fft the expected relation.
 PyTorch's convolutions run eagerly in both memory formats, the faster counts.
 """
@@ -15,7 +15,7 @@ import time
 import torch
 
 BINARY = ".build/release/convolution-times"
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Ours:
@@ -90,8 +90,8 @@ def cases(groups):
         return [(k - 1) // 2, k // 2, (k - 1) // 2, k // 2]
 
     for k in (3, 5, 7, 9, 11, 15, 31):
-        if "dense" in groups:
-            for what in ("forward", "step"):
+        for group, what in (("dense", "forward"), ("step", "step")):
+            if group in groups:
                 yield "dense", what, dict(N=64, H=28, W=28, C=64, kh=k, kw=k, K=64, groups=1, padding=same(k))
     for size in (28, 56):
         for k in (7, 15, 31):
@@ -107,11 +107,11 @@ def cases(groups):
 
 
 def main():
-    groups = sys.argv[1:] or ["dense", "depthwise", "sequence"]
+    groups = sys.argv[1:] or ["dense", "sequence", "depthwise", "step"]
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
     print(json.dumps(dict(cpu=cpu, torch=torch.__version__, python=platform.python_version(),
                           date=time.strftime("%F"), rounds=ROUNDS)), flush=True)
-    for threads in (1, 2):
+    for threads in [int(g) for g in groups if g.isdigit()] or (1, 2):
         torch.set_num_threads(threads)
         fft, blas = Ours("fft", threads, "force=true", "memory=4096"), Ours("openblas", threads)
         for group, what, case in cases(groups):
@@ -125,23 +125,21 @@ def main():
                     print(error, file=sys.stderr)
 
             long = case["kw"] >= 8192
-            for round in range(1 if long and case["kw"] > 8192 else ROUNDS):
+            for round in range(ROUNDS):
                 note("fft", lambda: fft.seconds(what, case, 4))
                 if what == "forward":
                     note("inference", lambda: fft.seconds("inference", case, 4))
                 if not long:
-                    note("openblas", lambda: blas.seconds(what, case, 1 if case["kw"] > 15 else 2))
+                    note("openblas", lambda: blas.seconds(what, case, 1 if case["kw"] >= 15 else 2))
                 if group == "sequence":
                     note("torch.fft", lambda: torch_fft(case, 4))
-                if case["kw"] > 8192:
-                    # 86 ms a sequence were measured elsewhere: one channel of one sequence stands for 512.
+                if case["kw"] >= 8192:
+                    # Minutes for all of it: one channel of one sequence stands for the 512, divided evenly.
                     one = dict(case, N=1, C=1, K=1, groups=1)
                     note("pytorch", lambda: 512 / threads * torch_convolution(what, one, 1, "contiguous"))
-                elif long and round > 0:
-                    continue
                 else:
                     for layout in ("contiguous", "channels_last"):
-                        note("pytorch", lambda: torch_convolution(what, case, 1 if case["kw"] > 15 else 3, layout))
+                        note("pytorch", lambda: torch_convolution(what, case, 1 if case["kw"] >= 15 else 3, layout))
             print(json.dumps(dict(group=group, what=what, threads=threads, **case, seconds=times)), flush=True)
 
 

@@ -10,7 +10,7 @@ import SwitchbackFFTLibrary
 #endif
 
 /// Makes FFTW's plans by measuring, and keeps what was learned for the next process, for this CPU and this FFTW.
-struct Planner: @unchecked Sendable {
+package struct Planner: @unchecked Sendable {
   // Unchecked: pointers to functions and texts that live as long as the process.
   let fftw: UnsafePointer<switchback_fftw>
   let host: HostServices
@@ -24,7 +24,7 @@ struct Planner: @unchecked Sendable {
   }
 
   /// At most 100 bytes, as the host demands.
-  static func key(version: String, cpu: String) -> String {
+  package static func key(version: String, cpu: String) -> String {
     "fft wisdom " + String(decoding: Array("\(version) \(cpu)".utf8.filter { $0 < 128 }.suffix(85)), as: UTF8.self)
   }
 

@@ -15,7 +15,7 @@ struct TransformLength: Hashable, Sendable {
   /// Nanoseconds a point, relative to each other.
   let cost: Double
 
-  /// Nanoseconds a complex number of transforms side by side. Measured on Sapphire Rapids with FFTW 3.3.10 (32 side by
+  /// Nanoseconds a complex number of transforms side by side. Measured on Emerald Rapids with FFTW 3.3.10 (32 side by
   /// side, the best of 15, 2026-11-24): lengths with codelets of their own; all others take 1.4 to 4.
   private static let codelets: [(length: Int, cost: Double)] = [
     (1, 0), (2, 0.39), (3, 0.43), (4, 0.39), (5, 0.44), (6, 0.44), (7, 0.52), (8, 0.45), (9, 0.56), (10, 0.48),

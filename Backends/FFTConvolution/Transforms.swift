@@ -49,7 +49,7 @@ struct Transforms: Hashable, Sendable {
   }
 }
 
-/// Nanoseconds, measured on one core of a Sapphire Rapids at 2.3 GHz; what counts is how they stand to each other.
+/// Nanoseconds, measured on one core of a Emerald Rapids at 2.3 GHz; what counts is how they stand to each other.
 enum CostModel {
   /// Gathering and sorting a complex number.
   static let movePoint = 1.2

@@ -1,22 +1,22 @@
 import SwitchbackABI
-import SwitchbackBackendKit
+package import SwitchbackBackendKit
 
 /// Who shares which keep, and when its memory is needed.
 ///
 /// Segments of one device that state the same value, format and size share one memory, from the first that uses it to
 /// the last, or for ever where that is worth it. Beyond the limit nothing is shared: each segment has memory of its own
 /// for as long as it runs, and makes everything anew.
-struct KeepPlan {
-  struct Memory {
+package struct KeepPlan {
+  package struct Memory {
     /// Index of a segment that uses it: all do so at one place.
-    var segment: Int
-    var block: MemoryPlan.Block
-    var isLasting: Bool
+    package var segment: Int
+    package var block: MemoryPlan.Block
+    package var isLasting: Bool
   }
 
-  private(set) var memories: [Memory] = []
+  package private(set) var memories: [Memory] = []
   /// For each segment and keep the memory's index.
-  private(set) var ofSegment: [[Int]] = []
+  package private(set) var ofSegment: [[Int]] = []
 
   private struct Identity: Hashable {
     var link: Int
@@ -24,7 +24,7 @@ struct KeepPlan {
     var keep: Keep
   }
 
-  init(_ segments: [ProgramSegment], _ reports: [CompiledReport], end: Int, limit: Int) {
+  package init(_ segments: [ProgramSegment], _ reports: [CompiledReport], end: Int, limit: Int) {
     var known: [Identity: Int] = [:]
     var shared = 0
     for (index, (segment, report)) in zip(segments, reports).enumerated() {

@@ -2,7 +2,7 @@
  *
  * Two real channels are one complex number: neighbours in an NHWC tensor already lie like that, and a complex
  * transform of interleaved planes runs 5.7 times as fast as FFTW's real one of as many channels (32×32, 64 channels,
- * Sapphire Rapids, FFTW 3.3.10: 2.4 ms against 13.9 ms for 64 images). With e and o the spectra of the even and the odd
+ * Emerald Rapids, FFTW 3.3.10: 2.4 ms against 13.9 ms for 64 images). With e and o the spectra of the even and the odd
  * channel and Z = e + i·o: e(f) = (Z(f) + conj Z(−f)) / 2, o(f) = (Z(f) − conj Z(−f)) / 2i. The halves are left out and
  * put into the scale of the inverse. */
 #ifndef SWITCHBACK_FFT_KERNELS_H
