@@ -34,6 +34,7 @@ test-all: packages lint
 	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer
 	SWIFT="$(SWIFT)" sh Tests/without-traits.sh
 	python3 Tests/Sanitizers/sanitize.py
+	python3 Tests/Oclgrind/oclgrind.py
 	$(MAKE) mutants
 
 # Wrong copies of the kernels, at low priority: conformance must find each (results in Tests/Mutants/results.tsv).
@@ -47,6 +48,7 @@ operations: build
 # Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
 bench: build
 	sh Benchmarks/run.sh
+	sh Benchmarks/opencl.sh
 
 format:
 	$(SWIFT) format -i -r Package.swift Sources Backends Tests

@@ -55,11 +55,16 @@ struct DiffCommand: ParsableCommand {
       let registry = makeRegistry(configuration.backend.search)
       let (train, settings) = (data.train, configuration.training)
       let step = configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets)
+      // Whoever compares wants to see everything that a backend can take.
+      let options = optionsThatTakeAll.merging(configuration.backend.options) { taken, given in
+        taken.merging(given) { $1 }
+      }
       // What one of them declines runs on the reference, whose numbers are those it is compared with.
       let chains = try names.map { name in
         var settings = configuration
         settings.backend.name = name
         settings.backend.fallback = ["reference"]
+        settings.backend.options = options
         return try settings.backendChain(for: step, registry: registry, host: host, progress: showAutoProgress)
       }
       let comparison = try StepComparison(
@@ -84,7 +89,6 @@ struct DiffCommand: ParsableCommand {
       }
       var seen: Set<String> = ["reference"]
       let suspects = judged.filter { seen.insert($0).inserted }
-      let options = configuration.backend.options
       let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
       var faults = try self.faults(program, values, suspects, registry, options, host)
       // In the first step biases and slots are zero, which hides whoever forgets them.

@@ -36,7 +36,7 @@ private func bits(of executor: ProgramExecutor, steps: Int) throws -> [[UInt32]]
       bytes.storeBytes(of: Float(dice.roll(-1000...1000)) / 5000, toByteOffset: 4 * e, as: Float.self)
     }
   }
-  for name in ["w", "v"] { try executor.states.withBytes(of: name, fill) }
+  for name in ["w", "v"] { try executor.states.withMutableBytes(of: name, fill) }
   try executor.withInput("x", fill)
   try executor.withInput("rate") { $0.storeBytes(of: 0.001, as: Float.self) }
   for _ in 0..<steps { try executor.run() }
@@ -97,12 +97,12 @@ struct KeepTests {
       try executor.run()
       return try executor.withOutput("y") { $0.load(as: Float.self) }
     }
-    try states.withBytes(of: "w") { set(1, $0) }
+    try states.withMutableBytes(of: "w") { set(1, $0) }
     #expect(abs(try result() - 18) < 1e-4)
     // Behind the store's back: nobody is told, so the spectrum stays.
-    set(5, states.states["w"]!.buffer.bytes)
+    try states.withBytes(of: "w") { set(5, UnsafeMutableRawBufferPointer(mutating: $0)) }
     #expect(abs(try result() - 18) < 1e-4)
-    try states.withBytes(of: "w") { set(2, $0) }
+    try states.withMutableBytes(of: "w") { set(2, $0) }
     #expect(abs(try result() - 36) < 1e-4)
   }
 
