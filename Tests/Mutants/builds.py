@@ -78,7 +78,7 @@ class CKernels:
             made = f"{work}/{os.path.basename(source)}.o"
             run(["clang", "-O1", "-fblocks", "-fPIC", "-std=gnu2x", "-w", f"-I{copy}/include",
                  f"-I{ROOT}/Sources/SwitchbackABI/include", *self.flags, "-c", f"{copy}/{source}", "-o", made])
-            old = f"/{self.target}.build/{source}.o"
+            old = f"/{self.target}.build/{os.path.basename(source)}.o"
             assert any(name.endswith(old) for name in objects), old
             objects = [made if name.endswith(old) else name for name in objects]
         library = f"{work}/lib{self.product}.so"
@@ -200,5 +200,6 @@ def families(snapshot):
                       if name.endswith("/" + os.path.basename(embedding[0]) + ".o"))
         found.append(("opencl", kernels,
                       CKernels(snapshot, "SwitchbackOpenCL", target, folder,
-                               [os.path.relpath(name, folder) for name in embedding]), {}, 60))
+                               [os.path.relpath(name, folder) for name in embedding],
+                               [f"-I{ROOT}/Backends/OpenCL/COpenCL/include"]), {}, 60))
     return found

@@ -30,7 +30,9 @@ extension WorkMaker {
       traits.deviceClass == .cpu && kept.strides[0] == [1] && results % 16 == 0
       && (fold == "fold_sum" || fold == "fold_sumSquares")
     let vector = isWide ? 16 : 1
-    let options = ["-DVECTOR=\(vector)", "-DFOLD=\(fold)", "-DMERGE=\(merge)", "-DKEPT=\(kept.rank)", "-DFOLDED=\(folded.rank)"]
+    let options = [
+      "-DVECTOR=\(vector)", "-DFOLD=\(fold)", "-DMERGE=\(merge)", "-DKEPT=\(kept.rank)", "-DFOLDED=\(folded.rank)",
+    ]
     let scale = operation.function == .mean ? 1 / Double(terms) : 1
     let folding = Launch(
       KernelName("reduction", "fold", options),
