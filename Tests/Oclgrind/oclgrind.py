@@ -15,19 +15,20 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from builds import ROOT, Snapshot, families  # noqa: E402
 
 DRIVER = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
+PROGRAM = f"{ROOT}/.build/release/switchback"
 COMPLAINTS = ("data race", "Invalid read", "Invalid write", "Uninitialized", "barrier divergence")
 
 
-def complaints(program, backend, work, *arguments):
+def complaints(backend, work, *arguments):
     """Lines of Oclgrind about what kernels did; None where something else than Oclgrind ran."""
     with open(work + "/oclgrind.icd", "w") as file:
         file.write(DRIVER + "\n")
     environment = dict(os.environ, OCL_ICD_VENDORS=work, OCLGRIND_DATA_RACES="1")
-    devices = subprocess.run([program, "backends", "--json"], env=environment, capture_output=True, text=True).stdout
+    devices = subprocess.run([PROGRAM, "backends", "--json"], env=environment, capture_output=True, text=True).stdout
     if "Oclgrind Simulator" not in devices:
         return None
     done = subprocess.run(
-        [program, "conformance", "--backend", backend, "--quick", "--skip", "contract", "--limit", "600", "--failures",
+        [PROGRAM, "conformance", "--backend", backend, "--quick", "--skip", "contract", "--limit", "600", "--failures",
          work, *arguments],
         env=environment, capture_output=True, text=True, timeout=1800)
     text = done.stdout + done.stderr
@@ -42,7 +43,7 @@ def main():
         return 0
     with tempfile.TemporaryDirectory() as work:
         snapshot = Snapshot(work + "/snapshot")
-        found = complaints(f"{ROOT}/.build/release/switchback", "opencl", work)
+        found = complaints("opencl", work)
         if found is None:
             print("the platform is not Oclgrind's: nothing was proved")
             return 1
@@ -56,7 +57,7 @@ def main():
         honest = "if (e < count) y[e] = FUNCTION(x[e], alpha);"
         assert honest in text
         library = builder.build(file, text.replace(honest, honest + " y[0] = e;"), work)
-        planted = complaints(snapshot.program, library, work, "--filter", "unary")
+        planted = complaints(library, work, "--filter", "unary")
         print(f"a planted race: {len(planted or [])} complaints")
         return 1 if found or not planted else 0
 

@@ -87,6 +87,36 @@ private func dataset() throws -> ByteDataset {
     print("a step: \(counts.launches / 10) launches, \(counts.blockingCalls / 10) blocking calls")
   }
 
+  @Test(
+    "every shipped configuration of images trains on OpenCL alone, in one segment",
+    arguments: [
+      "mnist-cnn", "mnist-mlp", "mnist-linear", "fashion-cnn", "deep-relu-he", "deep-sigmoid-mlp", "mixed-kernels",
+    ])
+  func alone(name: String) throws {
+    let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+    let configuration = try Configuration(file: "\(root)/configs/\(name).yaml", overrides: [])
+    let session = try TrainingSession(
+      step: configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64, seed: 1,
+      on: try chain(OpenCLBackend()), probeInterval: 10)
+    #expect(try session.plan.segmentCount == 1)
+  }
+
+  @Test("fifty losses of a free-running network are the reference's to 1e-4")
+  func freeRunning() throws {
+    let data = try dataset()
+    let order = BatchOrder(count: data.count, batchSize: 32, isShuffled: false)
+    let step = TrainingStep(
+      model: Sequential([Flatten(), Dense(64, activation: .relu), Dense(10, activation: .softmax)]),
+      sampleShape: [12, 12, 1], loss: CategoricalCrossentropy(), optimizer: SGD(learningRate: 0.1))
+    let losses = try [ReferenceBackend(), OpenCLBackend() as any ComputeBackend].map { backend in
+      let session = try TrainingSession(
+        step: step, batchSize: 32, seed: 1, on: try chain(backend), probeInterval: nil)
+      return try (0..<50).map { try session.train(data, order.batch($0 % 4)).loss }
+    }
+    for (a, b) in zip(losses[0], losses[1]) { #expect(abs(a - b) <= 1e-4 * abs(a)) }
+    #expect(losses[0][49] < losses[0][0])
+  }
+
   @Test("steps that overlap give the weights of steps one by one")
   func overlap() throws {
     let data = try dataset()
