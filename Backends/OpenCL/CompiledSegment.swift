@@ -13,7 +13,7 @@ final class CompiledSegment: Executable, @unchecked Sendable {
   var looksForWrongIndices: Bool { !bounds.isEmpty }
 
   private let device: OpenCLDevice
-  private let callPaths: [String]
+  private let callLabels: [String]
   private var launches: [PreparedLaunch] = []
   /// Arguments that depend on the binding: kernel, position and value.
   private var bindable: [(kernel: ocl_object, index: UInt32, value: Int)] = []
@@ -48,7 +48,7 @@ final class CompiledSegment: Executable, @unchecked Sendable {
 
   init(_ segment: Segment, on device: OpenCLDevice) throws(BackendError) {
     self.device = device
-    callPaths = segment.calls.map(\.label)
+    callLabels = segment.calls.map(\.label)
     let plan = try LaunchPlan(segment, traits: device.traits)
     bound = Array(repeating: sb_view(), count: segment.values.count)
     for (work, fused) in plan.works.enumerated() {
@@ -272,9 +272,10 @@ final class CompiledSegment: Executable, @unchecked Sendable {
     for (index, bound) in bounds.enumerated() where foundFaults[index] != Self.noFault {
       let position = foundFaults[index]
       try resetFaults()
+      // Whoever waits may wait for another segment: the words say which operation it was.
       throw BackendError(
-        .invalid, "the index at position \(position) is outside the \(bound.count) \(bound.what)",
-        operation: bound.call)
+        .invalid,
+        "\(callLabels[bound.call]): the index at position \(position) is outside the \(bound.count) \(bound.what)")
     }
   }
 }

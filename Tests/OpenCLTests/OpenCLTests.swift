@@ -219,7 +219,9 @@ private func dataset() throws -> ByteDataset {
     }
     #expect(try run([4, 0, 2]) == [8, 9, 0, 1, 4, 5])
     let error = #expect(throws: ExecutionError.self) { _ = try run([0, 7, -1]) }
-    #expect(error?.message.contains("position 1 is outside the 5 slices") == true, "\(String(describing: error))")
+    #expect(
+      error?.message.contains("gather: the index at position 1 is outside the 5 slices") == true,
+      "\(String(describing: error))")
     #expect(try run([1, 1, 1]) == [2, 3, 2, 3, 2, 3])
   }
 
