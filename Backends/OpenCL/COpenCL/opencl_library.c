@@ -132,10 +132,10 @@ int32_t ocl_text(ocl_object object, int32_t what, char *text, size_t capacity) {
 
 int32_t ocl_number(ocl_object device, int32_t what, uint64_t *number) {
   static const cl_uint names[] = {
-    CL_DEVICE_TYPE, CL_DEVICE_TYPE, CL_DEVICE_MAX_COMPUTE_UNITS, CL_DEVICE_GLOBAL_MEM_SIZE, CL_DEVICE_LOCAL_MEM_SIZE,
+    CL_DEVICE_TYPE, CL_DEVICE_TYPE, CL_DEVICE_MAX_COMPUTE_UNITS, CL_DEVICE_GLOBAL_MEM_SIZE,
     CL_DEVICE_MAX_MEM_ALLOC_SIZE, CL_DEVICE_MEM_BASE_ADDR_ALIGN, CL_DEVICE_MAX_WORK_GROUP_SIZE,
     CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT,
-    CL_DEVICE_DOUBLE_FP_CONFIG, CL_DEVICE_HOST_UNIFIED_MEMORY, CL_DEVICE_SINGLE_FP_CONFIG, CL_DEVICE_SINGLE_FP_CONFIG,
+    CL_DEVICE_DOUBLE_FP_CONFIG, CL_DEVICE_HOST_UNIFIED_MEMORY, CL_DEVICE_SINGLE_FP_CONFIG,
     CL_DEVICE_AVAILABLE};
   uint64_t value = 0; /* little-endian: a shorter answer fills the low bytes */
   int32_t status = CALL(clGetDeviceInfo, device, names[what], sizeof value, &value, NULL);
@@ -146,7 +146,6 @@ int32_t ocl_number(ocl_object device, int32_t what, uint64_t *number) {
   case OCL_BASE_ALIGNMENT: value /= 8; break;
   case OCL_HAS_FLOAT64: value = value != 0; break;
   case OCL_ROUNDS_DIVISION: value = !!(value & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT); break;
-  case OCL_HAS_DENORMALS: value = !!(value & CL_FP_DENORM); break;
   }
   *number = value;
   return status;

@@ -43,6 +43,17 @@ typedef struct {
   {height, width, channels, rows, columns, kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, \
    top, left}
 
+// LOCAL: what work-item (x, y) adds of two loaded tiles of 16 terms to its 4 × 4 results.
+#define ADD_TILES(x, y) \
+  barrier(CLK_LOCAL_MEM_FENCE); \
+  for (int t = 0; t < 16; t++) { \
+    float l[4], w[4]; \
+    EACH(r, 4) l[r] = left_tile[t][(y) * 4 + r]; \
+    EACH(c, 4) w[c] = right_tile[t][c * 16 + (x)]; \
+    EACH(r, 4) EACH(c, 4) sums[r][c] = fma(l[r], w[c], sums[r][c]); \
+  } \
+  barrier(CLK_LOCAL_MEM_FENCE);
+
 // Where row m looks through tap (i, j): the offset of its first channel, or −1 in the padding.
 int gathered(const geometry *g, int image, int p, int q, int i, int j) {
 #ifdef BACKWARD
@@ -174,15 +185,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_rows(
       int term = start + e / 64;
       right_tile[e / 64][e % 64] = term < terms ? packed[(block * terms + term) * 64 + e % 64] : 0;
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int t = 0; t < 16; t++) {
-      float l[4], w[4];
-      EACH(r, 4) l[r] = left_tile[t][z * 4 + r];
-      EACH(c, 4) w[c] = right_tile[t][c * 16 + x];
-      EACH(r, 4)
-        EACH(c, 4) sums[r][c] = fma(l[r], w[c], sums[r][c]);
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    ADD_TILES(x, z)
   }
   EACH(r, 4)
     EACH(c, 4) {
@@ -288,15 +291,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_filter(
       int pixel = start + e / 64, k = block * 64 + e % 64;
       right_tile[e / 64][e % 64] = pixel < end && k < filters ? dy[pixel * filters + k] : 0;
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int t = 0; t < 16; t++) {
-      float l[4], w[4];
-      EACH(r, 4) l[r] = left_tile[t][l_y * 4 + r];
-      EACH(c, 4) w[c] = right_tile[t][c * 16 + l_x];
-      EACH(r, 4)
-        EACH(c, 4) sums[r][c] = fma(l[r], w[c], sums[r][c]);
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    ADD_TILES(l_x, l_y)
   }
   EACH(r, 4)
     EACH(c, 4) {

@@ -28,9 +28,9 @@ enum {
 int32_t ocl_text(ocl_object object, int32_t what, char *text, size_t capacity);
 
 enum {
-  OCL_IS_GPU = 0, OCL_IS_CPU, OCL_COMPUTE_UNITS, OCL_GLOBAL_MEMORY, OCL_LOCAL_MEMORY, OCL_MAX_ALLOCATION,
+  OCL_IS_GPU = 0, OCL_IS_CPU, OCL_COMPUTE_UNITS, OCL_GLOBAL_MEMORY, OCL_MAX_ALLOCATION,
   OCL_BASE_ALIGNMENT, /* bytes */
-  OCL_MAX_WORK_GROUP, OCL_VECTOR_WIDTH, /* floats that the device adds at once */ OCL_HAS_FLOAT64, OCL_IS_UNIFIED, OCL_ROUNDS_DIVISION, OCL_HAS_DENORMALS, OCL_IS_AVAILABLE
+  OCL_MAX_WORK_GROUP, OCL_VECTOR_WIDTH, /* floats that the device adds at once */ OCL_HAS_FLOAT64, OCL_IS_UNIFIED, OCL_ROUNDS_DIVISION, OCL_IS_AVAILABLE
 };
 int32_t ocl_number(ocl_object device, int32_t what, uint64_t *number);
 
