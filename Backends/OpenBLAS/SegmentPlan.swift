@@ -146,12 +146,10 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     clocks = .allocate(capacity: max(host.workers * callCount, 1))
     views = UnsafeBufferPointer(start: nil, count: 0)
     workspace = UnsafeMutableRawPointer(tables)
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in "\(library.core) \(library.kernelName) \(layout.slots) \(layout.chunkRows)".utf8 {
-      hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-    }
+    var fingerprint = Fingerprint()
+    fingerprint.mix("\(library.core) \(library.kernelName) \(layout.slots) \(layout.chunkRows)")
     report = CompiledReport(
-      workspaceByteCount: wholeBytes, fingerprint: hash, groupOfCall: Array(segment.calls.indices),
+      workspaceByteCount: wholeBytes, fingerprint: fingerprint.value, groupOfCall: Array(segment.calls.indices),
       groupNames: segment.calls.map(\.operation.name) + ["adding slots, waiting"])
     guard wholeBytes <= segment.workspaceLimit else {
       throw BackendError(.outOfMemory, "the segment needs \(wholeBytes) bytes of workspace")

@@ -92,12 +92,11 @@ struct LaunchPlan {
   }
 
   func fingerprint(_ traits: DeviceTraits) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func mix(_ text: String) { for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
-    mix("\(traits.name) \(traits.driver) \(traits.deviceClass.rawValue)")
+    var fingerprint = Fingerprint()
+    fingerprint.mix("\(traits.name) \(traits.driver) \(traits.deviceClass.rawValue)")
     for launch in works.flatMap(\.work.launches) {
-      mix("\(launch.kernel.function) \(launch.kernel.options) \(launch.global) \(launch.local)")
+      fingerprint.mix("\(launch.kernel.function) \(launch.kernel.options) \(launch.global) \(launch.local)")
     }
-    return hash
+    return fingerprint.value
   }
 }

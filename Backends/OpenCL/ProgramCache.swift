@@ -30,16 +30,21 @@ final class ProgramCache: @unchecked Sendable {
       Array(Set(kernels.map { Key(source: $0.source, options: $0.options) }).filter { programs[$0] == nil })
     }.sorted { ($0.source, $0.options) < ($1.source, $1.options) }
     guard !missing.isEmpty else { return }
-    if missing.count > 4 { host.log(1, "opencl: compiling \(missing.count) programs for \(traits.name)") }
     let failure = Mutex<BackendError?>(nil)
+    let done = Mutex(0)
     host.parallel(missing.count) { item, _ in
       do throws(BackendError) {
         let program = try self.make(missing[item])
         self.lock.withLock { _ in self.programs[missing[item]] = program }
+        done.withLock { done in
+          done += 1
+          self.host.log(1, "opencl: compiled \(done) of \(missing.count) kernel programs for \(self.traits.name)")
+        }
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }
       }
     }
+    host.log(1, "")
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
@@ -61,7 +66,7 @@ final class ProgramCache: @unchecked Sendable {
     let options = traits.buildOptions + (key.options.isEmpty ? "" : " " + key.options)
     let stored = storeKey(source, options)
     var program: ocl_object?
-    if !traits.cachesPrograms, let binary = recall(stored) {
+    if !traits.cachesPrograms, let binary = host.recall(stored) {
       // A binary that no longer fits the driver is like none.
       let status = binary.withUnsafeBytes {
         ocl_program_from_binary(context, device, $0.baseAddress, $0.count, options, &program)
@@ -81,23 +86,9 @@ final class ProgramCache: @unchecked Sendable {
   // MARK: Binaries
 
   private func storeKey(_ source: String, _ options: String) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for text in [source, options, traits.name, traits.vendor, traits.driver] {
-      for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-      hash = (hash ^ 0xFF) &* 0x100_0000_01b3
-    }
-    return "opencl/program/" + String(hash, radix: 16)
-  }
-
-  private func recall(_ key: String) -> [UInt8]? {
-    let table = host.table
-    var count: UInt64 = 0
-    var nothing: UInt8 = 0
-    _ = table.pointee.recall(table.pointee.`self`, key, &nothing, &count)
-    guard count > 0 else { return nil }
-    var bytes = [UInt8](repeating: 0, count: Int(count))
-    guard table.pointee.recall(table.pointee.`self`, key, &bytes, &count) == 0 else { return nil }
-    return bytes
+    var fingerprint = Fingerprint()
+    for text in [source, options, traits.name, traits.vendor, traits.driver] { fingerprint.mix(text) }
+    return "opencl/program/" + fingerprint.text
   }
 
   private func remember(_ key: String, _ program: ocl_object) {
@@ -105,6 +96,6 @@ final class ProgramCache: @unchecked Sendable {
     guard ocl_binary(program, nil, &size) == 0, size > 0 else { return }
     var bytes = [UInt8](repeating: 0, count: size)
     guard ocl_binary(program, &bytes, &size) == 0 else { return }
-    _ = host.table.pointee.remember(host.table.pointee.`self`, key, bytes, UInt64(size))
+    host.remember(key, bytes)
   }
 }

@@ -10,7 +10,7 @@ public final class HostServices: @unchecked Sendable {
   public let table: UnsafePointer<sb_host>
   public let workers: Int
 
-  /// `workers` threads, the caller's included; `log` receives finished lines with level 0 (debug) to 2 (warning);
+  /// `workers` threads, the caller's included; `log` receives finished lines with level 0 (debug), 1 (what takes its time; empty: over) or 2 (warning);
   /// what backends remember is kept in `store`, a folder, or without one for this process only.
   public init(
     workers: Int, store: String? = nil,
@@ -75,7 +75,7 @@ public final class HostServices: @unchecked Sendable {
     sb_pool_destroy(pool)
   }
 
-  /// Tells the user something; `level` is 0 (debug) to 2 (warning).
+  /// Tells the user something; `level` as for `init`.
   public func log(_ level: Int, _ text: String) { table.pointee.log(table.pointee.`self`, Int32(level), text) }
 
   /// How often work was forked over the pool: what tests count.

@@ -168,5 +168,5 @@ func inspectedSession(_ configuration: Configuration) throws -> TrainingSession 
     configuration, sampleShape: samples.shape, targets: samples.targets,
     registry: makeRegistry(configuration.backend.search), host: try makeHost(threads: configuration.backend.threads),
     probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
-    progress: showAutoProgress)
+    progress: showBackendProgress)
 }

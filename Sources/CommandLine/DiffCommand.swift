@@ -65,7 +65,7 @@ struct DiffCommand: ParsableCommand {
         settings.backend.name = name
         settings.backend.fallback = ["reference"]
         settings.backend.options = options
-        return try settings.backendChain(for: step, registry: registry, host: host, progress: showAutoProgress)
+        return try settings.backendChain(for: step, registry: registry, host: host, progress: showBackendProgress)
       }
       let comparison = try StepComparison(
         step, batchSize: settings.batchSize, seed: settings.seed, on: chains[0], and: chains[1])

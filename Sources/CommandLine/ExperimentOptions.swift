@@ -51,6 +51,7 @@ func makeRegistry(_ folders: [String] = []) -> BackendRegistry {
 func makeHost(threads: Int) throws -> HostServices {
   let workers = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
   return try HostServices(workers: workers, store: cacheFolder.map { $0 + "/store" }) { level, text in
+    if level == 1 { showBackendProgress(.working(text)) }
     if level >= 2 { Terminal.write("warning: \(text)", to: .standardError) }
   }
 }

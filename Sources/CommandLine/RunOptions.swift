@@ -37,7 +37,7 @@ struct RunOptions: ParsableArguments {
       on: try configuration.inferenceChain(
         registry: makeRegistry(configuration.backend.search),
         host: try makeHost(threads: configuration.backend.threads),
-        replaying: checkpoint.position.routing), probeInterval: nil)
+        replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil)
     try session.restore(checkpoint)
     return RestoredRun(folder: run, configuration: configuration, session: session)
   }

@@ -57,7 +57,7 @@ struct TrainCommand: ParsableCommand {
       let loop = try TrainingLoop(
         configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
         reference: ReferenceBackend(), isProfiled: profile, replaying: start?.position.routing,
-        progress: showAutoProgress)
+        progress: showBackendProgress)
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
       try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
       let display = Display(isJSON: json)

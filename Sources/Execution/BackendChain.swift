@@ -8,9 +8,18 @@ public struct BackendChain: Sendable {
     public let device: any ComputeDevice
     /// Of the backend.
     public let version: String
+    /// What changes with the library that it was loaded from; empty where it is part of this program.
+    package let library: String
+    /// Whether it was opened with `trust: true`: it is used whatever its first check found.
+    package let isTrusted: Bool
 
     public init(name: String, device: any ComputeDevice, version: String = "") {
+      self.init(name: name, device: device, version: version, library: "", isTrusted: false)
+    }
+
+    package init(name: String, device: any ComputeDevice, version: String, library: String, isTrusted: Bool) {
       (self.name, self.device, self.version) = (name, device, version)
+      (self.library, self.isTrusted) = (library, isTrusted)
     }
   }
 
@@ -30,7 +39,7 @@ public struct BackendChain: Sendable {
   }
 
   /// Opens a device of each named backend: the one that its option `device` chooses (`deviceIndex(chosenBy:)`), or the
-  /// first; its other options are the backend's. A fallback that is not there is an error too, since nothing is silent.
+  /// first; `trust` is for whoever checks devices at their first use; its other options are the backend's. A fallback that is not there is an error too, since nothing is silent.
   public init(
     _ names: [String], registry: BackendRegistry, options: [String: [String: String]] = [:], host: HostServices
   ) throws(BackendError) {
@@ -46,7 +55,13 @@ public struct BackendChain: Sendable {
     var options = options
     let choice = options.removeValue(forKey: "device")
     let index = try choice.map { (choice) throws(BackendError) in try backend.deviceIndex(chosenBy: choice) } ?? 0
+    let trust = options.removeValue(forKey: "trust") ?? "false"
+    guard let isTrusted = Bool(trust) else {
+      throw BackendError(.invalid, "\(backend.identity.name): trust is true or false, not \(trust)")
+    }
     let device = try backend.open(device: index, options: options, host: host)
-    return Link(name: backend.identity.name, device: device, version: backend.identity.version)
+    return Link(
+      name: backend.identity.name, device: device, version: backend.identity.version,
+      library: (backend as? LoadedBackend)?.fileMark ?? "", isTrusted: isTrusted)
   }
 }

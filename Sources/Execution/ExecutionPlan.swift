@@ -70,13 +70,12 @@ public struct ExecutionPlan: Sendable {
 
   /// Covers routing and every choice the backends made: equal fingerprints and equal seeds mean equal bits.
   public var fingerprint: String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func mix(_ text: String) { for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
-    mix(program.description)
+    var fingerprint = Fingerprint()
+    fingerprint.mix(program.description)
     for (segment, report) in zip(segments, reports) {
-      mix("\(backends[segment.link]) \(segment.calls) \(report.fingerprint)")
+      fingerprint.mix("\(backends[segment.link]) \(segment.calls) \(report.fingerprint)")
     }
-    return String(hash, radix: 16)
+    return fingerprint.text
   }
 
   /// The one line that every start prints: nothing falls back silently.

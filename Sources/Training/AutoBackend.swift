@@ -9,13 +9,6 @@ import SwitchbackPrograms
 /// `backend: auto`: opens the candidates that this host has, and finds the routing of a training step: a checkpoint's,
 /// the one that the host's store remembers, or by measuring.
 public struct AutoBackend {
-  public enum Progress: Sendable {
-    /// A line that the next one replaces.
-    case working(String)
-    /// What came of it.
-    case done(String)
-  }
-
   static let name = "auto"
   static let defaultCandidates = ["openblas", "fft", "opencl"]
 
@@ -27,22 +20,28 @@ public struct AutoBackend {
   private let settings: Configuration.Backend
   private let reference: BackendChain
 
-  init(_ settings: Configuration.Backend, registry: BackendRegistry, host: HostServices) throws {
+  init(
+    _ settings: Configuration.Backend, registry: BackendRegistry, host: HostServices, firstUse: FirstUse
+  ) throws {
     var links: [BackendChain.Link] = []
     var leftOut: [String: String] = [:]
     for name in settings.candidates ?? Self.defaultCandidates {
       var options = settings.options[name] ?? [:]
       // On a processor OpenCL is another way to the same cores, and measuring costs time.
       if name == "opencl", settings.candidates == nil, options["device"] == nil { options["device"] = "gpu" }
-      do throws(BackendError) {
-        links.append(try BackendChain.open(name, registry, options, host))
-      } catch {
+      do {
+        let link = try BackendChain.open(name, registry, options, host)
+        try firstUse.check(BackendChain([link], host: host))
+        links.append(link)
+      } catch let error as BackendError {
         leftOut[name] = error.message
       }
     }
     candidateCount = links.count
     for name in settings.fallback where !links.contains(where: { $0.name == name }) {
-      links.append(try BackendChain.open(name, registry, settings.options[name] ?? [:], host))
+      let link = try BackendChain.open(name, registry, settings.options[name] ?? [:], host)
+      try firstUse.check(BackendChain([link], host: host))
+      links.append(link)
     }
     guard !links.isEmpty else {
       let reasons = leftOut.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
@@ -55,7 +54,7 @@ public struct AutoBackend {
 
   /// The chain as it is to run `step` in batches of `batchSize`.
   func routed(
-    for step: TrainingStep, batchSize: Int, replaying recorded: Routing?, progress: @escaping (Progress) -> Void
+    for step: TrainingStep, batchSize: Int, replaying recorded: Routing?, progress: @escaping (BackendProgress) -> Void
   ) throws -> BackendChain {
     if let recorded { return try chain.routed(by: recorded) }
     let training = try step.build(batchSize: batchSize)
@@ -85,29 +84,23 @@ public struct AutoBackend {
 
   /// Covers whatever a measurement depends on.
   private func key(of program: Program) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    let text = "\(program)\n\(chain.mark)\n\(candidateCount)\n\(RunEnvironment.processorName)\n\(settings.options)"
-    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return "routing-1-" + String(hash, radix: 16)
+    var fingerprint = Fingerprint()
+    for text in ["\(program)", chain.mark, "\(candidateCount)", RunEnvironment.processorName, "\(settings.options)"] {
+      fingerprint.mix(text)
+    }
+    return "routing-1-" + fingerprint.text
   }
 }
 
 extension HostServices {
   fileprivate func recalledRouting(_ key: String) -> Routing? {
-    var count: UInt64 = 1 << 20
-    var bytes = [UInt8](repeating: 0, count: Int(count))
-    guard table.pointee.recall(table.pointee.`self`, key, &bytes, &count) == 0 else { return nil }
-    return try? JSONDecoder().decode(Routing.self, from: Data(bytes[..<Int(count)]))
+    recall(key).flatMap { try? JSONDecoder().decode(Routing.self, from: Data($0)) }
   }
 
-  /// A routing that cannot be kept is measured again the next time.
   fileprivate func remember(_ routing: Routing, _ key: String) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    guard let data = try? encoder.encode(routing) else { return }
-    _ = Array(data).withUnsafeBytes {
-      table.pointee.remember(table.pointee.`self`, key, $0.baseAddress, UInt64(data.count))
-    }
+    if let data = try? encoder.encode(routing) { remember(key, Array(data)) }
   }
 }
 
@@ -157,24 +150,31 @@ extension Configuration {
   /// `routing`, recorded. A recorded routing that cannot be replayed is an error.
   public func backendChain(
     for step: TrainingStep, registry: BackendRegistry, host: HostServices, replaying routing: Routing? = nil,
-    progress: @escaping (AutoBackend.Progress) -> Void = { _ in }
+    progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws -> BackendChain {
+    let firstUse = FirstUse(registry: registry, host: host, progress: progress)
     guard backend.name == AutoBackend.name else {
-      return try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
+      let chain = try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
+      try firstUse.check(chain)
+      return chain
     }
-    return try AutoBackend(backend, registry: registry, host: host)
+    return try AutoBackend(backend, registry: registry, host: host, firstUse: firstUse)
       .routed(for: step, batchSize: training.batchSize, replaying: routing, progress: progress)
   }
 
   /// The same for whoever only uses weights: nothing is measured, and where a routing is missing or cannot be replayed
   /// each operation goes to the first that takes it.
   public func inferenceChain(
-    registry: BackendRegistry, host: HostServices, replaying routing: Routing?
+    registry: BackendRegistry, host: HostServices, replaying routing: Routing?,
+    progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws -> BackendChain {
+    let firstUse = FirstUse(registry: registry, host: host, progress: progress)
     guard backend.name == AutoBackend.name else {
-      return try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
+      let chain = try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
+      try firstUse.check(chain)
+      return chain
     }
-    let chain = try AutoBackend(backend, registry: registry, host: host).chain
+    let chain = try AutoBackend(backend, registry: registry, host: host, firstUse: firstUse).chain
     guard let routing else { return chain }
     if let obstacle = routing.obstacle(on: chain) {
       host.log(2, "the run's routing is not used: \(obstacle)")
@@ -189,7 +189,7 @@ extension TrainingSession {
   public convenience init(
     _ configuration: Configuration, sampleShape: [Int], targets: DatasetTargets, registry: BackendRegistry,
     host: HostServices, probeInterval: Int?, isProfiled: Bool = false, replaying routing: Routing? = nil,
-    progress: @escaping (AutoBackend.Progress) -> Void = { _ in }
+    progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     let step = configuration.trainingStep(sampleShape: sampleShape, targets: targets)
     try self.init(

@@ -57,7 +57,7 @@ public final class TrainingLoop {
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
     reference: any ComputeBackend, isProfiled: Bool = false, replaying routing: Routing? = nil,
-    progress: @escaping (AutoBackend.Progress) -> Void = { _ in }
+    progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     (self.configuration, test, self.host) = (configuration, data.test, host)
     self.reference = BackendChain.Link(

@@ -83,7 +83,7 @@ private func folder() -> String {
 private final class Words {
   var done: [String] = []
   var measured: [String] = []
-  func hear(_ progress: AutoBackend.Progress) {
+  func hear(_ progress: BackendProgress) {
     switch progress {
     case .working(let text): measured.append(text)
     case .done(let text): done.append(text)

@@ -13,6 +13,8 @@ import SwitchbackWorkerPool
 /// A backend behind the C contract: a loaded library, or a table that is linked in.
 public struct LoadedBackend: ComputeBackend {
   private let library: PluginTable
+  /// Size and time of the library's file, by which one build is told from the next; empty where it is linked in.
+  package let fileMark: String
   public var identity: BackendIdentity { library.identity }
   /// The table as the library gave it, and the checked copy of it: for whoever speaks the contract's own words.
   package var pointer: UnsafePointer<sb_backend> { library.pointer }
@@ -34,11 +36,14 @@ public struct LoadedBackend: ComputeBackend {
       throw BackendError(.unavailable, "\(file) does not work with version \(SB_MAJOR).\(SB_MINOR) of the contract")
     }
     library = try PluginTable(table, from: file)
+    var status = stat()
+    fileMark = stat(file, &status) == 0 ? "\(status.st_size) bytes of \(status.st_mtim.tv_sec)" : ""
   }
 
   /// A table that is linked into this program.
   public init(table: UnsafePointer<sb_backend>) throws(BackendError) {
     library = try PluginTable(table, from: "the linked backend")
+    fileMark = ""
   }
 
   public func devices() throws(BackendError) -> [DeviceInfo] {

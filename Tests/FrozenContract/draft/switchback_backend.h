@@ -214,7 +214,8 @@ typedef struct sb_host {
   void *self;
   uint32_t workers, flags;
   const char *cache_folder; /* null: read-only host */
-  void (*log)(void *self, int32_t level, const char *text); /* 0 debug, 1 info, 2 warning */
+  /* 0 debug; 1 what takes its time: the next one replaces it, an empty text ends it; 2 warning */
+  void (*log)(void *self, int32_t level, const char *text);
   /* Runs item(context, i, worker) for every i below items; item i goes to worker i·workers/items. */
   void (*parallel)(void *self, uint32_t items, void (*item)(void *, uint32_t item, uint32_t worker), void *context);
   /* Runs member on all workers at once, so that barriers between them are safe. Nested calls run inline. */

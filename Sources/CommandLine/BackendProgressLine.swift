@@ -1,7 +1,7 @@
 import Switchback
 
-/// The one line in which `backend: auto` says what it measures, and then what came of it.
-func showAutoProgress(_ progress: AutoBackend.Progress) {
+/// The one line in which backends that take their time to open say what they do, and then what came of it.
+func showBackendProgress(_ progress: BackendProgress) {
   let isLive = Terminal.Stream.standardError.isInteractive
   let clear = isLive ? "\r\u{1B}[K" : ""
   switch progress {

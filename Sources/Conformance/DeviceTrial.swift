@@ -1,0 +1,49 @@
+public import SwitchbackExecution
+public import SwitchbackPrograms
+
+/// The short check that a device with a driver of its own has to pass before anything is trained on it: two samples of
+/// every operation, the smallest and the largest, against the Float64 reference.
+///
+/// Drivers compute wrongly more often than one thinks, and nobody notices until a network does not learn.
+public struct DeviceTrial {
+  public struct Verdict: Hashable, Sendable, Codable {
+    /// Samples that the device took.
+    public var checked = 0
+    /// `conv2d (f32[…] …): y0 is 4.1 bounds off`; empty where all were right.
+    public var faults: [String] = []
+    /// The operations that are wrong.
+    public var operations: [String] = []
+  }
+
+  private let chain: BackendChain
+  private let reference: BackendChain
+  public var catalog = OperationCatalog.standard
+
+  /// Both chains hold one backend.
+  public init(_ chain: BackendChain, reference: BackendChain) { (self.chain, self.reference) = (chain, reference) }
+
+  /// Asks everything, also after a fault; `progress` hears how many of how many samples are done. A device that fails
+  /// at an operation, other than by wrong numbers, is the caller's error.
+  public func run(_ progress: (Int, Int) -> Void) throws -> Verdict {
+    var verdict = Verdict()
+    let samples = catalog.entries.flatMap { entry in Self.twoOf(entry.samples).map { (entry.name, $0) } }
+    for (index, (name, sample)) in samples.enumerated() {
+      progress(index, samples.count)
+      switch try BackendComparison(sample, on: chain, reference: reference).verdict {
+      case .declined: break
+      case .passed: verdict.checked += 1
+      case .failed(let message):
+        verdict.checked += 1
+        if !verdict.operations.contains(name) { verdict.operations.append(name) }
+        verdict.faults.append("\(name) (\(sample.inputs.map(\.description).joined(separator: ", "))): \(message)")
+      }
+    }
+    return verdict
+  }
+
+  private static func twoOf(_ samples: [OperationSample]) -> [OperationSample] {
+    func size(_ sample: OperationSample) -> Int { sample.inputs.reduce(0) { $0 + $1.shape.elementCount } }
+    let sorted = samples.filter { size($0) > 0 }.sorted { size($0) < size($1) }
+    return sorted.count > 2 ? [sorted[0], sorted[sorted.count - 1]] : sorted
+  }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import SwitchbackBackendKit
+import SwitchbackConformance
+import SwitchbackExecution
+
+/// The first use of a device and a driver's version: a device that computes wrongly is refused by name, and one that
+/// computes rightly is not asked again on this host.
+///
+/// Only of devices with memory of their own, behind which there is a driver that we did not build.
+struct FirstUse {
+  let registry: BackendRegistry
+  let host: HostServices
+  let progress: (BackendProgress) -> Void
+
+  func check(_ chain: BackendChain) throws {
+    for link in chain.links where link.device.info.hasPrivateMemory && !link.isTrusted { try check(link) }
+  }
+
+  private func check(_ link: BackendChain.Link) throws {
+    let verdict = try known(link) ?? measured(link)
+    guard let first = verdict.faults.first else { return }
+    throw BackendError(
+      .unavailable,
+      "\(link.name): \(link.device.info.name) computes \(verdict.operations.joined(separator: ", ")) wrongly with this "
+        + "driver (\(link.device.info.driver)): \(first). Update the driver or choose another device; "
+        + "`switchback conformance --backend \(link.name)` shows all that is wrong, and "
+        + "--set backend.\(link.name).trust=true uses the device all the same")
+  }
+
+  private func known(_ link: BackendChain.Link) -> DeviceTrial.Verdict? {
+    host.recall(key(link)).flatMap { try? JSONDecoder().decode(DeviceTrial.Verdict.self, from: Data($0)) }
+  }
+
+  private func measured(_ link: BackendChain.Link) throws -> DeviceTrial.Verdict {
+    let begin = ContinuousClock.now
+    let reference = try BackendChain(["reference"], registry: registry, host: host)
+    let title = "\(link.name): first use of \(link.device.info.name) with this driver"
+    let verdict = try DeviceTrial(BackendChain([link], host: host), reference: reference).run { done, count in
+      progress(.working("\(title): checked \(done) of \(count) samples"))
+    }
+    let seconds = (begin.duration(to: .now) / .seconds(1) * 10).rounded() / 10
+    let outcome = verdict.faults.isEmpty ? "all right" : "\(verdict.faults.count) wrong"
+    progress(.done("\(title): \(verdict.checked) samples checked in \(seconds) s, \(outcome)"))
+    if let data = try? JSONEncoder().encode(verdict) { host.remember(key(link), Array(data)) }
+    return verdict
+  }
+
+  /// The device, its driver, and the very library that speaks to it.
+  private func key(_ link: BackendChain.Link) -> String {
+    var fingerprint = Fingerprint()
+    let info = link.device.info
+    for text in [link.name, link.version, link.library, info.name, info.vendor, info.driver] { fingerprint.mix(text) }
+    return "first-use-1-" + fingerprint.text
+  }
+}

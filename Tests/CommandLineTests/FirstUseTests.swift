@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+/// A device that computes wrongly is told from one that does not at its first use.
+@Suite struct FirstUseTests {
+  /// The OpenCL library with a kernel that computes something else: what a bad driver does to a good one.
+  private func wrongLibrary() throws -> String? {
+    let library = binary.replacingOccurrences(of: "/switchback", with: "/libSwitchbackOpenCL.so", options: .backwards)
+    guard var bytes = FileManager.default.contents(atPath: library),
+      let place = bytes.range(of: Data("NOT(value <= best)".utf8))
+    else { return nil }
+    bytes.replaceSubrange(place, with: Data("NOT(value >= best)".utf8))
+    let folder = temporary()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try bytes.write(to: URL(fileURLWithPath: folder + "/libSwitchbackOpenCL.so"))
+    return folder
+  }
+
+  private func train(_ environment: [String: String], _ more: String...) throws -> Outcome {
+    try run(
+      binary,
+      [
+        "train", "configs/mnist-mlp.yaml", "--data", try dataFolder(), "--runs", temporary(), "--backend", "opencl",
+        "--steps", "2",
+      ] + more, environment)
+  }
+
+  @Test("a device that pools wrongly is refused by the operation's name, from the first use on, unless it is trusted")
+  func wrongDevice() throws {
+    let list = try switchback("backends")
+    guard list.output.contains("✓ opencl"), let folder = try wrongLibrary() else { return }
+    let environment = ["SWITCHBACK_BACKEND_PATH": folder, "XDG_CACHE_HOME": temporary()]
+    let first = try train(environment)
+    #expect(first.status == 69, "\(first.error)")
+    #expect(first.error.contains("computes maxPool2d wrongly"), "\(first.error)")
+    #expect(first.error.contains("first use of"), "\(first.error)")
+    let second = try train(environment)
+    #expect(second.status == 69 && !second.error.contains("first use of"), "\(second.error)")
+    #expect(second.error.contains("computes maxPool2d wrongly"), "\(second.error)")
+    let trusted = try train(environment, "--set", "backend.opencl.trust=true")
+    #expect(trusted.status == 0, "\(trusted.error)")
+  }
+
+  @Test("a right device is checked once for each cache, and says so")
+  func rightDevice() throws {
+    guard try switchback("backends").output.contains("✓ opencl") else { return }
+    let environment = ["XDG_CACHE_HOME": temporary()]
+    let first = try train(environment)
+    #expect(first.status == 0 && first.error.contains("all right"), "\(first.error)")
+    let second = try train(environment)
+    #expect(second.status == 0 && !second.error.contains("first use of"), "\(second.error)")
+  }
+}
