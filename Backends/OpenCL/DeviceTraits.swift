@@ -15,6 +15,7 @@ struct DeviceTraits: Sendable {
   }
 
   var deviceClass: Class
+  var tiles = TileTable()
   var name: String
   var vendor: String
   /// `cpu`, `gpu` or `accelerator`.
@@ -86,36 +87,21 @@ struct DeviceTraits: Sendable {
   /// What programs are compiled with: correct rounding where the device has it.
   var buildOptions: String { "-cl-std=CL1.2" + (roundsDivision ? " -cl-fp32-correctly-rounded-divide-sqrt" : "") }
 
-  /// The shape of a work-item's tile in a matrix product.
-  struct Tile: Sendable {
-    /// Rows of results in a work-item.
-    var rows: Int
-    /// Floats of a vector register.
-    var vector: Int
-    /// Columns of results: a multiple of `vector`.
-    var block: Int
-    /// Work-items of a group, along the rows.
-    var group: Int
-    /// 64 × 64 results shared by 16 × 16 work-items in local memory.
-    var isLocal: Bool
+  /// The tile of a product with so many columns: what was measured on this device, or what suits its class.
+  func tile(columns: Int) -> Tile { tiles.tile(columns: columns) ?? classTile(columns: columns) }
 
-    var options: String {
-      isLocal ? "-DLOCAL -DVECTOR=4 -DBLOCK=64" : "-DVECTOR=\(vector) -DBLOCK=\(block) -DROWS=\(rows)"
-    }
-  }
-
-  func tile(columns: Int) -> Tile {
+  private func classTile(columns: Int) -> Tile {
     func tile(rows: Int, vector: Int, most: Int, group: Int) -> Tile {
       var block = vector
       while block < columns, block < most { block *= 2 }
-      return Tile(rows: rows, vector: vector, block: block, group: group, isLocal: false)
+      return Tile(rows: rows, vector: vector, block: block, group: group)
     }
     switch deviceClass {
     // 32 registers of 16 floats hold 6 × 64 results beside what they are made of; 16 of 8 floats hold 6 × 16.
     case .cpu:
       return vectorWidth >= 16
         ? tile(rows: 6, vector: 16, most: 64, group: 1) : tile(rows: 6, vector: 8, most: 16, group: 1)
-    case .gpu where maxWorkGroup >= 256: return Tile(rows: 4, vector: 4, block: 64, group: 1, isLocal: true)
+    case .gpu where maxWorkGroup >= 256: return .local
     case .intel: return tile(rows: 4, vector: 8, most: 8, group: 16)
     default: return tile(rows: 4, vector: 4, most: 8, group: 32)
     }

@@ -5,7 +5,8 @@ import SwitchbackPrograms
 /// Float32 on any OpenCL 1.2 device, with our own kernels (`Kernels/*.cl`).
 ///
 /// A segment is a list of launches on an in-order queue; nothing waits within a step. Options: `device_class`
-/// (`cpu`, `gpu`, `intel` or `other`) chooses the kernels' templates in place of what the device says of itself.
+/// (`cpu`, `gpu`, `intel` or `other`) chooses the kernels' templates in place of what the device says of itself, `tiles`
+/// (see `TileTable`) those of matrix products in place of the class's.
 public struct OpenCLBackend: ComputeBackend {
   public init() {}
 
@@ -26,9 +27,7 @@ public struct OpenCLBackend: ComputeBackend {
     guard found.indices.contains(index) else {
       throw BackendError(.unavailable, "OpenCL has \(found.count) devices here; there is no device \(index)")
     }
-    if let unknown = options.keys.sorted().first(where: { $0 != "device_class" }) {
-      throw BackendError(.invalid, "opencl has no option \(unknown); it has device_class")
-    }
+    try BackendError.refuseUnknown(options, known: ["device_class", "tiles"], of: "opencl")
     var traits = found[index].traits
     if let word = options["device_class"] {
       guard let chosen = DeviceTraits.Class(rawValue: word) else {
@@ -37,6 +36,7 @@ public struct OpenCLBackend: ComputeBackend {
       }
       traits.deviceClass = chosen
     }
+    if let text = options["tiles"] { traits.tiles = try TileTable(text, maxWorkGroup: traits.maxWorkGroup) }
     return try OpenCLDevice(found[index].object, found[index].info, traits, host: host)
   }
 

@@ -20,7 +20,8 @@ struct SwitchbackCommand: ParsableCommand {
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ReportCommand.self, CheckpointCommand.self,
       InspectCommand.self,
-      BackendsCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self, ConfigCommand.self,
+      BackendsCommand.self, TuneCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self,
+      ConfigCommand.self,
       ContractCommand.self,
     ])
 }

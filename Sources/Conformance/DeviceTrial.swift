@@ -1,5 +1,5 @@
 public import SwitchbackExecution
-public import SwitchbackPrograms
+import SwitchbackPrograms
 
 /// The short check that a device with a driver of its own has to pass before anything is trained on it: two samples of
 /// every operation, the smallest and the largest, against the Float64 reference.
@@ -17,7 +17,8 @@ public struct DeviceTrial {
 
   private let chain: BackendChain
   private let reference: BackendChain
-  public var catalog = OperationCatalog.standard
+  /// Only these operations; nil: all.
+  public var operations: [String]?
 
   /// Both chains hold one backend.
   public init(_ chain: BackendChain, reference: BackendChain) { (self.chain, self.reference) = (chain, reference) }
@@ -26,7 +27,8 @@ public struct DeviceTrial {
   /// at an operation, other than by wrong numbers, is the caller's error.
   public func run(_ progress: (Int, Int) -> Void) throws -> Verdict {
     var verdict = Verdict()
-    let samples = catalog.entries.flatMap { entry in Self.twoOf(entry.samples).map { (entry.name, $0) } }
+    let entries = OperationCatalog.standard.entries.filter { operations?.contains($0.name) ?? true }
+    let samples = entries.flatMap { entry in Self.twoOf(entry.samples).map { (entry.name, $0) } }
     for (index, (name, sample)) in samples.enumerated() {
       progress(index, samples.count)
       switch try BackendComparison(sample, on: chain, reference: reference).verdict {

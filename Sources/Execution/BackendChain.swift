@@ -59,7 +59,9 @@ public struct BackendChain: Sendable {
     guard let isTrusted = Bool(trust) else {
       throw BackendError(.invalid, "\(backend.identity.name): trust is true or false, not \(trust)")
     }
-    let device = try backend.open(device: index, options: options, host: host)
+    let tuned = try TunedOptions(of: backend, device: index).recalled(by: host)
+    let device = try backend.open(
+      device: index, options: tuned.merging(options) { _, given in given }, host: host)
     return Link(
       name: backend.identity.name, device: device, version: backend.identity.version,
       library: (backend as? LoadedBackend)?.fileMark ?? "", isTrusted: isTrusted)

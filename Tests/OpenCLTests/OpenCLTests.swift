@@ -225,6 +225,36 @@ private func dataset() throws -> ByteDataset {
     #expect(try run([1, 1, 1]) == [2, 3, 2, 3, 2, 3])
   }
 
+  @Test(
+    "every shape of tile lies within the bounds of the Float64 reference",
+    arguments: ["local", "4x8x8x16", "8x4x16x32", "3x16x128x1", "1x4x4x64"])
+  func tiles(tile: String) throws {
+    let candidate = try chain(OpenCLBackend(), ["tiles": "1:\(tile)"])
+    var trial = DeviceTrial(candidate, reference: try chain(ReferenceBackend()))
+    trial.operations = ["conv2d", "conv2d/backwardInput", "conv2d/backwardFilter", "matmul"]
+    let verdict = try trial.run { _, _ in }
+    #expect(verdict.checked == 8 && verdict.faults.isEmpty, "\(verdict)")
+  }
+
+  @Test("a tile belongs to the plan, and holds for the columns it is given for")
+  func tilePlan() throws {
+    func plan(_ options: [String: String]) throws -> String {
+      let session = try TrainingSession(
+        step: convolutionalStep(), batchSize: 4, seed: 1, on: try chain(OpenCLBackend(), options))
+      return try session.plan.fingerprint
+    }
+    let own = try plan([:])
+    #expect(try plan(["tiles": "8:default"]) == own)
+    #expect(try plan(["tiles": "8:4x4x8x32"]) != own)
+    // Ten columns take the second entry.
+    #expect(try plan(["tiles": "8:default 16:4x4x8x32"]) != plan(["tiles": "8:default 16:2x4x8x32"]))
+  }
+
+  @Test("a tile that the kernels do not have is refused", arguments: ["8", "8:2x3x4x5", "0:local", "8:4x8x12x1"])
+  func wrongTile(text: String) throws {
+    #expect(throws: BackendError.self) { try chain(OpenCLBackend(), ["tiles": text]) }
+  }
+
   @Test("options and classes that do not exist are refused by name")
   func options() throws {
     #expect(throws: BackendError.self) { _ = try chain(OpenCLBackend(), ["device_class": "tpu"]) }
