@@ -30,6 +30,8 @@ struct DeviceTraits: Sendable {
   var alignment: Int
   var maxWorkGroup: Int
   var hasFloat64: Bool
+  /// Whether host memory can be adopted without a copy.
+  var isUnified: Bool
   var roundsDivision: Bool
   var isAvailable: Bool
   /// Whether the driver keeps compiled programs itself: NVIDIA and PoCL do.
@@ -59,6 +61,7 @@ struct DeviceTraits: Sendable {
     alignment = max(try number(OCL_BASE_ALIGNMENT), 64)
     maxWorkGroup = try number(OCL_MAX_WORK_GROUP)
     hasFloat64 = try number(OCL_HAS_FLOAT64) != 0
+    isUnified = try number(OCL_IS_UNIFIED) != 0
     roundsDivision = try number(OCL_ROUNDS_DIVISION) != 0
     isAvailable = try number(OCL_IS_AVAILABLE) != 0
     cachesPrograms = platformName.contains("NVIDIA") || platformName.contains("Portable Computing Language")

@@ -6,7 +6,8 @@ import SwitchbackPrograms
 ///
 /// A segment is a list of launches on an in-order queue; nothing waits within a step. Options: `device_class`
 /// (`cpu`, `gpu`, `intel` or `other`) chooses the kernels' templates in place of what the device says of itself, `tiles`
-/// (see `TileTable`) those of matrix products in place of the class's.
+/// (see `TileTable`) those of matrix products in place of the class's, `program_cache` (true or false) whether compiled
+/// programs are kept on disk where it is not what suits the driver.
 public struct OpenCLBackend: ComputeBackend {
   public init() {}
 
@@ -27,7 +28,7 @@ public struct OpenCLBackend: ComputeBackend {
     guard found.indices.contains(index) else {
       throw BackendError(.unavailable, "OpenCL has \(found.count) devices here; there is no device \(index)")
     }
-    try BackendError.refuseUnknown(options, known: ["device_class", "tiles"], of: "opencl")
+    try BackendError.refuseUnknown(options, known: ["device_class", "program_cache", "tiles"], of: "opencl")
     var traits = found[index].traits
     if let word = options["device_class"] {
       guard let chosen = DeviceTraits.Class(rawValue: word) else {
@@ -35,6 +36,12 @@ public struct OpenCLBackend: ComputeBackend {
         throw BackendError(.invalid, "device_class is one of \(words), not \(word)")
       }
       traits.deviceClass = chosen
+    }
+    if let word = options["program_cache"] {
+      guard let keeps = Bool(word) else {
+        throw BackendError(.invalid, "opencl: program_cache is true or false, not \(word)")
+      }
+      traits.cachesPrograms = !keeps
     }
     if let text = options["tiles"] { traits.tiles = try TileTable(text, maxWorkGroup: traits.maxWorkGroup) }
     return try OpenCLDevice(found[index].object, found[index].info, traits, host: host)

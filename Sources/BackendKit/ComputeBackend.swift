@@ -88,6 +88,10 @@ public protocol ComputeDevice: AnyObject, Sendable {
 
   // Devices with private memory.
   func allocate(byteCount: Int) throws(BackendError) -> sb_view
+  /// Makes host memory (whole pages) visible to the device without a copy, where device and host share one memory; nil:
+  /// not here. The memory is the host's until it is copied to the view, which hands it over, and again after it is
+  /// copied from there, which takes it back: neither moves a byte.
+  func adopt(_ memory: UnsafeMutableRawBufferPointer) throws(BackendError) -> sb_view?
   func discard(_ view: sb_view)
   /// Copies between two views after what was queued before; one with no buffer is host memory, which must stay as it is
   /// until the ticket is done. Answers a ticket, 0 where the work is done.
@@ -101,6 +105,7 @@ extension ComputeDevice {
   public func allocate(byteCount: Int) throws(BackendError) -> sb_view {
     throw BackendError(.unsupported, "\(info.name) works on host memory")
   }
+  public func adopt(_ memory: UnsafeMutableRawBufferPointer) throws(BackendError) -> sb_view? { nil }
   public func discard(_ view: sb_view) {}
   public func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64 {
     throw BackendError(.unsupported, "\(info.name) works on host memory")

@@ -85,12 +85,13 @@ struct TuneCommand: ParsableCommand {
     var found: [(tile: String, measurement: TileTuning.Measurement)] = []
     for (number, tile) in TileTuning.candidates.enumerated() {
       let left = end.timeIntervalSinceNow
-      guard left > 1 else { break }
+      // One at least: on a busy machine the class's own tiles alone may have taken all the time.
+      guard left > 1 || tried == 0 else { break }
       showBackendProgress(
         .working(
           "tuning \(info.name): \(number) of \(TileTuning.candidates.count) tiles, \(Int(left)) s left, now \(tile)"))
       tried += 1
-      switch try child(tile, best, min(limit, left + 1)) {
+      switch try child(tile, best, tried == 1 ? limit : min(limit, left + 1)) {
       case .failure(let fault): if left >= limit { wrong.append("\(tile): \(fault.text)") }
       case .success(let measurement) where !measurement.faults.isEmpty:
         wrong.append("\(tile): \(measurement.faults[0])")

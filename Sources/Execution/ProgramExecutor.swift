@@ -46,6 +46,8 @@ public final class ProgramExecutor {
     var arena: HostBuffer?
     /// Where each value lies.
     var views: [sb_view] = []
+    /// Inputs that a device reads where they are, by link and value.
+    var adopted: [Int: [Int: sb_view]] = [:]
     /// What is done when the run is; 0: it is.
     var ticket: UInt64 = 0
   }
@@ -56,6 +58,8 @@ public final class ProgramExecutor {
     var generations: UnsafeMutableBufferPointer<UInt64>
     var workspace: sb_view
     var microseconds: UnsafeMutableBufferPointer<Double>
+    /// Values of the segment that lie elsewhere in each slot.
+    var adopted: [(local: Int, value: Int)]
   }
 
   /// Microseconds by profile group since the start, where profiling was asked for.
@@ -107,6 +111,9 @@ public final class ProgramExecutor {
     // Host memory must outlive the copies to and from it.
     for slot in slots { try? wait(for: slot) }
     for (link, view) in deviceArenas { chain.links[link].device.discard(view) }
+    for (link, views) in slots.flatMap(\.adopted) {
+      for view in views.values { chain.links[link].device.discard(view) }
+    }
   }
 
   // MARK: Values
@@ -172,6 +179,7 @@ public final class ProgramExecutor {
     try wait(slot)
     runCount += 1
     for action in actions { try perform(action, slot) }
+    try takeBack(slot)
     return runCount
   }
 
@@ -188,7 +196,16 @@ public final class ProgramExecutor {
         try wait(slot)
       }
     }
+    try takeBack(slot)
+    try wait(slot)
     finishedRun = runCount
+  }
+
+  /// Adopted inputs are the host's again when the run is done.
+  private func takeBack(_ slot: Int) throws(ExecutionError) {
+    for (link, views) in slots[slot].adopted {
+      for value in views.keys { try copy(value, .device(link), .host, slot) }
+    }
   }
 
   private func perform(_ action: Action, _ slot: Int) throws(ExecutionError) {
@@ -224,6 +241,7 @@ public final class ProgramExecutor {
     let segment = plan.segments[index]
     let binding = bindings[index]
     let device = chain.links[segment.link].device
+    for (local, id) in binding.adopted { binding.views[local] = slots[slot].adopted[segment.link]![id]! }
     for (local, id) in segment.values.enumerated() {
       binding.generations[local] = stateOfValue[id]?.generation ?? runCount
     }
@@ -277,7 +295,7 @@ public final class ProgramExecutor {
   private func view(_ value: Int, at place: Place, _ slot: Int) -> sb_view? {
     switch place {
     case .host: slots[slot].views[value]
-    case .device(let link): deviceViews[link]?[value]
+    case .device(let link): slots[slot].adopted[link]?[value] ?? deviceViews[link]?[value]
     }
   }
 }
@@ -293,7 +311,10 @@ extension ProgramExecutor {
     let overlaps = profile == nil && used.count == 1 && used.isSubset(of: devices)
     do {
       for _ in 0..<(overlaps ? 2 : 1) { slots.append(try hostSlot(taps)) }
-      for link in devices { try placeValues(on: link, taps) }
+      for link in devices {
+        try adoptInputs(link, taps)
+        try placeValues(on: link, taps)
+      }
     } catch {
       throw ExecutionError(error.kind, "\(program.name): \(error.message)")
     }
@@ -348,6 +369,19 @@ extension ProgramExecutor {
     return slot
   }
 
+  /// Inputs that the device can read in the host's memory; a few bytes are not worth it.
+  private func adoptInputs(_ link: Int, _ taps: Set<Int>) throws(BackendError) {
+    for id in valuesUsed(at: .device(link), taps).sorted() {
+      for slot in slots.indices {
+        guard let input = slots[slot].inputs[id], let pages = input.pages,
+          var view = try chain.links[link].device.adopt(pages)
+        else { break }
+        view.bytes = UInt64(input.bytes.count)
+        slots[slot].adopted[link, default: [:]][id] = view
+      }
+    }
+  }
+
   private func placeValues(on link: Int, _ taps: Set<Int>) throws(BackendError) {
     let device = chain.links[link].device
     var views = [sb_view](repeating: sb_view(), count: plan.program.values.count)
@@ -388,8 +422,11 @@ extension ProgramExecutor {
       }
     }
     for id in program.outputs.map(\.value) + Array(taps) where blocks[id] != nil { blocks[id]!.death = end }
-    if case .device = place {
-      for id in used where program.values[id].role == .input || program.values[id].role == .step {
+    if case .device(let link) = place {
+      for id in used
+      where (program.values[id].role == .input || program.values[id].role == .step)
+        && slots[0].adopted[link]?[id] == nil
+      {
         blocks[id] = MemoryPlan.Block(byteCount: program.values[id].type.byteCount, birth: -1, death: end)
       }
     }
@@ -454,7 +491,9 @@ extension ProgramExecutor {
       bindings.append(
         Binding(
           views: views, generations: generations, workspace: workspaceViews[index] ?? sb_view(),
-          microseconds: microseconds))
+          microseconds: microseconds,
+          adopted: segment.values.enumerated().filter { slots[0].adopted[segment.link]?[$0.element] != nil }
+            .map { ($0.offset, $0.element) }))
     }
   }
 }

@@ -11,6 +11,9 @@ final class CountingBackend: ComputeBackend, Sendable {
     var bytesIn = 0
     var bytesOut = 0
     var allocated = 0
+    /// Adopted memory that went to the device, and back.
+    var handedOver = 0
+    var takenBack = 0
   }
 
   let identity: BackendIdentity
@@ -18,15 +21,18 @@ final class CountingBackend: ComputeBackend, Sendable {
   /// Names of the operations it accepts; `nil`: all.
   let accepts: Set<String>?
   let workspace: Int
+  /// Whether host memory needs no copy.
+  let adopts: Bool
   let counts = Mutex(Counts())
 
   init(
-    _ name: String, accepts: Set<String>? = nil, workspace: Int = 0, _ configure: (inout DeviceInfo) -> Void = { _ in }
+    _ name: String, accepts: Set<String>? = nil, workspace: Int = 0, adopts: Bool = false,
+    _ configure: (inout DeviceInfo) -> Void = { _ in }
   ) {
     identity = BackendIdentity(name: name, version: "1")
     var info = DeviceInfo(name: name)
     configure(&info)
-    (self.info, self.accepts, self.workspace) = (info, accepts, workspace)
+    (self.info, self.accepts, self.workspace, self.adopts) = (info, accepts, workspace, adopts)
   }
 
   func devices() throws(BackendError) -> [DeviceInfo] { [info] }
@@ -57,8 +63,18 @@ final class CountingBackend: ComputeBackend, Sendable {
       return sb_view(buffer: OpaquePointer(bitPattern: 1), offset: 0, bytes: UInt64(byteCount), host: nil)
     }
 
+    func adopt(_ memory: UnsafeMutableRawBufferPointer) throws(BackendError) -> sb_view? {
+      guard backend.adopts else { return nil }
+      return sb_view(
+        buffer: OpaquePointer(bitPattern: 2), offset: 0, bytes: UInt64(memory.count), host: memory.baseAddress)
+    }
+
     func copy(from source: sb_view, to target: sb_view) throws(BackendError) -> UInt64 {
       backend.counts.withLock {
+        if source.host != nil, source.host == target.host {
+          if target.buffer != nil { $0.handedOver += 1 } else { $0.takenBack += 1 }
+          return
+        }
         if target.buffer != nil { $0.bytesIn += Int(target.bytes) } else { $0.bytesOut += Int(source.bytes) }
       }
       return 0

@@ -4,9 +4,9 @@ import SwitchbackPrograms
 import Testing
 
 /// x·w + b → relu → sum of squares, with the update of w: seven calls, one of them dead.
-private func smallProgram() throws -> Program {
+private func smallProgram(rows: Int = 4) throws -> Program {
   var builder = ProgramBuilder(name: "small")
-  let x = builder.input("x", .float32([4, 3]))
+  let x = builder.input("x", .float32([rows, 3]))
   let w = builder.state("w", .float32([3, 5]))
   builder.path = "layers.0.dense"
   let product = try builder.append(MatrixMultiplication(), x, w)
@@ -110,6 +110,26 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     try executor.states.withMutableBytes(of: "w") { $0[0] = 1 }
     try executor.run()
     device.counts.withLock { #expect($0.bytesIn == 4 * (x + scalar) + 2 * w) }
+  }
+
+  @Test("a device that shares the host's memory reads inputs where they are, between handing over and taking back")
+  func adoption() throws {
+    let device = CountingBackend("device", adopts: true) { $0.hasPrivateMemory = true }
+    let executor = try ProgramExecutor(try smallProgram(rows: 512), on: try chain([device]), states: StateStore())
+    #expect(executor.depth == 2)
+    for run in 1...3 {
+      try executor.withInput("x") { $0.storeBytes(of: Float(run), as: Float.self) }
+      try executor.run()
+      device.counts.withLock { counts in
+        #expect(counts.handedOver == run && counts.takenBack == run)
+        // The learning rate and the state still go there.
+        #expect(counts.bytesIn == run * 4 + 3 * 5 * 4)
+      }
+    }
+    let copying = CountingBackend("device") { $0.hasPrivateMemory = true }
+    _ = try ProgramExecutor(try smallProgram(rows: 512), on: try chain([copying]), states: StateStore())
+    let (adopted, copied) = (device.counts.withLock { $0.allocated }, copying.counts.withLock { $0.allocated })
+    #expect(adopted + 512 * 3 * 4 <= copied)
   }
 
   @Test("a value that crosses to another memory is copied once, however many read it")

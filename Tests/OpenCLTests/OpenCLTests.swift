@@ -1,3 +1,4 @@
+import Foundation
 import SwitchbackBackendKit
 import SwitchbackConformance
 import SwitchbackDatasets
@@ -253,6 +254,41 @@ private func dataset() throws -> ByteDataset {
   @Test("a tile that the kernels do not have is refused", arguments: ["8", "8:2x3x4x5", "0:local", "8:4x8x12x1"])
   func wrongTile(text: String) throws {
     #expect(throws: BackendError.self) { try chain(OpenCLBackend(), ["tiles": text]) }
+  }
+
+  @Test("compiled programs are kept for the next process, and made anew where what is kept is no program")
+  func programCache() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    /// Programs that were compiled from source or loaded, and the loss of a step, in a host of its own.
+    func step() throws -> (sources: UInt64, loss: Float) {
+      let host = try HostServices(workers: 2, store: folder)
+      let device = try OpenCLBackend().open(device: 0, options: ["program_cache": "true"], host: host)
+      let before = ocl_counts_now().builds
+      let session = try TrainingSession(
+        step: convolutionalStep(), batchSize: 32, seed: 1,
+        on: BackendChain([.init(name: "opencl", device: device)], host: host), probeInterval: nil)
+      let data = try dataset()
+      let loss = try session.train(data, BatchOrder(count: data.count, batchSize: 32, isShuffled: false).batch(0)).loss
+      return (ocl_counts_now().builds - before, Float(loss))
+    }
+    let first = try step()
+    #expect(first.sources > 0)
+    let second = try step()
+    #expect(second.sources == 0 && second.loss == first.loss)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    #expect(UInt64(names.count) >= first.sources)
+    // What passes the store's checksum and is no program all the same.
+    let host = try HostServices(workers: 1, store: folder)
+    for name in names {
+      let digits = Array(name.utf8).map { Int(String(UnicodeScalar($0)), radix: 16) ?? 0 }
+      let bytes = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] * 16 + digits[$0 + 1]) }
+      host.remember(String(decoding: bytes, as: UTF8.self), [1, 2, 3])
+    }
+    let third = try step()
+    #expect(third.sources == first.sources && third.loss == first.loss)
+    // Cut off: the checksum says so.
+    for name in names { try Data([1, 2, 3]).write(to: URL(fileURLWithPath: folder + "/" + name)) }
+    #expect(try step().sources == first.sources)
   }
 
   @Test("options and classes that do not exist are refused by name")

@@ -50,7 +50,7 @@ static int32_t planned_failure(const char *function) {
   F(clReleaseMemObject) F(clCreateProgramWithSource) F(clCreateProgramWithBinary) F(clBuildProgram) \
   F(clGetProgramBuildInfo) F(clGetProgramInfo) F(clReleaseProgram) F(clCreateKernel) F(clReleaseKernel) \
   F(clSetKernelArg) F(clEnqueueNDRangeKernel) F(clEnqueueWriteBuffer) F(clEnqueueReadBuffer) F(clEnqueueCopyBuffer) \
-  F(clEnqueueFillBuffer) F(clFlush) F(clFinish) F(clWaitForEvents) F(clGetEventInfo) F(clGetEventProfilingInfo) \
+  F(clEnqueueFillBuffer) F(clEnqueueMapBuffer) F(clEnqueueUnmapMemObject) F(clFlush) F(clFinish) F(clWaitForEvents) F(clGetEventInfo) F(clGetEventProfilingInfo) \
   F(clReleaseEvent)
 
 #define MEMBER(name) __typeof__(&name) name;
@@ -166,6 +166,10 @@ int32_t ocl_buffer(ocl_object context, uint64_t bytes, ocl_object *buffer) {
   return MAKE(buffer, clCreateBuffer, context, CL_MEM_READ_WRITE, bytes, NULL);
 }
 
+int32_t ocl_adopted_buffer(ocl_object context, void *host, uint64_t bytes, ocl_object *buffer) {
+  return MAKE(buffer, clCreateBuffer, context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, host);
+}
+
 int32_t ocl_sub_buffer(ocl_object buffer, uint64_t offset, uint64_t bytes, ocl_object *sub) {
   cl_buffer_region region = {offset, bytes};
   return MAKE(sub, clCreateSubBuffer, buffer, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region);
@@ -191,7 +195,6 @@ const char *ocl_build_log(void) { return build_log; }
 
 static int32_t build(ocl_object program, ocl_object device, const char *options) {
   cl_device_id id = device;
-  builds++;
   int32_t status = CALL(clBuildProgram, program, 1, &id, options, NULL, NULL);
   build_log[0] = 0;
   if (status) cl.clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, sizeof build_log - 1, build_log, NULL);
@@ -201,6 +204,7 @@ static int32_t build(ocl_object program, ocl_object device, const char *options)
 int32_t ocl_program(
   ocl_object context, ocl_object device, const char *source, const char *options, ocl_object *program) {
   build_log[0] = 0;
+  builds++;
   int32_t status = MAKE(program, clCreateProgramWithSource, context, 1, &source, NULL);
   if (!status) status = build(*program, device, options);
   if (status) {
@@ -256,6 +260,18 @@ int32_t ocl_write(
 int32_t ocl_read(ocl_object queue, ocl_object buffer, uint64_t offset, uint64_t bytes, void *host, ocl_object *event) {
   bytes_from_device += bytes;
   return CALL(clEnqueueReadBuffer, queue, buffer, CL_FALSE, offset, bytes, host, 0, NULL, (cl_event *)event);
+}
+
+int32_t ocl_hand_over(ocl_object queue, ocl_object buffer, void *host, uint64_t bytes, ocl_object *event) {
+  bytes_to_device += bytes;
+  return CALL(clEnqueueUnmapMemObject, queue, buffer, host, 0, NULL, (cl_event *)event);
+}
+
+int32_t ocl_take_back(ocl_object queue, ocl_object buffer, uint64_t bytes, ocl_object *event) {
+  void *host = NULL; /* that of the adopted buffer, by OpenCL 1.2 §5.4.3 */
+  return MAKE(
+    &host, clEnqueueMapBuffer, queue, buffer, CL_FALSE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL,
+    (cl_event *)event);
 }
 
 int32_t ocl_copy(
@@ -314,6 +330,7 @@ int32_t ocl_queue(ocl_object c, ocl_object d, int32_t p, ocl_object *q) { return
 int32_t ocl_buffer(ocl_object c, uint64_t b, ocl_object *m) { return ABSENT; }
 int32_t ocl_sub_buffer(ocl_object m, uint64_t o, uint64_t b, ocl_object *s) { return ABSENT; }
 void ocl_release(ocl_kind k, ocl_object o) {}
+int32_t ocl_adopted_buffer(ocl_object c, void *h, uint64_t n, ocl_object *b) { return ABSENT; }
 int32_t ocl_program(ocl_object c, ocl_object d, const char *s, const char *o, ocl_object *p) { return ABSENT; }
 int32_t ocl_program_from_binary(
   ocl_object c, ocl_object d, const void *b, size_t n, const char *o, ocl_object *p) { return ABSENT; }
@@ -325,6 +342,8 @@ int32_t ocl_launch(
   ocl_object q, ocl_object k, uint32_t d, const size_t *g, const size_t *l, ocl_object *e) { return ABSENT; }
 int32_t ocl_write(ocl_object q, ocl_object b, uint64_t o, uint64_t n, const void *h, ocl_object *e) { return ABSENT; }
 int32_t ocl_read(ocl_object q, ocl_object b, uint64_t o, uint64_t n, void *h, ocl_object *e) { return ABSENT; }
+int32_t ocl_hand_over(ocl_object q, ocl_object b, void *h, uint64_t n, ocl_object *e) { return ABSENT; }
+int32_t ocl_take_back(ocl_object q, ocl_object b, uint64_t n, ocl_object *e) { return ABSENT; }
 int32_t ocl_copy(
   ocl_object q, ocl_object f, uint64_t fo, ocl_object t, uint64_t to, uint64_t n, ocl_object *e) { return ABSENT; }
 int32_t ocl_zero(ocl_object q, ocl_object b, uint64_t o, uint64_t n, ocl_object *e) { return ABSENT; }

@@ -70,6 +70,15 @@ public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_ba
       view!.pointee = try ExportedDevice.from(device!).device.allocate(byteCount: Int(bytes))
     }
   }
+  table.adopt = { device, host, bytes, view, error in
+    report(error) { () throws(BackendError) in
+      let memory = UnsafeMutableRawBufferPointer(start: host, count: Int(bytes))
+      guard let adopted = try ExportedDevice.from(device!).device.adopt(memory) else {
+        throw BackendError(.unsupported, "the device has a memory of its own")
+      }
+      view!.pointee = adopted
+    }
+  }
   table.discard = { device, buffer in
     ExportedDevice.from(device!).device.discard(sb_view(buffer: buffer, offset: 0, bytes: 0, host: nil))
   }

@@ -266,6 +266,19 @@ private final class LoadedDevice: ComputeDevice, @unchecked Sendable {
     return view
   }
 
+  func adopt(_ memory: UnsafeMutableRawBufferPointer) throws(BackendError) -> sb_view? {
+    guard let adopt = library.table.adopt else { return nil }
+    var view = sb_view()
+    let (status, text, _) = sb_error.answer {
+      adopt(device, memory.baseAddress, UInt64(memory.count), &view, $0)
+    }
+    if status == sb_status(SB_UNSUPPORTED) { return nil }
+    guard status == sb_status(SB_OK) else {
+      throw BackendError(.internal, "\(name) cannot adopt \(memory.count) bytes: \(text)")
+    }
+    return view
+  }
+
   var counts: DeviceCounts? {
     guard let ask = library.table.counts else { return nil }
     var counts = sb_counts()

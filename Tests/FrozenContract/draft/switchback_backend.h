@@ -254,6 +254,9 @@ struct sb_backend {
   /* Required where runs are asynchronous or memory is private; otherwise null. */
   sb_status (*wait)(sb_device *, sb_ticket, uint64_t timeout_ns, sb_error *);
   sb_status (*allocate)(sb_device *, uint64_t bytes, sb_view *, sb_error *);
+  /* Host memory in whole pages becomes a view without a copy; SB_UNSUPPORTED: not on this device. A copy from the memory
+   * to the view hands it over to the device, one from the view to the memory takes it back: neither moves a byte. May be
+   * null. */
   sb_status (*adopt)(sb_device *, void *host, uint64_t bytes, sb_view *, sb_error *);
   void (*discard)(sb_device *, sb_buffer *);
   sb_status (*copy)(sb_device *, const sb_copy *, sb_ticket *, sb_error *);

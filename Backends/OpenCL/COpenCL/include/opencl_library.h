@@ -40,6 +40,8 @@ int32_t ocl_context(ocl_object device, ocl_object *context);
 /* In order; with times of its commands where `is_profiled`. */
 int32_t ocl_queue(ocl_object context, ocl_object device, int32_t is_profiled, ocl_object *queue);
 int32_t ocl_buffer(ocl_object context, uint64_t bytes, ocl_object *buffer);
+/* Over memory of the host, in whole pages. */
+int32_t ocl_adopted_buffer(ocl_object context, void *host, uint64_t bytes, ocl_object *buffer);
 int32_t ocl_sub_buffer(ocl_object buffer, uint64_t offset, uint64_t bytes, ocl_object *sub);
 
 typedef enum { OCL_CONTEXT, OCL_QUEUE, OCL_BUFFER, OCL_PROGRAM, OCL_KERNEL, OCL_EVENT } ocl_kind;
@@ -67,6 +69,9 @@ int32_t ocl_launch(
   ocl_object *event);
 int32_t ocl_write(
   ocl_object queue, ocl_object buffer, uint64_t offset, uint64_t bytes, const void *host, ocl_object *event);
+/* An adopted buffer's memory goes to the device, and back to the host, without a copy. */
+int32_t ocl_hand_over(ocl_object queue, ocl_object buffer, void *host, uint64_t bytes, ocl_object *event);
+int32_t ocl_take_back(ocl_object queue, ocl_object buffer, uint64_t bytes, ocl_object *event);
 int32_t ocl_read(ocl_object queue, ocl_object buffer, uint64_t offset, uint64_t bytes, void *host, ocl_object *event);
 int32_t ocl_copy(
   ocl_object queue, ocl_object from, uint64_t from_offset, ocl_object to, uint64_t to_offset, uint64_t bytes,
@@ -86,7 +91,7 @@ int32_t ocl_event_wait(ocl_object event);
 /* ---- Counting, and failing on demand ---- */
 
 typedef struct {
-  uint64_t launches, blocking, bytes_to_device, bytes_from_device, builds;
+  uint64_t launches, blocking, bytes_to_device, bytes_from_device, builds; /* programs compiled from source */
 } ocl_counts;
 ocl_counts ocl_counts_now(void);
 /* The n-th call from now on (1: the next) of the OpenCL function of that name fails with `code`; n = 0: none does.
