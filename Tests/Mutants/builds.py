@@ -154,7 +154,7 @@ import SwitchbackABI
 import SwitchbackBackendKit
 import SwitchbackReference
 
-@_cdecl("switchback_backend_0")
+@_cdecl("switchback_backend_1")
 public func entry(_ hostMinor: UInt32) -> UnsafePointer<sb_backend>? { exportBackend(ReferenceBackend()) }
 """
 

@@ -5,7 +5,7 @@ import SwitchbackPrograms
 ///
 /// A library's only export calls this:
 ///
-///     @_cdecl("switchback_backend_0")
+///     @_cdecl("switchback_backend_1")
 ///     public func entry(_ hostMinor: UInt32) -> UnsafePointer<sb_backend>? { exportBackend(MyBackend()) }
 public func exportBackend(_ backend: some ComputeBackend) -> UnsafePointer<sb_backend> {
   let memory = Unmanaged.passRetained(CMemory()).takeUnretainedValue()

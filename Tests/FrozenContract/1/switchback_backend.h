@@ -1,10 +1,11 @@
 /* switchback_backend.h: the contract between Switchback and a compute backend.
  *
  * A backend is a shared library that exports one function, SB_ENTRY. It needs this header and nothing else.
- * Version 0: not frozen yet. 64-bit little-endian hosts. Text is UTF-8 and ends with a zero byte.
+ * Version 1, frozen: a later minor only appends. 64-bit little-endian hosts. Text is UTF-8 and ends with a zero byte.
  *
  * Rules
- * - Structs that sit in arrays (sb_type, sb_value, sb_attribute, sb_view, sb_verdict, sb_keep, sb_kept) are frozen within a major.
+ * - Structs that sit in arrays (sb_type, sb_value, sb_attribute, sb_view, sb_verdict, sb_keep, sb_kept) are frozen
+ *   within a major.
  *   The others are passed by pointer, begin with struct_size, and grow at the end; a shorter one reads as zeros.
  * - An operation, attribute, element type, layout, role or flag that a backend does not know means: decline.
  *   sb_attributes_known() makes that check one line.
@@ -22,10 +23,10 @@
 extern "C" {
 #endif
 
-#define SB_MAJOR 0
-#define SB_MINOR 1
-#define SB_ENTRY switchback_backend_0
-#define SB_ENTRY_NAME "switchback_backend_0"
+#define SB_MAJOR 1
+#define SB_MINOR 0
+#define SB_ENTRY switchback_backend_1
+#define SB_ENTRY_NAME "switchback_backend_1"
 #define SB_MAX_RANK 8
 /* In place of a result's value number: nothing reads it, it must not be written. */
 #define SB_ABSENT UINT32_MAX
