@@ -112,8 +112,8 @@ static void forward(
 }
 
 static void inverse(
-  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, float scale, int adds,
-  float *scratch, int channels, float *tensor) {
+  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, sb_fft_zeros zeros,
+  float scale, int adds, float *scratch, int channels, float *tensor) {
   int rows = b->vertical.length, columns = b->horizontal.length;
   size_t stride = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
   if (rows > 1) transform_back(b, &b->vertical, (int64_t)columns * b->pairs, b->row_stride, scratch);
@@ -121,14 +121,18 @@ static void inverse(
     float *row = scratch + place(vertical, i, rows) * stride;
     transform_back(b, &b->horizontal, b->pairs, b->pairs, row);
     float *target = tensor + vertical->source + i * vertical->source_step + horizontal->source;
+    const uint8_t *marks =
+      zeros.marks ? zeros.marks + (vertical->element + i * vertical->element_step) * zeros.row : NULL;
     int position = place(horizontal, 0, columns);
     for (int j = 0; j < horizontal->count; j++, position = next(horizontal, position, columns)) {
       const float *from = row + position * pixel;
       float *to = target + j * horizontal->source_step;
+      /* A product with zero, so that what is no number stays none; and 0 added, so that it is not −0. */
+      float own = marks && !marks[horizontal->element + j * horizontal->element_step] ? 0 : scale;
       if (adds)
-        for (int c = 0; c < channels; c++) to[c] += scale * from[c];
+        for (int c = 0; c < channels; c++) to[c] += own * from[c];
       else
-        for (int c = 0; c < channels; c++) to[c] = scale * from[c];
+        for (int c = 0; c < channels; c++) to[c] = own * from[c] + 0.0f;
     }
   }
 }
@@ -256,4 +260,19 @@ static void unpack(const sb_fft_window *window, const float *lines, int channels
   }
 }
 
-const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply, pack, unpack};
+static inline int is_occupied(const float *element, int channels) {
+  for (int c = 0; c < channels; c++)
+    if (element[c] != 0) return 1;
+  return 0;
+}
+
+static int64_t occupied(
+  const float *tensor, int rows, int64_t row_step, int columns, int64_t column_step, int channels, uint8_t *marks) {
+  int64_t count = 0;
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < columns; j++)
+      count += marks[i * (int64_t)columns + j] = is_occupied(tensor + i * row_step + j * column_step, channels);
+  return count;
+}
+
+const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply, pack, unpack, occupied};
