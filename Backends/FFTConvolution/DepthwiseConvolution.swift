@@ -141,7 +141,14 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
       let (spectrum, sum) = split(scratch)
       let (first, count) = x.channels(block)
       let zeros = zeros(tensor + shape.offset(shape.x, image: image) + first, channels: count, scratch)
+      let target = result + shape.offset(shape.y, image: image)
       for tile in 0..<x.tiles {
+        if x.phases == 1 {
+          x.forward(tensor + shape.offset(shape.x, image: image), item: block, tile: tile, phase: 0, scratch)
+          kernels.pointee.filter(x.block.description, 0, part(filter, block: block, phase: 0), scratch)
+          y.inverse(target, item: block, tile: tile, phase: 0, adds: false, zeros: zeros, scratch)
+          continue
+        }
         for phase in 0..<x.phases {
           x.forward(tensor + shape.offset(shape.x, image: image), item: block, tile: tile, phase: phase, scratch)
           kernels.pointee.separate(x.block.description, scratch, Int32(x.block.channels), spectrum, channels)
@@ -149,9 +156,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
             Int64(blockSize), 0, phase > 0 ? 1 : 0, spectrum, part(filter, block: block, phase: phase), sum)
         }
         kernels.pointee.combine(y.block.description, sum, channels, Int32(x.block.channels), scratch)
-        y.inverse(
-          result + shape.offset(shape.y, image: image), item: block, tile: tile, phase: 0, adds: false, zeros: zeros,
-          scratch)
+        y.inverse(target, item: block, tile: tile, phase: 0, adds: false, zeros: zeros, scratch)
       }
     }
   }
@@ -168,8 +173,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     workers.parallel(shape.images * bundles, scratch: scratchByteCount) { item, scratch in
       let (image, bundle) = (item / bundles, item % bundles)
       let blocks = 8 * bundle..<min(8 * bundle + 8, x.blocks)
-      let (spectrum, product) = split(scratch)
-      let lines = product + 2 * blockSize
+      let lines = split(scratch).1 + 2 * blockSize
       let results = lines + 8 * lineFloats
       let (first, count) = from.span(blocks)
       let zeros = zeros(operand + shape.offset(fromStrides, image: image) + first, channels: count, scratch)
@@ -178,10 +182,8 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
         for block in blocks {
           let line = block - blocks.lowerBound
           from.forward(line: lines + line * from.lineLength(tile), tile: tile, scratch)
-          kernels.pointee.separate(from.block.description, scratch, 2, spectrum, 2)
-          kernels.pointee.multiply(
-            Int64(blockSize), isForward ? 0 : 1, 0, part(filter, block: block, phase: 0), spectrum, product)
-          kernels.pointee.combine(to.block.description, product, 2, 2, scratch)
+          kernels.pointee.filter(
+            from.block.description, isForward ? 0 : 1, part(filter, block: block, phase: 0), scratch)
           to.inverse(line: results + line * to.lineLength(tile), tile: tile, zeros: zeros, scratch)
         }
         to.unpack(results, blocks: blocks, tile: tile, result + shape.offset(toStrides, image: image))
@@ -198,8 +200,14 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
       let (spectrum, product) = split(scratch)
       let (first, count) = x.channels(block)
       let zeros = zeros(upstream + shape.offset(shape.y, image: image) + first, channels: count, scratch)
+      let target = result + shape.offset(shape.x, image: image)
       for tile in 0..<x.tiles {
         y.forward(upstream + shape.offset(shape.y, image: image), item: block, tile: tile, phase: 0, scratch)
+        if x.phases == 1 {
+          kernels.pointee.filter(x.block.description, 1, part(filter, block: block, phase: 0), scratch)
+          x.inverse(target, item: block, tile: tile, phase: 0, adds: adds, zeros: zeros, scratch)
+          continue
+        }
         kernels.pointee.separate(y.block.description, scratch, Int32(x.block.channels), spectrum, channels)
         for phase in 0..<x.phases {
           // dX = dY·Wᴴ
@@ -207,8 +215,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
             Int64(blockSize), 1, 0, part(filter, block: block, phase: phase), spectrum, product)
           kernels.pointee.combine(x.block.description, product, channels, Int32(x.block.channels), scratch)
           x.inverse(
-            result + shape.offset(shape.x, image: image), item: block, tile: tile, phase: phase, adds: adds,
-            zeros: zeros, scratch)
+            target, item: block, tile: tile, phase: phase, adds: adds, zeros: zeros, scratch)
         }
       }
     }

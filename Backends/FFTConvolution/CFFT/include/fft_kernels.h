@@ -28,6 +28,7 @@ typedef struct {
  * times slower. The frequencies are left in the order in which they come; `negative` says where −f lies. */
 typedef struct {
   int32_t length, first, second;
+  int32_t pad; /* complex numbers between each `second` positions and the next */
   const float *twiddles; /* e^(−2πi·k·j / length) for k < first, j < second */
   const void *first_forward, *second_forward, *first_inverse, *second_inverse;
   const int32_t *negative;
@@ -39,6 +40,7 @@ typedef struct {
   int32_t pairs, row_stride;
   int32_t half_count; /* the columns that a spectrum keeps; the others are their conjugates */
   const int32_t *half;
+  const int32_t *offset; /* floats from a row's start to a column */
   void (*execute)(const void *plan, float *data);
 } sb_fft_block;
 
@@ -60,6 +62,9 @@ typedef struct {
   void (*combine)(const sb_fft_block *, const float *spectrum, int64_t stride, int channels, float *scratch);
   /* y ← (or += where `adds`) x·w, or conj(x)·w; complex numbers. */
   void (*multiply)(int64_t count, int conjugates, int adds, const float *x, const float *w, float *y);
+  /* All three at once: scratch ← the transform of which each channel's spectrum is multiplied by w, or conj(w);
+   * w[frequency][channel] as separate makes it, of 2·pairs channels. Nothing goes through memory between. */
+  void (*filter)(const sb_fft_block *, int conjugates, const float *w, float *scratch);
   /* The window's elements of neighbouring channels pair by pair, lines[pair][element][2], and back. A line takes
    * SB_FFT_LINE floats. */
   void (*pack)(const sb_fft_window *, const float *tensor, int channels, float *lines);
