@@ -57,7 +57,9 @@ enum CostModel {
   static let product = 0.1
   static let pointwiseProduct = 0.5
   /// Of the direct algorithm: a multiply-add of its matrix product, an element gathered for it (im2col), and a
-  /// multiply-add of the depthwise loops. `Benchmarks/fit_convolutions.py` fits them to measured times.
+  /// multiply-add of the depthwise loops. `Benchmarks/fit_convolutions.py` fits them (2026-11-25: 0.0174, 0.36 and 0.066
+  /// under a load that made everything 1.3 times slower than when the others were measured; none of the 30 cases that
+  /// were taken was slower for it).
   static let direct = 0.0135
   static let directElement = 0.3
   static let directDepthwise = 0.05
