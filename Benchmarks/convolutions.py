@@ -2,9 +2,10 @@
 
     .venv-bench/bin/python Benchmarks/convolutions.py [GROUP ...] [THREADS ...] > Benchmarks/results/FILE.jsonl
 
-GROUP: dense, step (the three passes of dense), depthwise, sequence; all without. Build first: `make build`. A line a case: seconds of the fastest
-repetition of all rounds for each contender, all with one thread and with two, and for fft the expected relation.
-PyTorch's convolutions run eagerly in both memory formats, the faster counts.
+GROUP: dense, step (the three passes of dense), depthwise, sequence, crossover; all without. Build first: `make build`.
+A line a case: seconds of the fastest repetition of all rounds for each contender, all with one thread and with two.
+PyTorch's convolutions run eagerly in both memory formats, the faster counts. `crossover` has the shapes between which
+the cost model must decide, without PyTorch, and says whether fft takes each unforced; `fit_convolutions.py` reads it.
 """
 import json
 import platform
@@ -99,6 +100,17 @@ def cases(groups):
                 for what in ("forward", "step"):
                     yield "depthwise", what, dict(
                         N=16, H=size, W=size, C=64, kh=k, kw=k, K=64, groups=64, padding=same(k))
+    if "crossover" in groups:
+        for n, size, channels in ((64, 28, 64), (64, 28, 16), (64, 26, 4), (64, 14, 128)):
+            for k in (1, 3, 5, 7):
+                for what in ("forward", "step"):
+                    yield "crossover", what, dict(
+                        N=n, H=size, W=size, C=channels, kh=k, kw=k, K=channels, groups=1, padding=same(k))
+        for n, size in ((64, 14), (16, 28), (16, 56)):
+            for k in (5, 7, 9, 11, 15):
+                for what in ("forward", "step"):
+                    yield "crossover", what, dict(
+                        N=n, H=size, W=size, C=64, kh=k, kw=k, K=64, groups=64, padding=same(k))
     for length in (1024, 8192, 65536):
         if "sequence" in groups:
             # Padding on the left: no output sees what comes after it.
@@ -107,13 +119,14 @@ def cases(groups):
 
 
 def main():
-    groups = sys.argv[1:] or ["dense", "sequence", "depthwise", "step"]
+    groups = sys.argv[1:] or ["dense", "sequence", "depthwise", "step", "crossover"]
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
     print(json.dumps(dict(cpu=cpu, torch=torch.__version__, python=platform.python_version(),
                           date=time.strftime("%F"), rounds=ROUNDS)), flush=True)
     for threads in [int(g) for g in groups if g.isdigit()] or (1, 2):
         torch.set_num_threads(threads)
         fft, blas = Ours("fft", threads, "force=true", "memory=4096"), Ours("openblas", threads)
+        unforced = Ours("fft", threads, "memory=4096")
         for group, what, case in cases(groups):
             times = {}
 
@@ -133,6 +146,8 @@ def main():
                     note("openblas", lambda: blas.seconds(what, case, 1 if case["kw"] >= 15 else 2))
                 if group == "sequence":
                     note("torch.fft", lambda: torch_fft(case, 4))
+                if group == "crossover":
+                    continue
                 if case["kw"] >= 8192:
                     # Minutes for all of it: one channel of one sequence stands for the 512, divided evenly.
                     one = dict(case, N=1, C=1, K=1, groups=1)
@@ -140,7 +155,14 @@ def main():
                 else:
                     for layout in ("contiguous", "channels_last"):
                         note("pytorch", lambda: torch_convolution(what, case, 1 if case["kw"] >= 15 else 3, layout))
-            print(json.dumps(dict(group=group, what=what, threads=threads, **case, seconds=times)), flush=True)
+            extra = {}
+            if group == "crossover":
+                try:
+                    extra["taken"] = unforced.seconds(what, case, 1) > 0
+                except RuntimeError:
+                    # Nobody else is in its chain.
+                    extra["taken"] = False
+            print(json.dumps(dict(group=group, what=what, threads=threads, **case, seconds=times, **extra)), flush=True)
 
 
 main()

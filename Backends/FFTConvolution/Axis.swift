@@ -21,6 +21,9 @@ struct Axis: Hashable, Sendable {
   let size: Int
   let kernel: Int
   let stride: Int
+  let dilation: Int
+  /// Zeros before the first element.
+  let before: Int
   let outputs: Int
   /// One more than the largest lag.
   let reach: Int
@@ -32,6 +35,7 @@ struct Axis: Hashable, Sendable {
 
   init(size: Int, kernel: Int, stride: Int, dilation: Int, before: Int, outputs: Int) {
     (self.size, self.kernel, self.stride, self.outputs) = (size, kernel, stride, outputs)
+    (self.dilation, self.before) = (dilation, before)
     reach = (kernel - 1) * dilation / stride + 1
     /// The last sample that any output reaches.
     let last = outputs + reach - 2

@@ -38,8 +38,13 @@ final class Block: @unchecked Sendable {
     self.transforms = transforms
     self.channels = channels
     let pairs = channels / 2
-    let width = transforms.horizontal.length * pairs
-    // Whole cache lines, and not a power of two, which would put every row into the same few lines of the cache.
+    // Distances that are multiples of a quarter page put everything into the same few lines of the cache (the first step
+    // of 2048 points, 8 side by side: 0.96 ns a point so, 0.58 with a line between; Emerald Rapids). Along columns rows
+    // are not whole pages apart either.
+    let isLong = transforms.vertical.length == 1 && pairs >= 8
+    let length = transforms.horizontalLength
+    let pad = isLong && length.second > 1 && length.second * pairs % 128 == 0 ? 8 : 0
+    let width = length.length * pairs + length.first * pad
     let stride = (width + 7) / 8 * 8 + (transforms.vertical.length > 1 ? 8 : 0)
     scratchByteCount = transforms.vertical.length * stride * 8
     description = .allocate(capacity: 1)
@@ -57,12 +62,12 @@ final class Block: @unchecked Sendable {
     }
     let kept = Set(first).sorted()
     description.pointee.half = table(half) { Int32(kept[$0]) }
+    description.pointee.offset = table(length.length) { Int32(2 * ($0 * pairs + $0 / length.second * pad)) }
     let data = try HostBuffer(byteCount: scratchByteCount)
     let scratch = data.bytes.baseAddress!.assumingMemoryBound(to: Float.self)
-    description.pointee.horizontal = try axis(
-      transforms.horizontalLength, width: pairs, stride: pairs, planner, scratch)
+    description.pointee.horizontal = try axis(length, width: pairs, stride: pairs, pad: pad, planner, scratch)
     description.pointee.vertical = try axis(
-      transforms.verticalLength, width: width, stride: stride, planner, scratch)
+      transforms.verticalLength, width: width, stride: stride, pad: 0, planner, scratch)
   }
 
   deinit {
@@ -75,13 +80,16 @@ final class Block: @unchecked Sendable {
     frequency % length.first * length.second + frequency / length.first
   }
 
-  /// Transforms of `width` complex numbers side by side, which lie `stride` apart along the axis.
+  /// Transforms of `width` complex numbers side by side, which lie `stride` apart along the axis and `pad` more after
+  /// each second step's.
   private func axis(
-    _ length: TransformLength, width: Int, stride: Int, _ planner: Planner, _ scratch: UnsafeMutablePointer<Float>
+    _ length: TransformLength, width: Int, stride: Int, pad: Int, _ planner: Planner,
+    _ scratch: UnsafeMutablePointer<Float>
   ) throws(BackendError) -> sb_fft_axis {
     let (first, second) = (length.first, length.second)
     var axis = sb_fft_axis()
-    (axis.length, axis.first, axis.second) = (Int32(length.length), Int32(first), Int32(second))
+    (axis.length, axis.first, axis.second, axis.pad) = (Int32(length.length), Int32(first), Int32(second), Int32(pad))
+    let part = second * stride + pad
     var negative = [Int32](repeating: 0, count: length.length)
     for frequency in 0..<length.length {
       negative[Self.position(frequency, length)] = Int32(
@@ -102,11 +110,11 @@ final class Block: @unchecked Sendable {
           distance: Int32(distance), sign: sign), scratch, &fingerprint)
     }
     let (forward, inverse) = (Int32(SB_FFT_FORWARD), Int32(SB_FFT_INVERSE))
-    axis.first_forward = try plan(first, stride: second * stride, outer: second, distance: stride, sign: forward)
-    axis.first_inverse = try plan(first, stride: second * stride, outer: second, distance: stride, sign: inverse)
+    axis.first_forward = try plan(first, stride: part, outer: second, distance: stride, sign: forward)
+    axis.first_inverse = try plan(first, stride: part, outer: second, distance: stride, sign: inverse)
     guard second > 1 else { return axis }
-    axis.second_forward = try plan(second, stride: stride, outer: first, distance: second * stride, sign: forward)
-    axis.second_inverse = try plan(second, stride: stride, outer: first, distance: second * stride, sign: inverse)
+    axis.second_forward = try plan(second, stride: stride, outer: first, distance: part, sign: forward)
+    axis.second_inverse = try plan(second, stride: stride, outer: first, distance: part, sign: inverse)
     return axis
   }
 

@@ -21,6 +21,9 @@ final class DenseConvolution: Executable, @unchecked Sendable {
   private let yMemory: Memory
   private let wMemory: Memory
   private let scratchByteCount: Int
+  /// Its memory lies behind the transform's; nil in backwardFilter.
+  private let zeros: ZeroResults?
+  private let transformByteCount: Int
 
   /// Where the spectra of a tensor lie, and complex numbers from one frequency to the next.
   private struct Memory {
@@ -86,7 +89,9 @@ final class DenseConvolution: Executable, @unchecked Sendable {
       }
     }
     (xMemory, yMemory, wMemory) = (memory[0], memory[1], memory[2])
-    scratchByteCount = max(x.block.scratchByteCount, y.block.scratchByteCount, w.block.scratchByteCount)
+    zeros = work.pass == .backwardFilter ? nil : ZeroResults(work, device.library.kernels)
+    transformByteCount = max(x.block.scratchByteCount, y.block.scratchByteCount, w.block.scratchByteCount)
+    scratchByteCount = transformByteCount + (zeros?.byteCount ?? 0)
     var fingerprint = Fingerprint()
     for planes in [x, y, w] { fingerprint.mix(planes.block.fingerprint) }
     fingerprint.mix(UInt64(transforms.points))
@@ -123,13 +128,13 @@ final class DenseConvolution: Executable, @unchecked Sendable {
       }
       multiply(images.count * work.transforms.tiles, xs.memory, ys.memory, ws.memory, adds: start > 0)
       switch pass {
-      case .forward: restore(Job(planes: y, tensor: result, spectra: ys.memory, images: images))
-      case .backwardInput: restore(Job(planes: x, tensor: result, spectra: xs.memory, images: images))
+      case .forward: restore(Job(planes: y, tensor: result, spectra: ys.memory, images: images), from: first)
+      case .backwardInput: restore(Job(planes: x, tensor: result, spectra: xs.memory, images: images), from: first)
       case .backwardFilter: break
       }
     }
     if pass == .backwardFilter, shape.images > 0 {
-      restore(Job(planes: w, tensor: result, spectra: ws.memory, images: 0..<1))
+      restore(Job(planes: w, tensor: result, spectra: ws.memory, images: 0..<1), from: first)
     }
     try workers.check(scratchByteCount)
     for spectrum in [xs, ys, ws] { spectrum.keep?.isMade() }
@@ -194,11 +199,18 @@ final class DenseConvolution: Executable, @unchecked Sendable {
     }
   }
 
-  private func restore(_ job: Job) {
+  /// `operand` is the tensor of images whose zeros tell those of the result.
+  private func restore(_ job: Job, from operand: UnsafePointer<Float>) {
+    let (shape, transformByteCount) = (work.shape, transformByteCount)
+    let (strides, channels) = work.pass == .forward ? (shape.x, shape.channels) : (shape.y, shape.filters)
     workers.parallel(job.items, scratch: scratchByteCount) { number, scratch in
       let own = item(number, of: job)
+      let image = job.images.lowerBound + number / job.planes.itemsPerImage
+      let zeros = zeros?.marks(
+        operand + shape.offset(strides, image: image), channels: channels, scratch + transformByteCount / 4)
       job.planes.restore(
-        own.spectra, stride: stride(of: job.planes), item: own.block, adds: work.adds, to: own.tensor, scratch)
+        own.spectra, stride: stride(of: job.planes), item: own.block, adds: work.adds, zeros: zeros ?? sb_fft_zeros(),
+        to: own.tensor, scratch)
     }
   }
 

@@ -23,6 +23,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
   private let usesLines: Bool
   private let lineFloats: Int
   private let scratchByteCount: Int
+  private let zeros: ZeroResults
 
   init(_ work: ConvolutionWork, _ device: FFTDevice) throws(BackendError) {
     let (shape, transforms) = (work.shape, work.transforms)
@@ -46,8 +47,9 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     // Lines of eight blocks, where they have one result each.
     usesLines = x.hasLines && y.hasLines && !work.adds && work.pass != .backwardFilter
     lineFloats = usesLines ? max(x.lineFloats, y.lineFloats) : 0
-    // The transform, two spectra of a block, and the lines.
-    scratchByteCount = x.block.scratchByteCount + 16 * blockSize + 2 * 8 * 4 * lineFloats
+    zeros = ZeroResults(work, kernels)
+    // The transform, two spectra of a block, the lines, and what tells exact zeros.
+    scratchByteCount = x.block.scratchByteCount + 16 * blockSize + 2 * 8 * 4 * lineFloats + zeros.byteCount
     var fingerprint = Fingerprint()
     for planes in [x, y, w] { fingerprint.mix(planes.block.fingerprint) }
     fingerprint.mix(UInt64(transforms.points))
@@ -112,6 +114,13 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     return (first, first + 2 * blockSize)
   }
 
+  /// The exact zeros of an image's result, from the channels of the operand that lie at `tensor`.
+  private func zeros(
+    _ tensor: UnsafePointer<Float>, channels: Int, _ scratch: UnsafeMutablePointer<Float>
+  ) -> sb_fft_zeros {
+    zeros.marks(tensor, channels: channels, scratch + (scratchByteCount - zeros.byteCount) / 4)
+  }
+
   private var channels: Int64 { Int64(x.block.channels) }
 
   private func transformFilter(_ tensor: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>) {
@@ -130,7 +139,16 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     workers.parallel(shape.images * x.blocks, scratch: scratchByteCount) { item, scratch in
       let (image, block) = (item / x.blocks, item % x.blocks)
       let (spectrum, sum) = split(scratch)
+      let (first, count) = x.channels(block)
+      let zeros = zeros(tensor + shape.offset(shape.x, image: image) + first, channels: count, scratch)
+      let target = result + shape.offset(shape.y, image: image)
       for tile in 0..<x.tiles {
+        if x.phases == 1 {
+          x.forward(tensor + shape.offset(shape.x, image: image), item: block, tile: tile, phase: 0, scratch)
+          kernels.pointee.filter(x.block.description, 0, part(filter, block: block, phase: 0), scratch)
+          y.inverse(target, item: block, tile: tile, phase: 0, adds: false, zeros: zeros, scratch)
+          continue
+        }
         for phase in 0..<x.phases {
           x.forward(tensor + shape.offset(shape.x, image: image), item: block, tile: tile, phase: phase, scratch)
           kernels.pointee.separate(x.block.description, scratch, Int32(x.block.channels), spectrum, channels)
@@ -138,8 +156,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
             Int64(blockSize), 0, phase > 0 ? 1 : 0, spectrum, part(filter, block: block, phase: phase), sum)
         }
         kernels.pointee.combine(y.block.description, sum, channels, Int32(x.block.channels), scratch)
-        y.inverse(
-          result + shape.offset(shape.y, image: image), item: block, tile: tile, phase: 0, adds: false, scratch)
+        y.inverse(target, item: block, tile: tile, phase: 0, adds: false, zeros: zeros, scratch)
       }
     }
   }
@@ -156,19 +173,18 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     workers.parallel(shape.images * bundles, scratch: scratchByteCount) { item, scratch in
       let (image, bundle) = (item / bundles, item % bundles)
       let blocks = 8 * bundle..<min(8 * bundle + 8, x.blocks)
-      let (spectrum, product) = split(scratch)
-      let lines = product + 2 * blockSize
+      let lines = split(scratch).1 + 2 * blockSize
       let results = lines + 8 * lineFloats
+      let (first, count) = from.span(blocks)
+      let zeros = zeros(operand + shape.offset(fromStrides, image: image) + first, channels: count, scratch)
       for tile in 0..<x.tiles {
         from.pack(operand + shape.offset(fromStrides, image: image), blocks: blocks, tile: tile, lines)
         for block in blocks {
           let line = block - blocks.lowerBound
           from.forward(line: lines + line * from.lineLength(tile), tile: tile, scratch)
-          kernels.pointee.separate(from.block.description, scratch, 2, spectrum, 2)
-          kernels.pointee.multiply(
-            Int64(blockSize), isForward ? 0 : 1, 0, part(filter, block: block, phase: 0), spectrum, product)
-          kernels.pointee.combine(to.block.description, product, 2, 2, scratch)
-          to.inverse(line: results + line * to.lineLength(tile), tile: tile, scratch)
+          kernels.pointee.filter(
+            from.block.description, isForward ? 0 : 1, part(filter, block: block, phase: 0), scratch)
+          to.inverse(line: results + line * to.lineLength(tile), tile: tile, zeros: zeros, scratch)
         }
         to.unpack(results, blocks: blocks, tile: tile, result + shape.offset(toStrides, image: image))
       }
@@ -182,8 +198,16 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     workers.parallel(shape.images * x.blocks, scratch: scratchByteCount) { item, scratch in
       let (image, block) = (item / x.blocks, item % x.blocks)
       let (spectrum, product) = split(scratch)
+      let (first, count) = x.channels(block)
+      let zeros = zeros(upstream + shape.offset(shape.y, image: image) + first, channels: count, scratch)
+      let target = result + shape.offset(shape.x, image: image)
       for tile in 0..<x.tiles {
         y.forward(upstream + shape.offset(shape.y, image: image), item: block, tile: tile, phase: 0, scratch)
+        if x.phases == 1 {
+          kernels.pointee.filter(x.block.description, 1, part(filter, block: block, phase: 0), scratch)
+          x.inverse(target, item: block, tile: tile, phase: 0, adds: adds, zeros: zeros, scratch)
+          continue
+        }
         kernels.pointee.separate(y.block.description, scratch, Int32(x.block.channels), spectrum, channels)
         for phase in 0..<x.phases {
           // dX = dY·Wᴴ
@@ -191,7 +215,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
             Int64(blockSize), 1, 0, part(filter, block: block, phase: phase), spectrum, product)
           kernels.pointee.combine(x.block.description, product, channels, Int32(x.block.channels), scratch)
           x.inverse(
-            result + shape.offset(shape.x, image: image), item: block, tile: tile, phase: phase, adds: adds, scratch)
+            target, item: block, tile: tile, phase: phase, adds: adds, zeros: zeros, scratch)
         }
       }
     }
@@ -230,7 +254,8 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
         for e in 0..<2 * blockSize { total[e] += own[e] }
       }
       kernels.pointee.combine(w.block.description, total, channels, Int32(x.block.channels), scratch)
-      w.inverse(result, item: block, tile: 0, phase: phase, adds: false, scratch)
+      w.inverse(
+        result, item: block, tile: 0, phase: phase, adds: false, zeros: sb_fft_zeros(), scratch)
     }
   }
 }

@@ -110,9 +110,9 @@ final class FFTDevice: ComputeDevice {
     }
     let transforms = Transforms.best(for: shape, pass)
     let (own, direct) = (transforms.microseconds(shape), CostModel.directMicroseconds(shape))
-    guard options.isForced || own < direct else {
+    guard options.isForced || CostModel.isWorthIt(own, direct: direct) else {
       return .decline(
-        "direct convolution is faster here (about \(Int(direct)) µs against \(Int(own)) µs of one core); "
+        "direct convolution is faster here, or nearly (about \(Int(direct)) µs against \(Int(own)) µs of one core); "
           + "force: true takes it all the same")
     }
     return .accept(microseconds: own)

@@ -82,19 +82,20 @@ final class Planes: @unchecked Sendable {
           windows.append(
             sb_fft_window(
               count: Int32(count), position: Int32(first - output), position_step: 1, source: Int64(element * step),
-              source_step: Int64(axis.stride * step)))
+              source_step: Int64(axis.stride * step), element: Int32(element), element_step: Int32(axis.stride)))
         }
       case .y:
         windows.append(
           sb_fft_window(
             count: Int32(outputs), position: 0, position_step: 1, source: Int64(output * step),
-            source_step: Int64(step)))
+            source_step: Int64(step), element: Int32(output), element_step: 1))
       case .w:
         for phase in axis.phases {
           windows.append(
             sb_fft_window(
               count: Int32(phase.taps), position: Int32(-phase.firstLag), position_step: Int32(-phase.lagStep),
-              source: Int64(phase.firstTap * step), source_step: Int64(phase.tapStep * step)))
+              source: Int64(phase.firstTap * step), source_step: Int64(phase.tapStep * step),
+              element: Int32(phase.firstTap), element_step: Int32(phase.tapStep)))
         }
       }
     }
@@ -140,17 +141,17 @@ final class Planes: @unchecked Sendable {
   }
 
   /// The block of the image at `tensor` ← the inverse transform of the scratch, divided by what separating and
-  /// transforming put in.
+  /// transforming put in; 0 where told.
   @inline(__always)
   func inverse(
-    _ tensor: UnsafeMutablePointer<Float>, item: Int, tile: Int, phase: Int, adds: Bool,
+    _ tensor: UnsafeMutablePointer<Float>, item: Int, tile: Int, phase: Int, adds: Bool, zeros: sb_fft_zeros,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (vertical, horizontal) = windows(tile: tile, phase: phase)
     let (first, count) = channels(item)
     let scale = 1 / Float(4 * block.transforms.points)
     kernels.pointee.inverse(
-      block.description, vertical, horizontal, scale, adds ? 1 : 0, scratch, Int32(count), tensor + first)
+      block.description, vertical, horizontal, zeros, scale, adds ? 1 : 0, scratch, Int32(count), tensor + first)
   }
 
   // MARK: Long sequences, pair by pair
@@ -176,7 +177,7 @@ final class Planes: @unchecked Sendable {
   }
 
   /// First channel of some blocks, and how many they have.
-  private func span(_ blocks: Range<Int>) -> (first: Int, count: Int) {
+  func span(_ blocks: Range<Int>) -> (first: Int, count: Int) {
     let first = channels(blocks.lowerBound).first
     let last = channels(blocks.upperBound - 1)
     return (first, last.first + last.count - first)
@@ -194,10 +195,12 @@ final class Planes: @unchecked Sendable {
     kernels.pointee.forward(block.description, vertical, &window, line, 2, scratch)
   }
 
-  func inverse(line: UnsafeMutablePointer<Float>, tile: Int, _ scratch: UnsafeMutablePointer<Float>) {
+  func inverse(
+    line: UnsafeMutablePointer<Float>, tile: Int, zeros: sb_fft_zeros, _ scratch: UnsafeMutablePointer<Float>
+  ) {
     var window = lineWindow(tile)
     let scale = 1 / Float(4 * block.transforms.points)
-    kernels.pointee.inverse(block.description, vertical, &window, scale, 0, scratch, 2, line)
+    kernels.pointee.inverse(block.description, vertical, &window, zeros, scale, 0, scratch, 2, line)
   }
 
   /// All of an item: tiles and phases of one block of an image, to the image's rows of `spectra`, whose frequencies lie
@@ -219,8 +222,8 @@ final class Planes: @unchecked Sendable {
 
   /// The reverse.
   func restore(
-    _ spectra: UnsafePointer<Float>, stride: Int, item: Int, adds: Bool, to tensor: UnsafeMutablePointer<Float>,
-    _ scratch: UnsafeMutablePointer<Float>
+    _ spectra: UnsafePointer<Float>, stride: Int, item: Int, adds: Bool, zeros: sb_fft_zeros,
+    to tensor: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
   ) {
     let count = Int32(channels(item).count)
     for tile in 0..<tiles {
@@ -228,7 +231,7 @@ final class Planes: @unchecked Sendable {
         kernels.pointee.combine(
           block.description, spectra + 2 * (tile * rowSize + column(item, phase: phase)), Int64(stride), count,
           scratch)
-        inverse(tensor, item: item, tile: tile, phase: phase, adds: adds, scratch)
+        inverse(tensor, item: item, tile: tile, phase: phase, adds: adds, zeros: zeros, scratch)
       }
     }
   }

@@ -56,11 +56,22 @@ enum CostModel {
   /// A complex multiply-add of a matrix product (80 GF/s), and by itself.
   static let product = 0.1
   static let pointwiseProduct = 0.5
-  /// A multiply-add of the direct algorithm (im2col and SGEMM), and of the depthwise loops.
-  static let direct = 0.025
-  static let directDepthwise = 0.06
+  /// Of the direct algorithm: a multiply-add of its matrix product, an element gathered for it (im2col), and a
+  /// multiply-add of the depthwise loops. `Benchmarks/fit_convolutions.py` fits them (2026-11-25: 0.0174, 0.36 and 0.066
+  /// under a load that made everything 1.3 times slower than when the others were measured; none of the 30 cases that
+  /// were taken was slower for it).
+  static let direct = 0.0135
+  static let directElement = 0.3
+  static let directDepthwise = 0.05
+  /// So many times faster a convolution must promise to be: what the model does not know must not make it slower.
+  static let margin = 1.15
 
   static func directMicroseconds(_ shape: ConvolutionShape) -> Double {
-    shape.directMultiplies * (shape.isDepthwise ? directDepthwise : direct) * 1e-3
+    let multiplies = shape.directMultiplies
+    guard !shape.isDepthwise else { return multiplies * directDepthwise * 1e-3 }
+    return (multiplies * direct + multiplies / Double(max(shape.groupFilters, 1)) * directElement) * 1e-3
   }
+
+  /// Whether transforms pay.
+  static func isWorthIt(_ own: Double, direct: Double) -> Bool { own * margin < direct }
 }

@@ -58,6 +58,14 @@ static inline void turn(int64_t count, const float *w, int conjugates, float *da
   }
 }
 
+static void turn_all(const sb_fft_axis *axis, int64_t width, int64_t stride, int conjugates, float *data) {
+  for (int k = 1; k < axis->first; k++) {
+    float *part = data + 2 * k * (axis->second * stride + axis->pad);
+    for (int j = 1; j < axis->second; j++)
+      turn(width, axis->twiddles + 2 * (k * axis->second + j), conjugates, part + 2 * stride * j);
+  }
+}
+
 /* `width` complex numbers lie at each of the axis's positions, `stride` apart. */
 static void transform(const sb_fft_block *b, const sb_fft_axis *axis, int64_t width, int64_t stride, float *data) {
   b->execute(axis->first_forward, data);
@@ -65,9 +73,7 @@ static void transform(const sb_fft_block *b, const sb_fft_axis *axis, int64_t wi
   if (stride == 1)
     multiply(axis->length, 0, 0, axis->twiddles, data, data);
   else
-    for (int k = 1; k < axis->first; k++)
-      for (int j = 1; j < axis->second; j++)
-        turn(width, axis->twiddles + 2 * (k * axis->second + j), 0, data + 2 * stride * (k * axis->second + j));
+    turn_all(axis, width, stride, 0, data);
   b->execute(axis->second_forward, data);
 }
 
@@ -77,11 +83,20 @@ static void transform_back(const sb_fft_block *b, const sb_fft_axis *axis, int64
     if (stride == 1)
       multiply(axis->length, 1, 0, axis->twiddles, data, data);
     else
-      for (int k = 1; k < axis->first; k++)
-        for (int j = 1; j < axis->second; j++)
-          turn(width, axis->twiddles + 2 * (k * axis->second + j), 1, data + 2 * stride * (k * axis->second + j));
+      turn_all(axis, width, stride, 1, data);
   }
   b->execute(axis->first_inverse, data);
+}
+
+/* Zeros at the columns of a row that a window of step 1 leaves free. */
+static void clear_rest(const sb_fft_block *b, const sb_fft_window *window, float *row) {
+  int length = b->horizontal.length, first = place(window, window->count, length);
+  for (int count = length - window->count; count > 0; first = 0) {
+    int run = count < length - first ? count : length - first;
+    const int32_t *offset = b->offset + first;
+    memset(row + offset[0], 0, (offset[run - 1] - offset[0] + 2 * (size_t)b->pairs) * sizeof(float));
+    count -= run;
+  }
 }
 
 static void forward(
@@ -89,19 +104,23 @@ static void forward(
   int channels, float *scratch) {
   int rows = b->vertical.length, columns = b->horizontal.length;
   size_t stride = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
-  memset(scratch, 0, rows * stride * sizeof(float));
+  /* What the window fills needs no zeros before. */
+  int is_dense = vertical->position_step == 1 && horizontal->position_step == 1 && channels == (int)pixel;
+  for (int i = is_dense ? vertical->count : 0; i < rows; i++)
+    memset(scratch + (is_dense ? place(vertical, i, rows) : i) * stride, 0, stride * sizeof(float));
   /* A window whose pixels lie side by side on both sides is one copy. */
   int is_line = horizontal->position_step == 1 && horizontal->source_step == channels && channels == (int)pixel &&
-                horizontal->position >= 0 && horizontal->position + horizontal->count <= columns;
+                b->horizontal.pad == 0 && horizontal->position >= 0 && horizontal->position + horizontal->count <= columns;
   for (int i = 0; i < vertical->count; i++) {
     float *row = scratch + place(vertical, i, rows) * stride;
     const float *source = tensor + vertical->source + i * vertical->source_step + horizontal->source;
+    if (is_dense) clear_rest(b, horizontal, row);
     if (is_line) {
       memcpy(row + horizontal->position * pixel, source, horizontal->count * pixel * sizeof(float));
     } else {
       int position = place(horizontal, 0, columns);
       for (int j = 0; j < horizontal->count; j++, position = next(horizontal, position, columns)) {
-        float *to = row + position * pixel;
+        float *to = row + b->offset[position];
         const float *from = source + j * horizontal->source_step;
         for (int c = 0; c < channels; c++) to[c] = from[c];
       }
@@ -112,23 +131,27 @@ static void forward(
 }
 
 static void inverse(
-  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, float scale, int adds,
-  float *scratch, int channels, float *tensor) {
+  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, sb_fft_zeros zeros,
+  float scale, int adds, float *scratch, int channels, float *tensor) {
   int rows = b->vertical.length, columns = b->horizontal.length;
-  size_t stride = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  size_t stride = 2 * (size_t)b->row_stride;
   if (rows > 1) transform_back(b, &b->vertical, (int64_t)columns * b->pairs, b->row_stride, scratch);
   for (int i = 0; i < vertical->count; i++) {
     float *row = scratch + place(vertical, i, rows) * stride;
     transform_back(b, &b->horizontal, b->pairs, b->pairs, row);
     float *target = tensor + vertical->source + i * vertical->source_step + horizontal->source;
+    const uint8_t *marks =
+      zeros.marks ? zeros.marks + (vertical->element + i * vertical->element_step) * zeros.row : NULL;
     int position = place(horizontal, 0, columns);
     for (int j = 0; j < horizontal->count; j++, position = next(horizontal, position, columns)) {
-      const float *from = row + position * pixel;
+      const float *from = row + b->offset[position];
       float *to = target + j * horizontal->source_step;
+      /* A product with zero, so that what is no number stays none; and 0 added, so that it is not −0. */
+      float own = marks && !marks[horizontal->element + j * horizontal->element_step] ? 0 : scale;
       if (adds)
-        for (int c = 0; c < channels; c++) to[c] += scale * from[c];
+        for (int c = 0; c < channels; c++) to[c] += own * from[c];
       else
-        for (int c = 0; c < channels; c++) to[c] = scale * from[c];
+        for (int c = 0; c < channels; c++) to[c] = own * from[c] + 0.0f;
     }
   }
 }
@@ -144,12 +167,12 @@ static inline int are_neighbours(const sb_fft_block *b, int x) {
 }
 
 static void separate(const sb_fft_block *b, const float *scratch, int channels, float *spectrum, int64_t stride) {
-  size_t row = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  size_t row = 2 * (size_t)b->row_stride;
   for (int y = 0; y < b->vertical.length; y++) {
     const float *here = scratch + y * row, *there = scratch + b->vertical.negative[y] * row;
     for (int x = 0; x < b->half_count; x++) {
       int column = b->half[x];
-      const float *p = here + column * pixel, *q = there + b->horizontal.negative[column] * pixel;
+      const float *p = here + b->offset[column], *q = there + b->offset[b->horizontal.negative[column]];
       float *to = spectrum + 2 * stride * ((int64_t)y * b->half_count + x);
       if (stride == 2 && channels == 2 && are_neighbours(b, x)) {
         vector a = load(p), d = load(q - WIDTH + 2), c = BACKWARDS(d) * plus_minus;
@@ -179,12 +202,12 @@ static void separate(const sb_fft_block *b, const float *scratch, int channels, 
 }
 
 static void combine(const sb_fft_block *b, const float *spectrum, int64_t stride, int channels, float *scratch) {
-  size_t row = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  size_t row = 2 * (size_t)b->row_stride;
   for (int y = 0; y < b->vertical.length; y++) {
     float *here = scratch + y * row, *there = scratch + b->vertical.negative[y] * row;
     for (int x = 0; x < b->half_count; x++) {
       int column = b->half[x];
-      float *p = here + column * pixel, *q = there + b->horizontal.negative[column] * pixel;
+      float *p = here + b->offset[column], *q = there + b->offset[b->horizontal.negative[column]];
       const float *from = spectrum + 2 * stride * ((int64_t)y * b->half_count + x);
       if (stride == 2 && channels == 2 && are_neighbours(b, x)) {
         vector s = load(from), t = load(from + WIDTH);
@@ -214,10 +237,61 @@ static void combine(const sb_fft_block *b, const float *spectrum, int64_t stride
   }
 }
 
+/* a·b or conj(a)·b, by the sign. A macro, since vectors of the baseline are no arguments of functions. */
+#define PRODUCT(a, b, sign) (REAL(a) * (b) + IMAGINARY(a) * (SWAP(b) * (sign)))
+
+static void filter(const sb_fft_block *b, int conjugates, const float *w, float *scratch) {
+  size_t row = 2 * (size_t)b->row_stride, pixel = 2 * (size_t)b->pairs;
+  vector sign = conjugates ? plus_minus : minus_plus;
+  float s = conjugates ? -1 : 1;
+  for (int y = 0; y < b->vertical.length; y++) {
+    float *here = scratch + y * row, *there = scratch + b->vertical.negative[y] * row;
+    for (int x = 0; x < b->half_count; x++) {
+      int column = b->half[x], negative = b->horizontal.negative[column];
+      /* A column that is its own negative has each pair of rows once. */
+      if (negative == column && b->vertical.negative[y] < y) continue;
+      float *p = here + b->offset[column], *q = there + b->offset[negative];
+      const float *from = w + 2 * pixel * ((int64_t)y * b->half_count + x);
+      if (are_neighbours(b, x)) {
+        vector a = load(p), d = load(q - WIDTH + 2), c = BACKWARDS(d) * plus_minus;
+        vector e = a + c, o = SWAP(a - c) * plus_minus;
+        vector u = load(from), v = load(from + WIDTH), l = LOW(e, o), h = HIGH(e, o);
+        vector f = PRODUCT(u, l, sign), g = PRODUCT(v, h, sign);
+        e = EVEN(f, g), o = SWAP(ODD(f, g)) * minus_plus;
+        vector r = (e - o) * plus_minus;
+        store(q - WIDTH + 2, BACKWARDS(r));
+        store(p, e + o);
+        x += WIDTH / 2 - 1;
+        continue;
+      }
+      int j = 0;
+      for (; j + WIDTH / 2 <= b->pairs; j += WIDTH / 2) {
+        vector a = load(p + 2 * j), c = load(q + 2 * j) * plus_minus;
+        vector e = a + c, o = SWAP(a - c) * plus_minus;
+        vector u = load(from + 4 * j), v = load(from + 4 * j + WIDTH), l = LOW(e, o), h = HIGH(e, o);
+        vector f = PRODUCT(u, l, sign), g = PRODUCT(v, h, sign);
+        e = EVEN(f, g), o = SWAP(ODD(f, g)) * minus_plus;
+        store(q + 2 * j, (e - o) * plus_minus);
+        store(p + 2 * j, e + o);
+      }
+      for (; j < b->pairs; j++) {
+        float ar = p[2 * j], ai = p[2 * j + 1], br = q[2 * j], bi = q[2 * j + 1];
+        float e = ar + br, ei = ai - bi, o = ai + bi, oi = br - ar;
+        float wr = from[4 * j], wi = s * from[4 * j + 1], vr = from[4 * j + 2], vi = s * from[4 * j + 3];
+        float fr = e * wr - ei * wi, fi = e * wi + ei * wr, gr = o * vr - oi * vi, gi = o * vi + oi * vr;
+        q[2 * j] = fr + gi;
+        q[2 * j + 1] = gr - fi;
+        p[2 * j] = fr - gi;
+        p[2 * j + 1] = fi + gr;
+      }
+    }
+  }
+}
+
 #define EACH(result) \
   for (; 2 * i + WIDTH <= 2 * count; i += WIDTH / 2) { \
     vector a = load(x + 2 * i), b = load(w + 2 * i); \
-    vector product = REAL(a) * b + IMAGINARY(a) * (SWAP(b) * sign); \
+    vector c = PRODUCT(a, b, sign); \
     store(y + 2 * i, result); \
   }
 
@@ -225,9 +299,9 @@ static void multiply(int64_t count, int conjugates, int adds, const float *x, co
   int64_t i = 0;
   vector sign = conjugates ? plus_minus : minus_plus;
   if (adds) {
-    EACH(load(y + 2 * i) + product)
+    EACH(load(y + 2 * i) + c)
   } else {
-    EACH(product)
+    EACH(c)
   }
   float s = conjugates ? -1 : 1;
   for (; i < count; i++) {
@@ -256,4 +330,19 @@ static void unpack(const sb_fft_window *window, const float *lines, int channels
   }
 }
 
-const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply, pack, unpack};
+static inline int is_occupied(const float *element, int channels) {
+  for (int c = 0; c < channels; c++)
+    if (element[c] != 0) return 1;
+  return 0;
+}
+
+static int64_t occupied(
+  const float *tensor, int rows, int64_t row_step, int columns, int64_t column_step, int channels, uint8_t *marks) {
+  int64_t count = 0;
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < columns; j++)
+      count += marks[i * (int64_t)columns + j] = is_occupied(tensor + i * row_step + j * column_step, channels);
+  return count;
+}
+
+const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply, filter, pack, unpack, occupied};
