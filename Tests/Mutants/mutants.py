@@ -59,9 +59,11 @@ class Table:
     def write(self, family, rows):
         others = [row for row in self.read().values() if row[1] != family]
         rows = sorted(others + rows, key=lambda row: self.order.index(row[1]) if row[1] in self.order else 99)
-        with open(self.path + ".new", "w") as file:
+        # Another family may be under way beside this one.
+        made = f"{self.path}.{os.getpid()}"
+        with open(made, "w") as file:
             file.write("\n".join([HEAD] + ["\t".join(row) for row in rows]) + "\n")
-        os.replace(self.path + ".new", self.path)
+        os.replace(made, self.path)
 
 
 def fate_of(died, proof):
