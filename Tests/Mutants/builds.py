@@ -176,6 +176,8 @@ class Family:
     options: dict = field(default_factory=dict)
     """By a file's name what conformance is asked first (see its --filter): what its kernels compute."""
     serves: dict = field(default_factory=dict)
+    """By a file's name further options with which the same is asked: kernels for other devices."""
+    variants: dict = field(default_factory=dict)
     """Seconds for one case, and for all of conformance."""
     limits: tuple = (20, 120)
 
@@ -246,5 +248,6 @@ def families(snapshot):
             Family("opencl", files(folder + "/Kernels", ".cl"),
                    CKernels(snapshot, "SwitchbackOpenCL", "SwitchbackOpenCLLibrary", folder,
                             ["COpenCL/kernel_sources.c"], [f"-I{ROOT}/{folder}/COpenCL/include"]),
-                   50, serves=OPENCL_SERVES, limits=(60, 900)))
+                   50, serves=OPENCL_SERVES,
+                   variants={"multiplication.cl": [{"device_class": "gpu"}]}, limits=(60, 900)))
     return found

@@ -11,10 +11,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 class Judge:
     def __init__(self, program, work, family):
-        self.program, self.work, self.family = program, work, family
-        # A Swift kernel is behind the exporter: of the contract only what it does to memory is its own.
-        is_swift = family.files[0].endswith(".swift")
-        self.contract = ["contract writes", "contract reads", "contract sees"] if is_swift else ["contract"]
+        self.program, self.work, self.family, self.options = program, work, family, family.options
+        # These are behind the exporter: of the contract only what they do to memory is their own.
+        is_exported = family.files[0].endswith((".swift", ".cl")) or family.name == "FFT kernels"
+        self.contract = ["contract writes", "contract reads", "contract sees"] if is_exported else ["contract"]
         # PoCL keeps what it compiles; here only as long as the judge.
         self.environment = dict(os.environ, POCL_CACHE_DIR=work + "/pocl", **family.environment)
         os.makedirs(work + "/pocl", exist_ok=True)
@@ -32,12 +32,17 @@ class Judge:
             asked.communicate()
             return None, ""
 
-    def conformance(self, library, first=()):
-        """How it died ('': it lives) and the families that failed; `first` are the filters to begin with."""
-        parts = [["--filter", words, "--skip", "contract"] for words in first]
-        parts += [["--skip", "contract"]] + [["--filter", words] for words in self.contract]
-        options = [word for key, value in self.family.options.items() for word in ("--option", f"{key}={value}")]
-        for part in parts:
+    def conformance(self, library, file):
+        """How it died ('': it lives) and the families that failed; `file` was changed, which says what is asked first.
+        Afterwards `options` are those with which it died."""
+        name = os.path.basename(file)
+        first = [*self.family.serves[name], "training steps"] if name in self.family.serves else []
+        parts = [(variant, ["--filter", words, "--skip", "contract"])
+                 for variant in [{}, *self.family.variants.get(name, [])] for words in first]
+        parts += [({}, ["--skip", "contract"])] + [({}, ["--filter", words]) for words in self.contract]
+        for variant, part in parts:
+            self.options = {**self.family.options, **variant}
+            options = [word for key, value in self.options.items() for word in ("--option", f"{key}={value}")]
             # One worker, since many mutants may be tried at once; the contract asks what more of them change.
             status, output = self.ask(
                 "conformance", "--backend", library, "--quick", "--json", "--failures", self.work, "--limit",
@@ -62,7 +67,7 @@ class Judge:
     def diff(self, library):
         """The kind of operation that diff names, 'crash', or ''."""
         key = os.path.basename(library)[len("libSwitchback"):-len(".so")]
-        options = [word for name, value in self.family.options.items()
+        options = [word for name, value in self.options.items()
                    for word in ("--set", f"backend.{key}.{name}={value}")]
         if options:
             # A section of options belongs to a backend that the configuration names.

@@ -93,7 +93,7 @@ def try_mutants(family, count, judge, work, options, table, proofs):
             library = family.builder.build(file, text, work)
         except DoesNotCompile:
             continue
-        died, failed = judge.conformance(library, family.serves.get(os.path.basename(file), []))
+        died, failed = judge.conformance(library, file)
         named = verdict_of(judge.diff(library), failed) if died == "conformance" else "-"
         rows.append([key, family.name, place, kind, old.strip(), shown, fate_of(died, proof), " ".join(failed), named,
                      "" if died else proof])
@@ -120,7 +120,7 @@ def try_planted(known_families, judges, table, options):
             continue
         judge, work = judges(family)
         library = family.builder.build(file, text.replace(old, new), work)
-        died, failed = judge.conformance(library, family.serves.get(os.path.basename(file), []))
+        died, failed = judge.conformance(library, file)
         named = judge.diff(library) if operation else "-"
         place = f"{file}:{text[: text.index(old)].count(chr(10)) + 1}"
         rows.append([key, "planted", place, fault, " ".join(old.split()), " ".join(new.split()), died or "survives",
