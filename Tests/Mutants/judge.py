@@ -32,6 +32,14 @@ class Judge:
             asked.communicate()
             return None, ""
 
+    def asked(self, library, part):
+        """What `ask` gives of a part of conformance."""
+        options = [word for key, value in self.options.items() for word in ("--option", f"{key}={value}")]
+        # One worker, since many mutants may be tried at once; the contract asks what more of them change.
+        return self.ask(
+            "conformance", "--backend", library, "--quick", "--json", "--failures", self.work, "--limit",
+            str(self.family.limits[0]), "--threads", "1", *options, *part)
+
     def conformance(self, library, file):
         """How it died ('': it lives) and the families that failed; `file` was changed, which says what is asked first.
         Afterwards `options` are those with which it died."""
@@ -42,11 +50,7 @@ class Judge:
         parts += [({}, ["--skip", "contract"])] + [({}, ["--filter", words]) for words in self.contract]
         for variant, part in parts:
             self.options = {**self.family.options, **variant}
-            options = [word for key, value in self.options.items() for word in ("--option", f"{key}={value}")]
-            # One worker, since many mutants may be tried at once; the contract asks what more of them change.
-            status, output = self.ask(
-                "conformance", "--backend", library, "--quick", "--json", "--failures", self.work, "--limit",
-                str(self.family.limits[0]), "--threads", "1", *options, *part)
+            status, output = self.asked(library, part)
             if status is None:
                 return "hang", []
             if status == 0:
@@ -83,10 +87,12 @@ class Judge:
                 return row["kind"]
         return ""
 
-
-def verdict_of(named, failed):
-    """Whether diff was right, judged by the operations that fail when they are asked alone."""
-    alone = [family for family in failed if family not in ("training steps", "random programs", "contract")]
-    if named in ("", "crash") or not alone:
-        return named or "-"
-    return "right" if named in alone else "wrong: " + named
+    def verdict(self, library, failed):
+        """Whether diff was right, judged by the operations that fail when they are asked alone."""
+        named = self.diff(library)
+        alone = [family for family in failed if family not in ("training steps", "random programs", "contract")]
+        if named in ("", "crash") or not alone:
+            return named or "-"
+        # Conformance was ended at the first part that failed; another operation may be wrong just as well.
+        is_right = named in alone or self.asked(library, ["--filter", named, "--skip", "contract"])[0] != 0
+        return "right" if is_right else "wrong: " + named

@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 from builds import ROOT, DoesNotCompile, Snapshot, families
-from judge import Judge, verdict_of
+from judge import Judge
 from mutations import mutations_of
 from planted import PLANTED
 
@@ -94,7 +94,7 @@ def try_mutants(family, count, judge, work, options, table, proofs):
         except DoesNotCompile:
             continue
         died, failed = judge.conformance(library, file)
-        named = verdict_of(judge.diff(library), failed) if died == "conformance" else "-"
+        named = judge.verdict(library, failed) if died == "conformance" else "-"
         rows.append([key, family.name, place, kind, old.strip(), shown, fate_of(died, proof), " ".join(failed), named,
                      "" if died else proof])
         print("\t".join(rows[-1][:9]), flush=True)
