@@ -83,6 +83,9 @@ def try_mutants(family, count, judge, work, options, table, proofs):
         shown, place = "" if new is None else new.strip(), f"{file}:{number + 1}"
         code = hashlib.sha256(f"{file}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]
         key = f"{family.name[0]}{code}"
+        # The same line may stand in a file twice.
+        while any(row[0] == key for row in rows):
+            key += "+"
         proof = proofs.get(key, "")
         known = before.get(key)
         if options.again and known and (known[6] != "survives" or proof):
