@@ -86,7 +86,8 @@ struct ConformanceCommand: ParsableCommand {
   /// Runs the cases in a child: a kernel that crashes or hangs is a failure with a name, not the end of the report.
   private func superviseCases() throws {
     // What cannot be loaded is an error of its own.
-    let runner = ContractRunner(backend: backend, threads: threads, isQuick: quick, limit: Double(limit))
+    let runner = ContractRunner(
+      backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
     if case .failed(let message) = try runner.run(.loading) { throw fail(message, ExitStatus.noBackend) }
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("switchback-\(UUID().uuidString)").path
     try write("", to: file)
@@ -111,7 +112,7 @@ struct ConformanceCommand: ParsableCommand {
   private func runCases(tellingOf progress: String) throws {
     let host = try makeHost(threads: threads)
     let candidate = try BackendChain(
-      [backend], registry: makeRegistry(), options: [backend: try backendOptions()], host: host)
+      [backend], registry: makeRegistry(), options: [backend: try backendOptions(options, of: backend)], host: host)
     let reference = try BackendChain(["reference"], registry: makeRegistry(), host: host)
     var suite = ConformanceSuite(candidate, reference: reference)
     (suite.seed, suite.isQuick, suite.filter, suite.skipped) = (Int64(seed), quick, filter, skip)
@@ -129,7 +130,8 @@ struct ConformanceCommand: ParsableCommand {
     }
     suite.programs = try ConformancePrograms.all(isQuick: quick)
     suite.trainingRuns = quick ? [] : try ConformancePrograms.runs()
-    let runner = ContractRunner(backend: backend, threads: threads, isQuick: quick, limit: Double(limit))
+    let runner = ContractRunner(
+      backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
     suite.furtherCases = ContractCase.all.map { contract in
       ("contract", contract.name, { try runner.verdict(contract) })
     }
@@ -148,17 +150,6 @@ struct ConformanceCommand: ParsableCommand {
       show(report, files)
     }
     if !report.hasPassed { throw ExitStatus.failure }
-  }
-
-  /// Those given, and what makes a backend take all that it can.
-  private func backendOptions() throws -> [String: String] {
-    var result = optionsThatTakeAll[backend] ?? [:]
-    for option in options {
-      let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
-      guard parts.count == 2 else { throw fail("--option takes key=value, not \(option)", ExitCode(64)) }
-      result[parts[0]] = parts[1]
-    }
-    return result
   }
 
   private func show(_ report: ConformanceReport, _ files: [String?]) {
@@ -223,3 +214,14 @@ struct ConformanceCommand: ParsableCommand {
 
 /// Options with which a backend takes what would be faster elsewhere too: whoever checks it wants to see that.
 let optionsThatTakeAll = ["fft": ["force": "true"]]
+
+/// Those given as key=value, and what makes a backend take all that it can.
+func backendOptions(_ given: [String], of backend: String) throws -> [String: String] {
+  var result = optionsThatTakeAll[backend] ?? [:]
+  for option in given {
+    let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2 else { throw fail("--option takes key=value, not \(option)", ExitCode(64)) }
+    result[parts[0]] = parts[1]
+  }
+  return result
+}

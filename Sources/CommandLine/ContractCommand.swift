@@ -11,6 +11,7 @@ struct ContractCommand: ParsableCommand {
     shouldDisplay: false)
 
   @Option var backend: String
+  @Option(name: .customLong("option")) var options: [String] = []
   @Option(name: .customLong("case")) var name: String
   @Option var threads = 0
   @Flag var quick = false
@@ -25,7 +26,8 @@ struct ContractCommand: ParsableCommand {
       let outcome: ContractCase.Outcome
       do {
         let environment = try ContractEnvironment(
-          registry.backend(named: backend), reference: registry.backend(named: "reference"),
+          registry.backend(named: backend), options: backendOptions(options, of: backend),
+          reference: registry.backend(named: "reference"),
           workers: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount, isQuick: quick,
           programs: ConformancePrograms.all(isQuick: quick).map(\.replay)
         ) { say("asks", $0) }
@@ -51,6 +53,8 @@ struct ContractCommand: ParsableCommand {
 /// The parent's side.
 struct ContractRunner {
   let backend: String
+  /// Key=value of the backend.
+  var options: [String] = []
   let threads: Int
   let isQuick: Bool
   /// Seconds that one case may take.
@@ -59,6 +63,7 @@ struct ContractRunner {
   /// What the child said and how it ended, as an outcome in words.
   func run(_ contract: ContractCase) throws -> ContractCase.Outcome {
     var arguments = ["contract-case", "--backend", backend, "--case", contract.name, "--threads", "\(threads)"]
+    arguments += options.flatMap { ["--option", $0] }
     if isQuick { arguments.append("--quick") }
     let child = try ChildProcess(arguments, limit: limit)
     let lines = child.output.split(separator: "\n")

@@ -23,9 +23,9 @@ struct CallCheck {
 
   var bound: ErrorBound { call.operation.errorBound(for: sample.inputs) }
 
-  /// The results in order.
-  func results(_ inputs: [[Double]], on chain: BackendChain) throws -> [[Double]] {
-    let outputs = try ProgramEvaluation(program, named(inputs), on: chain).outputs
+  /// The results in order; `isRepeated`: of an executable that had other operands before.
+  func results(_ inputs: [[Double]], on chain: BackendChain, isRepeated: Bool = false) throws -> [[Double]] {
+    let outputs = try ProgramEvaluation(program, named(inputs), on: chain, isRepeated: isRepeated).outputs
     return program.outputs.map { outputs[$0.name] ?? [] }
   }
 
@@ -53,6 +53,8 @@ public struct CallFault: Sendable, CustomStringConvertible {
   public enum Form: String, Sendable {
     /// The operation by itself.
     case operation
+    /// Only when it is run again after other operands.
+    case repeated
     /// Only as a part of a segment: alone it is right.
     case fused
   }
@@ -92,7 +94,12 @@ public struct CallFault: Sendable, CustomStringConvertible {
   }
 
   public var description: String {
-    let how = form == .fused ? "is wrong only inside its segment" : "is wrong"
+    let how =
+      switch form {
+      case .operation: "is wrong"
+      case .repeated: "is wrong only when its operands have changed since an earlier run"
+      case .fused: "is wrong only inside its segment"
+      }
     return "\(label) \(how) on \(backend): element \(element) of result \(result) is \(found), not \(expected) "
       + "(\(error) bounds; operands \(types.map(\.description).joined(separator: ", ")))"
   }

@@ -6,8 +6,9 @@ public import SwitchbackPrograms
 ///
 /// Comparing final results proves nothing: one unit in the last place flips a pooling tie, and from there on two right
 /// backends go different ways. So each operation is fed with the reference's numbers, and judged in Float64 by its own
-/// bound; then the whole segment is run with every value written, and each operation of it compared with itself alone
-/// on the very numbers that it got.
+/// bound, then again by the same executable after other operands; chains of operations that may become one kernel are
+/// compared with their links; then the whole segment is run with every value written, and each operation of it compared
+/// with itself alone on the very numbers that it got.
 public struct Lockstep: Sendable {
   /// In the order of the program; those of a form wrong by itself first.
   public private(set) var faults: [CallFault] = []
@@ -56,15 +57,31 @@ public struct Lockstep: Sendable {
     _ factors: [Double], _ candidate: BackendChain, _ reference: BackendChain
   ) throws {
     var current = Self.initial(program, values)
+    var uses = [Int](repeating: 0, count: program.values.count)
+    for id in program.calls.flatMap(\.inputs) + program.outputs.map(\.value) { uses[id] += 1 }
     for (index, check) in checks.enumerated() {
       let inputs = check.call.inputs.map { current[$0] ?? [] }
       let expected = try check.results(inputs, on: reference)
-      for (id, result) in zip(check.call.outputs, expected) { if let id { current[id] = result } }
+      // Chains are asked for what was before this operation replaced a state.
+      defer { for (id, result) in zip(check.call.outputs, expected) { if let id { current[id] = result } } }
       guard accepted[index] != nil else { continue }
       checkedCount += 1
       let found = try check.results(inputs, on: candidate)
       let truth = try check.truth(inputs, on: reference)
       judge(.operation, check, candidate, found, truth, inputs, factor: factors[index])
+      let again = try check.results(inputs, on: candidate, isRepeated: true)
+      judge(.repeated, check, candidate, again, truth, inputs, factor: factors[index])
+      for count in 2...3 {
+        guard
+          let chain = try Chain(endingAt: index, count: count, of: program, checks, uses: uses, current),
+          accepted[(index - count + 1)...index].allSatisfy({ $0 != nil }),
+          !chain.checks.contains(where: { check in faults.contains { $0.label == check.call.label } })
+        else { break }
+        let results = try chain.results(on: candidate)
+        judge(
+          .fused, check, candidate, [results.found], [results.expected], results.inputs, factor: 2 * factors[index],
+          replay: ReplayFile(chain.program, chain.values))
+      }
     }
   }
 
@@ -99,14 +116,15 @@ public struct Lockstep: Sendable {
 
   private mutating func judge(
     _ form: CallFault.Form, _ check: CallCheck, _ candidate: BackendChain, _ found: [[Double]],
-    _ expected: [[Double]], _ inputs: [[Double]], factor: Double
+    _ expected: [[Double]], _ inputs: [[Double]], factor: Double, replay: ReplayFile? = nil
   ) {
     let error = check.error(found, expected, inputs) / factor
     if error <= 1 {
       worst = max(worst, error)
     } else if form == .operation || !faults.contains(where: { $0.label == check.call.label }) {
-      faults.append(
-        CallFault(form, candidate.links[0].name, check, error: error, found, expected, inputs))
+      var fault = CallFault(form, candidate.links[0].name, check, error: error, found, expected, inputs)
+      if let replay { fault.replay = replay }
+      faults.append(fault)
     }
   }
 }

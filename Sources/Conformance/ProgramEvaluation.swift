@@ -7,10 +7,17 @@ public struct ProgramEvaluation {
   public let outputs: [String: [Double]]
   public let plan: ExecutionPlan
 
-  /// `values` gives inputs, step values and states by name.
-  public init(_ program: Program, _ values: [String: [Double]], on chain: BackendChain) throws {
+  /// `values` gives inputs, step values and states by name. `isRepeated`: the program has run before on the same numbers
+  /// in reverse, so that whatever a backend kept of them is out of date.
+  public init(
+    _ program: Program, _ values: [String: [Double]], on chain: BackendChain, isRepeated: Bool = false
+  ) throws {
     let states = StateStore()
     let executor = try ProgramExecutor(program, on: chain, states: states)
+    if isRepeated {
+      try executor.fill(values.mapValues { $0.reversed() })
+      try executor.run()
+    }
     try executor.fill(values)
     try executor.run()
     var outputs: [String: [Double]] = [:]

@@ -7,9 +7,42 @@ import SwitchbackReference
 import Testing
 
 /// The reference, but a segment in which a relu follows an addition forgets the addition: a fault of fusion, which no
-/// operation alone shows.
+/// operation alone shows. `hides`: only where nobody sees the sum.
 private struct BadlyFusing: ComputeBackend {
+  var hides = false
   var identity: BackendIdentity { BackendIdentity(name: "badlyFusing", version: "1") }
+  func devices() throws(BackendError) -> [DeviceInfo] { try ReferenceBackend().devices() }
+  func open(
+    device index: Int, options: [String: String], host: HostServices
+  ) throws(BackendError) -> any ComputeDevice {
+    Device(inner: try ReferenceBackend().open(device: index, options: options, host: host), hides: hides)
+  }
+
+  private final class Device: ComputeDevice {
+    let inner: any ComputeDevice
+    let hides: Bool
+    var info: DeviceInfo { inner.info }
+    init(inner: any ComputeDevice, hides: Bool) { (self.inner, self.hides) = (inner, hides) }
+    func query(_ segment: Segment) throws(BackendError) -> [Verdict] { try inner.query(segment) }
+
+    func compile(_ segment: Segment) throws(BackendError) -> any Executable {
+      var calls = segment.calls
+      for index in calls.indices.dropFirst() {
+        let before = calls[index - 1]
+        let isPair =
+          (before.operation as? Binary)?.function == .add && (calls[index].operation as? Unary)?.function == .relu
+        guard isPair, calls[index].inputs == before.outputs else { continue }
+        if hides, segment.values[calls[index].inputs[0]].role != .temporary { continue }
+        calls[index].inputs = [before.inputs[0]]
+      }
+      return try inner.compile(Segment(calls: calls, values: segment.values))
+    }
+  }
+}
+
+/// The reference, but an executable never computes twice: what it kept is stale once its operands change.
+private struct Stale: ComputeBackend {
+  var identity: BackendIdentity { BackendIdentity(name: "stale", version: "1") }
   func devices() throws(BackendError) -> [DeviceInfo] { try ReferenceBackend().devices() }
   func open(
     device index: Int, options: [String: String], host: HostServices
@@ -22,17 +55,19 @@ private struct BadlyFusing: ComputeBackend {
     var info: DeviceInfo { inner.info }
     init(inner: any ComputeDevice) { self.inner = inner }
     func query(_ segment: Segment) throws(BackendError) -> [Verdict] { try inner.query(segment) }
+    func compile(_ segment: Segment) throws(BackendError) -> any Executable { Once(try inner.compile(segment)) }
+  }
 
-    func compile(_ segment: Segment) throws(BackendError) -> any Executable {
-      var calls = segment.calls
-      for index in calls.indices.dropFirst() {
-        let before = calls[index - 1]
-        let isPair =
-          (before.operation as? Binary)?.function == .add && (calls[index].operation as? Unary)?.function == .relu
-        guard isPair, calls[index].inputs == before.outputs else { continue }
-        calls[index].inputs = [before.inputs[0]]
-      }
-      return try inner.compile(Segment(calls: calls, values: segment.values))
+  private final class Once: Executable, @unchecked Sendable {
+    // Unchecked: one run at a time.
+    let inner: any Executable
+    var hasRun = false
+    var report: CompiledReport { inner.report }
+    init(_ inner: any Executable) { self.inner = inner }
+    func run(_ arguments: borrowing RunArguments) throws(BackendError) -> UInt64 {
+      if hasRun { return 0 }
+      hasRun = true
+      return try inner.run(arguments)
     }
   }
 }
@@ -70,6 +105,27 @@ private struct BadlyFusing: ComputeBackend {
     #expect(again.values == replay.values)
     #expect(try Lockstep(again.program, again.values, on: candidate, reference: reference).faults.count == 1)
     #expect(try Lockstep(again.program, again.values, on: reference, reference: reference).faults.isEmpty)
+  }
+
+  @Test("a fault of fusion that shows only where nobody sees the value between is found")
+  func hiddenFusion() throws {
+    let (program, values) = try program()
+    let (candidate, reference) = (try chain(BadlyFusing(hides: true)), try chain(ReferenceBackend()))
+    let lockstep = try Lockstep(program, values, on: candidate, reference: reference)
+    #expect(lockstep.faults.map(\.form) == [.fused])
+    let fault = try #require(lockstep.faults.first)
+    #expect(fault.label == "layers.0.dense/relu" && fault.replay.program.calls.count == 2)
+    let again = try Lockstep(fault.replay.program, fault.replay.values, on: candidate, reference: reference)
+    #expect(again.faults.map(\.operation) == ["unary"])
+  }
+
+  @Test("what is right only in its first run is found")
+  func stale() throws {
+    let (program, values) = try program()
+    let (candidate, reference) = (try chain(Stale()), try chain(ReferenceBackend()))
+    let lockstep = try Lockstep(program, values, on: candidate, reference: reference)
+    #expect(lockstep.faults.first?.form == .repeated)
+    #expect(lockstep.faults.first?.operation == "matmul")
   }
 
   @Test("a right backend has no fault, alone or in a segment")

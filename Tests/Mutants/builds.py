@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass, field
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -33,7 +34,10 @@ class Snapshot:
         self.folder = folder
         release = os.path.realpath(os.path.join(ROOT, ".build/release"))
         self.release = release
-        if not os.path.exists(folder + "/switchback"):
+        copied = folder + "/switchback"
+        # Copied again after a new build; the program comes last, so an interrupted copy is none.
+        if not os.path.exists(copied) or os.path.getmtime(copied) < os.path.getmtime(release + "/switchback"):
+            shutil.rmtree(folder, ignore_errors=True)
             os.makedirs(folder, exist_ok=True)
             for name in os.listdir(release):
                 source = os.path.join(release, name)
@@ -42,10 +46,10 @@ class Snapshot:
                 elif name.endswith(".product") and os.path.exists(source + "/Objects.LinkFileList"):
                     shutil.copytree(source, os.path.join(folder, name), dirs_exist_ok=True)
             shutil.copytree(release + "/Modules", folder + "/Modules", dirs_exist_ok=True)
-            shutil.copy(release + "/switchback", folder + "/switchback")
             shutil.copy(os.path.join(ROOT, ".build/release.yaml"), folder + "/release.yaml")
+            shutil.copy(release + "/switchback", copied)
         self.manifest = open(folder + "/release.yaml").read().replace(release, folder)
-        self.program = folder + "/switchback"
+        self.program = copied
 
     def arguments(self, node):
         return manifest_arguments(self.manifest, node)
@@ -159,47 +163,91 @@ public func entry(_ hostMinor: UInt32) -> UnsafePointer<sb_backend>? { exportBac
 """
 
 
+@dataclass
+class Family:
+    """Kernel files that are built and judged alike."""
+    name: str
+    files: list
+    builder: object
+    """How many mutants are made unless told otherwise."""
+    share: int
+    environment: dict = field(default_factory=dict)
+    """Of the backend, for conformance and diff: key to value."""
+    options: dict = field(default_factory=dict)
+    """By a file's name what conformance is asked first (see its --filter): what its kernels compute."""
+    serves: dict = field(default_factory=dict)
+    """By a file's name further options with which the same is asked: kernels for other devices."""
+    variants: dict = field(default_factory=dict)
+    """Seconds for one case, and for all of conformance."""
+    limits: tuple = (20, 120)
+
+
+# PoCL compiles each changed kernel anew, so only the operations that a source serves are asked before all others.
+OPENCL_SERVES = {
+    "convolution.cl": ["conv2d"],
+    "elementwise.cl": ["unary", "binary", "select", "cast", "fill"],
+    "functions.cl": ["unary", "binary"],
+    "indexing.cl": ["oneHot", "gather", "scatterAdd", "argmax"],
+    "layout.cl": ["transpose", "broadcast", "slice", "concatenate", "pad"],
+    "multiplication.cl": ["matmul", "conv2d"],
+    "pooling.cl": ["Pool2d"],
+    "random_numbers.cl": ["random"],
+    "reduction.cl": ["reduce"],
+    "softmax.cl": ["softmax"],
+    "statistics.cl": ["statistics"],
+    "update.cl": ["Update", "allFinite"],
+}
+# What decides about speed alone, or moves no numbers.
+NOT_KERNELS = ("FFTBackend.swift", "Fingerprint.swift", "Planner.swift", "TransformLength.swift", "Workers.swift")
+
+
 def families(snapshot):
-    """Name, files, builder, environment: every kernel file that is there."""
+    """Every kernel file that is there."""
     def files(folder, *endings):
         path = f"{ROOT}/{folder}"
-        if not os.path.isdir(path):
-            return []
-        return sorted(f"{folder}/{name}" for name in os.listdir(path) if name.endswith(endings))
+        return sorted(f"{folder}/{name}" for name in os.listdir(path)
+                      if name.endswith(endings) and name not in NOT_KERNELS)
 
-    openblas = snapshot.objects("SwitchbackOpenBLAS")
-    other = [name for name in openblas if "/SwitchbackOpenBLAS.build/" not in name]
-    contract = [
-        name for name in openblas
-        if any(f"/{module}.build/" in name for module in
-               ("SwitchbackABI", "SwitchbackBackendKit", "SwitchbackPrograms", "SwitchbackWorkerPool"))
-    ]
+    def objects(product, but=None, of=None):
+        return [name for name in snapshot.objects(product)
+                if (but is None or f"/{but}.build/" not in name)
+                and (of is None or any(f"/{module}.build/" in name for module in of))]
+
+    def is_built(product):
+        return os.path.exists(f"{snapshot.folder}/{product}.product")
+
+    contract = ("SwitchbackABI", "SwitchbackBackendKit", "SwitchbackPrograms", "SwitchbackWorkerPool")
+    baseline = {"SWITCHBACK_CPU_KERNELS": "baseline"}
     found = [
-        ("CPU kernels", ["Backends/CPUKernels/kernels_template.h"],
-         CKernels(snapshot, "SwitchbackOpenBLAS", "SwitchbackCPUKernels", "Backends/CPUKernels", ["kernels_baseline.c"]),
-         {"SWITCHBACK_CPU_KERNELS": "baseline"}, 90),
-        ("template", ["Backends/Template/template_backend.c"], PlainPlugin(), {}, 20),
-        ("reference", files("Backends/Reference/Operations", ".swift"),
-         SwiftKernels(snapshot, "SwitchbackReference", contract, REFERENCE_ENTRY), {}, 50),
-        ("openblas", files("Backends/OpenBLAS/Operations", ".swift"),
-         SwiftKernels(snapshot, "SwitchbackOpenBLAS", other), {}, 40),
+        Family("CPU kernels", ["Backends/CPUKernels/kernels_template.h"],
+               CKernels(snapshot, "SwitchbackOpenBLAS", "SwitchbackCPUKernels", "Backends/CPUKernels",
+                        ["kernels_baseline.c"]), 90, baseline),
+        Family("template", ["Backends/Template/template_backend.c"], PlainPlugin(), 20),
+        Family("reference", files("Backends/Reference/Operations", ".swift"),
+               SwiftKernels(snapshot, "SwitchbackReference", objects("SwitchbackOpenBLAS", of=contract),
+                            REFERENCE_ENTRY), 50),
+        Family("openblas", files("Backends/OpenBLAS/Operations", ".swift"),
+               SwiftKernels(snapshot, "SwitchbackOpenBLAS", objects("SwitchbackOpenBLAS", but="SwitchbackOpenBLAS")),
+               40),
     ]
-    for backend, folder in (("FFT", "Backends/FFTConvolution/Operations"),):
-        if files(folder, ".swift") and os.path.exists(f"{snapshot.folder}/Switchback{backend}.product"):
-            objects = snapshot.objects(f"Switchback{backend}")
-            rest = [name for name in objects if f"/Switchback{backend}.build/" not in name]
-            found.append((backend.lower(), files(folder, ".swift"),
-                          SwiftKernels(snapshot, f"Switchback{backend}", rest), {}, 20))
-    kernels = files("Backends/OpenCL/Kernels", ".cl")
-    if kernels and os.path.exists(f"{snapshot.folder}/SwitchbackOpenCL.product"):
-        # The C files that embed them, wherever their target is.
-        embedding = run(["grep", "-rl", "--include=*.c", "#embed", "Backends/OpenCL"]).split()
-        folder = os.path.commonpath([os.path.dirname(name) for name in embedding + kernels])
-        target = next(os.path.basename(os.path.dirname(name))[: -len(".build")]
-                      for name in snapshot.objects("SwitchbackOpenCL")
-                      if name.endswith("/" + os.path.basename(embedding[0]) + ".o"))
-        found.append(("opencl", kernels,
-                      CKernels(snapshot, "SwitchbackOpenCL", target, folder,
-                               [os.path.relpath(name, folder) for name in embedding],
-                               [f"-I{ROOT}/Backends/OpenCL/COpenCL/include"]), {}, 60))
+    if is_built("SwitchbackFFT"):
+        folder = "Backends/FFTConvolution"
+        found += [
+            Family("FFT kernels", [f"{folder}/CFFT/fft_kernels_template.h"],
+                   CKernels(snapshot, "SwitchbackFFT", "SwitchbackFFTLibrary", folder + "/CFFT", ["fft_kernels.c"]),
+                   16, baseline, {"force": "true"}, {"fft_kernels_template.h": ["conv2d"]}),
+            Family("fft", files(folder, ".swift"),
+                   SwiftKernels(snapshot, "SwitchbackFFTConvolution",
+                                objects("SwitchbackFFT", but="SwitchbackFFTConvolution")),
+                   14, baseline, {"force": "true"}),
+        ]
+    if is_built("SwitchbackOpenCL"):
+        folder = "Backends/OpenCL"
+        # The C file that embeds them: it sees them at their place beside its own folder.
+        found.append(
+            Family("opencl", files(folder + "/Kernels", ".cl"),
+                   CKernels(snapshot, "SwitchbackOpenCL", "SwitchbackOpenCLLibrary", folder,
+                            ["COpenCL/kernel_sources.c"], [f"-I{ROOT}/{folder}/COpenCL/include"]),
+                   50, serves=OPENCL_SERVES,
+                   variants={"multiplication.cl": [{"device_class": "gpu"}]}, limits=(60, 900)))
     return found

@@ -1,26 +1,27 @@
 #!/usr/bin/env python3
 """Makes wrong copies of the kernels and sees whether conformance finds each and diff names the operation.
 
-    swift build -c release && nice python3 Tests/Mutants/mutants.py [--seed 1] [--only template] [--count 20]
+    swift build -c release && nice python3 Tests/Mutants/mutants.py [--seed 1] [--only template] [--count 20] [--again]
 
 Every kernel file of C, Swift and OpenCL C is changed in one place at a time: an operator, a constant, an index, a loop
-bound, a line left out. A mutant of the reference is judged by the unchanged reference. The table goes to results.tsv;
-what survives must stand in equivalent.tsv with one line of proof (or with the sanitizer that sees it), or the exit
-status is 1. What does not compile is not counted. Needs nothing but Python."""
+bound, a line left out. A mutant of the reference is judged by the unchanged reference. Then come the faults of
+planted.py, made by hand. The table goes to results.tsv; what survives must stand in equivalent.tsv with one line of
+proof (or with the sanitizer that sees it), or the exit status is 1. What does not compile is not counted. It can be
+ended at any time and goes on with --again. Needs nothing but Python."""
 import argparse
 import hashlib
-import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 
 from builds import ROOT, DoesNotCompile, Snapshot, families
+from judge import Judge
 from mutations import mutations_of
+from planted import PLANTED
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMIT = 120
+HEAD = "key\tfamily\tplace\tkind\tline\tmutant\tfate\tfailing\tdiff\tproof"
 
 
 def candidates(files):
@@ -43,138 +44,137 @@ def changed(file, number, new):
     return old, "\n".join(lines)
 
 
-class Judge:
-    def __init__(self, program, work, environment, asks_contract):
-        self.program, self.work = program, work
-        # One worker, since many mutants may be tried at once; the contract asks what more of them change.
-        # A Swift kernel is behind the exporter: of the contract only what it does to memory is its own.
-        contract = ["contract"] if asks_contract else ["contract writes", "contract reads"]
-        self.parts = [["--skip", "contract", "--threads", "1"]] + [["--filter", part] for part in contract]
-        self.environment = dict(os.environ, **environment)
+class Table:
+    """The results, by key; those of other families stay as they are."""
 
-    def ask(self, *arguments):
-        """Exit status (None: it took too long) and standard output."""
+    def __init__(self, path, order):
+        self.path, self.order = path, order
+
+    def read(self):
+        if not os.path.exists(self.path):
+            return {}
+        lines = [line.split("\t") for line in open(self.path).read().split("\n")[1:]]
+        return {row[0]: row for row in lines if len(row) == HEAD.count("\t") + 1}
+
+    def write(self, family, rows):
+        others = [row for row in self.read().values() if row[1] != family]
+        rows = sorted(others + rows, key=lambda row: self.order.index(row[1]) if row[1] in self.order else 99)
+        # Another family may be under way beside this one.
+        made = f"{self.path}.{os.getpid()}"
+        with open(made, "w") as file:
+            file.write("\n".join([HEAD] + ["\t".join(row) for row in rows]) + "\n")
+        os.replace(made, self.path)
+
+
+def fate_of(died, proof):
+    return died or ("sanitizer" if proof.startswith("AddressSanitizer") else "equivalent" if proof else "survives")
+
+
+def try_mutants(family, count, judge, work, options, table, proofs):
+    """The family's rows."""
+    before = table.read()
+    pool = list(candidates(family.files))
+    random.Random(options.seed).shuffle(pool)
+    rows = []
+    for file, number, kind, new in pool:
+        if len(rows) == count:
+            break
+        old, text = changed(file, number, new)
+        shown, place = "" if new is None else new.strip(), f"{file}:{number + 1}"
+        code = hashlib.sha256(f"{file}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]
+        key = f"{family.name[0]}{code}"
+        # The same line may stand in a file twice.
+        while any(row[0] == key for row in rows):
+            key += "+"
+        proof = proofs.get(key, "")
+        known = before.get(key)
+        if options.again and known and (known[6] != "survives" or proof):
+            fate = fate_of("" if known[6] == "survives" else known[6], proof)
+            rows.append(known[:2] + [place] + known[3:6] + [fate] + known[7:9] + [proof if not known[7] else ""])
+            continue
         try:
-            done = subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=LIMIT, cwd=ROOT,
-                                  env=self.environment)
-            return done.returncode, done.stdout
-        except subprocess.TimeoutExpired:
-            return None, ""
-
-    def conformance(self, library):
-        """How it died ('': it lives) and the families that failed."""
-        for part in self.parts:
-            status, output = self.ask("conformance", "--backend", library, "--quick", "--json", "--failures", self.work,
-                                      "--limit", "20", *part)
-            if status is None:
-                return "hang", []
-            if status == 0:
-                continue
-            try:
-                result = json.loads(output)
-            except ValueError:
-                return "not loaded", []
-            failed = [row["family"] for row in result["families"] if row["failed"]]
-            if not failed and not result["failures"]:
-                return "takes nothing", []
-            if not failed:
-                crash = result["failures"][0]
-                return ("hang" if "in time" in crash["message"] else "crash"), [crash["name"].split(" ")[0]]
-            return "conformance", failed
-        return "", []
-
-    def diff(self, library):
-        """The kind of operation that diff names, 'crash', or ''."""
-        status, output = self.ask("diff", f"{HERE}/network.yaml", "--backends", "reference," + library, "--steps", "2",
-                                  "--data", "Tests/Samples", "--json", "--set", "backend.threads=1", "--replay", self.work + "/diff.program")
-        if status is None or status < 0:
-            return "crash"
-        for line in output.split("\n"):
-            row = json.loads(line) if line.startswith("{") else {}
-            if "kind" in row:
-                return row["kind"]
-        return ""
+            library = family.builder.build(file, text, work)
+        except DoesNotCompile:
+            continue
+        died, failed = judge.conformance(library, file)
+        named = judge.verdict(library, failed) if died == "conformance" else "-"
+        rows.append([key, family.name, place, kind, old.strip(), shown, fate_of(died, proof), " ".join(failed), named,
+                     "" if died else proof])
+        print("\t".join(rows[-1][:9]), flush=True)
+        table.write(family.name, rows)
+        os.unlink(library)
+    table.write(family.name, rows)
+    return rows
 
 
-def verdict_of(named, failed):
-    """Whether diff was right, judged by the operations that fail when they are asked alone."""
-    alone = [family for family in failed if family not in ("training steps", "random programs", "contract")]
-    if named in ("", "crash") or not alone:
-        return named or "-"
-    return "right" if named in alone else "wrong: " + named
-
-
-def write(path, rows):
-    head = "key\tfamily\tplace\tkind\tline\tmutant\tfate\tfailing\tdiff\tproof"
-    with open(path, "w") as file:
-        file.write("\n".join([head] + ["\t".join(row) for row in rows]) + "\n")
+def try_planted(known_families, judges, table, options):
+    """The faults made by hand; diff must name the operation that is written beside each, where its network has it."""
+    before, rows = table.read(), []
+    for fault, name, file, old, new, operation in PLANTED:
+        family = next((family for family in known_families if family.name == name), None)
+        text = open(f"{ROOT}/{file}").read()
+        assert text.count(old) == 1, f"{file} has {text.count(old)} times: {old}"
+        if family is None:
+            continue
+        key = "p" + hashlib.sha256(f"{file}\n{old}\n{new}".encode()).hexdigest()[:8]
+        known = before.get(key)
+        if options.again and known and known[6] != "survives" and known[8] in ("right", "-"):
+            rows.append(known)
+            continue
+        judge, work = judges(family)
+        library = family.builder.build(file, text.replace(old, new), work)
+        died, failed = judge.conformance(library, file)
+        named = judge.diff(library) if operation else "-"
+        place = f"{file}:{text[: text.index(old)].count(chr(10)) + 1}"
+        rows.append([key, "planted", place, fault, " ".join(old.split()), " ".join(new.split()), died or "survives",
+                     " ".join(failed), "right" if operation and named == operation else f"wrong: {named}" if operation
+                     else "-", ""])
+        print("\t".join(rows[-1][:9]), flush=True)
+        table.write("planted", rows)
+        os.unlink(library)
+    table.write("planted", rows)
+    return rows
 
 
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--only")
+    options.add_argument("--only", help="a family, or planted")
     options.add_argument("--count", type=int, help="of each family")
     options.add_argument("--snapshot", default=tempfile.gettempdir() + "/switchback-mutants")
     options.add_argument("--results", default=HERE + "/results.tsv")
     options.add_argument("--again", action="store_true", help="goes on: those that died in the results stay dead")
     options = options.parse_args()
-    snapshot = Snapshot(options.snapshot)
     proofs = {}
-    if os.path.exists(HERE + "/equivalent.tsv"):
-        for line in open(HERE + "/equivalent.tsv"):
-            key, _, proof = line.rstrip("\n").partition("\t")
-            proofs[key] = proof
-    before = {}
-    if os.path.exists(options.results):
-        for line in open(options.results).read().split("\n")[1:]:
-            if line.count("\t") == 9:
-                before[line.split("\t")[0]] = line.split("\t")
-    rows = []
-    for name, files, builder, environment, share in families(snapshot):
-        if options.only and options.only != name:
-            rows += [row for row in before.values() if row[1] == name]
-            continue
-        count = options.count or share
-        pool = list(candidates(files))
-        random.Random(options.seed).shuffle(pool)
-        made = 0
-        with tempfile.TemporaryDirectory() as work:
-            judge = Judge(snapshot.program, work, environment, not files[0].endswith(".swift"))
-            for file, number, kind, new in pool:
-                if made == count:
-                    break
-                old, text = changed(file, number, new)
-                shown = "" if new is None else new.strip()
-                code = hashlib.sha256(f"{file}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]
-                known = before.get(f"{name[0]}{code}")
-                if options.again and known and known[6] not in ("survives", "equivalent"):
-                    rows.append(known)
-                    made += 1
-                    continue
-                try:
-                    library = builder.build(file, text, work)
-                except DoesNotCompile:
-                    continue
-                made += 1
-                died, failed = judge.conformance(library)
-                named = verdict_of(judge.diff(library), failed) if died == "conformance" else "-"
-                key = f"{name[0]}{code}"
-                if not died:
-                    proof = proofs.get(key, "")
-                    died = "sanitizer" if proof.startswith("AddressSanitizer") else "equivalent" if proof else "survives"
-                rows.append([key, name, f"{file}:{number + 1}", kind, old.strip(), shown, died, " ".join(failed), named,
-                             proofs.get(key, "") if died in ("equivalent", "sanitizer") else ""])
-                print("\t".join(rows[-1][:9]), flush=True)
-                write(options.results, rows)
-                os.unlink(library)
-    write(options.results, rows)
-    fates = [row[6] for row in rows]
-    killed = len(rows) - fates.count("equivalent") - fates.count("survives")
-    asked = [row[8] for row in rows if row[8] == "right" or row[8].startswith("wrong")]
-    print(f"{len(rows)} mutants: {killed} killed, {fates.count('equivalent')} equivalent, {fates.count('survives')} survive; "
-          f"diff names the operation of {asked.count('right')} of the {len(asked)} that its network shows")
-    sys.exit(1 if "survives" in fates else 0)
+    for line in open(HERE + "/equivalent.tsv"):
+        key, _, proof = line.rstrip("\n").partition("\t")
+        proofs[key] = proof
+    snapshot = Snapshot(options.snapshot)
+    known = families(snapshot)
+    table = Table(options.results, [family.name for family in known] + ["planted"])
+    with tempfile.TemporaryDirectory() as top:
+        def judges(family):
+            work = f"{top}/{family.name.replace(' ', '-')}"
+            os.makedirs(work, exist_ok=True)
+            return Judge(snapshot.program, work, family), work
+
+        for family in known:
+            if options.only in (None, family.name):
+                judge, work = judges(family)
+                try_mutants(family, options.count or family.share, judge, work, options, table, proofs)
+        if options.only in (None, "planted"):
+            try_planted(known, judges, table, options)
+    rows = [row for row in table.read().values() if options.only in (None, row[1])]
+    made = [row for row in rows if row[1] != "planted"]
+    fates = [row[6] for row in made]
+    killed = len(made) - fates.count("equivalent") - fates.count("survives")
+    asked = [row[8] for row in made if row[8] == "right" or row[8].startswith("wrong")]
+    print(f"{len(made)} mutants: {killed} killed, {fates.count('equivalent')} equivalent, {fates.count('survives')} "
+          f"survive; diff names the operation of {asked.count('right')} of the {len(asked)} that its network shows")
+    planted = [row for row in rows if row[1] == "planted"]
+    missed = [row for row in planted if row[6] == "survives" or row[8] not in ("right", "-")]
+    print(f"{len(planted)} planted faults: {len(planted) - len(missed)} found and named")
+    sys.exit(1 if "survives" in fates or missed else 0)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main():
             print("✗", line)
         print(f"all kernels: {len(found)} complaints")
         # Every work-item writes the first element.
-        builder = next(entry[2] for entry in families(snapshot) if entry[0] == "opencl")
+        builder = next(family.builder for family in families(snapshot) if family.name == "opencl")
         file = "Backends/OpenCL/Kernels/elementwise.cl"
         text = open(f"{ROOT}/{file}").read()
         honest = "if (e < count) y[e] = FUNCTION(x[e], alpha);"

@@ -61,14 +61,15 @@ def expect(what, arguments, sanitizer, is_clean):
 
 def address():
     scratch = ".build-asan"
-    for product in ("switchback", "SwitchbackOpenBLAS"):
+    plugins = ["SwitchbackOpenBLAS"] + [f"Switchback{name}" for name in ("FFT", "OpenCL") if name in TRAITS.split(",")]
+    for product in ["switchback", *plugins]:
         swift("build", "-c", "release", "--sanitize=address", "--scratch-path", scratch, "--product", product)
     program = f"{ROOT}/{scratch}/release/switchback"
     template = f"{ROOT}/{scratch}/libSwitchbacktemplate.so"
     subprocess.run(
         ["clang", "-std=c11", "-O1", "-g", "-fsanitize=address", "-shared", "-fPIC", "-fvisibility=hidden", "-I",
          "Sources/SwitchbackABI/include", "Backends/Template/template_backend.c", "-o", template], check=True, cwd=ROOT)
-    for backend in ("reference", "openblas", template):
+    for backend in ["reference", *(name[len("Switchback"):].lower() for name in plugins), template]:
         expect(f"address: {backend} is clean in conformance",
                [program, "conformance", "--backend", backend, "--quick", "--skip", "contract"],
                "AddressSanitizer", True)
@@ -83,9 +84,11 @@ def thread():
     scratch = ".build-tsan"
     swift("build", "-c", "release", "--build-tests", "--sanitize=thread", "--scratch-path", scratch)
     tests = f"{ROOT}/{scratch}/release/switchbackPackageTests.xctest"
-    # Not the tests that lock a Mutex of Swift's standard library, whose locking this sanitizer does not see.
-    filters = ["--testing-library", "swift-testing", "--filter", "OpenBLASTests|RandomProgramTests|OneForkTests"]
-    expect("thread: pool and OpenBLAS backend are clean in their tests", [tests, *filters], "ThreadSanitizer", True)
+    # Not the tests that lock a Mutex of Swift's standard library, whose locking this sanitizer does not see; nor those of
+    # OpenCL, whose driver it does not see.
+    filters = ["--testing-library", "swift-testing", "--filter",
+               "OpenBLASTests|RandomProgramTests|OneForkTests|WorkerPoolTests/barriers|FFTConvolutionTests"]
+    expect("thread: pool, OpenBLAS and FFT backend are clean in their tests", [tests, *filters], "ThreadSanitizer", True)
     program = planted("thread", scratch, "switchbackPackageTests",
                       "C.switchbackPackageTests-x86_64-unknown-linux-gnu-release.test", "PLANTED_RACE",
                       f"{ROOT}/{scratch}/planted.xctest")

@@ -77,6 +77,8 @@ struct ContractDeclined: Error {
 public struct ContractEnvironment {
   /// The backend behind the C contract, also where it is a Swift type that is linked in.
   let backend: LoadedBackend
+  /// With which its device is opened.
+  let options: [String: String]
   /// Judges in Float64.
   private let reference: any ComputeBackend
   let workers: Int
@@ -87,36 +89,43 @@ public struct ContractEnvironment {
   let say: (String) -> Void
 
   public init(
-    _ backend: any ComputeBackend, reference: any ComputeBackend, workers: Int, isQuick: Bool,
-    programs: [ReplayFile], say: @escaping (String) -> Void
+    _ backend: any ComputeBackend, options: [String: String] = [:], reference: any ComputeBackend, workers: Int,
+    isQuick: Bool, programs: [ReplayFile], say: @escaping (String) -> Void
   ) throws(BackendError) {
     if let loaded = backend as? LoadedBackend {
       self.backend = loaded
     } else {
       self.backend = try LoadedBackend(table: exportBackend(backend))
     }
-    (self.reference, self.workers, self.isQuick, self.programs, self.say) = (reference, workers, isQuick, programs, say)
+    (self.options, self.reference, self.workers) = (options, reference, workers)
+    (self.isQuick, self.programs, self.say) = (isQuick, programs, say)
   }
 
   func host(workers: Int? = nil) throws -> HostServices { try HostServices(workers: workers ?? self.workers) }
 
-  func chain(_ host: HostServices) throws -> BackendChain { try chain(of: backend, host) }
-  func referenceChain() throws -> BackendChain { try chain(of: reference, try host()) }
+  func chain(_ host: HostServices) throws -> BackendChain {
+    BackendChain([try link(backend, options, host)], host: host)
+  }
+  func referenceChain() throws -> BackendChain {
+    let host = try host()
+    return BackendChain([try link(reference, [:], host)], host: host)
+  }
 
   /// What the backend declines runs on the reference: for programs of which it takes only a part.
   func chainWithReference() throws -> BackendChain {
     let host = try host()
-    return BackendChain(try [backend, reference].flatMap { try chain(of: $0, host).links }, host: host)
+    return BackendChain([try link(backend, options, host), try link(reference, [:], host)], host: host)
   }
 
-  private func chain(of backend: any ComputeBackend, _ host: HostServices) throws -> BackendChain {
-    BackendChain(
-      [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
+  private func link(
+    _ backend: any ComputeBackend, _ options: [String: String], _ host: HostServices
+  ) throws -> BackendChain.Link {
+    .init(name: backend.identity.name, device: try backend.open(device: 0, options: options, host: host))
   }
 
   /// The samples that the backend takes: all, or one an operation.
   func subjects(onePerOperation: Bool = false) throws -> [ContractSubject] {
-    let device = try backend.open(device: 0, options: [:], host: try host())
+    let device = try backend.open(device: 0, options: options, host: try host())
     var subjects: [ContractSubject] = []
     for entry in OperationCatalog.standard.entries {
       for (index, sample) in (entry.samples + FurtherSamples.samples(of: entry)).enumerated() {

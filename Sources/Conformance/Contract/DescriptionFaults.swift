@@ -122,7 +122,7 @@ extension ContractCase {
   static let descriptionFaults: [ContractCase] =
     DescriptionFault.all.map { fault in
       .check("declines " + fault.what) { environment in
-        let device = try RawDevice(environment.backend, host: try environment.host())
+        let device = try RawDevice(environment, host: try environment.host())
         for subject in try environment.subjects(onePerOperation: true) {
           environment.say("\(subject.label) with \(fault.what)")
           let description = try SegmentDescription(subject.segment)
@@ -142,7 +142,7 @@ extension ContractCase {
     } + [unknownSegmentFlag]
 
   private static let unknownSegmentFlag = ContractCase.check("refuses an unknown flag of the segment") { environment in
-    let device = try RawDevice(environment.backend, host: try environment.host())
+    let device = try RawDevice(environment, host: try environment.host())
     for subject in try environment.subjects(onePerOperation: true) {
       environment.say(subject.label)
       let description = try SegmentDescription(subject.segment)

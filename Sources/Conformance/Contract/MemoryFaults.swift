@@ -8,7 +8,7 @@ import SwitchbackPrograms
 extension ContractCase {
   static let memoryFaults: [ContractCase] = [
     .check("writes nothing outside its views, and no operand") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
         let executable = try RawExecutable(subject.segment, on: device)
@@ -26,7 +26,7 @@ extension ContractCase {
     },
 
     .check("reads nothing but its operands: no old results, no old workspace, nothing behind") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
         func results(_ byte: UInt8, guards: Bool = true) throws -> [[UInt8]] {
@@ -45,7 +45,7 @@ extension ContractCase {
     },
 
     .check("sees contents that changed with their generation") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
         // Another sample's numbers of the same types, in the order of their changes.
@@ -72,7 +72,7 @@ extension ContractCase {
     },
 
     .check("keeps to a limit of workspace, or says what it needs") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
         let description = try SegmentDescription(subject.segment)

@@ -17,7 +17,7 @@ import SwitchbackWorkerPool
 extension ContractCase {
   static let processFaults: [ContractCase] = [
     .check("the same question gets the same answer") { environment in
-      let device = try environment.backend.open(device: 0, options: [:], host: try environment.host())
+      let device = try environment.backend.open(device: 0, options: environment.options, host: try environment.host())
       for entry in OperationCatalog.standard.entries {
         for (index, sample) in entry.samples.enumerated() {
           let segment = Segment(try sample.program())
@@ -33,7 +33,7 @@ extension ContractCase {
     },
 
     .check("what is accepted compiles by itself") { environment in
-      let device = try environment.backend.open(device: 0, options: [:], host: try environment.host())
+      let device = try environment.backend.open(device: 0, options: environment.options, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
         do throws(BackendError) {
@@ -84,12 +84,12 @@ extension ContractCase {
       let host = try environment.host(workers: 1)
       let count = environment.isQuick ? 100 : 1000
       try expectNoGrowth(environment, "opened and closed", count: count) {
-        _ = try RawDevice(environment.backend, host: host)
+        _ = try RawDevice(environment, host: host)
       }
     },
 
     .check("memory does not grow with segments compiled and released") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host(workers: 1))
+      let device = try RawDevice(environment, host: try environment.host(workers: 1))
       let subjects = try environment.subjects(onePerOperation: true)
       let count = environment.isQuick ? 20 : 200
       try expectNoGrowth(environment, "compiled and released", count: count) {
@@ -98,7 +98,7 @@ extension ContractCase {
     },
 
     .check("memory does not grow with runs") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host(workers: 1))
+      let device = try RawDevice(environment, host: try environment.host(workers: 1))
       for subject in try environment.subjects(onePerOperation: true) {
         let executable = try RawExecutable(subject.segment, on: device)
         executable.fill(subject.operands)

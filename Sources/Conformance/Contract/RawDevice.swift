@@ -9,15 +9,18 @@ final class RawDevice {
   /// The host's table lives as long as the device.
   private let host: HostServices
 
-  init(_ backend: LoadedBackend, host: HostServices) throws {
+  init(_ environment: ContractEnvironment, host: HostServices) throws {
+    let backend = environment.backend
     (table, self.host) = (backend.table, host)
     var info = sb_info()
     info.struct_size = UInt32(MemoryLayout<sb_info>.size)
     var opened: OpaquePointer?
     let table = table
+    let memory = CMemory()
+    let options = environment.options.map { sb_option(key: memory.text($0), value: memory.text($1)) }
     try sb_error.check("device 0 is not listed") { table.device_info(backend.pointer, 0, &info, $0) }
     try sb_error.check("device 0 cannot be opened") {
-      table.open(backend.pointer, 0, host.table, nil, 0, &opened, $0)
+      table.open(backend.pointer, 0, host.table, memory.array(options), UInt32(options.count), &opened, $0)
     }
     guard let opened else { throw ContractFault("open succeeded without giving a device") }
     (self.info, device) = (info, opened)

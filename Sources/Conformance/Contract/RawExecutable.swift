@@ -1,7 +1,7 @@
 import SwitchbackABI
 import SwitchbackBackendKit
 
-/// A compiled segment with memory for its values and its workspace, each between guard bytes.
+/// A compiled segment with memory for its values, its workspace and what it keeps, each between guard bytes.
 ///
 /// Guards are signalling NaNs in Float32 and absurd as an index: what reads beyond a view gets a wrong result, what
 /// writes there is found. A device with private memory gets the whole block copied in before a run and out after it.
@@ -14,6 +14,9 @@ final class RawExecutable {
   private let own: sb_view?
   private var views: [sb_view] = []
   private var workspace = sb_view()
+  private var kept: [sb_kept] = []
+  /// Of what is kept: the generation that it was made from.
+  private let keptGenerations: UnsafeMutableBufferPointer<UInt64>
   /// Where the views lie in `memory`, in order.
   private var taken: [Range<Int>] = []
 
@@ -59,6 +62,10 @@ final class RawExecutable {
     let work =
       compiled.workspace > 0
       ? take(Int(compiled.workspace), max(alignment, Int(compiled.workspace_alignment))) : nil
+    let keeps = UnsafeBufferPointer(start: compiled.keeps, count: Int(compiled.keep_count))
+      .map { take(Int($0.bytes), alignment) }
+    keptGenerations = .allocate(capacity: max(keeps.count, 1))
+    keptGenerations.initialize(repeating: 0)
     end += Self.guardByteCount
     memory = try HostBuffer(byteCount: end + 4096)
     // So that offsets that are aligned are aligned addresses too.
@@ -86,13 +93,17 @@ final class RawExecutable {
     offsets = places.map { $0.map { base + $0.lowerBound } }
     workspaceRange = work.map { base + $0.lowerBound..<base + $0.upperBound }
     workspace = view(work)
+    keptRanges = keeps.map { base + $0.lowerBound..<base + $0.upperBound }
+    kept = keeps.indices.map { sb_kept(memory: view(keeps[$0]), generation: keptGenerations.baseAddress! + $0) }
     for index in memory.bytes.indices { memory.bytes[index] = Self.guardByte(index) }
   }
 
   private var offsets: [Int?] = []
   private var workspaceRange: Range<Int>?
+  private var keptRanges: [Range<Int>] = []
 
   deinit {
+    keptGenerations.deallocate()
     device.table.release(device.device, executable)
     if let buffer = own?.buffer { device.table.discard?(device.device, buffer) }
   }
@@ -111,13 +122,15 @@ final class RawExecutable {
     }
   }
 
-  /// Whatever is to be written before the next run, by a byte: results and workspace.
+  /// Whatever is to be written before the next run, by a byte: results, workspace and what is kept.
   func spoil(_ byte: UInt8) {
     let written = Set(segment.calls.flatMap { $0.outputs.compactMap { $0 } })
     for value in written where segment.values[value].role != .state {
       for index in bytes(of: value).indices { bytes(of: value)[index] = byte }
     }
-    if let workspaceRange { for index in workspaceRange { memory.bytes[index] = byte } }
+    for index in [workspaceRange].compactMap({ $0 }).joined() { memory.bytes[index] = byte }
+    for index in keptRanges.joined() { memory.bytes[index] = byte }
+    keptGenerations.update(repeating: 0)
   }
 
   /// One run as `sb_run` says it; `size` other than the struct's puts rubbish behind it.
@@ -127,15 +140,18 @@ final class RawExecutable {
     var ticket: sb_ticket = 0
     try views.withUnsafeBufferPointer { views in
       try numbers.withUnsafeBufferPointer { numbers in
-        var request = sb_run()
-        request.struct_size = UInt32(MemoryLayout<sb_run>.size)
-        request.views = views.baseAddress
-        request.view_count = UInt32(views.count)
-        request.generations = numbers.baseAddress
-        request.workspace = workspace
-        let record = LongerRecord(request, rubbish: rubbishBehind)
-        try sb_error.check("running") {
-          device.table.run(device.device, executable, record.pointer, &ticket, $0)
+        try kept.withUnsafeBufferPointer { kept in
+          var request = sb_run()
+          request.struct_size = UInt32(MemoryLayout<sb_run>.size)
+          request.views = views.baseAddress
+          request.view_count = UInt32(views.count)
+          request.generations = numbers.baseAddress
+          request.workspace = workspace
+          request.kept = kept.isEmpty ? nil : kept.baseAddress
+          let record = LongerRecord(request, rubbish: rubbishBehind)
+          try sb_error.check("running") {
+            device.table.run(device.device, executable, record.pointer, &ticket, $0)
+          }
         }
       }
     }

@@ -7,7 +7,7 @@ import SwitchbackPrograms
 extension ContractCase {
   static let recordFaults: [ContractCase] = [
     .check("an error record may be null, have no text, or room for 0 or 1 bytes") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       let subject = try environment.subjects(onePerOperation: true)[0]
       let description = try SegmentDescription(subject.segment)
       let operation = UnsafeMutablePointer(mutating: description.program.pointee.operations[0]!)
@@ -44,7 +44,7 @@ extension ContractCase {
     },
 
     .check("a failed compile says why and which operation") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       let subject = try environment.subjects(onePerOperation: true)[0]
       let description = try SegmentDescription(subject.segment)
       let memory = CMemory()
@@ -88,7 +88,7 @@ extension ContractCase {
     },
 
     .check("longer structs of a newer host, with rubbish behind, change nothing") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       for subject in try environment.subjects(onePerOperation: true) {
         environment.say(subject.label)
         let expected = try plainResults(subject, device)
@@ -118,7 +118,7 @@ extension ContractCase {
     },
 
     .check("a description may be gone when compile returns") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
         // The plain form overwrites the description; here it is still there.
@@ -132,7 +132,7 @@ extension ContractCase {
     },
 
     .check("no attributes may be a null list") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       let plain = try environment.subjects(onePerOperation: true).filter { $0.sample.operation.attributes.isEmpty }
       for subject in plain {
         environment.say(subject.label)
@@ -145,7 +145,7 @@ extension ContractCase {
     },
 
     .check("an executable may be released without a run") { environment in
-      let device = try RawDevice(environment.backend, host: try environment.host())
+      let device = try RawDevice(environment, host: try environment.host())
       for subject in try environment.subjects(onePerOperation: true) {
         environment.say(subject.label)
         _ = try RawExecutable(subject.segment, on: device)

@@ -1,0 +1,65 @@
+"""Faults that people make, put in by hand: a stale packed filter, a missing bias, a swapped axis, a lost last block, a
+wrong tie; in C, OpenCL C and Swift, wherever a kernel can have them.
+
+Each is (fault, family of builds.py, file, old text, new text, the operation that diff has to name; '' where its network
+has none that shows it)."""
+
+CPU = ("CPU kernels", "Backends/CPUKernels/kernels_template.h")
+CL = "Backends/OpenCL/Kernels/"
+FFT_C = ("FFT kernels", "Backends/FFTConvolution/CFFT/fft_kernels_template.h")
+FFT = "Backends/FFTConvolution/"
+OPENBLAS = "Backends/OpenBLAS/Operations/"
+
+PLANTED = [
+    # Where a filter is packed or transformed once and used again.
+    ("a stale packed filter", "fft", FFT + "SpectrumKeep.swift",
+     "{ wanted == 0 || generation.pointee != wanted }", "{ generation.pointee == 0 }", "conv2d"),
+    ("a stale packed filter", "opencl", CL + "multiplication.cl",
+     "  packed[e] = column < columns", "  if (packed[e] == 0) packed[e] = column < columns", "conv2d"),
+
+    # The addition is an operation of its own, or the end of a product.
+    ("a missing bias", *CPU, "apply(f, a[r * columns + c], b[c])",
+     "apply(f, a[r * columns + c], f == SB_ADD ? 0 : b[c])", "binary"),
+    ("a missing bias", "opencl", CL + "multiplication.cl",
+     "#define WITH_BIAS(value, k) ((value) + bias[k])", "#define WITH_BIAS(value, k) (value)", "binary"),
+
+    ("a swapped axis", *CPU, """        int h = p * g->stride_y + i * g->dilation_y - g->top;
+        int v = q * g->stride_x - g->left;
+        if (h < 0 || h >= g->height) {""", """        int h = q * g->stride_y + i * g->dilation_y - g->top;
+        int v = p * g->stride_x - g->left;
+        if (h < 0 || h >= g->height) {""", "conv2d"),
+    ("a swapped axis", "openblas", OPENBLAS + "MatrixMultiplication.swift",
+     "frame.rows, n, k, frame.floats(a), transposeA: false, frame.floats(b), transposeB: transposeB,",
+     "frame.rows, n, k, frame.floats(a), transposeA: false, frame.floats(b), transposeB: !transposeB,", "matmul"),
+    ("a swapped axis", "fft", FFT + "ConvolutionShape.swift",
+     "w = Strides(image: 0, fold: 0, vertical: wStrides[0], horizontal: wStrides[1])",
+     "w = Strides(image: 0, fold: 0, vertical: wStrides[1], horizontal: wStrides[0])", "conv2d"),
+    ("a swapped axis", "opencl", CL + "multiplication.cl",
+     "int tap = (i * dilation_y * width + j * dilation_x) * channels;",
+     "int tap = (j * dilation_y * width + i * dilation_x) * channels;", "conv2d"),
+    ("a swapped axis", "opencl", CL + "convolution.cl",
+     "w + (i * kernel_width + j) * own * filters + k", "w + (j * kernel_width + i) * own * filters + k", "conv2d"),
+
+    ("a lost last block", *CPU,
+     "if (c < g->channels) max_pool_winners(w, g->width, g->channels, x + c, dy + c, dx + c, g->channels - c);", ";",
+     "maxPool2d/backward"),
+    ("a lost last block", *FFT_C, "for (; 2 * j < channels; j++) {", "for (; 2 * j + 1 < channels; j++) {", "conv2d"),
+    ("a lost last block", "openblas", OPENBLAS + "MatrixMultiplication.swift",
+     "for slot in 1..<max(slotCount, 1) {", "for slot in 1..<max(slotCount - 1, 1) {", "reduce"),
+    ("a lost last block", "opencl", CL + "multiplication.cl", """    if (first + r >= row_count) break;
+    __global float *out = y""", """    if (first + ROWS > row_count) break;
+    __global float *out = y""", "conv2d"),
+    ("a lost last block", "opencl", CL + "reduction.cl",
+     "for (int part = 0; part < part_count; part++)", "for (int part = 0; part < max(part_count - 1, 1); part++)", ""),
+
+    ("a wrong tie", *CPU, "int wins = cell == 0 || !(values[c] <= best[c]);",
+     "int wins = cell == 0 || !(values[c] < best[c]);", "maxPool2d/backward"),
+    ("a wrong tie", "reference", "Backends/Reference/Operations/Pooling.swift",
+     "if winner < 0 || !(value <= best)", "if winner < 0 || !(value < best)", "maxPool2d/backward"),
+    ("a wrong tie", "opencl", CL + "pooling.cl", "(winner < 0) | (intV)NOT(value <= best)",
+     "(winner < 0) | (intV)NOT(value < best)", "maxPool2d/backward"),
+    ("a wrong tie", "opencl", CL + "indexing.cl",
+     "if (x[start + a * inner] > x[start + best * inner]) best = a;",
+     "if (x[start + a * inner] >= x[start + best * inner]) best = a;", ""),
+    ("a wrong tie", *CPU, "if (x[c] > x[best]) best = c;", "if (x[c] >= x[best]) best = c;", ""),
+]
