@@ -1,6 +1,7 @@
 import SwitchbackPrograms
 
-/// Cases beside the catalogue's: whole numbers and Booleans, of which there are no finite differences.
+/// Cases beside the catalogue's: whole numbers and Booleans, of which there are no finite differences, convolutions
+/// too long for these, and pooling with padding on all sides.
 enum FurtherSamples {
   static func samples(of operation: any TensorOperation.Type) -> [OperationSample] {
     switch operation.name {
@@ -19,7 +20,55 @@ enum FurtherSamples {
           [.indices(2), .indices(9), .indices(9)])
       }
     case Cast.name: return [OperationSample(Cast(to: .bool), [.float32([37])], [.indices(2)])]
+    case MaxPool2D.name: return [OperationSample(MaxPool2D(pooling), [image], [.distinct])]
+    case MaxPool2DBackward.name:
+      return [OperationSample(MaxPool2DBackward(pooling), [image, pooled], [.distinct, .range(-2, 2)])]
+    case AveragePool2D.name: return [OperationSample(AveragePool2D(pooling), [image])]
+    case AveragePool2DBackward.name:
+      return [OperationSample(AveragePool2DBackward(pooling, inputSize: [5, 6]), [pooled])]
+    case Convolution2D.name:
+      return long.map { OperationSample(Convolution2D($0), [.float32(Shape($1)), .float32(filter($0, $1, $2))]) }
+    case Convolution2DBackwardInput.name:
+      return long.map {
+        OperationSample(
+          Convolution2DBackwardInput($0, inputSize: Array($1[1...2])),
+          [.float32(result($0, $1, $2)), .float32(filter($0, $1, $2))])
+      }
+    case Convolution2DBackwardFilter.name:
+      return long.map {
+        OperationSample(
+          Convolution2DBackwardFilter($0, kernelSize: Array($2[..<2])),
+          [.float32(Shape($1)), .float32(result($0, $1, $2))])
+      }
     default: return []
     }
+  }
+
+  /// Padded above and on the left, where the catalogue's are not.
+  private static let pooling = PoolingGeometry(poolSize: [3, 2], strides: [1, 2], padding: [1, 1, 1, 1])
+  private static let (image, pooled) = (TensorType.float32([2, 5, 6, 3]), TensorType.float32([2, 5, 4, 3]))
+
+  /// Images and kernels (height, width, filters) with whose lengths transforms have two stages, tiles, or one pair of
+  /// channels, with more channels than are transformed at once, and of more bytes than one slice of a sum over the batch
+  /// has; no padding.
+  private static let long: [(ConvolutionGeometry, [Int], [Int])] = [
+    (ConvolutionGeometry(groups: 2), [9, 1, 50, 2], [1, 9, 2]),
+    (ConvolutionGeometry(groups: 2), [2, 1, 200, 2], [1, 150, 2]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 300, 4], [1, 5, 4]),
+    (ConvolutionGeometry(), [1, 1, 200, 3], [1, 150, 2]),
+    (ConvolutionGeometry(), [1, 70, 5, 1], [67, 3, 2]),
+    (ConvolutionGeometry(), [1, 6, 6, 300], [3, 3, 1]),
+    (ConvolutionGeometry(groups: 300), [1, 6, 6, 300], [3, 3, 300]),
+    (ConvolutionGeometry(strides: [2, 2], groups: 2), [1, 7, 7, 520], [3, 3, 2]),
+    (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
+  ]
+
+  private static func filter(_ geometry: ConvolutionGeometry, _ image: [Int], _ kernel: [Int]) -> Shape {
+    [kernel[0], kernel[1], image[3] / geometry.groups, kernel[2]]
+  }
+
+  private static func result(_ geometry: ConvolutionGeometry, _ image: [Int], _ kernel: [Int]) -> Shape {
+    let size = (0..<2).map { (image[1 + $0] - kernel[$0]) / geometry.strides[$0] + 1 }
+    return [image[0], size[0], size[1], kernel[2]]
   }
 }

@@ -101,7 +101,10 @@ def try_mutants(family, count, judge, work, options, table, proofs):
         rows.append([key, family.name, place, kind, old.strip(), shown, fate_of(died, proof), " ".join(failed), named,
                      "" if died else proof])
         print("\t".join(rows[-1][:9]), flush=True)
-        table.write(family.name, rows)
+        # Those that were not reached again yet stay, in case this is ended.
+        reached = {row[0] for row in rows}
+        left = [row for row in before.values() if row[1] == family.name and row[0] not in reached]
+        table.write(family.name, rows + (left if options.again else []))
         os.unlink(library)
     table.write(family.name, rows)
     return rows
