@@ -237,6 +237,13 @@ static void combine(const sb_fft_block *b, const float *spectrum, int64_t stride
   }
 }
 
+/* Whether the last of the neighbours from x on is its own negative, while rows have negatives of their own: taken
+ * together with the others it would be filtered in both rows of a pair, which is twice. */
+static inline int ends_in_its_own(const sb_fft_block *b, int x) {
+  int last = b->half[x + WIDTH / 2 - 1];
+  return b->vertical.length > 1 && b->horizontal.negative[last] == last;
+}
+
 /* a·b or conj(a)·b, by the sign. A macro, since vectors of the baseline are no arguments of functions. */
 #define PRODUCT(a, b, sign) (REAL(a) * (b) + IMAGINARY(a) * (SWAP(b) * (sign)))
 
@@ -252,7 +259,7 @@ static void filter(const sb_fft_block *b, int conjugates, const float *w, float 
       if (negative == column && b->vertical.negative[y] < y) continue;
       float *p = here + b->offset[column], *q = there + b->offset[negative];
       const float *from = w + 2 * pixel * ((int64_t)y * b->half_count + x);
-      if (are_neighbours(b, x)) {
+      if (are_neighbours(b, x) && !ends_in_its_own(b, x)) {
         vector a = load(p), d = load(q - WIDTH + 2), c = BACKWARDS(d) * plus_minus;
         vector e = a + c, o = SWAP(a - c) * plus_minus;
         vector u = load(from), v = load(from + WIDTH), l = LOW(e, o), h = HIGH(e, o);
