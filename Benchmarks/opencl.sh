@@ -3,6 +3,8 @@
 #
 #   sh Benchmarks/opencl.sh [ROUNDS] [STEPS] [MNIST_FOLDER]
 #
+# With TINYGRAD naming a Python that has tinygrad and NumPy, that trains the same network on the same device beside it.
+#
 # On PoCL both run on the same cores: this says what the kernels are worth there, and nothing about GPUs.
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,6 +21,7 @@ speed() {
 speed opencl >/dev/null # kernels are compiled once a machine
 for round in $(seq "$rounds"); do
   echo "round $round opencl $(speed opencl) openblas $(speed openblas)"
+  [ -z "${TINYGRAD:-}" ] || DEV=CL "$TINYGRAD" Benchmarks/peers/tinygrad_mnist_cnn.py 50 "$folder" >&2
 done | tee "$runs/rounds"
 awk '{print $4 / $6}' "$runs/rounds" | sort -n |
   awk '{r[NR]=$1} END {printf "opencl / openblas: median %.2f (%.2f to %.2f)\n", r[int((NR+1)/2)], r[1], r[NR]}'

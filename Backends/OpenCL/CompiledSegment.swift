@@ -21,6 +21,7 @@ final class CompiledSegment: Executable, @unchecked Sendable {
   private var owned: [ocl_object] = []
   /// For each value of a binding what was bound, and whether it is a sub-buffer of ours.
   private var bound: [sb_view]
+  private var isBound = false
   private var subBuffers: [Int: ocl_object] = [:]
 
   /// What indices must stay below, by work, with the call at fault.
@@ -213,44 +214,39 @@ final class CompiledSegment: Executable, @unchecked Sendable {
     return 0
   }
 
-  /// Sets the arguments whose views changed since the last run.
+  /// Sets the arguments whose views changed since the last run: inputs lie elsewhere in turn where runs overlap.
   private func bind(_ views: UnsafeBufferPointer<sb_view>) throws(BackendError) {
-    for entry in bindable {
-      let view = views[entry.value]
-      guard
-        view.buffer != bound[entry.value].buffer || view.offset != bound[entry.value].offset
-          || view.bytes != bound[entry.value].bytes
-      else { continue }
-      return try bindAll(views)
+    func isChanged(_ value: Int) -> Bool {
+      let (view, last) = (views[value], bound[value])
+      return !isBound || view.buffer != last.buffer || view.offset != last.offset || view.bytes != last.bytes
     }
-  }
-
-  private func bindAll(_ views: UnsafeBufferPointer<sb_view>) throws(BackendError) {
-    for (value, buffer) in subBuffers {
-      ocl_release(OCL_BUFFER, buffer)
-      subBuffers[value] = nil
+    var isAnyChanged = false
+    for entry in bindable where isChanged(entry.value) {
+      isAnyChanged = true
+      if let stale = subBuffers.removeValue(forKey: entry.value) { ocl_release(OCL_BUFFER, stale) }
     }
-    for entry in bindable {
-      let view = views[entry.value]
-      var object = device.placeholder
-      if view.bytes > 0 {
-        guard let buffer = view.buffer else {
-          throw BackendError(.invalid, "value \(entry.value) was given no memory of the device")
-        }
-        object = subBuffers[entry.value] ?? UnsafeMutableRawPointer(buffer)
-        if view.offset > 0, subBuffers[entry.value] == nil {
-          var sub: ocl_object?
-          try check(
-            ocl_sub_buffer(UnsafeMutableRawPointer(buffer), view.offset, view.bytes, &sub), "dividing a buffer")
-          guard let sub else { throw BackendError(.internal, "OpenCL made no sub-buffer") }
-          subBuffers[entry.value] = sub
-          object = sub
-        }
-      }
+    guard isAnyChanged else { return }
+    for entry in bindable where isChanged(entry.value) {
+      var object = try memory(of: entry.value, views[entry.value])
       try check(
         ocl_argument(entry.kernel, entry.index, MemoryLayout<ocl_object>.size, &object), "setting an argument")
-      bound[entry.value] = view
     }
+    for entry in bindable { bound[entry.value] = views[entry.value] }
+    isBound = true
+  }
+
+  private func memory(of value: Int, _ view: sb_view) throws(BackendError) -> ocl_object {
+    guard view.bytes > 0 else { return device.placeholder }
+    guard let buffer = view.buffer else {
+      throw BackendError(.invalid, "value \(value) was given no memory of the device")
+    }
+    guard view.offset > 0 else { return UnsafeMutableRawPointer(buffer) }
+    if let known = subBuffers[value] { return known }
+    var sub: ocl_object?
+    try check(ocl_sub_buffer(UnsafeMutableRawPointer(buffer), view.offset, view.bytes, &sub), "dividing a buffer")
+    guard let sub else { throw BackendError(.internal, "OpenCL made no sub-buffer") }
+    subBuffers[value] = sub
+    return sub
   }
 
   // MARK: Wrong indices

@@ -110,14 +110,21 @@ final class OpenCLDevice: ComputeDevice, @unchecked Sendable {
 
   /// Where host and device share one memory. It starts mapped: it is the host's.
   func adopt(_ memory: UnsafeMutableRawBufferPointer) throws(BackendError) -> sb_view? {
-    guard traits.isUnified, let start = memory.baseAddress, Int(bitPattern: start) % 4096 == 0 else { return nil }
+    guard traits.isUnified, memory.count <= traits.maxAllocation, let start = memory.baseAddress,
+      Int(bitPattern: start) % 4096 == 0
+    else { return nil }
     var buffer: ocl_object?
     try check(
       ocl_adopted_buffer(context, start, UInt64(memory.count), &buffer),
       "adopting \(memory.count) bytes for \(traits.name)")
     guard let buffer else { throw BackendError(.outOfMemory, "OpenCL made no buffer of \(memory.count) bytes") }
-    try noted(ocl_take_back(queue, buffer, UInt64(memory.count), nil), "mapping \(memory.count) bytes")
-    try noted(ocl_finish(queue), "waiting for \(traits.name)")
+    do {
+      try noted(ocl_take_back(queue, buffer, UInt64(memory.count), nil), "mapping \(memory.count) bytes")
+      try noted(ocl_finish(queue), "waiting for \(traits.name)")
+    } catch {
+      ocl_release(OCL_BUFFER, buffer)
+      throw error
+    }
     return sb_view(buffer: OpaquePointer(buffer), offset: 0, bytes: UInt64(memory.count), host: start)
   }
 
@@ -131,7 +138,7 @@ final class OpenCLDevice: ComputeDevice, @unchecked Sendable {
     let status: Int32
     switch (from, to) {
     case (nil, let to?) where target.host != nil && target.host == source.host:
-      status = ocl_hand_over(queue, to, target.host, bytes, &event)
+      status = ocl_hand_over(queue, to, target.host, &event)
     case (let from?, nil) where source.host != nil && source.host == target.host:
       status = ocl_take_back(queue, from, bytes, &event)
     case (nil, let to?): status = ocl_write(queue, to, target.offset, bytes, source.host, &event)

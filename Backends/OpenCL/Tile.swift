@@ -26,7 +26,7 @@ struct Tile: Hashable, Sendable {
       self = .local
       return
     }
-    let numbers = text.split(separator: "x").compactMap { Int($0) }
+    let numbers = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
     guard numbers.count == 4, (1...16).contains(numbers[0]), [4, 8, 16].contains(numbers[1]),
       (1...128).contains(numbers[2]), numbers[2] % numbers[1] == 0, (1...maxWorkGroup).contains(numbers[3])
     else { return nil }

@@ -45,11 +45,11 @@ public final class HostServices: @unchecked Sendable {
       sb_pool_scratch(UnsafeMutableRawPointer(HostBox.from(box!).pool), worker, bytes)
     }
     table.pointee.recall = { box, key, bytes, count in
-      guard let box, let key, let bytes, let count else { return sb_status(SB_INVALID) }
+      guard let box, let key, let count else { return sb_status(SB_INVALID) }
       guard let found = HostBox.from(box).store.recall(String(cString: key)) else { return sb_status(SB_END) }
       let room = count.pointee
       count.pointee = UInt64(found.count)
-      guard found.count <= room else { return sb_status(SB_INVALID) }
+      guard found.count <= room, let bytes else { return sb_status(SB_INVALID) }
       found.withUnsafeBytes { if let base = $0.baseAddress { bytes.copyMemory(from: base, byteCount: $0.count) } }
       return sb_status(SB_OK)
     }

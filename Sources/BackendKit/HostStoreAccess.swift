@@ -8,7 +8,7 @@ extension HostServices {
     guard count > 0 else { return nil }
     var bytes = [UInt8](repeating: 0, count: Int(count))
     guard table.pointee.recall(table.pointee.`self`, key, &bytes, &count) == 0 else { return nil }
-    return bytes
+    return Array(bytes.prefix(Int(count)))
   }
 
   /// What cannot be kept is made again the next time.

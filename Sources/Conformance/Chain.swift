@@ -82,6 +82,7 @@ struct Chain {
       let low = limits.reduce(right) { min($0, $1[element]) }
       let high = limits.reduce(right) { max($0, $1[element]) }
       // Not a number is neither smaller nor larger.
+      guard !right.isNaN else { return number }
       return number < low
         ? right + (number - low) : number > high ? right + (number - high) : number.isNaN ? number : right
     }

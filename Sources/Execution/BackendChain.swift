@@ -12,14 +12,19 @@ public struct BackendChain: Sendable {
     package let library: String
     /// Whether it was opened with `trust: true`: it is used whatever its first check found.
     package let isTrusted: Bool
+    /// What the device was opened with, tuned options among them.
+    package let options: [String: String]
 
     public init(name: String, device: any ComputeDevice, version: String = "") {
-      self.init(name: name, device: device, version: version, library: "", isTrusted: false)
+      self.init(name: name, device: device, version: version, library: "", isTrusted: false, options: [:])
     }
 
-    package init(name: String, device: any ComputeDevice, version: String, library: String, isTrusted: Bool) {
+    package init(
+      name: String, device: any ComputeDevice, version: String, library: String, isTrusted: Bool,
+      options: [String: String]
+    ) {
       (self.name, self.device, self.version) = (name, device, version)
-      (self.library, self.isTrusted) = (library, isTrusted)
+      (self.library, self.isTrusted, self.options) = (library, isTrusted, options)
     }
   }
 
@@ -60,10 +65,10 @@ public struct BackendChain: Sendable {
       throw BackendError(.invalid, "\(backend.identity.name): trust is true or false, not \(trust)")
     }
     let tuned = try TunedOptions(of: backend, device: index).recalled(by: host)
-    let device = try backend.open(
-      device: index, options: tuned.merging(options) { _, given in given }, host: host)
+    options = tuned.merging(options) { _, given in given }
+    let device = try backend.open(device: index, options: options, host: host)
     return Link(
       name: backend.identity.name, device: device, version: backend.identity.version,
-      library: (backend as? LoadedBackend)?.fileMark ?? "", isTrusted: isTrusted)
+      library: (backend as? LoadedBackend)?.fileMark ?? "", isTrusted: isTrusted, options: options)
   }
 }

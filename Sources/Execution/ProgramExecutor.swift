@@ -48,6 +48,7 @@ public final class ProgramExecutor {
     var views: [sb_view] = []
     /// Inputs that a device reads where they are, by link and value.
     var adopted: [Int: [Int: sb_view]] = [:]
+    var handedOver: [(value: Int, place: Place)] = []
     /// What is done when the run is; 0: it is.
     var ticket: UInt64 = 0
   }
@@ -178,7 +179,13 @@ public final class ProgramExecutor {
     let slot = slot(of: runCount + 1)
     try wait(slot)
     runCount += 1
-    for action in actions { try perform(action, slot) }
+    do {
+      for action in actions { try perform(action, slot) }
+    } catch {
+      // What went to the device comes back, as far as it still answers; the first error is the one that counts.
+      try? takeBack(slot)
+      throw error
+    }
     try takeBack(slot)
     return runCount
   }
@@ -201,11 +208,9 @@ public final class ProgramExecutor {
     finishedRun = runCount
   }
 
-  /// Adopted inputs are the host's again when the run is done.
+  /// Adopted inputs that were handed over are the host's again when the run is done.
   private func takeBack(_ slot: Int) throws(ExecutionError) {
-    for (link, views) in slots[slot].adopted {
-      for value in views.keys { try copy(value, .device(link), .host, slot) }
-    }
+    while let (value, place) = slots[slot].handedOver.popLast() { try copy(value, place, .host, slot) }
   }
 
   private func perform(_ action: Action, _ slot: Int) throws(ExecutionError) {
@@ -277,6 +282,7 @@ public final class ProgramExecutor {
     do {
       let device = chain.links[link].device
       try done(try device.copy(from: source, to: target), device, slot)
+      if from == .host, slots[slot].adopted[link]?[value] != nil { slots[slot].handedOver.append((value, to)) }
     } catch {
       throw ExecutionError(error.kind, "\(chain.links[link].name): \(error.message)")
     }
@@ -372,13 +378,22 @@ extension ProgramExecutor {
   /// Inputs that the device can read in the host's memory; a few bytes are not worth it.
   private func adoptInputs(_ link: Int, _ taps: Set<Int>) throws(BackendError) {
     for id in valuesUsed(at: .device(link), taps).sorted() {
+      let device = chain.links[link].device
+      var views: [sb_view] = []
       for slot in slots.indices {
-        guard let input = slots[slot].inputs[id], let pages = input.pages,
-          var view = try chain.links[link].device.adopt(pages)
-        else { break }
+        // Whoever cannot is handed copies.
+        guard let input = slots[slot].inputs[id], let pages = input.pages, var view = try? device.adopt(pages) else {
+          break
+        }
         view.bytes = UInt64(input.bytes.count)
-        slots[slot].adopted[link, default: [:]][id] = view
+        views.append(view)
       }
+      // All runs or none.
+      guard views.count == slots.count else {
+        for view in views { device.discard(view) }
+        continue
+      }
+      for slot in slots.indices { slots[slot].adopted[link, default: [:]][id] = views[slot] }
     }
   }
 

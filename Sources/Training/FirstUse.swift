@@ -35,8 +35,14 @@ struct FirstUse {
     let begin = ContinuousClock.now
     let reference = try BackendChain(["reference"], registry: registry, host: host)
     let title = "\(link.name): first use of \(link.device.info.name) with this driver"
-    let verdict = try DeviceTrial(BackendChain([link], host: host), reference: reference).run { done, count in
-      progress(.working("\(title): checked \(done) of \(count) samples"))
+    let verdict: DeviceTrial.Verdict
+    do {
+      verdict = try DeviceTrial(BackendChain([link], host: host), reference: reference).run { done, count in
+        progress(.working("\(title): checked \(done) of \(count) samples"))
+      }
+    } catch let error as ExecutionError {
+      // Nothing is kept: it may have been another program's doing.
+      throw BackendError(.unavailable, "\(title) failed: \(error)")
     }
     let seconds = (begin.duration(to: .now) / .seconds(1) * 10).rounded() / 10
     let outcome = verdict.faults.isEmpty ? "all right" : "\(verdict.faults.count) wrong"
@@ -45,11 +51,13 @@ struct FirstUse {
     return verdict
   }
 
-  /// The device, its driver, and the very library that speaks to it.
+  /// The device, its driver, its options, and the very library that speaks to it.
   private func key(_ link: BackendChain.Link) -> String {
     var fingerprint = Fingerprint()
     let info = link.device.info
     for text in [link.name, link.version, link.library, info.name, info.vendor, info.driver] { fingerprint.mix(text) }
+    // They choose among kernels.
+    for (key, value) in link.options.sorted(by: { $0.key < $1.key }) { fingerprint.mix("\(key)=\(value)") }
     return "first-use-1-" + fingerprint.text
   }
 }

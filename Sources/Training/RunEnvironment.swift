@@ -28,7 +28,8 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     started = Date()
     devices = session.chain.links.map { link in
       let info = link.device.info
-      return "\(link.name): \(info.name)\(info.driver.isEmpty ? "" : " · \(info.driver)")"
+      let options = link.options.sorted { $0.key < $1.key }.map { " · \($0.key): \($0.value)" }.joined()
+      return "\(link.name): \(info.name)\(info.driver.isEmpty ? "" : " · \(info.driver)")\(options)"
     }
     let plan = try session.plan
     placement = plan.summary

@@ -39,7 +39,7 @@ public enum TileTuning {
   ) throws -> Measurement {
     var result = Measurement()
     var trial = DeviceTrial(chain, reference: reference)
-    trial.operations = ["conv2d", "conv2d/backwardInput", "conv2d/backwardFilter", "matmul"]
+    trial.operations = DeviceTrial.products
     result.faults = try trial.run { _, _ in }.faults
     guard result.faults.isEmpty else { return result }
     for columns in columns {
@@ -58,12 +58,16 @@ public enum TileTuning {
     let geometry = ConvolutionGeometry(padding: [1, 1, 1, 1])
     let y = try builder.append(Convolution2D(geometry), x, w)
     let dw = try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [3, 3]), x, y)
+    // Its columns are the image's channels: an image with as many, and a filter back to it.
+    let back = builder.input("back", .float32([3, 3, columns, 32]))
+    let upstream = builder.input("upstream", .float32([images, 14, 14, 32]))
+    let dx = try builder.append(Convolution2DBackwardInput(geometry, inputSize: [14, 14]), upstream, back)
     let a = builder.input("a", .float32([images * 4, 512]))
     let b = builder.input("b", .float32([512, columns]))
     let product = try builder.append(MatrixMultiplication(), a, b)
-    for (name, value) in [("y", y), ("dw", dw), ("product", product)] { builder.output(name, value) }
+    for (name, value) in [("y", y), ("dw", dw), ("dx", dx), ("product", product)] { builder.output(name, value) }
     let executor = try ProgramExecutor(builder.build(), on: chain, states: StateStore())
-    for name in ["x", "w", "a", "b"] {
+    for name in ["x", "w", "back", "upstream", "a", "b"] {
       try executor.withInput(name) { bytes in
         for (index, _) in bytes.bindMemory(to: Float.self).enumerated() {
           bytes.storeBytes(of: Float(index % 17) / 17 - 0.5, toByteOffset: 4 * index, as: Float.self)

@@ -4,11 +4,10 @@ import Testing
 /// A device that computes wrongly is told from one that does not at its first use.
 @Suite struct FirstUseTests {
   /// The OpenCL library with a kernel that computes something else: what a bad driver does to a good one.
-  private func wrongLibrary() throws -> String? {
+  private func wrongLibrary() throws -> String {
     let library = binary.replacingOccurrences(of: "/switchback", with: "/libSwitchbackOpenCL.so", options: .backwards)
-    guard var bytes = FileManager.default.contents(atPath: library),
-      let place = bytes.range(of: Data("NOT(value <= best)".utf8))
-    else { return nil }
+    var bytes = try #require(FileManager.default.contents(atPath: library))
+    let place = try #require(bytes.range(of: Data("NOT(value <= best)".utf8)), "the kernel has other words now")
     bytes.replaceSubrange(place, with: Data("NOT(value >= best)".utf8))
     let folder = temporary()
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -28,7 +27,8 @@ import Testing
   @Test("a device that pools wrongly is refused by the operation's name, from the first use on, unless it is trusted")
   func wrongDevice() throws {
     let list = try switchback("backends")
-    guard list.output.contains("✓ opencl"), let folder = try wrongLibrary() else { return }
+    guard list.output.contains("✓ opencl") else { return }
+    let folder = try wrongLibrary()
     let environment = ["SWITCHBACK_BACKEND_PATH": folder, "XDG_CACHE_HOME": temporary()]
     let first = try train(environment)
     #expect(first.status == 69, "\(first.error)")

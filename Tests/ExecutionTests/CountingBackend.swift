@@ -23,16 +23,19 @@ final class CountingBackend: ComputeBackend, Sendable {
   let workspace: Int
   /// Whether host memory needs no copy.
   let adopts: Bool
+  /// The run that fails, from 1.
+  let failingRun: Int?
   let counts = Mutex(Counts())
 
   init(
-    _ name: String, accepts: Set<String>? = nil, workspace: Int = 0, adopts: Bool = false,
+    _ name: String, accepts: Set<String>? = nil, workspace: Int = 0, adopts: Bool = false, failingRun: Int? = nil,
     _ configure: (inout DeviceInfo) -> Void = { _ in }
   ) {
     identity = BackendIdentity(name: name, version: "1")
     var info = DeviceInfo(name: name)
     configure(&info)
-    (self.info, self.accepts, self.workspace, self.adopts) = (info, accepts, workspace, adopts)
+    (self.info, self.accepts, self.workspace) = (info, accepts, workspace)
+    (self.adopts, self.failingRun) = (adopts, failingRun)
   }
 
   func devices() throws(BackendError) -> [DeviceInfo] { [info] }
@@ -86,7 +89,11 @@ final class CountingBackend: ComputeBackend, Sendable {
     let report: CompiledReport
     init(_ backend: CountingBackend, _ report: CompiledReport) { (self.backend, self.report) = (backend, report) }
     func run(_ arguments: borrowing RunArguments) throws(BackendError) -> UInt64 {
-      backend.counts.withLock { $0.runs += 1 }
+      let run = backend.counts.withLock { counts in
+        counts.runs += 1
+        return counts.runs
+      }
+      if run == backend.failingRun { throw BackendError(.internal, "as planned") }
       return 0
     }
   }

@@ -132,6 +132,36 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     #expect(adopted + 512 * 3 * 4 <= copied)
   }
 
+  @Test("memory that was handed over comes back when a run fails, and the next run works")
+  func failedAdoption() throws {
+    let device = CountingBackend("device", adopts: true, failingRun: 2) { $0.hasPrivateMemory = true }
+    let executor = try ProgramExecutor(try smallProgram(rows: 512), on: try chain([device]), states: StateStore())
+    try executor.run()
+    let error = #expect(throws: ExecutionError.self) { try executor.run() }
+    #expect(error?.message.contains("as planned") == true)
+    device.counts.withLock { #expect($0.handedOver == 2 && $0.takenBack == 2) }
+    try executor.run()
+    device.counts.withLock { #expect($0.handedOver == 3 && $0.takenBack == 3) }
+  }
+
+  @Test("tuned options are of a device and a host, lie below the user's, and can be forgotten")
+  func tunedOptions() throws {
+    let host = try HostServices(workers: 1)
+    let (one, other) = (CountingBackend("one") { $0.driver = "1" }, CountingBackend("one") { $0.driver = "2" })
+    let registry = BackendRegistry(linked: [one], folders: [])
+    func opened(_ options: [String: String] = [:]) throws -> [String: String] {
+      try BackendChain(["one"], registry: registry, options: ["one": options], host: host).links[0].options
+    }
+    #expect(try opened() == [:])
+    try TunedOptions(of: one, device: 0).remember(["tiles": "8:a 16:b=c", "other": "1"], by: host)
+    #expect(try opened() == ["tiles": "8:a 16:b=c", "other": "1"])
+    #expect(try opened(["tiles": "mine"]) == ["tiles": "mine", "other": "1"])
+    // A new driver is a new device.
+    #expect(try TunedOptions(of: other, device: 0).recalled(by: host) == [:])
+    try TunedOptions(of: one, device: 0).remember([:], by: host)
+    #expect(try opened() == [:])
+  }
+
   @Test("a value that crosses to another memory is copied once, however many read it")
   func crossing() throws {
     let device = CountingBackend("device", accepts: ["unary"]) { $0.hasPrivateMemory = true }

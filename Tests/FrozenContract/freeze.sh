@@ -14,5 +14,6 @@ grep -q "#define SB_MAJOR $version\$" ../../Sources/SwitchbackABI/include/switch
 mkdir -p "$version"
 cp ../../Sources/SwitchbackABI/include/switchback_backend.h ../../Backends/Template/template_backend.c \
   ../../Backends/Template/Makefile "$version"
-(cd "$version" && sha256sum switchback_backend.h template_backend.c Makefile >SHA256SUMS)
+python3 layout.py "$version/switchback_backend.h" >"$version/layout.c"
+(cd "$version" && sha256sum layout.c switchback_backend.h template_backend.c Makefile >SHA256SUMS)
 echo "frozen: Tests/FrozenContract/$version"

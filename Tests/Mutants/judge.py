@@ -19,12 +19,12 @@ class Judge:
         self.environment = dict(os.environ, POCL_CACHE_DIR=work + "/pocl", **family.environment)
         os.makedirs(work + "/pocl", exist_ok=True)
 
-    def ask(self, *arguments):
+    def ask(self, *arguments, patience=1):
         """Exit status (None: it took too long) and standard output."""
         asked = subprocess.Popen([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                  text=True, cwd=ROOT, env=self.environment, start_new_session=True)
         try:
-            output, _ = asked.communicate(timeout=self.family.limits[1])
+            output, _ = asked.communicate(timeout=self.family.limits[1] * patience)
             return asked.returncode, output
         except subprocess.TimeoutExpired:
             # With the children, which run the kernels.
@@ -32,13 +32,13 @@ class Judge:
             asked.communicate()
             return None, ""
 
-    def asked(self, library, part):
+    def asked(self, library, part, patience=1):
         """What `ask` gives of a part of conformance."""
         options = [word for key, value in self.options.items() for word in ("--option", f"{key}={value}")]
         # One worker, since many mutants may be tried at once; the contract asks what more of them change.
         return self.ask(
             "conformance", "--backend", library, "--quick", "--json", "--failures", self.work, "--limit",
-            str(self.family.limits[0]), "--threads", "1", *options, *part)
+            str(self.family.limits[0] * patience), "--threads", "1", *options, *part, patience=patience)
 
     def conformance(self, library, file):
         """How it died ('': it lives) and the families that failed; `file` was changed, which says what is asked first.
@@ -51,6 +51,9 @@ class Judge:
         for variant, part in parts:
             self.options = {**self.family.options, **variant}
             status, output = self.asked(library, part)
+            if status is None or "in time" in output or "come back" in output:
+                # The machine may have been busy: only what is late with much more time is a death.
+                status, output = self.asked(library, part, patience=4)
             if status is None:
                 return "hang", []
             if status == 0:

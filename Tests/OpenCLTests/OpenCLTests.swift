@@ -76,11 +76,15 @@ private func dataset() throws -> ByteDataset {
     for step in 0..<10 { _ = try session.train(data, order.batch(step % 4)) }
     let counts = try #require(session.chain.counts) - before
     let program = try session.plan.program
+    let memory = try HostBuffer(byteCount: 4096)
+    let pages = memory.bytes
     let given = (program.values(.input) + program.values(.step)).reduce(0) {
       $0 + program.values[$1].type.byteCount
     }
     #expect(counts.blockingCalls == 0)
-    #expect(counts.bytesIn == 10 * given)
+    // Where device and host share one memory the images are read where they are.
+    let isUnified = try chain(OpenCLBackend()).links[0].device.adopt(pages) != nil
+    #expect(counts.bytesIn == 10 * (isUnified ? given - 32 * 144 * 4 : given))
     #expect(given < 32 * (144 * 4 + 4) + 64)
     // The loss, the count of right answers, the flag, and a word that says that no label was out of range.
     #expect(counts.bytesOut == 10 * (4 + 4 + 1 + 4))
@@ -234,7 +238,7 @@ private func dataset() throws -> ByteDataset {
     var trial = DeviceTrial(candidate, reference: try chain(ReferenceBackend()))
     trial.operations = ["conv2d", "conv2d/backwardInput", "conv2d/backwardFilter", "matmul"]
     let verdict = try trial.run { _, _ in }
-    #expect(verdict.checked == 8 && verdict.faults.isEmpty, "\(verdict)")
+    #expect(verdict.checked > 60 && verdict.faults.isEmpty, "\(verdict)")
   }
 
   @Test("a tile belongs to the plan, and holds for the columns it is given for")

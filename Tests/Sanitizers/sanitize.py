@@ -87,7 +87,9 @@ def thread():
     # Not the tests that lock a Mutex of Swift's standard library, whose locking this sanitizer does not see; nor those of
     # OpenCL, whose driver it does not see.
     filters = ["--testing-library", "swift-testing", "--filter",
-               "OpenBLASTests|RandomProgramTests|OneForkTests|WorkerPoolTests/barriers|FFTConvolutionTests"]
+               "OpenBLASTests|RandomProgramTests|OneForkTests|WorkerPoolTests/barriers|FFTConvolutionTests",
+               # It loads a library.
+               "--skip", "missingLibrary"]
     expect("thread: pool, OpenBLAS and FFT backend are clean in their tests", [tests, *filters], "ThreadSanitizer", True)
     program = planted("thread", scratch, "switchbackPackageTests",
                       "C.switchbackPackageTests-x86_64-unknown-linux-gnu-release.test", "PLANTED_RACE",

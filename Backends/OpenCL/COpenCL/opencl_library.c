@@ -262,8 +262,7 @@ int32_t ocl_read(ocl_object queue, ocl_object buffer, uint64_t offset, uint64_t 
   return CALL(clEnqueueReadBuffer, queue, buffer, CL_FALSE, offset, bytes, host, 0, NULL, (cl_event *)event);
 }
 
-int32_t ocl_hand_over(ocl_object queue, ocl_object buffer, void *host, uint64_t bytes, ocl_object *event) {
-  bytes_to_device += bytes;
+int32_t ocl_hand_over(ocl_object queue, ocl_object buffer, void *host, ocl_object *event) {
   return CALL(clEnqueueUnmapMemObject, queue, buffer, host, 0, NULL, (cl_event *)event);
 }
 
@@ -342,7 +341,7 @@ int32_t ocl_launch(
   ocl_object q, ocl_object k, uint32_t d, const size_t *g, const size_t *l, ocl_object *e) { return ABSENT; }
 int32_t ocl_write(ocl_object q, ocl_object b, uint64_t o, uint64_t n, const void *h, ocl_object *e) { return ABSENT; }
 int32_t ocl_read(ocl_object q, ocl_object b, uint64_t o, uint64_t n, void *h, ocl_object *e) { return ABSENT; }
-int32_t ocl_hand_over(ocl_object q, ocl_object b, void *h, uint64_t n, ocl_object *e) { return ABSENT; }
+int32_t ocl_hand_over(ocl_object q, ocl_object b, void *h, ocl_object *e) { return ABSENT; }
 int32_t ocl_take_back(ocl_object q, ocl_object b, uint64_t n, ocl_object *e) { return ABSENT; }
 int32_t ocl_copy(
   ocl_object q, ocl_object f, uint64_t fo, ocl_object t, uint64_t to, uint64_t n, ocl_object *e) { return ABSENT; }

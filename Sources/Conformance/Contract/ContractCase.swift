@@ -77,7 +77,8 @@ struct ContractDeclined: Error {
 public struct ContractEnvironment {
   /// The backend behind the C contract, also where it is a Swift type that is linked in.
   let backend: LoadedBackend
-  /// With which its device is opened.
+  /// The device that is asked, and with which options it is opened.
+  let device: Int
   let options: [String: String]
   /// Judges in Float64.
   private let reference: any ComputeBackend
@@ -97,6 +98,11 @@ public struct ContractEnvironment {
     } else {
       self.backend = try LoadedBackend(table: exportBackend(backend))
     }
+    // The chain's own words, not the backend's.
+    var options = options
+    options["trust"] = nil
+    let choice = options.removeValue(forKey: "device")
+    device = try choice.map { (word) throws(BackendError) in try backend.deviceIndex(chosenBy: word) } ?? 0
     (self.options, self.reference, self.workers) = (options, reference, workers)
     (self.isQuick, self.programs, self.say) = (isQuick, programs, say)
   }
@@ -104,28 +110,28 @@ public struct ContractEnvironment {
   func host(workers: Int? = nil) throws -> HostServices { try HostServices(workers: workers ?? self.workers) }
 
   func chain(_ host: HostServices) throws -> BackendChain {
-    BackendChain([try link(backend, options, host)], host: host)
+    BackendChain([try link(backend, device, options, host)], host: host)
   }
   func referenceChain() throws -> BackendChain {
     let host = try host()
-    return BackendChain([try link(reference, [:], host)], host: host)
+    return BackendChain([try link(reference, 0, [:], host)], host: host)
   }
 
   /// What the backend declines runs on the reference: for programs of which it takes only a part.
   func chainWithReference() throws -> BackendChain {
     let host = try host()
-    return BackendChain([try link(backend, options, host), try link(reference, [:], host)], host: host)
+    return BackendChain([try link(backend, device, options, host), try link(reference, 0, [:], host)], host: host)
   }
 
   private func link(
-    _ backend: any ComputeBackend, _ options: [String: String], _ host: HostServices
+    _ backend: any ComputeBackend, _ device: Int, _ options: [String: String], _ host: HostServices
   ) throws -> BackendChain.Link {
-    .init(name: backend.identity.name, device: try backend.open(device: 0, options: options, host: host))
+    .init(name: backend.identity.name, device: try backend.open(device: device, options: options, host: host))
   }
 
   /// The samples that the backend takes: all, or one an operation.
   func subjects(onePerOperation: Bool = false) throws -> [ContractSubject] {
-    let device = try backend.open(device: 0, options: options, host: try host())
+    let device = try backend.open(device: self.device, options: options, host: try host())
     var subjects: [ContractSubject] = []
     for entry in OperationCatalog.standard.entries {
       for (index, sample) in (entry.samples + FurtherSamples.samples(of: entry)).enumerated() {

@@ -143,7 +143,7 @@ extension ContractCase {
 extension ContractEnvironment {
   /// Whole programs of which the backend takes all, the small cases of single operations else.
   func cases() throws -> [(label: String, replay: ReplayFile)] {
-    let device = try backend.open(device: 0, options: options, host: try host())
+    let device = try backend.open(device: self.device, options: options, host: try host())
     let whole = try wholePrograms().filter { try device.query(Segment($0.replay.program)).allSatisfy(\.isAccepted) }
     return try subjects().map { ($0.label, ReplayFile($0.program, $0.values)) } + whole
   }

@@ -17,7 +17,8 @@ import SwitchbackWorkerPool
 extension ContractCase {
   static let processFaults: [ContractCase] = [
     .check("the same question gets the same answer") { environment in
-      let device = try environment.backend.open(device: 0, options: environment.options, host: try environment.host())
+      let device = try environment.backend.open(
+        device: environment.device, options: environment.options, host: try environment.host())
       for entry in OperationCatalog.standard.entries {
         for (index, sample) in entry.samples.enumerated() {
           let segment = Segment(try sample.program())
@@ -33,7 +34,8 @@ extension ContractCase {
     },
 
     .check("what is accepted compiles by itself") { environment in
-      let device = try environment.backend.open(device: 0, options: environment.options, host: try environment.host())
+      let device = try environment.backend.open(
+        device: environment.device, options: environment.options, host: try environment.host())
       for subject in try environment.subjects() {
         environment.say(subject.label)
         do throws(BackendError) {

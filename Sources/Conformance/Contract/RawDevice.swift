@@ -18,9 +18,13 @@ final class RawDevice {
     let table = table
     let memory = CMemory()
     let options = environment.options.map { sb_option(key: memory.text($0), value: memory.text($1)) }
-    try sb_error.check("device 0 is not listed") { table.device_info(backend.pointer, 0, &info, $0) }
-    try sb_error.check("device 0 cannot be opened") {
-      table.open(backend.pointer, 0, host.table, memory.array(options), UInt32(options.count), &opened, $0)
+    try sb_error.check("device \(environment.device) is not listed") {
+      table.device_info(backend.pointer, UInt32(environment.device), &info, $0)
+    }
+    try sb_error.check("device \(environment.device) cannot be opened") {
+      table.open(
+        backend.pointer, UInt32(environment.device), host.table, memory.array(options), UInt32(options.count), &opened,
+        $0)
     }
     guard let opened else { throw ContractFault("open succeeded without giving a device") }
     (self.info, device) = (info, opened)

@@ -119,7 +119,8 @@ extension BackendChain {
   package var mark: String {
     links.map { link in
       let backend = Routing.Backend(link)
-      return "\(backend.name) \(backend.version) \(backend.device)"
+      let options = link.options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+      return "\(backend.name) \(backend.version) \(backend.device) \(options)"
     }.joined(separator: "\n") + "\n\(host.workers) workers"
   }
 }

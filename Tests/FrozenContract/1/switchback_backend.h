@@ -4,11 +4,14 @@
  * Version 1, frozen: a later minor only appends. 64-bit little-endian hosts. Text is UTF-8 and ends with a zero byte.
  *
  * Rules
- * - Structs that sit in arrays (sb_type, sb_value, sb_attribute, sb_view, sb_verdict, sb_keep, sb_kept) are frozen
- *   within a major.
+ * - Structs that sit in arrays (sb_type, sb_value, sb_attribute, sb_view, sb_verdict, sb_keep, sb_kept, sb_option) are
+ *   frozen within a major.
  *   The others are passed by pointer, begin with struct_size, and grow at the end; a shorter one reads as zeros.
  * - An operation, attribute, element type, layout, role or flag that a backend does not know means: decline.
  *   sb_attributes_known() makes that check one line.
+ * - What is called reserved is 0. A later minor may give it a meaning; a host sets it then, and only for backends whose
+ *   table has that minor.
+ * - Pointers in a record are valid until the call returns, if nothing else is said: whoever runs asynchronously copies.
  * - Functions report failure by status and describe it in the caller's sb_error.
  * - Nothing but the C data declared here crosses: no exceptions, no signals, no changed locale or float mode.
  * - A backend starts no threads; it uses the host's (sb_host.parallel, sb_host.team).
@@ -90,6 +93,7 @@ typedef struct {
   void *host;        /* where the host sees it (offset included); null: nowhere */
 } sb_view;
 
+/* With previous: only where the operation before it in the program runs on this device too. */
 enum { SB_DECLINE = 0, SB_ACCEPT = 1, SB_ACCEPT_WITH_PREVIOUS = 2 };
 
 typedef struct {
@@ -145,8 +149,8 @@ typedef struct {
   uint32_t struct_size, flags;
   const sb_program *program;
   uint64_t workspace_limit; /* bytes; compile takes a smaller algorithm above it, or fails with the need */
-  uint64_t tuning_us;       /* time that compile may spend measuring; 0: none */
-  uint64_t fingerprint;     /* a recorded plan that is demanded, or 0 */
+  uint64_t tuning_us;       /* reserved: time that compile may spend measuring */
+  uint64_t fingerprint;     /* reserved: a recorded plan that is demanded */
 } sb_segment;
 
 typedef struct {
@@ -163,19 +167,19 @@ typedef struct {
 typedef struct {
   uint32_t struct_size, flags;
   const sb_view *views;        /* one for each value; all null for temporaries unless SB_NEEDS_TEMPORARIES */
-  const uint64_t *generations; /* for each value a number that changes whenever its contents may have */
-  uint32_t view_count, queue;
+  const uint64_t *generations; /* for each value a number, never 0, that changes whenever its contents may have */
+  uint32_t view_count, queue; /* queue: reserved */
   sb_view workspace;
-  uint64_t bindings; /* the same non-zero number: the same views as last time */
-  sb_ticket after;
+  uint64_t bindings; /* reserved: the same non-zero number: the same views as last time */
+  sb_ticket after;   /* reserved: runs and copies follow each other in the order of the calls */
   double *group_us;  /* null, or where the time of each group goes */
   const sb_kept *kept; /* one for each keep that compile stated */
 } sb_run;
 
 typedef struct {
-  uint32_t struct_size, queue;
+  uint32_t struct_size, queue; /* queue: reserved */
   sb_view to, from;
-  sb_ticket after;
+  sb_ticket after;             /* reserved */
 } sb_copy;
 
 enum {
@@ -255,9 +259,10 @@ struct sb_backend {
   /* Required where runs are asynchronous or memory is private; otherwise null. */
   sb_status (*wait)(sb_device *, sb_ticket, uint64_t timeout_ns, sb_error *);
   sb_status (*allocate)(sb_device *, uint64_t bytes, sb_view *, sb_error *);
-  /* Host memory in whole pages becomes a view without a copy; SB_UNSUPPORTED: not on this device. A copy from the memory
-   * to the view hands it over to the device, one from the view to the memory takes it back: neither moves a byte. May be
-   * null. */
+  /* May be null. Host memory that begins on a page of 4096 bytes and is some long becomes a view without a copy, with
+   * its buffer and host set; SB_UNSUPPORTED: not on this device, or not this memory. It starts as the host's. A copy
+   * from the memory to the view hands it over to the device, for reading: the host may still read it. One from the view
+   * to the memory takes it back: the host may write. Neither moves a byte. discard ends it; the memory stays. */
   sb_status (*adopt)(sb_device *, void *host, uint64_t bytes, sb_view *, sb_error *);
   void (*discard)(sb_device *, sb_buffer *);
   sb_status (*copy)(sb_device *, const sb_copy *, sb_ticket *, sb_error *);

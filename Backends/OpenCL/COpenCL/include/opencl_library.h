@@ -70,7 +70,7 @@ int32_t ocl_launch(
 int32_t ocl_write(
   ocl_object queue, ocl_object buffer, uint64_t offset, uint64_t bytes, const void *host, ocl_object *event);
 /* An adopted buffer's memory goes to the device, and back to the host, without a copy. */
-int32_t ocl_hand_over(ocl_object queue, ocl_object buffer, void *host, uint64_t bytes, ocl_object *event);
+int32_t ocl_hand_over(ocl_object queue, ocl_object buffer, void *host, ocl_object *event);
 int32_t ocl_take_back(ocl_object queue, ocl_object buffer, uint64_t bytes, ocl_object *event);
 int32_t ocl_read(ocl_object queue, ocl_object buffer, uint64_t offset, uint64_t bytes, void *host, ocl_object *event);
 int32_t ocl_copy(
