@@ -67,7 +67,8 @@ struct TuneCommand: ParsableCommand {
         return Terminal.write("\(info.name) is used as its class suggests", to: .standardError)
       }
       let result = try search(info)
-      options.remember(result.tiles.isEmpty ? [:] : ["tiles": result.tiles], by: host)
+      // What an earlier, longer search found stays until it is bettered or forgotten.
+      if !result.tiles.isEmpty { options.remember(["tiles": result.tiles], by: host) }
       Terminal.write(json ? Terminal.json(result) : text(result))
     }
   }

@@ -143,11 +143,14 @@ public final class TrainingLoop {
           : "the checkpoint has a routing of backend: auto, and this run is not placed by it: going on would give other "
             + "weights. Use backend: auto on the same machine")
     }
-    guard start.position.plan == position.plan, start.position.seed == position.seed else {
+    let (then, now) = (start.position, position)
+    guard then.plan == now.plan, then.seed == now.seed else {
+      let difference =
+        then.seed == now.seed ? "plan (\(then.plan), here \(now.plan))" : "seed (\(then.seed), here \(now.seed))"
       throw ExecutionError(
         .invalid,
-        "the checkpoint was made with another plan or seed (plan \(start.position.plan), here \(position.plan)): "
-          + "going on would give other weights. Use the same backend, configuration and seed")
+        "the checkpoint was made with another \(difference): going on would give other weights. Use the same backend, "
+          + "configuration and seed")
     }
     try session.restore(start)
     position = start.position

@@ -192,7 +192,8 @@ public struct Binary: TableOperation {
 
   public static var samples: [OperationSample] {
     let shapes: [([Int], [Int])] = [
-      ([1], [1]), ([5, 3], [5, 3]), ([4, 3, 5], [5]), ([4, 1, 5], [3, 1]), ([7], []), ([0, 3], [3]), ([2, 3], [2, 1]),
+      ([1], [1]), ([5, 3], [5, 3]), ([4, 3, 5], [5]), ([4, 1, 5], [3, 1]), ([7], []), ([0, 3], [3]), ([5, 3], [3]),
+      ([2, 3], [2, 1]),
     ]
     return BinaryFunction.allCases.flatMap { function in
       shapes.map {

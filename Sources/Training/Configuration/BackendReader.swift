@@ -7,7 +7,8 @@ enum BackendReader {
 
   static func backend(_ section: SectionReader) -> Configuration.Backend {
     let name = section.text("name", "openblas")
-    let fallback = section.texts("fallback", ["reference"])
+    // FFT is for convolutions, and needs OpenBLAS anyway.
+    let fallback = section.texts("fallback", name == "fft" ? ["openblas", "reference"] : ["reference"])
     let device = section.optionalWord("device")
     let candidates = section.optionalTexts("candidates")
     let used = [name] + fallback + (candidates ?? [])
