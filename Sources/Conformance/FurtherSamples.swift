@@ -59,6 +59,8 @@ enum FurtherSamples {
     (ConvolutionGeometry(), [1, 70, 5, 1], [67, 3, 2]),
     (ConvolutionGeometry(), [1, 6, 6, 300], [3, 3, 1]),
     (ConvolutionGeometry(groups: 300), [1, 6, 6, 300], [3, 3, 300]),
+    // One pair of channels along two axes.
+    (ConvolutionGeometry(groups: 2), [1, 32, 32, 2], [5, 5, 2]),
     (ConvolutionGeometry(strides: [2, 2], groups: 2), [1, 7, 7, 520], [3, 3, 2]),
     (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
   ]
