@@ -20,7 +20,9 @@ package struct Planner: @unchecked Sendable {
   init(_ fftw: UnsafePointer<switchback_fftw>, host: HostServices, limit: Double = 1) {
     (self.fftw, self.host, self.limit) = (fftw, host, limit)
     // Wisdom of another library or another CPU is not found under the key, and a spoilt one is no wisdom.
-    if let known = recall() { _ = known.withCString { switchback_fftw_learn($0) } }
+    if let known = host.recall(key) {
+      _ = String(decoding: known, as: UTF8.self).withCString { switchback_fftw_learn($0) }
+    }
   }
 
   /// At most 100 bytes, as the host demands.
@@ -32,24 +34,11 @@ package struct Planner: @unchecked Sendable {
     Self.key(version: String(cString: fftw.pointee.version), cpu: String(cString: switchback_cpu_model()))
   }
 
-  private func recall() -> String? {
-    let table = host.table.pointee
-    var size: UInt64 = 0
-    var nothing: UInt8 = 0
-    // Asking without room gives the size.
-    _ = table.recall(table.`self`, key, &nothing, &size)
-    guard size > 0, size <= 16 << 20 else { return nil }
-    var bytes = [UInt8](repeating: 0, count: Int(size))
-    guard table.recall(table.`self`, key, &bytes, &size) == 0 else { return nil }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
   /// Hands what FFTW knows to the host.
   func remember() {
     guard let text = switchback_fftw_wisdom() else { return }
     defer { free(text) }
-    let table = host.table.pointee
-    _ = table.remember(table.`self`, key, text, UInt64(strlen(text)))
+    host.remember(key, Array(UnsafeRawBufferPointer(start: text, count: strlen(text))))
   }
 
   /// The plan for a shape; `data` is overwritten.

@@ -139,10 +139,16 @@ final class CompiledSegment: Executable, @unchecked Sendable {
   /// A part of a buffer; without bytes, or in a whole, nothing is made.
   private func piece(of buffer: ocl_object, _ offset: Int, _ byteCount: Int) throws(BackendError) -> ocl_object {
     guard byteCount > 0 else { return device.placeholder }
+    return try keep(try subBuffer(of: buffer, UInt64(offset), UInt64(byteCount)))
+  }
+
+  private func subBuffer(
+    of buffer: ocl_object, _ offset: UInt64, _ byteCount: UInt64
+  ) throws(BackendError) -> ocl_object {
     var sub: ocl_object?
-    try check(ocl_sub_buffer(buffer, UInt64(offset), UInt64(byteCount), &sub), "dividing a buffer")
+    try check(ocl_sub_buffer(buffer, offset, byteCount, &sub), "dividing a buffer")
     guard let sub else { throw BackendError(.internal, "OpenCL made no sub-buffer") }
-    return try keep(sub)
+    return sub
   }
 
   private func zeros(_ count: Int) throws(BackendError) -> ocl_object {
@@ -242,9 +248,7 @@ final class CompiledSegment: Executable, @unchecked Sendable {
     }
     guard view.offset > 0 else { return UnsafeMutableRawPointer(buffer) }
     if let known = subBuffers[value] { return known }
-    var sub: ocl_object?
-    try check(ocl_sub_buffer(UnsafeMutableRawPointer(buffer), view.offset, view.bytes, &sub), "dividing a buffer")
-    guard let sub else { throw BackendError(.internal, "OpenCL made no sub-buffer") }
+    let sub = try subBuffer(of: UnsafeMutableRawPointer(buffer), view.offset, view.bytes)
     subBuffers[value] = sub
     return sub
   }

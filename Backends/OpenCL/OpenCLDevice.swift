@@ -111,7 +111,7 @@ final class OpenCLDevice: ComputeDevice, @unchecked Sendable {
   /// Where host and device share one memory. It starts mapped: it is the host's.
   func adopt(_ memory: UnsafeMutableRawBufferPointer) throws(BackendError) -> sb_view? {
     guard traits.isUnified, memory.count <= traits.maxAllocation, let start = memory.baseAddress,
-      Int(bitPattern: start) % 4096 == 0
+      Int(bitPattern: start) % HostBuffer.pageSize == 0
     else { return nil }
     var buffer: ocl_object?
     try check(

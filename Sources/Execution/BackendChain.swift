@@ -14,6 +14,8 @@ public struct BackendChain: Sendable {
     package let isTrusted: Bool
     /// What the device was opened with, tuned options among them.
     package let options: [String: String]
+    /// The same as `key=value`, in order.
+    package var optionWords: [String] { options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } }
 
     public init(name: String, device: any ComputeDevice, version: String = "") {
       self.init(name: name, device: device, version: version, library: "", isTrusted: false, options: [:])

@@ -31,7 +31,7 @@ public struct AutoBackend {
       if name == "opencl", settings.candidates == nil, options["device"] == nil { options["device"] = "gpu" }
       do {
         let link = try BackendChain.open(name, registry, options, host)
-        try firstUse.check(BackendChain([link], host: host))
+        try firstUse.check(link)
         links.append(link)
       } catch let error as BackendError {
         leftOut[name] = error.message
@@ -40,7 +40,7 @@ public struct AutoBackend {
     candidateCount = links.count
     for name in settings.fallback where !links.contains(where: { $0.name == name }) {
       let link = try BackendChain.open(name, registry, settings.options[name] ?? [:], host)
-      try firstUse.check(BackendChain([link], host: host))
+      try firstUse.check(link)
       links.append(link)
     }
     guard !links.isEmpty else {
@@ -154,12 +154,18 @@ extension Configuration {
   ) throws -> BackendChain {
     let firstUse = FirstUse(registry: registry, host: host, progress: progress)
     guard backend.name == AutoBackend.name else {
-      let chain = try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
-      try firstUse.check(chain)
-      return chain
+      return try writtenChain(firstUse)
     }
     return try AutoBackend(backend, registry: registry, host: host, firstUse: firstUse)
       .routed(for: step, batchSize: training.batchSize, replaying: routing, progress: progress)
+  }
+
+  /// The backends that are written down, each checked at its first use.
+  private func writtenChain(_ firstUse: FirstUse) throws -> BackendChain {
+    let chain = try BackendChain(
+      backendNames, registry: firstUse.registry, options: backend.options, host: firstUse.host)
+    for link in chain.links { try firstUse.check(link) }
+    return chain
   }
 
   /// The same for whoever only uses weights: nothing is measured, and where a routing is missing or cannot be replayed
@@ -170,9 +176,7 @@ extension Configuration {
   ) throws -> BackendChain {
     let firstUse = FirstUse(registry: registry, host: host, progress: progress)
     guard backend.name == AutoBackend.name else {
-      let chain = try BackendChain(backendNames, registry: registry, options: backend.options, host: host)
-      try firstUse.check(chain)
-      return chain
+      return try writtenChain(firstUse)
     }
     let chain = try AutoBackend(backend, registry: registry, host: host, firstUse: firstUse).chain
     guard let routing else { return chain }

@@ -12,11 +12,8 @@ struct FirstUse {
   let host: HostServices
   let progress: (BackendProgress) -> Void
 
-  func check(_ chain: BackendChain) throws {
-    for link in chain.links where link.device.info.hasPrivateMemory && !link.isTrusted { try check(link) }
-  }
-
-  private func check(_ link: BackendChain.Link) throws {
+  func check(_ link: BackendChain.Link) throws {
+    guard link.device.info.hasPrivateMemory, !link.isTrusted else { return }
     let verdict = try known(link) ?? measured(link)
     guard let first = verdict.faults.first else { return }
     throw BackendError(
@@ -57,7 +54,7 @@ struct FirstUse {
     let info = link.device.info
     for text in [link.name, link.version, link.library, info.name, info.vendor, info.driver] { fingerprint.mix(text) }
     // They choose among kernels.
-    for (key, value) in link.options.sorted(by: { $0.key < $1.key }) { fingerprint.mix("\(key)=\(value)") }
+    for word in link.optionWords { fingerprint.mix(word) }
     return "first-use-1-" + fingerprint.text
   }
 }

@@ -69,9 +69,8 @@ public enum TileTuning {
     let executor = try ProgramExecutor(builder.build(), on: chain, states: StateStore())
     for name in ["x", "w", "back", "upstream", "a", "b"] {
       try executor.withInput(name) { bytes in
-        for (index, _) in bytes.bindMemory(to: Float.self).enumerated() {
-          bytes.storeBytes(of: Float(index % 17) / 17 - 0.5, toByteOffset: 4 * index, as: Float.self)
-        }
+        let numbers = bytes.bindMemory(to: Float.self)
+        for index in numbers.indices { numbers[index] = Float(index % 17) / 17 - 0.5 }
       }
     }
     var best = Double.infinity

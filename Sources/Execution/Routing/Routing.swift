@@ -119,8 +119,7 @@ extension BackendChain {
   package var mark: String {
     links.map { link in
       let backend = Routing.Backend(link)
-      let options = link.options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
-      return "\(backend.name) \(backend.version) \(backend.device) \(options)"
+      return "\(backend.name) \(backend.version) \(backend.device) \(link.optionWords.joined(separator: " "))"
     }.joined(separator: "\n") + "\n\(host.workers) workers"
   }
 }
