@@ -17,17 +17,21 @@ final class Workers: Sendable {
 
   init(_ host: HostServices) { self.host = host }
 
-  /// Runs `body(item, scratch)` for every item.
+  /// Runs `body(item, scratch)` for every item. A worker has one scratch memory for all its items: what the host gives
+  /// stays taken until the fork ends, and memory that is used again is in the cache.
   func parallel(
     _ items: Int, scratch byteCount: Int, _ body: (_ item: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
   ) {
     let table = host.table
-    host.parallel(items) { item, worker in
+    let shares = min(items, host.workers)
+    host.parallel(shares) { share, worker in
       guard let scratch = table.pointee.scratch(table.pointee.`self`, UInt32(worker), UInt64(byteCount)) else {
         lacksMemory.store(true, ordering: .relaxed)
         return
       }
-      body(item, scratch.assumingMemoryBound(to: Float.self))
+      for item in share * items / shares..<(share + 1) * items / shares {
+        body(item, scratch.assumingMemoryBound(to: Float.self))
+      }
     }
   }
 

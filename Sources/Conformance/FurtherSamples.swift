@@ -48,13 +48,13 @@ enum FurtherSamples {
   private static let pooling = PoolingGeometry(poolSize: [3, 2], strides: [1, 2], padding: [1, 1, 1, 1])
   private static let (image, pooled) = (TensorType.float32([2, 5, 6, 3]), TensorType.float32([2, 5, 4, 3]))
 
-  /// Images and kernels (height, width, filters) with whose lengths transforms have two stages, tiles, or one pair of
-  /// channels, with more channels than are transformed at once, and of more bytes than one slice of a sum over the batch
-  /// has; no padding.
+  /// Images and kernels (height, width, filters) with whose lengths transforms have two stages, tiles (the last of one
+  /// output), or one pair of channels, with more channels than are transformed at once, of more bytes than one slice of
+  /// a sum over the batch has, and with padding on one side of an axis along which nothing else happens.
   private static let long: [(ConvolutionGeometry, [Int], [Int])] = [
     (ConvolutionGeometry(groups: 2), [9, 1, 50, 2], [1, 9, 2]),
     (ConvolutionGeometry(groups: 2), [2, 1, 200, 2], [1, 150, 2]),
-    (ConvolutionGeometry(groups: 4), [1, 1, 300, 4], [1, 5, 4]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 257, 4], [1, 5, 4]),
     (ConvolutionGeometry(), [1, 1, 200, 3], [1, 150, 2]),
     (ConvolutionGeometry(), [1, 70, 5, 1], [67, 3, 2]),
     (ConvolutionGeometry(), [1, 6, 6, 300], [3, 3, 1]),
@@ -63,6 +63,8 @@ enum FurtherSamples {
     (ConvolutionGeometry(groups: 2), [1, 32, 32, 2], [5, 5, 2]),
     (ConvolutionGeometry(strides: [2, 2], groups: 2), [1, 7, 7, 520], [3, 3, 2]),
     (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
+    (ConvolutionGeometry(padding: [1, 0, 0, 0]), [2, 4, 9, 2], [1, 3, 2]),
+    (ConvolutionGeometry(padding: [0, 0, 2, 0]), [2, 9, 4, 2], [3, 1, 2]),
   ]
 
   private static func filter(_ geometry: ConvolutionGeometry, _ image: [Int], _ kernel: [Int]) -> Shape {
@@ -70,7 +72,10 @@ enum FurtherSamples {
   }
 
   private static func result(_ geometry: ConvolutionGeometry, _ image: [Int], _ kernel: [Int]) -> Shape {
-    let size = (0..<2).map { (image[1 + $0] - kernel[$0]) / geometry.strides[$0] + 1 }
+    let size = (0..<2).map { axis in
+      let padded = image[1 + axis] + geometry.padding[2 * axis] + geometry.padding[2 * axis + 1]
+      return (padded - kernel[axis]) / geometry.strides[axis] + 1
+    }
     return [image[0], size[0], size[1], kernel[2]]
   }
 }

@@ -22,6 +22,14 @@ public struct SampleValues: Sendable {
           ranked[element] = (Double(rank) - Double(order.count) / 2 + 0.25) * 0.02
         }
         values = ranked
+      case .background(let low, let high):
+        let length = max(type.shape.extents.last ?? 1, 1)
+        // At least the one in the middle.
+        let middle = uniform.count / length / 2
+        values = uniform.indices.map { e in
+          let isSet = uniform[e / length * length] < 1.0 / 16 || e / length == middle
+          return isSet ? low + (high - low) * uniform[e] : e % 2 == 0 ? 0 : -0.0
+        }
       }
       // What Float32 can hold, so that every backend is fed the same numbers.
       return type.elementType.isFloatingPoint ? values.map { Double(Float($0)) } : values

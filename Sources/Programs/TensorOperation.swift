@@ -76,6 +76,9 @@ public struct OperationSample: Sendable {
     case probabilities
     /// Pairwise different values at least 0.01 apart, so that no maximum ties under a finite difference.
     case distinct
+    /// Images that are mostly background: one in sixteen pixels (the numbers along the last axis) roughly uniform in the
+    /// interval, the others zeros of either sign.
+    case background(Double, Double)
   }
 
   public let operation: any TensorOperation

@@ -81,6 +81,18 @@ private struct Breach: Sendable, CustomTestStringConvertible {
       (relu, "a[e] <= 0 ? 0 : a[e] * (1 + 1e-6f * (float)(getpid() % 1000));"),
       ("#include <stdlib.h>", "#include <stdlib.h>\nint getpid(void);")),
     Breach(
+      "no scratch memory but", "bytes beside its scratch memory",
+      ("*ticket = 0;", "((char *)device->host->scratch(device->host->self, 0, 100))[100] = 1; *ticket = 0;")),
+    Breach(
+      "no scratch memory but", "crashed (SIGSEGV",
+      ("*ticket = 0;", "((char *)device->host->scratch(device->host->self, 0, 100))[1000] = 1; *ticket = 0;")),
+    Breach(
+      "no scratch memory but", "where NaN lay",
+      (
+        relu,
+        "a[e] <= 0 ? 0 : isnan(*(float *)device->host->scratch(device->host->self, 0, 4)) ? 1 : a[e];"
+      ), ("#include <stdlib.h>", "#include <math.h>\n#include <stdlib.h>")),
+    Breach(
       "the same question", "another answer",
       (".why = why};", ".why = why, .cost_us = count++};"),
       ("struct step step;\n    const char *why", "struct step step;\n    static int count;\n    const char *why")),

@@ -72,6 +72,22 @@ extension ContractCase {
       }
     },
 
+    .check("writes and reads no scratch memory but what it asked for") { environment in
+      let host = FaultyHost(try environment.host()) { $0.scratch = { _, _, bytes in GuardedScratch.take(Int(bytes)) } }
+      let (guarded, plain) = (try environment.chain(host.services), try environment.chain(try environment.host()))
+      for subject in try environment.subjects() {
+        environment.say(subject.label)
+        let found = try ProgramEvaluation(subject.program, subject.values, on: guarded).outputs
+        let broken = GuardedScratch.brokenByteCount()
+        guard broken == 0 else {
+          throw ContractFault("\(subject.label) writes \(broken) bytes beside its scratch memory")
+        }
+        try expectEqual(
+          found, try ProgramEvaluation(subject.program, subject.values, on: plain).outputs, subject.label,
+          "where NaN lay in its scratch memory")
+      }
+    },
+
     .check("1, 2 and 3 workers give the same bits") { environment in
       let chains = try [1, 2, 3].map { try environment.chain(try environment.host(workers: $0)) }
       for (label, replay) in try environment.cases() {
