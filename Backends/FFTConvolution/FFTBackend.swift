@@ -35,10 +35,10 @@ struct FFTOptions: Hashable, Sendable {
         guard let flag = Bool(value) else { throw Self.fault(key, value, "true or false") }
         isForced = flag
       case "memory":
-        guard let mebibytes = Int(value), mebibytes > 0, mebibytes < 1 << 24 else {
+        guard let mebibytes = Double(value), mebibytes > 0, mebibytes < 0x1p24 else {
           throw Self.fault(key, value, "a number of MiB")
         }
-        memoryByteCount = mebibytes << 20
+        memoryByteCount = Int(mebibytes * 0x1p20)
       case "plan_seconds":
         guard let seconds = Double(value), seconds >= 0 else { throw Self.fault(key, value, "a number of seconds") }
         planSeconds = seconds

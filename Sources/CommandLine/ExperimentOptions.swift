@@ -7,6 +7,13 @@ struct ExperimentOptions: ParsableArguments {
   @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.")
   var config: String
 
+  @OptionGroup var settings: SettingOptions
+
+  func configuration() throws -> Configuration { try settings.configuration(config) }
+}
+
+/// What is set beside a configuration's file.
+struct SettingOptions: ParsableArguments {
   @Option(help: "The backend, instead of the configuration's: a name or the path of a library.")
   var backend: String?
 
@@ -28,9 +35,9 @@ struct ExperimentOptions: ParsableArguments {
   @Option(name: .customLong("set"), help: "Sets one key, such as training.optimizer.learning_rate=0.01; repeatable.")
   var overrides: [String] = []
 
-  func configuration(also more: [String] = []) throws -> Configuration {
-    guard FileManager.default.isReadableFile(atPath: config) else {
-      throw fail("there is no configuration \(config)", ExitStatus.missingFile)
+  func configuration(_ file: String, also more: [String] = []) throws -> Configuration {
+    guard FileManager.default.isReadableFile(atPath: file) else {
+      throw fail("there is no configuration \(file)", ExitStatus.missingFile)
     }
     var all = overrides + more
     if let backend { all.append("backend.name=\(backend)") }
@@ -39,7 +46,7 @@ struct ExperimentOptions: ParsableArguments {
     if let seed { all.append("training.seed=\(seed)") }
     if let data { all.append("data.path=\(data)") }
     if let runs { all.append("training.runs=\(runs)") }
-    return try Configuration(file: config, overrides: all)
+    return try Configuration(file: file, overrides: all)
   }
 }
 

@@ -19,6 +19,7 @@ final class RunFolder: TrainingCallback {
       path = resuming
       store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
       do {
+        try configuration.resolvedText.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
         func reopen(_ name: String, step stepOf: (Substring) -> Int?) throws -> FileHandle {
           let file = URL(fileURLWithPath: resuming + "/" + name)
           let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""

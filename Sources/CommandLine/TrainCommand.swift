@@ -10,13 +10,17 @@ struct TrainCommand: ParsableCommand {
 
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
-        switchback train configs/mnist-cnn.yaml --resume runs/latest
+        switchback train --resume runs/latest
+        switchback train --resume runs/latest --epochs 10              (five more, where there were five)
         switchback train configs/mixed-kernels.yaml --backend auto     (measures who is fastest at what)
         switchback train configs/mnist-cnn.yaml --steps 200 --profile
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
       """)
 
-  @OptionGroup var experiment: ExperimentOptions
+  @Argument(help: "The configuration, such as configs/mnist-cnn.yaml; with --resume the run's own, unless given.")
+  var config: String?
+
+  @OptionGroup var settings: SettingOptions
 
   @Option(help: "Epochs, instead of the configuration's.")
   var epochs: Int?
@@ -36,12 +40,15 @@ struct TrainCommand: ParsableCommand {
   @Flag(help: "Does not fetch a data set that is missing.")
   var offline = false
 
+  func validate() throws {
+    if config == nil, resume == nil {
+      throw ValidationError("Which configuration? Such as: switchback train configs/mnist-cnn.yaml")
+    }
+  }
+
   func run() throws {
     try reportingErrors {
-      var more: [String] = []
-      if let epochs { more.append("training.epochs=\(epochs)") }
-      if let steps { more.append("training.steps=\(steps)") }
-      let configuration = try experiment.configuration(also: more)
+      let configuration = try configuration()
       if !offline {
         try configuration.data.source.fetchIfMissing(showsProgress: Terminal.Stream.standardError.isInteractive) {
           Terminal.write($0, to: .standardError)
@@ -83,6 +90,21 @@ struct TrainCommand: ParsableCommand {
           ExitStatus.failure)
       }
     }
+  }
+
+  /// Says what is another than in the run that goes on.
+  private func configuration() throws -> Configuration {
+    var more: [String] = []
+    if let epochs { more.append("training.epochs=\(epochs)") }
+    if let steps { more.append("training.steps=\(steps)") }
+    let own = resume.map { $0 + "/config.yaml" }
+    let configuration = try settings.configuration(config ?? own ?? "", also: more)
+    if let own, let earlier = try? Configuration(file: own) {
+      for change in configuration.changes(since: earlier) {
+        Terminal.write("warning: going on with another \(change)", to: .standardError)
+      }
+    }
+    return configuration
   }
 
   private func show(_ profile: Profile) {

@@ -48,21 +48,25 @@ enum FurtherSamples {
   private static let pooling = PoolingGeometry(poolSize: [3, 2], strides: [1, 2], padding: [1, 1, 1, 1])
   private static let (image, pooled) = (TensorType.float32([2, 5, 6, 3]), TensorType.float32([2, 5, 4, 3]))
 
-  /// Images and kernels (height, width, filters) with whose lengths transforms have two stages, tiles (the last of one
-  /// output), or one pair of channels, with more channels than are transformed at once, of more bytes than one slice of
-  /// a sum over the batch has, and with padding on one side of an axis along which nothing else happens.
+  /// Images and kernels (height, width, filters) whose convolutions are worked off in more than one piece.
   private static let long: [(ConvolutionGeometry, [Int], [Int])] = [
+    // Transforms of two stages, and tiles: the last of one output, or of one less than the others.
     (ConvolutionGeometry(groups: 2), [9, 1, 50, 2], [1, 9, 2]),
     (ConvolutionGeometry(groups: 2), [2, 1, 200, 2], [1, 150, 2]),
     (ConvolutionGeometry(groups: 4), [1, 1, 257, 4], [1, 5, 4]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 283, 4], [1, 5, 4]),
     (ConvolutionGeometry(), [1, 1, 200, 3], [1, 150, 2]),
     (ConvolutionGeometry(), [1, 70, 5, 1], [67, 3, 2]),
+    (ConvolutionGeometry(), [1, 120, 110, 1], [3, 3, 2]),
+    // More channels than are transformed at once, and one pair of them along two axes.
     (ConvolutionGeometry(), [1, 6, 6, 300], [3, 3, 1]),
     (ConvolutionGeometry(groups: 300), [1, 6, 6, 300], [3, 3, 300]),
-    // One pair of channels along two axes.
     (ConvolutionGeometry(groups: 2), [1, 32, 32, 2], [5, 5, 2]),
     (ConvolutionGeometry(strides: [2, 2], groups: 2), [1, 7, 7, 520], [3, 3, 2]),
+    // More bytes than a slice of a sum over the batch has, or than a small budget holds.
     (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [24, 16, 15, 16], [3, 3, 16]),
+    // Padding on one side of an axis along which nothing else happens.
     (ConvolutionGeometry(padding: [1, 0, 0, 0]), [2, 4, 9, 2], [1, 3, 2]),
     (ConvolutionGeometry(padding: [0, 0, 2, 0]), [2, 9, 4, 2], [3, 1, 2]),
   ]

@@ -235,11 +235,13 @@ def families(snapshot):
         found += [
             Family("FFT kernels", [f"{folder}/CFFT/fft_kernels_template.h"],
                    CKernels(snapshot, "SwitchbackFFT", "SwitchbackFFTLibrary", folder + "/CFFT", ["fft_kernels.c"]),
-                   16, baseline, {"force": "true"}, {"fft_kernels_template.h": ["conv2d"]}),
+                   36, baseline, {"force": "true"}, {"fft_kernels_template.h": ["conv2d"]}),
             Family("fft", files(folder, ".swift"),
                    SwiftKernels(snapshot, "SwitchbackFFTConvolution",
                                 objects("SwitchbackFFT", but="SwitchbackFFTConvolution")),
-                   14, baseline, {"force": "true"}),
+                   44, baseline, {"force": "true"}, {"DenseConvolution.swift": ["conv2d"]},
+                   # A budget with which batches are worked off in parts.
+                   {"DenseConvolution.swift": [{"memory": "1"}, {"memory": "0.45"}]}),
         ]
     if is_built("SwitchbackOpenCL"):
         folder = "Backends/OpenCL"

@@ -21,6 +21,8 @@ from mutations import mutations_of
 from planted import PLANTED
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Of each file, however few lines it has.
+LEAST = 2
 HEAD = "key\tfamily\tplace\tkind\tline\tmutant\tfate\tfailing\tdiff\tproof"
 
 
@@ -77,8 +79,8 @@ def try_mutants(family, count, judge, work, options, table, proofs):
     random.Random(options.seed).shuffle(pool)
     rows = []
     for file, number, kind, new in pool:
-        if len(rows) == count:
-            break
+        if len(rows) >= count and sum(row[2].startswith(file + ":") for row in rows) >= LEAST:
+            continue
         old, text = changed(file, number, new)
         shown, place = "" if new is None else new.strip(), f"{file}:{number + 1}"
         code = hashlib.sha256(f"{file}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]

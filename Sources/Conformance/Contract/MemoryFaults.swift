@@ -58,16 +58,18 @@ extension ContractCase {
             executable.results(), try plainResults(numbers, device), subject,
             "in run \(generation + 1), after its operands changed")
         }
-        // The same weights, other samples: only the first operand's number goes on.
+        // The same weights and other samples, then the same samples and other weights.
         guard later.operands.count > 1, subject.segment.values[0].role != .state else { continue }
-        var mixed = subject.operands
-        mixed[0] = later.operands[0]
-        executable.fill(mixed)
-        try executable.run(generations: subject.segment.values.indices.map { $0 == 0 ? 4 : 3 })
-        let fresh = try RawExecutable(subject.segment, on: device)
-        fresh.fill(mixed)
-        try fresh.run()
-        try expectSame(executable.results(), fresh.results(), subject, "where only its first operand changed")
+        var (mixed, generations) = (subject.operands, subject.segment.values.map { _ in UInt64(3) })
+        for (changed, words) in [(0..<1, "its first operand"), (1..<mixed.count, "the others of its operands")] {
+          for index in changed { (mixed[index], generations[index]) = (later.operands[index], 4) }
+          executable.fill(mixed)
+          try executable.run(generations: generations)
+          let fresh = try RawExecutable(subject.segment, on: device)
+          fresh.fill(mixed)
+          try fresh.run()
+          try expectSame(executable.results(), fresh.results(), subject, "where only \(words) changed")
+        }
       }
     },
 

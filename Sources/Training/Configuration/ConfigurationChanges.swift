@@ -1,0 +1,28 @@
+import Yams
+
+extension Configuration {
+  /// What this configuration says otherwise than an earlier one, a line a key such as `training.epochs: 10, not 5`.
+  /// Where runs are written to does not count.
+  public func changes(since earlier: Configuration) -> [String] {
+    let (then, now) = (Self.values(earlier.resolvedText), Self.values(resolvedText))
+    return Set(then.keys).union(now.keys).sorted().compactMap { key in
+      guard then[key] != now[key], key != "training.runs" else { return nil }
+      return "\(key): \(now[key] ?? "none"), not \(then[key] ?? "none")"
+    }
+  }
+
+  /// Every scalar by its keys, joined with periods.
+  private static func values(_ text: String) -> [String: String] {
+    var values: [String: String] = [:]
+    func walk(_ node: Node, _ path: String) {
+      func below(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+      switch node {
+      case .mapping(let pairs): for (key, value) in pairs { walk(value, below(key.string ?? "")) }
+      case .sequence(let items): for (index, item) in items.enumerated() { walk(item, below("\(index)")) }
+      default: values[path] = node.string ?? ""
+      }
+    }
+    if let root = try? Yams.compose(yaml: text) { walk(root, "") }
+    return values
+  }
+}
