@@ -35,7 +35,7 @@ struct FFTOptions: Hashable, Sendable {
         guard let flag = Bool(value) else { throw Self.fault(key, value, "true or false") }
         isForced = flag
       case "memory":
-        guard let mebibytes = Double(value), mebibytes > 0, mebibytes < 0x1p24 else {
+        guard let mebibytes = Double(value), mebibytes >= 0x1p-20, mebibytes < 0x1p24 else {
           throw Self.fault(key, value, "a number of MiB")
         }
         memoryByteCount = Int(mebibytes * 0x1p20)

@@ -10,7 +10,7 @@ import Synchronization
   import Darwin
 #endif
 
-/// The host's workers with scratch memory for each item of work; what lacks memory is told at the end.
+/// The host's workers with scratch memory for each; what lacks memory is told at the end.
 final class Workers: Sendable {
   private let host: HostServices
   private let lacksMemory = Atomic<Bool>(false)

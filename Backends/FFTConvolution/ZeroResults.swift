@@ -19,6 +19,8 @@ struct ZeroResults: @unchecked Sendable {
   private let resultColumns: Int
   private let operand: ConvolutionShape.Strides
   private let kernels: UnsafePointer<sb_fft_kernels>
+  /// Whether some result meets nothing but padding, also where nothing of the operand is zero.
+  private var hasUnmetResults = false
 
   /// For backwardFilter there is nothing to tell: its results sum over whole images.
   init(_ work: ConvolutionWork, _ kernels: UnsafePointer<sb_fft_kernels>) {
@@ -28,13 +30,20 @@ struct ZeroResults: @unchecked Sendable {
     operand = isForward ? shape.x : shape.y
     (rows, columns) = isForward ? (axes[0].size, axes[1].size) : (axes[0].outputs, axes[1].outputs)
     (resultRows, resultColumns) = isForward ? (axes[0].outputs, axes[1].outputs) : (axes[0].size, axes[1].size)
+    let longest = max(rows, columns, resultRows, resultColumns)
+    var counts = [Int32](repeating: 0, count: longest)
+    var result = [UInt8](repeating: 0, count: longest)
+    for (axis, count) in zip(axes, [resultRows, resultColumns]) {
+      line(axis, [UInt8](repeating: 1, count: longest), &result, step: 1, &counts)
+      if result.prefix(count).contains(0) { hasUnmetResults = true }
+    }
   }
 
   /// Of scratch memory: a line of counts, then marks of the operand, of one axis spread, and of the result.
   var byteCount: Int { (lineByteCount + rows * columns + rows * resultColumns + resultRows * resultColumns + 63) & ~63 }
   private var lineByteCount: Int { 4 * max(rows, columns, resultRows, resultColumns) }
 
-  /// The marks for an image of the operand whose `channels` lie at `tensor`; none where nothing of it is zero.
+  /// The marks for an image of the operand whose `channels` lie at `tensor`; none where every result meets something that is not zero.
   func marks(_ tensor: UnsafePointer<Float>, channels: Int, _ scratch: UnsafeMutablePointer<Float>) -> sb_fft_zeros {
     let counts = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Int32.self)
     let given = (UnsafeMutableRawPointer(scratch) + lineByteCount).assumingMemoryBound(to: UInt8.self)
@@ -42,7 +51,7 @@ struct ZeroResults: @unchecked Sendable {
     let result = spread + rows * resultColumns
     let count = kernels.pointee.occupied(
       tensor, Int32(rows), Int64(operand.vertical), Int32(columns), Int64(operand.horizontal), Int32(channels), given)
-    guard count < rows * columns else { return sb_fft_zeros() }
+    guard count < rows * columns || hasUnmetResults else { return sb_fft_zeros() }
     for row in 0..<rows {
       line(axes[1], given + row * columns, spread + row * resultColumns, step: 1, counts)
     }

@@ -11,7 +11,7 @@ extension HostServices {
     guard count > 0, count <= Self.largest else { return nil }
     var bytes = [UInt8](repeating: 0, count: Int(count))
     guard table.pointee.recall(table.pointee.`self`, key, &bytes, &count) == 0 else { return nil }
-    return Array(bytes.prefix(Int(count)))
+    return Array(bytes.prefix(Int(clamping: count)))
   }
 
   /// What cannot be kept is made again the next time.

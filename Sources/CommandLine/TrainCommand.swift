@@ -65,6 +65,8 @@ struct TrainCommand: ParsableCommand {
         configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
         reference: ReferenceBackend(), isProfiled: profile, replaying: start?.position.routing,
         progress: showBackendProgress)
+      // Before the run folder is changed.
+      if let start { try loop.check(start) }
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
       try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
       let display = Display(isJSON: json)
@@ -97,12 +99,14 @@ struct TrainCommand: ParsableCommand {
     var more: [String] = []
     if let epochs { more.append("training.epochs=\(epochs)") }
     if let steps { more.append("training.steps=\(steps)") }
-    let own = resume.map { $0 + "/config.yaml" }
-    let configuration = try settings.configuration(config ?? own ?? "", also: more)
-    if let own, let earlier = try? Configuration(file: own) {
-      for change in configuration.changes(since: earlier) {
-        Terminal.write("warning: going on with another \(change)", to: .standardError)
-      }
+    guard let resume else { return try settings.configuration(config!, also: more) }
+    let earlier = resume + "/config.yaml"
+    guard FileManager.default.isReadableFile(atPath: earlier) else {
+      throw fail("\(resume) is no run folder: it has no config.yaml", ExitStatus.missingFile)
+    }
+    let configuration = try settings.configuration(config ?? earlier, also: more)
+    for change in configuration.changes(since: try Configuration(file: earlier)) {
+      Terminal.write("warning: going on with another \(change)", to: .standardError)
     }
     return configuration
   }

@@ -54,7 +54,7 @@ enum FurtherSamples {
     (ConvolutionGeometry(groups: 2), [9, 1, 50, 2], [1, 9, 2]),
     (ConvolutionGeometry(groups: 2), [2, 1, 200, 2], [1, 150, 2]),
     (ConvolutionGeometry(groups: 4), [1, 1, 257, 4], [1, 5, 4]),
-    (ConvolutionGeometry(groups: 4), [1, 1, 283, 4], [1, 5, 4]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 2403, 4], [1, 5, 4]),
     (ConvolutionGeometry(), [1, 1, 200, 3], [1, 150, 2]),
     (ConvolutionGeometry(), [1, 70, 5, 1], [67, 3, 2]),
     (ConvolutionGeometry(), [1, 120, 110, 1], [3, 3, 2]),

@@ -24,10 +24,10 @@ public struct SampleValues: Sendable {
         values = ranked
       case .background(let low, let high):
         let length = max(type.shape.extents.last ?? 1, 1)
-        // At least the one in the middle.
-        let middle = uniform.count / length / 2
+        let chosen = Self.uniform(uniform.count / length, seed: seed, stream: index + sample.inputs.count)
         values = uniform.indices.map { e in
-          let isSet = uniform[e / length * length] < 1.0 / 16 || e / length == middle
+          // At least the one in the middle.
+          let isSet = chosen[e / length] < 1.0 / 16 || e / length == chosen.count / 2
           return isSet ? low + (high - low) * uniform[e] : e % 2 == 0 ? 0 : -0.0
         }
       }

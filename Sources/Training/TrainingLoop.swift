@@ -134,7 +134,9 @@ public final class TrainingLoop {
     return summary
   }
 
-  private func resume(from start: Checkpoint) throws {
+  /// Throws where going on from the checkpoint would not give the weights that its run would have had: another plan,
+  /// seed or routing.
+  public func check(_ start: Checkpoint) throws {
     guard start.position.routing == position.routing else {
       throw ExecutionError(
         .invalid,
@@ -152,6 +154,10 @@ public final class TrainingLoop {
         "the checkpoint was made with another \(difference): going on would give other weights. Use the same backend, "
           + "configuration and seed")
     }
+  }
+
+  private func resume(from start: Checkpoint) throws {
+    try check(start)
     try session.restore(start)
     position = start.position
     session.plateau = position.plateau

@@ -252,6 +252,17 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     let steps = try String(contentsOfFile: folder + "/metrics.jsonl", encoding: .utf8).split(separator: "\n")
       .filter { $0.contains("stepInEpoch") }
     #expect(steps.count == 120)
+
+    // Without a configuration it is the run's own; what is refused leaves the run as it is.
+    let own = folder + "/config.yaml"
+    let before = try String(contentsOfFile: own, encoding: .utf8)
+    let refused = try switchback("train", "--resume", folder, "--seed", "2")
+    #expect(refused.status != 0 && refused.error.contains("another seed"), "\(refused.error)")
+    #expect(try String(contentsOfFile: own, encoding: .utf8) == before)
+    let longer = try switchback("train", "--resume", folder, "--epochs", "13")
+    #expect(longer.status == 0 && longer.error.contains("another training.epochs: 13, not 12"), "\(longer.error)")
+    #expect(try String(contentsOfFile: own, encoding: .utf8).contains("epochs: 13"))
+    #expect(try switchback("train", "--resume", data).error.contains("is no run folder"))
   }
 
   @Test("backends --json is one array with names, reasons and devices")

@@ -55,6 +55,22 @@ struct ZeroResultsTests {
     }
   }
 
+  @Test("so is what meets nothing but padding, also where the image has no zeros")
+  func padding() throws {
+    let image = [2, 4, 5, 3]
+    for geometry in [
+      ConvolutionGeometry(padding: [9, 8, 7, 10]), ConvolutionGeometry(padding: [0, 6, 5, 0], groups: 3),
+    ] {
+      for sample in try passes(geometry, image, [3, 2, 3]).prefix(2) {
+        let given = operands(sample)
+        let found = try ProgramEvaluation(try sample.program(), given, on: try chain()).outputs["y0"]!
+        let truth = try ProgramEvaluation(try sample.program(), given, on: try chain(ReferenceBackend())).outputs["y0"]!
+        for (found, truth) in zip(found, truth) where truth == 0 { #expect(found.bitPattern == 0) }
+        if sample.operation is Convolution2D { #expect(truth.contains(0)) }
+      }
+    }
+  }
+
   @Test("what is no number is not taken for a zero")
   func notANumber() throws {
     let image = [1, 9, 9, 2]

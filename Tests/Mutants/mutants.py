@@ -12,8 +12,10 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import sys
 import tempfile
+from collections import Counter
 
 from builds import ROOT, DoesNotCompile, Snapshot, families
 from judge import Judge
@@ -21,7 +23,7 @@ from mutations import mutations_of
 from planted import PLANTED
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# Of each file, however few lines it has.
+# Of each file, beside those that are drawn from all of them.
 LEAST = 2
 HEAD = "key\tfamily\tplace\tkind\tline\tmutant\tfate\tfailing\tdiff\tproof"
 
@@ -69,7 +71,7 @@ class Table:
 
 
 def fate_of(died, proof):
-    return died or ("sanitizer" if proof.startswith("AddressSanitizer") else "equivalent" if proof else "survives")
+    return died or ("sanitizer" if re.match(r"\w+Sanitizer:", proof) else "equivalent" if proof else "survives")
 
 
 def try_mutants(family, count, judge, work, options, table, proofs):
@@ -77,9 +79,9 @@ def try_mutants(family, count, judge, work, options, table, proofs):
     before = table.read()
     pool = list(candidates(family.files))
     random.Random(options.seed).shuffle(pool)
-    rows = []
+    rows, made = [], Counter()
     for file, number, kind, new in pool:
-        if len(rows) >= count and sum(row[2].startswith(file + ":") for row in rows) >= LEAST:
+        if len(rows) >= count and (options.count or made[file] >= LEAST):
             continue
         old, text = changed(file, number, new)
         shown, place = "" if new is None else new.strip(), f"{file}:{number + 1}"
@@ -90,14 +92,17 @@ def try_mutants(family, count, judge, work, options, table, proofs):
             key += "+"
         proof = proofs.get(key, "")
         known = before.get(key)
-        if options.again and known and (known[6] != "survives" or proof):
-            fate = fate_of("" if known[6] == "survives" else known[6], proof)
+        lived = known and known[6] in ("survives", "equivalent", "sanitizer")
+        if options.again and known and (not lived or proof and not options.proved):
+            fate = fate_of("" if lived else known[6], proof)
+            made[file] += 1
             rows.append(known[:2] + [place] + known[3:6] + [fate] + known[7:9] + [proof if not known[7] else ""])
             continue
         try:
             library = family.builder.build(file, text, work)
         except DoesNotCompile:
             continue
+        made[file] += 1
         died, failed = judge.conformance(library, file)
         named = judge.verdict(library, failed) if died == "conformance" else "-"
         rows.append([key, family.name, place, kind, old.strip(), shown, fate_of(died, proof), " ".join(failed), named,
@@ -145,7 +150,8 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", help="a family, or planted")
-    options.add_argument("--count", type=int, help="of each family")
+    options.add_argument("--count", type=int, help="of each family, instead of its share and two of each file")
+    options.add_argument("--proved", action="store_true", help="with --again: those with a proof too, as after new samples")
     options.add_argument("--snapshot", default=tempfile.gettempdir() + "/switchback-mutants")
     options.add_argument("--results", default=HERE + "/results.tsv")
     options.add_argument("--again", action="store_true", help="goes on: those that died in the results stay dead")
@@ -170,6 +176,8 @@ def main():
         if options.only in (None, "planted"):
             try_planted(known, judges, table, options)
     rows = [row for row in table.read().values() if options.only in (None, row[1])]
+    for key in set(proofs) - {row[0] for row in table.read().values()}:
+        print(f"equivalent.tsv: there is no mutant {key}")
     made = [row for row in rows if row[1] != "planted"]
     fates = [row[6] for row in made]
     killed = len(made) - fates.count("equivalent") - fates.count("survives")

@@ -37,13 +37,13 @@ private func dataset() throws -> ByteDataset {
 /// Serialized: the library's counts and planned failures are the process's.
 @Suite(.serialized, .enabled(if: isOpenCLHere, "no OpenCL device here (pocl-opencl-icd is one)")) struct OpenCLTests {
   @Test(
-    "the kernels of other classes of devices lie within the bounds of the Float64 reference too",
-    arguments: ["gpu", "intel", "other"])
+    "every class of device's kernels lies within the bounds of the Float64 reference",
+    arguments: ["cpu", "gpu", "intel", "other"])
   func conformance(deviceClass: String) throws {
     let candidate = try chain(OpenCLBackend(), ["device_class": deviceClass])
     var suite = ConformanceSuite(candidate, reference: try chain(ReferenceBackend()))
     suite.isQuick = true
-    // The class changes how products and pooling are computed, and nothing else; `cpu` is what PoCL has.
+    // The class changes how products and pooling are computed, and nothing else.
     for family in ["conv2d", "matmul", "Pool2d"] {
       suite.filter = family
       let report = suite.run()

@@ -36,6 +36,21 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     }
   }
 
+  @Test("what another configuration says otherwise is told key by key; where runs go does not count")
+  func changes() throws {
+    func configuration(_ overrides: String...) throws -> Configuration {
+      try Configuration(text: valid, file: "test.yaml", overrides: overrides)
+    }
+    let earlier = try configuration()
+    #expect(try configuration("training.runs=elsewhere").changes(since: earlier) == [])
+    let changes = try configuration(
+      "training.optimizer.learning_rate=0.5", "training.epochs=7", "training.class_weights=[1, 2]"
+    ).changes(since: earlier)
+    #expect(changes.contains("training.optimizer.learning_rate: 0.5, not 0.1"), "\(changes)")
+    #expect(changes.contains("training.epochs: 7, not 1"), "\(changes)")
+    #expect(changes.contains { $0.hasPrefix("training.class_weights.1: 2") && $0.hasSuffix("not none") }, "\(changes)")
+  }
+
   @Test("backends have sections of options; the chosen device is among them")
   func backendOptions() throws {
     func options(_ backend: String) throws -> [String: [String: String]] {

@@ -129,6 +129,13 @@ public struct ContractEnvironment {
     .init(name: backend.identity.name, device: try backend.open(device: device, options: options, host: host))
   }
 
+  /// All samples that the backend takes; one an operation in a quick run on a device with memory of its own, whose
+  /// drivers compile each for a while.
+  func someSubjects() throws -> [ContractSubject] {
+    let info = try backend.open(device: device, options: options, host: try host()).info
+    return try subjects(onePerOperation: isQuick && info.hasPrivateMemory)
+  }
+
   /// The samples that the backend takes: all, or one an operation.
   func subjects(onePerOperation: Bool = false) throws -> [ContractSubject] {
     let device = try backend.open(device: self.device, options: options, host: try host())

@@ -12,9 +12,9 @@ import Synchronization
   import Darwin
 #endif
 
-/// Scratch memory that ends where no memory is: reading or writing beyond it ends the process, and what the alignment
-/// leaves free around it must stay as it was. It is full of NaN and never given twice, so that old contents are no help.
-/// One a process, which is a child: nothing is given back.
+/// Scratch memory between two pages that cannot be touched: whoever reads or writes beyond them ends the process. What
+/// the alignment leaves free between must stay as it was, which is less than 64 bytes behind and less than a page before.
+/// It is full of NaN, so that old contents are no help to the first item of a worker. One a process, which is a child.
 enum GuardedScratch {
   private struct Block: @unchecked Sendable {
     // Unchecked: memory that stays; it is read when nobody works.
@@ -42,12 +42,15 @@ enum GuardedScratch {
     return all + page + start
   }
 
-  /// Bytes beside what was given that were changed; `given` and they are forgotten.
+  /// Bytes beside what was given that were changed. The system has all of it back: whoever goes on using it is ended.
   static func brokenByteCount() -> Int {
     blocks.withLock { blocks in
       defer { blocks = [] }
+      let page = Int(sysconf(Int32(_SC_PAGESIZE)))
       return blocks.reduce(0) { sum, block in
-        sum + block.pages.indices.count { !block.given.contains($0) && block.pages[$0] != free }
+        let (pages, given) = (block.pages, block.given)
+        defer { munmap(pages.baseAddress! - page, pages.count + 2 * page) }
+        return sum + pages[..<given.lowerBound].count { $0 != free } + pages[given.upperBound...].count { $0 != free }
       }
     }
   }

@@ -57,7 +57,7 @@ extension ContractCase {
     .check("no scratch memory is an error or no harm, never a crash") { environment in
       let host = FaultyHost(try environment.host()) { $0.scratch = { _, _, _ in nil } }
       let (faulty, good) = (try environment.chain(host.services), try environment.chain(try environment.host()))
-      for subject in try environment.subjects(onePerOperation: environment.isQuick) {
+      for subject in try environment.someSubjects() {
         environment.say(subject.label)
         let found: [String: [Double]]
         do {
@@ -135,7 +135,7 @@ extension ContractCase {
       let host = FaultyHost(try environment.host(), change)
       let good = try environment.chain(try environment.host())
       let faulty = try environment.chain(host.services)
-      for subject in try environment.subjects(onePerOperation: environment.isQuick) {
+      for subject in try environment.someSubjects() {
         environment.say(subject.label)
         // What was tuned otherwise may round otherwise, within the bound.
         let check = try CallCheck(subject.program.calls[0], of: subject.program)
@@ -161,9 +161,7 @@ extension ContractEnvironment {
   func cases() throws -> [(label: String, replay: ReplayFile)] {
     let device = try backend.open(device: self.device, options: options, host: try host())
     let whole = try wholePrograms().filter { try device.query(Segment($0.replay.program)).allSatisfy(\.isAccepted) }
-    // A device with memory of its own compiles for seconds.
-    let some = try subjects(onePerOperation: isQuick && device.info.hasPrivateMemory)
-    return some.map { ($0.label, ReplayFile($0.program, $0.values)) } + whole
+    return try someSubjects().map { ($0.label, ReplayFile($0.program, $0.values)) } + whole
   }
 
   /// Training steps and random programs.
