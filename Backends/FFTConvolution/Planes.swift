@@ -23,8 +23,8 @@ final class Planes: @unchecked Sendable {
   private let tensor: Tensor
   var kind: Int { tensor == .x ? 0 : tensor == .y ? 1 : 2 }
   private let kernels: UnsafePointer<sb_fft_kernels>
-  private let vertical: UnsafeMutablePointer<sb_fft_window>
-  private let horizontal: UnsafeMutablePointer<sb_fft_window>
+  private let vertical: UnsafeMutableBufferPointer<sb_fft_window>
+  private let horizontal: UnsafeMutableBufferPointer<sb_fft_window>
   private let verticalPhases: Int
   private let horizontalPhases: Int
   private let horizontalTiles: Int
@@ -70,7 +70,7 @@ final class Planes: @unchecked Sendable {
   /// The windows of an axis, [tile][phase].
   private static func windows(
     _ tensor: Tensor, _ axis: Axis, _ tiling: Tiling, tiles: Int, step: Int
-  ) -> UnsafeMutablePointer<sb_fft_window> {
+  ) -> UnsafeMutableBufferPointer<sb_fft_window> {
     var windows: [sb_fft_window] = []
     for tile in 0..<tiles {
       let (output, outputs) = tiling.outputs(axis, tile)
@@ -99,8 +99,8 @@ final class Planes: @unchecked Sendable {
         }
       }
     }
-    let memory = UnsafeMutablePointer<sb_fft_window>.allocate(capacity: windows.count)
-    memory.initialize(from: windows, count: windows.count)
+    let memory = UnsafeMutableBufferPointer<sb_fft_window>.allocate(capacity: windows.count)
+    _ = memory.initialize(from: windows)
     return memory
   }
 
@@ -126,8 +126,8 @@ final class Planes: @unchecked Sendable {
   @inline(__always)
   private func windows(tile: Int, phase: Int) -> (UnsafePointer<sb_fft_window>, UnsafePointer<sb_fft_window>) {
     (
-      UnsafePointer(vertical + (tile / horizontalTiles * verticalPhases + phase / horizontalPhases)),
-      UnsafePointer(horizontal + (tile % horizontalTiles * horizontalPhases + phase % horizontalPhases))
+      UnsafePointer(vertical.baseAddress! + (tile / horizontalTiles * verticalPhases + phase / horizontalPhases)),
+      UnsafePointer(horizontal.baseAddress! + (tile % horizontalTiles * horizontalPhases + phase % horizontalPhases))
     )
   }
 
@@ -168,12 +168,12 @@ final class Planes: @unchecked Sendable {
 
   func pack(_ tensor: UnsafePointer<Float>, blocks: Range<Int>, tile: Int, _ lines: UnsafeMutablePointer<Float>) {
     let (first, count) = span(blocks)
-    kernels.pointee.pack(horizontal + tile, tensor + first, Int32(count), lines)
+    kernels.pointee.pack(horizontal.baseAddress! + tile, tensor + first, Int32(count), lines)
   }
 
   func unpack(_ lines: UnsafePointer<Float>, blocks: Range<Int>, tile: Int, _ tensor: UnsafeMutablePointer<Float>) {
     let (first, count) = span(blocks)
-    kernels.pointee.unpack(horizontal + tile, lines, Int32(count), tensor + first)
+    kernels.pointee.unpack(horizontal.baseAddress! + tile, lines, Int32(count), tensor + first)
   }
 
   /// First channel of some blocks, and how many they have.
@@ -192,7 +192,7 @@ final class Planes: @unchecked Sendable {
 
   func forward(line: UnsafePointer<Float>, tile: Int, _ scratch: UnsafeMutablePointer<Float>) {
     var window = lineWindow(tile)
-    kernels.pointee.forward(block.description, vertical, &window, line, 2, scratch)
+    kernels.pointee.forward(block.description, vertical.baseAddress!, &window, line, 2, scratch)
   }
 
   func inverse(
@@ -200,7 +200,7 @@ final class Planes: @unchecked Sendable {
   ) {
     var window = lineWindow(tile)
     let scale = 1 / Float(4 * block.transforms.points)
-    kernels.pointee.inverse(block.description, vertical, &window, zeros, scale, 0, scratch, 2, line)
+    kernels.pointee.inverse(block.description, vertical.baseAddress!, &window, zeros, scale, 0, scratch, 2, line)
   }
 
   /// All of an item: tiles and phases of one block of an image, to the image's rows of `spectra`, whose frequencies lie

@@ -9,15 +9,16 @@ struct SpectrumKeep {
 
   /// The keep of that index, of the spectrum of `value`.
   init(_ arguments: borrowing RunArguments, _ index: Int, value: Int) throws(BackendError) {
-    guard let kept = arguments.kept?[index], let memory = kept.memory.host, let generation = kept.generation else {
+    guard let kept = arguments.kept?[index], let memory = kept.memory.host, let generation = kept.generation,
+      let wanted = arguments.generations?[value]
+    else {
       throw BackendError(.invalid, "the host gives no memory for keep \(index)", operation: 0)
     }
     self.memory = memory.assumingMemoryBound(to: Float.self)
-    self.generation = generation
-    wanted = arguments.generations?[value] ?? 0
+    (self.generation, self.wanted) = (generation, wanted)
   }
 
-  var isStale: Bool { wanted == 0 || generation.pointee != wanted }
+  var isStale: Bool { generation.pointee != wanted }
 
   func isMade() { generation.pointee = wanted }
 }

@@ -27,7 +27,12 @@ enum FurtherSamples {
     case AveragePool2DBackward.name:
       return [OperationSample(AveragePool2DBackward(pooling, inputSize: [5, 6]), [pooled])]
     case Convolution2D.name:
-      return long.map { OperationSample(Convolution2D($0), [.float32(Shape($1)), .float32(filter($0, $1, $2))]) }
+      return long.map { OperationSample(Convolution2D($0), [.float32(Shape($1)), .float32(filter($0, $1, $2))]) } + [
+        // Mostly background, in several blocks of channels.
+        OperationSample(
+          Convolution2D(ConvolutionGeometry(groups: 300)), [.float32([1, 6, 6, 300]), .float32([3, 3, 1, 300])],
+          [.background(-2, 2), .range(-2, 2)])
+      ]
     case Convolution2DBackwardInput.name:
       return long.map {
         OperationSample(
@@ -58,6 +63,8 @@ enum FurtherSamples {
     (ConvolutionGeometry(), [1, 1, 200, 3], [1, 150, 2]),
     (ConvolutionGeometry(), [1, 70, 5, 1], [67, 3, 2]),
     (ConvolutionGeometry(), [1, 120, 110, 1], [3, 3, 2]),
+    (ConvolutionGeometry(strides: [1, 2], groups: 2), [2, 1, 51, 2], [1, 9, 2]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 17000, 4], [1, 16500, 4]),
     // More channels than are transformed at once, and one pair of them along two axes.
     (ConvolutionGeometry(), [1, 6, 6, 300], [3, 3, 1]),
     (ConvolutionGeometry(groups: 300), [1, 6, 6, 300], [3, 3, 300]),

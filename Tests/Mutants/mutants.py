@@ -9,6 +9,7 @@ planted.py, made by hand. The table goes to results.tsv; what survives must stan
 proof (or with the sanitizer that sees it), or the exit status is 1. What does not compile is not counted. It can be
 ended at any time and goes on with --again. Needs nothing but Python."""
 import argparse
+import functools
 import hashlib
 import os
 import random
@@ -28,17 +29,21 @@ LEAST = 2
 HEAD = "key\tfamily\tplace\tkind\tline\tmutant\tfate\tfailing\tdiff\tproof"
 
 
+@functools.cache
+def lines_of(file):
+    return open(f"{ROOT}/{file}").read().split("\n")
+
+
 def candidates(files):
     """All mutations of all files: (file, line number, kind, new line)."""
     for file in files:
-        lines = open(f"{ROOT}/{file}").read().split("\n")
-        for number, line in enumerate(lines):
+        for number, line in enumerate(lines_of(file)):
             for kind, new in mutations_of(line, file.endswith(".swift")):
                 yield file, number, kind, new
 
 
 def changed(file, number, new):
-    lines = open(f"{ROOT}/{file}").read().split("\n")
+    lines = list(lines_of(file))
     old = lines[number]
     if new is None:
         # A line that a macro goes on over stays a line.
@@ -46,6 +51,13 @@ def changed(file, number, new):
     else:
         lines[number] = new
     return old, "\n".join(lines)
+
+
+def key_of(family, file, number, kind, new):
+    """By the line and what becomes of it, not by its number."""
+    shown = "" if new is None else new.strip()
+    old = lines_of(file)[number]
+    return family.name[0] + hashlib.sha256(f"{file}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]
 
 
 class Table:
@@ -79,14 +91,15 @@ def try_mutants(family, count, judge, work, options, table, proofs):
     before = table.read()
     pool = list(candidates(family.files))
     random.Random(options.seed).shuffle(pool)
+    # Those of the table first, as far as their lines still stand: a change elsewhere draws no others.
+    pool.sort(key=lambda mutant: key_of(family, *mutant) not in before)
     rows, made = [], Counter()
     for file, number, kind, new in pool:
         if len(rows) >= count and (options.count or made[file] >= LEAST):
             continue
         old, text = changed(file, number, new)
         shown, place = "" if new is None else new.strip(), f"{file}:{number + 1}"
-        code = hashlib.sha256(f"{file}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]
-        key = f"{family.name[0]}{code}"
+        key = key_of(family, file, number, kind, new)
         # The same line may stand in a file twice.
         while any(row[0] == key for row in rows):
             key += "+"

@@ -13,7 +13,7 @@ OPENBLAS = "Backends/OpenBLAS/Operations/"
 PLANTED = [
     # Where a filter is packed or transformed once and used again.
     ("a stale packed filter", "fft", FFT + "SpectrumKeep.swift",
-     "{ wanted == 0 || generation.pointee != wanted }", "{ generation.pointee == 0 }", "conv2d"),
+     "{ generation.pointee != wanted }", "{ generation.pointee == 0 }", "conv2d"),
     ("a stale packed filter", "opencl", CL + "multiplication.cl",
      "  packed[e] = column < columns", "  if (packed[e] == 0) packed[e] = column < columns", "conv2d"),
 
