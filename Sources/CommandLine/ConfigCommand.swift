@@ -70,8 +70,17 @@ struct ConfigCommand: ParsableCommand {
     func run() throws {
       try reportingErrors {
         do {
-          _ = try experiment.configuration()
+          let backend = try experiment.configuration().backend
           Terminal.write(json ? "[]" : "\(experiment.config) is valid")
+          // Another machine may have it.
+          let registry = makeRegistry(backend.search)
+          for name in [backend.name] + backend.fallback where name != "auto" {
+            do throws(BackendError) {
+              _ = try registry.backend(named: name)
+            } catch {
+              Terminal.write("warning: not on this machine: \(error.message)", to: .standardError)
+            }
+          }
         } catch let error as ConfigurationError where json {
           Terminal.write(Terminal.json(error.problems))
           throw ExitStatus.badConfiguration

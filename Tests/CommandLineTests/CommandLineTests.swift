@@ -305,6 +305,8 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     let problems = try switchback("config", "check", file, "--json", "--set", "training.epoch=1")
     #expect(problems.status == 78 && problems.output.hasPrefix("[{\"file\":"))
     #expect(try switchback("config", "check", file, "--json").output == "[]\n")
+    let elsewhere = try switchback("config", "check", file, "--backend", "opnblas")
+    #expect(elsewhere.status == 0 && elsewhere.error.contains("there is no backend called opnblas"))
     #expect(try switchback("config", "check", NSTemporaryDirectory()).status == 78)
     #expect(try switchback("config", "schema").output.contains("\"$schema\""))
   }

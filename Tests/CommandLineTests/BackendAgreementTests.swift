@@ -1,0 +1,54 @@
+import Foundation
+import TestFiles
+import Testing
+
+private let mnist = root + "/../shared/data/mnist"
+
+/// What a run on a backend wrote to a file of its folder, line by line; nil where this machine has not the backend.
+private func lines(_ file: String, of config: String, on backend: String, steps: Int) throws -> [[String: Any]]? {
+  let runs = temporary()
+  var arguments = [
+    "train", "configs/\(config).yaml", "--backend", backend, "--data", mnist, "--steps", "\(steps)", "--runs", runs,
+  ]
+  if backend == "fft" { arguments += ["--set", "backend.fft.force=true"] }
+  let outcome = try switchback(arguments)
+  if outcome.status == 69 { return nil }
+  #expect(outcome.status == 0, "\(outcome.error)")
+  return try String(contentsOfFile: runs + "/latest/" + file, encoding: .utf8).split(separator: "\n").compactMap {
+    try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+  }
+}
+
+@Suite(.enabled(if: FileManager.default.fileExists(atPath: mnist), "the real MNIST is not beside the checkout"))
+struct BackendAgreementTests {
+  @Test("every backend trains the MLP alike: 50 losses to 1e-4", arguments: ["openblas", "fft", "opencl", "auto"])
+  func freeRunning(backend: String) throws {
+    func losses(_ name: String) throws -> [Double]? {
+      try lines("metrics.jsonl", of: "mnist-mlp", on: name, steps: 50)?.filter { $0["stepInEpoch"] != nil }
+        .compactMap { $0["loss"] as? Double }
+    }
+    guard let found = try losses(backend) else { return }
+    let expected = try #require(try losses("reference"))
+    #expect(found.count == 50 && expected.count == 50)
+    for (found, expected) in zip(found, expected) { #expect(abs(found - expected) <= 1e-4 * expected) }
+  }
+
+  @Test(
+    "every backend shows where the sigmoids starve, by the same numbers",
+    arguments: ["openblas", "fft", "opencl", "auto"])
+  func finding(backend: String) throws {
+    func finding(_ name: String) throws -> [String: Any]? {
+      let all = try lines("findings.jsonl", of: "deep-sigmoid-mlp", on: name, steps: 100)
+      return try all.map { try #require($0.first { $0["rule"] as? String == "vanishingGradient" }) }
+    }
+    guard let found = try finding(backend) else { return }
+    let expected = try #require(try finding("reference"))
+    #expect(found["step"] as? Int == expected["step"] as? Int)
+    #expect(found["layers"] as? [String] == expected["layers"] as? [String])
+    let evidence = try #require(found["evidence"] as? [String: Double])
+    for (name, number) in try #require(expected["evidence"] as? [String: Double]) {
+      let other = try #require(evidence[name])
+      #expect(abs(other - number) <= 1e-3 * abs(number), "\(name): \(other), not \(number)")
+    }
+  }
+}
