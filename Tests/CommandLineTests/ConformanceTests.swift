@@ -15,10 +15,8 @@ private func row(_ family: String, _ output: String) -> [Int]? {
   func builtIn(name: String) throws {
     let folder = temporary()
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    // The slow ones pass everything in the long tests alone.
-    let isQuick =
-      !["reference", "openblas"].contains(name)
-      && ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] == nil
+    // Everything is asked in the long tests alone.
+    let isQuick = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] == nil
     let outcome = try switchback(
       ["conformance", "--backend", name, "--failures", folder, "--junit", folder + "/junit.xml"]
         + (isQuick ? ["--quick"] : []) + (name == "fft" ? ["--option", "force=true"] : []))
