@@ -49,17 +49,23 @@ public struct OperationTable: Sendable {
 
   private static func bound(_ samples: [OperationSample]) -> String {
     var words: [String] = []
+    var ulps: [String: [Double]] = [:]
     for sample in samples {
-      let word =
-        switch sample.operation.errorBound(for: sample.inputs) {
-        case .exact: "exact"
-        case .ulps(let count): "\(count) ulps"
-        case .ulpsOfLargest(let count): "\(count) ulps of the largest"
-        case .accumulation: "4·ε·√K"
-        }
-      if !words.contains(word) { words.append(word) }
+      switch sample.operation.errorBound(for: sample.inputs) {
+      case .exact: words.append("exact")
+      case .accumulation: words.append("4·ε·√K")
+      case .ulps(let count): ulps["ulps", default: []].append(count)
+      case .ulpsOfLargest(let count): ulps["ulps of the largest", default: []].append(count)
+      }
     }
-    return words.joined(separator: ", ")
+    // A bound that depends on the shape is shown from the smallest sample to the largest, in tenths.
+    for (unit, counts) in ulps.sorted(by: { $0.key < $1.key }) {
+      let (low, high) = (counts.min()!, counts.max()!)
+      let tenths = { (count: Double) in "\((count * 10).rounded() / 10)" }
+      words.append(low == high ? "\(tenths(low)) \(unit)" : "\(tenths(low)) to \(tenths(high)) \(unit)")
+    }
+    var seen: Set<String> = []
+    return words.filter { seen.insert($0).inserted }.joined(separator: ", ")
   }
 
   public var markdown: String {
