@@ -21,17 +21,19 @@ extension MatrixMultiplication: FloatingKernel {
     }
     let b = transposeB ? rows : given
     let (rowStride, innerStride) = transposeA ? (1, m) : (k, 1)
-    operands.parallel(batch * m, grain: max(1, 65536 / max(n * k, 1))) {
-      for row in $0 {
-        let (matrix, i) = (row / m, row % m)
-        let left = a + matrix * m * k + i * rowStride
-        let right = b + matrix * k * n
-        let out = y + row * n
-        out.update(repeating: 0, count: n)
-        for inner in 0..<k {
-          let factor = left[inner * innerStride]
-          let line = right + inner * n
-          for column in 0..<n { out[column] += factor * line[column] }
+    operands.parallel(batch * m, grain: max(1, 65536 / max(n * k, 1))) { rows in
+      withSums(n) { sum in
+        for row in rows {
+          let (matrix, i) = (row / m, row % m)
+          let left = a + matrix * m * k + i * rowStride
+          let right = b + matrix * k * n
+          sum.update(repeating: 0, count: n)
+          for inner in 0..<k {
+            let factor = Double(left[inner * innerStride])
+            let line = right + inner * n
+            for column in 0..<n { sum[column] += factor * Double(line[column]) }
+          }
+          sum.round(to: y + row * n, count: n)
         }
       }
     }
