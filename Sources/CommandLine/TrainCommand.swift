@@ -44,6 +44,9 @@ struct TrainCommand: ParsableCommand {
     if config == nil, resume == nil {
       throw ValidationError("Which configuration? Such as: switchback train configs/mnist-cnn.yaml")
     }
+    if resume != nil, settings.runs != nil {
+      throw ValidationError("A run goes on in its own folder: --runs is for new ones")
+    }
   }
 
   func run() throws {

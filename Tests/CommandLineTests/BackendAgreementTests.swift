@@ -3,6 +3,7 @@ import TestFiles
 import Testing
 
 private let mnist = root + "/../shared/data/mnist"
+private let runsLong = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
 
 /// What a run on a backend wrote to a file of its folder, line by line; nil where this machine has not the backend.
 private func lines(_ file: String, of config: String, on backend: String, steps: Int) throws -> [[String: Any]]? {
@@ -31,6 +32,29 @@ struct BackendAgreementTests {
     let expected = try #require(try losses("reference"))
     #expect(found.count == 50 && expected.count == 50)
     for (found, expected) in zip(found, expected) { #expect(abs(found - expected) <= 1e-4 * expected) }
+  }
+
+  @Test(
+    "each step of the CNN from the same weights: losses to 1e-5, gradients to 1e-4 but for rare ties",
+    arguments: ["openblas", "fft", "opencl", "auto"], runsLong ? [1, 2, 3] : [1])
+  func lockstep(backend: String, seed: Int) throws {
+    let steps = runsLong ? 50 : 25
+    let outcome = try switchback([
+      "diff", "configs/mnist-cnn.yaml", "--backends", "reference,\(backend)", "--steps", "\(steps)", "--seed",
+      "\(seed)",
+      "--data", mnist, "--json",
+    ])
+    if outcome.status == 69 { return }
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let rows = try outcome.output.split(separator: "\n").compactMap {
+      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+    }.filter { $0["step"] is Int }
+    let losses = rows.compactMap { $0["lossDifference"] as? Double }
+    let gradients = rows.compactMap { $0["gradientDifference"] as? Double }
+    #expect(losses.count == steps && gradients.count == steps)
+    #expect(losses.allSatisfy { $0 <= 1e-5 } && gradients.allSatisfy { $0 <= 1e-2 })
+    #expect(gradients.filter { $0 <= 1e-4 }.count * 50 >= 46 * steps, "\(gradients)")
+    #expect(gradients.sorted()[steps / 2] <= 1e-5)
   }
 
   @Test(

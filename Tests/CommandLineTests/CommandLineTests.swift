@@ -263,6 +263,8 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(longer.status == 0 && longer.error.contains("another training.epochs: 13, not 12"), "\(longer.error)")
     #expect(try String(contentsOfFile: own, encoding: .utf8).contains("epochs: 13"))
     #expect(try switchback("train", "--resume", data).error.contains("is no run folder"))
+    let elsewhere = try switchback("train", "--resume", folder, "--runs", data)
+    #expect(elsewhere.status == 64 && elsewhere.error.contains("its own folder"), "\(elsewhere.error)")
   }
 
   @Test("backends --json is one array with names, reasons and devices")
