@@ -103,24 +103,6 @@ extension Double: ReferenceScalar {
   static func cos(_ x: Double) -> Double { Glibc.cos(x) }
 }
 
-/// Zeros to add the products of a forward value to: summed in Float64 and rounded once. Which element a pool keeps and
-/// which relu is open hangs on a value's last bits; where two backends disagree, it is then not by the specification's own
-/// rounding.
-@inline(__always)
-func withSums(_ count: Int, _ body: (UnsafeMutablePointer<Double>) -> Void) {
-  let sums = UnsafeMutablePointer<Double>.allocate(capacity: max(count, 1))
-  defer { sums.deallocate() }
-  sums.initialize(repeating: 0, count: count)
-  body(sums)
-}
-
-extension UnsafeMutablePointer<Double> {
-  @inline(__always)
-  func round<T: ReferenceScalar>(to results: UnsafeMutablePointer<T>, count: Int) {
-    for e in 0..<count { results[e] = T(self[e]) }
-  }
-}
-
 func microseconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)

@@ -50,10 +50,11 @@ public struct OperationTable: Sendable {
   private static func bound(_ samples: [OperationSample]) -> String {
     var words: [String] = []
     var ulps: [String: [Double]] = [:]
+    func say(_ word: String) { if !words.contains(word) { words.append(word) } }
     for sample in samples {
       switch sample.operation.errorBound(for: sample.inputs) {
-      case .exact: words.append("exact")
-      case .accumulation: words.append("4·ε·√K")
+      case .exact: say("exact")
+      case .accumulation: say("4·ε·√K")
       case .ulps(let count): ulps["ulps", default: []].append(count)
       case .ulpsOfLargest(let count): ulps["ulps of the largest", default: []].append(count)
       }
@@ -64,8 +65,7 @@ public struct OperationTable: Sendable {
       let tenths = { (count: Double) in "\((count * 10).rounded() / 10)" }
       words.append(low == high ? "\(tenths(low)) \(unit)" : "\(tenths(low)) to \(tenths(high)) \(unit)")
     }
-    var seen: Set<String> = []
-    return words.filter { seen.insert($0).inserted }.joined(separator: ", ")
+    return words.joined(separator: ", ")
   }
 
   public var markdown: String {

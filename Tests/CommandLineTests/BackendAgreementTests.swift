@@ -2,25 +2,27 @@ import Foundation
 import TestFiles
 import Testing
 
-private let mnist = root + "/../shared/data/mnist"
-private let runsLong = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
+private func objects(_ lines: String) throws -> [[String: Any]] {
+  try lines.split(separator: "\n").compactMap {
+    try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+  }
+}
 
 /// What a run on a backend wrote to a file of its folder, line by line; nil where this machine has not the backend.
 private func lines(_ file: String, of config: String, on backend: String, steps: Int) throws -> [[String: Any]]? {
   let runs = temporary()
   var arguments = [
-    "train", "configs/\(config).yaml", "--backend", backend, "--data", mnist, "--steps", "\(steps)", "--runs", runs,
+    "train", "configs/\(config).yaml", "--backend", backend, "--data", mnistFolder, "--steps", "\(steps)", "--runs",
+    runs,
   ]
   if backend == "fft" { arguments += ["--set", "backend.fft.force=true"] }
   let outcome = try switchback(arguments)
   if outcome.status == 69 { return nil }
   #expect(outcome.status == 0, "\(outcome.error)")
-  return try String(contentsOfFile: runs + "/latest/" + file, encoding: .utf8).split(separator: "\n").compactMap {
-    try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
-  }
+  return try objects(String(contentsOfFile: runs + "/latest/" + file, encoding: .utf8))
 }
 
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: mnist), "the real MNIST is not beside the checkout"))
+@Suite(.enabled(if: FileManager.default.fileExists(atPath: mnistFolder), "the real MNIST is not beside the checkout"))
 struct BackendAgreementTests {
   @Test("every backend trains the MLP alike: 50 losses to 1e-4", arguments: ["openblas", "fft", "opencl", "auto"])
   func freeRunning(backend: String) throws {
@@ -36,19 +38,16 @@ struct BackendAgreementTests {
 
   @Test(
     "each step of the CNN from the same weights: losses to 1e-5, gradients to 1e-4 but for rare ties",
-    arguments: ["openblas", "fft", "opencl", "auto"], runsLong ? [1, 2, 3] : [1])
+    arguments: ["openblas", "fft", "opencl", "auto"], runsLongTests ? [1, 2, 3] : [1])
   func lockstep(backend: String, seed: Int) throws {
-    let steps = runsLong ? 50 : 25
+    let steps = runsLongTests ? 50 : 25
     let outcome = try switchback([
-      "diff", "configs/mnist-cnn.yaml", "--backends", "reference,\(backend)", "--steps", "\(steps)", "--seed",
-      "\(seed)",
-      "--data", mnist, "--json",
+      "diff", "configs/mnist-cnn.yaml", "--backends", "reference,\(backend)", "--steps", "\(steps)",
+      "--seed", "\(seed)", "--data", mnistFolder, "--json",
     ])
     if outcome.status == 69 { return }
     #expect(outcome.status == 0, "\(outcome.error)")
-    let rows = try outcome.output.split(separator: "\n").compactMap {
-      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
-    }.filter { $0["step"] is Int }
+    let rows = try objects(outcome.output).filter { $0["step"] is Int }
     let losses = rows.compactMap { $0["lossDifference"] as? Double }
     let gradients = rows.compactMap { $0["gradientDifference"] as? Double }
     #expect(losses.count == steps && gradients.count == steps)

@@ -230,7 +230,7 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(try run(["--runs", whole]) == 0)
     _ = try run(["--runs", cut], killAfter: 0.25)
     let folder = cut + "/latest"
-    let kills = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] == nil ? 5 : 20
+    let kills = runsLongTests ? 20 : 5
     for index in 0..<kills {
       // Before the first checkpoint there is nothing to go on from.
       if !FileManager.default.fileExists(atPath: folder + "/checkpoints") {

@@ -16,7 +16,7 @@ private func row(_ family: String, _ output: String) -> [Int]? {
     let folder = temporary()
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     // Everything is asked in the long tests alone.
-    let isQuick = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] == nil
+    let isQuick = !runsLongTests
     let outcome = try switchback(
       ["conformance", "--backend", name, "--failures", folder, "--junit", folder + "/junit.xml"]
         + (isQuick ? ["--quick"] : []) + (name == "fft" ? ["--option", "force=true"] : []))

@@ -5,6 +5,10 @@ import TestFiles
 let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
   .appendingPathComponent("switchback").path
 
+/// The real MNIST beside the checkout.
+let mnistFolder = root + "/../shared/data/mnist"
+let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
+
 struct Outcome {
   var status: Int32
   var output: String

@@ -46,30 +46,33 @@ extension Convolution2D: FloatingKernel {
     let (x, w, y) = (operands.inputs[0].elements(type), operands.inputs[1].elements(type), result.elements(type))
     let kernel = operands.inputs[1].shape
     let e = Extents(geometry, x: operands.inputs[0].shape, kernelSize: [kernel[0], kernel[1]], y: result.shape)
-    operands.parallel(e.images * e.rows) { rows in
-      withSums(e.filters) { sum in
-        for row in rows {
-          let (n, p) = (row / e.rows, row % e.rows)
-          for q in 0..<e.columns {
-            sum.update(repeating: 0, count: e.filters)
-            for i in 0..<e.kernelHeight {
-              guard let h = e.inputRow(p, i) else { continue }
-              for j in 0..<e.kernelWidth {
-                guard let v = e.inputColumn(q, j) else { continue }
-                let seen = x + ((n * e.height + h) * e.width + v) * e.channels
-                let taps = w + (i * e.kernelWidth + j) * e.groupChannels * e.filters
-                for g in 0..<e.groups {
-                  let out = sum + g * e.groupFilters
-                  for c in 0..<e.groupChannels {
-                    let factor = Double(seen[g * e.groupChannels + c])
-                    let line = taps + c * e.filters + g * e.groupFilters
-                    for k in 0..<e.groupFilters { out[k] += factor * Double(line[k]) }
-                  }
+    // Which element a pool keeps and which relu is open hangs on a forward value's last bits. Summed in Float64 and rounded
+    // once, they are not the specification's own rounding where two backends disagree.
+    operands.parallel(e.images * e.rows) {
+      let sums = UnsafeMutablePointer<Double>.allocate(capacity: max(e.filters, 1))
+      defer { sums.deallocate() }
+      for row in $0 {
+        let (n, p) = (row / e.rows, row % e.rows)
+        for q in 0..<e.columns {
+          let pixel = y + (row * e.columns + q) * e.filters
+          sums.initialize(repeating: 0, count: e.filters)
+          for i in 0..<e.kernelHeight {
+            guard let h = e.inputRow(p, i) else { continue }
+            for j in 0..<e.kernelWidth {
+              guard let v = e.inputColumn(q, j) else { continue }
+              let seen = x + ((n * e.height + h) * e.width + v) * e.channels
+              let taps = w + (i * e.kernelWidth + j) * e.groupChannels * e.filters
+              for g in 0..<e.groups {
+                let out = sums + g * e.groupFilters
+                for c in 0..<e.groupChannels {
+                  let factor = Double(seen[g * e.groupChannels + c])
+                  let line = taps + c * e.filters + g * e.groupFilters
+                  for k in 0..<e.groupFilters { out[k] += factor * Double(line[k]) }
                 }
               }
             }
-            sum.round(to: y + (row * e.columns + q) * e.filters, count: e.filters)
           }
+          for k in 0..<e.filters { pixel[k] = T(sums[k]) }
         }
       }
     }

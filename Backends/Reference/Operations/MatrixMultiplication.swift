@@ -21,20 +21,22 @@ extension MatrixMultiplication: FloatingKernel {
     }
     let b = transposeB ? rows : given
     let (rowStride, innerStride) = transposeA ? (1, m) : (k, 1)
-    operands.parallel(batch * m, grain: max(1, 65536 / max(n * k, 1))) { rows in
-      withSums(n) { sum in
-        for row in rows {
-          let (matrix, i) = (row / m, row % m)
-          let left = a + matrix * m * k + i * rowStride
-          let right = b + matrix * k * n
-          sum.update(repeating: 0, count: n)
-          for inner in 0..<k {
-            let factor = Double(left[inner * innerStride])
-            let line = right + inner * n
-            for column in 0..<n { sum[column] += factor * Double(line[column]) }
-          }
-          sum.round(to: y + row * n, count: n)
+    operands.parallel(batch * m, grain: max(1, 65536 / max(n * k, 1))) {
+      // In Float64, as in a convolution.
+      let sums = UnsafeMutablePointer<Double>.allocate(capacity: max(n, 1))
+      defer { sums.deallocate() }
+      for row in $0 {
+        let (matrix, i) = (row / m, row % m)
+        let left = a + matrix * m * k + i * rowStride
+        let right = b + matrix * k * n
+        let out = y + row * n
+        sums.initialize(repeating: 0, count: n)
+        for inner in 0..<k {
+          let factor = Double(left[inner * innerStride])
+          let line = right + inner * n
+          for column in 0..<n { sums[column] += factor * Double(line[column]) }
         }
+        for column in 0..<n { out[column] = T(sums[column]) }
       }
     }
   }
