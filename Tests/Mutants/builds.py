@@ -225,7 +225,7 @@ def families(snapshot):
         Family("template", ["Backends/Template/template_backend.c"], PlainPlugin(), 20),
         Family("reference", files("Backends/Reference/Operations", ".swift"),
                SwiftKernels(snapshot, "SwitchbackReference", objects("SwitchbackOpenBLAS", of=contract),
-                            REFERENCE_ENTRY), 50),
+                            REFERENCE_ENTRY), 66),
         Family("openblas", files("Backends/OpenBLAS/Operations", ".swift"),
                SwiftKernels(snapshot, "SwitchbackOpenBLAS", objects("SwitchbackOpenBLAS", but="SwitchbackOpenBLAS")),
                40),

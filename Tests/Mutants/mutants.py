@@ -86,23 +86,28 @@ def fate_of(died, proof):
     return died or ("sanitizer" if re.match(r"\w+Sanitizer:", proof) else "equivalent" if proof else "survives")
 
 
+def drawn(family, seed, before):
+    """All mutants as (key, file, line number, kind, new line), in the order in which they are tried: those of the table
+    first, the others by a random number that hangs on seed and key alone, so that a change elsewhere draws no others."""
+    mutants, times = [], Counter()
+    for mutant in candidates(family.files):
+        key = key_of(family, *mutant)
+        # The same line may stand in a file twice.
+        mutants.append((key + "+" * times[key], *mutant))
+        times[key] += 1
+    return sorted(mutants, key=lambda mutant: (mutant[0] not in before, random.Random(f"{seed} {mutant[0]}").random()))
+
+
 def try_mutants(family, count, judge, work, options, table, proofs):
     """The family's rows."""
     before = table.read()
-    pool = list(candidates(family.files))
-    random.Random(options.seed).shuffle(pool)
-    # Those of the table first, as far as their lines still stand: a change elsewhere draws no others.
-    pool.sort(key=lambda mutant: key_of(family, *mutant) not in before)
     rows, made = [], Counter()
-    for file, number, kind, new in pool:
-        if len(rows) >= count and (options.count or made[file] >= LEAST):
+    for key, file, number, kind, new in drawn(family, options.seed, before):
+        is_enough = len(rows) >= count and (options.count or made[file] >= LEAST)
+        if is_enough and (key not in before or options.count):
             continue
         old, text = changed(file, number, new)
         shown, place = "" if new is None else new.strip(), f"{file}:{number + 1}"
-        key = key_of(family, file, number, kind, new)
-        # The same line may stand in a file twice.
-        while any(row[0] == key for row in rows):
-            key += "+"
         proof = proofs.get(key, "")
         known = before.get(key)
         lived = known and known[6] in ("survives", "equivalent", "sanitizer")
