@@ -103,12 +103,12 @@ def cases(groups):
     if "crossover" in groups:
         for n, size, channels in ((64, 28, 64), (64, 28, 16), (64, 26, 4), (64, 14, 128)):
             for k in (1, 3, 5, 7):
-                for what in ("forward", "step"):
+                for what in ("forward", "backward"):
                     yield "crossover", what, dict(
                         N=n, H=size, W=size, C=channels, kh=k, kw=k, K=channels, groups=1, padding=same(k))
         for n, size in ((64, 14), (16, 28), (16, 56)):
             for k in (5, 7, 9, 11, 15):
-                for what in ("forward", "step"):
+                for what in ("forward", "backward"):
                     yield "crossover", what, dict(
                         N=n, H=size, W=size, C=64, kh=k, kw=k, K=64, groups=64, padding=same(k))
     for length in (1024, 8192, 65536):

@@ -2,8 +2,8 @@
 
     .venv-bench/bin/python Benchmarks/fit_convolutions.py Benchmarks/results/FILE.jsonl ...
 
-FILE is what convolutions.py wrote; its rows of one thread, forward, by the OpenBLAS backend count. Prints nanoseconds
-for `CostModel` in Backends/FFTConvolution/Transforms.swift, how far off each row then is, and what the backend's choices
+FILE is what convolutions.py wrote; its rows of one thread by the OpenBLAS backend count. Prints nanoseconds for
+`CostModel` in Backends/FFTConvolution/Transforms.swift, how far off each row then is, and what the backend's choices
 were worth: a case that it takes and that is slower than the direct one is a loss, and status 1.
 """
 import json
@@ -13,7 +13,7 @@ import numpy
 
 rows = [json.loads(line) for name in sys.argv[1:] for line in open(name)]
 choices = [r for r in rows if "taken" in r]
-rows = [r for r in rows if r.get("what") == "forward" and r["threads"] == 1 and r["H"] > 1 and r["seconds"].get("openblas")]
+rows = [r for r in rows if r.get("threads") == 1 and r["H"] > 1 and r["seconds"].get("openblas")]
 
 
 def multiplies(r):
@@ -32,9 +32,12 @@ def fit(title, rows, features):
 
 # Beyond 15x15 the direct algorithm leaves its caches and is never a match.
 near = [r for r in rows if r["kh"] <= 15]
-fit("direct, directElement:", [r for r in near if r["groups"] == 1],
+forward, backward = ([r for r in near if r["what"] == what] for what in ("forward", "backward"))
+fit("direct, directElement:", [r for r in forward if r["groups"] == 1],
     lambda r: (multiplies(r), multiplies(r) / r["K"]))
-fit("directDepthwise:", [r for r in near if r["groups"] == r["C"] > 1], lambda r: (multiplies(r),))
+fit("directDepthwise:", [r for r in forward if r["groups"] == r["C"] > 1], lambda r: (multiplies(r),))
+# Two passes.
+fit("directDepthwiseBackward:", [r for r in backward if r["groups"] == r["C"] > 1], lambda r: (2 * multiplies(r),))
 
 losses = 0
 for r in choices:

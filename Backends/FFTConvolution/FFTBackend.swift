@@ -109,7 +109,7 @@ final class FFTDevice: ComputeDevice {
         "a kernel that reaches over \(axis.reach) elements of \(axis.size) is too long for its transforms")
     }
     let transforms = Transforms.best(for: shape, pass)
-    let (own, direct) = (transforms.microseconds(shape), CostModel.directMicroseconds(shape))
+    let (own, direct) = (transforms.microseconds(shape), CostModel.directMicroseconds(shape, pass))
     guard options.isForced || CostModel.isWorthIt(own, direct: direct) else {
       return .decline(
         "direct convolution is faster here, or nearly (about \(Int(direct)) µs against \(Int(own)) µs of one core); "

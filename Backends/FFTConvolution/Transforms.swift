@@ -49,26 +49,29 @@ struct Transforms: Hashable, Sendable {
   }
 }
 
-/// Nanoseconds, measured on one core of a Emerald Rapids at 2.3 GHz; what counts is how they stand to each other.
+/// Nanoseconds of one core; what counts is how they stand to each other. `Benchmarks/fit_convolutions.py` fits those of
+/// the direct algorithm and says what the choices are worth. (Of the times of depthwise convolutions a quiet Emerald
+/// Rapids takes three quarters.)
 enum CostModel {
   /// Gathering and sorting a complex number.
   static let movePoint = 1.2
   /// A complex multiply-add of a matrix product (80 GF/s), and by itself.
   static let product = 0.1
   static let pointwiseProduct = 0.5
-  /// Of the direct algorithm: a multiply-add of its matrix product, an element gathered for it (im2col), and a
-  /// multiply-add of the depthwise loops. `Benchmarks/fit_convolutions.py` fits them (2026-11-25: 0.0174, 0.36 and 0.066
-  /// under a load that made everything 1.3 times slower than when the others were measured; none of the 30 cases that
-  /// were taken was slower for it).
+  /// Of the direct algorithm: a multiply-add of its matrix product, and an element gathered for it (im2col).
   static let direct = 0.0135
   static let directElement = 0.3
-  static let directDepthwise = 0.05
+  /// A multiply-add of its depthwise loops: forward, and in either backward pass, whose sums run across the result.
+  static let directDepthwise = 0.065
+  static let directDepthwiseBackward = 0.11
   /// So many times faster a convolution must promise to be: what the model does not know must not make it slower.
   static let margin = 1.15
 
-  static func directMicroseconds(_ shape: ConvolutionShape) -> Double {
+  static func directMicroseconds(_ shape: ConvolutionShape, _ pass: Pass) -> Double {
     let multiplies = shape.directMultiplies
-    guard !shape.isDepthwise else { return multiplies * directDepthwise * 1e-3 }
+    guard !shape.isDepthwise else {
+      return multiplies * (pass == .forward ? directDepthwise : directDepthwiseBackward) * 1e-3
+    }
     return (multiplies * direct + multiplies / Double(max(shape.groupFilters, 1)) * directElement) * 1e-3
   }
 

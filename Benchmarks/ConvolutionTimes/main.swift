@@ -8,10 +8,11 @@ import SwitchbackReference
 // backends and PyTorch:
 //
 //   convolution-times BACKEND WORKERS [OPTION=VALUE …]
-//   < PASS N H W C KH KW K GROUPS TOP BOTTOM LEFT RIGHT REPETITIONS      PASS: forward, inference, step
+//   < PASS N H W C KH KW K GROUPS TOP BOTTOM LEFT RIGHT REPETITIONS      PASS: forward, inference, backward, step
 //   > seconds of the fastest repetition and of the median one
 //
-// `forward` has a new filter every time, `inference` always the same, `step` is the three passes of a training step.
+// `forward` has a new filter every time, `inference` always the same, `backward` is the two
+// backward passes, `step` all three of a training step.
 
 func value(_ seed: Int) -> Float { Float((seed &* 2_654_435_761) % 2001) / 1000 - 1 }
 
@@ -27,10 +28,10 @@ func program(_ pass: String, _ numbers: [Int]) throws -> Program {
   var builder = ProgramBuilder(name: pass)
   let x = builder.input("x", .float32([batch, height, width, channels]))
   let w = builder.state("w", .float32([kernelHeight, kernelWidth, channels / groups, filters]))
-  let y = try builder.append(Convolution2D(geometry), x, w)
-  builder.output("y", y)
-  guard pass == "step" else { return builder.build() }
-  let dy = builder.input("dy", y.type)
+  let convolution = Convolution2D(geometry)
+  if pass != "backward" { builder.output("y", try builder.append(convolution, x, w)) }
+  guard pass == "step" || pass == "backward" else { return builder.build() }
+  let dy = builder.input("dy", try convolution.outputTypes(for: [x.type, w.type])[0])
   builder.output(
     "dw", try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [kernelHeight, kernelWidth]), x, dy))
   builder.output("dx", try builder.append(Convolution2DBackwardInput(geometry, inputSize: [height, width]), dy, w))
