@@ -23,13 +23,13 @@ train: build
 # The fast tests: minutes.
 test: packages lint
 	@sh .make/traits.sh --explain
-	$(SWIFT) test $(SWIFT_FLAGS) --parallel
+	sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS) --parallel
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
 # (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, mutants.
 test-all: packages lint
 	sh .make/install-pytorch.sh
-	SWITCHBACK_LONG_TESTS=1 $(SWIFT) test $(SWIFT_FLAGS)
+	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS)
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
 	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer
 	SWIFT="$(SWIFT)" sh Tests/without-traits.sh

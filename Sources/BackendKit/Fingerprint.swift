@@ -1,4 +1,4 @@
-/// FNV-1a over texts and numbers: equal choices, equal fingerprints, on every host.
+/// FNV-1a over texts, numbers and bytes: equal choices, equal fingerprints, on every host.
 public struct Fingerprint: Sendable {
   public private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
@@ -8,6 +8,12 @@ public struct Fingerprint: Sendable {
   public mutating func mix(_ text: String) {
     for byte in text.utf8 { mix(byte: byte) }
     mix(byte: 0xFF)
+  }
+
+  /// Without a mark at their end.
+  public mutating func mix(bytes: some Sequence<UInt8>) {
+    func mixAll(_ bytes: UnsafeBufferPointer<UInt8>) { for byte in bytes { mix(byte: byte) } }
+    if bytes.withContiguousStorageIfAvailable(mixAll) == nil { Array(bytes).withUnsafeBufferPointer(mixAll) }
   }
 
   public mutating func mix(_ number: UInt64) {

@@ -77,8 +77,8 @@ final class HostStore: Sendable {
   }
 
   private static func checksum(_ bytes: [UInt8]) -> [UInt8] {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return (0..<8).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt64($0))) }
+    var fingerprint = Fingerprint()
+    fingerprint.mix(bytes: bytes)
+    return (0..<8).map { UInt8(truncatingIfNeeded: fingerprint.value >> (8 * UInt64($0))) }
   }
 }

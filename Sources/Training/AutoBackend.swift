@@ -60,7 +60,7 @@ public struct AutoBackend {
     let training = try step.build(batchSize: batchSize)
     let key = self.key(of: training.program)
     if let known = chain.host.recalledRouting(key), known.obstacle(on: chain) == nil {
-      progress(.done("auto, as measured before: \(known.verdict)\(suffix)"))
+      progress(.done("auto, as decided before: \(known.verdict)\(suffix)"))
       return try chain.routed(by: known)
     }
     let begin = RouteSearch.monotonicSeconds()
@@ -74,7 +74,7 @@ public struct AutoBackend {
     routing.leftOut = leftOut
     chain.host.remember(routing, key)
     let seconds = ((RouteSearch.monotonicSeconds() - begin) * 10).rounded() / 10
-    progress(.done("auto, measured in \(seconds) s: \(routing.verdict)\(suffix)"))
+    progress(.done("auto, decided in \(seconds) s: \(routing.verdict)\(suffix)"))
     return try chain.routed(by: routing)
   }
 

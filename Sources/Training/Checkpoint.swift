@@ -1,4 +1,5 @@
 import Foundation
+import SwitchbackBackendKit
 public import SwitchbackExecution
 import SwitchbackInterchange
 public import SwitchbackNeuralNetworks
@@ -82,14 +83,13 @@ public struct Checkpoint: Sendable {
     positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
 
   private static func checksum(_ file: Safetensors, _ text: String) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func mix(_ bytes: some Sequence<UInt8>) { for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
-    mix(text.utf8)
+    var fingerprint = Fingerprint()
+    fingerprint.mix(bytes: text.utf8)
     for tensor in file.tensors.sorted(by: { $0.name < $1.name }) {
-      mix(tensor.name.utf8)
-      mix(tensor.bytes)
+      fingerprint.mix(bytes: tensor.name.utf8)
+      fingerprint.mix(bytes: tensor.bytes)
     }
-    return String(hash, radix: 16)
+    return fingerprint.text
   }
 }
 

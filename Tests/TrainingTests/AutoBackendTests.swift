@@ -139,7 +139,7 @@ private func makeLoop(
     let measured = try makeLoop(text("[reference, slow]"), products, store: store, first)
     let recalled = try makeLoop(text("[reference, slow]"), products, store: store, second)
     #expect(!first.measured.isEmpty && second.measured.isEmpty)
-    #expect(second.done.first?.contains("as measured before") == true)
+    #expect(second.done.first?.contains("as decided before") == true)
     #expect(recalled.session.chain.routing == measured.session.chain.routing)
     // Another version is another backend.
     let third = Words()

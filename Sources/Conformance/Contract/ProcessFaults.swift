@@ -143,7 +143,9 @@ extension ContractCase {
   }
 
   private static func hash(_ bits: [[UInt8]]) -> UInt64 {
-    bits.joined().reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    var fingerprint = Fingerprint()
+    for value in bits { fingerprint.mix(bytes: value) }
+    return fingerprint.value
   }
 
   /// Memory may settle in the first part of the work, and once more by what allocators do beside it; not grow in every

@@ -28,7 +28,7 @@ struct RouteRace {
     let paths = singlePaths()
     guard paths.count > 1 else {
       let (link, path) = paths.first ?? (0, [])
-      return routing(path, base: link, verdict: "there is nothing to choose: nothing was measured")
+      return routing(path, base: link, verdict: "\(names[link]) is the only choice")
     }
     let (base, baseline) = try bestSingle(paths)
     var best = baseline
