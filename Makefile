@@ -1,8 +1,9 @@
 # Switchback: `make train` and `make test` are all a fresh Debian or Ubuntu machine with Swift needs.
 
 SWIFT ?= swift
-TRAITS := $(shell sh .make/traits.sh)
-SWIFT_FLAGS := -c release $(if $(TRAITS),--traits $(TRAITS),--disable-default-traits)
+# Asked when a recipe runs: on a fresh machine the target `packages` has installed the headers by then.
+TRAITS = $(shell sh .make/traits.sh)
+SWIFT_FLAGS = -c release $(if $(TRAITS),--traits $(TRAITS),--disable-default-traits)
 BINARY := .build/release/switchback
 
 .DEFAULT_GOAL := build
