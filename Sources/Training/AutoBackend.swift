@@ -47,6 +47,10 @@ public struct AutoBackend {
       let reasons = leftOut.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
       throw BackendError(.unavailable, "backend: auto finds no backend that can be used here (\(reasons))")
     }
+    let names = links.map(\.name)
+    for (index, name) in names.enumerated() where names[..<index].contains(name) {
+      throw BackendError(.invalid, "backend: auto has two backends called \(name): name it once")
+    }
     chain = BackendChain(links, host: host)
     (self.leftOut, self.settings) = (leftOut, settings)
     reference = try BackendChain(["reference"], registry: registry, host: host)
@@ -72,7 +76,7 @@ public struct AutoBackend {
       progress: { progress(.working($0)) }, prepare: prepare, verify: { try check?.fault($0, on: $1) }
     ).run()
     routing.leftOut = leftOut
-    chain.host.remember(routing, key)
+    if routing.isComplete { chain.host.remember(routing, key) }
     let seconds = ((RouteSearch.monotonicSeconds() - begin) * 10).rounded() / 10
     progress(.done("auto, decided in \(seconds) s: \(routing.verdict)\(suffix)"))
     return try chain.routed(by: routing)
@@ -130,18 +134,7 @@ extension TrainingStep {
         }
       }
     }
-    let position = StepPosition(update: 0, seed: 1)
-    for name in training.stepValues.names where executor.hasInput(name) {
-      try executor.withInput(name) { bytes in
-        switch training.stepValues(name, at: position) {
-        case .scalar(let number)?: bytes.storeBytes(of: Float(number), as: Float.self)
-        case .key(let seed, let counter)?:
-          bytes.storeBytes(of: seed, as: Int64.self)
-          bytes.storeBytes(of: counter, toByteOffset: 8, as: Int64.self)
-        case nil: break
-        }
-      }
-    }
+    try executor.fill(training.stepValues, at: StepPosition(update: 0, seed: 1))
   }
 }
 

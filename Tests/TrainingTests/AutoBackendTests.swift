@@ -15,6 +15,7 @@ private struct Products: ComputeBackend {
   var name: String
   var version = "1"
   var isWrong = false
+  var takesNothing = false
   var delay: Duration = .zero
 
   var identity: BackendIdentity { BackendIdentity(name: name, version: version) }
@@ -31,7 +32,9 @@ private struct Products: ComputeBackend {
     var info: DeviceInfo { inner.info }
     init(owner: Products, inner: any ComputeDevice) { (self.owner, self.inner) = (owner, inner) }
     func query(_ segment: Segment) throws(BackendError) -> [Verdict] {
-      segment.calls.map { $0.operation is MatrixMultiplication ? .accept() : .decline("only products") }
+      segment.calls.map {
+        $0.operation is MatrixMultiplication && !owner.takesNothing ? .accept() : .decline("only products")
+      }
     }
     func compile(_ segment: Segment) throws(BackendError) -> any Executable {
       Compiled(owner: owner, inner: try inner.compile(segment), results: segment.calls.compactMap { $0.outputs[0] })
@@ -130,6 +133,29 @@ private func makeLoop(
     let routing = try #require(loop.session.chain.routing)
     #expect(routing.leftOut["none"]?.contains("there is no backend called none") == true)
     #expect(throws: BackendError.self) { _ = try makeLoop(text("[none]", ", fallback: []"), products) }
+  }
+
+  @Test("without a candidate that takes anything the fallbacks run it all; a backend named twice is an error")
+  func fewCandidates() throws {
+    for candidates in ["[]", "[none]", "[nothing]"] {
+      let words = Words()
+      let loop = try makeLoop(text(candidates), products + [Products(name: "nothing", takesNothing: true)], words)
+      #expect(Set(try #require(loop.session.chain.routing).choices.values) == ["reference"])
+      #expect(words.done.first?.contains("no candidate takes any of it") == true)
+    }
+    #expect(throws: BackendError.self) { _ = try makeLoop(text("[reference, slow, slow]"), products) }
+  }
+
+  @Test("what could not be checked in time is said, and decided anew the next time")
+  func unchecked() throws {
+    let store = folder()
+    let configuration = text("[reference, slow]").replacing("tuning_seconds: 0.5", with: "tuning_seconds: 0")
+    let (first, second) = (Words(), Words())
+    let loop = try makeLoop(configuration, products, store: store, first)
+    #expect(try #require(loop.session.chain.routing).refusals.contains { $0.backend == "slow" })
+    #expect(first.done.first?.contains("not all could be checked within backend.tuning_seconds") == true)
+    _ = try makeLoop(text("[reference, slow]"), products, store: store, second)
+    #expect(second.done.first?.contains("decided in") == true)
   }
 
   @Test("a second process finds the routing in the host's store and measures nothing")

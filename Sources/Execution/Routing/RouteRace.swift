@@ -27,8 +27,11 @@ struct RouteRace {
   mutating func run() throws -> Routing {
     let paths = singlePaths()
     guard paths.count > 1 else {
-      let (link, path) = paths.first ?? (0, [])
-      return routing(path, base: link, verdict: "\(names[link]) is the only choice")
+      if let (link, path) = paths.first {
+        return routing(path, base: link, verdict: "\(names[link]) is the only choice")
+      }
+      let path = atoms.allowed.map { $0[0] }
+      return routing(path, base: path.first ?? 0, verdict: "no candidate takes any of it")
     }
     let (base, baseline) = try bestSingle(paths)
     var best = baseline

@@ -52,6 +52,7 @@ public struct RouteSearch {
     var race = RouteRace(self, atoms, deadline: clock() + budget)
     var routing = try race.run()
     routing.refusals = refusals
+    if !routing.isComplete { routing.verdict += "; not all could be checked within backend.tuning_seconds" }
     return routing
   }
 
@@ -78,9 +79,7 @@ public struct RouteSearch {
       let name = chain.links[link].name
       for call in program.calls.indices where allowed[link][call] {
         progress("auto: checking \(name): \(keys[call])")
-        let reason =
-          link > 0 && clock() > deadline
-          ? "not checked within backend.tuning_seconds" : try verify(call, link)
+        let reason = link > 0 && clock() > deadline ? Routing.Refusal.unchecked : try verify(call, link)
         guard let reason else { continue }
         allowed[link][call] = false
         refusals.append(.init(operation: keys[call], backend: name, reason: reason))

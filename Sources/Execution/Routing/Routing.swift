@@ -18,8 +18,10 @@ public struct Routing: Hashable, Sendable, Codable {
     }
   }
 
-  /// A backend that took an operation and did not meet its bound: it is not used for it.
+  /// A backend that took an operation and did not meet its bound, or could not be asked in time: it is not used for it.
   public struct Refusal: Hashable, Sendable, Codable {
+    static let unchecked = "not checked within backend.tuning_seconds"
+
     public var operation: String
     public var backend: String
     public var reason: String
@@ -61,6 +63,9 @@ public struct Routing: Hashable, Sendable, Codable {
     backends = links.map(Backend.init)
     (self.workers, self.order, self.choices) = (workers, order, choices)
   }
+
+  /// Whether each candidate was asked for all that it takes; otherwise more time may decide otherwise.
+  package var isComplete: Bool { !refusals.contains { $0.reason == Refusal.unchecked } }
 
   /// The calls' labels, numbered where one comes again: programs over the same layers (with probes, for another batch,
   /// for evaluation) call the same operations by the same keys.
