@@ -54,10 +54,10 @@ def changed(file, number, new):
 
 
 def key_of(family, file, number, kind, new):
-    """By the line and what becomes of it, not by its number."""
+    """By the line, the one before it and what becomes of it, not by its number."""
     shown = "" if new is None else new.strip()
-    old = lines_of(file)[number]
-    return family.name[0] + hashlib.sha256(f"{file}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]
+    before, old = lines_of(file)[number - 1], lines_of(file)[number]
+    return family.name[0] + hashlib.sha256(f"{file}\n{before}\n{old}\n{shown}\n{kind}".encode()).hexdigest()[:8]
 
 
 class Table:
@@ -92,7 +92,7 @@ def drawn(family, seed, before):
     mutants, times = [], Counter()
     for mutant in candidates(family.files):
         key = key_of(family, *mutant)
-        # The same line may stand in a file twice.
+        # The same two lines may stand in a file twice.
         mutants.append((key + "+" * times[key], *mutant))
         times[key] += 1
     return sorted(mutants, key=lambda mutant: (mutant[0] not in before, random.Random(f"{seed} {mutant[0]}").random()))

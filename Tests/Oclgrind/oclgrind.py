@@ -16,6 +16,8 @@ from builds import ROOT, Snapshot, families  # noqa: E402
 
 DRIVER = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
 PROGRAM = f"{ROOT}/.build/release/switchback"
+# A filter of thousands of elements takes the simulator minutes, and the kernels the same paths as shorter ones.
+VERY_LONG = "17000"
 COMPLAINTS = ("data race", "Invalid read", "Invalid write", "Uninitialized", "barrier divergence")
 
 
@@ -28,8 +30,8 @@ def complaints(backend, work, *arguments):
     if "Oclgrind Simulator" not in devices:
         return None
     done = subprocess.run(
-        [PROGRAM, "conformance", "--backend", backend, "--quick", "--skip", "contract", "--limit", "600", "--failures",
-         work, *arguments],
+        [PROGRAM, "conformance", "--backend", backend, "--quick", "--skip", "contract", "--skip", VERY_LONG, "--limit",
+         "600", "--failures", work, *arguments],
         env=environment, capture_output=True, text=True, timeout=1800)
     text = done.stdout + done.stderr
     if " passed, " not in text:
