@@ -30,8 +30,8 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "Only cases whose family and name contain this, such as conv2d, random or 'contract reads'.")
   var filter = ""
 
-  @Option(help: "No families whose name contains this.")
-  var skip = ""
+  @Option(help: "No cases whose family and name contain this; can be given more than once.")
+  var skip: [String] = []
 
   @Option(help: "Of the random numbers.")
   var seed = 1
@@ -182,6 +182,11 @@ struct ConformanceCommand: ParsableCommand {
       replay = try ReplayFile(text: text)
     } catch {
       throw fail("\(file): \(error.message)", ExitStatus.badData)
+    }
+    // Each value on the backend, and twice as wide for the reference.
+    let needed = 3 * replay.program.values.reduce(0) { $0 + Double($1.type.byteCount) }
+    guard needed < Double(ProcessInfo.processInfo.physicalMemory) else {
+      throw fail("\(file): its values need \(Int(needed / 1e9)) GB; this machine has less", ExitStatus.badData)
     }
     switch try suite.lockstep(replay) {
     case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound")

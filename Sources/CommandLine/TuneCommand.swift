@@ -53,6 +53,13 @@ struct TuneCommand: ParsableCommand {
     var gains: [Int: Double]
   }
 
+  func validate() throws {
+    let range = 0.0...604_800
+    guard range.contains(seconds), range.contains(limit) else {
+      throw ValidationError("--seconds and --limit are from 0 to a week (604800)")
+    }
+  }
+
   func run() throws {
     try reportingErrors {
       let host = try makeHost(threads: 0)

@@ -85,6 +85,7 @@ public struct Safetensors: Sendable {
     }) {
       guard let size = Self.byteCounts[entry.dtype], entry.shape.allSatisfy({ $0 >= 0 && $0 < 1 << 40 }),
         entry.offsets.count == 2, entry.offsets[0] == end,
+        entry.offsets[1] >= end,
         entry.offsets[1] - end
           == entry.shape.reduce(size, { $0.multipliedReportingOverflow(by: $1).partialValue }),
         entry.offsets[1] <= body.count

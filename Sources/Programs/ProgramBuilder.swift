@@ -50,6 +50,9 @@ public struct ProgramBuilder: Sendable {
     }
     var results: [Value] = []
     for (index, type) in types.enumerated() {
+      guard type.shape.isAddressable else {
+        throw ProgramError("\(operation.name) would give \(type): no machine holds that", path: path)
+      }
       if index < states.count {
         guard program.values[states[index].id].role == .state, states[index].type == type else {
           throw ProgramError(
@@ -69,16 +72,6 @@ public struct ProgramBuilder: Sendable {
   /// Names a value as a result of the program.
   public mutating func output(_ name: String, _ value: Value) {
     program.outputs.append(.init(name: name, value: value.id))
-  }
-
-  /// Runs `body` with `name` appended to the path.
-  public mutating func scope<Result>(
-    _ name: String, _ body: (inout ProgramBuilder) throws(ProgramError) -> Result
-  ) throws(ProgramError) -> Result {
-    let outer = path
-    path = outer.isEmpty ? name : outer + "." + name
-    defer { path = outer }
-    return try body(&self)
   }
 
   public consuming func build() -> Program { program }

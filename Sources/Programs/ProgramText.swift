@@ -46,6 +46,18 @@ extension AttributeValue: CustomStringConvertible {
   }
 }
 
+extension AttributeValue {
+  /// Sums and products of two such numbers do not overflow.
+  fileprivate var isSensible: Bool {
+    let range = -(1 << 31)...1 << 31
+    return switch self {
+    case .int(let value): range.contains(value)
+    case .ints(let values): values.allSatisfy(range.contains)
+    case .bool, .double, .string, .doubles: true
+    }
+  }
+}
+
 extension Program {
   /// Reads the text form back; an error names the line.
   public init(text: String, catalog: OperationCatalog = .standard) throws(ProgramError) {
@@ -76,14 +88,23 @@ extension Program {
       let name = try scanner.word()
       let id = try scanner.value()
       guard declared[id] != nil else { throw ProgramError("%\(id) is not known") }
+      guard output(named: name) == nil else { throw ProgramError("there are two outputs called \(name)") }
       outputs.append(Output(name: name, value: id))
     } else if let role = [Role.input, .state, .step].first(where: { scanner.take($0.rawValue + " ") }) {
       let id = try scanner.value()
       let name = try scanner.word()
+      try expectNew(id, declared)
+      guard !declared.values.contains(where: { $0.name == name && $0.role != .temporary }) else {
+        throw ProgramError("\(name) is declared twice")
+      }
       declared[id] = ValueInfo(type: try scanner.type(), role: role, name: name)
     } else {
       try readCall(&scanner, into: &declared, catalog)
     }
+  }
+
+  private func expectNew(_ id: Int, _ declared: [Int: ValueInfo]) throws(ProgramError) {
+    guard declared[id] == nil else { throw ProgramError("%\(id) is declared twice") }
   }
 
   private mutating func readCall(
@@ -97,7 +118,10 @@ extension Program {
       }
       let id = try scanner.value()
       results.append(id)
-      if scanner.take(":") { declared[id] = ValueInfo(type: try scanner.type(), role: .temporary, name: "") }
+      if scanner.take(":") {
+        try expectNew(id, declared)
+        declared[id] = ValueInfo(type: try scanner.type(), role: .temporary, name: "")
+      }
     } while scanner.take(",")
     try scanner.expect("=")
     let operation = try scanner.word(until: "(")
@@ -112,7 +136,9 @@ extension Program {
       while !scanner.take("}") {
         let name = try scanner.word(until: ":")
         try scanner.expect(":")
-        attributes[name] = try scanner.attribute()
+        let value = try scanner.attribute()
+        guard value.isSensible else { throw ProgramError("\(name) is beyond 2³¹") }
+        attributes[name] = value
         _ = scanner.take(",")
       }
     }
@@ -177,7 +203,9 @@ private struct TextScanner {
     guard let elementType = ElementType(rawValue: name) else { throw ProgramError("there is no type \(name)") }
     guard case .ints(let extents) = try attribute() else { throw ProgramError("expected a shape after \(name)") }
     guard extents.allSatisfy({ $0 >= 0 }) else { throw ProgramError("an extent is negative") }
-    return TensorType(elementType, Shape(extents))
+    let type = TensorType(elementType, Shape(extents))
+    guard type.shape.isAddressable else { throw ProgramError("no machine holds \(type)") }
+    return type
   }
 
   mutating func attribute() throws(ProgramError) -> AttributeValue {

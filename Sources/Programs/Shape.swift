@@ -11,6 +11,17 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
 
   public var rank: Int { extents.count }
   public var elementCount: Int { extents.reduce(1, *) }
+  /// Whether a machine may ever hold so many elements; `elementCount` and `strides` of others may overflow.
+  package var isAddressable: Bool {
+    // Strides pass over empty axes.
+    var count = 1
+    for extent in extents {
+      let (product, isTooLarge) = count.multipliedReportingOverflow(by: max(extent, 1))
+      guard !isTooLarge, product <= 1 << 46 else { return false }
+      count = product
+    }
+    return true
+  }
   public subscript(axis: Int) -> Int { extents[axis] }
 
   /// Elements between neighbours along each axis.

@@ -55,12 +55,15 @@ public struct Cost: Hashable, Sendable {
     self.bytes = bytes
   }
 
+  /// At most 2⁵²: whatever takes so long is never run, but may be asked about.
+  static func product(_ factors: [Int]) -> Int { Int(min(factors.reduce(1) { $0 * Double($1) }, 0x1p52)) }
+
   public static func + (a: Cost, b: Cost) -> Cost { Cost(flops: a.flops + b.flops, bytes: a.bytes + b.bytes) }
 
   /// `flopsPerElement` for each element of the outputs, everything moved once.
   static func elementwise(_ inputs: [TensorType], _ outputs: [TensorType], flopsPerElement: Int = 1) -> Cost {
     Cost(
-      flops: outputs.reduce(0) { $0 + $1.shape.elementCount } * flopsPerElement,
+      flops: product([outputs.reduce(0) { $0 + $1.shape.elementCount }, flopsPerElement]),
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
   }
 }

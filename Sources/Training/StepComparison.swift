@@ -111,17 +111,6 @@ public final class StepComparison {
           indices, samples: images.bindMemory(to: Float.self).baseAddress!, targets: labels.baseAddress!)
       }
     }
-    let position = StepPosition(update: steps, seed: seed)
-    for name in training.stepValues.names where executor.hasInput(name) {
-      try executor.withInput(name) { bytes in
-        switch training.stepValues(name, at: position) {
-        case .scalar(let number)?: bytes.storeBytes(of: Float(number), as: Float.self)
-        case .key(let seed, let counter)?:
-          bytes.storeBytes(of: seed, as: Int64.self)
-          bytes.storeBytes(of: counter, toByteOffset: 8, as: Int64.self)
-        case nil: break
-        }
-      }
-    }
+    try executor.fill(training.stepValues, at: StepPosition(update: steps, seed: seed))
   }
 }

@@ -158,17 +158,7 @@ public final class TrainingSession {
     try fill(executor, dataset, indices)
     let position = StepPosition(
       update: batches / program.accumulationSteps, batch: batches, seed: seed, plateau: plateau)
-    for name in program.stepValues.names where executor.hasInput(name) {
-      guard let value = program.stepValues(name, at: position) else { continue }
-      try executor.withInput(name) { bytes in
-        switch value {
-        case .scalar(let number): bytes.storeBytes(of: Float(number), as: Float.self)
-        case .key(let seed, let counter):
-          bytes.storeBytes(of: seed, as: Int64.self)
-          bytes.storeBytes(of: counter, toByteOffset: 8, as: Int64.self)
-        }
-      }
-    }
+    try executor.fill(program.stepValues, at: position)
     let run = try executor.start()
     batches += 1
     return StartedStep(

@@ -43,17 +43,19 @@ struct BackendAgreementTests {
     let steps = runsLongTests ? 50 : 25
     let outcome = try switchback([
       "diff", "configs/mnist-cnn.yaml", "--backends", "reference,\(backend)", "--steps", "\(steps)",
-      "--seed", "\(seed)", "--data", mnistFolder, "--json",
+      "--seed", "\(seed)", "--data", mnistFolder, "--replay", temporary(), "--json",
     ])
     if outcome.status == 69 { return }
     #expect(outcome.status == 0, "\(outcome.error)")
     let rows = try objects(outcome.output).filter { $0["step"] is Int }
     let losses = rows.compactMap { $0["lossDifference"] as? Double }
     let gradients = rows.compactMap { $0["gradientDifference"] as? Double }
-    #expect(losses.count == steps && gradients.count == steps)
+    try #require(losses.count == steps && gradients.count == steps)
     #expect(losses.allSatisfy { $0 <= 1e-5 } && gradients.allSatisfy { $0 <= 1e-2 })
     #expect(gradients.filter { $0 <= 1e-4 }.count * 50 >= 46 * steps, "\(gradients)")
     #expect(gradients.sorted()[steps / 2] <= 1e-5)
+    let learned = try [rows[0], rows[steps - 1]].map { try #require(($0["losses"] as? [Double])?.first) }
+    #expect(learned[1] < learned[0])
   }
 
   @Test(

@@ -33,6 +33,28 @@ private func entry(_ name: String) -> any TensorOperation.Type {
     }
   }
 
+  @Test(
+    "a program that no machine could hold, or that says a thing twice, is refused with its line",
+    arguments: [
+      ("input %0 x f32[4294967296,4294967296]", "line 1: no machine holds"),
+      ("input %0 x f32[0,4294967296,4294967296]", "line 1: no machine holds"),
+      ("input %0 x f32[4]\ninput %0 z f32[4]", "line 2: %0 is declared twice"),
+      ("input %0 x f32[4]\nstate %1 x f32[4]", "line 2: x is declared twice"),
+      ("input %0 x f32[4]\n%0: f32[2,2] = reshape(%0) {shape: [2, 2]}", "line 2: %0 is declared twice"),
+      ("input %0 x f32[4]\noutput y %0\noutput y %0", "line 3: there are two outputs called y"),
+      ("input %0 x f32[4]\n_ = reshape(%0) {shape: [2147483648, 2147483648, 4]}", "line 2: no machine holds"),
+      ("input %0 x i32[4]\n_ = oneHot(%0) {classes: 9223372036854775807, elementType: \"f32\"}", "beyond 2³¹"),
+      (
+        "input %0 x f32[1,9,9,1]\nstate %1 w f32[2147483649,1,1,1]\n"
+          + "_ = conv2d(%0, %1) {strides: [1, 1], padding: [0, 0, 0, 0], dilations: [2147483648, 1], groups: 1}",
+        "line 3: strides, dilations"
+      ),
+    ])
+  func refused(text: String, words: String) {
+    let error = #expect(throws: ProgramError.self) { _ = try Program(text: text) }
+    #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+  }
+
   @Test("the text form of every sample parses back to the same program", arguments: names)
   func text(name: String) throws {
     for sample in entry(name).samples {

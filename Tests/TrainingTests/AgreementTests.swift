@@ -24,25 +24,6 @@ func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Float] {
 }
 
 @Suite(.enabled(if: hasOpenBLAS, "libopenblas.so.0 is not on this machine")) struct AgreementTests {
-  @Test(
-    "lockstep on the CNN: losses to 1e-5, gradients to 1e-4 but for rare ties",
-    .enabled(if: hasMNIST, "the real MNIST is not beside the checkout"),
-    arguments: runsLongTests ? [1, 2, 3] : [1])
-  func lockstep(seed: Int) throws {
-    let data = try NamedDataset.named("mnist").load(given: mnistFolder).train
-    let configuration = try configuration("mnist-cnn", ["training.seed=\(seed)"])
-    let comparison = try StepComparison(
-      configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64, seed: seed,
-      on: try chain(ReferenceBackend()), and: try chain(OpenBLASBackend()))
-    let steps = runsLongTests ? 50 : 25
-    let order = BatchOrder(count: data.count, batchSize: 64, seed: Int64(seed), epoch: 1)
-    let rows = try (0..<steps).map { try comparison.advance(data, order.batch($0)) }
-    #expect(rows.allSatisfy { $0.lossDifference <= 1e-5 && $0.gradientDifference <= 1e-2 }, "\(rows)")
-    #expect(rows.filter { $0.gradientDifference <= 1e-4 }.count * 50 >= 46 * steps, "\(rows)")
-    #expect(rows.map(\.gradientDifference).sorted()[steps / 2] <= 1e-5)
-    #expect(rows[0].losses[0] > rows[steps - 1].losses[0])
-  }
-
   @Test("free-running on the MLP: 50 losses to 1e-5")
   func freeRunning() throws {
     let data = hasMNIST ? try NamedDataset.named("mnist").load(given: mnistFolder).train : try madeData()

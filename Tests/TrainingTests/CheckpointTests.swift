@@ -1,6 +1,7 @@
 import Foundation
 import SwitchbackBackendKit
 import SwitchbackDatasets
+import SwitchbackInterchange
 import SwitchbackReference
 import SwitchbackTraining
 import Testing
@@ -77,6 +78,16 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
     try Data([1, 2]).write(to: URL(fileURLWithPath: paths[2] + ".partial-1"))
     #expect(store.entries().map { $0.fault == nil } == [true, false, false, true])
     #expect(store.newestComplete()?.position.batches == store.entries()[0].checkpoint?.position.batches)
+  }
+
+  @Test(
+    "offsets that lie in no file are an error",
+    arguments: ["[0,-9223372036854775808]", "[0,9223372036854775807]", "[4,0]", "[0]"])
+  func hostile(offsets: String) {
+    let header = Data("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":\(offsets)}}".utf8)
+    let file = Data([UInt8(header.count)] + [UInt8](repeating: 0, count: 7)) + header + Data(count: 4)
+    let error = #expect(throws: Safetensors.FormatError.self) { _ = try Safetensors(decoding: file) }
+    #expect(error?.description.contains("does not lie where its header says") == true)
   }
 
   @Test("reduced on a plateau, interrupted and resumed: the same rates and weights", arguments: [5, 13, 20, 27])

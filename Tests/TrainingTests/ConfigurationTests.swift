@@ -91,7 +91,12 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
         "test.yaml:9:26: training.optimizer.lr is not a key here: it is called training.optimizer.learning_rate (PyTorch's lr)"
       ),
       ("units: 10", "unit: 10", "did you mean units?"),
-      ("units: 10", "units: ten", "model.layers.1.dense.units must be a positive whole number, not \"ten\""),
+      ("units: 10", "units: ten", "model.layers.1.dense.units must be a whole number from 1 to 1048576, not \"ten\""),
+      ("units: 10", "units: 9000000000000", "units must be a whole number from 1 to 1048576"),
+      (
+        "- flatten", "- max_pooling2d: {pool_size: 99999999999}\n    - flatten",
+        "pool_size must be a whole number from 1"
+      ),
       ("softmax", "sofmax", "did you mean softmax?"),
       ("type: sgd", "type: sdg", "did you mean sgd?"),
       ("- flatten", "- flaten", "did you mean flatten?"),

@@ -45,6 +45,7 @@ static struct {
   __typeof__(&fftwf_execute_dft) execute;
   __typeof__(&fftwf_set_timelimit) set_timelimit;
   __typeof__(&fftwf_sprint_plan) print;
+  __typeof__(&fftwf_destroy_plan) destroy;
   __typeof__(&fftwf_export_wisdom_to_string) export_wisdom;
   __typeof__(&fftwf_import_wisdom_from_string) import_wisdom;
 } fftw;
@@ -65,10 +66,11 @@ static void open_library(void) {
   fftw.execute = dlsym(handle, "fftwf_execute_dft");
   fftw.set_timelimit = dlsym(handle, "fftwf_set_timelimit");
   fftw.print = dlsym(handle, "fftwf_sprint_plan");
+  fftw.destroy = dlsym(handle, "fftwf_destroy_plan");
   fftw.export_wisdom = dlsym(handle, "fftwf_export_wisdom_to_string");
   fftw.import_wisdom = dlsym(handle, "fftwf_import_wisdom_from_string");
   if (!version || strncmp(version, "fftw-3", 6) != 0 || !fftw.plan || !fftw.execute || !fftw.set_timelimit ||
-      !fftw.print || !fftw.export_wisdom || !fftw.import_wisdom) {
+      !fftw.print || !fftw.destroy || !fftw.export_wisdom || !fftw.import_wisdom) {
     failure = "libfftw3f.so.3 is not FFTW 3 (another library under its name?); install the Debian package "
               "libfftw3-single3";
     return;
@@ -107,6 +109,7 @@ static const entry *find_or_make(const switchback_fftw_shape *shape, double seco
     1, &each, inner_only ? 1 : 2, many + inner_only, memory, memory, shape->sign, FFTW_MEASURE);
   char *text = plan ? fftw.print(plan) : NULL;
   if (!text) {
+    if (plan) fftw.destroy(plan);
     free(made);
     return NULL;
   }

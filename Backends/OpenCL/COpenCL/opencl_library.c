@@ -120,8 +120,7 @@ int32_t ocl_devices(ocl_object platform, ocl_object *list, uint32_t capacity, ui
 
 int32_t ocl_text(ocl_object object, int32_t what, char *text, size_t capacity) {
   static const cl_uint names[] = {
-    CL_PLATFORM_NAME, CL_PLATFORM_VERSION, CL_DEVICE_NAME, CL_DEVICE_VENDOR, CL_DEVICE_VERSION, CL_DRIVER_VERSION,
-    CL_DEVICE_EXTENSIONS};
+    CL_PLATFORM_NAME, CL_PLATFORM_VERSION, CL_DEVICE_NAME, CL_DEVICE_VENDOR, CL_DRIVER_VERSION};
   text[0] = 0;
   int32_t status = what <= OCL_PLATFORM_VERSION
     ? CALL(clGetPlatformInfo, object, names[what], capacity, text, NULL)

@@ -47,7 +47,8 @@ extension Convolution2D: FloatingKernel {
     let kernel = operands.inputs[1].shape
     let e = Extents(geometry, x: operands.inputs[0].shape, kernelSize: [kernel[0], kernel[1]], y: result.shape)
     // Which element a pool keeps and which relu is open hangs on a forward value's last bits. Summed in Float64 and rounded
-    // once, they are not the specification's own rounding where two backends disagree.
+    // once, they are not the specification's own rounding where two backends disagree. Gradients decide nothing of the
+    // kind: they are summed as they are.
     operands.parallel(e.images * e.rows) {
       let sums = UnsafeMutablePointer<Double>.allocate(capacity: max(e.filters, 1))
       defer { sums.deallocate() }

@@ -150,7 +150,6 @@ void sb_pool_destroy(sb_pool *pool) {
   free(pool);
 }
 
-uint32_t sb_pool_workers(const sb_pool *pool) { return pool->workers; }
 uint64_t sb_pool_forks(const sb_pool *pool) { return pool->forks; }
 
 void sb_pool_team(void *self, void (*member)(void *, uint32_t, uint32_t, sb_team *), void *context) {

@@ -67,6 +67,9 @@ public struct LayerContext: Sendable {
     guard !parameters.contains(where: { $0.name == full }) else {
       throw ProgramError("the layer declares \(name) twice", path: path)
     }
+    guard shape.isAddressable else {
+      throw ProgramError("\(name) would have the shape \(shape): no machine holds that", path: path)
+    }
     if case .values(let values) = initializer, values.count != shape.elementCount {
       throw ProgramError("\(name) has the shape \(shape), but \(values.count) values are given", path: path)
     }

@@ -23,6 +23,9 @@ public struct ConvolutionGeometry: Hashable, Sendable {
       throw ProgramError(
         "strides and dilations are two positive numbers, padding four non-negative ones (top, bottom, left, right)")
     }
+    guard (strides + dilations + kernelSize + padding + size).allSatisfy({ $0 <= 1 << 30 }) else {
+      throw ProgramError("strides, dilations, padding and sizes of a kernel and an image are at most 2³⁰")
+    }
     var result = [0, 0]
     for axis in 0..<2 {
       let padded = size[axis] + padding[2 * axis] + padding[2 * axis + 1]
@@ -72,8 +75,8 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     (ConvolutionGeometry(), [5, 13, 13, 17], [3, 3, 33]),
   ]
 
-  func cost(multiplies: Int, _ types: [TensorType]) -> Cost {
-    Cost(flops: 2 * multiplies, bytes: types.reduce(0) { $0 + $1.byteCount })
+  func cost(multiplies: [Int], _ types: [TensorType]) -> Cost {
+    Cost(flops: 2 * Cost.product(multiplies), bytes: types.reduce(0) { $0 + $1.byteCount })
   }
 }
 
@@ -132,7 +135,7 @@ public struct Convolution2D: TensorOperation {
   public func cost(for inputs: [TensorType]) -> Cost {
     guard let y = try? outputTypes(for: inputs)[0] else { return Cost(flops: 0, bytes: 0) }
     let w = inputs[1].shape
-    return geometry.cost(multiplies: y.shape.elementCount * w[0] * w[1] * w[2], inputs + [y])
+    return geometry.cost(multiplies: [y.shape.elementCount, w[0], w[1], w[2]], inputs + [y])
   }
 
   public func errorBound(for inputs: [TensorType]) -> ErrorBound {
@@ -201,7 +204,7 @@ public struct Convolution2DBackwardInput: TensorOperation {
   public func cost(for inputs: [TensorType]) -> Cost {
     guard let dx = try? outputTypes(for: inputs)[0] else { return Cost(flops: 0, bytes: 0) }
     let w = inputs[1].shape
-    return geometry.cost(multiplies: inputs[0].shape.elementCount * w[0] * w[1] * w[2], inputs + [dx])
+    return geometry.cost(multiplies: [inputs[0].shape.elementCount, w[0], w[1], w[2]], inputs + [dx])
   }
 
   public func errorBound(for inputs: [TensorType]) -> ErrorBound {
@@ -267,7 +270,7 @@ public struct Convolution2DBackwardFilter: TensorOperation {
   public func cost(for inputs: [TensorType]) -> Cost {
     guard let dw = try? outputTypes(for: inputs)[0] else { return Cost(flops: 0, bytes: 0) }
     return geometry.cost(
-      multiplies: inputs[1].shape.elementCount * dw.shape[0] * dw.shape[1] * dw.shape[2], inputs + [dw])
+      multiplies: [inputs[1].shape.elementCount, dw.shape[0], dw.shape[1], dw.shape[2]], inputs + [dw])
   }
 
   public func errorBound(for inputs: [TensorType]) -> ErrorBound {

@@ -50,14 +50,6 @@ public enum UnaryFunction: String, StringAttribute, CaseIterable {
     }
   }
 
-  /// Whether a layer may use it as its activation: its gate is what the gradient monitor watches.
-  public var isActivation: Bool {
-    switch self {
-    case .relu, .leakyRelu, .elu, .selu, .gelu, .geluTanh, .swish, .sigmoid, .hardSigmoid, .tanh, .softplus: true
-    default: false
-    }
-  }
-
   var usesAlpha: Bool { self == .leakyRelu || self == .elu }
 
   /// An interval in which samples are drawn, away from kinks and poles.

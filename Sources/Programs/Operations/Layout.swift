@@ -17,6 +17,7 @@ public struct Reshape: TensorOperation {
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     let result = Shape(shape)
+    guard result.isAddressable else { throw ProgramError("no machine holds \(result)") }
     guard result.elementCount == inputs[0].shape.elementCount else {
       throw ProgramError(
         "\(inputs[0]) has \(inputs[0].shape.elementCount) elements, \(result) has \(result.elementCount)")

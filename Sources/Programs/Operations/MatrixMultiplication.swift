@@ -77,7 +77,7 @@ public struct MatrixMultiplication: TensorOperation {
   public func cost(for inputs: [TensorType]) -> Cost {
     let (batch, m, n, k) = sizes(inputs)
     let elements = batch * (m * k + k * n + m * n)
-    return Cost(flops: 2 * batch * m * n * k, bytes: elements * inputs[0].elementType.byteCount)
+    return Cost(flops: 2 * Cost.product([batch, m, n, k]), bytes: elements * inputs[0].elementType.byteCount)
   }
 
   public func errorBound(for inputs: [TensorType]) -> ErrorBound { .accumulation(terms: sizes(inputs).k) }

@@ -36,7 +36,9 @@ struct SchemaPart {
   }
 
   static func pair(_ fallback: Int?) -> SchemaPart {
-    let one: [String: Any] = ["type": "integer", "minimum": 1]
+    let one: [String: Any] = [
+      "type": "integer", "minimum": SectionReader.extents.lowerBound, "maximum": SectionReader.extents.upperBound,
+    ]
     var json: [String: Any] = ["anyOf": [one, ["type": "array", "items": one, "minItems": 2, "maxItems": 2]]]
     json["default"] = fallback
     return SchemaPart(json: json)

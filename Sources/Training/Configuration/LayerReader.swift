@@ -140,7 +140,7 @@ enum LayerReader {
 
   @Sendable private static func dense(_ section: SectionReader) -> any Layer {
     Dense(
-      section.int("units", nil, in: 1...Int.max), activation: activation(section, "activation", "linear"),
+      section.int("units", nil, in: SectionReader.extents), activation: activation(section, "activation", "linear"),
       useBias: section.bool("use_bias", true),
       kernelInitializer: initializer(section, "kernel_initializer", "glorot_uniform"),
       biasInitializer: initializer(section, "bias_initializer", "zeros"),
@@ -150,9 +150,9 @@ enum LayerReader {
 
   @Sendable private static func conv2d(_ section: SectionReader) -> any Layer {
     Conv2D(
-      section.int("filters", nil, in: 1...Int.max), kernelSize: section.pair("kernel_size", nil),
+      section.int("filters", nil, in: SectionReader.extents), kernelSize: section.pair("kernel_size", nil),
       strides: section.pair("strides", 1), padding: padding(section),
-      dilationRate: section.pair("dilation_rate", 1), groups: section.int("groups", 1, in: 1...Int.max),
+      dilationRate: section.pair("dilation_rate", 1), groups: section.int("groups", 1, in: SectionReader.extents),
       activation: activation(section, "activation", "linear"), useBias: section.bool("use_bias", true),
       kernelInitializer: initializer(section, "kernel_initializer", "glorot_uniform"),
       biasInitializer: initializer(section, "bias_initializer", "zeros"),

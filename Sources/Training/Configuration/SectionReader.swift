@@ -197,6 +197,9 @@ final class SectionReader {
     return choices.first { $0.0 == fallback }?.1 ?? choices[0].1
   }
 
+  /// Extents of one axis: more is a slip of the pen.
+  static let extents = 1...1 << 20
+
   /// One number for both axes, or a list of two.
   func pair(_ key: String, _ fallback: Int?) -> (height: Int, width: Int) {
     describe(key, isRequired: fallback == nil, .pair(fallback))
@@ -207,8 +210,9 @@ final class SectionReader {
       return (value, value)
     }
     let values = node.sequence.map { $0.map { $0.int ?? 0 } } ?? [node.int ?? 0, node.int ?? 0]
-    guard values.count == 2, values.allSatisfy({ $0 >= 1 }) else {
-      problems.add("\(full(key)) must be a positive whole number or two of them [height, width]", at: node)
+    guard values.count == 2, values.allSatisfy(Self.extents.contains) else {
+      problems.add(
+        "\(full(key)) must be \(Self.words(for: Self.extents)), or two of them [height, width]", at: node)
       return (1, 1)
     }
     record(key, node)

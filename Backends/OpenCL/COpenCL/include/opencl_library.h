@@ -21,8 +21,7 @@ int32_t ocl_platforms(ocl_object *list, uint32_t capacity, uint32_t *count);
 int32_t ocl_devices(ocl_object platform, ocl_object *list, uint32_t capacity, uint32_t *count);
 
 enum {
-  OCL_PLATFORM_NAME = 0, OCL_PLATFORM_VERSION, OCL_DEVICE_NAME, OCL_DEVICE_VENDOR, OCL_DEVICE_VERSION,
-  OCL_DRIVER_VERSION, OCL_DEVICE_EXTENSIONS
+  OCL_PLATFORM_NAME = 0, OCL_PLATFORM_VERSION, OCL_DEVICE_NAME, OCL_DEVICE_VENDOR, OCL_DRIVER_VERSION
 };
 /* `object` is a platform or device, as `what` says. The text ends with a zero byte. */
 int32_t ocl_text(ocl_object object, int32_t what, char *text, size_t capacity);

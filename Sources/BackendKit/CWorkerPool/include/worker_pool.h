@@ -10,7 +10,6 @@ typedef struct sb_pool sb_pool;
  * more threads. Between forks a thread spins for about a millisecond, then sleeps. */
 sb_pool *sb_pool_create(uint32_t workers);
 void sb_pool_destroy(sb_pool *);
-uint32_t sb_pool_workers(const sb_pool *);
 
 /* As in sb_host. */
 void sb_pool_parallel(void *pool, uint32_t items, void (*item)(void *, uint32_t, uint32_t), void *context);
