@@ -73,14 +73,7 @@ struct BroadcastRows {
 
   init(_ result: Shape, _ operands: [Shape]) throws {
     let extents = result.extents
-    let strides = operands.map { operand -> [Int] in
-      let own = operand.strides
-      let added = extents.count - operand.rank
-      return extents.indices.map { axis in
-        axis < added || (operand[axis - added] == 1 && extents[axis] != 1) ? 0 : own[axis - added]
-      }
-    }
-    let all = [result.strides] + strides
+    let all = [result.strides] + operands.map { $0.strides(stretchedTo: result) }
     lines = try Lines(Array(extents.dropFirst()), all.map { Array($0.dropFirst()) })
     rows = extents.first ?? 1
     access = operands.map { $0.rank == extents.count && $0.extents.first == extents.first ? .rows : .whole }

@@ -101,14 +101,7 @@ struct Walk {
 
   /// Operands stretched to a result by NumPy's rule.
   init(result: Shape, operands: [Shape]) throws(Declined) {
-    let strides = operands.map { operand -> [Int] in
-      let own = operand.strides
-      let added = result.rank - operand.rank
-      return (0..<result.rank).map { axis in
-        axis < added || (operand[axis - added] == 1 && result[axis] != 1) ? 0 : own[axis - added]
-      }
-    }
-    try self.init(result.extents, strides)
+    try self.init(result.extents, operands.map { $0.strides(stretchedTo: result) })
   }
 
   var rank: Int { extents.count }

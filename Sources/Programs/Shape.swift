@@ -51,6 +51,15 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     return (0..<rank).filter { $0 < added || (smaller[$0 - added] == 1 && self[$0] != 1) }
   }
 
+  /// The strides with which a tensor of this shape is read as one of shape `larger`: 0 along each axis that it is
+  /// stretched along.
+  package func strides(stretchedTo larger: Shape) -> [Int] {
+    let (strides, added) = (strides, larger.rank - rank)
+    return (0..<larger.rank).map { axis in
+      axis < added || (self[axis - added] == 1 && larger[axis] != 1) ? 0 : strides[axis - added]
+    }
+  }
+
   /// The shape left after reducing over `axes`.
   package func reduced(over axes: [Int], keepDimensions: Bool) -> Shape {
     var result: [Int] = []

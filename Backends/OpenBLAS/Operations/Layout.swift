@@ -65,14 +65,10 @@ extension KernelMaker {
 
   func broadcast() throws -> Kernel {
     let (x, y) = (type(0).shape, segment.values[output].type.shape)
-    let added = y.rank - x.rank
-    let strides = y.extents.indices.map { axis in
-      axis < added || (x[axis - added] == 1 && y[axis] != 1) ? 0 : x.strides[axis - added]
-    }
     // Rows of what is stretched along the first axis are all the same.
-    let isSame = added == 0 && x.extents.first == y.extents.first
+    let isSame = x.rank == y.rank && x.extents.first == y.extents.first
     return try move(
-      [Move(operand: input(0), extents: y.extents, from: strides, to: y.strides)], divided: isSame,
+      [Move(operand: input(0), extents: y.extents, from: x.strides(stretchedTo: y), to: y.strides)], divided: isSame,
       isSource: !isSame)
   }
 

@@ -16,13 +16,9 @@ struct BroadcastRows {
     var inner: [Int] = []
     var outer: [[Int]] = []
     for operand in operands {
-      let strides = operand.strides
-      let added = result.rank - operand.rank
-      let aligned = (0..<result.rank).map { axis -> Int in
-        axis < added || (operand[axis - added] == 1 && result[axis] != 1) ? 0 : strides[axis - added]
-      }
-      inner.append(aligned.last ?? 0)
-      outer.append(Array(aligned.dropLast()))
+      let strides = operand.strides(stretchedTo: result)
+      inner.append(strides.last ?? 0)
+      outer.append(Array(strides.dropLast()))
     }
     innerStrides = inner
     outerStrides = outer

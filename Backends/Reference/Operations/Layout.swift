@@ -49,14 +49,9 @@ extension Transpose: ReferenceKernel {
 extension Broadcast: ReferenceKernel {
   public func run(_ operands: ReferenceOperands) throws(BackendError) {
     guard let result = operands.outputs[0] else { return }
-    let x = operands.inputs[0].shape
-    let added = result.shape.rank - x.rank
-    let strides = (0..<result.shape.rank).map { axis in
-      axis < added || (x[axis - added] == 1 && result.shape[axis] != 1) ? 0 : x.strides[axis - added]
-    }
     copy(
-      operands.inputs[0].bytes, strides, result.bytes, result.shape.strides, extents: result.shape.extents,
-      elementBytes: result.type.elementType.byteCount)
+      operands.inputs[0].bytes, operands.inputs[0].shape.strides(stretchedTo: result.shape), result.bytes,
+      result.shape.strides, extents: result.shape.extents, elementBytes: result.type.elementType.byteCount)
   }
 }
 
