@@ -45,8 +45,12 @@ public struct BackendChain: Sendable {
     self.host = host
   }
 
+  /// The memory in which a link's segments find their values.
+  func place(of link: Int) -> Place { links[link].device.info.hasPrivateMemory ? .device(link) : .host }
+
   /// Opens a device of each named backend: the one that its option `device` chooses (`deviceIndex(chosenBy:)`), or the
-  /// first; `trust` is for whoever checks devices at their first use; its other options are the backend's. A fallback that is not there is an error too, since nothing is silent.
+  /// first; `trust` is for whoever checks devices at their first use; its other options are the backend's. A fallback
+  /// that is not there is an error too, since nothing is silent.
   public init(
     _ names: [String], registry: BackendRegistry, options: [String: [String: String]] = [:], host: HostServices
   ) throws(BackendError) {

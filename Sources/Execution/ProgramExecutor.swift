@@ -75,8 +75,7 @@ public final class ProgramExecutor {
     self.chain = chain
     self.states = states
     plan = try ExecutionPlan(program, chain: chain, taps: taps)
-    let privateLinks = chain.links.map(\.device.info.hasPrivateMemory)
-    actions = plan.program.actions(plan.segments, taps: taps) { privateLinks[$0] ? .device($0) : .host }
+    actions = plan.program.actions(plan.segments, taps: taps, placeOf: chain.place(of:))
     var found: [Int: State] = [:]
     for id in plan.program.values(.state) {
       let value = plan.program.values[id]
@@ -318,7 +317,7 @@ extension ProgramExecutor {
     do {
       for _ in 0..<(overlaps ? 2 : 1) { slots.append(try hostSlot(taps)) }
       for link in devices {
-        try adoptInputs(link, taps)
+        try adoptInputs(link)
         try placeValues(on: link, taps)
       }
     } catch {
@@ -331,25 +330,13 @@ extension ProgramExecutor {
     plan.memory.naive = Set(program.calls.flatMap { $0.outputs.compactMap { $0 } })
       .filter { program.values[$0].role == .temporary }.reduce(0) { $0 + program.values[$1].type.byteCount }
     func name(_ place: Place) -> String { if case .device(let link) = place { chain.links[link].name } else { "host" } }
-    let privateLinks = chain.links.map(\.device.info.hasPrivateMemory)
-    let moved = program.stateTransfers(plan.segments) { privateLinks[$0] ? .device($0) : .host }
+    let moved = program.stateTransfers(plan.segments, placeOf: chain.place(of:))
     for case .copy(let value, let from, let to) in actions + moved {
       let maker = program.calls.first { $0.outputs.contains(value) }
       let label = program.values[value].name.isEmpty ? maker?.label ?? "" : program.values[value].name
       let bytes = program.values[value].type.byteCount
       plan.transfers.append(.init(value: label, bytes: bytes, from: name(from), to: name(to)))
       plan.memory.transferred += bytes
-    }
-  }
-
-  /// The moments in which a call may touch its operands: its own, or its whole segment's where the device orders the
-  /// work itself.
-  private func spans() -> [ClosedRange<Int>] {
-    plan.segments.flatMap { segment in
-      segment.calls.map { call in
-        chain.links[segment.link].device.info.needsTemporaries
-          ? call...call : segment.calls.lowerBound...(segment.calls.upperBound - 1)
-      }
     }
   }
 
@@ -366,7 +353,7 @@ extension ProgramExecutor {
       case .temporary: break
       }
     }
-    let layout = layout(of: .host, taps)
+    let layout = layout(of: .host, taps, filled: [])
     let memory = MemoryPlan(layout.blocks)
     plan.memory.arena += memory.byteCount
     let arena = try HostBuffer(byteCount: memory.byteCount)
@@ -376,8 +363,8 @@ extension ProgramExecutor {
   }
 
   /// Inputs that the device can read in the host's memory; a few bytes are not worth it.
-  private func adoptInputs(_ link: Int, _ taps: Set<Int>) throws(BackendError) {
-    for id in valuesUsed(at: .device(link), taps).sorted() {
+  private func adoptInputs(_ link: Int) throws(BackendError) {
+    for id in plan.valuesUsed(at: .device(link), on: chain, actions).sorted() {
       let device = chain.links[link].device
       var views: [sb_view] = []
       for slot in slots.indices {
@@ -403,7 +390,10 @@ extension ProgramExecutor {
     for segment in plan.segments where segment.link == link {
       for id in segment.values { if let state = stateOfValue[id] { views[id] = try state.view(on: device) } }
     }
-    let layout = layout(of: .device(link), taps)
+    let inputs = plan.valuesUsed(at: .device(link), on: chain, actions).filter { id in
+      [.input, .step].contains(plan.program.values[id].role) && slots[0].adopted[link]?[id] == nil
+    }
+    let layout = layout(of: .device(link), taps, filled: inputs)
     let memory = MemoryPlan(
       layout.blocks, alignment: device.info.alignment, limit: device.info.maxAllocation ?? .max)
     plan.memory.arena += memory.byteCount
@@ -420,77 +410,13 @@ extension ProgramExecutor {
     deviceViews[link] = views
   }
 
-  /// What needs memory at a place, and when.
-  private func layout(of place: Place, _ taps: Set<Int>) -> MemoryLayoutPlan {
-    let program = plan.program
-    let end = program.calls.count
-    var blocks: [Int: MemoryPlan.Block] = [:]
-    let spans = spans()
-    let used = valuesUsed(at: place, taps)
-    for (index, call) in program.calls.enumerated() {
-      for id in call.outputs.compactMap({ $0 }) where program.values[id].role == .temporary && used.contains(id) {
-        let bytes = program.values[id].type.byteCount
-        blocks[id] = MemoryPlan.Block(byteCount: bytes, birth: spans[index].lowerBound, death: spans[index].upperBound)
-      }
-      for id in call.inputs where blocks[id] != nil {
-        blocks[id]!.death = max(blocks[id]!.death, spans[index].upperBound)
-      }
-    }
-    for id in program.outputs.map(\.value) + Array(taps) where blocks[id] != nil { blocks[id]!.death = end }
-    if case .device(let link) = place {
-      for id in used
-      where (program.values[id].role == .input || program.values[id].role == .step)
-        && slots[0].adopted[link]?[id] == nil
-      {
-        blocks[id] = MemoryPlan.Block(byteCount: program.values[id].type.byteCount, birth: -1, death: end)
-      }
-    }
-    // A reshape between two temporaries is the same bytes: both live in one block.
-    var alias: [Int: Int] = [:]
-    for call in program.calls where call.operation is Reshape {
-      let operand = alias[call.inputs[0]] ?? call.inputs[0]
-      guard let result = call.outputs[0],
-        let block = blocks[result], blocks[operand] != nil, program.values[operand].role == .temporary,
-        program.values[result].role == .temporary
-      else { continue }
-      blocks[operand]!.death = max(blocks[operand]!.death, block.death)
-      blocks[result] = nil
-      alias[result] = operand
-    }
-    let ids = blocks.keys.sorted()
-    let workspaces = plan.segments.indices.filter {
-      self.place(of: $0) == place && plan.reports[$0].workspaceByteCount > 0
-    }
-    let keeps = keepPlan!.memories.enumerated().filter { self.place(of: $0.element.segment) == place }
-    return MemoryLayoutPlan(
-      values: ids, alias: alias, workspaces: workspaces, keeps: keeps.map(\.offset),
-      blocks: ids.map { blocks[$0]! }
-        + workspaces.map {
-          MemoryPlan.Block(
-            byteCount: plan.reports[$0].workspaceByteCount, birth: plan.segments[$0].calls.lowerBound,
-            death: plan.segments[$0].calls.upperBound - 1)
-        } + keeps.map(\.element.block))
+  private func layout(of place: Place, _ taps: Set<Int>, filled: Set<Int>) -> ProgramMemory {
+    ProgramMemory(
+      at: place, plan, on: chain, used: plan.valuesUsed(at: place, on: chain, actions),
+      lasting: taps.union(plan.program.outputs.map(\.value)), filled: filled, keepPlan!)
   }
 
-  private func place(of segment: Int) -> Place {
-    let link = plan.segments[segment].link
-    return chain.links[link].device.info.hasPrivateMemory ? .device(link) : .host
-  }
-
-  /// The values that need memory at a place: all operands and results of its segments but private temporaries, and
-  /// what is copied there.
-  private func valuesUsed(at place: Place, _ taps: Set<Int>) -> Set<Int> {
-    var used: Set<Int> = []
-    for (index, segment) in plan.segments.enumerated() where self.place(of: index) == place {
-      let needsTemporaries = chain.links[segment.link].device.info.needsTemporaries
-      for (local, id) in segment.values.enumerated()
-      where segment.segment.values[local].role != .temporary || needsTemporaries {
-        used.insert(id)
-      }
-    }
-    for case .copy(let value, let from, let to) in actions where from == place || to == place { used.insert(value) }
-    return used
-  }
+  private func place(of segment: Int) -> Place { chain.place(of: plan.segments[segment].link) }
 
   private func bindAll() {
     for (index, segment) in plan.segments.enumerated() {
@@ -509,34 +435,6 @@ extension ProgramExecutor {
           microseconds: microseconds,
           adopted: segment.values.enumerated().filter { slots[0].adopted[segment.link]?[$0.element] != nil }
             .map { ($0.offset, $0.element) }))
-    }
-  }
-}
-
-/// The blocks of one memory: values, then the workspaces of segments, then what is kept.
-private struct MemoryLayoutPlan {
-  var values: [Int]
-  /// Reshapes by what they share memory with.
-  var alias: [Int: Int]
-  var workspaces: [Int]
-  /// What is kept for others, by its number in the plan.
-  var keeps: [Int]
-  var blocks: [MemoryPlan.Block]
-
-  /// Fills in where everything lies; `view` answers a block's memory.
-  func place(
-    _ views: inout [sb_view], _ workspaceViews: inout [Int: sb_view], _ keptViews: inout [Int: sb_view],
-    _ view: (_ block: Int, _ bytes: Int) -> sb_view
-  ) {
-    for (block, id) in values.enumerated() { views[id] = view(block, blocks[block].byteCount) }
-    for (result, operand) in alias { views[result] = views[operand] }
-    for (index, segment) in workspaces.enumerated() {
-      let block = values.count + index
-      workspaceViews[segment] = view(block, blocks[block].byteCount)
-    }
-    for (index, keep) in keeps.enumerated() {
-      let block = values.count + workspaces.count + index
-      keptViews[keep] = view(block, blocks[block].byteCount)
     }
   }
 }
