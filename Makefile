@@ -27,8 +27,10 @@ test: packages lint
 	sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS) --parallel
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
-# (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, mutants.
+# (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, every
+# kernel under Oclgrind, mutants.
 test-all: packages lint
+	sh .make/install-packages.sh oclgrind
 	sh .make/install-pytorch.sh
 	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS)
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that are missing. Offline it does nothing when they are there, and otherwise says what
-# will be left out.
+# Installs the Debian packages that are missing, of those named or else of what a build and a first run need. Offline it
+# does nothing when they are there, and otherwise says what will be left out.
 set -u
-packages="libopenblas-dev libfftw3-dev ocl-icd-opencl-dev pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl dataset-fashion-mnist"
+packages="${*:-libopenblas-dev libfftw3-dev ocl-icd-opencl-dev pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl dataset-fashion-mnist}"
 command -v dpkg-query >/dev/null 2>&1 || {
   echo "No dpkg here: install the equivalents of: $packages" >&2
   exit 0
