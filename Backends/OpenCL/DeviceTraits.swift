@@ -82,8 +82,8 @@ struct DeviceTraits: Sendable {
   var info: DeviceInfo {
     DeviceInfo(
       name: name, vendor: vendor,
-      driver: "\(driver); \(computeUnits) compute units, \(globalMemory >> 20) MiB, at most \(maxAllocation >> 20) MiB "
-        + "in one piece, kernels for \(deviceClass.rawValue)",
+      driver: "\(driver), kernels for \(deviceClass.rawValue); \(computeUnits) compute units, "
+        + "\(globalMemory >> 20) MiB, at most \(maxAllocation >> 20) MiB in one piece",
       hasPrivateMemory: true, maxAllocation: maxAllocation, alignment: alignment, kind: kind)
   }
 

@@ -27,7 +27,8 @@ public struct BackendIdentity: Hashable, Sendable {
 public struct DeviceInfo: Hashable, Sendable {
   public var name: String
   public var vendor: String
-  /// Driver or library with version and chosen code path, such as `OpenBLAS 0.3.21, SkylakeX`.
+  /// Driver or library with version and chosen code path, such as `OpenBLAS 0.3.21, SkylakeX`. What follows a semicolon
+  /// is of the moment, such as memory that a driver counts anew each time.
   public var driver: String
   /// Views must come from the device's `allocate`.
   public var hasPrivateMemory: Bool
@@ -60,6 +61,11 @@ public struct DeviceInfo: Hashable, Sendable {
     self.maxAllocation = maxAllocation
     self.alignment = alignment
     self.kind = kind
+  }
+
+  /// Device and driver without what is of the moment: what was measured with them holds as long as these words do.
+  public var identity: String {
+    [name, vendor, String(driver.prefix { $0 != ";" })].filter { !$0.isEmpty }.joined(separator: " · ")
   }
 }
 

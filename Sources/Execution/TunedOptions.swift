@@ -10,9 +10,7 @@ public struct TunedOptions {
     fingerprint.mix(backend.identity.name)
     fingerprint.mix(backend.identity.version)
     let devices = try backend.devices()
-    if devices.indices.contains(index) {
-      for text in [devices[index].name, devices[index].vendor, devices[index].driver] { fingerprint.mix(text) }
-    }
+    if devices.indices.contains(index) { fingerprint.mix(devices[index].identity) }
     key = "tuned-1-" + fingerprint.text
   }
 

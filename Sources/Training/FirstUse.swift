@@ -51,8 +51,7 @@ struct FirstUse {
   /// The device, its driver, its options, and the very library that speaks to it.
   private func key(_ link: BackendChain.Link) -> String {
     var fingerprint = Fingerprint()
-    let info = link.device.info
-    for text in [link.name, link.version, link.library, info.name, info.vendor, info.driver] { fingerprint.mix(text) }
+    for text in [link.name, link.version, link.library, link.device.info.identity] { fingerprint.mix(text) }
     // They choose among kernels.
     for word in link.optionWords { fingerprint.mix(word) }
     return "first-use-1-" + fingerprint.text

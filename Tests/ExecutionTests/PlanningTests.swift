@@ -147,7 +147,7 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
   @Test("tuned options are of a device and a host, lie below the user's, and can be forgotten")
   func tunedOptions() throws {
     let host = try HostServices(workers: 1)
-    let (one, other) = (CountingBackend("one") { $0.driver = "1" }, CountingBackend("one") { $0.driver = "2" })
+    let (one, other) = (CountingBackend("one") { $0.driver = "1; 7 MiB" }, CountingBackend("one") { $0.driver = "2" })
     let registry = BackendRegistry(linked: [one], folders: [])
     func opened(_ options: [String: String] = [:]) throws -> [String: String] {
       try BackendChain(["one"], registry: registry, options: ["one": options], host: host).links[0].options
@@ -156,7 +156,9 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     try TunedOptions(of: one, device: 0).remember(["tiles": "8:a 16:b=c", "other": "1"], by: host)
     #expect(try opened() == ["tiles": "8:a 16:b=c", "other": "1"])
     #expect(try opened(["tiles": "mine"]) == ["tiles": "mine", "other": "1"])
-    // A new driver is a new device.
+    // Free memory comes and goes; a new driver is a new device.
+    let later = CountingBackend("one") { $0.driver = "1; 8 MiB" }
+    #expect(try TunedOptions(of: later, device: 0).recalled(by: host).count == 2)
     #expect(try TunedOptions(of: other, device: 0).recalled(by: host) == [:])
     try TunedOptions(of: one, device: 0).remember([:], by: host)
     #expect(try opened() == [:])

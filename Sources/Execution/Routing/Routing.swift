@@ -12,9 +12,7 @@ public struct Routing: Hashable, Sendable, Codable {
     public var device: String
 
     init(_ link: BackendChain.Link) {
-      (name, version) = (link.name, link.version)
-      let info = link.device.info
-      device = info.driver.isEmpty ? info.name : info.name + " · " + info.driver
+      (name, version, device) = (link.name, link.version, link.device.info.identity)
     }
   }
 
