@@ -71,7 +71,7 @@ struct FFTLibrary: @unchecked Sendable {
     kernels = sb_fft_kernels_named(name)
     info = DeviceInfo(
       name: "host",
-      driver: "\(String(cString: fftw.pointee.version)); OpenBLAS kernels \(String(cString: blas.pointee.core)); "
+      driver: "\(String(cString: fftw.pointee.version)), OpenBLAS kernels \(String(cString: blas.pointee.core)), "
         + "own kernels \(name)",
       // What passes share is kept by the host, so one call a segment is all that is needed.
       maxOperations: 1)

@@ -15,7 +15,7 @@ public struct OpenBLASBackend: ComputeBackend {
     let library = try OpenBLASLibrary()
     return [
       DeviceInfo(
-        name: "host", driver: "\(library.config), kernels \(library.core); own kernels \(library.kernelName)",
+        name: "host", driver: "\(library.config), kernels \(library.core), own kernels \(library.kernelName)",
         kind: "cpu")
     ]
   }

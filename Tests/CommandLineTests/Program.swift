@@ -1,5 +1,6 @@
 import Foundation
 import TestFiles
+import Testing
 
 /// The program, built beside the tests.
 let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
@@ -8,6 +9,23 @@ let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().de
 /// The real MNIST beside the checkout.
 let mnistFolder = root + "/../shared/data/mnist"
 let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
+
+/// Why a backend cannot be used on this machine, by name.
+private let missingBackends: [String: String] = {
+  struct Row: Decodable {
+    var name: String
+    var reason: String?
+  }
+  guard let list = try? switchback("backends", "--json").output,
+    let rows = try? JSONDecoder().decode([Row].self, from: Data(list.utf8))
+  else { return [:] }
+  return Dictionary(uniqueKeysWithValues: rows.compactMap { row in row.reason.map { (row.name, $0) } })
+}()
+
+/// Skips a test, and says why, where this machine lacks a backend's library or device.
+func skipWithout(_ backend: String) throws {
+  if let reason = missingBackends[backend] { try Test.cancel("\(backend): \(reason)") }
+}
 
 struct Outcome {
   var status: Int32

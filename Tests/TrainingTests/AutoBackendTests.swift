@@ -231,7 +231,9 @@ private func makeLoop(
     #expect(keys.allSatisfy { watched.backends[$0.1.link] == routing.choices[$0.0] })
   }
 
-  @Test("of openblas and reference every product and convolution goes to openblas", .enabled(if: hasOpenBLAS))
+  @Test(
+    "of openblas and reference every product and convolution goes to openblas",
+    .enabled(if: hasOpenBLAS, "libopenblas.so.0 is not on this machine"))
   func openBLAS() throws {
     let cnn = try String(contentsOfFile: root + "/configs/mnist-cnn.yaml", encoding: .utf8)
     let start = try #require(cnn.range(of: "backend:"))

@@ -80,7 +80,7 @@ private struct MishLayer: Layer {
     let reference = try TrainingSession(step: step, batchSize: 64, seed: 1, on: try chain(ReferenceBackend()))
     let truth = try reference.train(data, steps: 30)
     #expect(truth[29] < 0.5 * truth[0])
-    guard hasOpenBLAS else { return }
+    if !hasOpenBLAS { try Test.cancel("libopenblas.so.0 is not on this machine") }
     let host = try HostServices(workers: 2)
     // Through the contract too, where the operation is only a name that the other side does not know.
     let backends: [any ComputeBackend] = [
