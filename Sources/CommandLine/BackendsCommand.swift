@@ -148,7 +148,9 @@ private struct Explanation: Encodable {
     return words.joined(separator: ", ") + (together.count > 1 ? " (\(together.count) operations together)" : "")
   }
 
-  private static func milliseconds(_ microseconds: Double) -> String { String(format: "%.3g ms", microseconds / 1000) }
+  private static func milliseconds(_ microseconds: Double) -> String {
+    String(format: microseconds < 999_500 ? "%.3g ms" : "%.0f ms", microseconds / 1000)
+  }
 
   private static func show(_ routing: Routing) {
     for (name, reason) in routing.leftOut.sorted(by: { $0.key < $1.key }) {

@@ -36,7 +36,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "Of the random numbers.")
   var seed = 1
 
-  @Flag(help: "A part that takes seconds.")
+  @Flag(help: "A part that takes a minute or two.")
   var quick = false
 
   @Option(help: "A program's text, with numbers or without: runs it alone.")

@@ -90,17 +90,18 @@ struct DiffCommand: ParsableCommand {
       var seen: Set<String> = ["reference"]
       let suspects = judged.filter { seen.insert($0).inserted }
       let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
-      var faults = try self.faults(program, values, suspects, registry, options, host)
+      var faults = try self.faults(1, program, values, suspects, registry, options, host)
       // In the first step biases and slots are zero, which hides whoever forgets them.
-      if faults.isEmpty, isApart { faults = try self.faults(last.0, last.1, suspects, registry, options, host) }
+      if faults.isEmpty, isApart { faults = try self.faults(steps, last.0, last.1, suspects, registry, options, host) }
       try say(rows, faults, names)
       if isApart || !faults.isEmpty { throw ExitStatus.failure }
+      if !json { Terminal.write("\(names[0]) and \(names[1]) agree") }
     }
   }
 
-  /// Every operation of the program on each of the backends against the reference.
+  /// Every operation of a step's program on each of the backends against the reference.
   private func faults(
-    _ program: Program, _ values: [String: [Double]], _ names: [String], _ registry: BackendRegistry,
+    _ step: Int, _ program: Program, _ values: [String: [Double]], _ names: [String], _ registry: BackendRegistry,
     _ options: [String: [String: String]], _ host: HostServices
   ) throws -> [CallFault] {
     let reference = try BackendChain(["reference"], registry: registry, host: host)
@@ -109,7 +110,7 @@ struct DiffCommand: ParsableCommand {
       let lockstep = try Lockstep(program, values, on: candidate, reference: reference)
       if !json {
         Terminal.write(
-          "\(name): \(lockstep.checkedCount) operations checked, \(lockstep.declined.count) declined, "
+          "\(name), step \(step): \(lockstep.checkedCount) operations checked, \(lockstep.declined.count) declined, "
             + "\(lockstep.faults.count) wrong, worst error \(String(format: "%.3f", lockstep.worst)) of its bound")
       }
       return lockstep.faults
@@ -135,7 +136,7 @@ struct DiffCommand: ParsableCommand {
       Terminal.write(
         "gradients apart (relative L2): median \(gradients[gradients.count / 2].shortText), at most "
           + "\(gradients.last?.shortText ?? "") (\(worst?.parameter ?? "") in step \(worst?.step ?? 0)), "
-          + "up to 1e-4 in \(gradients.filter { $0 <= 1e-4 }.count) of \(rows.count) steps")
+          + "no more than 1e-4 in \(gradients.filter { $0 <= 1e-4 }.count) of \(rows.count) steps")
     }
     guard let first = faults.first else { return }
     // Of one suspect the word that was given: a path, perhaps.

@@ -69,7 +69,16 @@ struct TrainCommand: ParsableCommand {
         reference: ReferenceBackend(), isProfiled: profile, replaying: start?.position.routing,
         progress: showBackendProgress)
       // Before the run folder is changed.
-      if let start { try loop.check(start) }
+      if let start, let resume {
+        try loop.check(start)
+        // Without a summary it was ended between its last step and its test.
+        if loop.isComplete(at: start), FileManager.default.fileExists(atPath: resume + "/summary.json") {
+          Terminal.write(
+            "\(resume) is complete at step \(start.position.batches); a higher number for --epochs or --steps goes on",
+            to: .standardError)
+          return
+        }
+      }
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
       try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
       let display = Display(isJSON: json)

@@ -1,3 +1,4 @@
+import Foundation
 public import SwitchbackExecution
 public import SwitchbackPrograms
 
@@ -32,7 +33,7 @@ public struct BackendComparison: Sendable {
     for output in program.outputs {
       let error = Self.error(found[output.name]!, truth[output.name]!, bound, numbers)
       largest = max(largest, error)
-      if !(error <= 1) { fault = fault ?? "\(output.name) is \(error) bounds off" }
+      if !(error <= 1) { fault = fault ?? "\(output.name) is \(error.inBounds) off" }
     }
     worst = largest
     verdict = fault.map { .failed($0) } ?? .passed
@@ -46,4 +47,9 @@ public struct BackendComparison: Sendable {
       truth.withUnsafeBufferPointer { BoundError(bound, operandScale: largest)(found, $0) }
     }
   }
+}
+
+extension Double {
+  /// An error in units of its bound, for people.
+  var inBounds: String { self < 1e6 ? "\((self * 100).rounded() / 100) bounds" : String(format: "%.3g bounds", self) }
 }

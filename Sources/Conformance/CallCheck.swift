@@ -101,6 +101,6 @@ public struct CallFault: Sendable, CustomStringConvertible {
       case .fused: "is wrong only inside its segment"
       }
     return "\(label) \(how) on \(backend): element \(element) of result \(result) is \(found), not \(expected) "
-      + "(\(error) bounds; operands \(types.map(\.description).joined(separator: ", ")))"
+      + "(\(error.inBounds); operands \(types.map(\.description).joined(separator: ", ")))"
   }
 }

@@ -65,10 +65,6 @@ public final class ShapeCheck {
     let truth = try CallCheck(check.call.operation, part.referenceTypes)
       .truth(part.referenceOperands, on: reference)
     let error = check.error(found, truth, part.operands) / factor
-    return error <= 1 ? nil : "\(Self.shortText(error)) bounds off"
-  }
-
-  private static func shortText(_ error: Double) -> String {
-    error < 1e6 ? "\((error * 100).rounded() / 100)" : "\(error)"
+    return error <= 1 ? nil : "\(error.inBounds) off"
   }
 }

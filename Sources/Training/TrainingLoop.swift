@@ -156,6 +156,12 @@ public final class TrainingLoop {
     }
   }
 
+  /// Whether the configuration asks for no step after the checkpoint.
+  public func isComplete(at start: Checkpoint) -> Bool {
+    start.position.epoch > configuration.training.epochs
+      || start.position.batches >= configuration.training.steps ?? .max
+  }
+
   private func resume(from start: Checkpoint) throws {
     try check(start)
     try session.restore(start)

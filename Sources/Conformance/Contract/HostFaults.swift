@@ -142,7 +142,7 @@ extension ContractCase {
         let found = try check.results(subject.operands, on: faulty)
         let expected = try check.results(subject.operands, on: good)
         let error = check.error(found, expected, subject.operands)
-        guard error <= 2 else { throw ContractFault("\(subject.label) is then \(error) bounds off") }
+        guard error <= 2 else { throw ContractFault("\(subject.label) is then \(error.inBounds) off") }
       }
     }
   }
