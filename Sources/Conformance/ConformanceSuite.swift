@@ -7,7 +7,7 @@ public struct ConformanceSuite {
   let candidate: BackendChain
   let reference: BackendChain
   public var seed: Int64 = 1
-  /// A part that takes seconds.
+  /// A part that takes a minute or two.
   public var isQuick = false
   /// Only cases whose family and name contain the first, and none that contain one of the second.
   public var filter = ""
