@@ -317,8 +317,9 @@ extension ProgramExecutor {
     do {
       for _ in 0..<(overlaps ? 2 : 1) { slots.append(try hostSlot(taps)) }
       for link in devices {
-        try adoptInputs(link)
-        try placeValues(on: link, taps)
+        let used = plan.valuesUsed(at: .device(link), on: chain, actions)
+        try adoptInputs(link, used)
+        try placeValues(on: link, used, taps)
       }
     } catch {
       throw ExecutionError(error.kind, "\(program.name): \(error.message)")
@@ -353,7 +354,7 @@ extension ProgramExecutor {
       case .temporary: break
       }
     }
-    let layout = layout(of: .host, taps, filled: [])
+    let layout = layout(of: .host, plan.valuesUsed(at: .host, on: chain, actions), taps, filled: [])
     let memory = MemoryPlan(layout.blocks)
     plan.memory.arena += memory.byteCount
     let arena = try HostBuffer(byteCount: memory.byteCount)
@@ -363,8 +364,8 @@ extension ProgramExecutor {
   }
 
   /// Inputs that the device can read in the host's memory; a few bytes are not worth it.
-  private func adoptInputs(_ link: Int) throws(BackendError) {
-    for id in plan.valuesUsed(at: .device(link), on: chain, actions).sorted() {
+  private func adoptInputs(_ link: Int, _ used: Set<Int>) throws(BackendError) {
+    for id in used.sorted() {
       let device = chain.links[link].device
       var views: [sb_view] = []
       for slot in slots.indices {
@@ -384,16 +385,16 @@ extension ProgramExecutor {
     }
   }
 
-  private func placeValues(on link: Int, _ taps: Set<Int>) throws(BackendError) {
+  private func placeValues(on link: Int, _ used: Set<Int>, _ taps: Set<Int>) throws(BackendError) {
     let device = chain.links[link].device
     var views = [sb_view](repeating: sb_view(), count: plan.program.values.count)
     for segment in plan.segments where segment.link == link {
       for id in segment.values { if let state = stateOfValue[id] { views[id] = try state.view(on: device) } }
     }
-    let inputs = plan.valuesUsed(at: .device(link), on: chain, actions).filter { id in
+    let inputs = used.filter { id in
       [.input, .step].contains(plan.program.values[id].role) && slots[0].adopted[link]?[id] == nil
     }
-    let layout = layout(of: .device(link), taps, filled: inputs)
+    let layout = layout(of: .device(link), used, taps, filled: inputs)
     let memory = MemoryPlan(
       layout.blocks, alignment: device.info.alignment, limit: device.info.maxAllocation ?? .max)
     plan.memory.arena += memory.byteCount
@@ -410,10 +411,12 @@ extension ProgramExecutor {
     deviceViews[link] = views
   }
 
-  private func layout(of place: Place, _ taps: Set<Int>, filled: Set<Int>) -> ProgramMemory {
+  private func layout(
+    of place: Place, _ used: Set<Int>, _ taps: Set<Int>, filled: Set<Int>
+  ) -> ProgramMemory {
     ProgramMemory(
-      at: place, plan, on: chain, used: plan.valuesUsed(at: place, on: chain, actions),
-      lasting: taps.union(plan.program.outputs.map(\.value)), filled: filled, keepPlan!)
+      at: place, plan, on: chain, used: used, lasting: taps.union(plan.program.outputs.map(\.value)), filled: filled,
+      keepPlan!)
   }
 
   private func place(of segment: Int) -> Place { chain.place(of: plan.segments[segment].link) }

@@ -111,7 +111,7 @@ public final class TrainingLoop {
       ]))
     if let start { try resume(from: start) }
     var epochs = position.epoch - 1
-    while position.epoch <= settings.epochs, decision == .proceed, session.batches < settings.steps ?? .max {
+    while decision == .proceed, !isComplete(epoch: position.epoch, steps: session.batches) {
       epochs = position.epoch
       try trainEpoch()
     }
@@ -158,8 +158,11 @@ public final class TrainingLoop {
 
   /// Whether the configuration asks for no step after the checkpoint.
   public func isComplete(at start: Checkpoint) -> Bool {
-    start.position.epoch > configuration.training.epochs
-      || start.position.batches >= configuration.training.steps ?? .max
+    isComplete(epoch: start.position.epoch, steps: start.position.batches)
+  }
+
+  private func isComplete(epoch: Int, steps: Int) -> Bool {
+    epoch > configuration.training.epochs || steps >= configuration.training.steps ?? .max
   }
 
   private func resume(from start: Checkpoint) throws {
