@@ -3,7 +3,7 @@
 SWIFT ?= swift
 # Asked when a recipe runs: on a fresh machine the target `packages` has installed the headers by then.
 TRAITS = $(shell sh .make/traits.sh)
-SWIFT_FLAGS = -c release $(if $(TRAITS),--traits $(TRAITS),--disable-default-traits)
+SWIFT_FLAGS = -c release $(or $(addprefix --traits ,$(TRAITS)),--disable-default-traits)
 BINARY := .build/release/switchback
 
 .DEFAULT_GOAL := build

@@ -82,7 +82,7 @@ struct DeviceTraits: Sendable {
   var info: DeviceInfo {
     DeviceInfo(
       name: name, vendor: vendor,
-      driver: "\(driver), kernels for \(deviceClass.rawValue); \(computeUnits) compute units, "
+      driver: "\(driver), \(computeUnits) compute units, kernels for \(deviceClass.rawValue); "
         + "\(globalMemory >> 20) MiB, at most \(maxAllocation >> 20) MiB in one piece",
       hasPrivateMemory: true, maxAllocation: maxAllocation, alignment: alignment, kind: kind)
   }

@@ -13,12 +13,17 @@ final class RunFolder: TrainingCallback {
   private static let tableHead =
     "epoch,step,loss,accuracy,validation_loss,validation_accuracy,seconds,samples_per_second"
 
-  /// A new folder, or with `resuming` an old one, whose lines after `step` are dropped: they are trained again.
+  /// A new folder, or with `resuming` an old one, whose lines after `step` are dropped, as they are trained again, and
+  /// which has no result until it ends again.
   init(_ configuration: Configuration, resuming: String? = nil, after step: Int? = nil) throws {
     if let resuming {
       path = resuming
       store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
       do {
+        for result in ["summary.json", "evaluation.json"]
+        where FileManager.default.fileExists(atPath: path + "/" + result) {
+          try FileManager.default.removeItem(atPath: path + "/" + result)
+        }
         try configuration.resolvedText.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
         func reopen(_ name: String, step stepOf: (Substring) -> Int?) throws -> FileHandle {
           let file = URL(fileURLWithPath: resuming + "/" + name)

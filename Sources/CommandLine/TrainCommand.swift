@@ -72,10 +72,10 @@ struct TrainCommand: ParsableCommand {
       if let start, let resume {
         try loop.check(start)
         // Without a summary it was ended between its last step and its test.
-        if loop.isComplete(at: start), FileManager.default.fileExists(atPath: resume + "/summary.json") {
+        if loop.isComplete(at: start.position), FileManager.default.fileExists(atPath: resume + "/summary.json") {
           Terminal.write(
-            "\(resume) is complete at step \(start.position.batches); a higher number for --epochs or --steps goes on",
-            to: .standardError)
+            "\(resume) is complete at step \(start.position.batches); a higher number for --epochs, --steps or "
+              + "--set training.early_stopping_patience goes on", to: .standardError)
           return
         }
       }

@@ -1,3 +1,4 @@
+import Foundation
 public import SwitchbackPrograms
 
 /// A program with numbers for its operands, as a text that `switchback conformance --program` runs again:
@@ -9,7 +10,7 @@ public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
 
   public init(_ program: Program, _ values: [String: [Double]]) { (self.program, self.values) = (program, values) }
 
-  /// Operands without a line get random numbers.
+  /// Operands without a line get random numbers. A program whose values do not fit into this machine is an error.
   public init(text: String, catalog: OperationCatalog = .standard) throws(ProgramError) {
     var (lines, values): ([Substring], [String: [Double]]) = ([], [:])
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -27,6 +28,7 @@ public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
       values[String(name)] = numbers
     }
     program = try Program(text: lines.joined(separator: "\n"), catalog: catalog)
+    try Self.checkMemory(of: program)
     for (name, numbers) in values {
       guard let id = program.value(named: name) else { throw ProgramError("the program has no operand called \(name)") }
       guard program.values[id].type.shape.elementCount == numbers.count else {
@@ -40,6 +42,19 @@ public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
       let uniform = SampleValues.uniform(value.type.shape.elementCount, seed: 1, stream: id)
       self.values[value.name] =
         value.type.elementType.isFloatingPoint ? uniform.map { Double(Float(4 * $0 - 2)) } : uniform.map { _ in 0 }
+    }
+  }
+
+  private static func checkMemory(of program: Program) throws(ProgramError) {
+    var types = program.values.map(\.type)
+    for call in program.calls where call.outputs.contains(nil) {
+      let results = try call.operation.outputTypes(for: call.inputs.map { program.values[$0].type })
+      types += zip(results, call.outputs).filter { $0.1 == nil }.map(\.0)
+    }
+    // Each value on the backend, and twice as wide for the reference.
+    let needed = 3 * types.reduce(0) { $0 + Double($1.shape.elementCount) * Double($1.elementType.byteCount) }
+    guard needed < Double(ProcessInfo.processInfo.physicalMemory) else {
+      throw ProgramError("its values need \(Int(needed / 1e9)) GB; this machine has less")
     }
   }
 

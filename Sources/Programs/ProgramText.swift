@@ -47,7 +47,7 @@ extension AttributeValue: CustomStringConvertible {
 }
 
 extension AttributeValue {
-  /// Sums and products of two such numbers do not overflow.
+  /// Sums and products of two such numbers, and of one and an extent, do not overflow.
   fileprivate var isSensible: Bool {
     let range = -(1 << 31)...1 << 31
     return switch self {
@@ -121,6 +121,9 @@ extension Program {
       if scanner.take(":") {
         try expectNew(id, declared)
         declared[id] = ValueInfo(type: try scanner.type(), role: .temporary, name: "")
+      } else if let value = declared[id], value.role != .state {
+        // Only states are written again.
+        throw ProgramError("%\(id) is declared twice")
       }
     } while scanner.take(",")
     try scanner.expect("=")
@@ -150,6 +153,7 @@ extension Program {
       operation: try catalog.operation(named: operation, attributes: attributes), inputs: inputs, outputs: results,
       path: path)
     let types = try call.operation.outputTypes(for: inputs.map { declared[$0]!.type })
+    if let type = types.first(where: { !$0.shape.isAddressable }) { throw ProgramError("no machine holds \(type)") }
     guard types.count == results.count,
       zip(types, results).allSatisfy({ type, id in id.map { declared[$0]!.type == type } ?? true })
     else { throw ProgramError("\(operation) gives \(types.map(\.description).joined(separator: ", "))") }

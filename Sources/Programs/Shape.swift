@@ -11,11 +11,13 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
 
   public var rank: Int { extents.count }
   public var elementCount: Int { extents.reduce(1, *) }
-  /// Whether a machine may ever hold so many elements; `elementCount` and `strides` of others may overflow.
+  /// Whether a machine may ever hold so many elements; `elementCount` and `strides` of others may overflow, and so may
+  /// the product of an extent and an attribute.
   package var isAddressable: Bool {
     // Strides pass over empty axes.
     var count = 1
     for extent in extents {
+      guard extent >= 0, extent <= 1 << 31 else { return false }
       let (product, isTooLarge) = count.multipliedReportingOverflow(by: max(extent, 1))
       guard !isTooLarge, product <= 1 << 46 else { return false }
       count = product

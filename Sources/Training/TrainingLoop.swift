@@ -111,7 +111,7 @@ public final class TrainingLoop {
       ]))
     if let start { try resume(from: start) }
     var epochs = position.epoch - 1
-    while decision == .proceed, !isComplete(epoch: position.epoch, steps: session.batches) {
+    while decision == .proceed, !isComplete(at: position) {
       epochs = position.epoch
       try trainEpoch()
     }
@@ -156,13 +156,11 @@ public final class TrainingLoop {
     }
   }
 
-  /// Whether the configuration asks for no step after the checkpoint.
-  public func isComplete(at start: Checkpoint) -> Bool {
-    isComplete(epoch: start.position.epoch, steps: start.position.batches)
-  }
-
-  private func isComplete(epoch: Int, steps: Int) -> Bool {
-    epoch > configuration.training.epochs || steps >= configuration.training.steps ?? .max
+  /// Whether the configuration asks for no step after this: all are done, or the run stopped early.
+  public func isComplete(at position: Checkpoint.Position) -> Bool {
+    let settings = configuration.training
+    return position.epoch > settings.epochs || position.batches >= settings.steps ?? .max
+      || position.epochsWithoutGain >= settings.patience ?? .max
   }
 
   private func resume(from start: Checkpoint) throws {
@@ -237,7 +235,6 @@ public final class TrainingLoop {
     session.plateau = position.plateau
     if let patience = configuration.training.patience, position.epochsWithoutGain >= patience {
       try emit(.message("stopped early: \(patience) epochs without a lower validation loss"))
-      decision = decision == .proceed ? .finish : decision
     }
   }
 

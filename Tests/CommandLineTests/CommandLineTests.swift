@@ -266,6 +266,9 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     let longer = try switchback("train", "--resume", folder, "--epochs", "13")
     #expect(longer.status == 0 && longer.error.contains("another training.epochs: 13, not 12"), "\(longer.error)")
     #expect(try String(contentsOfFile: own, encoding: .utf8).contains("epochs: 13"))
+    // Interrupted or killed, it has no result that another --resume could take for its own.
+    _ = try run(["--resume", folder, "--epochs", "400"], killAfter: 2, signal: SIGINT)
+    #expect(!FileManager.default.fileExists(atPath: folder + "/summary.json"))
     #expect(try switchback("train", "--resume", data).error.contains("is no run folder"))
     let elsewhere = try switchback("train", "--resume", folder, "--runs", data)
     #expect(elsewhere.status == 64 && elsewhere.error.contains("its own folder"), "\(elsewhere.error)")

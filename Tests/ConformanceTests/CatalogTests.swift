@@ -45,10 +45,21 @@ private func entry(_ name: String) -> any TensorOperation.Type {
       ("input %0 x f32[4]\n_ = reshape(%0) {shape: [2147483648, 2147483648, 4]}", "line 2: no machine holds"),
       ("input %0 x i32[4]\n_ = oneHot(%0) {classes: 9223372036854775807, elementType: \"f32\"}", "beyond 2³¹"),
       (
-        "input %0 x f32[1,9,9,1]\nstate %1 w f32[2147483649,1,1,1]\n"
+        "input %0 x f32[1,9,9,1]\nstate %1 w f32[2147483648,1,1,1]\n"
           + "_ = conv2d(%0, %1) {strides: [1, 1], padding: [0, 0, 0, 0], dilations: [2147483648, 1], groups: 1}",
         "line 3: strides, dilations"
       ),
+      ("input %0 x f32[4]\n%0 = reshape(%0) {shape: [4]}", "line 2: %0 is declared twice"),
+      (
+        "input %0 x f32[4]\n%1: f32[4] = reshape(%0) {shape: [4]}\n%1 = reshape(%0) {shape: [4]}",
+        "line 3: %1 is declared twice"
+      ),
+      (
+        "input %0 x f32[4]\n_ = reshape(%0) {shape: [-2147483648, -2147483648, -2147483648]}",
+        "line 2: no machine holds"
+      ),
+      ("_ = fill() {shape: [-4], value: 0.0, elementType: \"f32\"}", "line 1: no machine holds f32[-4]"),
+      ("input %0 x f32[1,1,1099511627776,1]", "line 1: no machine holds"),
     ])
   func refused(text: String, words: String) {
     let error = #expect(throws: ProgramError.self) { _ = try Program(text: text) }

@@ -145,5 +145,12 @@ private struct Stale: ComputeBackend {
     #expect(throws: ProgramError.self) { try ReplayFile(text: text + "value x 1 2\n") }
     #expect(throws: ProgramError.self) { try ReplayFile(text: text + "value x one\n") }
     #expect(try ReplayFile(text: program.description).values.count == 3)
+    // As an operand, as a result and as one that nobody reads.
+    let type = "f32[1048576,1048576]"
+    let call = "= broadcast(%0) {shape: [1048576, 1048576]}\n"
+    for huge in ["input %0 x \(type)\n", "input %0 x f32[1]\n%1: \(type) \(call)", "input %0 x f32[1]\n_ \(call)"] {
+      let error = #expect(throws: ProgramError.self) { _ = try ReplayFile(text: huge) }
+      #expect(error?.message.contains("GB; this machine has less") == true, "\(error?.message ?? "")")
+    }
   }
 }

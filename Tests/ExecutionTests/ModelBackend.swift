@@ -31,18 +31,20 @@ final class ModelBackend: ComputeBackend, Sendable {
   let fusion: Double
   let copySeconds: Double
   let version: String
+  /// The path of a call that is only taken with the one before.
+  let bound: String?
   /// Seconds of a call by its path; nil: declined.
   let seconds: @Sendable (String) -> Double?
   let runs = Mutex(0)
 
   init(
     _ name: String, _ clock: ModelClock, overhead: Double = 0, fusion: Double = 0, copySeconds: Double? = nil,
-    version: String = "1", seconds: @escaping @Sendable (String) -> Double?
+    version: String = "1", bound: String? = nil, seconds: @escaping @Sendable (String) -> Double?
   ) {
     identity = BackendIdentity(name: name, version: version)
     info = DeviceInfo(name: name, hasPrivateMemory: copySeconds != nil)
     (self.clock, self.overhead, self.fusion, self.copySeconds) = (clock, overhead, fusion, copySeconds ?? 0)
-    (self.seconds, self.version) = (seconds, version)
+    (self.seconds, self.version, self.bound) = (seconds, version, bound)
   }
 
   /// What a segment takes.
@@ -61,7 +63,11 @@ final class ModelBackend: ComputeBackend, Sendable {
     init(_ model: ModelBackend) { self.model = model }
 
     func query(_ segment: Segment) throws(BackendError) -> [Verdict] {
-      segment.calls.map { model.seconds($0.path) == nil ? .decline("not in the model") : .accept() }
+      segment.calls.enumerated().map { index, call in
+        guard model.seconds(call.path) != nil else { return .decline("not in the model") }
+        guard call.path == model.bound else { return .accept() }
+        return index > 0 ? .acceptWithPrevious() : .decline("only with the one before")
+      }
     }
     func compile(_ segment: Segment) throws(BackendError) -> any Executable { Compiled(model, segment) }
     func allocate(byteCount: Int) throws(BackendError) -> sb_view {

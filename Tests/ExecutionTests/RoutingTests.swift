@@ -134,6 +134,21 @@ private func layer(_ path: String) -> Int { Int(path.dropFirst("layers.".count))
     #expect(error?.label == "layers.1/tanh")
   }
 
+  @Test("what a backend takes only with an operation that is not its own goes to another, or is an error by name")
+  func bound() throws {
+    let clock = ModelClock()
+    let first = ModelBackend("first", clock) { layer($0) == 0 ? 1 : nil }
+    let second = ModelBackend("second", clock, bound: "layers.1") { layer($0) == 1 ? 1 : nil }
+    let fallback = ModelBackend("fallback", clock) { _ in 3 }
+    let program = try row(2)
+    let routing = try search(program, [first, second, fallback], candidates: 2)
+    #expect(try names(program, routing, [first, second, fallback]) == ["first", "fallback"])
+    let error = #expect(throws: ExecutionError.self) { _ = try search(program, [first, second]) }
+    #expect(error?.label == "layers.1/tanh")
+    let both = ModelBackend("both", clock, bound: "layers.1") { _ in 2 }
+    #expect(try names(program, search(program, [first, both]), [first, both]) == ["both", "both"])
+  }
+
   /// Deterministic numbers in 0 ..< 1.
   private func random(_ seed: Int, _ stream: Int, _ index: Int) -> Double {
     Philox.uniform(Philox(seed: Int64(seed)).bits(block: index, stream: stream, step: 0)[0])

@@ -82,10 +82,11 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
 
   @Test(
     "offsets that lie in no file are an error",
-    arguments: ["[0,-9223372036854775808]", "[0,9223372036854775807]", "[4,0]", "[0]"])
+    arguments: ["[4,-9223372036854775808]", "[4,9223372036854775807]", "[4,0]", "[0,8]", "[4]"])
   func hostile(offsets: String) {
-    let header = Data("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":\(offsets)}}".utf8)
-    let file = Data([UInt8(header.count)] + [UInt8](repeating: 0, count: 7)) + header + Data(count: 4)
+    let entry = "{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":"
+    let header = Data("{\"a\":\(entry)[0,4]},\"b\":\(entry)\(offsets)}}".utf8)
+    let file = Data([UInt8(header.count)] + [UInt8](repeating: 0, count: 7)) + header + Data(count: 8)
     let error = #expect(throws: Safetensors.FormatError.self) { _ = try Safetensors(decoding: file) }
     #expect(error?.description.contains("does not lie where its header says") == true)
   }
@@ -109,6 +110,22 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
       callbacks: [EventHandler(watching: { if case .step(let report) = $0 { resumed.append(report.learningRate) } })])
     #expect(resumed == Array(rates[step...]))
     #expect(try second.session.bytes() == whole.session.bytes())
+  }
+
+  @Test("a run that stopped early is complete, and resumed it is only tested")
+  func stoppedEarly() throws {
+    // Nothing is learned, so the second epoch brings no gain.
+    let settings = ["training.early_stopping_patience=1", "training.optimizer.learning_rate=1e-30"]
+    let store = CheckpointStore(run: folder())
+    let first = try loop(settings)
+    let expected = try first.run(callbacks: [CheckpointSaver(store)])
+    #expect(expected.steps == 26)
+    let start = try #require(store.newestComplete())
+    let second = try loop(settings)
+    #expect(second.isComplete(at: start.position))
+    #expect(try !loop(settings + ["training.early_stopping_patience=2"]).isComplete(at: start.position))
+    let found = try second.run(from: start)
+    #expect(found.steps == 26 && found.testLoss == expected.testLoss)
   }
 
   @Test("a callback can end a run early as if it had been that long")

@@ -47,8 +47,7 @@ public struct RouteSearch {
     var (allowed, isBound) = try accepted()
     // Checking may take as long again as measuring.
     let refusals = try refuse(&allowed, by: clock() + budget)
-    let links = try (0..<program.calls.count).map { try runners(of: $0, allowed) }
-    let atoms = RouteAtoms(program, allowed: links, isBound: isBound)
+    let atoms = try atoms(allowed, isBound)
     var race = RouteRace(self, atoms, deadline: clock() + budget)
     var routing = try race.run()
     routing.refusals = refusals
@@ -58,17 +57,12 @@ public struct RouteSearch {
 
   // MARK: Who may run what
 
-  /// For each link and call whether it is taken; for each call whether some link takes it only with the one before.
-  private func accepted() throws -> (allowed: [[Bool]], isBound: [Bool]) {
-    var isBound = [Bool](repeating: false, count: program.calls.count)
+  /// For each link and call whether it is taken, and whether only with the one before.
+  private func accepted() throws -> (allowed: [[Bool]], isBound: [[Bool]]) {
     let whole = Segment(program)
-    let allowed = try chain.links.map { link in
-      try link.device.query(whole).enumerated().map { index, verdict in
-        if case .acceptWithPrevious = verdict { isBound[index] = true }
-        return verdict.isAccepted
-      }
-    }
-    return (allowed, isBound)
+    let verdicts = try chain.links.map { try $0.device.query(whole) }
+    let isBound = verdicts.map { $0.map { if case .acceptWithPrevious = $0 { true } else { false } } }
+    return (verdicts.map { $0.map(\.isAccepted) }, isBound)
   }
 
   /// Takes away what is wrong, and after `deadline` what could not be checked, but not from the first candidate.
@@ -88,9 +82,22 @@ public struct RouteSearch {
     return refusals
   }
 
-  /// The candidates that may run a call, or the first fallback that takes it.
-  private func runners(of call: Int, _ allowed: [[Bool]]) throws -> [Int] {
-    let able = chain.links.indices.filter { allowed[$0][call] }
+  /// The places where a routing may cut, and who may run what lies between them.
+  private func atoms(_ allowed: [[Bool]], _ isBound: [[Bool]]) throws -> RouteAtoms {
+    var atoms = RouteAtoms(program)
+    for call in program.calls.indices {
+      // Only with the one before, so only where that may be run too.
+      let able = chain.links.indices.filter {
+        allowed[$0][call] && (!isBound[$0][call] || atoms.allowed.last?.contains($0) == true)
+      }
+      let links = try runners(of: call, among: able)
+      atoms.append(call, allowed: links, isBound: links.contains { isBound[$0][call] })
+    }
+    return atoms
+  }
+
+  /// The candidates among those that may run a call, or the first fallback.
+  private func runners(of call: Int, among able: [Int]) throws -> [Int] {
     let first = able.prefix { $0 < candidates }
     guard first.isEmpty else { return Array(first) }
     guard let fallback = able.first else {

@@ -129,7 +129,7 @@ public struct Configuration: Sendable {
   private static func training(_ section: SectionReader) -> Training {
     let optimizer = section.section("optimizer", shorthand: "type") { OptimizerReader.optimizer($0) }
     return Training(
-      epochs: section.int("epochs", 1, in: 1...Int.max), steps: section.optionalInt("steps"),
+      epochs: section.int("epochs", 1, in: 1...1_000_000_000), steps: section.optionalInt("steps"),
       batchSize: section.int("batch_size", 32, in: 1...1 << 20),
       dropsLastBatch: section.choice("last_batch", "keep", [("keep", false), ("drop", true)]),
       seed: section.int("seed", 1), loss: section.section("loss", shorthand: "type") { LossReader.loss($0) },
