@@ -60,6 +60,7 @@ struct ConfigCommand: ParsableCommand {
         Examples:
 
           switchback config check configs/mnist-cnn.yaml --set training.epochs=2
+          switchback config check my.yaml --backend fft   (with fft's options)
           switchback config check my.yaml --json          (an array of problems; empty where it is valid)
         """)
     @OptionGroup var experiment: ExperimentOptions
@@ -70,22 +71,43 @@ struct ConfigCommand: ParsableCommand {
     func run() throws {
       try reportingErrors {
         do {
-          let backend = try experiment.configuration().backend
-          Terminal.write(json ? "[]" : "\(experiment.config) is valid")
-          // Another machine may have it.
-          let registry = makeRegistry(backend.search)
-          for name in [backend.name] + backend.fallback where name != "auto" {
-            do throws(BackendError) {
-              _ = try registry.backend(named: name)
-            } catch {
-              Terminal.write("warning: not on this machine: \(error.message)", to: .standardError)
-            }
+          let configuration = try experiment.configuration()
+          let problems = try faults(of: configuration.backend) + faults(ofNetworkIn: configuration)
+          guard problems.isEmpty else {
+            throw ConfigurationError(problems: problems.map { .init(file: experiment.config, message: $0) })
           }
+          Terminal.write(json ? "[]" : "\(experiment.config) is valid")
         } catch let error as ConfigurationError where json {
           Terminal.write(Terminal.json(error.problems))
           throw ExitStatus.badConfiguration
         }
       }
+    }
+
+    /// Options that a backend does not know; a backend that is not here is a warning, since another machine may have it.
+    private func faults(of backend: Configuration.Backend) throws -> [String] {
+      let (registry, host) = (makeRegistry(backend.search), try makeHost(threads: backend.threads))
+      let names = Set([backend.name] + backend.fallback + backend.options.keys).subtracting(["auto"]).sorted()
+      return names.compactMap { name in
+        do throws(BackendError) {
+          _ = try BackendChain([name], registry: registry, options: backend.options, host: host)
+        } catch {
+          if error.kind == .invalid { return error.message }
+          Terminal.write("warning: not on this machine: \(error.message)", to: .standardError)
+        }
+        return nil
+      }
+    }
+
+    /// Layers that do not fit together, where nothing has to be read to know what comes in.
+    private func faults(ofNetworkIn configuration: Configuration) -> [String] {
+      guard let samples = try? configuration.data.source.samples() else { return [] }
+      do throws(ProgramError) {
+        _ = try configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets).inference(batchSize: 1)
+      } catch {
+        return ["the network does not fit together: \(error)"]
+      }
+      return []
     }
   }
 

@@ -140,6 +140,10 @@ struct ConformanceCommand: ParsableCommand {
         Terminal.write("✗ \(made.family) \(made.name)\n  \(message)", to: .standardError)
       }
     }
+    guard !report.cases.isEmpty else {
+      throw fail(
+        "no case is left: nothing has \"\(filter)\" in its family and name, or --skip takes all that has", ExitCode(64))
+    }
     let files = try writeFailures(report)
     if let junit { try write(report.junit, to: junit) }
     if json {

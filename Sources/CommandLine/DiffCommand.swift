@@ -50,6 +50,7 @@ struct DiffCommand: ParsableCommand {
         throw fail("--backends takes two names, such as reference,openblas, and --steps at least 1", ExitCode(64))
       }
       let configuration = try experiment.configuration()
+      try fetchIfMissing(configuration.data.source)
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       let registry = makeRegistry(configuration.backend.search)

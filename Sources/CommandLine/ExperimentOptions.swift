@@ -55,6 +55,13 @@ func makeRegistry(_ folders: [String] = []) -> BackendRegistry {
   BackendRegistry(linked: [ReferenceBackend()], folders: folders + BackendRegistry.defaultFolders)
 }
 
+/// Fetches a data set known by name where it is nowhere yet, and says so.
+func fetchIfMissing(_ source: DatasetSource) throws {
+  try source.fetchIfMissing(showsProgress: Terminal.Stream.standardError.isInteractive) {
+    Terminal.write($0, to: .standardError)
+  }
+}
+
 func makeHost(threads: Int) throws -> HostServices {
   let workers = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
   return try HostServices(workers: workers, store: cacheFolder.map { $0 + "/store" }) { level, text in

@@ -52,11 +52,7 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let configuration = try configuration()
-      if !offline {
-        try configuration.data.source.fetchIfMissing(showsProgress: Terminal.Stream.standardError.isInteractive) {
-          Terminal.write($0, to: .standardError)
-        }
-      }
+      if !offline { try fetchIfMissing(configuration.data.source) }
       let data = try configuration.data.source.open()
       let host = try makeHost(threads: configuration.backend.threads)
       var start: Checkpoint?

@@ -109,6 +109,9 @@ public final class TrainingLoop {
         "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
           + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : "")
       ]))
+    if validation == nil {
+      try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
+    }
     if let start { try resume(from: start) }
     var epochs = position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {

@@ -316,6 +316,10 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(try switchback("config", "check", file, "--json").output == "[]\n")
     let elsewhere = try switchback("config", "check", file, "--backend", "opnblas")
     #expect(elsewhere.status == 0 && elsewhere.error.contains("there is no backend called opnblas"))
+    let option = try switchback("config", "check", file, "--set", "backend.reference.forse=true")
+    #expect(option.status == 78 && option.error.contains("no option forse"), "\(option.error)")
+    let shapes = try switchback("config", "check", "configs/mnist-cnn.yaml", "--set", "model.layers.5=relu")
+    #expect(shapes.status == 78 && shapes.error.contains("layers.6.dense"), "\(shapes.error)")
     #expect(try switchback("config", "check", NSTemporaryDirectory()).status == 78)
     #expect(try switchback("config", "schema").output.contains("\"$schema\""))
   }

@@ -108,6 +108,7 @@ private func row(_ family: String, _ output: String) -> [Int]? {
     #expect(try switchback("conformance", "--backend", "nobody").status == 69)
     #expect(try switchback("conformance", "--backend", "reference", "--program", "/nowhere").status == 66)
     #expect(try switchback("conformance", "--backend", "reference", "--program", "README.md").status == 65)
-    #expect(try switchback("conformance", "--backend", "reference", "--filter", "nothing like it").status == 1)
+    let none = try switchback("conformance", "--backend", "reference", "--filter", "nothing like it")
+    #expect(none.status == 64 && none.error.contains("no case is left"), "\(none.error)")
   }
 }

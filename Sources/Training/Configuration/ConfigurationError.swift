@@ -1,20 +1,27 @@
 /// Everything that is wrong with a configuration, at once.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
   public struct Problem: Hashable, Sendable, Encodable, CustomStringConvertible {
+    /// Or `command line`.
     public var file: String
-    /// From 1; nil where the command line is to blame.
+    /// From 1; nil where no line is to blame.
     public var line: Int?
     public var column: Int?
     public var message: String
 
-    /// `configs/mnist.yaml:12:5: …`, or `command line: …`
+    public init(file: String, line: Int? = nil, column: Int? = nil, message: String) {
+      (self.file, self.line, self.column, self.message) = (file, line, column, message)
+    }
+
+    /// `configs/mnist.yaml:12:5: …`, or without a line.
     public var description: String {
-      guard let line, let column else { return "command line: \(message)" }
+      guard let line, let column else { return "\(file): \(message)" }
       return "\(file):\(line):\(column): \(message)"
     }
   }
 
   public var problems: [Problem]
+
+  public init(problems: [Problem]) { self.problems = problems }
 
   public var description: String {
     let count = problems.count == 1 ? "1 problem" : "\(problems.count) problems"

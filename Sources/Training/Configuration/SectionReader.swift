@@ -10,6 +10,7 @@ final class ProblemList {
   init(file: String, isDescribing: Bool = false) { (self.file, self.isDescribing) = (file, isDescribing) }
 
   func add(_ message: String, at node: Node?) {
+    let file = node?.mark == nil ? "command line" : file
     problems.append(.init(file: file, line: node?.mark?.line, column: node?.mark?.column, message: message))
   }
 }
