@@ -86,7 +86,7 @@ struct ConfigCommand: ParsableCommand {
 
     /// Options that a backend does not know; a backend that is not here is a warning, since another machine may have it.
     private func faults(of backend: Configuration.Backend) throws -> [String] {
-      let (registry, host) = (makeRegistry(backend.search), try makeHost(threads: backend.threads))
+      let (registry, host) = (makeRegistry(backend.search), try makeHost(threads: 1))
       let names = Set([backend.name] + backend.fallback + backend.options.keys).subtracting(["auto"]).sorted()
       return names.compactMap { name in
         do throws(BackendError) {
@@ -99,8 +99,9 @@ struct ConfigCommand: ParsableCommand {
       }
     }
 
-    /// Layers that do not fit together, where nothing has to be read to know what comes in.
+    /// Layers that do not fit together; of a table nobody knows what comes in before the whole of it is read.
     private func faults(ofNetworkIn configuration: Configuration) -> [String] {
+      if case .csv = configuration.data.source { return [] }
       guard let samples = try? configuration.data.source.samples() else { return [] }
       do throws(ProgramError) {
         _ = try configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets).inference(batchSize: 1)

@@ -20,7 +20,7 @@ final class RunFolder: TrainingCallback {
       path = resuming
       store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
       do {
-        for result in ["summary.json", "evaluation.json"]
+        for result in ["summary.json", "evaluation.json", "report.html"]
         where FileManager.default.fileExists(atPath: path + "/" + result) {
           try FileManager.default.removeItem(atPath: path + "/" + result)
         }

@@ -69,9 +69,12 @@ struct TrainCommand: ParsableCommand {
         try loop.check(start)
         // Without a summary it was ended between its last step and its test.
         if loop.isComplete(at: start.position), FileManager.default.fileExists(atPath: resume + "/summary.json") {
-          Terminal.write(
-            "\(resume) is complete at step \(start.position.batches); a higher number for --epochs, --steps or "
-              + "--set training.early_stopping_patience goes on", to: .standardError)
+          let further =
+            start.position.epochsWithoutGain >= configuration.training.patience ?? .max
+            ? "stopped early after step \(start.position.batches); a higher number for "
+              + "--set training.early_stopping_patience goes on"
+            : "is complete at step \(start.position.batches); a higher number for --epochs or --steps goes on"
+          Terminal.write("\(resume) \(further)", to: .standardError)
           return
         }
       }

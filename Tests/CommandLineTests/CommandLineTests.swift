@@ -31,6 +31,7 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(outcome.status == 0, "\(outcome.error)")
     #expect(outcome.output.hasPrefix("test "))
     #expect(outcome.error.contains("all on reference"))
+    #expect(outcome.error.contains("epochs are validated on the test set"))
     let summary =
       try JSONSerialization.jsonObject(
         with: Data(contentsOf: URL(fileURLWithPath: runs + "/latest/summary.json"))) as? [String: Any]
@@ -212,7 +213,9 @@ func dataFolder(damaging file: String? = nil) throws -> String {
       "--set", "backend.fallback=[reference]", "--backend", "reference", "--set",
       "model.layers=[flatten, dense: {units: 128, activation: relu}, dropout: {rate: 0.2}, dense: {units: 10, activation: softmax}]",
     ]
-    func run(_ more: [String], killAfter seconds: Double? = nil, signal: Int32 = SIGKILL) throws -> Int32 {
+    func run(
+      _ more: [String], killAfter seconds: Double? = nil, signal: Int32 = SIGKILL, when isDue: () -> Bool = { true }
+    ) throws -> Int32 {
       let process = Process()
       process.executableURL = URL(fileURLWithPath: binary)
       process.arguments = arguments + more
@@ -222,6 +225,7 @@ func dataFolder(damaging file: String? = nil) throws -> String {
       try process.run()
       if let seconds {
         usleep(UInt32(seconds * 1e6))
+        while process.isRunning, !isDue() { usleep(10_000) }
         kill(process.processIdentifier, signal)
       }
       process.waitUntilExit()
@@ -267,8 +271,12 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(longer.status == 0 && longer.error.contains("another training.epochs: 13, not 12"), "\(longer.error)")
     #expect(try String(contentsOfFile: own, encoding: .utf8).contains("epochs: 13"))
     // Interrupted or killed, it has no result that another --resume could take for its own.
-    _ = try run(["--resume", folder, "--epochs", "400"], killAfter: 2, signal: SIGINT)
-    #expect(!FileManager.default.fileExists(atPath: folder + "/summary.json"))
+    _ = try run(["--resume", folder, "--epochs", "4000"], killAfter: 0) {
+      (try? String(contentsOfFile: own, encoding: .utf8).contains("epochs: 4000")) == true
+    }
+    for result in ["summary.json", "evaluation.json", "report.html"] {
+      #expect(!FileManager.default.fileExists(atPath: folder + "/" + result))
+    }
     #expect(try switchback("train", "--resume", data).error.contains("is no run folder"))
     let elsewhere = try switchback("train", "--resume", folder, "--runs", data)
     #expect(elsewhere.status == 64 && elsewhere.error.contains("its own folder"), "\(elsewhere.error)")

@@ -61,6 +61,7 @@ private func summary(_ runs: String, _ key: String) throws -> Double? {
       "train", "configs/csv.yaml", "--data", try table(), "--runs", runs, "--backend", "reference", "--set",
       "data.validation_split=0.1")
     #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(!outcome.error.contains("validated on the test set"))
     #expect(try #require(try summary(runs, "testAccuracy")) > 0.95)
   }
 

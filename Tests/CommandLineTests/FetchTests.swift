@@ -41,7 +41,8 @@ private func empty() throws -> [String: String] {
     #expect(told.output.contains("t10k-labels-idx1-ubyte: this is the file of fashion-mnist"), "\(told.output)")
   }
 
-  @Test("train fetches MNIST by itself", .enabled(if: hasMNIST, "needs the real MNIST in ../shared/data/mnist"))
+  @Test(
+    "train and diff fetch MNIST by themselves", .enabled(if: hasMNIST, "needs the real MNIST in ../shared/data/mnist"))
   func train() throws {
     let served = try temporaryFolder()
     try FileManager.default.createSymbolicLink(atPath: served + "/mnist", withDestinationPath: mnistFolder)
@@ -56,6 +57,10 @@ private func empty() throws -> [String: String] {
     #expect(outcome.status == 0, "\(outcome.error)")
     #expect(outcome.error.contains("fetching \(server.url)/mnist/t10k-labels-idx1-ubyte.gz"))
     #expect(try server.requests.count == 4)
+    let elsewhere = try empty().merging(["SWITCHBACK_MIRROR": server.url]) { $1 }
+    let diff = ["diff", arguments[0], "--backends", "reference,reference", "--steps", "1", "--replay", temporary()]
+    #expect(try run(binary, diff, elsewhere).status == 0)
+    #expect(try server.requests.count == 8)
   }
 
   @Test("without a network train ends with 66, names the files and where to put them, and nothing is left of a run")

@@ -144,7 +144,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     #expect(
       problems(valid, ["training.epoch=3"]).first?.hasPrefix("command line: training.epoch is not a key here") == true)
     #expect(problems(valid, ["model.layers.9.dense.units=3"]).first?.contains("no element 9") == true)
-    #expect(problems(valid, ["nonsense"]).first?.contains("no override") == true)
+    #expect(problems(valid, ["nonsense"]).first?.hasPrefix("command line: \"nonsense\" is no override") == true)
   }
 
   @Test("random damage to a file gives problems, never a crash", arguments: 0..<60)
@@ -230,7 +230,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
   func files() throws {
     let anchored = valid.replacingOccurrences(of: "- dense: {units: 10", with: "- dense: &last {units: 10")
     #expect(problems(anchored).isEmpty)
-    #expect(problems("").contains { $0.contains("version is missing") })
+    #expect(problems("").contains { $0.hasPrefix("test.yaml: version is missing") })
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let file = folder.appendingPathComponent("latin.yaml")

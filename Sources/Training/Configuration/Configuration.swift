@@ -169,13 +169,13 @@ public struct Configuration: Sendable {
   /// Sets `a.b.0.c=value`; a list element is named by its index.
   private static func apply(_ override: String, to root: Node?, _ problems: ProblemList) -> Node? {
     guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
-      problems.add("\"\(override)\" is no override: write key=value, such as training.epochs=2", at: nil)
+      problems.add("\"\(override)\" is no override: write key=value, such as training.epochs=2", at: Node(override))
       return root
     }
     let keys = override[..<equals].split(separator: ".").map(String.init)
     let text = String(override[override.index(after: equals)...])
     guard let value = try? Yams.compose(yaml: text.isEmpty ? "\"\"" : text) else {
-      problems.add("\(override): the value is no valid YAML", at: nil)
+      problems.add("\(override): the value is no valid YAML", at: Node(override))
       return root
     }
     return set(keys[...], to: unmarked(value), in: root, below: nil, override, problems)
@@ -199,7 +199,8 @@ public struct Configuration: Sendable {
     switch node {
     case .sequence(var items):
       guard let index = Int(key), items.indices.contains(index) else {
-        problems.add("\(override): there is no element \(key) of \(items.count) (they count from 0)", at: nil)
+        problems.add(
+          "\(override): there is no element \(key) of \(items.count) (they count from 0)", at: Node(override))
         return .sequence(items)
       }
       items[index] = set(keys.dropFirst(), to: value, in: items[index], below: key, override, problems)

@@ -9,8 +9,9 @@ final class ProblemList {
 
   init(file: String, isDescribing: Bool = false) { (self.file, self.isDescribing) = (file, isDescribing) }
 
+  /// A node without a mark comes from the command line; without a node there is no line to name.
   func add(_ message: String, at node: Node?) {
-    let file = node?.mark == nil ? "command line" : file
+    let file = node.map { $0.mark == nil } == true ? "command line" : file
     problems.append(.init(file: file, line: node?.mark?.line, column: node?.mark?.column, message: message))
   }
 }
