@@ -104,7 +104,9 @@ struct ConfigCommand: ParsableCommand {
       if case .csv = configuration.data.source { return [] }
       guard let samples = try? configuration.data.source.samples() else { return [] }
       do throws(ProgramError) {
-        _ = try configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets).inference(batchSize: 1)
+        let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
+        _ = try step.inference(batchSize: 1)
+        if let doubt = try step.doubt() { Terminal.write("warning: \(doubt)", to: .standardError) }
       } catch {
         return ["the network does not fit together: \(error)"]
       }

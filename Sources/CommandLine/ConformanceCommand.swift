@@ -158,7 +158,7 @@ struct ConformanceCommand: ParsableCommand {
 
   private func show(_ report: ConformanceReport, _ files: [String?]) {
     var table = TextTable(
-      ["family", "passed", "declined", "failed", "worst error / bound"], rightAligned: [1, 2, 3, 4])
+      ["family", "passed", "declined", "failed", "worst that passed / bound"], rightAligned: [1, 2, 3, 4])
     for row in report.rows {
       table.add([
         row.family, "\(row.passed)", "\(row.declined)", "\(row.failed)",

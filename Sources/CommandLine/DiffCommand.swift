@@ -112,7 +112,8 @@ struct DiffCommand: ParsableCommand {
       if !json {
         Terminal.write(
           "\(name), step \(step): \(lockstep.checkedCount) operations checked, \(lockstep.declined.count) declined, "
-            + "\(lockstep.faults.count) wrong, worst error \(String(format: "%.3f", lockstep.worst)) of its bound")
+            + "\(lockstep.faults.count) wrong, \(lockstep.faults.isEmpty ? "worst error" : "the others within") "
+            + "\(String(format: "%.3f", lockstep.worst)) of \(lockstep.faults.isEmpty ? "its bound" : "their bounds")")
       }
       return lockstep.faults
     }

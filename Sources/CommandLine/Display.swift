@@ -48,7 +48,8 @@ final class Display: TrainingCallback {
         let head = "✗ step \(finding.step) \(finding.rule)"
         let colour: Terminal.Colour = finding.severity == .error ? .red : .yellow
         say([
-          "\(Terminal.coloured(head, colour, on: .standardError)): \(finding.layers.joined(separator: ", "))",
+          Terminal.coloured(head, colour, on: .standardError)
+            + (finding.layers.isEmpty ? "" : ": " + finding.layers.joined(separator: ", ")),
           "  \(finding.message)",
         ])
       }
@@ -60,7 +61,7 @@ final class Display: TrainingCallback {
         clear()
         Terminal.write(
           "test \(summary.testAccuracy.map(percent) ?? "loss \(decimals(summary.testLoss, 4))") in \(decimals(summary.seconds, 1)) s "
-            + "(\(Int(summary.samplesPerSecond)) samples/s on \(summary.backend))")
+            + "(\(Int(summary.samplesPerSecond)) samples/s)")
         say([
           "\(decimals(summary.forksPerStep, summary.forksPerStep.rounded() == summary.forksPerStep ? 0 : 1)) "
             + "fork\(summary.forksPerStep == 1 ? "" : "s") a step · "

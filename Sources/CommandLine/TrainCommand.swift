@@ -58,7 +58,12 @@ struct TrainCommand: ParsableCommand {
       var start: Checkpoint?
       if let resume {
         start = CheckpointStore(run: resume).newestComplete()
-        guard start != nil else { throw fail("\(resume) has no complete checkpoint", ExitStatus.missingFile) }
+        guard start != nil else {
+          throw fail(
+            "\(resume) has no complete checkpoint: it ended before its first one, which is made after an epoch or after "
+              + "training.checkpoint_steps. Start it again with switchback train \(resume)/config.yaml",
+            ExitStatus.missingFile)
+        }
       }
       let loop = try TrainingLoop(
         configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
@@ -96,11 +101,14 @@ struct TrainCommand: ParsableCommand {
         Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
         throw ExitStatus.interrupted
       case .finding: throw ExitStatus.stoppedByFinding
-      case .neverFinite:
+      case .neverFinite(let isBackendToBlame):
+        let advice =
+          isBackendToBlame
+          ? "See the finding: a backend computes wrongly"
+          : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
         throw fail(
           "the loss was not finite for 20 steps in a row. The weights of the last good step are in "
-            + "\(folder.path)/checkpoints. Lower training.optimizer.learning_rate, or set its global_clipnorm to 1",
-          ExitStatus.failure)
+            + "\(folder.path)/checkpoints. \(advice)", ExitStatus.failure)
       }
     }
   }

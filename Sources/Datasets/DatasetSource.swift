@@ -8,7 +8,7 @@ public struct DatasetParts: Sendable {
 
 /// Where the samples of an experiment come from.
 public enum DatasetSource: Hashable, Sendable {
-  /// A data set known by name, with the folder to look into first.
+  /// A data set known by name, with the folder that must have it; nil: wherever it is found.
   case named(String, path: String?)
   case imageFolder(ImageFolder)
   case csv(CSVFile)

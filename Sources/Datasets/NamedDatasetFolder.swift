@@ -31,14 +31,15 @@ extension NamedDataset {
     folders(given: given).first { folder in files.allSatisfy { Self.path(of: $0.name, in: folder) != nil } }
   }
 
-  /// The folders in the order they are tried: the given one, `$SWITCHBACK_DATA`, the cache, Debian's.
+  /// The folders in the order they are tried: below the given one, or else `$SWITCHBACK_DATA`, the cache, Debian's.
   public func folders(given: String?) -> [String] {
     var folders: [String] = []
     let names = [name] + (archive.map { [$0.folder] } ?? [])
-    for root in [given, Self.variable("SWITCHBACK_DATA")].compactMap({ $0 }) {
+    if let root = given ?? Self.variable("SWITCHBACK_DATA") {
       folders += names.map { root + "/" + $0 }
       if Self.otherName(of: root, than: name) == nil, !Self.isCollection(root) { folders.append(root) }
     }
+    guard given == nil else { return folders }
     if let cacheFolder { folders.append(cacheFolder) }
     if let debianFolder { folders.append(debianFolder) }
     return folders

@@ -25,7 +25,9 @@ final class RowFile: Sendable {
     self.path = path
     file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else {
-      throw DatasetError(errno == ENOENT ? .missing : .invalid, "\(path): \(String(cString: strerror(errno)))")
+      throw DatasetError(
+        errno == ENOENT ? .missing : .invalid,
+        "\(path): \(String(cString: strerror(errno))); data.path or --data names the file")
     }
   }
 

@@ -44,11 +44,13 @@ public final class TrainingLoop {
 
   /// Steps in a row without a finite loss after which the run is given up.
   private static let patienceForFinite = 20
+  private var isBackendToBlame = false
 
   /// Why a run ended early. A checkpoint was made before.
   public enum Stop: Error, Sendable {
     case finding(Finding)
-    case neverFinite
+    /// The loss was not finite for many steps in a row, though perhaps it was on the reference.
+    case neverFinite(isBackendToBlame: Bool)
     case interrupted
   }
 
@@ -109,6 +111,7 @@ public final class TrainingLoop {
         "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
           + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : "")
       ]))
+    if let doubt = try session.step.doubt() { try emit(.message("warning: \(doubt)")) }
     if validation == nil {
       try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
     }
@@ -151,11 +154,13 @@ public final class TrainingLoop {
     let (then, now) = (start.position, position)
     guard then.plan == now.plan, then.seed == now.seed else {
       let difference =
-        then.seed == now.seed ? "plan (\(then.plan), here \(now.plan))" : "seed (\(then.seed), here \(now.seed))"
+        then.seed == now.seed
+        ? "plan of its steps (backend, threads, batch size, network, loss or optimizer)"
+        : "seed (\(then.seed), here \(now.seed))"
       throw ExecutionError(
         .invalid,
-        "the checkpoint was made with another \(difference): going on would give other weights. Use the same backend, "
-          + "configuration and seed")
+        "the checkpoint was made with another \(difference): going on would give other weights. Leave these as they "
+          + "were in the run; epochs, steps and what the monitor does may change")
     }
   }
 
@@ -289,7 +294,7 @@ public final class TrainingLoop {
     try watch(result, step.batch)
     if nonFiniteSteps >= Self.patienceForFinite {
       try saveCheckpoint()
-      throw Stop.neverFinite
+      throw Stop.neverFinite(isBackendToBlame: isBackendToBlame)
     }
   }
 
@@ -321,7 +326,14 @@ public final class TrainingLoop {
   private func located(_ finding: Finding) throws -> Finding {
     guard let executor = session.lastExecutor,
       let first = try NonFiniteReplay.firstOperation(of: executor, on: reference, host: host)
-    else { return finding }
+    else {
+      var finding = finding
+      finding.message =
+        "The reference gets finite numbers from the same weights and batch, so a backend computes wrongly: switchback "
+        + "diff CONFIG --backends reference,\(configuration.backend.name) says which operation. " + finding.message
+      isBackendToBlame = true
+      return finding
+    }
     var finding = finding
     finding.layers = [first.path] + finding.layers.filter { $0 != first.path }
     finding.message = "\(first.label) made the first value that is infinite or not a number. " + finding.message

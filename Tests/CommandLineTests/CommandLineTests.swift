@@ -74,12 +74,30 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(outcome.error.contains("flatten") && outcome.error.contains("layers.6.dense"))
   }
 
+  @Test("a loss that takes logits for probabilities is warned of, and not where from_logits says so")
+  func logits() throws {
+    let words = "warning: the loss takes the results of layers.7.dense for probabilities, but they come from no softmax"
+    for (set, isTold) in [("model.layers.7.dense={units: 10}", true), ("training.seed=1", false)] {
+      let check = try switchback("config", "check", "configs/mnist-cnn.yaml", "--set", set)
+      #expect(check.status == 0 && check.error.contains(words) == isTold, "\(check.error)")
+    }
+    let outcome = try switchback(
+      "train", "configs/mnist-cnn.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", temporary(),
+      "--steps", "1", "--set", "model.layers.7.dense={units: 10}")
+    #expect(outcome.status == 0 && outcome.error.contains(words), "\(outcome.error)")
+    let logits = try switchback(
+      "config", "check", "configs/mnist-cnn.yaml", "--set", "model.layers.7.dense={units: 10}", "--set",
+      "training.loss={type: categorical_crossentropy, from_logits: true}")
+    #expect(logits.status == 0 && !logits.error.contains("softmax"), "\(logits.error)")
+  }
+
   @Test("a missing configuration or data set ends with 66")
   func missing() throws {
     #expect(try switchback("train", "configs/none.yaml").status == 66)
+    // Whoever names a folder means it, wherever else the data are.
     let outcome = try switchback(
       "train", "configs/mnist-mlp.yaml", "--data", "/nowhere",
-      environment: ["SWITCHBACK_DATA": "/nowhere", "XDG_CACHE_HOME": "/nowhere"])
+      environment: ["SWITCHBACK_DATA": try dataFolder(), "XDG_CACHE_HOME": "/nowhere"])
     #expect(outcome.status == 66)
     #expect(outcome.error.contains("train-images-idx3-ubyte.gz"))
   }

@@ -79,6 +79,16 @@ private func row(_ family: String, _ output: String) -> [Int]? {
     #expect(try switchback(arguments + ["--backends", "reference"]).status == 64)
   }
 
+  @Test("a backend that makes numbers that are none is blamed itself, not the rate")
+  func notFinite() throws {
+    let wrong = try compilePlugin(template, replacing: [("a[e] <= 0 ? 0 : a[e];", "0.0f / 0.0f;")])
+    let outcome = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--backend", wrong, "--data", try dataFolder(), "--runs", temporary())
+    #expect(outcome.status == 1)
+    #expect(outcome.error.contains("diff CONFIG --backends reference,\(wrong)"), "\(outcome.error)")
+    #expect(outcome.error.contains("a backend computes wrongly") && !outcome.error.contains("learning_rate"))
+  }
+
   @Test("backends --explain says who runs every operation and why; without a fallback it is an error by name")
   func explain() throws {
     let library = try compilePlugin(template)

@@ -10,6 +10,7 @@ public struct CategoricalCrossentropy: Loss {
   /// Targets become y·(1 − s) + s / classes.
   public var labelSmoothing: Double
   public var name: String { "categoricalCrossentropy" }
+  public var activation: String? { fromLogits ? nil : "softmax" }
   public var targets: Targets { .classes }
 
   public init(fromLogits: Bool = false, labelSmoothing: Double = 0) {
@@ -41,6 +42,7 @@ public struct CategoricalCrossentropy: Loss {
 public struct SparseCategoricalCrossentropy: Loss {
   public var fromLogits: Bool
   public var name: String { "sparseCategoricalCrossentropy" }
+  public var activation: String? { fromLogits ? nil : "softmax" }
   public var targets: Targets { .classes }
 
   public init(fromLogits: Bool = false) { self.fromLogits = fromLogits }
@@ -62,6 +64,7 @@ public struct BinaryCrossentropy: Loss {
   /// Targets become z·(1 − s) + s / 2.
   public var labelSmoothing: Double
   public var name: String { "binaryCrossentropy" }
+  public var activation: String? { fromLogits ? nil : "sigmoid" }
   public var targets: Targets { .classes }
 
   public init(fromLogits: Bool = false, labelSmoothing: Double = 0) {

@@ -41,6 +41,8 @@ public protocol Loss: Sendable {
   var targets: Targets { get }
   /// Whether the model's output is to be read as logits, though it ends with no gate (Keras's `from_logits`).
   var fromLogits: Bool { get }
+  /// Keras's word for the activation whose results it takes for probabilities; nil where it takes any number.
+  var activation: String? { get }
   /// The loss of each sample, `[N]`. `targets` has the predictions' shape.
   func callAsFunction(
     _ predictions: Predictions, _ targets: Value, in builder: inout ProgramBuilder
@@ -49,6 +51,7 @@ public protocol Loss: Sendable {
 
 extension Loss {
   public var fromLogits: Bool { false }
+  public var activation: String? { nil }
 }
 
 extension ProgramBuilder {

@@ -97,6 +97,10 @@ public struct Configuration: Sendable {
     } catch {
       throw ConfigurationError(problems: [Self.problem(error, in: file)])
     }
+    if root == nil {
+      let reason = "it is empty; switchback config init prints a configuration to start from"
+      throw ConfigurationError(problems: [.init(file: file, line: 1, column: 1, message: reason)])
+    }
     for override in overrides { root = Self.apply(override, to: root, problems) }
     let top = SectionReader(root, path: "", problems)
     self.init(

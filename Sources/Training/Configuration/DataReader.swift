@@ -9,7 +9,8 @@ enum DataReader {
   }
 
   private static func source(_ section: SectionReader) -> DatasetSource {
-    let words = ["image-folder", "csv"] + NamedDataset.all.map(\.name)
+    // A wrong word is read as the first of these, which asks for no other key.
+    let words = NamedDataset.all.map(\.name) + ["image-folder", "csv"]
     return switch section.choice("dataset", nil, isSelector: true, words.map { ($0, $0) }) {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))

@@ -57,8 +57,9 @@ enum Suggestion {
 
   /// `; did you mean units? Known are …`
   static func words(for word: String, among candidates: [String]) -> String {
+    let candidates = Set(candidates).sorted()
     let nearest = candidates.map { ($0, distance(word, $0)) }.min { $0.1 < $1.1 }
-    let known = "known: " + candidates.sorted().joined(separator: ", ")
+    let known = "known: " + candidates.joined(separator: ", ")
     if let nearest, nearest.1 <= max(2, word.count / 3) { return "; did you mean \(nearest.0)? (\(known))" }
     return " (\(known))"
   }
