@@ -27,6 +27,8 @@ struct Chain {
     var values: [String: [Double]] = [:]
     var (positions, operands): ([Int], [[[Double]]]) = ([], [])
     var result: (id: Int, value: Value)?
+    // What two of them read stays one value: a backend may make one kernel of them only then.
+    var given: [Int: Value] = [:]
     for check in self.checks {
       let call = check.call
       guard call.outputs.count == 1, let output = call.outputs[0], whole.values[output].role == .temporary else {
@@ -38,20 +40,18 @@ struct Chain {
           let found = call.inputs.firstIndex(of: before.id)
         else { return nil }
         position = found
+        given[before.id] = before.value
       }
-      var given: [Value] = []
-      for (index, id) in call.inputs.enumerated() {
-        if index == position, let before = result {
-          given.append(before.value)
-        } else {
-          let name = "x\(values.count)"
-          given.append(builder.input(name, whole.values[id].type))
-          values[name] = current[id] ?? []
-        }
+      let inputs = call.inputs.map { id in
+        if let known = given[id] { return known }
+        let name = "x\(values.count)"
+        let value = builder.input(name, whole.values[id].type)
+        (given[id], values[name]) = (value, current[id] ?? [])
+        return value
       }
       positions.append(position)
       operands.append(call.inputs.map { current[$0] ?? [] })
-      result = (output, try builder.append(call.operation, given)[0])
+      result = (output, try builder.append(call.operation, inputs)[0])
     }
     guard let result else { return nil }
     builder.output("y0", result.value)

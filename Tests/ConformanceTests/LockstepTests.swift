@@ -7,33 +7,42 @@ import SwitchbackReference
 import Testing
 
 /// The reference, but a segment in which a relu follows an addition forgets the addition: a fault of fusion, which no
-/// operation alone shows. `hides`: only where nobody sees the sum.
+/// operation alone shows. `hides`: only where nobody sees the sum. `shares`: it forgets a product instead, where the
+/// product after it has the same second operand.
 private struct BadlyFusing: ComputeBackend {
   var hides = false
+  var shares = false
   var identity: BackendIdentity { BackendIdentity(name: "badlyFusing", version: "1") }
   func devices() throws(BackendError) -> [DeviceInfo] { try ReferenceBackend().devices() }
   func open(
     device index: Int, options: [String: String], host: HostServices
   ) throws(BackendError) -> any ComputeDevice {
-    Device(inner: try ReferenceBackend().open(device: index, options: options, host: host), hides: hides)
+    Device(
+      inner: try ReferenceBackend().open(device: index, options: options, host: host), hides: hides, shares: shares)
   }
 
   private final class Device: ComputeDevice {
     let inner: any ComputeDevice
     let hides: Bool
+    let shares: Bool
     var info: DeviceInfo { inner.info }
-    init(inner: any ComputeDevice, hides: Bool) { (self.inner, self.hides) = (inner, hides) }
+    init(inner: any ComputeDevice, hides: Bool, shares: Bool) {
+      (self.inner, self.hides, self.shares) = (inner, hides, shares)
+    }
     func query(_ segment: Segment) throws(BackendError) -> [Verdict] { try inner.query(segment) }
 
     func compile(_ segment: Segment) throws(BackendError) -> any Executable {
       var calls = segment.calls
       for index in calls.indices.dropFirst() {
         let before = calls[index - 1]
+        let function = (before.operation as? Binary)?.function
         let isPair =
-          (before.operation as? Binary)?.function == .add && (calls[index].operation as? Unary)?.function == .relu
-        guard isPair, calls[index].inputs == before.outputs else { continue }
+          shares
+          ? function == .multiply && calls[index].inputs == [before.outputs[0], before.inputs[1]]
+          : function == .add && (calls[index].operation as? Unary)?.function == .relu
+        guard isPair, calls[index].inputs.first == before.outputs[0] else { continue }
         if hides, segment.values[calls[index].inputs[0]].role != .temporary { continue }
-        calls[index].inputs = [before.inputs[0]]
+        calls[index].inputs[0] = before.inputs[0]
       }
       return try inner.compile(Segment(calls: calls, values: segment.values))
     }
@@ -117,6 +126,18 @@ private struct Stale: ComputeBackend {
     #expect(fault.label == "layers.0.dense/relu" && fault.replay.program.calls.count == 2)
     let again = try Lockstep(fault.replay.program, fault.replay.values, on: candidate, reference: reference)
     #expect(again.faults.map(\.operation) == ["unary"])
+  }
+
+  @Test("a fault of fusion that shows only where two operations read the same value is found")
+  func sharedOperand() throws {
+    var builder = ProgramBuilder(name: "shared")
+    let (x, y) = (builder.input("x", .float32([4])), builder.input("y", .float32([4])))
+    let product = try builder.append(Binary(.multiply), x, y)
+    builder.output("z", try builder.append(Binary(.multiply), product, y))
+    let values = ["x": [1.0, 2, 3, 4], "y": [2.0, 3, 5, 7]]
+    let (candidate, reference) = (try chain(BadlyFusing(hides: true, shares: true)), try chain(ReferenceBackend()))
+    let lockstep = try Lockstep(builder.build(), values, on: candidate, reference: reference)
+    #expect(lockstep.faults.map(\.form) == [.fused])
   }
 
   @Test("what is right only in its first run is found")

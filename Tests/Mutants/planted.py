@@ -58,6 +58,8 @@ PLANTED = [
      "if winner < 0 || !(value <= best)", "if winner < 0 || !(value < best)", "maxPool2d/backward"),
     ("a wrong tie", "opencl", CL + "pooling.cl", "(winner < 0) | (intV)NOT(value <= best)",
      "(winner < 0) | (intV)NOT(value < best)", "maxPool2d/backward"),
+    ("a wrong lane", "opencl", CL + "pooling.cl", "FUNCTION(seen[lane], sums[lane], alpha)",
+     "FUNCTION(seen[0], sums[lane], alpha)", "unary/backward"),
     ("a wrong tie", "opencl", CL + "indexing.cl",
      "if (x[start + a * inner] > x[start + best * inner]) best = a;",
      "if (x[start + a * inner] >= x[start + best * inner]) best = a;", ""),

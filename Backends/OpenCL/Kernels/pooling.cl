@@ -53,6 +53,30 @@ __kernel void max_pool(__global const float *restrict x, __global float *restric
 }
 
 // With FUNCTION the gradient passes on through the activation whose result x is.
+#ifdef FUNCTION
+#define STORE_GRADIENT(sum, place) \
+  { \
+    float sums[VECTOR], seen[VECTOR]; \
+    STORE(sum, sums); \
+    STORE(LOAD(x + place), seen); \
+    for (int lane = 0; lane < VECTOR; lane++) dx[place + lane] = FUNCTION(seen[lane], sums[lane], alpha); \
+  }
+#else
+#define STORE_GRADIENT(sum, place) STORE(sum, dx + place);
+#endif
+
+// Ties to the lowest index; NaN wins.
+#define FIND_WINNER(from_y, to_y, from_x, to_x) \
+  floatV best = -INFINITY; \
+  intV winner = -1; \
+  for (int a = from_y; a < to_y; a++) \
+    for (int b = from_x; b < to_x; b++) { \
+      floatV value = LOAD(x + PIXEL(a, b)); \
+      intV wins = (winner < 0) | (intV)NOT(value <= best); \
+      best = select(best, value, wins); \
+      winner = select(winner, (intV)(a * width + b), wins); \
+    }
+
 __kernel void max_pool_backward(
   __global const float *restrict x, __global const float *restrict dy, __global float *restrict dx, float alpha,
   int cell_count, GEOMETRY) {
@@ -62,26 +86,28 @@ __kernel void max_pool_backward(
   for (int p = first_p; p <= last_p; p++)
     for (int q = first_q; q <= last_q; q++) {
       int from_y = p * stride_y - top, from_x = q * stride_x - left;
-      floatV best = -INFINITY;
-      intV winner = -1;
-      for (int a = max(from_y, 0); a < min(from_y + pool_height, height); a++)
-        for (int b = max(from_x, 0); b < min(from_x + pool_width, width); b++) {
-          floatV value = LOAD(x + PIXEL(a, b));
-          // Ties to the lowest index.
-          intV wins = (winner < 0) | (intV)NOT(value <= best);
-          best = select(best, value, wins);
-          winner = select(winner, (intV)(a * width + b), wins);
-        }
+      FIND_WINNER(max(from_y, 0), min(from_y + pool_height, height), max(from_x, 0), min(from_x + pool_width, width))
       sum += select((floatV)0, LOAD(dy + WINDOW(p, q)), (intV)(winner == row * width + column));
     }
-#ifdef FUNCTION
-  float sums[VECTOR], seen[VECTOR];
-  STORE(sum, sums);
-  STORE(LOAD(x + PIXEL(row, column)), seen);
-  for (int lane = 0; lane < VECTOR; lane++) dx[PIXEL(row, column) + lane] = FUNCTION(seen[lane], sums[lane], alpha);
-#else
-  STORE(sum, dx + PIXEL(row, column));
-#endif
+  STORE_GRADIENT(sum, PIXEL(row, column))
+}
+
+// Windows side by side, without padding: a work-item has all cells of one, so that its winner is found once. Axis 1
+// counts windows and, at the lower and the right edge, the cells that are too few for one.
+__kernel void max_pool_apart_backward(
+  __global const float *restrict x, __global const float *restrict dy, __global float *restrict dx, float alpha,
+  int cell_count, GEOMETRY) {
+  CELL((height + pool_height - 1) / pool_height, (width + pool_width - 1) / pool_width)
+  int from_y = row * pool_height, to_y = min(from_y + pool_height, height);
+  int from_x = column * pool_width, to_x = min(from_x + pool_width, width);
+  bool is_window = row < rows && column < columns;
+  FIND_WINNER(from_y, to_y, from_x, to_x)
+  floatV gradient = is_window ? LOAD(dy + WINDOW(row, column)) : (floatV)0;
+  for (int h = from_y; h < to_y; h++)
+    for (int v = from_x; v < to_x; v++) {
+      floatV sum = select((floatV)0, gradient, (intV)(winner == h * width + v));
+      STORE_GRADIENT(sum, PIXEL(h, v))
+    }
 }
 
 __kernel void average_pool(__global const float *restrict x, __global float *restrict y, int cell_count, GEOMETRY) {

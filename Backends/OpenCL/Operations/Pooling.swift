@@ -35,9 +35,15 @@ extension WorkMaker {
   func maxPoolBackward(
     _ geometry: PoolingGeometry, into dx: Argument, through function: UnaryFunction?, alpha: Double
   ) -> Work {
-    launch(
-      "max_pool_backward", geometry, x: shape(0), y: shape(1), over: shape(0),
-      [input(0), input(1), dx, .float(alpha)], options: function.map { ["-DFUNCTION=backward_\($0.rawValue)"] } ?? [])
+    let (image, size) = (shape(0), geometry.poolSize)
+    let isApart = size == geometry.strides && geometry.padding.allSatisfy { $0 == 0 }
+    let windows: Shape = [
+      image[0], (image[1] + size[0] - 1) / size[0], (image[2] + size[1] - 1) / size[1], image[3],
+    ]
+    return launch(
+      isApart ? "max_pool_apart_backward" : "max_pool_backward", geometry, x: image, y: shape(1),
+      over: isApart ? windows : image, [input(0), input(1), dx, .float(alpha)],
+      options: function.map { ["-DFUNCTION=backward_\($0.rawValue)"] } ?? [])
   }
 
   func averagePoolBackward(_ geometry: PoolingGeometry) -> Work {
