@@ -26,7 +26,7 @@ struct DataListCommand: ParsableCommand {
         switchback data list --data ~/datasets --json
       """)
 
-  @Option(help: "A folder to look into first.")
+  @Option(help: "The only folder to look into.")
   var data: String?
 
   @Flag(help: "One JSON array on standard output.")

@@ -57,12 +57,16 @@ struct TrainCommand: ParsableCommand {
       let host = try makeHost(threads: configuration.backend.threads)
       var start: Checkpoint?
       if let resume {
-        start = CheckpointStore(run: resume).newestComplete()
+        let store = CheckpointStore(run: resume)
+        start = store.newestComplete()
         guard start != nil else {
+          let reason =
+            store.entries().isEmpty
+            ? "it ended before its first one, which is made after an epoch or after training.checkpoint_steps"
+            : "switchback checkpoint verify \(resume) says what each lacks"
           throw fail(
-            "\(resume) has no complete checkpoint: it ended before its first one, which is made after an epoch or after "
-              + "training.checkpoint_steps. Start it again with switchback train \(resume)/config.yaml",
-            ExitStatus.missingFile)
+            "\(resume) has no complete checkpoint: \(reason). Start it again with switchback train "
+              + "\(resume)/config.yaml", ExitStatus.missingFile)
         }
       }
       let loop = try TrainingLoop(

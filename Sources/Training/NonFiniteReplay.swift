@@ -6,11 +6,13 @@ import SwitchbackPrograms
 ///
 /// The step is run again on a copy of the states, operation by operation with every value written. The update of the
 /// step was held back, so the states are still those it started from.
-struct NonFiniteReplay {
-  /// The operation, such as `layers.2.conv2d`, and its layer's path; nil where the replay stays finite.
-  static func firstOperation(
-    of executor: ProgramExecutor, on device: BackendChain.Link, host: HostServices
-  ) throws -> (label: String, path: String)? {
+enum NonFiniteReplay {
+  /// The operation, such as `layers.2.conv2d`, and its layer's path.
+  case operation(label: String, path: String)
+  /// Here all stayed finite, the largest with this magnitude.
+  case finite(largest: Float)
+
+  init(of executor: ProgramExecutor, on device: BackendChain.Link, host: HostServices) throws {
     let program = executor.program
     let copies = StateStore()
     for id in program.values(.state) {
@@ -27,14 +29,21 @@ struct NonFiniteReplay {
       }
     }
     try replay.run()
+    var largest: Float = 0
     for call in replay.program.calls {
       for id in call.outputs.compactMap({ $0 }) where program.values[id].role == .temporary {
         let type = program.values[id].type
         guard type.elementType == .float32 else { continue }
-        let isFinite = try replay.withValue(id) { $0.bindMemory(to: Float.self).allSatisfy(\.isFinite) }
-        if !isFinite { return (call.label, call.path) }
+        let most = try replay.withValue(id) { bytes in
+          bytes.bindMemory(to: Float.self).reduce(0) { $1.isFinite ? max($0, abs($1)) : .infinity }
+        }
+        guard most.isFinite else {
+          self = .operation(label: call.label, path: call.path)
+          return
+        }
+        largest = max(largest, most)
       }
     }
-    return nil
+    self = .finite(largest: largest)
   }
 }
