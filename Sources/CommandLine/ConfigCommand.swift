@@ -105,8 +105,8 @@ struct ConfigCommand: ParsableCommand {
       guard let samples = try? configuration.data.source.samples() else { return [] }
       do throws(ProgramError) {
         let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
-        _ = try step.inference(batchSize: 1)
-        if let doubt = try step.doubt() { Terminal.write("warning: \(doubt)", to: .standardError) }
+        let inference = try step.inference(batchSize: 1)
+        if let doubt = step.doubt(of: inference) { Terminal.write("warning: \(doubt)", to: .standardError) }
       } catch {
         return ["the network does not fit together: \(error)"]
       }

@@ -79,7 +79,7 @@ struct TrainCommand: ParsableCommand {
         // Without a summary it was ended between its last step and its test.
         if loop.isComplete(at: start.position), FileManager.default.fileExists(atPath: resume + "/summary.json") {
           let further =
-            start.position.epochsWithoutGain >= configuration.training.patience ?? .max
+            loop.hasStoppedEarly(at: start.position)
             ? "stopped early after step \(start.position.batches); a higher number for "
               + "--set training.early_stopping_patience goes on"
             : "is complete at step \(start.position.batches); a higher number for --epochs or --steps goes on"

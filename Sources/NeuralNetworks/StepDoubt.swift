@@ -2,11 +2,12 @@ import SwitchbackPrograms
 
 extension TrainingStep {
   /// What is no error, yet hardly meant; nil where nothing is. Today: a loss that takes any numbers for probabilities.
-  public func doubt() throws(ProgramError) -> String? {
-    guard let activation = loss.activation else { return nil }
-    let program = try inference(batchSize: 1).program
+  public func doubt(of inference: InferenceProgram) -> String? {
+    let program = inference.program
     let output = program.output(named: "predictions")
-    guard let last = program.calls.last(where: { $0.outputs.contains(output) }) else { return nil }
+    guard let activation = loss.activation,
+      let last = program.calls.last(where: { $0.outputs.contains(output) })
+    else { return nil }
     switch last.operation {
     case is Softmax, is Reshape: return nil
     case let unary as Unary where [.sigmoid, .hardSigmoid].contains(unary.function): return nil

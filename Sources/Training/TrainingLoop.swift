@@ -111,7 +111,8 @@ public final class TrainingLoop {
         "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
           + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : "")
       ]))
-    if let doubt = try session.step.doubt() { try emit(.message("warning: \(doubt)")) }
+    let inference = try session.step.inference(batchSize: 1)
+    if let doubt = session.step.doubt(of: inference) { try emit(.message("warning: \(doubt)")) }
     if validation == nil {
       try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
     }
@@ -168,7 +169,12 @@ public final class TrainingLoop {
   public func isComplete(at position: Checkpoint.Position) -> Bool {
     let settings = configuration.training
     return position.epoch > settings.epochs || position.batches >= settings.steps ?? .max
-      || position.epochsWithoutGain >= settings.patience ?? .max
+      || hasStoppedEarly(at: position)
+  }
+
+  /// Whether the validation loss did not fall for as many epochs as the configuration waits.
+  public func hasStoppedEarly(at position: Checkpoint.Position) -> Bool {
+    position.epochsWithoutGain >= configuration.training.patience ?? .max
   }
 
   private func resume(from start: Checkpoint) throws {
@@ -241,8 +247,8 @@ public final class TrainingLoop {
       try emit(.message("the validation loss no longer falls: the learning rate is reduced"))
     }
     session.plateau = position.plateau
-    if let patience = configuration.training.patience, position.epochsWithoutGain >= patience {
-      try emit(.message("stopped early: \(patience) epochs without a lower validation loss"))
+    if hasStoppedEarly(at: position) {
+      try emit(.message("stopped early: \(position.epochsWithoutGain) epochs without a lower validation loss"))
     }
   }
 
