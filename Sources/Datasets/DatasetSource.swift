@@ -2,8 +2,12 @@
 public struct DatasetParts: Sendable {
   public var train: any Dataset
   public var test: any Dataset
+  /// What was read, for whoever reads later samples in the same way; nil of data sets made in a program.
+  public var record: DatasetRecord?
 
-  public init(train: any Dataset, test: any Dataset) { (self.train, self.test) = (train, test) }
+  public init(train: any Dataset, test: any Dataset, record: DatasetRecord? = nil) {
+    (self.train, self.test, self.record) = (train, test, record)
+  }
 }
 
 /// Where the samples of an experiment come from.

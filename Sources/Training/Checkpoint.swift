@@ -1,5 +1,6 @@
 import Foundation
 import SwitchbackBackendKit
+public import SwitchbackDatasets
 public import SwitchbackExecution
 import SwitchbackInterchange
 public import SwitchbackNeuralNetworks
@@ -48,17 +49,21 @@ public struct Checkpoint: Sendable {
   }
 
   public var position: Position
+  /// What the run is trained on; nil in checkpoints of runs before 2026-11-28.
+  public var data: DatasetRecord?
   package var tensors: Safetensors
 
-  /// The file's text form of the position, and a checksum over it and the tensors (FNV-1a, 64 bits).
+  /// The file's text form of position and data, and a checksum over them and the tensors (FNV-1a, 64 bits).
   package func encoded() throws -> Data {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = Self.infinities
     var file = tensors
-    let text = String(decoding: try encoder.encode(position), as: UTF8.self)
-    file.metadata = ["format": "switchback-checkpoint-1", "position": text]
-    file.metadata["checksum"] = Self.checksum(file, text)
+    file.metadata = [
+      "format": "switchback-checkpoint-1", "position": String(decoding: try encoder.encode(position), as: UTF8.self),
+    ]
+    file.metadata["data"] = try data.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
+    file.metadata["checksum"] = Self.checksum(file)
     return try file.encoded()
   }
 
@@ -68,23 +73,26 @@ public struct Checkpoint: Sendable {
     guard let text = tensors.metadata["position"], let checksum = tensors.metadata["checksum"] else {
       throw Safetensors.FormatError(description: "it is no checkpoint of a run")
     }
-    guard Self.checksum(tensors, text) == checksum else {
+    guard Self.checksum(tensors) == checksum else {
       throw Safetensors.FormatError(description: "its checksum does not fit its contents")
     }
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     position = try decoder.decode(Position.self, from: Data(text.utf8))
+    self.data = try tensors.metadata["data"].map { try decoder.decode(DatasetRecord.self, from: Data($0.utf8)) }
   }
 
-  init(position: Position, tensors: Safetensors) { (self.position, self.tensors) = (position, tensors) }
+  init(position: Position, data: DatasetRecord?, tensors: Safetensors) {
+    (self.position, self.data, self.tensors) = (position, data, tensors)
+  }
 
   private static let infinities = JSONEncoder.NonConformingFloatEncodingStrategy.convertToString(
     positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
 
-  private static func checksum(_ file: Safetensors, _ text: String) -> String {
+  private static func checksum(_ file: Safetensors) -> String {
     var fingerprint = Fingerprint()
-    fingerprint.mix(bytes: text.utf8)
+    for key in ["position", "data"] { fingerprint.mix(bytes: (file.metadata[key] ?? "").utf8) }
     for tensor in file.tensors.sorted(by: { $0.name < $1.name }) {
       fingerprint.mix(bytes: tensor.name.utf8)
       fingerprint.mix(bytes: tensor.bytes)
@@ -156,12 +164,12 @@ public struct CheckpointStore: Sendable {
 
 extension TrainingSession {
   /// The states as they are now.
-  func checkpoint(at position: Checkpoint.Position) throws -> Checkpoint {
+  func checkpoint(at position: Checkpoint.Position, of data: DatasetRecord?) throws -> Checkpoint {
     let tensors = try states.states.values.map { state in
       Safetensors.Tensor(
         name: state.name, shape: state.type.shape.extents, bytes: try states.withBytes(of: state.name) { Data($0) })
     }
-    return Checkpoint(position: position, tensors: Safetensors(tensors))
+    return Checkpoint(position: position, data: data, tensors: Safetensors(tensors))
   }
 
   /// Puts the states and the position back; a checkpoint of another model is refused by name.

@@ -9,6 +9,8 @@ import SwitchbackPrograms
 public final class TrainingLoop {
   public let configuration: Configuration
   public let session: TrainingSession
+  /// What the run is trained on.
+  public let data: DatasetRecord?
   private let train: any Dataset
   /// The same as `train`, where it reads ahead.
   private let prefetcher: Prefetcher?
@@ -61,7 +63,7 @@ public final class TrainingLoop {
     reference: any ComputeBackend, isProfiled: Bool = false, replaying routing: Routing? = nil,
     progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
-    (self.configuration, test, self.host) = (configuration, data.test, host)
+    (self.configuration, self.data, test, self.host) = (configuration, data.record, data.test, host)
     self.reference = BackendChain.Link(
       name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
     let held = Int(Double(data.train.count) * configuration.data.validationSplit)
@@ -199,7 +201,7 @@ public final class TrainingLoop {
   private func saveCheckpoint() throws {
     try finishStep()
     position.batches = session.batches
-    try emit(.checkpoint(try session.checkpoint(at: position)))
+    try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
   }
 
   // MARK: Epochs and steps

@@ -1,0 +1,87 @@
+/// What a network was trained on, as far as later samples must be read in the same way: kept in every checkpoint and in
+/// the run's folder, so that evaluating, predicting and resuming never ask today's files for it.
+public struct DatasetRecord: Hashable, Sendable, Codable {
+  /// `mnist`, `image-folder`, `csv` …: the word of `data.dataset`.
+  public var source: String
+  /// Without the batch: `[H, W, C]` of images, `[k]` of table rows.
+  public var sampleShape: [Int]
+  public var targets: DatasetTargets
+  /// In the order of the class numbers; empty where targets are numbers.
+  public var classNames: [String]
+  /// Of a table: the columns that are features, in the order of the network's inputs.
+  public var features: [String]
+  /// Of a table: the columns that are to be learnt.
+  public var labels: [String]
+  /// Of a table, one a feature; empty where features are taken as they are.
+  public var normalization: [Normalization]
+  /// Of images: what the last axis holds.
+  public var channels: ChannelOrder?
+  /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders).
+  public var identity: String
+  /// How the parts were chosen.
+  public var split: SplitRule
+  /// Training, validation (where samples are held out) and test part.
+  public var parts: [Part]
+
+  /// A feature becomes (number − mean) / deviation, computed in Float64; a deviation of 0 counts as 1.
+  public struct Normalization: Hashable, Sendable, Codable {
+    public var mean: Double
+    public var deviation: Double
+
+    public init(mean: Double, deviation: Double) { (self.mean, self.deviation) = (mean, deviation) }
+
+    public func callAsFunction(_ number: Double) -> Double { (number - mean) / (deviation > 0 ? deviation : 1) }
+  }
+
+  public enum ChannelOrder: String, Hashable, Sendable, Codable {
+    case gray
+    /// Red, green, blue.
+    case rgb
+  }
+
+  /// How training, validation and test samples were told apart.
+  public enum SplitRule: String, Hashable, Sendable, Codable {
+    /// Runs before 2026-11-28: the validation part is the tail of the training samples.
+    case tail
+    /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`.
+    case hashed
+  }
+
+  public struct Part: Hashable, Sendable, Codable {
+    public enum Name: String, Hashable, Sendable, Codable { case train, validation, test }
+
+    public var name: Name
+    public var count: Int
+    /// One a class; empty where targets are numbers.
+    public var classCounts: [Int]
+
+    public init(name: Name, count: Int, classCounts: [Int]) {
+      (self.name, self.count, self.classCounts) = (name, count, classCounts)
+    }
+  }
+
+  public init(
+    source: String, sampleShape: [Int], targets: DatasetTargets, classNames: [String], features: [String] = [],
+    labels: [String] = [], normalization: [Normalization] = [], channels: ChannelOrder? = nil, identity: String,
+    split: SplitRule = .hashed, parts: [Part] = []
+  ) {
+    (self.source, self.sampleShape, self.targets, self.classNames) = (source, sampleShape, targets, classNames)
+    (self.features, self.labels, self.normalization, self.channels) = (features, labels, normalization, channels)
+    (self.identity, self.split, self.parts) = (identity, split, parts)
+  }
+}
+
+extension DatasetTargets: Codable {
+  private enum CodingKeys: String, CodingKey { case values }
+
+  /// `{"values": k}`, or `{}` for classes.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self = try container.decodeIfPresent(Int.self, forKey: .values).map { .values($0) } ?? .classes
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    if case .values(let count) = self { try container.encode(count, forKey: .values) }
+  }
+}
