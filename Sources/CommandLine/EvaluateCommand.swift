@@ -3,12 +3,16 @@ import Switchback
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "evaluate", abstract: "Loss and accuracy of a run's newest weights on its test set.",
+    commandName: "evaluate", abstract: "Loss and accuracy of a run's newest weights on its test set, or on other data.",
     discussion: """
+      Classes are those of the run, by their names, and features are normalized as in its training. What differs in the
+      data at hand is said. Of other data than the run's (--data) all samples are taken, unless --part says otherwise.
       Examples:
 
         switchback evaluate runs/latest
         switchback evaluate runs/latest --confusion
+        switchback evaluate runs/latest --part validation
+        switchback evaluate runs/latest --data new-images/
         switchback evaluate runs/latest --backend reference --json
       """)
 
@@ -17,6 +21,11 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "One JSON object on standard output.")
   var json = false
 
+  enum Part: String, CaseIterable, ExpressibleByArgument { case train, validation, test, all }
+
+  @Option(help: "Which samples: \(Part.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var part: Part?
+
   @Flag(help: "Also precision and recall of each class, and who was taken for whom.")
   var confusion = false
 
@@ -24,13 +33,25 @@ struct EvaluateCommand: ParsableCommand {
     var testLoss: Double
     var testAccuracy: Double?
     var testTop5Accuracy: Double?
+    var part: String
+    var samples: Int
     var evaluation: EvaluationRecord?
   }
 
   func run() throws {
     try reportingErrors {
       let run = try options.restored()
-      let test = try run.test()
+      let data = try run.open()
+      for note in data.notes { Terminal.write("warning: \(note)", to: .standardError) }
+      let part = part ?? (run.isNew(data.record) ? .all : .test)
+      guard let test = part == .all ? data.all : data[DatasetRecord.Part.Name(rawValue: part.rawValue) ?? .test],
+        test.count > 0
+      else {
+        throw fail(
+          part == .all
+            ? "no sample of the data is of a class that the network knows"
+            : "the data has no \(part.rawValue) part; --part all takes every sample", ExitStatus.badData)
+      }
       let result = try run.session.evaluate(test)
       let record = EvaluationRecord(result, classNames: test.classNames)
       let top = result.classes?.topAccuracy(5)
@@ -39,13 +60,16 @@ struct EvaluateCommand: ParsableCommand {
           Terminal.json(
             Result(
               testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top,
-              evaluation: confusion ? record : nil)))
+              part: part.rawValue, samples: test.count, evaluation: confusion ? record : nil)))
         return
       }
+      let name = part == .all ? "all" : part.rawValue
       Terminal.write(
-        (result.accuracy == nil
-          ? "test " : "test \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  ")
-          + "loss \((result.loss * 10000).rounded() / 10000)")
+        name
+          + (result.accuracy == nil
+            ? " " : " \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  ")
+          + "loss \((result.loss * 10000).rounded() / 10000)  "
+          + "(\(test.count) samples, \(part == .all ? "all of the data" : "the \(name) part"))")
       if confusion { try showConfusion(record) }
     }
   }

@@ -120,6 +120,11 @@ final class RunFolder: TrainingCallback {
     try write(Terminal.json(environment) + "\n", to: "environment.json")
   }
 
+  /// What the run is trained on; its checkpoints hold the same.
+  func record(_ data: DatasetRecord?) throws {
+    if let data { try write(Terminal.json(data) + "\n", to: "data.json") }
+  }
+
   /// Makes the page that shows the run from what was recorded, finished or not.
   func writeReport() throws { try write(try RunReport(folder: path).html, to: "report.html") }
 

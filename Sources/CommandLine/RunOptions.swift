@@ -13,6 +13,11 @@ struct RunOptions: ParsableArguments {
   @Option(help: "The folder that holds the data set's files.")
   var data: String?
 
+  @Option(
+    help: "Of an early run that kept no class names: these, in the order of their numbers, with commas between.",
+    transform: { $0.split(separator: ",").map(String.init) })
+  var classes: [String]?
+
   @Flag(help: "The weights with the lowest validation loss, instead of the newest.")
   var best = false
 
@@ -30,16 +35,22 @@ struct RunOptions: ParsableArguments {
     guard let checkpoint = best ? store.best() : store.newestComplete() else {
       throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
     }
-    let samples = try configuration.data.source.samples()
+    let source = configuration.data.source
+    let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)
+    let samples =
+      try runData.record.map { ($0.sampleShape, $0.targets) } ?? { try source.samples() }()
     let session = try TrainingSession(
-      step: configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets),
+      step: configuration.trainingStep(sampleShape: samples.0, targets: samples.1),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try configuration.inferenceChain(
         registry: makeRegistry(configuration.backend.search),
         host: try makeHost(threads: configuration.backend.threads),
         replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil)
     try session.restore(checkpoint)
-    return RestoredRun(folder: run, configuration: configuration, session: session)
+    let recorded = try Configuration(file: file).data.source.path
+    return RestoredRun(
+      folder: run, configuration: configuration, session: session, data: runData,
+      hasOtherPath: data != nil && data != recorded)
   }
 }
 
@@ -48,17 +59,43 @@ struct RestoredRun {
   let folder: String
   let configuration: Configuration
   let session: TrainingSession
+  let data: RunData
+  /// Whether `--data` names another file or folder than the run was trained on.
+  let hasOtherPath: Bool
 
-  func test() throws -> any Dataset { try configuration.data.source.open().test }
-
-  /// As the run recorded them; of a run that did not end the data has to be opened.
-  func classNames() throws -> [String] {
-    if case .named(let name, _) = configuration.data.source { return try NamedDataset.named(name).classNames }
-    let file = URL(fileURLWithPath: folder + "/evaluation.json")
-    if let record = (try? Data(contentsOf: file)).flatMap({ try? JSONDecoder().decode(EvaluationRecord.self, from: $0) }
-    ) {
-      return record.classNames
+  /// The data at hand, with the run's classes and normalization; what differs is among its notes.
+  func open() throws -> DatasetParts {
+    let source = configuration.data.source
+    var parts = try source.open(try data.request(configuration.data, targets: source.targets, run: folder))
+    if let then = data.record, let now = parts.record, !isNew(now) {
+      for name in [DatasetRecord.Part.Name.train, .validation, .test] where then.count(of: name) != now.count(of: name)
+      {
+        parts.notes.append(
+          "the \(name.rawValue) part has \(now.count(of: name)) samples, and had \(then.count(of: name)) when the run was "
+            + "trained")
+      }
     }
-    return try test().classNames
+    if data.record == nil, case .csv(let file) = source, file.isNormalized {
+      parts.notes.append(
+        "\(folder) is of an earlier program, which did not keep means and deviations: they are those of this file")
+    }
+    return parts
   }
+
+  /// Whether this is other data than the run was trained on; of a run that kept no record the path tells.
+  func isNew(_ now: DatasetRecord?) -> Bool {
+    if let then = data.record, let now { return then.identity != now.identity && hasOtherPath }
+    if case .named = configuration.data.source { return false }
+    return hasOtherPath
+  }
+
+  /// The test part, with what is to be said of the data on standard error.
+  func test() throws -> any Dataset {
+    let parts = try open()
+    for note in parts.notes { Terminal.write("warning: \(note)", to: .standardError) }
+    return parts.test
+  }
+
+  /// In the order of the network's outputs. Of an early run that did not end the data has to be opened.
+  func classNames() throws -> [String] { try data.classNames ?? test().classNames }
 }

@@ -6,7 +6,8 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Trains the network of a configuration.",
     discussion: """
-      Examples:
+      Classes (folders, words of a CSV column) are numbered in one order: whole numbers first, by value, then all other
+      names by their UTF-8 bytes. The run keeps the names, and how its numbers were normalized. Examples:
 
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
@@ -31,6 +32,14 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Goes on from the newest complete checkpoint of this run folder, to the weights it would have had.")
   var resume: String?
 
+  @Flag(help: "With --resume: goes on though the data is not what it was. The run's record says so.")
+  var otherData = false
+
+  @Option(
+    help: "With --resume of an early run that kept no class names: these, in the order of their numbers, with commas.",
+    transform: { $0.split(separator: ",").map(String.init) })
+  var classes: [String]?
+
   @Flag(help: "Says at the end where the time of the steps went, by groups of operations.")
   var profile = false
 
@@ -47,14 +56,15 @@ struct TrainCommand: ParsableCommand {
     if resume != nil, settings.runs != nil {
       throw ValidationError("A run goes on in its own folder: --runs is for new ones")
     }
+    if resume == nil, otherData || classes != nil {
+      throw ValidationError("--other-data and --classes are for a run that goes on: --resume RUN")
+    }
   }
 
   func run() throws {
     try reportingErrors {
       let configuration = try configuration()
       if !offline { try fetchIfMissing(configuration.data.source) }
-      let data = try configuration.data.source.open()
-      let host = try makeHost(threads: configuration.backend.threads)
       var start: Checkpoint?
       if let resume {
         let store = CheckpointStore(run: resume)
@@ -69,6 +79,8 @@ struct TrainCommand: ParsableCommand {
               + "\(resume)/config.yaml", ExitStatus.missingFile)
         }
       }
+      let data = try data(configuration, start)
+      let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
         configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
         reference: ReferenceBackend(), isProfiled: profile, replaying: start?.position.routing,
@@ -89,6 +101,7 @@ struct TrainCommand: ParsableCommand {
       }
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
       try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
+      try folder.record(data.record)
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
       do {
@@ -115,6 +128,33 @@ struct TrainCommand: ParsableCommand {
             + "\(folder.path)/checkpoints. \(advice)", ExitStatus.failure)
       }
     }
+  }
+
+  /// The data of a new run, or of one that goes on: then as its record says, and only the same, unless told otherwise.
+  private func data(_ configuration: Configuration, _ start: Checkpoint?) throws -> DatasetParts {
+    let source = configuration.data.source
+    guard let start, let resume else { return try source.open(configuration.data.request) }
+    let run = try RunData(run: resume, checkpoint: start, source: source, classes: classes)
+    var data = try source.open(
+      try run.request(configuration.data, targets: source.targets, run: resume, mayLackParts: false))
+    guard let then = run.record else {
+      data.notes.append(
+        "\(resume) is of an earlier program: its validation part stays the tail of the training samples, and its order "
+          + "of samples the earlier one; its data was not recorded, so nobody can say whether it is the same")
+      return data
+    }
+    let differences = data.record?.differences(since: then) ?? []
+    guard !differences.isEmpty else { return data }
+    guard otherData else {
+      throw fail(
+        "going on with other data would give other weights. What differs: \(differences.joined(separator: "; ")). "
+          + "With --other-data the run goes on, and its record says so", ExitStatus.badData)
+    }
+    let identity = data.record?.identity ?? ""
+    data.record?.others.append(
+      .init(batches: start.position.batches, identity: identity, differences: differences))
+    data.notes += differences.map { "going on with other data: \($0)" }
+    return data
   }
 
   /// Says what is another than in the run that goes on.

@@ -5,16 +5,30 @@ public struct BatchOrder: Sendable {
   private let indices: [Int32]
   private let dropsLast: Bool
 
+  /// How seed and epoch choose an order. A run keeps to the version that it began with.
+  public enum Version: Int, Hashable, Sendable, Codable {
+    /// Until 2026-11-28. Neighbouring seeds drew from one sequence of random numbers, a step apart: their batches had
+    /// 22 % of their samples in common, where chance gives 0.1 %.
+    case shifted = 1
+    /// Seed and epoch are mixed before they begin a sequence.
+    case mixed = 2
+  }
+
   /// All `count` samples in a random order (Fisher and Yates, with SplitMix64 seeded by seed and epoch), or in their own
   /// order where `isShuffled` is false.
   public init(
-    count: Int, batchSize: Int, seed: Int64 = 0, epoch: Int = 0, isShuffled: Bool = true, dropsLast: Bool = false
+    count: Int, batchSize: Int, seed: Int64 = 0, epoch: Int = 0, isShuffled: Bool = true, dropsLast: Bool = false,
+    version: Version = .mixed
   ) {
     self.batchSize = batchSize
     self.dropsLast = dropsLast
     var indices = (0..<Int32(count)).map { $0 }
     if isShuffled {
-      var random = SplitMix64(state: UInt64(bitPattern: seed) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(epoch))
+      var random =
+        switch version {
+        case .shifted: SplitMix64(state: UInt64(bitPattern: seed) &* SplitMix64.increment &+ UInt64(epoch))
+        case .mixed: SplitMix64(mixing: [UInt64(bitPattern: seed), UInt64(epoch)])
+        }
       for last in stride(from: count - 1, to: 0, by: -1) { indices.swapAt(last, random.next(below: last + 1)) }
     }
     self.indices = indices
@@ -32,10 +46,23 @@ public struct BatchOrder: Sendable {
 
 /// Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*, OOPSLA 2014, figure 16.
 struct SplitMix64: Sendable {
+  static let increment: UInt64 = 0x9E37_79B9_7F4A_7C15
   var state: UInt64
 
+  init(state: UInt64) { self.state = state }
+
+  /// A sequence for these numbers that has nothing to do with those of their neighbours. (As a state, numbers that are
+  /// `increment` apart give one sequence, a step apart.)
+  init(mixing numbers: [UInt64]) {
+    state = 0
+    for number in numbers {
+      state ^= number
+      state = next()
+    }
+  }
+
   mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
+    state &+= Self.increment
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB

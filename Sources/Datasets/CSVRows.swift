@@ -6,16 +6,28 @@ final class CSVTable: Sendable {
   let featureCount: Int
   let classNames: [String]
   let targets: DatasetTargets
-  /// A feature is (number − shift) · scale.
-  let shifts: [Float]
-  let scales: [Float]
+  /// One a feature; empty where features are the numbers as they are.
+  let normalization: [DatasetRecord.Normalization]
 
   init(
     file: RowFile, delimiter: UInt8, columns: [CSVColumn], featureCount: Int, classNames: [String],
-    targets: DatasetTargets, shifts: [Float], scales: [Float]
+    targets: DatasetTargets, normalization: [DatasetRecord.Normalization]
   ) {
     (self.file, self.delimiter, self.columns, self.featureCount) = (file, delimiter, columns, featureCount)
-    (self.classNames, self.targets, self.shifts, self.scales) = (classNames, targets, shifts, scales)
+    (self.classNames, self.targets, self.normalization) = (classNames, targets, normalization)
+  }
+
+  /// A feature's number as the network takes it. Large numbers that differ by little keep their difference, since it is
+  /// taken before they become Float32.
+  func value(of field: CSVRow.Field, feature: Int) throws(CSVRow.Problem) -> Float {
+    guard !normalization.isEmpty else { return try field.number }
+    let value = Float(normalization[feature](try field.double))
+    guard value.isFinite else {
+      throw CSVRow.Problem(
+        message: "the number is too far from the mean \(normalization[feature].mean) of the training samples",
+        column: field.column)
+    }
+    return value
   }
 }
 
@@ -42,17 +54,19 @@ struct CSVRows: Dataset {
           guard column < table.columns.count else { return }
           switch table.columns[column] {
           case .feature(let feature):
-            sample[feature] = (try field.number - table.shifts[feature]) * table.scales[feature]
+            sample[feature] = try table.value(of: field, feature: feature)
           case .label(let label):
             guard table.targets != .classes else { return }
             target.storeBytes(of: try field.number, toByteOffset: 4 * label, as: Float.self)
+          case .ignored: break
           }
         }
         guard count == table.columns.count else { throw CSVRow.Problem(message: "\(count) fields", column: 1) }
       } catch {
         throw DatasetError(
           .corrupt,
-          "\(table.file.path) has changed since it was opened: \(error.message) at byte \(spans[index].offset)")
+          "\(table.file.path) cannot be read as when it was opened: \(error.message), in the row at byte "
+            + "\(spans[index].offset)")
       }
     }
     if table.targets == .classes { target.storeBytes(of: labels[index], as: Int32.self) }

@@ -8,6 +8,8 @@ public protocol Dataset: Sendable {
   /// One a class; empty where targets are numbers.
   var classNames: [String] { get }
   var targets: DatasetTargets { get }
+  /// The class of each sample, where it is known without reading the sample; otherwise empty.
+  var labels: [Int32] { get }
   /// Whether reading a sample is only copying, so that nothing is won by doing it ahead.
   var isInMemory: Bool { get }
 
@@ -40,6 +42,7 @@ public enum DatasetTargets: Hashable, Sendable {
 
 extension Dataset {
   public var isInMemory: Bool { false }
+  public var labels: [Int32] { [] }
   public var sampleSize: Int { sampleShape.reduce(1, *) }
 
   public func gather(
@@ -69,26 +72,8 @@ extension Dataset {
   }
 
   /// The samples in `range` as a data set of their own; nothing is copied.
-  public func subset(_ range: Range<Int>) -> DatasetSlice {
+  public func subset(_ range: Range<Int>) -> DatasetSubset {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of \(count) samples")
-    return DatasetSlice(base: self, range: range)
-  }
-}
-
-/// Consecutive samples of another data set.
-public struct DatasetSlice: Dataset {
-  let base: any Dataset
-  let range: Range<Int>
-
-  public var count: Int { range.count }
-  public var sampleShape: [Int] { base.sampleShape }
-  public var classNames: [String] { base.classNames }
-  public var targets: DatasetTargets { base.targets }
-  public var isInMemory: Bool { base.isInMemory }
-
-  public func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
-    try base.read(range.lowerBound + index, sample: sample, target: target)
+    return DatasetSubset(self, range.map { Int32($0) })
   }
 }

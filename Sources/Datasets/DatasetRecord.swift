@@ -20,8 +20,26 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public var identity: String
   /// How the parts were chosen.
   public var split: SplitRule
+  /// `data.test_split` (where the data has no test part of its own), `data.validation_split` and `data.split_seed`.
+  public var testSplit: Double?
+  public var validationSplit = 0.0
+  public var splitSeed = 0
   /// Training, validation (where samples are held out) and test part.
   public var parts: [Part]
+  /// Where the run went on with other data, because it was told to.
+  public var others: [OtherData] = []
+
+  public struct OtherData: Hashable, Sendable, Codable {
+    /// After so many batches.
+    public var batches: Int
+    public var identity: String
+    /// In sentences.
+    public var differences: [String]
+
+    public init(batches: Int, identity: String, differences: [String]) {
+      (self.batches, self.identity, self.differences) = (batches, identity, differences)
+    }
+  }
 
   /// A feature becomes (number − mean) / deviation, computed in Float64; a deviation of 0 counts as 1.
   public struct Normalization: Hashable, Sendable, Codable {
@@ -68,6 +86,55 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     (self.source, self.sampleShape, self.targets, self.classNames) = (source, sampleShape, targets, classNames)
     (self.features, self.labels, self.normalization, self.channels) = (features, labels, normalization, channels)
     (self.identity, self.split, self.parts) = (identity, split, parts)
+  }
+}
+
+extension DatasetRecord {
+  /// Why training on data of this record gives other weights than training on data of `earlier`, in sentences; empty
+  /// where it does not.
+  public func differences(since earlier: DatasetRecord) -> [String] {
+    var differences: [String] = []
+    func compare<Value: Equatable>(_ what: String, _ then: Value, _ now: Value) {
+      if then != now { differences.append("\(what): \(now), not \(then)") }
+    }
+    compare("the data set", earlier.source, source)
+    compare("the shape of a sample", earlier.sampleShape, sampleShape)
+    if earlier.classNames.map({ Array($0.utf8) }) != classNames.map({ Array($0.utf8) }) {
+      differences.append("the classes: \(ClassMap.list(classNames)), not \(ClassMap.list(earlier.classNames))")
+    }
+    compare("the columns", earlier.features + earlier.labels, features + labels)
+    compare("channels", earlier.channels, channels)
+    if earlier.normalization != normalization { differences.append("the normalization of the columns") }
+    compare("data.test_split", earlier.testSplit, testSplit)
+    compare("data.validation_split", earlier.validationSplit, validationSplit)
+    compare("data.split_seed", earlier.splitSeed, splitSeed)
+    for name in [Part.Name.train, .validation, .test] {
+      let (then, now) = (earlier.count(of: name), count(of: name))
+      compare("samples of the \(name.rawValue) part", then, now)
+    }
+    if identity != earlier.identity {
+      differences.append("the contents of the files (\(identity), not \(earlier.identity))")
+    }
+    return differences
+  }
+
+  public func count(of part: Part.Name) -> Int { parts.first { $0.name == part }?.count ?? 0 }
+
+  /// How many samples are where, in a line for people and, where classes are few, one more.
+  public var words: [String] {
+    let counts = parts.map { "\($0.name.rawValue) \($0.count)" }.joined(separator: ", ")
+    guard targets == .classes else { return ["samples: \(counts)"] }
+    let names = parts.map(\.name.rawValue).joined(separator: "/")
+    guard classNames.count <= 20 else {
+      let ranges = parts.map { "\($0.name.rawValue) \($0.classCounts.min() ?? 0) to \($0.classCounts.max() ?? 0)" }
+      return ["samples: \(counts)", "of each of \(classNames.count) classes: \(ranges.joined(separator: ", "))"]
+    }
+    let each = classNames.indices.map { index in
+      "\(classNames[index]) "
+        + parts.map { index < $0.classCounts.count ? "\($0.classCounts[index])" : "0" }
+        .joined(separator: "/")
+    }
+    return ["samples: \(counts)", "by class (\(names)): \(each.joined(separator: ", "))"]
   }
 }
 

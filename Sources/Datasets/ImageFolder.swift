@@ -1,7 +1,5 @@
-import Foundation
-
 /// A folder of images by class: `train/CLASS/*.png` and `test/CLASS/*.png`, or without these two `CLASS/*.png`, of
-/// which a share is for testing. Classes count in the order of their names.
+/// which a share is for testing. Classes count by `ClassOrder`.
 public struct ImageFolder: Hashable, Sendable {
   public var path: String
   /// Every image is resized to it.
@@ -18,89 +16,140 @@ public struct ImageFolder: Hashable, Sendable {
     (self.channels, self.testSplit) = (channels, testSplit)
   }
 
-  private struct Entry {
-    var name: String
-    var label: Int32
-    var hash: UInt64
-  }
-
   /// Lists the files; images are decoded as they are asked for.
-  public func open() throws(DatasetError) -> DatasetParts {
-    let top = try folders(in: path)
-    let trainFolder = top.contains("train") ? path + "/train" : path
-    let classes = try folders(in: trainFolder)
-    guard !classes.isEmpty else {
+  public func open(_ request: DatasetRequest = DatasetRequest()) throws(DatasetError) -> DatasetParts {
+    let top = try FolderListing(path)
+    let (trainFolder, testFolder) = (try part("train", of: top), try part("test", of: top))
+    guard trainFolder != nil || testFolder == nil || request.mayLackParts else {
+      throw DatasetError(.missing, "\(path) has a folder test, but none that is called train")
+    }
+    var notes: [String] = []
+    if trainFolder != nil {
+      let others = top.folders.filter { !["train", "test"].contains($0) }
+      if !others.isEmpty {
+        notes.append(
+          "of \(path) only the folders train and test are used, not \(ClassMap.list(others)) (data.validation_split "
+            + "holds out training samples)")
+      }
+    }
+    // Where there is no folder test, a share of all images is for testing.
+    let train = trainFolder == nil && testFolder != nil ? nil : try ClassFolders(trainFolder ?? path, &notes)
+    let test = try testFolder.map { folder throws(DatasetError) in try ClassFolders(folder, &notes) }
+    let found = Set((train?.names ?? []) + (test?.names ?? []))
+    if let train, let test, request.classNames == nil {
+      let others = test.names.filter { !train.names.contains($0) }
+      guard others.isEmpty else {
+        throw DatasetError(
+          .invalid, "\(test.path) has classes that \(train.path) has not: \(ClassMap.list(others))")
+      }
+    }
+    if let (a, b) = ClassOrder.twins(in: (train?.names ?? []) + (test?.names ?? [])) {
       throw DatasetError(
-        .missing, "\(trainFolder) has no folders: put the images of each class into a folder of its name")
+        .invalid, "\(path) has two classes \(a) and \(b), written with other Unicode scalars: rename one of them")
     }
-    let all = try entries(in: trainFolder, classes, of: classes)
-    guard top.contains("train"), top.contains("test") else {
-      let (train, test) = (all.filter { !isTest($0) }, all.filter { isTest($0) })
-      return DatasetParts(
-        train: try dataset(train, classes, in: trainFolder, "training"),
-        test: try dataset(test, classes, in: trainFolder, "testing"))
+    let map = ClassMap(found: ClassOrder.sorted(found), known: request.classNames)
+    notes += map.notes
+    let numbers = Dictionary(uniqueKeysWithValues: zip(ClassOrder.sorted(found), map.numbers))
+    func files(_ name: DatasetRecord.Part.Name) throws(DatasetError) -> ImageFiles {
+      var chosen: [(path: String, image: ClassFolders.ImageFile)] = []
+      for folder in [train, test].compactMap({ $0 }) {
+        chosen += folder.images.filter { image in
+          // A folder test is the test part; without one the hash tells, as it always tells the validation part.
+          let split = test == nil ? testSplit : 0
+          let part = folder.path == testFolder ? .test : request.part(of: image.hash, testSplit: split)
+          return part == name && numbers[image.className] != nil
+        }.map { (folder.path + "/" + $0.path, $0) }
+      }
+      return try self.files(chosen, numbers, map.names, name, request)
     }
-    let testFolder = path + "/test"
-    let testClasses = try folders(in: testFolder)
-    let others = testClasses.filter { !classes.contains($0) }
-    guard others.isEmpty else {
-      throw DatasetError(
-        .invalid, "\(testFolder) has classes that \(trainFolder) has not: \(others.joined(separator: ", "))")
-    }
-    let test = try entries(in: testFolder, testClasses, of: classes)
+    let validation = try files(.validation)
     return DatasetParts(
-      train: try dataset(all, classes, in: trainFolder, "training"),
-      test: try dataset(test, classes, in: testFolder, "testing"))
+      train: try files(.train), validation: validation.count > 0 ? validation : nil, test: try files(.test),
+      record: DatasetRecord(
+        source: "image-folder", sampleShape: [height, width, channels], targets: .classes, classNames: map.names,
+        channels: channels == 1 ? .gray : .rgb,
+        identity: try identity([train, test].compactMap { $0 })), notes: notes
+    ).counted(request, testSplit: testSplit)
   }
 
-  private func isTest(_ entry: Entry) -> Bool { SplitHash.isTest(entry.hash, split: testSplit) }
+  /// The folder of that name where it holds folders of classes; one that holds images is a class of that name.
+  private func part(_ name: String, of top: FolderListing) throws(DatasetError) -> String? {
+    guard top.folders.contains(name) else { return nil }
+    let folder = path + "/" + name
+    return try FolderListing(folder).folders.isEmpty ? nil : folder
+  }
 
-  private func dataset(
-    _ entries: [Entry], _ classes: [String], in folder: String, _ use: String
+  private func files(
+    _ chosen: [(path: String, image: ClassFolders.ImageFile)], _ numbers: [String: Int32?], _ names: [String],
+    _ part: DatasetRecord.Part.Name, _ request: DatasetRequest
   ) throws(DatasetError) -> ImageFiles {
-    guard !entries.isEmpty else {
+    guard !chosen.isEmpty || part == .validation || request.mayLackParts else {
       throw DatasetError(
-        .missing, "\(folder) has no images for \(use) (test_split is \(testSplit)); add files or change the share")
+        .missing,
+        "\(path) has no images for \(part == .test ? "testing" : "training") (test_split is \(testSplit)); add files or "
+          + "change the share")
     }
-    // Not class after class: the last share of the training part may be held back for validation.
-    let mixed = entries.sorted { ($0.hash, $0.name) < ($1.hash, $1.name) }
+    // Not class after class: batches of few samples, and runs of before, take them in order.
+    let mixed = chosen.sorted { ($0.image.hash, $0.image.path) < ($1.image.hash, $1.image.path) }
     return try ImageFiles(
-      paths: mixed.map { folder + "/" + $0.name }, labels: mixed.map(\.label), classNames: classes,
+      paths: mixed.map(\.path), labels: mixed.map { (numbers[$0.image.className] ?? nil) ?? 0 }, classNames: names,
       sampleShape: [height, width, channels])
   }
 
-  private func entries(
-    in folder: String, _ names: [String], of classes: [String]
-  ) throws(DatasetError) -> [Entry] {
-    var entries: [Entry] = []
+  /// SHA-256 over sorted names and sizes: what can be had without reading every file.
+  private func identity(_ folders: [ClassFolders]) throws(DatasetError) -> String {
+    let lines = folders.flatMap { folder in
+      folder.images.map { "\(folder.path.dropFirst(path.count))/\($0.path)\0\($0.size)\n" }
+    }
+    return "sha256:" + (try Checksum.sha256(of: lines.sorted().joined().utf8))
+  }
+}
+
+/// A folder with a folder of images for each class.
+struct ClassFolders {
+  struct ImageFile {
+    var className: String
+    /// `CLASS/FILE`
+    var path: String
+    /// Bytes.
+    var size: Int
+    var hash: UInt64
+  }
+
+  let path: String
+  let names: [String]
+  let images: [ImageFile]
+
+  init(_ path: String, _ notes: inout [String]) throws(DatasetError) {
+    self.path = path
+    let listing = try FolderListing(path)
+    names = listing.folders
+    guard !names.isEmpty else {
+      throw DatasetError(.missing, "\(path) has no folders: put the images of each class into a folder of its name")
+    }
+    let loose = listing.files.filter { Self.isImage($0.name) }
+    if !loose.isEmpty {
+      notes.append("\(loose.count) images lie in \(path) itself, such as \(loose[0].name): they belong to no class")
+    }
+    var (images, empty) = ([ImageFile](), [String]())
     for name in names {
-      let label = Int32(classes.firstIndex(of: name) ?? 0)
-      for file in try Self.visible(in: folder + "/" + name) {
-        guard Image.endings.contains((file as NSString).pathExtension.lowercased()) else {
-          throw DatasetError(
-            .invalid,
-            "\(folder)/\(name)/\(file) is none of \(Image.endings.joined(separator: ", ")); move it elsewhere")
+      let inside = try FolderListing(path + "/" + name).entries
+      if inside.isEmpty { empty.append(name) }
+      for file in inside {
+        guard !file.isFolder, Self.isImage(file.name) else {
+          let what = file.isFolder ? "a folder inside a class" : "none of " + Image.endings.joined(separator: ", ")
+          throw DatasetError(.invalid, "\(path)/\(name)/\(file.name) is \(what); move it elsewhere")
         }
-        let path = name + "/" + file
-        entries.append(Entry(name: path, label: label, hash: SplitHash.of(path)))
+        let place = name + "/" + file.name
+        images.append(ImageFile(className: name, path: place, size: file.size, hash: SplitHash.of(place)))
       }
     }
-    return entries
+    if !empty.isEmpty { notes.append("\(path) has no images of class \(ClassMap.list(empty)): the folder is empty") }
+    self.images = images
   }
 
-  private func folders(in folder: String) throws(DatasetError) -> [String] {
-    try Self.visible(in: folder).filter { name in
-      var isFolder: ObjCBool = false
-      return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder) && isFolder.boolValue
-    }
-  }
-
-  /// Names in a folder, sorted, but for hidden ones.
-  static func visible(in folder: String) throws(DatasetError) -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.hasPrefix(".") }.sorted()
-    } catch {
-      throw DatasetError(.missing, "\(folder) is no folder that can be read: \(error.localizedDescription)")
-    }
+  private static func isImage(_ name: String) -> Bool {
+    guard let dot = name.lastIndex(of: ".") else { return false }
+    return Image.endings.contains(name[name.index(after: dot)...].lowercased())
   }
 }

@@ -86,4 +86,27 @@ public struct NamedDataset: Sendable {
       )
     }
   }
+
+  /// Both parts, with the validation part drawn from the training samples.
+  func parts(_ request: DatasetRequest, given: String?) throws(DatasetError) -> DatasetParts {
+    let folder = try folder(given: given)
+    let (train, test) = try load(given: given)
+    var parts = DatasetParts(train: train, test: test)
+    if request.splitRule == .hashed { parts = parts.holdingOut(request.validationSplit, seed: request.splitSeed) }
+    parts.record = DatasetRecord(
+      source: name, sampleShape: train.sampleShape, targets: .classes, classNames: train.classNames,
+      channels: train.sampleShape.last == 3 ? .rgb : .gray, identity: try identity(in: folder))
+    if let known = request.classNames, known != train.classNames {
+      parts.notes.append(
+        "the network's classes are called \(ClassMap.list(known)), and those of \(name) \(ClassMap.list(train.classNames)): "
+          + "they are taken for the same by their numbers")
+    }
+    return parts.counted(request)
+  }
+
+  /// SHA-256 over the checksums of the files that hold the samples.
+  private func identity(in folder: String) throws(DatasetError) -> String {
+    let paths = files.map { Self.path(of: $0.name, in: folder) ?? folder + "/" + $0.name }
+    return try Checksum.identity(ofContents: paths)
+  }
 }

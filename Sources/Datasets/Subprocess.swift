@@ -13,11 +13,7 @@ enum Subprocess {
   static func run(_ arguments: [String]) throws(DatasetError) -> (status: Int32, output: String) {
     // A file, not a pipe: a child that another thread starts at the same moment would keep the pipe's end open, and we
     // would wait for that child too.
-    var template = Array(((getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp") + "/switchback-XXXXXX").utf8CString)
-    let file = mkstemp(&template)
-    guard file >= 0 else {
-      throw DatasetError(.unwritable, "no temporary file can be made: \(String(cString: strerror(errno)))")
-    }
+    let (template, file) = try temporaryFile()
     defer {
       close(file)
       unlink(template)
@@ -49,6 +45,37 @@ enum Subprocess {
     // The exit status, or 128 and the signal that ended it.
     let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     return (code, String(decoding: output, as: UTF8.self))
+  }
+
+  /// An open file of a name that is new, and that name.
+  private static func temporaryFile() throws(DatasetError) -> ([CChar], Int32) {
+    var template = Array(((getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp") + "/switchback-XXXXXX").utf8CString)
+    let file = mkstemp(&template)
+    guard file >= 0 else {
+      throw DatasetError(.unwritable, "no temporary file can be made: \(String(cString: strerror(errno)))")
+    }
+    return (template, file)
+  }
+
+  /// Calls `body` with the path of a file that holds these bytes, and removes it.
+  static func withTemporaryFile<Answer>(
+    holding bytes: [UInt8], _ body: (String) throws(DatasetError) -> Answer
+  ) throws(DatasetError) -> Answer {
+    let (template, file) = try temporaryFile()
+    defer {
+      close(file)
+      unlink(template)
+    }
+    var done = 0
+    while done < bytes.count {
+      let count = bytes[done...].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw DatasetError(.unwritable, "a temporary file cannot be written: \(String(cString: strerror(errno)))")
+      }
+      done += count
+    }
+    return try body(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
   }
 
   private static func package(of program: String) -> String {

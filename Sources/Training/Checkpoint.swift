@@ -27,8 +27,13 @@ public struct Checkpoint: Sendable {
     public let plan: String
     /// Who runs what, where `backend: auto` decided it.
     public let routing: Routing?
+    /// How seed and epoch order the samples; nil in positions of runs before 2026-11-28: `shifted`.
+    private let order: BatchOrder.Version?
+    public var orderVersion: BatchOrder.Version { order ?? .shifted }
 
-    init(seed: Int, plan: String, routing: Routing?) { (self.seed, self.plan, self.routing) = (seed, plan, routing) }
+    init(seed: Int, plan: String, routing: Routing?) {
+      (self.seed, self.plan, self.routing, order) = (seed, plan, routing, .mixed)
+    }
 
     /// Whether this is the end of the epoch with the lowest validation loss so far.
     public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 }

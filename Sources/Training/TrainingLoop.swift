@@ -16,6 +16,8 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
+  /// What to say of the data before the first step.
+  private var notes: [String]
   private var monitor: GradientMonitor
   private let host: HostServices
   private let reference: BackendChain.Link
@@ -23,8 +25,9 @@ public final class TrainingLoop {
   private var callbacks: [any TrainingCallback] = []
   /// Where the run stands.
   private var position: Checkpoint.Position
-  /// What this process measured.
+  /// What this process measured, in all and in the epoch so far.
   private var measured = Measured()
+  private var epoch = Measured()
   private var nonFiniteSteps = 0
   private var decision = TrainingDecision.proceed
   /// The step that was started and not finished, where steps overlap.
@@ -66,12 +69,16 @@ public final class TrainingLoop {
     (self.configuration, self.data, test, self.host) = (configuration, data.record, data.test, host)
     self.reference = BackendChain.Link(
       name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
-    let held = Int(Double(data.train.count) * configuration.data.validationSplit)
-    let train = held > 0 ? data.train.subset(0..<data.train.count - held) : data.train
+    // Data sets of a configuration come divided; those made in a program are divided here.
+    let parts =
+      data.record == nil && data.validation == nil
+      ? data.holdingOut(configuration.data.validationSplit, seed: configuration.data.splitSeed) : data
+    let train = parts.train
+    notes = parts.notes
     let prefetches = configuration.data.prefetch ?? !train.isInMemory
     prefetcher = prefetches ? Prefetcher(train, batchSize: configuration.training.batchSize) : nil
     self.train = prefetcher ?? train
-    validation = held > 0 ? data.train.subset(data.train.count - held..<data.train.count) : nil
+    validation = parts.validation
     session = try TrainingSession(
       configuration, sampleShape: train.sampleShape, targets: train.targets, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
@@ -79,27 +86,46 @@ public final class TrainingLoop {
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing)
     position.plateau = configuration.training.plateau
-    try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),
       ExplodingGradient(
         decades: configuration.monitor.explodingDecades, updateRatio: configuration.monitor.explodingUpdateRatio),
       NonFinite(),
     ])
+    try check(train)
   }
 
-  /// A class without an output would end the first step that meets it, with an error of the backend.
-  private static func check(_ data: any Dataset, fitsOutputOf step: TrainingStep) throws {
-    let program = try step.inference(batchSize: 1).program
-    guard data.targets == .classes, let output = program.output(named: "predictions"),
-      let units = program.values[output].type.shape.extents.last
-    else { return }
-    // A single output tells two classes apart.
-    guard data.classNames.count <= max(units, 2) else {
+  /// Whether the data can be trained on: a class without an output would end the first step that meets it, with an
+  /// error of the backend; an epoch without a batch would end in a run without an update.
+  private func check(_ train: any Dataset) throws {
+    let settings = configuration.training
+    guard
+      BatchOrder(count: train.count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch).batchCount > 0
+    else {
       throw DatasetError(
         .invalid,
-        "the data has \(data.classNames.count) classes, and the network ends with \(units) outputs: "
-          + "set the units of its last layer to \(data.classNames.count)")
+        train.count == 0
+          ? "there is no sample to train on"
+          : "training.last_batch: drop leaves no batch: \(train.count) training samples are fewer than "
+            + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
+    }
+    let program = try session.step.inference(batchSize: 1).program
+    guard train.targets == .classes, let output = program.output(named: "predictions"),
+      let units = program.values[output].type.shape.extents.last
+    else { return }
+    let classes = train.classNames.count
+    let hint = DatasetParts.suspicions(about: train.classNames)
+    // A single output tells two classes apart.
+    guard classes <= max(units, 2) else {
+      throw DatasetError(
+        .invalid,
+        "the data has \(classes) classes, and the network ends with \(units) outputs: "
+          + "set the units of its last layer to \(classes)\(hint)")
+    }
+    if classes < max(units, 2) {
+      notes.append(
+        "the data has \(classes) \(classes == 1 ? "class" : "classes") (\(train.classNames.joined(separator: ", "))), and "
+          + "the network ends with outputs for \(max(units, 2))\(hint)")
     }
   }
 
@@ -115,7 +141,9 @@ public final class TrainingLoop {
       ]))
     let inference = try session.step.inference(batchSize: 1)
     if let doubt = session.step.doubt(of: inference) { try emit(.message("warning: \(doubt)")) }
-    if validation == nil {
+    for line in data?.words ?? [] { try emit(.message(line)) }
+    for note in notes { try emit(.message("warning: \(note)")) }
+    if validation == nil, configuration.data.validationSplit == 0 {
       try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
     }
     if let start { try resume(from: start) }
@@ -210,11 +238,11 @@ public final class TrainingLoop {
     let settings = configuration.training
     let order = BatchOrder(
       count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: position.epoch,
-      dropsLast: settings.dropsLastBatch)
+      dropsLast: settings.dropsLastBatch, version: position.orderVersion)
     prefetcher?.begin(order, at: position.batchInEpoch)
-    var epoch = Measured()
+    epoch = Measured()
     while nextBatch < order.batchCount {
-      try trainStep(order, &epoch)
+      try trainStep(order)
       if decision == .interrupt {
         try saveCheckpoint()
         throw Stop.interrupted
@@ -224,10 +252,7 @@ public final class TrainingLoop {
         try saveCheckpoint()
       }
     }
-    let clock = ContinuousClock()
-    let begin = clock.now
     try finishStep()
-    epoch.seconds += (clock.now - begin).seconds
     measured.seconds += epoch.seconds
     let held = try session.evaluate(validation ?? test)
     try emit(
@@ -238,7 +263,8 @@ public final class TrainingLoop {
           accuracy: accuracy(position.correct, of: position.samples), validationLoss: held.loss,
           validationAccuracy: held.accuracy, seconds: epoch.seconds,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
-    if position.batchInEpoch == order.batchCount { try endEpoch(held) }
+    // More, where the run goes on with fewer samples than it had in this epoch.
+    if position.batchInEpoch >= order.batchCount { try endEpoch(held) }
     try saveCheckpoint()
   }
 
@@ -257,7 +283,7 @@ public final class TrainingLoop {
   /// The batch of the epoch that comes next.
   private var nextBatch: Int { position.batchInEpoch + (underWay == nil ? 0 : 1) }
 
-  private func trainStep(_ order: BatchOrder, _ epoch: inout Measured) throws {
+  private func trainStep(_ order: BatchOrder) throws {
     let batch = order.batch(nextBatch)
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
@@ -269,18 +295,14 @@ public final class TrainingLoop {
     measured.steps += 1
     defer { measured.count(since: counts, session.chain.counts) }
     // The numbers of the step before, while this one is under way.
-    try finishStep(&epoch)
+    try finishStep()
     underWay = (step, order.batchCount)
-    if try !session.overlaps { try finishStep(&epoch) }
+    if try !session.overlaps { try finishStep() }
   }
 
+  /// Reads the numbers of the step that is under way, if one is, and tells everybody. Its time counts wherever it is
+  /// waited for: before the next step, at the end of an epoch, or for a checkpoint.
   private func finishStep() throws {
-    var epoch = Measured()
-    try finishStep(&epoch)
-  }
-
-  /// Reads the numbers of the step that is under way, if one is, and tells everybody.
-  private func finishStep(_ epoch: inout Measured) throws {
     guard let (step, stepsInEpoch) = underWay else { return }
     underWay = nil
     let settings = configuration.training

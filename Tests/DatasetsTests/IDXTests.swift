@@ -56,6 +56,27 @@ private func file(_ bytes: [UInt8], _ name: String = "file") throws -> String {
     #expect(BatchOrder(count: 103, batchSize: 10, dropsLast: true).batchCount == 10)
   }
 
+  @Test("neighbouring seeds and epochs have no more of a batch in common than chance gives")
+  func overlap() {
+    // 60,000 samples in batches of 64: of a batch, chance puts 64²/60000 = 0.068 samples into the other one too.
+    let (count, size) = (60_000, 64)
+    func batches(_ seed: Int64, _ epoch: Int, _ version: BatchOrder.Version) -> [Set<Int32>] {
+      let order = BatchOrder(count: count, batchSize: size, seed: seed, epoch: epoch, version: version)
+      return (0..<order.batchCount).map { Set(order.batch($0)) }
+    }
+    func common(_ a: [Set<Int32>], _ b: [Set<Int32>]) -> Double {
+      Double(zip(a, b).reduce(0) { $0 + $1.0.intersection($1.1).count }) / Double(a.count)
+    }
+    let neighbours: [(Int64, Int)] = [(2, 1), (0, 1), (1, 2), (1, 0), (2, 2), (0, 2), (-1, 1), (1 + 0x9E37, 1)]
+    let first = batches(1, 1, .mixed)
+    for (seed, epoch) in neighbours {
+      let shared = common(first, batches(seed, epoch, .mixed))
+      #expect(shared < 0.15, "seed \(seed), epoch \(epoch): \(shared) of 64")
+    }
+    // What the version of before did: the test sees it.
+    #expect(common(batches(1, 1, .shifted), batches(2, 1, .shifted)) > 5)
+  }
+
   @Test("gathering scales bytes to 0…1 and takes the labels along")
   func gather() throws {
     let data = try ByteDataset(

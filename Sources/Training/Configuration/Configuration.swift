@@ -18,6 +18,8 @@ public struct Configuration: Sendable {
     public var source: DatasetSource
     /// The share of the training part that is held back to watch, without being trained on.
     public var validationSplit: Double
+    /// Draws which ones, of a data set known by name; files and rows go by their hash.
+    public var splitSeed: Int
     /// Whether the next batch is read while a step runs; nil: where samples are not in memory already.
     public var prefetch: Bool?
   }

@@ -3,8 +3,11 @@ import SwitchbackDatasets
 /// Reads the section `data`.
 enum DataReader {
   static func data(_ section: SectionReader) -> Configuration.Data {
-    Configuration.Data(
-      source: source(section), validationSplit: section.number("validation_split", 0, in: 0...0.9),
+    let source = source(section)
+    let isNamed = if case .named = source { true } else { false }
+    return Configuration.Data(
+      source: source, validationSplit: section.number("validation_split", 0, in: 0...0.9),
+      splitSeed: isNamed ? section.int("split_seed", 0) : 0,
       prefetch: section.choice("prefetch", "auto", [("auto", nil), ("true", true), ("false", false)]))
   }
 

@@ -1,0 +1,68 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// What lies in a folder, but for hidden entries (whose names begin with a period), by the UTF-8 bytes of the names.
+/// What cannot be read is an error: left out, it would be missing from the data in silence.
+struct FolderListing {
+  struct Entry {
+    var name: String
+    var isFolder: Bool
+    /// Bytes.
+    var size: Int
+  }
+
+  let path: String
+  let entries: [Entry]
+
+  init(_ path: String) throws(DatasetError) {
+    self.path = path
+    guard let folder = opendir(path) else {
+      throw DatasetError(.missing, "\(path) is no folder that can be read: \(String(cString: strerror(errno)))")
+    }
+    defer { closedir(folder) }
+    var entries: [Entry] = []
+    while true {
+      errno = 0
+      guard let item = readdir(folder) else {
+        guard errno == 0 else {
+          throw DatasetError(.invalid, "\(path) cannot be read: \(String(cString: strerror(errno)))")
+        }
+        break
+      }
+      let bytes = withUnsafePointer(to: &item.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: UInt8.self, capacity: Int(NAME_MAX) + 1) { start in
+          Array(
+            UnsafeBufferPointer(
+              start: start, count: strlen(UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self))))
+        }
+      }
+      if bytes.first == UInt8(ascii: ".") { continue }
+      guard let name = String(validating: bytes, as: UTF8.self) else {
+        throw DatasetError(
+          .invalid,
+          "\(path)/\(String(decoding: bytes, as: UTF8.self)): the name is no UTF-8; rename it (convmv -f latin1 -t utf8 "
+            + "--notest does so for whole folders)")
+      }
+      var info = stat()
+      guard stat(path + "/" + name, &info) == 0 else {
+        let code = errno
+        throw DatasetError(
+          .invalid,
+          "\(path)/\(name) "
+            + (code == ENOENT || code == ELOOP
+              ? "is a link to what is not there; mend or remove it"
+              : "cannot be read: \(String(cString: strerror(code)))"))
+      }
+      entries.append(Entry(name: name, isFolder: info.st_mode & S_IFMT == S_IFDIR, size: Int(info.st_size)))
+    }
+    self.entries = entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+  }
+
+  var folders: [String] { entries.filter(\.isFolder).map(\.name) }
+  var files: [Entry] { entries.filter { !$0.isFolder } }
+}

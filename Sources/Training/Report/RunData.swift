@@ -1,0 +1,59 @@
+import Foundation
+public import SwitchbackDatasets
+
+/// What a run says of the data that it was trained on, for whoever reads data for it again: its checkpoints' record or,
+/// of a run before 2026-11-28, what else its folder says.
+public struct RunData {
+  /// Nil of a run before 2026-11-28.
+  public let record: DatasetRecord?
+  /// In the order of the class numbers; nil where nothing says so.
+  public let classNames: [String]?
+
+  /// `classes` are the names that the user gives for a run that has none.
+  public init(run folder: String, checkpoint: Checkpoint?, source: DatasetSource, classes: [String]? = nil) throws {
+    record = checkpoint?.data
+    if let record {
+      classNames = record.classNames
+    } else if case .named(let name, _) = source {
+      classNames = try NamedDataset.named(name).classNames
+    } else {
+      classNames = classes ?? Self.evaluatedClasses(folder)
+    }
+  }
+
+  /// Those that the run's last test went by.
+  private static func evaluatedClasses(_ folder: String) -> [String]? {
+    let file = URL(fileURLWithPath: folder + "/evaluation.json")
+    let record = (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode(EvaluationRecord.self, from: $0) }
+    return record?.classNames
+  }
+
+  /// How to open the run's data, or other data for it. Throws where class numbers would have to be guessed.
+  public func request(
+    _ configuration: Configuration.Data, targets: DatasetTargets, run: String, mayLackParts: Bool = true
+  ) throws(DatasetError) -> DatasetRequest {
+    if classNames == nil, targets == .classes {
+      throw DatasetError(
+        .invalid,
+        "\(run) is of an earlier program, which did not keep the names of its classes: say in which order they count, "
+          + "with --classes A,B,… (the order in which that program counted them: whole numbers by value, words by "
+          + "the alphabet)")
+    }
+    return DatasetRequest(
+      validationSplit: configuration.validationSplit, splitSeed: configuration.splitSeed,
+      splitRule: record?.split ?? .tail, classNames: targets == .classes ? classNames : nil, record: record,
+      mayLackParts: mayLackParts)
+  }
+}
+
+extension Configuration.Data {
+  /// How a new run opens its data.
+  public var request: DatasetRequest { DatasetRequest(validationSplit: validationSplit, splitSeed: splitSeed) }
+}
+
+extension DatasetSource {
+  /// What is to be learnt, as the configuration says.
+  public var targets: DatasetTargets {
+    if case .csv(let file) = self, file.targets == .values { .values(file.labels.count) } else { .classes }
+  }
+}
