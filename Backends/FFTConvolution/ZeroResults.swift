@@ -34,7 +34,8 @@ struct ZeroResults: @unchecked Sendable {
     (zeros.operand_row, zeros.operand_column) = (Int64(operand.vertical), Int64(operand.horizontal))
     (zeros.result_row, zeros.result_column) = (Int64(result.vertical), Int64(result.horizontal))
     let (own, other) = (shape.groupChannels, shape.groupFilters)
-    (zeros.operand_channels, zeros.result_channels) = isForward ? (Int32(own), Int32(other)) : (Int32(other), Int32(own))
+    (zeros.operand_channels, zeros.result_channels) =
+      isForward ? (Int32(own), Int32(other)) : (Int32(other), Int32(own))
     self.zeros = zeros
     let groups = min(shape.groups, (channels - 1) / max(1, Int(zeros.result_channels)) + 2)
     let places = zeros.horizontal.length + zeros.vertical.length * zeros.horizontal.results

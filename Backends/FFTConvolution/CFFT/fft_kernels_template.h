@@ -27,7 +27,9 @@ static const vector plus_minus = {1, -1, 1, -1, 1, -1, 1, -1};
 static const vector minus_plus = {-1, 1, -1, 1, -1, 1, -1, 1};
 #endif
 
-/* Of a loop over channels, which are few: otherwise only hundreds of bytes would be worth a vector. */
+/* Of a loop over channels, which are few: otherwise only hundreds of bytes would be worth a vector. Sanitizers may keep
+ * it from being vectorised, which is no fault. */
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define FEW _Pragma("clang loop vectorize_width(16) interleave_count(1)")
 
 #define load(p) (*(const vector *)(p))
