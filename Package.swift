@@ -115,7 +115,9 @@ let package = Package(
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),
     tests("Execution", ["SwitchbackExecution"]),
     tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
-    tests("FFTConvolution", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackFFTConvolution"]),
+    tests(
+      "FFTConvolution",
+      ["SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackFFTConvolution"]),
     tests(
       "OpenCL",
       [
@@ -129,7 +131,7 @@ let package = Package(
       "Training",
       [
         "SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS",
-        "SwitchbackAllocationCount",
+        "SwitchbackFFTConvolution", "SwitchbackOpenCL", "SwitchbackAllocationCount",
         .product(name: "Yams", package: "Yams"),
       ],
       exclude: ["Golden", "Snapshots"]),

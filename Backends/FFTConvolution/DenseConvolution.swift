@@ -24,6 +24,9 @@ final class DenseConvolution: Executable, @unchecked Sendable {
   /// Its memory lies behind the transform's; nil in backwardFilter.
   private let zeros: ZeroResults?
   private let transformByteCount: Int
+  /// Of backwardFilter only; its memory begins there in the workspace.
+  private let unmetTaps: UnmetTaps?
+  private let unmetTapsStart: Int
 
   /// Where the spectra of a tensor lie, and complex numbers from one frequency to the next.
   private struct Memory {
@@ -59,7 +62,9 @@ final class DenseConvolution: Executable, @unchecked Sendable {
         Memory(w, rows: 1),
       ]
     }
-    func byteCount(_ memories: [Memory]) -> Int { memories.reduce(0) { $0 + $1.byteCount } }
+    unmetTaps = work.pass == .backwardFilter ? UnmetTaps(shape, device.library.kernels, workers) : nil
+    let markByteCount = unmetTaps?.byteCount ?? 0
+    func byteCount(_ memories: [Memory]) -> Int { memories.reduce(markByteCount) { $0 + $1.byteCount } }
     var parts = 1
     func images(_ parts: Int) -> Int { (shape.images + parts - 1) / parts }
     while images(parts) > 1, byteCount(memories(images(parts))) > work.memoryLimit { parts += 1 }
@@ -89,7 +94,12 @@ final class DenseConvolution: Executable, @unchecked Sendable {
       }
     }
     (xMemory, yMemory, wMemory) = (memory[0], memory[1], memory[2])
-    zeros = work.pass == .backwardFilter ? nil : ZeroResults(work, device.library.kernels)
+    unmetTapsStart = workspace
+    workspace += markByteCount
+    let made = work.pass == .forward ? y : x
+    zeros =
+      work.pass == .backwardFilter
+      ? nil : ZeroResults(work, channels: made.block.channels, device.library.kernels)
     transformByteCount = max(x.block.scratchByteCount, y.block.scratchByteCount, w.block.scratchByteCount)
     scratchByteCount = transformByteCount + (zeros?.byteCount ?? 0)
     var fingerprint = Fingerprint()
@@ -113,6 +123,7 @@ final class DenseConvolution: Executable, @unchecked Sendable {
     )
     if work.adds { result.update(repeating: 0, count: shape.batch * shape.x.image) }
     if pass == .backwardFilter, shape.images == 0 { result.update(repeating: 0, count: shape.filterSize) }
+    let unfiltered = zeros?.unfilteredChannels(second) ?? []
     for start in Swift.stride(from: 0, to: shape.images, by: max(chunk, 1)) {
       let images = start..<min(start + chunk, shape.images)
       // Nothing to do for a spectrum that was made by another pass, or in an earlier step.
@@ -128,13 +139,15 @@ final class DenseConvolution: Executable, @unchecked Sendable {
       }
       multiply(images.count * work.transforms.tiles, xs.memory, ys.memory, ws.memory, adds: start > 0)
       switch pass {
-      case .forward: restore(Job(planes: y, tensor: result, spectra: ys.memory, images: images), from: first)
-      case .backwardInput: restore(Job(planes: x, tensor: result, spectra: xs.memory, images: images), from: first)
+      case .forward: restore(Job(planes: y, tensor: result, spectra: ys.memory, images: images), first, unfiltered)
+      case .backwardInput:
+        restore(Job(planes: x, tensor: result, spectra: xs.memory, images: images), first, unfiltered)
       case .backwardFilter: break
       }
     }
-    if pass == .backwardFilter, shape.images > 0 {
-      restore(Job(planes: w, tensor: result, spectra: ws.memory, images: 0..<1), from: first)
+    if let unmetTaps, shape.images > 0 {
+      restore(Job(planes: w, tensor: result, spectra: ws.memory, images: 0..<1), first, unfiltered)
+      unmetTaps.clear(first, second, result, try workspace(arguments) + unmetTapsStart)
     }
     try workers.check(scratchByteCount)
     for spectrum in [xs, ys, ws] { spectrum.keep?.isMade() }
@@ -155,11 +168,15 @@ final class DenseConvolution: Executable, @unchecked Sendable {
       let keep = try SpectrumKeep(arguments, index, value: value)
       return Spectra(memory: keep.memory, keep: keep)
     case .workspace(let offset):
-      guard let base = arguments.workspace.host else {
-        throw BackendError(.invalid, "the workspace is not in host memory", operation: 0)
-      }
-      return Spectra(memory: (base + offset).assumingMemoryBound(to: Float.self))
+      return Spectra(memory: (try workspace(arguments) + offset).assumingMemoryBound(to: Float.self))
     }
+  }
+
+  private func workspace(_ arguments: borrowing RunArguments) throws(BackendError) -> UnsafeMutableRawPointer {
+    guard let base = arguments.workspace.host else {
+      throw BackendError(.invalid, "the workspace is not in host memory", operation: 0)
+    }
+    return base
   }
 
   // MARK: Stages
@@ -199,18 +216,18 @@ final class DenseConvolution: Executable, @unchecked Sendable {
     }
   }
 
-  /// `operand` is the tensor of images whose zeros tell those of the result.
-  private func restore(_ job: Job, from operand: UnsafePointer<Float>) {
+  /// `operand` is the tensor of images whose zeros tell those of the result; `unfiltered` are channels without weights.
+  private func restore(_ job: Job, _ operand: UnsafePointer<Float>, _ unfiltered: [Int]) {
     let (shape, transformByteCount) = (work.shape, transformByteCount)
-    let (strides, channels) = work.pass == .forward ? (shape.x, shape.channels) : (shape.y, shape.filters)
+    let strides = work.pass == .forward ? shape.x : shape.y
     workers.parallel(job.items, scratch: scratchByteCount) { number, scratch in
       let own = item(number, of: job)
-      let image = job.images.lowerBound + number / job.planes.itemsPerImage
-      let zeros = zeros?.marks(
-        operand + shape.offset(strides, image: image), channels: channels, scratch + transformByteCount / 4)
       job.planes.restore(
-        own.spectra, stride: stride(of: job.planes), item: own.block, adds: work.adds, zeros: zeros ?? sb_fft_zeros(),
-        to: own.tensor, scratch)
+        own.spectra, stride: stride(of: job.planes), item: own.block, adds: work.adds, to: own.tensor, scratch)
+      let image = job.images.lowerBound + number / job.planes.itemsPerImage
+      zeros?.clear(
+        operand + shape.offset(strides, image: image), own.tensor, channels: job.planes.channelRange(own.block),
+        unfiltered: unfiltered, scratch + transformByteCount / 4)
     }
   }
 

@@ -23,7 +23,10 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
   private let usesLines: Bool
   private let lineFloats: Int
   private let scratchByteCount: Int
-  private let zeros: ZeroResults
+  /// Forward and backwardInput; its memory is the scratch's last part.
+  private let zeros: ZeroResults?
+  /// backwardFilter; its memory lies in the workspace, behind the sums.
+  private let unmetTaps: UnmetTaps?
 
   init(_ work: ConvolutionWork, _ device: FFTDevice) throws(BackendError) {
     let (shape, transforms) = (work.shape, work.transforms)
@@ -37,7 +40,8 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     blockSize = transforms.frequencies * x.block.channels
     filterSize = blockSize * x.phases * x.blocks
     slots = work.pass == .backwardFilter ? max(1, min(4, shape.images)) : 1
-    let bytes = 8 * filterSize * slots
+    unmetTaps = work.pass == .backwardFilter ? UnmetTaps(shape, kernels, workers) : nil
+    let bytes = (8 * filterSize * slots + 63) & ~63 + (unmetTaps?.byteCount ?? 0)
     guard bytes <= work.memoryLimit else {
       throw BackendError(
         .outOfMemory,
@@ -47,9 +51,12 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     // Lines of eight blocks, where they have one result each.
     usesLines = x.hasLines && y.hasLines && !work.adds && work.pass != .backwardFilter
     lineFloats = usesLines ? max(x.lineFloats, y.lineFloats) : 0
-    zeros = ZeroResults(work, kernels)
+    zeros =
+      work.pass == .backwardFilter
+      ? nil : ZeroResults(work, channels: (usesLines ? 8 : 1) * x.block.channels, kernels)
     // The transform, two spectra of a block, the lines, and what tells exact zeros.
-    scratchByteCount = x.block.scratchByteCount + 16 * blockSize + 2 * 8 * 4 * lineFloats + zeros.byteCount
+    scratchByteCount =
+      x.block.scratchByteCount + 16 * blockSize + 2 * 8 * 4 * lineFloats + (zeros?.byteCount ?? 0)
     var fingerprint = Fingerprint()
     for planes in [x, y, w] { fingerprint.mix(planes.block.fingerprint) }
     fingerprint.mix(UInt64(transforms.points))
@@ -81,16 +88,18 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
         result.update(repeating: 0, count: shape.filterSize)
       } else {
         backwardFilter(first, second, base.assumingMemoryBound(to: Float.self), result)
+        unmetTaps?.clear(first, second, result, base + (8 * filterSize * slots + 63) & ~63)
       }
     } else {
       let filter = try SpectrumKeep(arguments, 0, value: work.inputs[1])
       if filter.isStale { transformFilter(second, filter.memory) }
+      let unfiltered = zeros?.unfilteredChannels(second) ?? []
       if usesLines {
-        throughLines(first, filter.memory, result)
+        throughLines(first, filter.memory, result, unfiltered)
       } else if work.pass == .forward {
-        forward(first, filter.memory, result)
+        forward(first, filter.memory, result, unfiltered)
       } else {
-        backwardInput(first, filter.memory, result)
+        backwardInput(first, filter.memory, result, unfiltered)
       }
       filter.isMade()
     }
@@ -114,11 +123,14 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     return (first, first + 2 * blockSize)
   }
 
-  /// The exact zeros of an image's result, from the channels of the operand that lie at `tensor`.
-  private func zeros(
-    _ tensor: UnsafePointer<Float>, channels: Int, _ scratch: UnsafeMutablePointer<Float>
-  ) -> sb_fft_zeros {
-    zeros.marks(tensor, channels: channels, scratch + (scratchByteCount - zeros.byteCount) / 4)
+  /// Exact zeros in an image's result.
+  private func clear(
+    _ operand: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ channels: Range<Int>,
+    _ unfiltered: [Int], _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    guard let zeros else { return }
+    zeros.clear(
+      operand, result, channels: channels, unfiltered: unfiltered, scratch + (scratchByteCount - zeros.byteCount) / 4)
   }
 
   private var channels: Int64 { Int64(x.block.channels) }
@@ -133,37 +145,39 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
   }
 
   private func forward(
-    _ tensor: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Float>
+    _ tensor: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Float>,
+    _ unfiltered: [Int]
   ) {
     let shape = work.shape
     workers.parallel(shape.images * x.blocks, scratch: scratchByteCount) { item, scratch in
       let (image, block) = (item / x.blocks, item % x.blocks)
       let (spectrum, sum) = split(scratch)
-      let (first, count) = x.channels(block)
-      let zeros = zeros(tensor + shape.offset(shape.x, image: image) + first, channels: count, scratch)
+      let source = tensor + shape.offset(shape.x, image: image)
       let target = result + shape.offset(shape.y, image: image)
       for tile in 0..<x.tiles {
         if x.phases == 1 {
-          x.forward(tensor + shape.offset(shape.x, image: image), item: block, tile: tile, phase: 0, scratch)
+          x.forward(source, item: block, tile: tile, phase: 0, scratch)
           kernels.pointee.filter(x.block.description, 0, part(filter, block: block, phase: 0), scratch)
-          y.inverse(target, item: block, tile: tile, phase: 0, adds: false, zeros: zeros, scratch)
+          y.inverse(target, item: block, tile: tile, phase: 0, adds: false, scratch)
           continue
         }
         for phase in 0..<x.phases {
-          x.forward(tensor + shape.offset(shape.x, image: image), item: block, tile: tile, phase: phase, scratch)
+          x.forward(source, item: block, tile: tile, phase: phase, scratch)
           kernels.pointee.separate(x.block.description, scratch, Int32(x.block.channels), spectrum, channels)
           kernels.pointee.multiply(
             Int64(blockSize), 0, phase > 0 ? 1 : 0, spectrum, part(filter, block: block, phase: phase), sum)
         }
         kernels.pointee.combine(y.block.description, sum, channels, Int32(x.block.channels), scratch)
-        y.inverse(target, item: block, tile: tile, phase: 0, adds: false, zeros: zeros, scratch)
+        y.inverse(target, item: block, tile: tile, phase: 0, adds: false, scratch)
       }
+      clear(source, target, x.channelRange(block), unfiltered, scratch)
     }
   }
 
   /// Forward or backwardInput of long sequences, eight pairs of channels at a time.
   private func throughLines(
-    _ operand: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Float>
+    _ operand: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Float>,
+    _ unfiltered: [Int]
   ) {
     let (shape, lineFloats) = (work.shape, lineFloats)
     let isForward = work.pass == .forward
@@ -175,37 +189,39 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
       let blocks = 8 * bundle..<min(8 * bundle + 8, x.blocks)
       let lines = split(scratch).1 + 2 * blockSize
       let results = lines + 8 * lineFloats
-      let (first, count) = from.span(blocks)
-      let zeros = zeros(operand + shape.offset(fromStrides, image: image) + first, channels: count, scratch)
+      let source = operand + shape.offset(fromStrides, image: image)
+      let target = result + shape.offset(toStrides, image: image)
       for tile in 0..<x.tiles {
-        from.pack(operand + shape.offset(fromStrides, image: image), blocks: blocks, tile: tile, lines)
+        from.pack(source, blocks: blocks, tile: tile, lines)
         for block in blocks {
           let line = block - blocks.lowerBound
           from.forward(line: lines + line * from.lineLength(tile), tile: tile, scratch)
           kernels.pointee.filter(
             from.block.description, isForward ? 0 : 1, part(filter, block: block, phase: 0), scratch)
-          to.inverse(line: results + line * to.lineLength(tile), tile: tile, zeros: zeros, scratch)
+          to.inverse(line: results + line * to.lineLength(tile), tile: tile, scratch)
         }
-        to.unpack(results, blocks: blocks, tile: tile, result + shape.offset(toStrides, image: image))
+        to.unpack(results, blocks: blocks, tile: tile, target)
       }
+      let (first, count) = to.span(blocks)
+      clear(source, target, first..<first + count, unfiltered, scratch)
     }
   }
 
   private func backwardInput(
-    _ upstream: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Float>
+    _ upstream: UnsafePointer<Float>, _ filter: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Float>,
+    _ unfiltered: [Int]
   ) {
     let (shape, adds) = (work.shape, work.adds)
     workers.parallel(shape.images * x.blocks, scratch: scratchByteCount) { item, scratch in
       let (image, block) = (item / x.blocks, item % x.blocks)
       let (spectrum, product) = split(scratch)
-      let (first, count) = x.channels(block)
-      let zeros = zeros(upstream + shape.offset(shape.y, image: image) + first, channels: count, scratch)
+      let source = upstream + shape.offset(shape.y, image: image)
       let target = result + shape.offset(shape.x, image: image)
       for tile in 0..<x.tiles {
-        y.forward(upstream + shape.offset(shape.y, image: image), item: block, tile: tile, phase: 0, scratch)
+        y.forward(source, item: block, tile: tile, phase: 0, scratch)
         if x.phases == 1 {
           kernels.pointee.filter(x.block.description, 1, part(filter, block: block, phase: 0), scratch)
-          x.inverse(target, item: block, tile: tile, phase: 0, adds: adds, zeros: zeros, scratch)
+          x.inverse(target, item: block, tile: tile, phase: 0, adds: adds, scratch)
           continue
         }
         kernels.pointee.separate(y.block.description, scratch, Int32(x.block.channels), spectrum, channels)
@@ -214,10 +230,10 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
           kernels.pointee.multiply(
             Int64(blockSize), 1, 0, part(filter, block: block, phase: phase), spectrum, product)
           kernels.pointee.combine(x.block.description, product, channels, Int32(x.block.channels), scratch)
-          x.inverse(
-            target, item: block, tile: tile, phase: phase, adds: adds, zeros: zeros, scratch)
+          x.inverse(target, item: block, tile: tile, phase: phase, adds: adds, scratch)
         }
       }
+      clear(source, target, x.channelRange(block), unfiltered, scratch)
     }
   }
 
@@ -254,8 +270,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
         for e in 0..<2 * blockSize { total[e] += own[e] }
       }
       kernels.pointee.combine(w.block.description, total, channels, Int32(x.block.channels), scratch)
-      w.inverse(
-        result, item: block, tile: 0, phase: phase, adds: false, zeros: sb_fft_zeros(), scratch)
+      w.inverse(result, item: block, tile: 0, phase: phase, adds: false, scratch)
     }
   }
 }

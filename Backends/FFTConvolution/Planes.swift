@@ -82,20 +82,19 @@ final class Planes: @unchecked Sendable {
           windows.append(
             sb_fft_window(
               count: Int32(count), position: Int32(first - output), position_step: 1, source: Int64(element * step),
-              source_step: Int64(axis.stride * step), element: Int32(element), element_step: Int32(axis.stride)))
+              source_step: Int64(axis.stride * step)))
         }
       case .y:
         windows.append(
           sb_fft_window(
             count: Int32(outputs), position: 0, position_step: 1, source: Int64(output * step),
-            source_step: Int64(step), element: Int32(output), element_step: 1))
+            source_step: Int64(step)))
       case .w:
         for phase in axis.phases {
           windows.append(
             sb_fft_window(
               count: Int32(phase.taps), position: Int32(-phase.firstLag), position_step: Int32(-phase.lagStep),
-              source: Int64(phase.firstTap * step), source_step: Int64(phase.tapStep * step),
-              element: Int32(phase.firstTap), element_step: Int32(phase.tapStep)))
+              source: Int64(phase.firstTap * step), source_step: Int64(phase.tapStep * step)))
         }
       }
     }
@@ -141,17 +140,17 @@ final class Planes: @unchecked Sendable {
   }
 
   /// The block of the image at `tensor` ← the inverse transform of the scratch, divided by what separating and
-  /// transforming put in; 0 where told.
+  /// transforming put in.
   @inline(__always)
   func inverse(
-    _ tensor: UnsafeMutablePointer<Float>, item: Int, tile: Int, phase: Int, adds: Bool, zeros: sb_fft_zeros,
+    _ tensor: UnsafeMutablePointer<Float>, item: Int, tile: Int, phase: Int, adds: Bool,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (vertical, horizontal) = windows(tile: tile, phase: phase)
     let (first, count) = channels(item)
     let scale = 1 / Float(4 * block.transforms.points)
     kernels.pointee.inverse(
-      block.description, vertical, horizontal, zeros, scale, adds ? 1 : 0, scratch, Int32(count), tensor + first)
+      block.description, vertical, horizontal, scale, adds ? 1 : 0, scratch, Int32(count), tensor + first)
   }
 
   // MARK: Long sequences, pair by pair
@@ -183,6 +182,12 @@ final class Planes: @unchecked Sendable {
     return (first, last.first + last.count - first)
   }
 
+  /// The channels of an item, in the tensor.
+  func channelRange(_ item: Int) -> Range<Int> {
+    let (first, count) = channels(item)
+    return first..<first + count
+  }
+
   /// The window of a packed line.
   private func lineWindow(_ tile: Int) -> sb_fft_window {
     var window = horizontal[tile]
@@ -195,12 +200,10 @@ final class Planes: @unchecked Sendable {
     kernels.pointee.forward(block.description, vertical.baseAddress!, &window, line, 2, scratch)
   }
 
-  func inverse(
-    line: UnsafeMutablePointer<Float>, tile: Int, zeros: sb_fft_zeros, _ scratch: UnsafeMutablePointer<Float>
-  ) {
+  func inverse(line: UnsafeMutablePointer<Float>, tile: Int, _ scratch: UnsafeMutablePointer<Float>) {
     var window = lineWindow(tile)
     let scale = 1 / Float(4 * block.transforms.points)
-    kernels.pointee.inverse(block.description, vertical.baseAddress!, &window, zeros, scale, 0, scratch, 2, line)
+    kernels.pointee.inverse(block.description, vertical.baseAddress!, &window, scale, 0, scratch, 2, line)
   }
 
   /// All of an item: tiles and phases of one block of an image, to the image's rows of `spectra`, whose frequencies lie
@@ -222,8 +225,8 @@ final class Planes: @unchecked Sendable {
 
   /// The reverse.
   func restore(
-    _ spectra: UnsafePointer<Float>, stride: Int, item: Int, adds: Bool, zeros: sb_fft_zeros,
-    to tensor: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+    _ spectra: UnsafePointer<Float>, stride: Int, item: Int, adds: Bool, to tensor: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
   ) {
     let count = Int32(channels(item).count)
     for tile in 0..<tiles {
@@ -231,7 +234,7 @@ final class Planes: @unchecked Sendable {
         kernels.pointee.combine(
           block.description, spectra + 2 * (tile * rowSize + column(item, phase: phase)), Int64(stride), count,
           scratch)
-        inverse(tensor, item: item, tile: tile, phase: phase, adds: adds, zeros: zeros, scratch)
+        inverse(tensor, item: item, tile: tile, phase: phase, adds: adds, scratch)
       }
     }
   }

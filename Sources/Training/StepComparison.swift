@@ -18,6 +18,9 @@ public final class StepComparison {
     /// ‖a − b‖₂ / ‖a‖₂ of the worst parameter's gradient, and its name.
     public var gradientDifference: Double
     public var parameter: String
+    /// Elements of gradients that are exactly 0 on the first, and not on the second: noise, of which an optimizer that
+    /// divides by the gradient's size makes steps.
+    public var lostZeros: Int
   }
 
   private let executors: [ProgramExecutor]
@@ -78,9 +81,10 @@ public final class StepComparison {
     let losses = try executors.map { Double(try $0.withOutput("loss") { $0.load(as: Float.self) }) }
     var row = Row(
       step: steps, losses: losses, lossDifference: abs(losses[0] - losses[1]) / max(abs(losses[0]), 1e-30),
-      gradientDifference: 0, parameter: "")
+      gradientDifference: 0, parameter: "", lostZeros: 0)
     for parameter in training.parameters where parameter.isTrainable {
-      let difference = try self.difference("gradient/" + parameter.name)
+      let (difference, lostZeros) = try self.difference("gradient/" + parameter.name)
+      row.lostZeros += lostZeros
       // A difference that is no number is the worst of all.
       if !(difference <= row.gradientDifference) {
         (row.gradientDifference, row.parameter) = (difference, parameter.name)
@@ -89,17 +93,19 @@ public final class StepComparison {
     return row
   }
 
-  private func difference(_ output: String) throws -> Double {
+  private func difference(_ output: String) throws -> (relative: Double, lostZeros: Int) {
     try executors[0].withOutput(output) { first in
       try executors[1].withOutput(output) { second in
         let (a, b) = (first.bindMemory(to: Float.self), second.bindMemory(to: Float.self))
         var (squares, norm) = (0.0, 0.0)
+        var lostZeros = 0
         for e in a.indices {
           let difference = Double(a[e]) - Double(b[e])
           squares += difference * difference
           norm += Double(a[e]) * Double(a[e])
+          if a[e] == 0, b[e] != 0 { lostZeros += 1 }
         }
-        return (squares / max(norm, 1e-30)).squareRoot()
+        return ((squares / max(norm, 1e-30)).squareRoot(), lostZeros)
       }
     }
   }

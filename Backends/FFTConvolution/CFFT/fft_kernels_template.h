@@ -27,6 +27,11 @@ static const vector plus_minus = {1, -1, 1, -1, 1, -1, 1, -1};
 static const vector minus_plus = {-1, 1, -1, 1, -1, 1, -1, 1};
 #endif
 
+/* Of a loop over channels, which are few: otherwise only hundreds of bytes would be worth a vector. Sanitizers may keep
+ * it from being vectorised, which is no fault. */
+#pragma clang diagnostic ignored "-Wpass-failed"
+#define FEW _Pragma("clang loop vectorize_width(16) interleave_count(1)")
+
 #define load(p) (*(const vector *)(p))
 #define store(p, v) (*(vector *)(p) = (v))
 
@@ -131,8 +136,8 @@ static void forward(
 }
 
 static void inverse(
-  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, sb_fft_zeros zeros,
-  float scale, int adds, float *scratch, int channels, float *tensor) {
+  const sb_fft_block *b, const sb_fft_window *vertical, const sb_fft_window *horizontal, float scale, int adds,
+  float *scratch, int channels, float *tensor) {
   int rows = b->vertical.length, columns = b->horizontal.length;
   size_t stride = 2 * (size_t)b->row_stride;
   if (rows > 1) transform_back(b, &b->vertical, (int64_t)columns * b->pairs, b->row_stride, scratch);
@@ -140,18 +145,15 @@ static void inverse(
     float *row = scratch + place(vertical, i, rows) * stride;
     transform_back(b, &b->horizontal, b->pairs, b->pairs, row);
     float *target = tensor + vertical->source + i * vertical->source_step + horizontal->source;
-    const uint8_t *marks =
-      zeros.marks ? zeros.marks + (vertical->element + i * vertical->element_step) * zeros.row : NULL;
     int position = place(horizontal, 0, columns);
     for (int j = 0; j < horizontal->count; j++, position = next(horizontal, position, columns)) {
       const float *from = row + b->offset[position];
       float *to = target + j * horizontal->source_step;
-      /* A product with zero, so that what is no number stays none; and 0 added, so that it is not −0. */
-      float own = marks && !marks[horizontal->element + j * horizontal->element_step] ? 0 : scale;
+      /* 0 is added so that nothing is −0. */
       if (adds)
-        for (int c = 0; c < channels; c++) to[c] += own * from[c];
+        for (int c = 0; c < channels; c++) to[c] += scale * from[c];
       else
-        for (int c = 0; c < channels; c++) to[c] = own * from[c] + 0.0f;
+        for (int c = 0; c < channels; c++) to[c] = scale * from[c] + 0.0f;
     }
   }
 }
@@ -337,19 +339,209 @@ static void unpack(const sb_fft_window *window, const float *lines, int channels
   }
 }
 
+/* Mostly the first element tells. */
 static inline int is_occupied(const float *element, int channels) {
-  for (int c = 0; c < channels; c++)
-    if (element[c] != 0) return 1;
-  return 0;
+  if (element[0] != 0) return 1;
+  int any = 0;
+  for (int c = 1; c < channels; c++) any |= element[c] != 0;
+  return any;
 }
 
-static int64_t occupied(
-  const float *tensor, int rows, int64_t row_step, int columns, int64_t column_step, int channels, uint8_t *marks) {
+/* Marks of a row's groups, pixels `step` bytes apart; how many are set. */
+static int64_t mark(
+  const float *restrict row, int64_t columns, int64_t column_step, int64_t groups, int channels,
+  uint8_t *restrict marks, int64_t step) {
+  /* Pixels side by side are one with more channels. */
+  if (channels == 1 && column_step == groups && step == groups) groups *= columns, columns = columns > 0;
   int64_t count = 0;
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < columns; j++)
-      count += marks[i * (int64_t)columns + j] = is_occupied(tensor + i * row_step + j * column_step, channels);
+  for (int64_t j = 0; j < columns; j++, row += column_step, marks += step) {
+    int set = 0;
+    if (channels == 1)
+      for (int64_t g = 0; g < groups; g++) set += marks[g] = row[g] != 0;
+    else
+      for (int64_t g = 0; g < groups; g++) set += marks[g] = is_occupied(row + g * channels, channels);
+    count += set;
+  }
   return count;
 }
 
-const sb_fft_kernels TABLE = {forward, inverse, separate, combine, multiply, filter, pack, unpack, occupied};
+typedef uint8_t bytes __attribute__((vector_size(WIDTH * 4), aligned(1)));
+
+/* marks[e] |= marks[e + step] | … | marks[e + (taps − 1)·step], as far as there are any: twice as many taps a pass.
+ * Ascending, so that what is read is not written yet. */
+static void spread(uint8_t *marks, int64_t count, int64_t taps, int64_t step) {
+  for (int64_t have = 1, more; have < taps; have += more) {
+    more = have < taps - have ? have : taps - have;
+    int64_t ahead = more * step, e = 0;
+    if (ahead >= count) break;
+    for (; e + ahead + (int64_t)sizeof(bytes) <= count; e += sizeof(bytes))
+      *(bytes *)(marks + e) |= *(const bytes *)(marks + e + ahead);
+    for (; e + ahead < count; e++) marks[e] |= marks[e + ahead];
+  }
+}
+
+/* A product with zero, so that what is no number stays none; and 0 added, so that it is not −0. */
+static inline float zeroed(float value) { return value * 0.0f + 0.0f; }
+
+static void clear(
+  const sb_fft_zeros *z, const float *operand, int groups, float *restrict result, int skipped, int channels,
+  uint8_t *restrict memory) {
+  const sb_fft_reach *v = &z->vertical, *h = &z->horizontal;
+  int64_t line_bytes = h->length * groups, row_bytes = h->results * groups;
+  uint8_t *line = memory, *rows = memory + line_bytes;
+  int is_full = v->meets_all && h->meets_all;
+  memset(rows, 0, v->length * row_bytes);
+  for (int64_t i = 0; i < v->given; i++) {
+    uint8_t *row = rows + (v->place + i * v->place_step) * row_bytes;
+    memset(line, 0, line_bytes);
+    int64_t count = mark(
+      operand + i * z->operand_row, h->given, z->operand_column, groups, z->operand_channels, line + h->place * groups,
+      h->place_step * groups);
+    is_full &= count == h->given * groups;
+    if (count == 0) continue;
+    if (count == h->given * groups && h->meets_all) {
+      memset(row, 1, row_bytes);
+      continue;
+    }
+    spread(line, line_bytes, h->taps, h->tap_step * groups);
+    if (h->read_step == 1)
+      memcpy(row, line + h->read * groups, row_bytes);
+    else
+      for (int64_t j = 0; j < h->results; j++)
+        memcpy(row + j * groups, line + (h->read + j * h->read_step) * groups, groups);
+  }
+  if (is_full) return;
+  spread(rows, v->length * row_bytes, v->taps, v->tap_step * row_bytes);
+  for (int64_t i = 0; i < v->results; i++) {
+    const uint8_t *marks = rows + (v->read + i * v->read_step) * row_bytes;
+    if (!memchr(marks, 0, row_bytes)) continue;
+    float *to = result + i * z->result_row;
+    for (int64_t j = 0; j < h->results; j++, marks += groups, to += z->result_column) {
+      if (groups == 1 ? *marks : memchr(marks, 0, groups) == NULL) continue;
+      if (z->result_channels == 1) {
+        FEW
+        for (int c = 0; c < channels; c++) to[c] = marks[c] ? to[c] : zeroed(to[c]);
+        continue;
+      }
+      for (int g = 0, c = 0; g < groups; g++) {
+        int end = (g + 1) * z->result_channels - skipped;
+        if (end > channels) end = channels;
+        for (; c < end; c++)
+          if (!marks[g]) to[c] = zeroed(to[c]);
+      }
+    }
+  }
+}
+
+static void occupy(
+  const float *const *images, int count, int64_t row, int columns, int64_t column_step, int channels,
+  uint8_t *restrict marks, uint8_t *restrict any) {
+  memset(any, 0, channels);
+  /* Pixels side by side are one with more channels. */
+  int64_t width = column_step == channels ? (int64_t)columns * channels : channels;
+  for (int64_t start = 0; start < (int64_t)columns * channels; start += width) {
+    uint8_t *to = marks + start;
+    memset(to, 0, width);
+    for (int n = 0; n < count; n++) {
+      const float *from = images[n] + row + start / channels * column_step;
+      uint8_t bit = 1 << n;
+      for (int64_t e = 0; e < width; e++) to[e] |= from[e] != 0 ? bit : 0;
+    }
+  }
+  for (int64_t j = 0; j < columns; j++)
+    FEW
+    for (int c = 0; c < channels; c++) any[c] |= marks[j * channels + c];
+}
+
+/* The outputs of which a tap meets an element. */
+static inline void meeting(const sb_fft_taps *axis, int64_t tap, int64_t *first, int64_t *end) {
+  int64_t start = tap * axis->dilation - axis->before, room = axis->size - 1 - start;
+  *first = start >= 0 ? 0 : (axis->stride - 1 - start) / axis->stride;
+  *end = room < 0 ? 0 : room / axis->stride + 1;
+  if (*end > axis->outputs) *end = axis->outputs;
+}
+
+/* Of a pair that is not met, all bits. */
+static inline uint8_t open_bits(uint8_t met) { return (uint8_t)((met != 0) - 1); }
+
+/* Of those of `count` pairs that are not met, the images that both sides have. */
+static inline uint8_t unmet(const uint8_t *met, const uint8_t *x, const uint8_t *y, int count) {
+  uint8_t rest = 0;
+  FEW
+  for (int k = 0; k < count; k++) rest |= open_bits(met[k]) & x[k] & y[k];
+  return rest;
+}
+
+static inline uint8_t unmet_by(const uint8_t *met, uint8_t x, const uint8_t *y, int count) {
+  uint8_t rest = 0;
+  FEW
+  for (int k = 0; k < count; k++) rest |= open_bits(met[k]) & x & y[k];
+  return rest;
+}
+
+/* One channel to one filter: all of them at once. */
+static int meet_depthwise(
+  const sb_fft_occupancy *o, int64_t i, int64_t j, const int64_t rows[2], const int64_t columns[2],
+  uint8_t *restrict met) {
+  const sb_fft_taps *v = &o->vertical, *h = &o->horizontal;
+  const uint8_t *x_any = o->x_any, *y_any = o->y_any;
+  int count = o->groups;
+  for (int64_t p = rows[0]; p < rows[1]; p++) {
+    int64_t row = p * v->stride + i * v->dilation - v->before;
+    if (!unmet(met, o->x_rows + row * count, o->y_rows + p * count, count)) continue;
+    for (int64_t q = columns[0]; q < columns[1]; q++) {
+      const uint8_t *x = o->x + (row * h->size + q * h->stride + j * h->dilation - h->before) * count;
+      const uint8_t *y = o->y + (p * h->outputs + q) * count;
+      uint8_t rest = 0;
+      FEW
+      for (int c = 0; c < count; c++) {
+        met[c] |= x[c] & y[c];
+        rest |= open_bits(met[c]) & x_any[c] & y_any[c];
+      }
+      if (!rest) goto done;
+    }
+  }
+done:
+  return memchr(met, 0, count) ? SB_FFT_OPEN : SB_FFT_MET;
+}
+
+static int meet(const sb_fft_occupancy *o, int64_t i, int64_t j, uint8_t *restrict met) {
+  const sb_fft_taps *v = &o->vertical, *h = &o->horizontal;
+  int64_t rows[2], columns[2];
+  meeting(v, i, &rows[0], &rows[1]);
+  meeting(h, j, &columns[0], &columns[1]);
+  if (rows[0] >= rows[1] || columns[0] >= columns[1]) return SB_FFT_PADDING;
+  if (o->channels == 1 && o->filters == 1) return meet_depthwise(o, i, j, rows, columns, met);
+  int channels = o->groups * o->channels, filters = o->groups * o->filters, count = o->filters;
+  int result = SB_FFT_MET;
+  for (int c = 0; c < channels; c++) {
+    int first = c / o->channels * count;
+    uint8_t *own = met + c % o->channels * (int64_t)filters + first;
+    const uint8_t *y_any = o->y_any + first;
+    uint8_t x_any = o->x_any[c];
+    int is_open = memchr(own, 0, count) != NULL;
+    for (int64_t p = rows[0]; is_open && p < rows[1]; p++) {
+      /* What is left is for other images. */
+      if (!unmet_by(own, x_any, y_any, count)) break;
+      int64_t row = p * v->stride + i * v->dilation - v->before;
+      if (!unmet_by(own, o->x_rows[row * channels + c], o->y_rows + p * filters + first, count)) continue;
+      for (int64_t q = columns[0]; q < columns[1]; q++) {
+        uint8_t x = o->x[(row * h->size + q * h->stride + j * h->dilation - h->before) * channels + c];
+        if (!x) continue;
+        const uint8_t *y = o->y + (p * h->outputs + q) * filters + first;
+        uint8_t rest = 0;
+        FEW
+        for (int k = 0; k < count; k++) {
+          own[k] |= x & y[k];
+          rest |= open_bits(own[k]) & x_any & y_any[k];
+        }
+        if (!rest) break;
+      }
+    }
+    if (is_open && memchr(own, 0, count)) result = SB_FFT_OPEN;
+  }
+  return result;
+}
+
+const sb_fft_kernels TABLE = {
+  forward, inverse, separate, combine, multiply, filter, pack, unpack, clear, occupy, meet};

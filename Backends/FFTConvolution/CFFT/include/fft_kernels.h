@@ -14,14 +14,38 @@
 typedef struct {
   int32_t count, position, position_step; /* positions are taken modulo the length of the transform */
   int64_t source, source_step;            /* floats */
-  int32_t element, element_step;          /* where the elements lie on the axis */
 } sb_fft_window;
 
-/* Which elements of a result are sums of zeros only: 0 at marks[vertical element · row + horizontal element]. */
+/* Along one axis, which results an element has part in: marks are placed, each place then takes those of `taps` places
+ * from its own on, `tap_step` apart, and the results are read. */
 typedef struct {
-  const uint8_t *marks; /* null: none is */
-  int64_t row;
+  int64_t length; /* places */
+  int64_t given, place, place_step;
+  int64_t taps, tap_step;
+  int64_t results, read, read_step;
+  int32_t meets_all; /* whether each result meets some element, and not padding only */
+} sb_fft_reach;
+
+/* Which elements of a result are sums of zeros only, from the operand whose places decide it. */
+typedef struct {
+  sb_fft_reach vertical, horizontal;
+  int64_t operand_row, operand_column, result_row, result_column; /* floats from one to the next */
+  int32_t operand_channels, result_channels;                      /* of a group */
 } sb_fft_zeros;
+
+/* One axis of a filter's gradient: tap i of output p meets element p·stride + i·dilation − before, if there is one. */
+typedef struct {
+  int64_t size, outputs, stride, dilation, before;
+} sb_fft_taps;
+
+/* Where up to eight images x and their upstream gradients y differ from zero: a bit an image. */
+typedef struct {
+  sb_fft_taps vertical, horizontal;
+  int32_t groups, channels, filters; /* channels and filters of a group */
+  const uint8_t *x, *y;              /* [row][column][channel] */
+  const uint8_t *x_rows, *y_rows;    /* [row][channel]: of any column */
+  const uint8_t *x_any, *y_any;      /* [channel]: of any row */
+} sb_fft_occupancy;
 
 /* One axis of transforms: of `length` at once, or (second > 1) of `first` and then of `second` with twiddle factors
  * between, length = first·second. FFTW's own plans for such lengths do not run across the channels and are two to three
@@ -52,10 +76,10 @@ typedef struct {
   void (*forward)(
     const sb_fft_block *, const sb_fft_window *vertical, const sb_fft_window *horizontal, const float *tensor,
     int channels, float *scratch);
-  /* The tensor's window ← (or += where `adds`) scale · the inverse transform of the scratch, exactly 0 where told. */
+  /* The tensor's window ← (or += where `adds`) scale · the inverse transform of the scratch. */
   void (*inverse)(
-    const sb_fft_block *, const sb_fft_window *vertical, const sb_fft_window *horizontal, sb_fft_zeros, float scale,
-    int adds, float *scratch, int channels, float *tensor);
+    const sb_fft_block *, const sb_fft_window *vertical, const sb_fft_window *horizontal, float scale, int adds,
+    float *scratch, int channels, float *tensor);
   /* Spectrum[f·stride + c] (complex numbers) ← twice the spectrum of channel c; f runs over rows × half. */
   void (*separate)(const sb_fft_block *, const float *scratch, int channels, float *spectrum, int64_t stride);
   /* The reverse, without the halves and doubles: Z = e + i·o. */
@@ -69,10 +93,26 @@ typedef struct {
    * SB_FFT_LINE floats. */
   void (*pack)(const sb_fft_window *, const float *tensor, int channels, float *lines);
   void (*unpack)(const sb_fft_window *, const float *lines, int channels, float *tensor);
-  /* marks[i·columns + j] ← whether any channel of the element (i, j) differs from zero; returns how many do. */
-  int64_t (*occupied)(
-    const float *tensor, int rows, int64_t row_step, int columns, int64_t column_step, int channels, uint8_t *marks);
+  /* Makes exact zeros of `channels` channels of a result, of which the first `skipped` channels of their group are not
+   * among them: those that meet no element of their group of the operand (of `groups` groups from this one on) that
+   * differs from zero. Memory: a byte for each group and place of a row, and for each group, column of the result and
+   * place along a column. */
+  void (*clear)(
+    const sb_fft_zeros *, const float *operand, int groups, float *result, int skipped, int channels, uint8_t *memory);
+  /* marks[j·channels + c] ← a bit for each of up to eight images, whether it differs from zero at column j of the row
+   * that begins `row` floats behind its start; any[c] ← of all columns. */
+  void (*occupy)(
+    const float *const *images, int count, int64_t row, int columns, int64_t column_step, int channels, uint8_t *marks,
+    uint8_t *any);
+  /* met[channel of the group][filter] ← other than 0 where tap (i, j) joins an element of x to one of y, both of one
+   * image, that differ from zero; what was not 0 stays. Returns SB_FFT_MET: all are; SB_FFT_OPEN: not all are;
+   * SB_FFT_PADDING: the tap meets nothing but padding in any image. */
+  int (*meet)(const sb_fft_occupancy *, int64_t i, int64_t j, uint8_t *met);
 } sb_fft_kernels;
+
+#define SB_FFT_MET 0
+#define SB_FFT_OPEN 1
+#define SB_FFT_PADDING 2
 
 /* The kernels called `name`: avx512, avx2, else those for any CPU. */
 const sb_fft_kernels *sb_fft_kernels_named(const char *name);

@@ -1,0 +1,102 @@
+import Foundation
+import SwitchbackDatasets
+import TestFiles
+import Testing
+
+/// Every configuration in `configs/`, and a network whose channels die before a depthwise convolution.
+private let configurations: [String] = {
+  let files = (try? FileManager.default.contentsOfDirectory(atPath: root + "/configs")) ?? []
+  return files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted() + ["dead-channels"]
+}()
+
+private let deadChannels = """
+  version: 1
+  model:
+    layers:
+      - conv2d: {filters: 8, kernel_size: 1, activation: relu}
+      - conv2d: {filters: 8, kernel_size: 15, groups: 8, padding: same, activation: relu}
+      - max_pooling2d: {pool_size: 2}
+      - flatten
+      - dense: {units: 10, activation: softmax}
+  data: {dataset: mnist}
+  training:
+    batch_size: 32
+    loss: categorical_crossentropy
+    optimizer: {type: rmsprop}
+  """
+
+/// Three classes by four features, of which one never changes; some rows are zeros.
+private func writeTable(to path: String) throws {
+  var text = "a,b,c,d,class\n"
+  for row in 0..<96 {
+    let label = row % 3
+    let numbers = [label * 7 + row % 5, row * row % 11, 4, row % 7 == 3 ? 0 : row % 13].map { row % 8 == 5 ? 0 : $0 }
+    text += numbers.map { "\($0)," }.joined() + ["x", "y", "z"][label] + "\n"
+  }
+  try write(text.utf8, to: path)
+}
+
+/// The sample's digits as files, and a black image in each class.
+private func writeFolder(to folder: String) throws {
+  for (part, count) in [("train", 96), ("test", 64)] {
+    try writeImages(to: "\(folder)/\(part)", train: part == "train", count: count)
+    let black = PNG.encode(width: 28, height: 28, channels: 1, pixels: [UInt8](repeating: 0, count: 784))
+    for label in 0..<10 { try write(black, to: "\(folder)/\(part)/\(label)/black.png") }
+  }
+}
+
+/// Where the configuration is and what sets its data to some that are here.
+private func arguments(_ name: String) throws -> [String] {
+  let folder = temporary()
+  switch name {
+  case "csv":
+    try writeTable(to: folder + "/table.csv")
+    return ["configs/csv.yaml", "--data", folder + "/table.csv"]
+  case "image-folder":
+    try writeFolder(to: folder)
+    return ["configs/image-folder.yaml", "--data", folder]
+  case "dead-channels":
+    try write(deadChannels.utf8, to: folder + "/dead-channels.yaml")
+    return [folder + "/dead-channels.yaml", "--data", sampleFolder]
+  default:
+    // Fashion's images are not here; the digits have its shape.
+    return ["configs/\(name).yaml", "--data", sampleFolder, "--set", "data.dataset=mnist"]
+  }
+}
+
+@Suite(.enabled(if: Image.readsCompressedFiles, "this build reads no gzip files"))
+struct ConfigurationAgreementTests {
+  private func check(_ configuration: String, on backend: String, batch: Int, steps: Int) throws {
+    try skipWithout(backend)
+    let outcome = try switchback(
+      ["diff"] + arguments(configuration) + [
+        "--backends", "reference,\(backend)", "--steps", "\(steps)", "--set", "training.batch_size=\(batch)",
+        "--replay", temporary(), "--json",
+      ])
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let rows = try outcome.output.split(separator: "\n").compactMap {
+      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+    }.filter { $0["step"] is Int }
+    try #require(rows.count == steps)
+    for row in rows { #expect(try #require(row["lossDifference"] as? Double) <= 1e-5, "\(row)") }
+    // A gate at its kink may flip in one step (the exit status bounds what that does).
+    let apart = try rows.filter {
+      try #require($0["gradientDifference"] as? Double) > 1e-4 || $0["lostZeros"] as? Int != 0
+    }
+    #expect(apart.count <= 1, "\(apart)")
+  }
+
+  @Test(
+    "every configuration agrees with the reference in lockstep, zeros of gradients included",
+    arguments: ["openblas", "fft"], configurations)
+  func lockstep(backend: String, configuration: String) throws {
+    try check(configuration, on: backend, batch: runsLongTests ? 32 : 8, steps: runsLongTests ? 10 : 3)
+  }
+
+  @Test(
+    "so it does on OpenCL and where auto chooses", .enabled(if: runsLongTests, "SWITCHBACK_LONG_TESTS is not set"),
+    arguments: ["opencl", "auto"], configurations)
+  func lockstepOfCompiled(backend: String, configuration: String) throws {
+    try check(configuration, on: backend, batch: 32, steps: 10)
+  }
+}
