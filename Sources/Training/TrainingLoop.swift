@@ -16,6 +16,8 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
+  /// What to say of the data before the first step.
+  private var notes: [String]
   private var monitor: GradientMonitor
   private let host: HostServices
   private let reference: BackendChain.Link
@@ -54,6 +56,8 @@ public final class TrainingLoop {
     /// The loss was not finite for many steps in a row, though perhaps it was on the reference.
     case neverFinite(isBackendToBlame: Bool)
     case interrupted
+    /// A sample cannot be read. Once it can, the run goes on to the weights that it would have had.
+    case data(DatasetError)
   }
 
   /// `reference` is the backend that replays a step whose loss is not finite; `routing` is that of the checkpoint to go
@@ -64,6 +68,7 @@ public final class TrainingLoop {
     progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     (self.configuration, self.data, test, self.host) = (configuration, data.record, data.test, host)
+    notes = data.notes
     self.reference = BackendChain.Link(
       name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
     let held = Int(Double(data.train.count) * configuration.data.validationSplit)
@@ -115,6 +120,7 @@ public final class TrainingLoop {
       ]))
     let inference = try session.step.inference(batchSize: 1)
     if let doubt = session.step.doubt(of: inference) { try emit(.message("warning: \(doubt)")) }
+    for note in notes { try emit(.message("warning: \(note)")) }
     if validation == nil {
       try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
     }
@@ -122,13 +128,13 @@ public final class TrainingLoop {
     var epochs = position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {
       epochs = position.epoch
-      try trainEpoch()
+      try stoppingAtBadData { try trainEpoch() }
     }
     if decision == .interrupt {
       try saveCheckpoint()
       throw Stop.interrupted
     }
-    let result = try session.evaluate(test)
+    let result = try stoppingAtBadData { try session.evaluate(test) }
     try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
@@ -195,6 +201,16 @@ public final class TrainingLoop {
       case .finish: if decision == .proceed { decision = .finish }
       case .interrupt: decision = .interrupt
       }
+    }
+  }
+
+  /// A sample that cannot be read ends a run as an interruption does: the steps before it are not lost.
+  private func stoppingAtBadData<Answer>(_ body: () throws -> Answer) throws -> Answer {
+    do {
+      return try body()
+    } catch let error as DatasetError {
+      try saveCheckpoint()
+      throw Stop.data(error)
     }
   }
 
