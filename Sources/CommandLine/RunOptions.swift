@@ -49,7 +49,11 @@ struct RestoredRun {
   let configuration: Configuration
   let session: TrainingSession
 
-  func test() throws -> any Dataset { try configuration.data.source.open().test }
+  func test() throws -> any Dataset {
+    let parts = try configuration.data.source.open()
+    for note in parts.notes { Terminal.write("warning: \(note)", to: .standardError) }
+    return parts.test
+  }
 
   /// As the run recorded them; of a run that did not end the data has to be opened.
   func classNames() throws -> [String] {

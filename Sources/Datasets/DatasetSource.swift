@@ -4,9 +4,11 @@ public struct DatasetParts: Sendable {
   public var test: any Dataset
   /// What was read, for whoever reads later samples in the same way; nil of data sets made in a program.
   public var record: DatasetRecord?
+  /// What a user should know of the data, a sentence each: what is left out, turned, or looks like a mistake.
+  public var notes: [String] = []
 
-  public init(train: any Dataset, test: any Dataset, record: DatasetRecord? = nil) {
-    (self.train, self.test, self.record) = (train, test, record)
+  public init(train: any Dataset, test: any Dataset, record: DatasetRecord? = nil, notes: [String] = []) {
+    (self.train, self.test, self.record, self.notes) = (train, test, record, notes)
   }
 }
 
