@@ -3,7 +3,8 @@ import Switchback
 
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "data", abstract: "The data sets known by name: which are here, fetching them, checking them.",
+    commandName: "data",
+    abstract: "The data sets known by name: which are here, fetching them, checking them; checking your own.",
     discussion: """
       Examples:
 
@@ -11,8 +12,9 @@ struct DataCommand: ParsableCommand {
         switchback data list --data ~/datasets --json
         switchback data fetch mnist            (into ~/.cache/switchback/datasets/mnist)
         switchback data verify mnist --data ~/datasets
+        switchback data check configs/image-folder.yaml --data photos/   (every image is decoded)
       """,
-    subcommands: [DataListCommand.self, DataFetchCommand.self, DataVerifyCommand.self],
+    subcommands: [DataListCommand.self, DataFetchCommand.self, DataVerifyCommand.self, DataCheckCommand.self],
     defaultSubcommand: DataListCommand.self)
 }
 

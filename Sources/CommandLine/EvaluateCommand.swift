@@ -76,15 +76,11 @@ struct EvaluateCommand: ParsableCommand {
 
   private func showConfusion(_ record: EvaluationRecord) throws {
     guard let classes = record.classes else { throw fail("--confusion needs targets that are classes", ExitCode(64)) }
-    let count = classes.classCount
     var table = TextTable(["class", "precision", "recall", "most often taken for"], rightAligned: [0, 1, 2])
-    for index in 0..<count {
-      let mistakes = (0..<count).filter { $0 != index }
-        .map { (class: $0, samples: classes.confusion[index * count + $0]) }.filter { $0.samples > 0 }
-        .sorted { $0.samples > $1.samples }.prefix(3)
+    for (index, mistakes) in classes.mistakes.enumerated() {
       table.add([
         record.classNames[index], percent(classes.precision(index)), percent(classes.recall(index)),
-        mistakes.map { "\(record.classNames[$0.class]) (\($0.samples))" }.joined(separator: ", "),
+        mistakes.prefix(3).map { "\(record.classNames[$0.predicted]) (\($0.samples))" }.joined(separator: ", "),
       ])
     }
     Terminal.write("\n" + table.text)

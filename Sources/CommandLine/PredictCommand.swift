@@ -7,9 +7,9 @@ struct PredictCommand: ParsableCommand {
     commandName: "predict",
     abstract: "The likeliest classes of a test sample, of image files or of a folder of them.",
     discussion: """
-      Images (PNG, JPEG, PGM, PPM) are resized and made gray or coloured as the network wants them. A single image is shown
-      as text on a terminal; of several there is a table as CSV. MNIST's digits are bright on black: pictures of ink on
-      paper want --invert. Examples:
+      Images (PNG, JPEG, PGM, PPM) are turned as Exif says, put on white where they are transparent, resized, and made gray
+      or coloured as the network wants them. A single image is shown as text on a terminal; of several there is a table as
+      CSV. MNIST's digits are bright on black: pictures of ink on paper want --invert. Examples:
 
         switchback predict runs/latest --index 7
         switchback predict runs/latest digit.png --invert
@@ -103,7 +103,9 @@ struct PredictCommand: ParsableCommand {
   private func predict(_ files: [String], _ run: RestoredRun) throws {
     let names = try run.classNames()
     let shape = run.session.step.sampleShape.extents
-    let images = try ImageFiles(paths: files, classNames: names, sampleShape: shape)
+    let images = try ImageFiles(paths: files, classNames: names, sampleShape: shape) {
+      Terminal.write("warning: \($0)", to: .standardError)
+    }
     var rows: [Prediction] = []
     var unreadable = 0
     for (index, file) in files.enumerated() {

@@ -126,6 +126,10 @@ struct TrainCommand: ParsableCommand {
         throw fail(
           "the loss was not finite for 20 steps in a row. The weights of the last good step are in "
             + "\(folder.path)/checkpoints. \(advice)", ExitStatus.failure)
+      case .data(let error):
+        throw fail(
+          "\(error.message). The steps before are kept: mend or restore what is wrong, then go on with --resume "
+            + folder.path, ExitStatus.badData)
       }
     }
   }

@@ -10,14 +10,18 @@ public struct ImageFolder: Hashable, Sendable {
   /// The share of the images that is for testing where there is no folder `test`. A file stays on its side, whatever
   /// is added: its name decides.
   public var testSplit: Double
+  /// How far opening looks whether the images can be read.
+  public var check: ImageCheck.Extent
 
-  public init(path: String, height: Int, width: Int, channels: Int, testSplit: Double = 0.2) {
+  public init(
+    path: String, height: Int, width: Int, channels: Int, testSplit: Double = 0.2, check: ImageCheck.Extent = .quick
+  ) {
     (self.path, self.height, self.width) = (path, height, width)
-    (self.channels, self.testSplit) = (channels, testSplit)
+    (self.channels, self.testSplit, self.check) = (channels, testSplit, check)
   }
 
-  /// Lists the files; images are decoded as they are asked for.
-  public func open(_ request: DatasetRequest = DatasetRequest()) throws(DatasetError) -> DatasetParts {
+  /// Lists the files and looks into none.
+  func listed(_ request: DatasetRequest) throws(DatasetError) -> DatasetParts {
     let top = try FolderListing(path)
     let (trainFolder, testFolder) = (try part("train", of: top), try part("test", of: top))
     guard trainFolder != nil || testFolder == nil || request.mayLackParts else {

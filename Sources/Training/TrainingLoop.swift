@@ -57,6 +57,8 @@ public final class TrainingLoop {
     /// The loss was not finite for many steps in a row, though perhaps it was on the reference.
     case neverFinite(isBackendToBlame: Bool)
     case interrupted
+    /// A sample cannot be read. Once it can, the run goes on to the weights that it would have had.
+    case data(DatasetError)
   }
 
   /// `reference` is the backend that replays a step whose loss is not finite; `routing` is that of the checkpoint to go
@@ -150,13 +152,13 @@ public final class TrainingLoop {
     var epochs = position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {
       epochs = position.epoch
-      try trainEpoch()
+      try stoppingAtBadData { try trainEpoch() }
     }
     if decision == .interrupt {
       try saveCheckpoint()
       throw Stop.interrupted
     }
-    let result = try session.evaluate(test)
+    let result = try stoppingAtBadData { try session.evaluate(test) }
     try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
@@ -223,6 +225,16 @@ public final class TrainingLoop {
       case .finish: if decision == .proceed { decision = .finish }
       case .interrupt: decision = .interrupt
       }
+    }
+  }
+
+  /// A sample that cannot be read ends a run as an interruption does: the steps before it are not lost.
+  private func stoppingAtBadData<Answer>(_ body: () throws -> Answer) throws -> Answer {
+    do {
+      return try body()
+    } catch let error as DatasetError {
+      try saveCheckpoint()
+      throw Stop.data(error)
     }
   }
 

@@ -28,12 +28,28 @@ public enum PNG {
 
   private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
     let body = Array(type.utf8) + data
+    return big(UInt32(data.count)) + body + checksum(body[...])
+  }
+
+  private static func checksum(_ body: ArraySlice<UInt8>) -> [UInt8] {
     var crc = ~UInt32(0)
     for byte in body {
       crc ^= UInt32(byte)
       for _ in 0..<8 { crc = crc >> 1 ^ (crc & 1 == 1 ? 0xedb8_8320 : 0) }
     }
-    return big(UInt32(data.count)) + body + big(~crc)
+    return big(~crc)
+  }
+
+  /// Makes the checksums of a file's chunks anew, as far as chunks lie within it.
+  public static func mendChecksums(_ bytes: inout [UInt8]) {
+    var start = 8
+    while start + 12 <= bytes.count {
+      let length = bytes[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
+      let end = start + 8 + length
+      guard end + 4 <= bytes.count else { return }
+      bytes.replaceSubrange(end..<end + 4, with: checksum(bytes[start + 4..<end]))
+      start = end + 4
+    }
   }
 
   private static func big(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(value >> (24 - 8 * $0) & 255) } }

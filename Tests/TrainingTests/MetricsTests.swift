@@ -46,6 +46,112 @@ import Testing
     metrics = self.metrics([], [], classes: 2)
     #expect(metrics.sampleCount == 0)
   }
+
+  /// Random scores and labels of many samples, and the confusion matrix counted by hand.
+  private func random(classes: Int, samples: Int) -> (metrics: ClassificationMetrics, matrix: [Int]) {
+    var metrics = ClassificationMetrics(classCount: classes)
+    var matrix = [Int](repeating: 0, count: classes * classes)
+    var state: UInt64 = 9
+    func next(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int((state >> 33) % UInt64(bound))
+    }
+    for _ in 0..<samples {
+      let (label, predicted) = (next(classes), next(classes))
+      var scores = [Float](repeating: 0, count: classes)
+      scores[predicted] = 1
+      scores.withUnsafeBufferPointer { scores in
+        [Int32(label)].withUnsafeBufferPointer { metrics.add(predictions: scores, labels: $0) }
+      }
+      matrix[label * classes + predicted] += 1
+    }
+    return (metrics, matrix)
+  }
+
+  @Test(
+    "cells, shares and mistakes are those of the whole matrix, and survive evaluation.json", arguments: [2, 7, 64, 65])
+  func sparse(classes: Int) throws {
+    let (metrics, matrix) = random(classes: classes, samples: 400)
+    #expect(metrics.confusion == matrix)
+    #expect(metrics.sampleCount == 400)
+    #expect(metrics.cells.count == matrix.count { $0 > 0 })
+    for truth in 0..<classes {
+      let row = Array(matrix[truth * classes..<(truth + 1) * classes])
+      let column = (0..<classes).map { matrix[$0 * classes + truth] }
+      let (found, predicted) = (row.reduce(0, +), column.reduce(0, +))
+      #expect(metrics.recall(truth) == (found == 0 ? nil : Double(row[truth]) / Double(found)))
+      #expect(metrics.precision(truth) == (predicted == 0 ? nil : Double(row[truth]) / Double(predicted)))
+      let others = row.indices.filter { $0 != truth && row[$0] > 0 }.sorted { (-row[$0], $0) < (-row[$1], $1) }
+      #expect(metrics.mistakes[truth].map(\.predicted) == others)
+      #expect(metrics.mistakes[truth].map(\.samples) == others.map { row[$0] })
+    }
+    let data = try JSONEncoder().encode(metrics)
+    #expect(try JSONDecoder().decode(ClassificationMetrics.self, from: data) == metrics)
+    // One rule: whole up to 64 classes, cells above.
+    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect((object["confusion"] as? [Int]) == (classes <= 64 ? matrix : nil))
+    #expect((object["cells"] as? [[Int]])?.count == (classes <= 64 ? nil : metrics.cells.count))
+  }
+
+  @Test("8,000 classes take memory and file by their samples, not by the square of the classes")
+  func manyClasses() throws {
+    let classes = 8000
+    var metrics = ClassificationMetrics(classCount: classes)
+    var scores = [Float](repeating: 0, count: 10 * classes)
+    for batch in 0..<200 {
+      let predicted = (0..<10).map { (batch * 10 + $0) * 4 % classes }
+      for (row, column) in predicted.enumerated() { scores[row * classes + column] = 1 }
+      // Every other sample is of the next class.
+      let labels = predicted.enumerated().map { Int32($1 + $0 % 2) }
+      scores.withUnsafeBufferPointer { scores in
+        labels.withUnsafeBufferPointer { metrics.add(predictions: scores, labels: $0) }
+      }
+      for (row, column) in predicted.enumerated() { scores[row * classes + column] = 0 }
+    }
+    #expect(metrics.sampleCount == 2000)
+    #expect(metrics.cells.count == 2000)
+    #expect(metrics.topAccuracy(1) == 0.5)
+    #expect(metrics.mistakes.count { !$0.isEmpty } == 1000)
+    #expect((0..<classes).count { metrics.recall($0) == 1 } == 1000)
+    #expect((0..<classes).count { metrics.precision($0) == 0 } == 1000)
+    let data = try JSONEncoder().encode(metrics)
+    #expect(data.count < 100_000, "\(data.count) bytes")
+    #expect(try JSONDecoder().decode(ClassificationMetrics.self, from: data) == metrics)
+  }
+
+  @Test("evaluation.json of a run before 2026-11-28, whose matrix is whole, is read; with more than 64 classes too")
+  func earlier() throws {
+    let file = root + "/Tests/TrainingTests/Golden/evaluation-before-sparse.json"
+    let record = try JSONDecoder().decode(
+      EvaluationRecord.self, from: try Data(contentsOf: URL(fileURLWithPath: file)))
+    let classes = try #require(record.classes)
+    #expect(classes.classCount == 10 && classes.sampleCount == 128)
+    let right = (0..<10).reduce(0) { $0 + classes.samples(of: $1, takenFor: $1) }
+    #expect(Double(right) / 128 == record.accuracy)
+    #expect(classes.topAccuracy(1) == record.accuracy)
+    let (many, matrix) = random(classes: 70, samples: 50)
+    let text = "{\"classCount\":70,\"confusion\":\(matrix),\"rightWithin\":\(many.rightWithin)}"
+    #expect(try JSONDecoder().decode(ClassificationMetrics.self, from: Data(text.utf8)) == many)
+  }
+
+  @Test(
+    "numbers of classes and cells that cannot be are errors",
+    arguments: [
+      "{\"classCount\":2,\"confusion\":[1,2,3],\"rightWithin\":[3,6]}",
+      "{\"classCount\":2,\"confusion\":[1,2,3,-1],\"rightWithin\":[3,6]}",
+      "{\"classCount\":70,\"cells\":[[0,70,1]],\"rightWithin\":[1]}",
+      "{\"classCount\":70,\"cells\":[[-1,0,1]],\"rightWithin\":[1]}",
+      "{\"classCount\":70,\"cells\":[[0,1]],\"rightWithin\":[1]}",
+      "{\"classCount\":70,\"cells\":[[0,1,0]],\"rightWithin\":[1]}",
+      "{\"classCount\":4611686018427387904,\"cells\":[],\"rightWithin\":[]}",
+      "{\"classCount\":3037000500,\"confusion\":[],\"rightWithin\":[]}",
+      "{\"classCount\":-1,\"cells\":[],\"rightWithin\":[]}", "{\"classCount\":70,\"rightWithin\":[]}",
+    ])
+  func hostile(text: String) {
+    #expect(throws: DecodingError.self) {
+      try JSONDecoder().decode(ClassificationMetrics.self, from: Data(text.utf8))
+    }
+  }
 }
 
 @Suite struct ReportTests {

@@ -25,7 +25,8 @@ enum DataReader {
     let size = section.pair("image_size", nil)
     return ImageFolder(
       path: section.text("path", nil), height: size.height, width: size.width,
-      channels: section.choice("channels", "3", [("1", 1), ("3", 3)]), testSplit: testSplit(section))
+      channels: section.choice("channels", "3", [("1", 1), ("3", 3)]), testSplit: testSplit(section),
+      check: section.choice("check", "quick", ImageCheck.Extent.allCases.map { ($0.rawValue, $0) }))
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {

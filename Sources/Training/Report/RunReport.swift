@@ -118,9 +118,9 @@ public struct RunReport {
     guard count <= 40 else { return "" }
     let head = names.map { "<th>\($0)</th>" }.joined()
     let rows = (0..<count).map { truth in
-      let total = max(1, (0..<count).reduce(0) { $0 + classes.confusion[truth * count + $1] })
+      let total = max(1, (0..<count).reduce(0) { $0 + classes.samples(of: truth, takenFor: $1) })
       let cells = (0..<count).map { predicted in
-        let number = classes.confusion[truth * count + predicted]
+        let number = classes.samples(of: truth, takenFor: predicted)
         let strength = String(format: "%.2f", number == 0 ? 0 : max(Double(number) / Double(total), 0.04))
         return "<td class=\"\(truth == predicted ? "right" : "wrong")\" style=\"--s:\(strength)\">"
           + "\(number == 0 ? "" : "\(number)")</td>"

@@ -18,11 +18,16 @@ typedef struct {
   uint8_t *pixels;   /* height * width * channels bytes; the caller frees them */
 } switchback_image;
 
-/* Decode a file's bytes. 0, or -1 with words in message. Images of more than max_pixels are refused before memory is
- * taken. Transparent parts of a PNG become white. */
+/* Decode a file's bytes. 0; 1 where the picture could be read, with words in message on what is wrong with the file; -1
+ * with words in message. Images of more than max_pixels are refused before memory is taken. */
+
+/* Transparent parts become white: what is seen through them is mixed in by its share, as the numbers of the file stand. */
 int switchback_decode_png(const uint8_t *bytes, uint64_t count, uint64_t max_pixels, switchback_image *image,
                           char message[256]);
-int switchback_decode_jpeg(const uint8_t *bytes, uint64_t count, uint64_t max_pixels, switchback_image *image,
-                           char message[256]);
+
+/* Four inks (CMYK, YCCK) become red, green and blue; are_inks_inverted: 255 is no ink, as Adobe's programs write it.
+ * What a truncated file lacks is gray, with a warning. */
+int switchback_decode_jpeg(const uint8_t *bytes, uint64_t count, uint64_t max_pixels, int are_inks_inverted,
+                           switchback_image *image, char message[256]);
 
 #endif

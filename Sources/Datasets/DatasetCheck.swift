@@ -1,0 +1,101 @@
+import Foundation
+
+/// What a look at all of a data set finds: every image decoded, every row read, every published file measured.
+public struct DatasetCheck: Hashable, Sendable, Encodable {
+  public private(set) var isRight = true
+  /// `mnist`, `image-folder`, `csv` …
+  public internal(set) var source: String
+  public internal(set) var path = ""
+  /// In the order of the class numbers; empty where targets are numbers.
+  public internal(set) var classNames: [String] = []
+  public internal(set) var parts: [DatasetRecord.Part] = []
+  /// `sha256:` over the contents: of a CSV file over its bytes, of a folder over the lines that `sha256sum` prints of its
+  /// files in the order of their names' bytes; nil where a file cannot be read.
+  public internal(set) var contents: String?
+  /// What a user should know, in sentences.
+  public internal(set) var notes: [String] = []
+  /// What is wrong with files that can be read all the same; each names its file.
+  public internal(set) var warnings: [String] = []
+  /// What is wrong; each names its file.
+  public internal(set) var problems: [String] = [] { didSet { isRight = problems.isEmpty } }
+
+  init(source: String) { self.source = source }
+}
+
+extension DatasetSource {
+  /// Looks at everything. What is not there is an error; what is there and wrong is among the problems.
+  public func check() throws(DatasetError) -> DatasetCheck {
+    switch self {
+    case .named(let name, let path): try Self.check(NamedDataset.named(name), path)
+    case .imageFolder(let folder): try Self.check(folder)
+    case .csv(let file): try Self.check(file)
+    }
+  }
+
+  private static func check(_ dataset: NamedDataset, _ path: String?) throws(DatasetError) -> DatasetCheck {
+    var check = DatasetCheck(source: dataset.name)
+    check.path = try dataset.folderToVerify(given: path)
+    for file in try dataset.verify(folder: check.path) where file.state == .different || file.state == .missing {
+      check.problems.append("\(check.path): \(file.words)")
+    }
+    let source = DatasetSource.named(dataset.name, path: path)
+    try check.reading { check throws(DatasetError) in check.count(try source.open()) }
+    return check
+  }
+
+  private static func check(_ folder: ImageFolder) throws(DatasetError) -> DatasetCheck {
+    var check = DatasetCheck(source: "image-folder")
+    check.path = folder.path
+    var listing = folder
+    listing.check = .none
+    let source = DatasetSource.imageFolder(listing)
+    try check.reading { check throws(DatasetError) in
+      let parts = try source.open()
+      check.count(parts)
+      let paths = ImageFolder.paths(of: parts)
+      let images = ImageCheck(of: paths, .all)
+      check.notes += images.notes
+      (check.warnings, check.problems) = (images.warnings, images.problems)
+      check.contents = contents(of: paths, in: folder.path)
+    }
+    return check
+  }
+
+  private static func check(_ file: CSVFile) throws(DatasetError) -> DatasetCheck {
+    var check = DatasetCheck(source: "csv")
+    check.path = file.path
+    let source = DatasetSource.csv(file)
+    try check.reading { check throws(DatasetError) in
+      check.count(try source.open())
+      check.contents = "sha256:" + (try Checksum.sha256(ofContent: file.path))
+    }
+    return check
+  }
+
+  private static func contents(of paths: [String], in folder: String) -> String? {
+    let names = paths.map { String($0.dropFirst(folder.count + 1)) }.sorted {
+      $0.utf8.lexicographicallyPrecedes($1.utf8)
+    }
+    return try? Checksum.identity(ofFiles: names, in: folder)
+  }
+}
+
+extension DatasetCheck {
+  /// Calls `body`; an error about what is there becomes a problem.
+  fileprivate mutating func reading(_ body: (inout DatasetCheck) throws(DatasetError) -> Void) throws(DatasetError) {
+    do throws(DatasetError) {
+      try body(&self)
+    } catch {
+      guard error.kind == .corrupt || error.kind == .invalid else { throw error }
+      // Where files are known to be others than they should be, that is why.
+      if problems.isEmpty { problems.append(error.message) }
+    }
+  }
+
+  /// Takes over what was counted.
+  fileprivate mutating func count(_ data: DatasetParts) {
+    classNames = data.train.classNames
+    notes += data.notes
+    parts = data.record?.parts ?? []
+  }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import SwitchbackBackendKit
+import SwitchbackDatasets
+import SwitchbackReference
+import SwitchbackTraining
+import Testing
+
+/// Samples of which one cannot be read until it is mended.
+private final class Mendable: Dataset, @unchecked Sendable {
+  // Unchecked: the lock is held for every access to what changes.
+  private let base: ByteDataset
+  private let lock = NSLock()
+  private let broken: Int
+  private var readsLeft: Int
+
+  /// Sample `broken` fails from its `reads`-th reading on.
+  init(_ base: ByteDataset, broken: Int, after reads: Int = 0) {
+    (self.base, self.broken, readsLeft) = (base, broken, reads)
+  }
+
+  var count: Int { base.count }
+  var sampleShape: [Int] { base.sampleShape }
+  var classNames: [String] { base.classNames }
+  var targets: DatasetTargets { base.targets }
+
+  func mend() { lock.withLock { readsLeft = .max } }
+
+  func read(_ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer) throws(DatasetError) {
+    let isReadable = lock.withLock {
+      guard index == broken else { return true }
+      readsLeft -= 1
+      return readsLeft >= 0
+    }
+    guard isReadable else { throw DatasetError(.corrupt, "sample \(index) is broken") }
+    base.read(index, sample: sample, target: target)
+  }
+}
+
+private let text = """
+  version: 1
+  model:
+    layers:
+      - flatten
+      - dense: {units: 16, activation: relu}
+      - dropout: {rate: 0.3}
+      - dense: {units: 10, activation: softmax}
+  data: {dataset: mnist}
+  training: {epochs: 3, batch_size: 50, optimizer: {type: adam}}
+  backend: {name: reference}
+  """
+
+private func loop(_ parts: DatasetParts, _ overrides: [String] = []) throws -> TrainingLoop {
+  try TrainingLoop(
+    try Configuration(text: text, file: "test.yaml", overrides: overrides), data: parts,
+    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
+    reference: ReferenceBackend())
+}
+
+@Suite struct BadDataTests {
+  enum Place: CaseIterable { case train, prefetched, laterEpoch, validation, test }
+
+  @Test(
+    "a sample that cannot be read stops the run with a checkpoint; mended, it goes on to the weights it would have had",
+    arguments: Place.allCases)
+  func stopsAndGoesOn(place: Place) throws {
+    let (train, test) = (try madeData(count: 400), try madeData(count: 64))
+    var settings = ["data.prefetch=\(place == .prefetched || place == .laterEpoch)"]
+    let whole = try loop(DatasetParts(train: train, test: test), settings)
+    let expected = try whole.run()
+    let parts: DatasetParts
+    let broken: Mendable
+    switch place {
+    case .train, .prefetched:
+      broken = Mendable(train, broken: 123)
+      parts = DatasetParts(train: broken, test: test)
+    case .laterEpoch:
+      broken = Mendable(train, broken: 123, after: 1)
+      parts = DatasetParts(train: broken, test: test)
+    case .validation, .test:
+      // Each of the three epochs is validated on the test set.
+      broken = Mendable(test, broken: 40, after: place == .test ? 3 : 1)
+      parts = DatasetParts(train: train, test: broken)
+    }
+    let store = CheckpointStore(
+      run: FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path)
+    var stop: TrainingLoop.Stop?
+    do {
+      _ = try loop(parts, settings).run(callbacks: [CheckpointSaver(store)])
+    } catch let error as TrainingLoop.Stop {
+      stop = error
+    }
+    guard case .data(let error) = stop else {
+      Issue.record("not stopped by its data: \(String(describing: stop))")
+      return
+    }
+    #expect(error.message == "sample \(place == .validation || place == .test ? 40 : 123) is broken")
+    let checkpoint = try #require(store.newestComplete())
+    // No step is lost: eight in an epoch, and the batch with the broken sample is not among them.
+    switch place {
+    case .train, .prefetched: #expect(checkpoint.position.batches < 8)
+    case .laterEpoch: #expect((8..<16).contains(checkpoint.position.batches))
+    case .validation: #expect(checkpoint.position.batches == 16)
+    case .test: #expect(checkpoint.position.batches == 24)
+    }
+    broken.mend()
+    settings[0] = "data.prefetch=true"
+    let second = try loop(parts, settings)
+    let found = try second.run(from: checkpoint, callbacks: [CheckpointSaver(store)])
+    #expect(try second.session.bytes() == whole.session.bytes())
+    #expect((found.testLoss, found.steps) == (expected.testLoss, expected.steps))
+    #expect(store.best()?.position.bestLoss == store.newestComplete()?.position.bestLoss)
+  }
+
+  @Test("what there is to say of the data is said before the first step")
+  func notes() throws {
+    let data = try madeData(count: 100)
+    var lines: [String] = []
+    let listener = EventHandler { event in
+      if case .message(let line) = event { lines.append(line) }
+      if case .step = event { return .finish }
+      return .proceed
+    }
+    _ = try loop(DatasetParts(train: data, test: data, notes: ["3 images are turned"])).run(callbacks: [listener])
+    #expect(lines.contains("warning: 3 images are turned"))
+  }
+}
