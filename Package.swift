@@ -129,6 +129,7 @@ let package = Package(
       "Training",
       [
         "SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS",
+        "SwitchbackOpenCL",
         "SwitchbackAllocationCount",
         .product(name: "Yams", package: "Yams"),
       ],

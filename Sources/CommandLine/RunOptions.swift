@@ -13,7 +13,7 @@ struct RunOptions: ParsableArguments {
   @Option(help: "The folder that holds the data set's files.")
   var data: String?
 
-  @Flag(help: "The weights with the lowest validation loss, instead of the newest.")
+  @Flag(help: "The weights with the lowest validation loss, instead of the newest; so with training.restore_best.")
   var best = false
 
   /// The run's network with the weights of its newest or best checkpoint.
@@ -27,7 +27,8 @@ struct RunOptions: ParsableArguments {
     if let data { overrides.append("data.path=\(data)") }
     let configuration = try Configuration(file: file, overrides: overrides)
     let store = CheckpointStore(run: run)
-    guard let checkpoint = best ? store.best() : store.newestComplete() else {
+    let preferred = best || configuration.training.restoresBest ? store.best() : nil
+    guard let checkpoint = best ? preferred : preferred ?? store.newestComplete() else {
       throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
     }
     let samples = try configuration.data.source.samples()
