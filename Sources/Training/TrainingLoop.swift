@@ -217,9 +217,8 @@ public final class TrainingLoop {
   private func saveCheckpoint() throws {
     try finishStep()
     position.follow(session)
-    let checkpoint = try session.checkpoint(at: position, of: data)
-    try check(checkpoint.nonFiniteStates)
-    try emit(.checkpoint(checkpoint))
+    try check(session.nonFiniteStates())
+    try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
   }
 
   /// Weights that are not finite end the run, and stay out of checkpoints, whose newest is the last good one. An
@@ -396,7 +395,7 @@ public final class TrainingLoop {
     nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
     try watch(result, step.batch)
     // Since such a step changes no weight, one look at the first of them is enough.
-    if nonFiniteSteps == 1 { try check(session.checkpoint(at: position, of: data).nonFiniteStates) }
+    if nonFiniteSteps == 1 { try check(session.nonFiniteStates()) }
     if nonFiniteSteps >= Self.patienceForFinite {
       try saveCheckpoint()
       throw Stop.neverFinite(isBackendToBlame: isBackendToBlame)
@@ -430,8 +429,13 @@ public final class TrainingLoop {
   /// Names the operation that made the first value that is not finite, or the backend where the reference makes none.
   private func located(_ finding: Finding) throws -> Finding {
     isBackendToBlame = false
-    guard let executor = session.lastExecutor else { return finding }
     var finding = finding
+    // Finite gradients may have made weights that are not: the update before overflowed.
+    let broken = try session.nonFiniteStates().first { !$0.hasPrefix("optimizer/") }
+    finding.message +=
+      broken.map { " But \($0) is infinite or NaN already: an update of finite gradients overflowed." }
+      ?? " The weights are those of the last good step."
+    guard let executor = session.lastExecutor else { return finding }
     switch try NonFiniteReplay(of: executor, on: reference, host: host) {
     case .operation(let label, let path):
       finding.layers = [path] + finding.layers.filter { $0 != path }

@@ -57,7 +57,10 @@ private func early(_ checkpoint: Checkpoint) throws -> Checkpoint {
     positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
   let json = try JSONSerialization.jsonObject(with: encoder.encode(checkpoint.position))
   var position = try #require(json as? [String: Any])
-  #expect(position.removeValue(forKey: "updates") != nil && position.removeValue(forKey: "accumulated") != nil)
+  for key in ["updates", "accumulated"] {
+    let removed = position.removeValue(forKey: key)
+    #expect(removed != nil)
+  }
   let decoder = JSONDecoder()
   decoder.nonConformingFloatDecodingStrategy = .convertFromString(
     positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")

@@ -78,7 +78,9 @@ private final class Record: TrainingCallback {
 private func interrupted(_ overrides: [String], after step: Int, _ store: CheckpointStore? = nil) throws -> Checkpoint {
   let record = Record(interruptedAfter: step)
   do {
-    _ = try loop(overrides).run(callbacks: [record] + (store.map { [CheckpointSaver($0)] } ?? []))
+    var callbacks: [any TrainingCallback] = [record]
+    if let store { callbacks.append(CheckpointSaver(store)) }
+    _ = try loop(overrides).run(callbacks: callbacks)
     Issue.record("the run was not interrupted")
   } catch TrainingLoop.Stop.interrupted {}
   return try #require(record.last)
