@@ -802,6 +802,7 @@ static inline float rmsprop_step(const sb_update *u, float g, float *v, float *a
   if (a) {
     *a = u->rho * *a + u->share1 * g;
     variance -= *a * *a;
+    variance = variance < 0 ? 0 : variance;
   }
   float increment = u->rate * g / sqrtf(variance + u->epsilon);
   if (!m) return -increment;

@@ -106,6 +106,8 @@ struct ConfigCommand: ParsableCommand {
       do throws(ProgramError) {
         let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
         let inference = try step.inference(batchSize: 1)
+        // Whatever the first step would refuse.
+        _ = try step.build(batchSize: configuration.training.batchSize)
         if let doubt = step.doubt(of: inference) { Terminal.write("warning: \(doubt)", to: .standardError) }
       } catch {
         return ["the network does not fit together: \(error)"]

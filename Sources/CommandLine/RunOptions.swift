@@ -18,7 +18,7 @@ struct RunOptions: ParsableArguments {
     transform: { $0.split(separator: ",").map(String.init) })
   var classes: [String]?
 
-  @Flag(help: "The weights with the lowest validation loss, instead of the newest.")
+  @Flag(help: "The weights with the lowest validation loss, instead of the newest; so with training.restore_best.")
   var best = false
 
   /// The run's network with the weights of its newest or best checkpoint.
@@ -32,7 +32,8 @@ struct RunOptions: ParsableArguments {
     if let data { overrides.append("data.path=\(data)") }
     let configuration = try Configuration(file: file, overrides: overrides)
     let store = CheckpointStore(run: run)
-    guard let checkpoint = best ? store.best() : store.newestComplete() else {
+    let preferred = best || configuration.training.restoresBest ? store.best() : nil
+    guard let checkpoint = best ? preferred : preferred ?? store.newestComplete() else {
       throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
     }
     let source = configuration.data.source

@@ -82,7 +82,8 @@ struct TrainCommand: ParsableCommand {
       let data = try data(configuration, start)
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
-        configuration, data: data, registry: makeRegistry(configuration.backend.search), host: host,
+        configuration.goingOn(from: start), data: data, registry: makeRegistry(configuration.backend.search),
+        host: host,
         reference: ReferenceBackend(), isProfiled: profile, replaying: start?.position.routing,
         progress: showBackendProgress)
       // Before the run folder is changed.
@@ -105,7 +106,8 @@ struct TrainCommand: ParsableCommand {
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
       do {
-        _ = try loop.run(from: start, callbacks: [display, folder, Interruption()])
+        let best = resume.flatMap { CheckpointStore(run: $0).best() }
+        _ = try loop.run(from: start, best: best, callbacks: [display, folder, Interruption()])
       } catch let error as TrainingLoop.Stop {
         stop = error
       }
@@ -118,6 +120,14 @@ struct TrainCommand: ParsableCommand {
         Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
         throw ExitStatus.interrupted
       case .finding: throw ExitStatus.stoppedByFinding
+      case .brokenWeights(let names, let step):
+        let newest = CheckpointStore(run: folder.path).newestComplete()
+        throw fail(
+          "after step \(step) weights are infinite or NaN (\(names[0])\(names.count > 1 ? " and others" : "")): an update "
+            + "of finite gradients overflowed. They are not saved; "
+            + (newest.map { "the newest checkpoint in \(folder.path)/checkpoints is of step \($0.position.batches). " }
+              ?? "there is no checkpoint. ")
+            + "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1", ExitStatus.failure)
       case .neverFinite(let isBackendToBlame):
         let advice =
           isBackendToBlame
@@ -172,7 +182,13 @@ struct TrainCommand: ParsableCommand {
       throw fail("\(resume) is no run folder: it has no config.yaml", ExitStatus.missingFile)
     }
     let configuration = try settings.configuration(config ?? earlier, also: more)
-    for change in configuration.changes(since: try Configuration(file: earlier)) {
+    let before = try Configuration(file: earlier)
+    let refused = configuration.changesRefusedAtResume(since: before)
+    guard refused.isEmpty else {
+      throw fail(
+        "a run cannot go on with another \(refused.joined(separator: ", another "))", ExitStatus.badConfiguration)
+    }
+    for change in configuration.changes(since: before) {
       Terminal.write("warning: going on with another \(change)", to: .standardError)
     }
     return configuration

@@ -44,7 +44,7 @@ public struct TrainingProgram: Sendable {
   /// `correct` f32 `[]` (how many of the batch).
   public let program: Program
   /// With gradient accumulation over k batches: the program for the first k − 1 of them. Same inputs, same outputs but
-  /// `isFinite`.
+  /// `isFinite`. None beside a program for fewer than k.
   public let accumulation: Program?
   /// How many batches make an update.
   public let accumulationSteps: Int

@@ -8,7 +8,8 @@ import SwitchbackPrograms
 /// `train`, runs forward and backward for the k-th batch, updates with (accumulator + gradient) / k, and sets the
 /// accumulators to zero. So no program has a branch or a counter, the k-th batch costs no extra pass, and k changes
 /// nothing but one constant. A gradient that is not finite stays in its accumulator until then, forbids that update,
-/// and is forgotten.
+/// and is forgotten. Fewer batches, as are left at the end of an epoch, are updated with by a `train` built for them:
+/// (accumulator + gradient) / their number. Learning rates, bias corrections and averages count updates.
 ///
 /// **Moving average of the weights**: the states `ema/<parameter>` follow by e ← w + m·(e − w) after each update, with
 /// m the step value `averageMomentum`: 0 at the first update, as Keras starts, then `averageMomentum`.
@@ -28,6 +29,11 @@ public struct TrainingStep: Sendable {
   public var averageMomentum: Double?
   /// The name of the model's input.
   public var inputName: String
+  /// Whether clipping knows a norm that overflows Float32; a run that was begun without goes on without, since its
+  /// checkpoints are of that program.
+  package var scalesNorms = true
+  /// The state that holds `classWeights`.
+  package static let classWeightsName = "loss/classWeights"
 
   /// Adds calls that watch the step, such as `statistics`, and names their results as outputs.
   public typealias Probe = (inout ProgramBuilder, TrainingTrace) throws(ProgramError) -> Void
@@ -49,27 +55,35 @@ public struct TrainingStep: Sendable {
     self.inputName = inputName
   }
 
-  /// The programs for batches of `batchSize`.
+  /// The programs for batches of `batchSize`; an update is of `accumulated` batches, which are `accumulationSteps`
+  /// unless said.
   ///
   /// `probe` is called once, for the program that updates. Its calls change no number of the step: the program without
   /// them is the program with them left out. Each stands right behind the call whose result it reads, unless it reads
   /// a state, which it then sees after the update.
-  public func build(batchSize: Int, probe: Probe? = nil) throws(ProgramError) -> TrainingProgram {
+  public func build(
+    batchSize: Int, accumulated: Int? = nil, probe: Probe? = nil
+  ) throws(ProgramError) -> TrainingProgram {
     guard accumulationSteps >= 1 else {
       throw ProgramError("accumulationSteps must be at least 1, not \(accumulationSteps)")
     }
-    if let momentum = averageMomentum, !(momentum >= 0 && momentum < 1) {
+    let accumulated = accumulated ?? accumulationSteps
+    guard (1...accumulationSteps).contains(accumulated) else {
+      throw ProgramError("an update is of 1 to \(accumulationSteps) batches, not of \(accumulated)")
+    }
+    if let momentum = averageMomentum, !NumberRange.kept.contains(momentum) {
       throw ProgramError("averageMomentum must lie in 0 ..< 1, not be \(momentum)")
     }
+    try optimizer.check()
     var accumulation: Program?
-    if accumulationSteps > 1 {
+    if accumulated > 1, accumulated == accumulationSteps {
       var gradients = try backward(batchSize, name: "accumulate")
       try gradients.accumulate()
       gradients.finishOutputs()
       accumulation = gradients.builder.build()
     }
     var step = try backward(batchSize, name: "train")
-    let (trace, slots) = try apply(&step)
+    let (trace, slots) = try apply(&step, accumulated: accumulated)
     let callCount = step.builder.program.calls.count
     if let probe {
       step.builder.path = "probes"
@@ -139,7 +153,9 @@ public struct TrainingStep: Sendable {
   // MARK: Update
 
   /// Appends accumulation, clipping, the optimizer and the moving average; answers what was made and its states.
-  private func apply(_ step: inout Gradients) throws(ProgramError) -> (TrainingTrace, [InitialState]) {
+  private func apply(
+    _ step: inout Gradients, accumulated: Int
+  ) throws(ProgramError) -> (TrainingTrace, [InitialState]) {
     let paths = step.pairs.map { $0.parameter.path }
     var states: [InitialState] = []
     let accumulators = accumulationSteps > 1 ? step.accumulators() : []
@@ -148,13 +164,13 @@ public struct TrainingStep: Sendable {
     for (index, accumulator) in accumulators.enumerated() {
       step.builder.path = paths[index]
       let sum = try step.builder.append(Binary(.add), accumulator.value, gradients[index])
-      gradients[index] = try step.builder.scale(sum, by: 1 / Double(accumulationSteps))
+      gradients[index] = try step.builder.scale(sum, by: 1 / Double(accumulated))
     }
 
     step.builder.path = "optimizer"
     var guarded = [step.loss] + gradients
     if let clipping {
-      let clipped = try clipping(gradients, paths: paths, in: &step.builder)
+      let clipped = try clipping(gradients, paths: paths, scalesNorms: scalesNorms, in: &step.builder)
       gradients = clipped.gradients
       guarded += clipped.norms
     }

@@ -12,6 +12,10 @@ public struct Checkpoint: Sendable {
   public struct Position: Codable, Hashable, Sendable {
     public let seed: Int
     public internal(set) var batches = 0
+    /// Updates of the weights so far, and batches whose gradients wait for the next one. nil in positions of runs
+    /// before 2026-11-28: they update after every k-th batch of the run, whatever epoch it is in, and go on so.
+    public private(set) var updates: Int? = 0
+    public private(set) var accumulated: Int? = 0
     /// Counts from 1.
     public private(set) var epoch = 1
     public private(set) var batchInEpoch = 0
@@ -37,6 +41,13 @@ public struct Checkpoint: Sendable {
 
     /// Whether this is the end of the epoch with the lowest validation loss so far.
     public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 }
+
+    /// Takes over what the session counts.
+    mutating func follow(_ session: TrainingSession) {
+      batches = session.batches
+      guard updates != nil else { return }
+      (updates, accumulated) = (session.updates, session.accumulated)
+    }
 
     mutating func count(loss: Double, correct: Double, of samples: Int) {
       batchInEpoch += 1
@@ -179,6 +190,15 @@ extension TrainingSession {
 
   /// Puts the states and the position back; a checkpoint of another model is refused by name.
   public func restore(_ checkpoint: Checkpoint) throws {
+    try restoreStates(of: checkpoint)
+    let (position, steps) = (checkpoint.position, step.accumulationSteps)
+    continueAfter(
+      position.batches, updates: position.updates ?? position.batches / steps,
+      accumulated: position.accumulated ?? position.batches % steps)
+  }
+
+  /// Puts the states back. Class weights are a setting: they stay as they were given to this session.
+  func restoreStates(of checkpoint: Checkpoint) throws {
     let given = Dictionary(uniqueKeysWithValues: checkpoint.tensors.tensors.map { ($0.name, $0) })
     let missing = states.states.keys.filter { given[$0] == nil }.sorted()
     let unknown = given.keys.filter { states.states[$0] == nil }.sorted()
@@ -187,13 +207,25 @@ extension TrainingSession {
         message: "the checkpoint is of another model: it lacks [\(missing.joined(separator: ", "))] and has "
           + "[\(unknown.joined(separator: ", "))] besides")
     }
-    for (name, tensor) in given {
+    for (name, tensor) in given where name != TrainingStep.classWeightsName {
       guard states.states[name]?.type.shape.extents == tensor.shape else {
         throw CheckpointMismatch(message: "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
       }
       try states.withMutableBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
     }
-    continueAfter(checkpoint.position.batches)
+  }
+}
+
+extension TrainingSession {
+  /// The states with an infinity or a NaN, by name. Accumulators may have them: they are forgotten at the next update.
+  func nonFiniteStates() throws -> [String] {
+    try states.states.keys.sorted().filter { name in
+      try !name.hasPrefix("accumulator/")
+        && states.withBytes(of: name) { bytes in
+          // Without the sign such bits are the largest of all.
+          bytes.bindMemory(to: UInt32.self).reduce(0) { max($0, $1 & 0x7FFF_FFFF) } >= 0x7F80_0000
+        }
+    }
   }
 }
 

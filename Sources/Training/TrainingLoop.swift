@@ -1,3 +1,4 @@
+import Foundation
 import SwitchbackBackendKit
 public import SwitchbackDatasets
 public import SwitchbackExecution
@@ -50,12 +51,18 @@ public final class TrainingLoop {
   /// Steps in a row without a finite loss after which the run is given up.
   private static let patienceForFinite = 20
   private var isBackendToBlame = false
+  private var hasSaidSlots = false
+  /// The states of the lowest validation loss, where the run is to end with them.
+  private var best: Checkpoint?
 
   /// Why a run ended early. A checkpoint was made before.
   public enum Stop: Error, Sendable {
     case finding(Finding)
     /// The loss was not finite for many steps in a row, though perhaps it was on the reference.
     case neverFinite(isBackendToBlame: Bool)
+    /// Weights that an update of finite gradients made infinite or NaN, and the step after which they were found. They
+    /// are in no checkpoint.
+    case brokenWeights([String], step: Int)
     case interrupted
     /// A sample cannot be read. Once it can, the run goes on to the weights that it would have had.
     case data(DatasetError)
@@ -132,8 +139,12 @@ public final class TrainingLoop {
   }
 
   /// Trains to the end, or until a callback says otherwise; `start` is a checkpoint to go on from.
-  public func run(from start: Checkpoint? = nil, callbacks: [any TrainingCallback] = []) throws -> RunSummary {
+  /// `best` is that with the lowest validation loss before `start`, for `training.restore_best`.
+  public func run(
+    from start: Checkpoint? = nil, best: Checkpoint? = nil, callbacks: [any TrainingCallback] = []
+  ) throws -> RunSummary {
     self.callbacks = callbacks
+    self.best = best
     let settings = configuration.training
     let plan = try session.plan
     try emit(
@@ -149,6 +160,7 @@ public final class TrainingLoop {
       try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
     }
     if let start { try resume(from: start) }
+    try checkUpdates()
     var epochs = position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {
       epochs = position.epoch
@@ -158,6 +170,7 @@ public final class TrainingLoop {
       try saveCheckpoint()
       throw Stop.interrupted
     }
+    try chooseWeights()
     let result = try stoppingAtBadData { try session.evaluate(test) }
     try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
     let summary = RunSummary(
@@ -185,7 +198,10 @@ public final class TrainingLoop {
             + "weights. Use backend: auto on the same machine")
     }
     let (then, now) = (start.position, position)
-    guard then.plan == now.plan, then.seed == now.seed else {
+    // Probes make another plan, and the same weights.
+    let isSamePlan =
+      try then.plan == now.plan || then.plan == session.fingerprint(isProbed: !configuration.monitor.isEnabled)
+    guard isSamePlan, then.seed == now.seed else {
       let difference =
         then.seed == now.seed
         ? "plan of its steps (backend, threads, batch size, network, loss or optimizer)"
@@ -213,8 +229,8 @@ public final class TrainingLoop {
     try check(start)
     try session.restore(start)
     position = start.position
-    session.plateau = position.plateau
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
+    try adoptSettings()
   }
 
   /// Tells the callbacks; the strictest decision of the run so far holds.
@@ -240,8 +256,22 @@ public final class TrainingLoop {
 
   private func saveCheckpoint() throws {
     try finishStep()
-    position.batches = session.batches
+    position.follow(session)
+    try check(session.nonFiniteStates())
     try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
+  }
+
+  /// Weights that are not finite end the run, and stay out of checkpoints, whose newest is the last good one. An
+  /// update is guarded by the gradients it is made of, so only its own overflow can make them. Slots are said once.
+  private func check(_ nonFinite: [String]) throws {
+    let weights = nonFinite.filter { !$0.hasPrefix("optimizer/") }
+    guard weights.isEmpty else { throw Stop.brokenWeights(weights, step: session.batches) }
+    guard let slot = nonFinite.first, !hasSaidSlots else { return }
+    hasSaidSlots = true
+    try emit(
+      .message(
+        "warning: \(slot) is infinite or NaN: squares of gradients overflowed Float32, and what it belongs to may no "
+          + "longer learn. training.optimizer.global_clipnorm keeps gradients small"))
   }
 
   // MARK: Epochs and steps
@@ -283,13 +313,75 @@ public final class TrainingLoop {
   /// After a whole epoch: what the validation loss decides, and the position of the next one.
   private func endEpoch(_ held: Evaluation) throws {
     position.nextEpoch(validationLoss: held.loss)
-    if position.plateau?.observe(held.loss) == true {
-      try emit(.message("the validation loss no longer falls: the learning rate is reduced"))
+    let scheduled = session.step.optimizer.learningRate(session.updates)
+    if position.plateau?.observe(held.loss, scheduled: scheduled) == true {
+      let rate = String(format: "%.4g", position.plateau?.learningRate(scheduled) ?? scheduled)
+      try emit(.message("the validation loss no longer falls: the learning rate is reduced to \(rate)"))
     }
     session.plateau = position.plateau
-    if hasStoppedEarly(at: position) {
-      try emit(.message("stopped early: \(position.epochsWithoutGain) epochs without a lower validation loss"))
+    if configuration.training.restoresBest, position.isBest {
+      position.follow(session)
+      best = try session.checkpoint(at: position, of: data)
     }
+    if hasStoppedEarly(at: position) {
+      let hint =
+        configuration.training.restoresBest
+        ? "" : "; the last weights are used (evaluate --best takes the best, training.restore_best: true always does)"
+      try emit(.message("stopped early: \(position.epochsWithoutGain) epochs without a lower validation loss\(hint)"))
+    }
+  }
+
+  /// The weights to test and to hand over: with `training.restore_best` those of the lowest validation loss. Checkpoints
+  /// keep the last, from which the run can go on.
+  private func chooseWeights() throws {
+    if session.accumulated > 0 {
+      try emit(
+        .message(
+          "the gradients of the last \(session.accumulated) batches wait for their update in the checkpoint; they go "
+            + "into it where the run goes on"))
+    }
+    guard configuration.training.restoresBest else { return }
+    guard let best, best.position.batches <= session.batches else {
+      return try emit(.message("the weights of the lowest validation loss are not at hand: the last are used"))
+    }
+    try session.restoreStates(of: best)
+    try emit(
+      .message(
+        "using the weights of epoch \(best.position.epoch - 1), with the lowest validation loss "
+          + String(format: "%.4f", best.position.bestLoss)))
+  }
+
+  /// Goes on with the settings of this configuration where the position holds those of the run so far.
+  private func adoptSettings() throws {
+    let earlier = position.plateau
+    position.plateau = configuration.training.plateau.map { now in earlier.map { now.continuing($0) } ?? now }
+    session.plateau = position.plateau
+    if let earlier, earlier.scale != 1, position.plateau == nil {
+      try emit(
+        .message("without reduce_on_plateau the learning rate is its schedule's again, not \(earlier.scale) times it"))
+    }
+    if position.updates == nil, configuration.training.accumulationSteps > 1 {
+      try emit(
+        .message(
+          "as this run began, batches that are left at the end of an epoch go into the first update of the next one"))
+    }
+  }
+
+  /// A run that ends before its first update would change no weight.
+  private func checkUpdates() throws {
+    let settings = configuration.training
+    guard session.updates == 0, let steps = settings.steps else { return }
+    let order = BatchOrder(
+      count: train.count, batchSize: settings.batchSize, isShuffled: false, dropsLast: settings.dropsLastBatch)
+    let first =
+      position.updates == nil ? settings.accumulationSteps : min(settings.accumulationSteps, order.batchCount)
+    guard steps < first else { return }
+    throw ConfigurationError(problems: [
+      .init(
+        file: configuration.name,
+        message: "training.steps \(steps) ends the run before its first update, which is after \(first) batches "
+          + "(training.optimizer.gradient_accumulation_steps)")
+    ])
   }
 
   /// The batch of the epoch that comes next.
@@ -299,7 +391,9 @@ public final class TrainingLoop {
     let batch = order.batch(nextBatch)
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
-    let step = try session.start(train, batch)
+    // What is left at the end of an epoch is an update of its own.
+    let endsAccumulation = position.updates != nil && nextBatch + 1 == order.batchCount
+    let step = try session.start(train, batch, endsAccumulation: endsAccumulation)
     epoch.seconds += (clock.now - begin).seconds
     epoch.samples += batch.count
     measured.samples += batch.count
@@ -334,6 +428,8 @@ public final class TrainingLoop {
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
     nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
     try watch(result, step.batch)
+    // Since such a step changes no weight, one look at the first of them is enough.
+    if nonFiniteSteps == 1 { try check(session.nonFiniteStates()) }
     if nonFiniteSteps >= Self.patienceForFinite {
       try saveCheckpoint()
       throw Stop.neverFinite(isBackendToBlame: isBackendToBlame)
@@ -367,8 +463,13 @@ public final class TrainingLoop {
   /// Names the operation that made the first value that is not finite, or the backend where the reference makes none.
   private func located(_ finding: Finding) throws -> Finding {
     isBackendToBlame = false
-    guard let executor = session.lastExecutor else { return finding }
     var finding = finding
+    // Finite gradients may have made weights that are not: the update before overflowed.
+    let broken = try session.nonFiniteStates().first { !$0.hasPrefix("optimizer/") }
+    finding.message +=
+      broken.map { " But \($0) is infinite or NaN already: an update of finite gradients overflowed." }
+      ?? " The weights are those of the last good step."
+    guard let executor = session.lastExecutor else { return finding }
     switch try NonFiniteReplay(of: executor, on: reference, host: host) {
     case .operation(let label, let path):
       finding.layers = [path] + finding.layers.filter { $0 != path }

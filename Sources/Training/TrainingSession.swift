@@ -16,6 +16,10 @@ public final class TrainingSession {
   public private(set) var probes: [Probe] = []
   /// Batches trained so far.
   public private(set) var batches = 0
+  /// Updates of the weights so far.
+  public private(set) var updates = 0
+  /// Batches whose gradients wait in the accumulators for the next update.
+  public private(set) var accumulated = 0
   /// What ran the last batch.
   public private(set) var lastExecutor: ProgramExecutor?
 
@@ -33,6 +37,8 @@ public final class TrainingSession {
   private struct TrainerKey: Hashable {
     let size: Int
     let isProbed: Bool
+    /// How many batches an update is of.
+    let accumulated: Int
   }
 
   private var trainers: [TrainerKey: Trainer] = [:]
@@ -56,18 +62,26 @@ public final class TrainingSession {
     }
   }
 
-  /// Goes on as after that many batches.
-  func continueAfter(_ batches: Int) { self.batches = batches }
+  /// Goes on as after that many batches, updates and batches since.
+  func continueAfter(_ batches: Int, updates: Int, accumulated: Int) {
+    (self.batches, self.updates, self.accumulated) = (batches, updates, accumulated)
+  }
 
   /// How the training step runs, with its probes if it has any: placement, segments, exact bytes.
   public var plan: ExecutionPlan {
     get throws { try trainer(batchSize, isProbed: probeInterval != nil).executor.plan }
   }
 
-  private func trainer(_ size: Int, isProbed: Bool) throws -> Trainer {
-    let key = TrainerKey(size: size, isProbed: isProbed)
+  /// The fingerprint of that step with or without probes, whichever this session makes.
+  func fingerprint(isProbed: Bool) throws -> String {
+    try trainer(batchSize, isProbed: isProbed).executor.plan.fingerprint
+  }
+
+  private func trainer(_ size: Int, isProbed: Bool, accumulated: Int? = nil) throws -> Trainer {
+    let key = TrainerKey(size: size, isProbed: isProbed, accumulated: accumulated ?? step.accumulationSteps)
     if let made = trainers[key] { return made }
-    let program = try step.build(batchSize: size) { (builder, trace) throws(ProgramError) in
+    let program = try step.build(batchSize: size, accumulated: key.accumulated) {
+      (builder, trace) throws(ProgramError) in
       guard isProbed else { return }
       self.probes = try builder.attachProbes(at: Self.points(trace))
     }
@@ -141,29 +155,37 @@ public final class TrainingSession {
     let learningRate: Double
   }
 
-  /// One training step on the samples at `indices`.
-  public func train(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> StepResult {
-    try finish(try start(dataset, indices))
+  /// One training step on the samples at `indices`. Under gradient accumulation `endsAccumulation` updates with the
+  /// batches since the last update, however few.
+  public func train(
+    _ dataset: any Dataset, _ indices: ArraySlice<Int32>, endsAccumulation: Bool = false
+  ) throws -> StepResult {
+    try finish(try start(dataset, indices, endsAccumulation: endsAccumulation))
   }
 
   /// Hands a training step over. Where a step may be under way while the next is started (`overlaps`), its numbers
   /// are read by `finish` after that; elsewhere it is done on return, and `finish` must come first.
-  public func start(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> StartedStep {
-    let updates = (batches + 1) / step.accumulationSteps
-    let isUpdate = (batches + 1) % step.accumulationSteps == 0
-    let isProbed = isUpdate && probeInterval.map { updates % $0 == 0 } ?? false
-    let trainer = try trainer(indices.count, isProbed: isProbed)
+  public func start(
+    _ dataset: any Dataset, _ indices: ArraySlice<Int32>, endsAccumulation: Bool = false
+  ) throws -> StartedStep {
+    let isUpdate = endsAccumulation || accumulated + 1 == step.accumulationSteps
+    let isProbed = isUpdate && probeInterval.map { (updates + 1) % $0 == 0 } ?? false
+    let trainer = try trainer(
+      indices.count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
     let program = trainer.program
     let executor = isUpdate ? trainer.executor : trainer.accumulation ?? trainer.executor
     try fill(executor, dataset, indices)
-    let position = StepPosition(
-      update: batches / program.accumulationSteps, batch: batches, seed: seed, plateau: plateau)
+    let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau)
+    let learningRate = program.stepValues.learningRate(at: position)
+    try step.optimizer.check(learningRate: learningRate, atUpdate: updates)
     try executor.fill(program.stepValues, at: position)
     let run = try executor.start()
     batches += 1
+    if isUpdate { updates += 1 }
+    accumulated = isUpdate ? 0 : accumulated + 1
     return StartedStep(
       executor: executor, run: run, samples: indices.count, batch: batches, isUpdate: isUpdate, isProbed: isProbed,
-      learningRate: program.stepValues.learningRate(at: position))
+      learningRate: learningRate)
   }
 
   /// Whether a step may be started before the one before it is finished.

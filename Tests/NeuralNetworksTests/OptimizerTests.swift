@@ -88,9 +88,10 @@ struct OptimizerTests {
     let value = try build(.value(0.5))
     #expect(count(value, .maximum) == 4 && count(value, .minimum) == 4)
     let norm = try build(.norm(1))
-    #expect(count(norm, .maximum) == 4 && count(norm, .divide) == 4)
+    // Each norm twice: as it is, and scaled for where that overflows.
+    #expect(count(norm, .maximum) == 8 && count(norm, .divide) == 8)
     let global = try build(.globalNorm(1))
-    #expect(count(global, .maximum) == 1 && count(global, .divide) == 1)
+    #expect(count(global, .maximum) == 2 && count(global, .divide) == 2)
     for training in [value, norm, global] {
       #expect(training.trace.parameters.allSatisfy { $0.gradient != $0.appliedGradient })
       #expect(training.trace.parameters.allSatisfy { $0.gradient.shape == $0.appliedGradient.shape })
@@ -109,6 +110,12 @@ struct OptimizerTests {
     #expect(Set(accumulation.names(.state)).isSubset(of: training.program.names(.state)))
     #expect(training.program.calls.contains { ($0.operation as? Fill)?.value == 0.25 })
     #expect(Set(training.states.map(\.name)) == Set(training.program.names(.state)))
+    // What is left at the end of an epoch: the same states and calls, and another constant.
+    let rest = try step.build(batchSize: 7, accumulated: 2)
+    #expect(rest.accumulation == nil && rest.states == training.states)
+    #expect(rest.program.counts == training.program.counts)
+    #expect(rest.program.calls.contains { ($0.operation as? Fill)?.value == 0.5 })
+    #expect(errorText { _ = try step.build(batchSize: 7, accumulated: 5) }.contains("1 to 4 batches"))
   }
 
   @Test("the weights' moving average starts as a copy and takes the first update whole")

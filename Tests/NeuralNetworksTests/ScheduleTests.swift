@@ -63,10 +63,38 @@ struct ScheduleTests {
     #expect([1, 0.9, 0.9, 0.89995].map { plateau.observe($0) } == [false, false, false, true])
     #expect(plateau.learningRate(1) == 0.5)
     // One observation of cooling, then two without improvement.
-    #expect([0.9, 0.9].map { plateau.observe($0) } == [false, true])
+    #expect([0.9, 0.9, 0.9].map { plateau.observe($0) } == [false, false, true])
     #expect(plateau.learningRate(1) == 0.3)
     #expect(plateau.learningRate(0.1) == 0.1)
     #expect(plateau.observe(0.1) == false)
+  }
+
+  @Test("a cooldown of n leaves out n observations", arguments: 0...3)
+  func cooldown(count: Int) {
+    var plateau = ReduceOnPlateau(factor: 0.5, patience: 1, cooldown: count)
+    let reduced = (0..<10).map { _ in plateau.observe(1) }
+    // The first observation is the best so far, the second is one too many.
+    #expect(reduced == (0..<10).map { $0 > 0 && ($0 - 1) % (count + 1) == 0 })
+  }
+
+  @Test("what the minimum holds is not reduced")
+  func minimum() {
+    var plateau = ReduceOnPlateau(factor: 0.5, patience: 1, minimumLearningRate: 0.4)
+    #expect((0..<5).map { _ in plateau.observe(1, scheduled: 1) } == [false, true, true, false, false])
+    #expect(plateau.learningRate(1) == 0.4 && plateau.scale == 0.25)
+    var constant = ReduceOnPlateau(factor: 1, patience: 1)
+    #expect((0..<3).map { _ in constant.observe(1, scheduled: 1) } == [false, false, false])
+  }
+
+  @Test("other settings go on with what was observed and reduced")
+  func continuing() {
+    var earlier = ReduceOnPlateau(factor: 0.5, patience: 2)
+    for loss in [1.0, 1, 1, 1] { earlier.observe(loss) }
+    var next = ReduceOnPlateau(factor: 0.1, patience: 3, minimumDelta: 0.5).continuing(earlier)
+    #expect(next.scale == 0.5 && next.patience == 3 && next.factor == 0.1)
+    // One observation was borne before; 0.9 is no gain of 0.5.
+    #expect([0.9, 0.9].map { next.observe($0) } == [false, true])
+    #expect(abs(next.scale - 0.05) < 1e-12)
   }
 
   @Test("the plateau's memory survives a checkpoint")

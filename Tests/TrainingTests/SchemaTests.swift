@@ -21,7 +21,13 @@ private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -
       return "\(path) is no \(schema["type"] ?? "")"
     }
     let (low, high) = ((schema["minimum"] as? NSNumber)?.doubleValue, (schema["maximum"] as? NSNumber)?.doubleValue)
-    return number < low ?? -.infinity || number > high ?? .infinity ? "\(path) is out of range" : nil
+    let (above, below) = (
+      (schema["exclusiveMinimum"] as? NSNumber)?.doubleValue, (schema["exclusiveMaximum"] as? NSNumber)?.doubleValue
+    )
+    let isInside =
+      number >= low ?? -.infinity && number <= high ?? .infinity && number > above ?? -.infinity
+      && number < below ?? .infinity
+    return isInside ? nil : "\(path) is out of range"
   case "array":
     guard let items = value as? [Any] else { return "\(path) is no list" }
     if items.count < schema["minItems"] as? Int ?? 0 || items.count > schema["maxItems"] as? Int ?? .max {
@@ -97,6 +103,8 @@ private func repeatedAlternatives(_ value: Any) -> Int {
       ("units: 64", "units: -64"), ("units: 64", "unit: 64"), ("activation: relu", "activation: rellu"),
       ("type: sgd", "type: sgdd"), ("- flatten", "- flaten"), ("version: 1", "version: 2"),
       ("dataset: mnist", "dataset: cats"), ("he_normal", "{type: random_normal, stdev: 1}"), ("version: 1\n", ""),
+      ("type: sgd", "type: sgd, momentum: 1.0"), ("type: sgd", "type: sgd, clipnorm: 0.0"),
+      ("type: sgd", "type: adam, beta_1: 1.0"), ("type: sgd", "type: sgd, weight_decay: -0.1"),
     ])
   func refuses(old: String, new: String) throws {
     let text = try String(contentsOfFile: root + "/configs/deep-relu-he.yaml", encoding: .utf8)
@@ -113,7 +121,8 @@ private func repeatedAlternatives(_ value: Any) -> Int {
     for key in [
       "image_size", "delimiter", "centered", "nesterov", "initial_accumulator_value", "beta_2", "decay_rate",
       "warmup_fraction", "then", "delta", "label_smoothing", "dilation_rate", "negative_slope", "stddev", "gain",
-      "reduce_on_plateau", "keep_checkpoints", "probe_interval", "search", "device", "candidates", "tuning_seconds",
+      "reduce_on_plateau", "keep_checkpoints", "restore_best", "probe_interval", "search", "device", "candidates",
+      "tuning_seconds",
     ] { #expect(text.contains("\"\(key)\" : "), "\(key)") }
     #expect(repeatedAlternatives(try schema()) == 0)
     let training = (try schema()["properties"] as? [String: [String: Any]])?["training"]?["properties"]

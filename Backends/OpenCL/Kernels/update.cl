@@ -45,6 +45,7 @@ __kernel void rmsprop(
   float mean = rho * average[e] + share * g;
   average[e] = mean;
   variance -= mean * mean;
+  variance = variance < 0 ? 0 : variance;
 #endif
   float increment = lr * g / sqrt(variance + epsilon);
 #ifdef MOMENTUM

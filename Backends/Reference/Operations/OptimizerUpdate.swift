@@ -65,6 +65,7 @@ extension RMSpropUpdate: FloatingKernel {
       if let average {
         average[e] = rho * average[e] + share * g
         variance -= average[e] * average[e]
+        if variance < 0 { variance = 0 }
       }
       let increment = update.rate * g / (variance + epsilon).squareRoot()
       guard let m else { return -increment }

@@ -1,5 +1,5 @@
-/// A loss or gradient that is infinite or not a number. The update was held back, so the weights of the last good step
-/// survive; who replays the step fills in the operation that made the first such value.
+/// A loss or gradient that is infinite or not a number. The update was held back; who replays the step fills in the
+/// operation that made the first such value, and says what the weights are.
 public struct NonFinite: Rule {
   public let name = "nonFinite"
   private var isOpen = false
@@ -19,8 +19,7 @@ public struct NonFinite: Rule {
         "loss": rows.loss, "nans": bad.reduce(0) { $0 + $1.statistics.nans },
         "infinities": bad.reduce(0) { $0 + $1.statistics.infinities },
       ],
-      message: "The loss or a gradient is infinite or not a number. The step was not applied: the weights are those of "
-        + "the last good step.")
+      message: "The loss or a gradient is infinite or not a number. The step was not applied.")
   }
 
   private func layerPath(_ path: String) -> String { String(path.split(separator: "/").first ?? "") }

@@ -29,6 +29,20 @@ public enum Initializer: Hashable, Codable, Sendable {
   /// These very numbers, in row-major order.
   case values([Float])
 
+  /// Why no weight can start so; nil where it can.
+  var obstacle: String? {
+    let numbers: [Double] =
+      switch self {
+      case .constant(let value), .orthogonal(let value): [value]
+      case .randomUniform(let minimum, let maximum): [minimum, maximum]
+      case .randomNormal(let mean, let deviation), .truncatedNormal(let mean, let deviation): [mean, deviation]
+      case .values(let values): values.allSatisfy(\.isFinite) ? [] : [.nan]
+      default: []
+      }
+    return numbers.allSatisfy(NumberRange.any.contains)
+      ? nil : "an initializer's numbers must be finite in Float32"
+  }
+
   /// Those that need no number, by Keras's word in lowerCamel.
   public static let named: [String: Initializer] = [
     "zeros": .zeros, "ones": .ones, "glorotUniform": .glorotUniform, "glorotNormal": .glorotNormal,

@@ -52,7 +52,12 @@ public enum ActivationFunction: Hashable, Codable, Sendable {
   }
 
   func callAsFunction(_ input: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
-    if let unary { return try builder.append(unary, input) }
+    if let unary {
+      guard NumberRange.any.contains(unary.alpha) else {
+        throw ProgramError("the \(word) has \(unary.alpha) where it needs a number", path: builder.path)
+      }
+      return try builder.append(unary, input)
+    }
     guard self == .softmax else { return input }
     return try builder.append(Softmax(axis: input.shape.rank - 1), input)
   }

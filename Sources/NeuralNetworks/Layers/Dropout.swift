@@ -15,7 +15,7 @@ public struct Dropout: Layer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    try context.require(rate >= 0 && rate < 1, "the rate must lie in 0 ..< 1, not be \(rate)")
+    try context.require(NumberRange.kept.contains(rate), "the rate must lie in 0 ..< 1, not be \(rate)")
     guard context.isTraining, rate > 0 else { return input }
     let random = try context.random(.uniform, input.shape)
     let isKept = try context.append(Binary(.greaterEqual), random, context.constant(rate))

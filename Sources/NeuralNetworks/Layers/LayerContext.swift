@@ -73,6 +73,7 @@ public struct LayerContext: Sendable {
     if case .values(let values) = initializer, values.count != shape.elementCount {
       throw ProgramError("\(name) has the shape \(shape), but \(values.count) values are given", path: path)
     }
+    if let reason = initializer.obstacle { throw ProgramError("\(name): \(reason)", path: path) }
     let value = builder.state(full, .float32(shape))
     parameters.append(
       Parameter(

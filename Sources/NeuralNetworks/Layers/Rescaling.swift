@@ -14,6 +14,9 @@ public struct Rescaling: Layer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.require(
+      NumberRange.any.contains(scale) && NumberRange.any.contains(offset),
+      "scale and offset must be numbers, not \(scale) and \(offset)")
     let scaled = try context.append(Binary(.multiply), input, context.constant(scale))
     return offset == 0 ? scaled : try context.append(Binary(.add), scaled, context.constant(offset))
   }

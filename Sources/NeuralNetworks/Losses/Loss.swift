@@ -74,7 +74,7 @@ extension ProgramBuilder {
   /// `targets · (1 − smoothing) + smoothing · share` (Szegedy et al., 2016, §7).
   mutating func smooth(_ targets: Value, _ smoothing: Double, share: Double) throws(ProgramError) -> Value {
     guard smoothing != 0 else { return targets }
-    guard smoothing > 0, smoothing <= 1 else {
+    guard NumberRange(0...1).contains(smoothing) else {
       throw ProgramError("labelSmoothing must lie in 0 … 1, not be \(smoothing)", path: path)
     }
     let scaled = try scale(targets, by: 1 - smoothing)

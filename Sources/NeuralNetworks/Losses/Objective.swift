@@ -72,13 +72,17 @@ struct Objective {
       throw ProgramError("class weights need labels that are classes", path: builder.path)
     }
     let classes = max(2, try classCount(output))
-    guard classWeights.count == classes, classWeights.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+    guard classWeights.count == classes, classWeights.allSatisfy(NumberRange.factor.contains) else {
       throw ProgramError(
         "there are \(classes) classes, so class weights are \(classes) non-negative numbers, not \(classWeights)",
         path: builder.path)
     }
+    guard classWeights.contains(where: { $0 > 0 }) else {
+      throw ProgramError("all class weights are 0: nothing would be learned", path: builder.path)
+    }
     let state = InitialState(
-      name: "loss/classWeights", type: .float32([classes]), initializer: .values(classWeights.map { Float($0) }))
+      name: TrainingStep.classWeightsName, type: .float32([classes]),
+      initializer: .values(classWeights.map { Float($0) }))
     let table = builder.state(state.name, state.type)
     let weights = try builder.append(Gather(axis: 0), table, labels)
     result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)

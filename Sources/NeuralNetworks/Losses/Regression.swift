@@ -41,7 +41,9 @@ public struct Huber: Loss {
   public func callAsFunction(
     _ predictions: Predictions, _ targets: Value, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Value {
-    guard delta > 0 else { throw ProgramError("delta must be positive, not \(delta)", path: builder.path) }
+    guard NumberRange.positive.contains(delta) else {
+      throw ProgramError("delta must be positive, not \(delta)", path: builder.path)
+    }
     // With q = min(|e|, delta) both branches are q·(|e| − q/2), and the gradient is q·sign e.
     let difference = try builder.append(Binary(.subtract), predictions.values, targets)
     let error = try builder.append(Unary(.absolute), difference)

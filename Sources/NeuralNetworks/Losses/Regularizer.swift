@@ -16,6 +16,9 @@ public struct Regularizer: Hashable, Codable, Sendable {
 
   /// The scalars to add.
   func penalties(of weight: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> [Value] {
+    for (name, factor) in [("l1", l1), ("l2", l2)] where !NumberRange.factor.contains(factor) {
+      throw ProgramError("\(name) must be a number\(NumberRange.factor.words), not \(factor)", path: builder.path)
+    }
     var result: [Value] = []
     let axes = Array(0..<weight.shape.rank)
     if l1 != 0 {

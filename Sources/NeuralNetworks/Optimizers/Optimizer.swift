@@ -17,11 +17,14 @@ public protocol Optimizer: Sendable {
   func initialValue(ofSlot slot: String) -> Double
   /// The bias correction for the update numbered from 0, for operations that take one.
   func correction(atUpdate update: Int) -> Double
+  /// Its numbers besides learning rate and weight decay; `TrainingStep.build` refuses what is out of its range.
+  var numbers: [BoundedNumber] { get }
 }
 
 extension Optimizer {
   public func initialValue(ofSlot slot: String) -> Double { 0 }
   public func correction(atUpdate update: Int) -> Double { 1 }
+  public var numbers: [BoundedNumber] { [] }
 
   func update(for parameter: Parameter) -> any OptimizerUpdate {
     update(weightDecay: weightDecayExclusions.contains { parameter.name.contains($0) } ? 0 : weightDecay)
@@ -36,6 +39,7 @@ public struct SGD: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "sgd" }
+  public var numbers: [BoundedNumber] { [.init("momentum", momentum, .kept)] }
 
   public init(
     learningRate: Schedule = 0.01, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
@@ -53,7 +57,7 @@ public struct SGD: Optimizer {
   }
 }
 
-/// RMSprop. ε inside the root: g/√(v + ε); PyTorch adds it outside.
+/// RMSprop. ε inside the root: g/√(v + ε); PyTorch adds it outside. `centered`: of v − a², never below 0.
 public struct RMSprop: Optimizer {
   public var learningRate: Schedule
   public var rho: Double
@@ -63,6 +67,9 @@ public struct RMSprop: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "rmsprop" }
+  public var numbers: [BoundedNumber] {
+    [.init("rho", rho, .kept), .init("momentum", momentum, .kept), .init("epsilon", epsilon, .epsilon)]
+  }
 
   public init(
     learningRate: Schedule = 0.001, rho: Double = 0.9, momentum: Double = 0, epsilon: Double = 1e-7,
@@ -90,6 +97,9 @@ public struct Adagrad: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "adagrad" }
+  public var numbers: [BoundedNumber] {
+    [.init("initialAccumulatorValue", initialAccumulatorValue, .factor), .init("epsilon", epsilon, .epsilon)]
+  }
 
   public init(
     learningRate: Schedule = 0.001, initialAccumulatorValue: Double = 0.1, epsilon: Double = 1e-7,
@@ -119,6 +129,9 @@ public struct Adam: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "adam" }
+  public var numbers: [BoundedNumber] {
+    [.init("beta1", beta1, .kept), .init("beta2", beta2, .kept), .init("epsilon", epsilon, .epsilon)]
+  }
 
   public init(
     learningRate: Schedule = 0.001, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-7,
@@ -148,6 +161,9 @@ public struct AdamW: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "adamw" }
+  public var numbers: [BoundedNumber] {
+    [.init("beta1", beta1, .kept), .init("beta2", beta2, .kept), .init("epsilon", epsilon, .epsilon)]
+  }
 
   public init(
     learningRate: Schedule = 0.001, weightDecay: Double = 0.004, beta1: Double = 0.9, beta2: Double = 0.999,

@@ -1,5 +1,6 @@
 /// Lowers the learning rate when a watched number, such as the validation loss, no longer falls (Keras's
-/// `ReduceLROnPlateau`). It remembers, so it is a value that the loop keeps and a checkpoint stores.
+/// `ReduceLROnPlateau`, except that a cooldown of n leaves out n observations: Keras judges the n-th). It remembers, so
+/// it is a value that the loop keeps and a checkpoint stores.
 public struct ReduceOnPlateau: Hashable, Codable, Sendable {
   /// What the rate is multiplied with each time.
   public var factor: Double
@@ -32,10 +33,12 @@ public struct ReduceOnPlateau: Hashable, Codable, Sendable {
     self.isMaximized = isMaximized
   }
 
-  /// Takes the next value of the watched number, once an epoch; answers whether the rate was reduced.
+  /// Takes the next value of the watched number, once an epoch; answers whether the rate was reduced. Where the
+  /// schedule now says `scheduled` and the minimum does not let that fall, it is not (as in Keras).
   @discardableResult
-  public mutating func observe(_ number: Double) -> Bool {
-    if cooling > 0 {
+  public mutating func observe(_ number: Double, scheduled: Double? = nil) -> Bool {
+    let isCooling = cooling > 0
+    if isCooling {
       cooling -= 1
       waited = 0
     }
@@ -45,13 +48,25 @@ public struct ReduceOnPlateau: Hashable, Codable, Sendable {
       waited = 0
       return false
     }
-    guard cooling == 0 else { return false }
+    guard !isCooling else { return false }
     waited += 1
     guard waited >= patience else { return false }
-    scale *= factor
+    var reduced = self
+    reduced.scale *= factor
+    if let scheduled, reduced.learningRate(scheduled) >= learningRate(scheduled) { return false }
+    scale = reduced.scale
     cooling = cooldown
     waited = 0
     return true
+  }
+
+  /// These settings with what an earlier one observed and reduced so far: how a run goes on with other settings.
+  public func continuing(_ earlier: ReduceOnPlateau) -> ReduceOnPlateau {
+    var next = self
+    (next.scale, next.waited, next.cooling) = (earlier.scale, earlier.waited, min(earlier.cooling, cooldown))
+    // It is kept with the sign that it was compared with.
+    next.best = isMaximized == earlier.isMaximized ? earlier.best : earlier.best.map { -$0 }
+    return next
   }
 
   /// The rate to use where the schedule says `scheduled`.

@@ -1,8 +1,12 @@
 import Glibc
 import SwitchbackPrograms
 
-/// The learning rate as a pure function of the number of the update, from 0. A number is a constant rate.
+/// The learning rate as a pure function of the number of the update, from 0. A number is a constant rate. With gradient
+/// accumulation an update is made of several batches.
 public struct Schedule: Sendable, ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral {
+  /// No schedule goes beyond it, however fast it grows.
+  public static let highestRate = 1e9
+
   private let rate: @Sendable (Int) -> Double
 
   /// A rate of your own.
@@ -10,7 +14,11 @@ public struct Schedule: Sendable, ExpressibleByFloatLiteral, ExpressibleByIntege
   public init(floatLiteral value: Double) { self = .constant(value) }
   public init(integerLiteral value: Int) { self = .constant(Double(value)) }
 
-  public func callAsFunction(_ update: Int) -> Double { rate(update) }
+  /// NaN stays NaN, and ends the run with an error.
+  public func callAsFunction(_ update: Int) -> Double {
+    let rate = rate(update)
+    return rate > Self.highestRate ? Self.highestRate : rate
+  }
 
   public static func constant(_ learningRate: Double) -> Schedule { Schedule { _ in learningRate } }
 
@@ -38,7 +46,9 @@ public struct Schedule: Sendable, ExpressibleByFloatLiteral, ExpressibleByIntege
   ) -> Schedule {
     Schedule { update in
       let exponent = Double(update) / Double(max(1, decaySteps))
-      return initialLearningRate * pow(decayRate, staircase ? exponent.rounded(.down) : exponent)
+      let share = pow(decayRate, staircase ? exponent.rounded(.down) : exponent)
+      // What grows beyond any number is still 0 times 0.
+      return initialLearningRate == 0 ? 0 : initialLearningRate * share
     }
   }
 

@@ -81,11 +81,13 @@ public struct SGDUpdate: OptimizerUpdate {
 }
 
 /// RMSprop (Tieleman and Hinton, 2012): v ← ρv + (1 − ρ)g²; w ← w − lr·g/√(v + ε). ε stands inside the root (Keras 3);
-/// PyTorch adds it outside. `centered` subtracts the squared running mean of g (Graves 2013, eq. 39).
+/// PyTorch adds it outside. `centered` subtracts the squared running mean of g (Graves 2013, eq. 39). This variance is
+/// never negative, but v − a² may be by rounding, as when g is constant: it then counts as 0.
 public struct RMSpropUpdate: OptimizerUpdate {
   public static let name = "rmspropUpdate"
   public static let law =
-    "v ← ρv + (1−ρ)g²; centered: a ← ρa + (1−ρ)g; i = lr·g/√(v [− a²] + ε); w ← w − i, or m ← μm + i, w ← w − m"
+    "v ← ρv + (1−ρ)g²; centered: a ← ρa + (1−ρ)g; s = v (centered: max(v − a², 0)); i = lr·g/√(s + ε); w ← w − i, "
+    + "or m ← μm + i, w ← w − m"
   public var rho: Double
   public var momentum: Double
   public var epsilon: Double
@@ -108,12 +110,17 @@ public struct RMSpropUpdate: OptimizerUpdate {
   public static var takesCorrection: Bool { false }
   public static var samples: [OperationSample] {
     // Slots of samples lie in 4.1…5: a centered variance v − a² would be negative, so its mean is kept small by ρ.
-    samples([RMSpropUpdate(), RMSpropUpdate(momentum: 0.9, weightDecay: 0.01)])
-      + [[1], [7], [3, 5]].map { extents in
+    // Then one where v − a² is negative.
+    let centered: [([Int], v: OperationSample.Domain, a: OperationSample.Domain)] = [
+      ([1], .range(4, 5), .range(-1, 1)), ([7], .range(4, 5), .range(-1, 1)), ([3, 5], .range(4, 5), .range(-1, 1)),
+      ([3, 5], .range(0, 0.5), .range(2, 3)),
+    ]
+    return samples([RMSpropUpdate(), RMSpropUpdate(momentum: 0.9, weightDecay: 0.01)])
+      + centered.map { extents, v, a in
         let type = TensorType.float32(Shape(extents))
         return OperationSample(
           RMSpropUpdate(centered: true), [type, type, type, type, .float32([]), TensorType(.bool, [])],
-          [.range(-2, 2), .range(-2, 2), .range(4, 5), .range(-1, 1), .range(0.001, 0.1), .indices(2)])
+          [.range(-2, 2), .range(-2, 2), v, a, .range(0.001, 0.1), .range(1, 1)])
       }
   }
 }

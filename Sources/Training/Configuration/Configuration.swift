@@ -40,12 +40,16 @@ public struct Configuration: Sendable {
     /// Epochs without a better validation loss before the run ends.
     public var patience: Int?
     public var plateau: ReduceOnPlateau?
+    /// Whether the run ends with the weights of its lowest validation loss, instead of the last.
+    public var restoresBest: Bool
     /// Also saves every so many steps; otherwise after each epoch.
     public var checkpointSteps: Int?
     /// How many checkpoints are kept besides the best.
     public var keptCheckpoints: Int
     /// Where runs are written.
     public var runs: String
+    /// See `TrainingStep`: false while a run goes on that was begun so.
+    var scalesNorms = true
   }
 
   public struct Backend: Sendable {
@@ -141,8 +145,9 @@ public struct Configuration: Sendable {
       seed: section.int("seed", 1), loss: section.section("loss", shorthand: "type") { LossReader.loss($0) },
       optimizer: optimizer.optimizer, clipping: optimizer.clipping,
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
-      classWeights: section.numbers("class_weights"),
+      classWeights: section.numbers("class_weights", in: .factor),
       patience: section.optionalInt("early_stopping_patience"), plateau: plateau(section),
+      restoresBest: section.bool("restore_best", false),
       checkpointSteps: section.optionalInt("checkpoint_steps"),
       keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.text("runs", "runs"))
   }
@@ -150,9 +155,9 @@ public struct Configuration: Sendable {
   private static func plateau(_ section: SectionReader) -> ReduceOnPlateau? {
     section.optionalSection("reduce_on_plateau") {
       ReduceOnPlateau(
-        factor: $0.number("factor", 0.1, in: 0...1), patience: $0.int("patience", 10, in: 1...Int.max),
+        factor: $0.number("factor", 0.1, in: .kept), patience: $0.int("patience", 10, in: 1...Int.max),
         minimumDelta: $0.number("min_delta", 1e-4), cooldown: $0.int("cooldown", 0),
-        minimumLearningRate: $0.number("min_learning_rate", 0))
+        minimumLearningRate: $0.number("min_learning_rate", 0, in: .learningRate))
     }
   }
 

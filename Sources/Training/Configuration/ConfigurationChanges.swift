@@ -11,6 +11,21 @@ extension Configuration {
     }
   }
 
+  /// The changes that a run cannot follow when it goes on, each with the reason; what enters the program of a step is
+  /// told by its plan.
+  public func changesRefusedAtResume(since earlier: Configuration) -> [String] {
+    changes(since: earlier).compactMap { change in
+      let key = change.prefix { $0 != ":" }
+      let isInitial =
+        key.split(separator: ".").contains { $0.hasSuffix("_initializer") }
+        || key.hasSuffix(".initial_accumulator_value")
+      if isInitial { return "\(change) (it only says how a run starts)" }
+      let isForMeasuring = key == "backend.tuning_seconds" || key.hasPrefix("backend.candidates")
+      guard isForMeasuring, backend.name == AutoBackend.name else { return nil }
+      return "\(change) (the run keeps the routing that was measured at its start)"
+    }
+  }
+
   /// Every scalar by its keys, joined with periods.
   private static func values(_ text: String) -> [String: String] {
     var values: [String: String] = [:]

@@ -1,4 +1,5 @@
 import Foundation
+import SwitchbackNeuralNetworks
 
 /// What a key takes, as JSON Schema says it.
 struct SchemaPart {
@@ -11,10 +12,14 @@ struct SchemaPart {
     return SchemaPart(json: json)
   }
 
-  static func number(_ range: ClosedRange<Double>, _ fallback: Double?) -> SchemaPart {
+  static func number(_ range: NumberRange, _ fallback: Double?) -> SchemaPart {
     var json: [String: Any] = ["type": "number"]
-    if range.lowerBound.isFinite { json["minimum"] = range.lowerBound }
-    if range.upperBound.isFinite { json["maximum"] = range.upperBound }
+    if range.lowerBound.isFinite {
+      json[range.excludesLowerBound ? "exclusiveMinimum" : "minimum"] = range.lowerBound
+    }
+    if range.upperBound.isFinite {
+      json[range.excludesUpperBound ? "exclusiveMaximum" : "maximum"] = range.upperBound
+    }
     json["default"] = fallback
     return SchemaPart(json: json)
   }

@@ -13,13 +13,12 @@ enum LayerReader {
         { GlobalAveragePooling2D(keepDimensions: $0.bool("keepdims", false), name: $0.optionalText("name")) }
       ),
       ("flatten", { Flatten(name: $0.optionalText("name")) }),
-      ("dropout", { Dropout($0.number("rate", nil, in: 0...0.999), name: $0.optionalText("name")) }),
+      ("dropout", { Dropout($0.number("rate", nil, in: .kept), name: $0.optionalText("name")) }),
       (
         "rescaling",
         {
           Rescaling(
-            $0.number("scale", nil, in: -Double.infinity...Double.infinity),
-            offset: $0.number("offset", 0, in: -Double.infinity...Double.infinity), name: $0.optionalText("name"))
+            $0.number("scale", nil, in: .any), offset: $0.number("offset", 0, in: .any), name: $0.optionalText("name"))
         }
       ),
       ("activation", { Activation(activation($0, "function", nil), name: $0.optionalText("name")) }),
@@ -123,7 +122,7 @@ enum LayerReader {
   ]
 
   @Sendable private static func anyNumber(_ section: SectionReader, _ key: String, _ fallback: Double?) -> Double {
-    section.number(key, fallback, in: -Double.infinity...Double.infinity)
+    section.number(key, fallback, in: .any)
   }
 
   /// A word, or `{type: random_normal, stddev: 0.01}`.
@@ -135,7 +134,9 @@ enum LayerReader {
 
   /// `{l1: …, l2: …}`
   private static func regularizer(_ section: SectionReader, _ key: String) -> Regularizer? {
-    section.optionalSection(key) { Regularizer(l1: $0.number("l1", 0), l2: $0.number("l2", 0)) }
+    section.optionalSection(key) {
+      Regularizer(l1: $0.number("l1", 0, in: .factor), l2: $0.number("l2", 0, in: .factor))
+    }
   }
 
   @Sendable private static func dense(_ section: SectionReader) -> any Layer {

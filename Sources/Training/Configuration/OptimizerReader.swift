@@ -14,42 +14,54 @@ enum OptimizerReader {
   static func optimizer(_ section: SectionReader) -> Result {
     let type = section.choice("type", "rmsprop", isSelector: true, names.map { ($0, $0) })
     let rate = learningRate(section, type == "sgd" ? 0.01 : 0.001)
-    let decay = section.number("weight_decay", type == "adamw" ? 0.004 : 0)
+    let decay = section.number("weight_decay", type == "adamw" ? 0.004 : 0, in: .factor)
     let optimizer: any Optimizer =
       switch type {
       case "sgd":
         SGD(
-          learningRate: rate, momentum: section.number("momentum", 0, in: 0...1),
+          learningRate: rate, momentum: section.number("momentum", 0, in: .kept),
           nesterov: section.bool("nesterov", false), weightDecay: decay)
       case "adagrad":
         Adagrad(
-          learningRate: rate, initialAccumulatorValue: section.number("initial_accumulator_value", 0.1),
-          epsilon: section.number("epsilon", 1e-7), weightDecay: decay)
+          learningRate: rate, initialAccumulatorValue: section.number("initial_accumulator_value", 0.1, in: .factor),
+          epsilon: section.number("epsilon", 1e-7, in: .epsilon), weightDecay: decay)
       case "adam":
         Adam(
-          learningRate: rate, beta1: section.number("beta_1", 0.9, in: 0...1),
-          beta2: section.number("beta_2", 0.999, in: 0...1), epsilon: section.number("epsilon", 1e-7),
+          learningRate: rate, beta1: section.number("beta_1", 0.9, in: .kept),
+          beta2: section.number("beta_2", 0.999, in: .kept), epsilon: section.number("epsilon", 1e-7, in: .epsilon),
           weightDecay: decay)
       case "adamw":
         AdamW(
-          learningRate: rate, weightDecay: decay, beta1: section.number("beta_1", 0.9, in: 0...1),
-          beta2: section.number("beta_2", 0.999, in: 0...1), epsilon: section.number("epsilon", 1e-7))
+          learningRate: rate, weightDecay: decay, beta1: section.number("beta_1", 0.9, in: .kept),
+          beta2: section.number("beta_2", 0.999, in: .kept), epsilon: section.number("epsilon", 1e-7, in: .epsilon))
       default:
         RMSprop(
-          learningRate: rate, rho: section.number("rho", 0.9, in: 0...1),
-          momentum: section.number("momentum", 0, in: 0...1), epsilon: section.number("epsilon", 1e-7),
+          learningRate: rate, rho: section.number("rho", 0.9, in: .kept),
+          momentum: section.number("momentum", 0, in: .kept), epsilon: section.number("epsilon", 1e-7, in: .epsilon),
           centered: section.bool("centered", false), weightDecay: decay)
       }
+    checkDecay(of: optimizer, section)
     return Result(
       optimizer: optimizer, clipping: clipping(section),
       accumulationSteps: section.int("gradient_accumulation_steps", 1, in: 1...4096),
-      averageMomentum: section.optionalNumber("ema_momentum", in: 0...0.999_999_9))
+      averageMomentum: section.optionalNumber("ema_momentum", in: .kept))
+  }
+
+  /// A schedule is looked at from far, since its highest rate is not said; `TrainingSession` looks at each update.
+  private static func checkDecay(of optimizer: any Optimizer, _ section: SectionReader) {
+    let updates = [0] + (0..<40).flatMap { [1 << $0, 3 << $0] }
+    let rate = updates.map { optimizer.learningRate($0) }.max() ?? 0
+    guard rate * optimizer.weightDecay > 1 else { return }
+    section.problems.add(
+      "\(section.path).weight_decay times the learning rate is \(rate * optimizer.weightDecay), above 1: it would take "
+        + "more than the whole weight away at each update", at: section.node)
   }
 
   private static func clipping(_ section: SectionReader) -> GradientClipping? {
     let given: [GradientClipping] = [
-      section.optionalNumber("clipvalue").map { .value($0) }, section.optionalNumber("clipnorm").map { .norm($0) },
-      section.optionalNumber("global_clipnorm").map { .globalNorm($0) },
+      section.optionalNumber("clipvalue", in: .positive).map { .value($0) },
+      section.optionalNumber("clipnorm", in: .positive).map { .norm($0) },
+      section.optionalNumber("global_clipnorm", in: .positive).map { .globalNorm($0) },
     ].compactMap { $0 }
     if given.count > 1 {
       section.problems.add(
@@ -61,13 +73,13 @@ enum OptimizerReader {
   /// A number, or a schedule: `{type: cosine, initial_learning_rate: 0.1, decay_steps: 1000}`.
   private static func learningRate(_ section: SectionReader, _ fallback: Double) -> Schedule {
     section.numberOrSection(
-      "learning_rate", fallback, in: 0...1e9, number: { .constant($0) }, section: { schedule($0, after: nil) })
+      "learning_rate", fallback, in: .learningRate, number: { .constant($0) }, section: { schedule($0, after: nil) })
   }
 
   /// `first` is what warms up: a warm-up after a warm-up would be none.
   private static func schedule(_ section: SectionReader, after first: String?) -> Schedule {
     let types = ["constant", "cosine", "exponential", "step", "one_cycle"] + (first == nil ? ["linear_warmup"] : [])
-    func initial() -> Double { section.number("initial_learning_rate", nil) }
+    func initial() -> Double { section.number("initial_learning_rate", nil, in: .learningRate) }
     switch section.choice("type", nil, isSelector: true, types.map { ($0, $0) }) {
     case "cosine":
       return .cosine(
@@ -83,17 +95,18 @@ enum OptimizerReader {
         every: section.int("every", nil, in: 1...Int.max))
     case "one_cycle":
       return .oneCycle(
-        maximumLearningRate: section.number("maximum_learning_rate", nil),
+        maximumLearningRate: section.number("maximum_learning_rate", nil, in: .learningRate),
         totalSteps: section.int("total_steps", nil, in: 1...Int.max),
         warmupFraction: section.number("warmup_fraction", 0.3, in: 0...1),
         divisor: section.number("divisor", 25, in: 1e-9...Double.infinity),
         finalDivisor: section.number("final_divisor", 1e4, in: 1e-9...Double.infinity))
     case "linear_warmup":
       return .linearWarmup(
-        steps: section.int("steps", nil, in: 1...Int.max), from: section.number("from", 0),
+        steps: section.int("steps", nil, in: 1...Int.max), from: section.number("from", 0, in: .learningRate),
         then: section.numberOrSection(
-          "then", 0.001, number: { .constant($0) }, section: { schedule($0, after: "linear_warmup") }))
-    default: return .constant(section.number("learning_rate", nil))
+          "then", 0.001, in: .learningRate, number: { .constant($0) }, section: { schedule($0, after: "linear_warmup") }
+        ))
+    default: return .constant(section.number("learning_rate", nil, in: .learningRate))
     }
   }
 }

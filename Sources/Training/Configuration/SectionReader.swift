@@ -1,3 +1,4 @@
+import SwitchbackNeuralNetworks
 import Yams
 
 /// Collects what is wrong while a configuration is read, so that all of it is said at once.
@@ -54,7 +55,8 @@ final class SectionReader {
     return value
   }
 
-  func isGiven(_ key: String) -> Bool { entries.contains { $0.key.string == key } }
+  /// `key: null`, or a key with nothing behind it, is an absent one.
+  func isGiven(_ key: String) -> Bool { entries.contains { $0.key.string == key && $0.value.null == nil } }
   private func isMapping(_ key: String) -> Bool { entries.contains { $0.key.string == key && $0.value.mapping != nil } }
 
   func describe(_ key: String, isRequired: Bool = false, _ description: @autoclosure () -> SchemaPart) {
@@ -87,18 +89,18 @@ final class SectionReader {
     return int(key, nil, in: range)
   }
 
-  func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double> = 0...Double.infinity) -> Double {
+  func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double>) -> Double {
+    number(key, fallback, in: NumberRange(range))
+  }
+
+  func number(_ key: String, _ fallback: Double?, in range: NumberRange = .nonNegative) -> Double {
     describe(key, isRequired: fallback == nil, .number(range, fallback))
     let node = take(key)
     let value = node.flatMap { $0.float } ?? fallback ?? range.lowerBound
     if let node, node.float == nil || !range.contains(value) {
-      let limits =
-        switch (range.lowerBound.isFinite, range.upperBound.isFinite) {
-        case (false, false): ""
-        case (_, false): " of at least \(range.lowerBound)"
-        default: " between \(range.lowerBound) and \(range.upperBound)"
-        }
-      problems.add("\(full(key)) must be a number\(limits), not \(Self.word(for: node))", at: node)
+      // Infinity, NaN and 1e39 are in no range.
+      let kind = node.float.map { !Float($0).isFinite } == true ? "a finite number" : "a number"
+      problems.add("\(full(key)) must be \(kind)\(range.words), not \(Self.word(for: node))", at: node)
       return fallback ?? range.lowerBound
     }
     if node == nil, fallback == nil { missing(key) }
@@ -106,7 +108,7 @@ final class SectionReader {
     return value
   }
 
-  func optionalNumber(_ key: String, in range: ClosedRange<Double> = 0...Double.infinity) -> Double? {
+  func optionalNumber(_ key: String, in range: NumberRange = .nonNegative) -> Double? {
     guard isGiven(key) else {
       describe(key, .number(range, nil))
       known.append(key)
@@ -230,13 +232,13 @@ final class SectionReader {
     return pair(key, nil)
   }
 
-  /// A list of numbers, none of them negative.
-  func numbers(_ key: String) -> [Double] {
-    describe(key, .list(of: .number(0...Double.infinity, nil)))
+  /// A list of numbers.
+  func numbers(_ key: String, in range: NumberRange) -> [Double] {
+    describe(key, .list(of: .number(range, nil)))
     guard let node = take(key) else { return [] }
     let values = node.sequence.map { $0.compactMap { $0.float } } ?? []
-    guard values.count == node.sequence?.count, values.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
-      problems.add("\(full(key)) must be a list of numbers of at least 0, such as [1, 0.5]", at: node)
+    guard values.count == node.sequence?.count, values.allSatisfy(range.contains) else {
+      problems.add("\(full(key)) must be a list of numbers\(range.words), such as [1, 0.5]", at: node)
       return []
     }
     record(key, node)
@@ -311,7 +313,7 @@ final class SectionReader {
 
   /// A number, or a nested mapping.
   func numberOrSection<T>(
-    _ key: String, _ fallback: Double, in range: ClosedRange<Double> = 0...Double.infinity,
+    _ key: String, _ fallback: Double, in range: NumberRange = .nonNegative,
     number make: (Double) -> T, section read: (SectionReader) -> T
   ) -> T {
     if problems.isDescribing {

@@ -11,6 +11,7 @@ enum Suggestion {
     "train_batch_size": ("training.batch_size", "Hugging Face"),
     "num_train_epochs": ("training.epochs", "Hugging Face"),
     "gradient_accumulation": ("training.optimizer.gradient_accumulation_steps", "other frameworks"),
+    "restore_best_weights": ("training.restore_best", "Keras"),
     "patience": ("training.early_stopping_patience", "Ultralytics"),
     "criterion": ("training.loss", "PyTorch"),
     "optim": ("training.optimizer", "Hugging Face"),

@@ -38,7 +38,7 @@ sgd(0.875, False, 0.0)
 sgd(0.875, True, 0.25)
 
 
-def rmsprop(rho, momentum, epsilon, centered, decay):
+def rmsprop(rho, momentum, epsilon, centered, decay, squares=(4.125, 5), means=(-1, 1)):
     def update(w, g, slots, rate):
         v = rho * slots[0] + (1 - rho) * g * g
         rest = list(slots[1:])
@@ -46,7 +46,8 @@ def rmsprop(rho, momentum, epsilon, centered, decay):
         if centered:
             a = rho * rest.pop(0) + (1 - rho) * g
             changed.append(a)
-            variance = v - a * a
+            # Never negative, but for rounding.
+            variance = torch.clamp(v - a * a, min=0)
         increment = rate * g / torch.sqrt(variance + epsilon)
         if momentum:
             increment = momentum * rest.pop(0) + increment
@@ -55,7 +56,7 @@ def rmsprop(rho, momentum, epsilon, centered, decay):
     attributes = {
         "rho": rho, "momentum": momentum, "epsilon": epsilon, "centered": centered, "weightDecay": decay,
     }
-    slots = [(4.125, 5)] + ([(-1, 1)] if centered else []) + ([(-1, 1)] if momentum else [])
+    slots = [squares] + ([means] if centered else []) + ([(-1, 1)] if momentum else [])
     add("rmspropUpdate", attributes, slots, update)
 
 
@@ -63,6 +64,7 @@ rmsprop(0.9, 0.0, 1e-7, False, 0.0)
 rmsprop(0.75, 0.5, 0.125, False, 0.25)
 rmsprop(0.875, 0.0, 1e-7, True, 0.0)
 rmsprop(0.875, 0.5, 1e-3, True, 0.125)
+rmsprop(0.875, 0.0, 0.125, True, 0.0, squares=(0, 0.5), means=(2, 3))
 
 
 def adagrad(epsilon, decay):
