@@ -10,6 +10,7 @@ struct EvaluateCommand: ParsableCommand {
         switchback evaluate runs/latest
         switchback evaluate runs/latest --confusion
         switchback evaluate runs/latest --backend reference --json
+        switchback evaluate runs/latest --raw                (not the averaged weights of ema_momentum)
       """)
 
   @OptionGroup var options: RunOptions
@@ -24,6 +25,8 @@ struct EvaluateCommand: ParsableCommand {
     var testLoss: Double
     var testAccuracy: Double?
     var testTop5Accuracy: Double?
+    /// Which weights: `raw`, or `averaged` where the run keeps their average.
+    var weights: ModelWeights
     var evaluation: EvaluationRecord?
   }
 
@@ -31,14 +34,14 @@ struct EvaluateCommand: ParsableCommand {
     try reportingErrors {
       let run = try options.restored()
       let test = try run.test()
-      let result = try run.session.evaluate(test)
+      let result = try run.session.evaluate(test, weights: run.weights)
       let record = EvaluationRecord(result, classNames: test.classNames)
       let top = result.classes?.topAccuracy(5)
       if json {
         Terminal.write(
           Terminal.json(
             Result(
-              testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top,
+              testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top, weights: run.weights,
               evaluation: confusion ? record : nil)))
         return
       }

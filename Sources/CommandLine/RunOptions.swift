@@ -16,6 +16,9 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "The weights with the lowest validation loss, instead of the newest.")
   var best = false
 
+  @Flag(help: "The weights of the last update, where the run keeps their moving average (ema_momentum).")
+  var raw = false
+
   /// The run's network with the weights of its newest or best checkpoint.
   func restored() throws -> RestoredRun {
     let file = run + "/config.yaml"
@@ -39,7 +42,12 @@ struct RunOptions: ParsableArguments {
         host: try makeHost(threads: configuration.backend.threads),
         replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil)
     try session.restore(checkpoint)
-    return RestoredRun(folder: run, configuration: configuration, session: session)
+    let weights = try session.weights(raw ? .raw : nil)
+    if weights == .averaged {
+      Terminal.write("with the averaged weights of ema_momentum; --raw takes the others", to: .standardError)
+    }
+    return RestoredRun(
+      folder: run, configuration: configuration, session: session, weights: weights, data: checkpoint.data)
   }
 }
 
@@ -48,6 +56,10 @@ struct RestoredRun {
   let folder: String
   let configuration: Configuration
   let session: TrainingSession
+  /// Which of its weights are asked for.
+  let weights: ModelWeights
+  /// What it was trained on; nil of a run before 2026-11-28.
+  let data: DatasetRecord?
 
   func test() throws -> any Dataset { try configuration.data.source.open().test }
 
@@ -60,5 +72,23 @@ struct RestoredRun {
       return record.classNames
     }
     return try test().classNames
+  }
+
+  /// The network, ready to predict.
+  func model() throws -> TrainedModel { try session.trainedModel(for: samples(), weights: weights) }
+
+  private func samples() throws -> SampleFormat {
+    if let data { return SampleFormat(data) }
+    let shape = session.step.sampleShape.extents
+    guard case .csv(let table) = configuration.data.source else {
+      return SampleFormat(shape: shape, classNames: try classNames())
+    }
+    Terminal.write(
+      "\(folder) does not record its columns and their normalization: they are read from \(table.path) again",
+      to: .standardError)
+    let parts = try table.open()
+    var samples = parts.record.map { SampleFormat($0) } ?? SampleFormat(parts.train)
+    if samples.targets == .classes { samples.classNames = try classNames() }
+    return samples
   }
 }

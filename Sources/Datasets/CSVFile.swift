@@ -52,6 +52,7 @@ struct CSVScan {
   private let settings: CSVFile
   private var columns: [CSVColumn]?
   private var featureCount = 0
+  private var columnNames: [String] = []
   private var rows: [Row] = []
   private var classes: [String: Int32] = [:]
   private var (means, squares, trainCount) = ([Double](), [Double](), 0.0)
@@ -96,7 +97,7 @@ struct CSVScan {
   }
 
   private mutating func number(ofClass field: CSVRow.Field) throws(CSVRow.Problem) -> Int32 {
-    let name = field.text
+    let name = try field.text
     guard !name.isEmpty else { throw CSVRow.Problem(message: "the class is missing", column: field.column) }
     if let known = classes[name] { return known }
     guard classes.count < 1 << 16 else {
@@ -110,9 +111,10 @@ struct CSVScan {
 
   private mutating func begin(with row: CSVRow) throws(CSVRow.Problem) {
     var names: [String] = []
-    let count = try row.forEachField { index, field in
-      names.append(settings.hasHeader ? field.text : "\(index)")
+    let count = try row.forEachField { (index, field) throws(CSVRow.Problem) in
+      names.append(settings.hasHeader ? try field.text : "\(index)")
     }
+    columnNames = names
     var places: [Int] = []
     for label in settings.labels {
       let index = names.firstIndex(of: label) ?? Int(label).flatMap { (0..<count).contains($0) ? $0 : nil }
@@ -169,6 +171,13 @@ struct CSVScan {
         table: table, spans: kept.map(\.span),
         labels: settings.targets == .classes ? kept.map { numbers[Int($0.label)] } : [])
     }
-    return DatasetParts(train: try part(false), test: try part(true))
+    let record = DatasetRecord(
+      source: "csv", sampleShape: [featureCount], targets: table.targets, classNames: names,
+      features: zip(columns, columnNames).compactMap { column, name in
+        if case .feature = column { name } else { nil }
+      }, labels: settings.labels,
+      normalization: isNormalized
+        ? zip(means, deviations).map { DatasetRecord.Normalization(mean: $0, deviation: $1) } : [], identity: "")
+    return DatasetParts(train: try part(false), test: try part(true), record: record)
   }
 }

@@ -61,41 +61,63 @@ struct CSVRow {
 }
 
 extension CSVRow.Field {
+  /// Without quotes and, where there were none, without blanks around it.
   var text: String {
-    guard isQuoted else { return String(decoding: trimmed, as: UTF8.self) }
-    var result: [UInt8] = []
-    var wasQuote = false
-    for byte in bytes {
-      let isSecond = wasQuote && byte == CSVRow.quote
-      if !isSecond { result.append(byte) }
-      wasQuote = byte == CSVRow.quote && !isSecond
+    get throws(CSVRow.Problem) {
+      var result = Array(isQuoted ? bytes : trimmed)
+      if isQuoted {
+        result.removeAll(keepingCapacity: true)
+        var wasQuote = false
+        for byte in bytes {
+          let isSecond = wasQuote && byte == CSVRow.quote
+          if !isSecond { result.append(byte) }
+          wasQuote = byte == CSVRow.quote && !isSecond
+        }
+      }
+      // Repaired, two different words of another encoding would become one.
+      guard let text = String(validating: result, as: UTF8.self) else {
+        let repaired = String(decoding: result.prefix(40), as: UTF8.self)
+        throw CSVRow.Problem(
+          message:
+            "\"\(repaired)\" is no UTF-8; convert the file with iconv -f LATIN1 -t UTF-8 (or from what it is in)",
+          column: column)
+      }
+      return text
     }
-    return String(decoding: result, as: UTF8.self)
+  }
+
+  /// A finite number that fits Float32. Allocates nothing.
+  var number: Float {
+    get throws(CSVRow.Problem) { try parsed { strtof($0, $1) } }
   }
 
   /// A finite number. Allocates nothing.
-  var number: Float {
-    get throws(CSVRow.Problem) {
-      let digits = trimmed
-      guard !digits.isEmpty else { throw CSVRow.Problem(message: "a number is missing", column: column) }
-      // The C library wants a zero at the end, which a row has not; no number is longer.
-      let parsed: Float? =
-        digits.count > 63
-        ? nil
-        : withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { copy in
-          copy.copyBytes(from: digits)
-          copy[digits.count] = 0
-          let start = copy.baseAddress!.assumingMemoryBound(to: CChar.self)
-          var end: UnsafeMutablePointer<CChar>?
-          let value = strtof(start, &end)
-          return end == start + digits.count && value.isFinite ? value : nil
-        }
-      guard let parsed else {
-        throw CSVRow.Problem(
-          message: "\"\(String(decoding: digits.prefix(40), as: UTF8.self))\" is no finite number", column: column)
+  var double: Double {
+    get throws(CSVRow.Problem) { try parsed { strtod($0, $1) } }
+  }
+
+  private func parsed<Number: BinaryFloatingPoint>(
+    _ parse: (UnsafePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Number
+  ) throws(CSVRow.Problem) -> Number {
+    let digits = trimmed
+    guard !digits.isEmpty else { throw CSVRow.Problem(message: "a number is missing", column: column) }
+    // The C library wants a zero at the end, which a row has not; no number is longer.
+    let parsed: Number? =
+      digits.count > 63
+      ? nil
+      : withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { copy in
+        copy.copyBytes(from: digits)
+        copy[digits.count] = 0
+        let start = copy.baseAddress!.assumingMemoryBound(to: CChar.self)
+        var end: UnsafeMutablePointer<CChar>?
+        let value = parse(start, &end)
+        return end == start + digits.count && value.isFinite ? value : nil
       }
-      return parsed
+    guard let parsed else {
+      throw CSVRow.Problem(
+        message: "\"\(String(decoding: digits.prefix(40), as: UTF8.self))\" is no finite number", column: column)
     }
+    return parsed
   }
 
   private var trimmed: UnsafeBufferPointer<UInt8> {

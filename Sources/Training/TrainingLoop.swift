@@ -1,6 +1,7 @@
 import SwitchbackBackendKit
 public import SwitchbackDatasets
 public import SwitchbackExecution
+public import SwitchbackInference
 import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
@@ -47,6 +48,11 @@ public final class TrainingLoop {
   /// Steps in a row without a finite loss after which the run is given up.
   private static let patienceForFinite = 20
   private var isBackendToBlame = false
+  /// Whether a run may go on from a checkpoint that was made with another plan: with another backend, other threads or
+  /// another routing, to weights that differ in their last bits.
+  public var allowsOtherBits = false
+  /// What was read of `model.from`.
+  private var initialWeights: InitialWeights.Record?
 
   /// Why a run ended early. A checkpoint was made before.
   public enum Stop: Error, Sendable {
@@ -77,7 +83,8 @@ public final class TrainingLoop {
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
     position = Checkpoint.Position(
-      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing)
+      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
+      program: try session.programFingerprint)
     position.plateau = configuration.training.plateau
     try Self.check(train, fitsOutputOf: session.step)
     monitor = GradientMonitor(rules: [
@@ -118,7 +125,10 @@ public final class TrainingLoop {
     if validation == nil {
       try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
     }
-    if let start { try resume(from: start) }
+    if let start { try resume(from: start) } else { try loadInitialWeights() }
+    if let initialWeights {
+      try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
+    }
     var epochs = position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {
       epochs = position.epoch
@@ -129,9 +139,16 @@ public final class TrainingLoop {
       throw Stop.interrupted
     }
     let result = try session.evaluate(test)
-    try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
+    let raw = session.step.averageMomentum == nil ? nil : try session.evaluate(test, weights: .raw)
+    if let raw {
+      try emit(
+        .message(
+          "test loss with the averaged weights \(result.loss.short), with those of the last update \(raw.loss.short)"))
+    }
+    try emit(.tested(EvaluationRecord(result, classNames: test.classNames, raw: raw)))
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
+      rawTestAccuracy: raw?.accuracy, rawTestLoss: raw?.loss,
       seconds: measured.seconds, samplesPerSecond: Double(measured.samples) / max(measured.seconds, 1e-9),
       backend: configuration.backend.name, seed: settings.seed, epochs: epochs, steps: session.batches,
       parameters: session.parameterCount, forksPerStep: Double(measured.forks) / Double(max(measured.steps, 1)),
@@ -144,15 +161,17 @@ public final class TrainingLoop {
   }
 
   /// Throws where going on from the checkpoint would not give the weights that its run would have had: another plan,
-  /// seed or routing.
+  /// seed or routing. With `allowsOtherBits` only what would be another run is refused: another seed, network, loss,
+  /// optimizer or batch size.
   public func check(_ start: Checkpoint) throws {
+    if allowsOtherBits { return try checkIsSameRun(start) }
     guard start.position.routing == position.routing else {
       throw ExecutionError(
         .invalid,
         start.position.routing == nil
           ? "the checkpoint was made without backend: auto; go on with the backend that it was made with"
           : "the checkpoint has a routing of backend: auto, and this run is not placed by it: going on would give other "
-            + "weights. Use backend: auto on the same machine")
+            + "weights. Use backend: auto on the same machine, or --other-bits")
     }
     let (then, now) = (start.position, position)
     guard then.plan == now.plan, then.seed == now.seed else {
@@ -163,8 +182,43 @@ public final class TrainingLoop {
       throw ExecutionError(
         .invalid,
         "the checkpoint was made with another \(difference): going on would give other weights. Leave these as they "
-          + "were in the run; epochs, steps and what the monitor does may change")
+          + "were in the run; epochs, steps and what the monitor does may change"
+          + (then.seed == now.seed ? ", and with --other-bits backend and threads" : ""))
     }
+  }
+
+  private func checkIsSameRun(_ start: Checkpoint) throws {
+    let (then, now) = (start.position, position)
+    guard then.seed == now.seed else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint was made with another seed (\(then.seed), here \(now.seed)), and goes on with that one")
+    }
+    try session.checkStates(of: start)
+    // Runs before 2026-11-28 did not record it.
+    guard then.program == nil || then.program == now.program else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint is of another network, loss, optimizer or batch size: --other-bits goes on with another backend "
+          + "or other threads alone; train CONFIG --from starts a new run with its weights")
+    }
+  }
+
+  /// Whether going on from the checkpoint gives other bits than its run would have had.
+  public func givesOtherBits(_ start: Checkpoint) -> Bool {
+    start.position.plan != position.plan || start.position.routing != position.routing
+  }
+
+  /// Starts with the weights of `model.from`, if there is one; `run` does it where it goes on from no checkpoint. Answers
+  /// what was read.
+  @discardableResult
+  public func loadInitialWeights() throws -> InitialWeights.Record? {
+    if initialWeights == nil, let path = configuration.initialWeights {
+      let weights = try InitialWeights(path)
+      try session.load(weights)
+      initialWeights = weights.record
+    }
+    return initialWeights
   }
 
   /// Whether the configuration asks for no step after this: all are done, or the run stopped early.
@@ -182,7 +236,9 @@ public final class TrainingLoop {
   private func resume(from start: Checkpoint) throws {
     try check(start)
     try session.restore(start)
+    let now = position
     position = start.position
+    (position.plan, position.routing, position.program) = (now.plan, now.routing, now.program)
     session.plateau = position.plateau
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
   }
@@ -203,6 +259,9 @@ public final class TrainingLoop {
     position.batches = session.batches
     try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
   }
+
+  /// What is known of the samples.
+  public var samples: SampleFormat { data.map { SampleFormat($0) } ?? SampleFormat(test) }
 
   // MARK: Epochs and steps
 
@@ -229,7 +288,8 @@ public final class TrainingLoop {
     try finishStep()
     epoch.seconds += (clock.now - begin).seconds
     measured.seconds += epoch.seconds
-    let held = try session.evaluate(validation ?? test)
+    // On the weights that the next step starts with, also where the run's answer is their average.
+    let held = try session.evaluate(validation ?? test, weights: .raw)
     try emit(
       .epoch(
         EpochReport(
