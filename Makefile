@@ -34,7 +34,7 @@ test-all: packages lint
 	sh .make/install-pytorch.sh
 	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS)
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
-	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer
+	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer $(CURDIR)/$(BINARY)
 	SWIFT="$(SWIFT)" sh Tests/without-traits.sh
 	python3 Tests/Sanitizers/sanitize.py
 	python3 Tests/Oclgrind/oclgrind.py

@@ -63,12 +63,13 @@ let package = Package(
       ]),
     module("Datasets", ["SwitchbackImageFiles"], exclude: ["CImageFiles"]),
     module("Interchange", ["SwitchbackPrograms"]),
+    module("Inference", ["SwitchbackExecution", "SwitchbackDatasets", "SwitchbackInterchange"]),
     module("Monitoring", ["SwitchbackPrograms"]),
     module(
       "Training",
       [
         "SwitchbackExecution", "SwitchbackConformance", "SwitchbackNeuralNetworks", "SwitchbackDatasets",
-        "SwitchbackInterchange", "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
+        "SwitchbackInterchange", "SwitchbackInference", "SwitchbackMonitoring", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Switchback", dependencies: ["SwitchbackTraining", "SwitchbackReference"], path: "Sources/Switchback"),
@@ -135,7 +136,7 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ],
       exclude: ["Golden", "Snapshots"]),
-    tests("CommandLine", ["SwitchbackCommandLine", "TestFiles"]),
+    tests("CommandLine", ["SwitchbackCommandLine", "Switchback", "TestFiles"]),
     tests("NeuralNetworks", ["SwitchbackNeuralNetworks"]),
   ],
   swiftLanguageModes: [.v6],

@@ -14,6 +14,7 @@ struct EvaluateCommand: ParsableCommand {
         switchback evaluate runs/latest --part validation
         switchback evaluate runs/latest --data new-images/
         switchback evaluate runs/latest --backend reference --json
+        switchback evaluate runs/latest --raw                (not the averaged weights of ema_momentum)
       """)
 
   @OptionGroup var options: RunOptions
@@ -35,6 +36,8 @@ struct EvaluateCommand: ParsableCommand {
     var testTop5Accuracy: Double?
     var part: String
     var samples: Int
+    /// Which weights: `raw`, or `averaged` where the run keeps their average.
+    var weights: ModelWeights
     var evaluation: EvaluationRecord?
   }
 
@@ -52,7 +55,7 @@ struct EvaluateCommand: ParsableCommand {
             ? "no sample of the data is of a class that the network knows"
             : "the data has no \(part.rawValue) part; --part all takes every sample", ExitStatus.badData)
       }
-      let result = try run.session.evaluate(test)
+      let result = try run.session.evaluate(test, weights: run.weights)
       let record = EvaluationRecord(result, classNames: test.classNames)
       let top = result.classes?.topAccuracy(5)
       if json {
@@ -60,7 +63,8 @@ struct EvaluateCommand: ParsableCommand {
           Terminal.json(
             Result(
               testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top,
-              part: part.rawValue, samples: test.count, evaluation: confusion ? record : nil)))
+              part: part.rawValue, samples: test.count, weights: run.weights,
+              evaluation: confusion ? record : nil)))
         return
       }
       let name = part == .all ? "all" : part.rawValue

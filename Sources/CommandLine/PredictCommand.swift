@@ -5,21 +5,25 @@ import Switchback
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
-    abstract: "The likeliest classes of a test sample, of image files or of a folder of them.",
+    abstract: "The likeliest classes, or the numbers, of a test sample, of image files, or of rows of a table.",
     discussion: """
       Images (PNG, JPEG, PGM, PPM) are turned as Exif says, put on white where they are transparent, resized, and made gray
       or coloured as the network wants them. A single image is shown as text on a terminal; of several there is a table as
-      CSV. MNIST's digits are bright on black: pictures of ink on paper want --invert. Examples:
+      CSV. MNIST's digits are bright on black: pictures of ink on paper want --invert. A network that was trained on a
+      table takes a CSV file of such rows, with the columns that were learnt or without; - is standard input. Columns are
+      found by their names, or in a file without names by their places. Examples:
 
         switchback predict runs/latest --index 7
         switchback predict runs/latest digit.png --invert
         switchback predict runs/latest photos/ --output photos.csv
         switchback predict runs/latest a.png b.png --json
+        switchback predict runs/latest rows.csv
+        grep Rome rows.csv | switchback predict runs/latest -
       """)
 
   @OptionGroup var options: RunOptions
 
-  @Argument(help: "Image files, or folders of them.")
+  @Argument(help: "Image files, or folders of them; or a CSV file, or - for standard input.")
   var paths: [String] = []
 
   @Option(help: "A sample of the test set, instead of files.")
@@ -34,41 +38,40 @@ struct PredictCommand: ParsableCommand {
   @Flag(help: "JSON Lines on standard output: a sample each.")
   var json = false
 
-  struct Prediction: Encodable {
-    struct Class: Encodable {
-      var name: String
-      var probability: Double
-    }
-    var sample: String
-    /// The likeliest first, at most five.
-    var classes: [Class]
-    /// The network's outputs, where targets are numbers.
-    var values: [Double]?
-  }
-
   func run() throws {
     try reportingErrors {
       guard (index == nil) != paths.isEmpty else {
-        throw fail("predict takes either --index or image files", ExitCode(64))
+        throw fail("predict takes either --index or files", ExitCode(64))
       }
       let run = try options.restored()
+      let model = try run.model()
+      if !model.areProbabilities, model.samples.targets == .classes {
+        Terminal.write(
+          "warning: the network ends with no softmax or sigmoid: its outputs are scores, not probabilities",
+          to: .standardError)
+      }
       if let index {
-        try predict(index, run)
+        try predict(index, run, model)
+      } else if model.samples.shape.count == 1 {
+        guard paths.count == 1 else {
+          throw fail("the network takes rows of a table: one CSV file, or - for standard input", ExitCode(64))
+        }
+        try predict(rowsOf: paths[0], run, model)
       } else {
-        try predict(try files(), run)
+        try predict(try files(), model)
       }
     }
   }
 
   // MARK: A sample of the test set
 
-  private func predict(_ index: Int, _ run: RestoredRun) throws {
+  private func predict(_ index: Int, _ run: RestoredRun, _ model: TrainedModel) throws {
     let test = try run.test()
     guard (0..<test.count).contains(index) else {
       throw fail("--index must lie from 0 to \(test.count - 1)", ExitCode(64))
     }
     let sample = try test.sample(index)
-    let prediction = try prediction("test \(index)", run.session.predict(test, [Int32(index)])[0], test.classNames)
+    let prediction = try PredictionLine("test \(index)", model.predict(sample.values))
     if json {
       Terminal.write(Terminal.json(prediction))
       return
@@ -81,7 +84,39 @@ struct PredictCommand: ParsableCommand {
     }
   }
 
-  // MARK: Files
+  // MARK: Rows of a table
+
+  private func predict(rowsOf path: String, _ run: RestoredRun, _ model: TrainedModel) throws {
+    guard case .csv(let table) = run.configuration.data.source else {
+      throw fail("the network was trained on no table", ExitCode(64))
+    }
+    let samples = model.samples
+    let rows = CSVPredictionRows(
+      path: path, features: samples.features, labels: samples.labels, hasHeader: table.hasHeader,
+      delimiter: table.delimiter)
+    var writer = PredictionTable(json: json, output: output)
+    var unreadable = 0
+    try rows.forEach { ignored in
+      Terminal.write(
+        "columns that the network does not know are not used: \(ignored.joined(separator: ", "))", to: .standardError)
+    } _: { row in
+      do {
+        let prediction = try model.predict(row: try row.values.get())
+        writer.add(PredictionLine(row: row.number, prediction, valueNames: table.hasHeader ? samples.labels : []))
+      } catch let error as DatasetError {
+        // One broken row of a thousand is said, and the others are predicted.
+        _ = fail(error.message, ExitStatus.badData)
+        unreadable += 1
+      } catch let error as TrainedModelError {
+        _ = fail("row \(row.number): \(error.message)", ExitStatus.badData)
+        unreadable += 1
+      }
+    }
+    try writer.finish()
+    if unreadable > 0 { throw ExitStatus.badData }
+  }
+
+  // MARK: Image files
 
   /// The files, with what folders hold in their place.
   private func files() throws -> [String] {
@@ -100,13 +135,13 @@ struct PredictCommand: ParsableCommand {
     }
   }
 
-  private func predict(_ files: [String], _ run: RestoredRun) throws {
-    let names = try run.classNames()
-    let shape = run.session.step.sampleShape.extents
-    let images = try ImageFiles(paths: files, classNames: names, sampleShape: shape) {
+  private func predict(_ files: [String], _ model: TrainedModel) throws {
+    let shape = model.samples.shape
+    let images = try ImageFiles(paths: files, classNames: model.samples.classNames, sampleShape: shape) {
       Terminal.write("warning: \($0)", to: .standardError)
     }
-    var rows: [Prediction] = []
+    let isShown = !json && files.count == 1 && output == nil
+    var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     for (index, file) in files.enumerated() {
       let values: [Float]
@@ -118,61 +153,16 @@ struct PredictCommand: ParsableCommand {
         unreadable += 1
         continue
       }
-      let row = try prediction(file, run.session.predict(values), names)
-      if json {
-        Terminal.write(Terminal.json(row))
-      } else if files.count == 1, output == nil {
-        show(values, shape, row)
-      }
-      rows.append(row)
+      let line = PredictionLine(file, try model.predict(values))
+      if isShown { show(values, shape, line) } else { writer.add(line) }
     }
-    if !json, files.count > 1 || output != nil { try writeTable(rows) }
+    if !isShown { try writer.finish() }
     if unreadable > 0 { throw ExitStatus.badData }
-  }
-
-  private func writeTable(_ rows: [Prediction]) throws {
-    let columns = rows.map(\.classes.count).max() ?? 0
-    let head =
-      ["file"]
-      + (0..<columns).flatMap { $0 == 0 ? ["class", "probability"] : ["class_\($0 + 1)", "probability_\($0 + 1)"] }
-    let lines = rows.map { row in
-      ([row.sample] + row.classes.flatMap { [$0.name, String(format: "%.6f", $0.probability)] }).map(Self.quoted)
-        .joined(separator: ",")
-    }
-    let text = ([head.joined(separator: ",")] + lines).joined(separator: "\n") + "\n"
-    guard let output else {
-      Terminal.write(text, terminator: "")
-      return
-    }
-    do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
-    } catch {
-      throw fail("\(output) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
-    }
-  }
-
-  /// As RFC 4180 has it.
-  private static func quoted(_ cell: String) -> String {
-    guard cell.contains(where: { ",\"\n".contains($0) }) else { return cell }
-    return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""
   }
 
   // MARK: Showing
 
-  private func prediction(_ sample: String, _ outputs: [Float], _ names: [String]) throws -> Prediction {
-    guard !names.isEmpty else { return Prediction(sample: sample, classes: [], values: outputs.map(Double.init)) }
-    // A single output is the probability of the second class.
-    let probabilities = outputs.count == 1 && names.count == 2 ? [1 - outputs[0], outputs[0]] : outputs
-    let best = probabilities.indices.sorted { probabilities[$0] > probabilities[$1] }.prefix(5)
-    return Prediction(
-      sample: sample,
-      classes: best.map { index in
-        .init(
-          name: index < names.count ? names[index] : "class \(index)", probability: Double(probabilities[index]))
-      })
-  }
-
-  private func show(_ values: [Float], _ shape: [Int], _ prediction: Prediction) {
+  private func show(_ values: [Float], _ shape: [Int], _ prediction: PredictionLine) {
     if shape.count == 3, Terminal.Stream.standardOutput.isInteractive || index != nil {
       let ramp = Array(" .:-=+*#%@")
       for row in 0..<shape[0] {
@@ -186,7 +176,8 @@ struct PredictCommand: ParsableCommand {
       }
     }
     for found in prediction.classes {
-      Terminal.write("\((found.probability * 1000).rounded() / 10) %  \(found.name)")
+      Terminal.write(
+        (found.probability.map { "\(($0 * 1000).rounded() / 10) %" } ?? "\(found.score ?? 0)") + "  \(found.name)")
     }
     if let values = prediction.values { Terminal.write(values.map { "\($0)" }.joined(separator: " ")) }
   }

@@ -21,6 +21,9 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "The weights with the lowest validation loss, instead of the newest; so with training.restore_best.")
   var best = false
 
+  @Flag(help: "The weights of the last update, where the run keeps their moving average (ema_momentum).")
+  var raw = false
+
   /// The run's network with the weights of its newest or best checkpoint.
   func restored() throws -> RestoredRun {
     let file = run + "/config.yaml"
@@ -48,9 +51,13 @@ struct RunOptions: ParsableArguments {
         host: try makeHost(threads: configuration.backend.threads),
         replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil)
     try session.restore(checkpoint)
+    let weights = try session.weights(raw ? .raw : nil)
+    if weights == .averaged {
+      Terminal.write("with the averaged weights of ema_momentum; --raw takes the others", to: .standardError)
+    }
     let recorded = try Configuration(file: file).data.source.path
     return RestoredRun(
-      folder: run, configuration: configuration, session: session, data: runData,
+      folder: run, configuration: configuration, session: session, weights: weights, data: runData,
       hasOtherPath: data != nil && data != recorded)
   }
 }
@@ -60,6 +67,8 @@ struct RestoredRun {
   let folder: String
   let configuration: Configuration
   let session: TrainingSession
+  /// Which of its weights are asked for.
+  let weights: ModelWeights
   let data: RunData
   /// Whether `--data` names another file or folder than the run was trained on.
   let hasOtherPath: Bool
@@ -99,4 +108,19 @@ struct RestoredRun {
 
   /// In the order of the network's outputs. Of an early run that did not end the data has to be opened.
   func classNames() throws -> [String] { try data.classNames ?? test().classNames }
+
+  /// The network, ready to predict.
+  func model() throws -> TrainedModel { try session.trainedModel(for: samples(), weights: weights) }
+
+  private func samples() throws -> SampleFormat {
+    if let record = data.record { return SampleFormat(record) }
+    guard case .csv(let table) = configuration.data.source else {
+      return SampleFormat(shape: session.step.sampleShape.extents, classNames: try classNames())
+    }
+    Terminal.write(
+      "\(folder) does not record its columns and their normalization: they are read from \(table.path) again",
+      to: .standardError)
+    let parts = try open()
+    return parts.record.map { SampleFormat($0) } ?? SampleFormat(parts.train)
+  }
 }

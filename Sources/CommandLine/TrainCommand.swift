@@ -13,6 +13,8 @@ struct TrainCommand: ParsableCommand {
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
         switchback train --resume runs/latest
         switchback train --resume runs/latest --epochs 10              (five more, where there were five)
+        switchback train --resume runs/latest --backend reference --other-bits
+        switchback train configs/mnist-cnn.yaml --from runs/latest     (starts with the weights of another run)
         switchback train configs/mixed-kernels.yaml --backend auto     (measures who is fastest at what)
         switchback train configs/mnist-cnn.yaml --steps 200 --profile
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
@@ -39,6 +41,14 @@ struct TrainCommand: ParsableCommand {
     help: "With --resume of an early run that kept no class names: these, in the order of their numbers, with commas.",
     transform: { $0.split(separator: ",").map(String.init) })
   var classes: [String]?
+  @Flag(
+    name: .customLong("other-bits"),
+    help: "With --resume: goes on on another backend or with other threads too; the last bits then differ.")
+  var otherBits = false
+
+  @Option(
+    help: "Starts with the weights of a run folder, a checkpoint or a trained model's file, without optimizer slots.")
+  var from: String?
 
   @Flag(help: "Says at the end where the time of the steps went, by groups of operations.")
   var profile = false
@@ -59,6 +69,10 @@ struct TrainCommand: ParsableCommand {
     if resume == nil, otherData || classes != nil {
       throw ValidationError("--other-data and --classes are for a run that goes on: --resume RUN")
     }
+    if resume != nil, from != nil {
+      throw ValidationError("A run goes on with its own weights: --from is for new ones")
+    }
+    if resume == nil, otherBits { throw ValidationError("--other-bits says how a run goes on: --resume RUN") }
   }
 
   func run() throws {
@@ -83,9 +97,10 @@ struct TrainCommand: ParsableCommand {
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
         configuration.goingOn(from: start), data: data, registry: makeRegistry(configuration.backend.search),
-        host: host,
-        reference: ReferenceBackend(), isProfiled: profile, replaying: start?.position.routing,
+        host: host, reference: ReferenceBackend(), isProfiled: profile,
+        replaying: otherBits ? nil : start?.position.routing,
         progress: showBackendProgress)
+      loop.allowsOtherBits = otherBits
       // Before the run folder is changed.
       if let start, let resume {
         try loop.check(start)
@@ -100,8 +115,15 @@ struct TrainCommand: ParsableCommand {
           return
         }
       }
+      var environment = try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version)
+      if let start, let resume {
+        environment.goOn(
+          after: start.position.batches, configuration.backend.name, try loop.givesOtherBits(start), resume)
+      } else {
+        environment.from = try loop.loadInitialWeights()
+      }
       let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
-      try folder.record(try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version))
+      try folder.record(environment)
       try folder.record(data.record)
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
@@ -171,12 +193,21 @@ struct TrainCommand: ParsableCommand {
     return data
   }
 
+  /// Of a run that is new: what it starts with is in its record by an absolute path, since `runs/latest` moves on.
+  private func newConfiguration(_ more: [String]) throws -> Configuration {
+    let configuration = try settings.configuration(config!, also: more)
+    guard let source = from ?? configuration.initialWeights else { return configuration }
+    let path = URL(fileURLWithPath: source).resolvingSymlinksInPath().path
+    let quoted = path.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
+    return try settings.configuration(config!, also: more + ["model.from=\"\(quoted)\""])
+  }
+
   /// Says what is another than in the run that goes on.
   private func configuration() throws -> Configuration {
     var more: [String] = []
     if let epochs { more.append("training.epochs=\(epochs)") }
     if let steps { more.append("training.steps=\(steps)") }
-    guard let resume else { return try settings.configuration(config!, also: more) }
+    guard let resume else { return try newConfiguration(more) }
     let earlier = resume + "/config.yaml"
     guard FileManager.default.isReadableFile(atPath: earlier) else {
       throw fail("\(resume) is no run folder: it has no config.yaml", ExitStatus.missingFile)
@@ -188,9 +219,15 @@ struct TrainCommand: ParsableCommand {
       throw fail(
         "a run cannot go on with another \(refused.joined(separator: ", another "))", ExitStatus.badConfiguration)
     }
-    for change in configuration.changes(since: before) {
-      Terminal.write("warning: going on with another \(change)", to: .standardError)
+    let changes = configuration.changes(since: before)
+    // What the program's fingerprint covers; checkpoints before 2026-11-28 have none.
+    let essential = ["model.", "training.loss", "training.batch_size", "training.optimizer.type"]
+    if otherBits, let change = changes.first(where: { change in essential.contains { change.hasPrefix($0) } }) {
+      throw fail(
+        "--other-bits goes on with another backend or other threads, not with another \(change). train CONFIG --from "
+          + "\(resume) starts a new run with its weights", ExitCode(64))
     }
+    for change in changes { Terminal.write("warning: going on with another \(change)", to: .standardError) }
     return configuration
   }
 
@@ -205,5 +242,20 @@ struct TrainCommand: ParsableCommand {
       ])
     }
     Terminal.write("\n" + table.text + "\n", to: .standardError)
+  }
+}
+
+extension RunEnvironment {
+  /// Writes down that a run goes on, beside what its folder says of earlier times.
+  fileprivate mutating func goOn(after step: Int, _ backend: String, _ givesOtherBits: Bool, _ folder: String) {
+    let before = RunEnvironment.read(from: folder)
+    from = before?.from
+    resumed =
+      (before?.resumed ?? []) + [Resumption(step: step, backend: backend, otherBits: givesOtherBits, before: before)]
+    guard givesOtherBits else { return }
+    Terminal.write(
+      "going on with other last bits: on \(devices.joined(separator: "; ")), \(workers) workers, where "
+        + "\(before.map { "\($0.devices.joined(separator: "; ")), \($0.workers) workers" } ?? "something else") was",
+      to: .standardError)
   }
 }

@@ -31,6 +31,14 @@ final class RowFile: Sendable {
     }
   }
 
+  /// What comes in on standard input. Rows can be read again only where that is a file.
+  static func standardInput() throws(DatasetError) -> RowFile { try RowFile(path: "standard input", file: dup(0)) }
+
+  private init(path: String, file: Int32) throws(DatasetError) {
+    (self.path, self.file) = (path, file)
+    guard file >= 0 else { throw DatasetError(.missing, "there is no standard input") }
+  }
+
   deinit { close(file) }
 
   /// Calls `body` with every row that is not empty, where it lies, and the number of its first line, from 1. Line ends
@@ -52,7 +60,8 @@ final class RowFile: Sendable {
       row.removeAll(keepingCapacity: true)
     }
     while true {
-      let got = pread(file, &chunk, chunk.count, off_t(offset))
+      var got = pread(file, &chunk, chunk.count, off_t(offset))
+      if got < 0, errno == ESPIPE { got = Self.read(file, &chunk) }
       guard got >= 0 else { throw DatasetError(.invalid, "\(path): \(String(cString: strerror(errno)))") }
       guard got > 0 else { break }
       // The mark that some programs begin UTF-8 files with.
@@ -77,6 +86,20 @@ final class RowFile: Sendable {
       }
     }
     try finish()
+  }
+
+  /// The next bytes of a pipe.
+  private static func read(_ file: Int32, _ chunk: inout [UInt8]) -> Int {
+    while true {
+      #if canImport(Darwin)
+        let got = Darwin.read(file, &chunk, chunk.count)
+      #elseif canImport(Musl)
+        let got = Musl.read(file, &chunk, chunk.count)
+      #else
+        let got = Glibc.read(file, &chunk, chunk.count)
+      #endif
+      if got >= 0 || errno != EINTR { return got }
+    }
   }
 
   private static func withBytes(

@@ -45,7 +45,7 @@ struct Gradients {
     for (parameter, _) in pairs {
       builder.path = parameter.path
       let state = InitialState(
-        name: "ema/\(parameter.name)", type: parameter.type, initializer: parameter.initializer,
+        name: parameter.averageName, type: parameter.type, initializer: parameter.initializer,
         randomName: parameter.name)
       let average = builder.state(state.name, state.type)
       let distance = try builder.append(Binary(.subtract), average, parameter.value)

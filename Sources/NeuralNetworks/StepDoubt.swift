@@ -1,19 +1,31 @@
 import SwitchbackPrograms
 
 extension TrainingStep {
-  /// What is no error, yet hardly meant; nil where nothing is. Today: a loss that takes any numbers for probabilities.
+  /// A warning for a legal but probably unintended end of the network, or nil.
   public func doubt(of inference: InferenceProgram) -> String? {
     let program = inference.program
-    let output = program.output(named: "predictions")
-    guard let activation = loss.activation,
-      let last = program.calls.last(where: { $0.outputs.contains(output) })
-    else { return nil }
-    switch last.operation {
-    case is Softmax, is Reshape: return nil
-    case let unary as Unary where [.sigmoid, .hardSigmoid].contains(unary.function): return nil
-    default:
-      return "the loss takes the results of \(last.path) for probabilities, but they come from no \(activation): end "
-        + "the network with activation: \(activation), or set training.loss.from_logits to true"
+    func maker(of value: Int) -> Program.Call? { program.calls.last { $0.outputs.contains(value) } }
+    guard let output = program.output(named: "predictions"), let last = maker(of: output) else { return nil }
+    if loss.impliedGate != nil {
+      guard let inner = maker(of: last.inputs[0]), let gate = Self.gate(inner) else { return nil }
+      return "the loss takes the results of \(inner.path) for logits (training.loss.from_logits), but they come from a "
+        + "\(gate) already: leave that activation out, or set from_logits to false"
+    }
+    guard let activation = loss.activation else { return nil }
+    if last.operation is Softmax, program.values[output].type.shape.extents.last == 1 {
+      return "a softmax of the single output of \(last.path) is always 1: end the network with activation: sigmoid"
+    }
+    if last.operation is Reshape || Self.gate(last) != nil { return nil }
+    return "the loss takes the results of \(last.path) for probabilities, but they come from no \(activation): end "
+      + "the network with activation: \(activation), or set training.loss.from_logits to true"
+  }
+
+  /// The word of a call whose results lie from 0 to 1.
+  private static func gate(_ call: Program.Call) -> String? {
+    switch call.operation {
+    case is Softmax: "softmax"
+    case let unary as Unary where [.sigmoid, .hardSigmoid].contains(unary.function): call.name
+    default: nil
     }
   }
 }

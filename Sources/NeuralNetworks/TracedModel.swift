@@ -28,6 +28,15 @@ struct TracedModel {
     }
   }
 
+  /// What the model says to the outside: its output, behind the gate that a loss of logits implies.
+  mutating func answer(to loss: (any Loss)?) throws(ProgramError) -> Value {
+    guard let gate = loss?.impliedGate else { return output }
+    let outer = builder.path
+    defer { builder.path = outer }
+    builder.path = "loss"
+    return try gate(output, in: &builder)
+  }
+
   /// The sum of all regularizers, `nil` where there is none.
   mutating func penalty() throws(ProgramError) -> Value? {
     let outer = builder.path

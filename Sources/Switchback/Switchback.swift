@@ -2,6 +2,7 @@
 @_exported import SwitchbackBackendKit
 @_exported import SwitchbackDatasets
 @_exported import SwitchbackExecution
+@_exported import SwitchbackInference
 @_exported import SwitchbackMonitoring
 @_exported import SwitchbackNeuralNetworks
 @_exported import SwitchbackPrograms

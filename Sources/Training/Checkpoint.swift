@@ -28,15 +28,18 @@ public struct Checkpoint: Sendable {
     public private(set) var epochsWithoutGain = 0
     public internal(set) var plateau: ReduceOnPlateau?
     /// The plan's fingerprint: other backends or another number of slots give other bits.
-    public let plan: String
+    public internal(set) var plan: String
     /// Who runs what, where `backend: auto` decided it.
-    public let routing: Routing?
+    public internal(set) var routing: Routing?
+    /// The fingerprint of the training program alone: of network, loss, optimizer and batch size. nil in checkpoints of
+    /// runs before 2026-11-28.
+    public internal(set) var program: String?
     /// How seed and epoch order the samples; nil in positions of runs before 2026-11-28: `shifted`.
     private let order: BatchOrder.Version?
     public var orderVersion: BatchOrder.Version { order ?? .shifted }
 
-    init(seed: Int, plan: String, routing: Routing?) {
-      (self.seed, self.plan, self.routing, order) = (seed, plan, routing, .mixed)
+    init(seed: Int, plan: String, routing: Routing?, program: String?) {
+      (self.seed, self.plan, self.routing, self.program, order) = (seed, plan, routing, program, .mixed)
     }
 
     /// Whether this is the end of the epoch with the lowest validation loss so far.
@@ -170,12 +173,10 @@ public struct CheckpointStore: Sendable {
   }
 
   /// The newest checkpoint that is complete; torn ones are passed over.
-  public func newestComplete() -> Checkpoint? {
-    for path in paths().reversed() {
-      if let checkpoint = Self.entry(path).checkpoint { return checkpoint }
-    }
-    return nil
-  }
+  public func newestComplete() -> Checkpoint? { newestEntry()?.checkpoint }
+
+  /// The same with its path.
+  public func newestEntry() -> Entry? { paths().reversed().lazy.map(Self.entry).first { $0.checkpoint != nil } }
 }
 
 extension TrainingSession {
@@ -199,7 +200,17 @@ extension TrainingSession {
 
   /// Puts the states back. Class weights are a setting: they stay as they were given to this session.
   func restoreStates(of checkpoint: Checkpoint) throws {
-    let given = Dictionary(uniqueKeysWithValues: checkpoint.tensors.tensors.map { ($0.name, $0) })
+    try checkStates(of: checkpoint)
+    for tensor in checkpoint.tensors.tensors where tensor.name != TrainingStep.classWeightsName {
+      try states.withMutableBytes(of: tensor.name) { bytes in
+        tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) }
+      }
+    }
+  }
+
+  /// Throws where the checkpoint's states are not those of this session, by name, type and shape.
+  func checkStates(of checkpoint: Checkpoint) throws(CheckpointMismatch) {
+    let given = Dictionary(checkpoint.tensors.tensors.map { ($0.name, $0) }) { first, _ in first }
     let missing = states.states.keys.filter { given[$0] == nil }.sorted()
     let unknown = given.keys.filter { states.states[$0] == nil }.sorted()
     guard missing.isEmpty, unknown.isEmpty else {
@@ -207,11 +218,12 @@ extension TrainingSession {
         message: "the checkpoint is of another model: it lacks [\(missing.joined(separator: ", "))] and has "
           + "[\(unknown.joined(separator: ", "))] besides")
     }
-    for (name, tensor) in given where name != TrainingStep.classWeightsName {
-      guard states.states[name]?.type.shape.extents == tensor.shape else {
+    for (name, tensor) in given.sorted(by: { $0.key < $1.key }) {
+      guard let type = states.states[name]?.type, type.shape.extents == tensor.shape, tensor.type == "F32",
+        type.byteCount == tensor.bytes.count
+      else {
         throw CheckpointMismatch(message: "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
       }
-      try states.withMutableBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
     }
   }
 }

@@ -17,6 +17,38 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
   public var plan: String
   /// Who runs what, where `backend: auto` decided it.
   public var routing: Routing?
+  /// What the run started with, where that was `model.from`.
+  public var from: InitialWeights.Record?
+  /// Where it was gone on with after an end, in order.
+  public var resumed: [Resumption]?
+
+  /// A place where a run was gone on with.
+  public struct Resumption: Hashable, Sendable, Codable {
+    /// After so many steps.
+    public var step: Int
+    public var time: Date
+    /// The backend from there on.
+    public var backend: String
+    /// Whether weights have other last bits from there on than without the interruption.
+    public var otherBits: Bool
+    /// What had run until then.
+    public var devicesBefore: [String]
+    public var planBefore: String
+
+    public init(step: Int, backend: String, otherBits: Bool, before: RunEnvironment?) {
+      (self.step, self.backend, self.otherBits, time) = (step, backend, otherBits, Date())
+      (devicesBefore, planBefore) = (before?.devices ?? [], before?.plan ?? "")
+    }
+  }
+
+  /// As a run folder has it; nil where it has none that can be read.
+  public static func read(from folder: String) -> RunEnvironment? {
+    let decoder = JSONDecoder()
+    decoder.dateDecodingStrategy = .iso8601
+    return (try? Data(contentsOf: URL(fileURLWithPath: folder + "/environment.json"))).flatMap {
+      try? decoder.decode(RunEnvironment.self, from: $0)
+    }
+  }
 
   public init(of session: TrainingSession, version: String, command: [String] = CommandLine.arguments) throws {
     switchback = version
@@ -45,11 +77,17 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
 
   /// For the report, in the order of reading.
   var rows: [(String, String)] {
-    [
+    var rows = [
       ("Switchback", switchback), ("system", system), ("processor", "\(processor), \(cores) cores, \(workers) workers"),
       ("devices", devices.joined(separator: "; ")), ("placement", placement), ("plan", plan),
       ("command", command.joined(separator: " ")), ("started", "\(started)"),
-    ] + (routing.map { [("auto", $0.verdict)] } ?? [])
+    ]
+    if let routing { rows.append(("auto", routing.verdict)) }
+    if let from { rows.append(("from", "\(from.path) (\(from.weights.rawValue), SHA-256 \(from.sha256))")) }
+    for resumption in resumed ?? [] {
+      rows.append(("resumed", "after step \(resumption.step)\(resumption.otherBits ? ", with other bits" : "")"))
+    }
+    return rows
   }
 }
 

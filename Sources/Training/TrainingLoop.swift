@@ -2,6 +2,7 @@ import Foundation
 import SwitchbackBackendKit
 public import SwitchbackDatasets
 public import SwitchbackExecution
+public import SwitchbackInference
 import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
@@ -54,6 +55,11 @@ public final class TrainingLoop {
   private var hasSaidSlots = false
   /// The states of the lowest validation loss, where the run is to end with them.
   private var best: Checkpoint?
+  /// Whether a run may go on from a checkpoint that was made with another plan: with another backend, other threads or
+  /// another routing, to weights that differ in their last bits.
+  public var allowsOtherBits = false
+  /// What was read of `model.from`.
+  private var initialWeights: InitialWeights.Record?
 
   /// Why a run ended early. A checkpoint was made before.
   public enum Stop: Error, Sendable {
@@ -93,7 +99,8 @@ public final class TrainingLoop {
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
     position = Checkpoint.Position(
-      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing)
+      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
+      program: try session.programFingerprint)
     position.plateau = configuration.training.plateau
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),
@@ -159,7 +166,10 @@ public final class TrainingLoop {
     if validation == nil, configuration.data.validationSplit == 0 {
       try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
     }
-    if let start { try resume(from: start) }
+    if let start { try resume(from: start) } else { try loadInitialWeights() }
+    if let initialWeights {
+      try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
+    }
     try checkUpdates()
     var epochs = position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {
@@ -172,9 +182,16 @@ public final class TrainingLoop {
     }
     try chooseWeights()
     let result = try stoppingAtBadData { try session.evaluate(test) }
-    try emit(.tested(EvaluationRecord(result, classNames: test.classNames)))
+    let raw = session.step.averageMomentum == nil ? nil : try session.evaluate(test, weights: .raw)
+    if let raw {
+      try emit(
+        .message(
+          "test loss with the averaged weights \(result.loss.short), with those of the last update \(raw.loss.short)"))
+    }
+    try emit(.tested(EvaluationRecord(result, classNames: test.classNames, raw: raw)))
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
+      rawTestAccuracy: raw?.accuracy, rawTestLoss: raw?.loss,
       seconds: measured.seconds, samplesPerSecond: Double(measured.samples) / max(measured.seconds, 1e-9),
       backend: configuration.backend.name, seed: settings.seed, epochs: epochs, steps: session.batches,
       parameters: session.parameterCount, forksPerStep: Double(measured.forks) / Double(max(measured.steps, 1)),
@@ -187,21 +204,20 @@ public final class TrainingLoop {
   }
 
   /// Throws where going on from the checkpoint would not give the weights that its run would have had: another plan,
-  /// seed or routing.
+  /// seed or routing. With `allowsOtherBits` only what would be another run is refused: another seed, network, loss,
+  /// optimizer or batch size.
   public func check(_ start: Checkpoint) throws {
+    if allowsOtherBits { return try checkIsSameRun(start) }
     guard start.position.routing == position.routing else {
       throw ExecutionError(
         .invalid,
         start.position.routing == nil
           ? "the checkpoint was made without backend: auto; go on with the backend that it was made with"
           : "the checkpoint has a routing of backend: auto, and this run is not placed by it: going on would give other "
-            + "weights. Use backend: auto on the same machine")
+            + "weights. Use backend: auto on the same machine, or --other-bits")
     }
     let (then, now) = (start.position, position)
-    // Probes make another plan, and the same weights.
-    let isSamePlan =
-      try then.plan == now.plan || then.plan == session.fingerprint(isProbed: !configuration.monitor.isEnabled)
-    guard isSamePlan, then.seed == now.seed else {
+    guard try isSamePlan(then), then.seed == now.seed else {
       let difference =
         then.seed == now.seed
         ? "plan of its steps (backend, threads, batch size, network, loss or optimizer)"
@@ -209,8 +225,49 @@ public final class TrainingLoop {
       throw ExecutionError(
         .invalid,
         "the checkpoint was made with another \(difference): going on would give other weights. Leave these as they "
-          + "were in the run; epochs, steps and what the monitor does may change")
+          + "were in the run; epochs, steps and what the monitor does may change"
+          + (then.seed == now.seed ? ", and with --other-bits backend and threads" : ""))
     }
+  }
+
+  private func checkIsSameRun(_ start: Checkpoint) throws {
+    let (then, now) = (start.position, position)
+    guard then.seed == now.seed else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint was made with another seed (\(then.seed), here \(now.seed)), and goes on with that one")
+    }
+    try session.checkStates(of: start)
+    // Runs before 2026-11-28 did not record it.
+    guard then.program == nil || then.program == now.program else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint is of another network, loss, optimizer or batch size: --other-bits goes on with another backend "
+          + "or other threads alone; train CONFIG --from starts a new run with its weights")
+    }
+  }
+
+  /// Whether going on from the checkpoint gives other bits than its run would have had.
+  public func givesOtherBits(_ start: Checkpoint) throws -> Bool {
+    try !isSamePlan(start.position) || start.position.routing != position.routing
+  }
+
+  /// Probes make another plan, and the same weights.
+  private func isSamePlan(_ then: Checkpoint.Position) throws -> Bool {
+    try then.plan == position.plan
+      || then.plan == session.fingerprint(isProbed: !configuration.monitor.isEnabled)
+  }
+
+  /// Starts with the weights of `model.from`, if there is one; `run` does it where it goes on from no checkpoint. Answers
+  /// what was read.
+  @discardableResult
+  public func loadInitialWeights() throws -> InitialWeights.Record? {
+    if initialWeights == nil, let path = configuration.initialWeights {
+      let weights = try InitialWeights(path)
+      try session.load(weights)
+      initialWeights = weights.record
+    }
+    return initialWeights
   }
 
   /// Whether the configuration asks for no step after this: all are done, or the run stopped early.
@@ -228,7 +285,9 @@ public final class TrainingLoop {
   private func resume(from start: Checkpoint) throws {
     try check(start)
     try session.restore(start)
+    let now = position
     position = start.position
+    (position.plan, position.routing, position.program) = (now.plan, now.routing, now.program)
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
     try adoptSettings()
   }
@@ -273,6 +332,8 @@ public final class TrainingLoop {
         "warning: \(slot) is infinite or NaN: squares of gradients overflowed Float32, and what it belongs to may no "
           + "longer learn. training.optimizer.global_clipnorm keeps gradients small"))
   }
+  /// What is known of the samples.
+  public var samples: SampleFormat { data.map { SampleFormat($0) } ?? SampleFormat(test) }
 
   // MARK: Epochs and steps
 
@@ -296,7 +357,8 @@ public final class TrainingLoop {
     }
     try finishStep()
     measured.seconds += epoch.seconds
-    let held = try session.evaluate(validation ?? test)
+    // On the weights that the next step starts with, also where the run's answer is their average.
+    let held = try session.evaluate(validation ?? test, weights: .raw)
     try emit(
       .epoch(
         EpochReport(

@@ -1,6 +1,7 @@
 import SwitchbackBackendKit
 public import SwitchbackDatasets
 public import SwitchbackExecution
+public import SwitchbackInference
 public import SwitchbackMonitoring
 public import SwitchbackNeuralNetworks
 import SwitchbackPrograms
@@ -41,8 +42,13 @@ public final class TrainingSession {
     let accumulated: Int
   }
 
+  private struct EvaluatorKey: Hashable {
+    let size: Int
+    let weights: ModelWeights
+  }
+
   private var trainers: [TrainerKey: Trainer] = [:]
-  private var evaluators: [Int: ProgramExecutor] = [:]
+  private var evaluators: [EvaluatorKey: ProgramExecutor] = [:]
 
   /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
   /// weights do not depend on it.
@@ -93,11 +99,38 @@ public final class TrainingSession {
     return made
   }
 
-  private func evaluator(_ size: Int) throws -> ProgramExecutor {
-    if let made = evaluators[size] { return made }
-    let made = try ProgramExecutor(try step.evaluation(batchSize: size).program, on: chain, states: states)
-    evaluators[size] = made
+  private func evaluator(_ size: Int, _ wanted: ModelWeights?) throws -> ProgramExecutor {
+    let key = EvaluatorKey(size: size, weights: try weights(wanted))
+    if let made = evaluators[key] { return made }
+    let evaluation = try step.evaluation(batchSize: size)
+    let made = try ProgramExecutor(
+      key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states)
+    evaluators[key] = made
     return made
+  }
+
+  /// Which weights answer: unless said, the average where the step keeps one. Asking for one that is not kept is an
+  /// error.
+  package func weights(_ wanted: ModelWeights?) throws(ExecutionError) -> ModelWeights {
+    let isKept = step.averageMomentum != nil
+    guard wanted != .averaged || isKept else {
+      throw ExecutionError(.invalid, "training keeps no average of the weights; ema_momentum asks for one")
+    }
+    return wanted ?? (isKept ? .averaged : .raw)
+  }
+
+  /// The training program's text without its placement: equal ones are of one network, loss, optimizer and batch size.
+  package var programFingerprint: String {
+    get throws {
+      var fingerprint = Fingerprint()
+      fingerprint.mix(try trainer(batchSize, isProbed: false).program.program.description)
+      return fingerprint.text
+    }
+  }
+
+  /// All weights of the network, in the order of the layers.
+  package var parameters: [Parameter] {
+    get throws { try trainer(batchSize, isProbed: false).program.parameters }
   }
 
   /// δ before and after every gate, and every parameter with its gradient and update.
@@ -216,14 +249,14 @@ public final class TrainingSession {
       })
   }
 
-  /// Loss and metrics over a data set.
-  public func evaluate(_ dataset: any Dataset) throws -> Evaluation {
+  /// Loss and metrics over a data set: unless `weights` says otherwise with the moving average, where the step keeps one.
+  public func evaluate(_ dataset: any Dataset, weights: ModelWeights? = nil) throws -> Evaluation {
     var (loss, correct) = (0.0, 0.0)
     var classes: ClassificationMetrics?
     let order = BatchOrder(count: dataset.count, batchSize: batchSize * 4, isShuffled: false)
     for index in 0..<order.batchCount {
       let batch = order.batch(index)
-      let executor = try evaluator(batch.count)
+      let executor = try evaluator(batch.count, weights)
       try fill(executor, dataset, batch)
       try executor.run()
       loss += Double(try executor.withOutput("lossSum") { $0.load(as: Float.self) })
@@ -244,9 +277,12 @@ public final class TrainingSession {
       loss: loss / count, accuracy: classes == nil ? nil : correct / count, classes: classes)
   }
 
-  /// The class probabilities of the samples at `indices`.
-  public func predict(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> [[Float]] {
-    let executor = try evaluator(indices.count)
+  /// The network's outputs for the samples at `indices`, behind the gate that the loss implies; `weights` as in
+  /// `evaluate`.
+  public func predict(
+    _ dataset: any Dataset, _ indices: ArraySlice<Int32>, weights: ModelWeights? = nil
+  ) throws -> [[Float]] {
+    let executor = try evaluator(indices.count, weights)
     try fill(executor, dataset, indices)
     try executor.run()
     return try executor.withOutput("predictions") { bytes in
@@ -256,9 +292,9 @@ public final class TrainingSession {
     }
   }
 
-  /// The class probabilities of one sample, `sampleShape` row-major.
-  public func predict(_ sample: [Float]) throws -> [Float] {
-    let executor = try evaluator(1)
+  /// The same for one sample, `sampleShape` row-major.
+  public func predict(_ sample: [Float], weights: ModelWeights? = nil) throws -> [Float] {
+    let executor = try evaluator(1, weights)
     try executor.withInput(step.inputName) { bytes in
       guard bytes.count == 4 * sample.count else {
         throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.sampleShape)")

@@ -11,7 +11,7 @@ let mnistFolder = root + "/../shared/data/mnist"
 let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
 
 /// Why a backend cannot be used on this machine, by name.
-private let missingBackends: [String: String] = {
+let missingBackends: [String: String] = {
   struct Row: Decodable {
     var name: String
     var reason: String?

@@ -13,6 +13,8 @@ public struct Parameter: Hashable, Sendable {
   public var type: TensorType { value.type }
   /// The path of its layer: `layers.2.conv2d`.
   public var path: String { String(name[..<(name.lastIndex(of: "/") ?? name.endIndex)]) }
+  /// The state that holds its moving average, where one is kept.
+  package var averageName: String { "ema/" + name }
 }
 
 /// A gate that was traced: what goes in (pre-activation z) and what comes out.

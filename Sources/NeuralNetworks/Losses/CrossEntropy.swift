@@ -10,6 +10,7 @@ public struct CategoricalCrossentropy: Loss {
   /// Targets become y·(1 − s) + s / classes.
   public var labelSmoothing: Double
   public var name: String { "categoricalCrossentropy" }
+  public var impliedGate: ActivationFunction? { fromLogits ? .softmax : nil }
   public var activation: String? { fromLogits ? nil : "softmax" }
   public var targets: Targets { .classes }
 
@@ -42,6 +43,7 @@ public struct CategoricalCrossentropy: Loss {
 public struct SparseCategoricalCrossentropy: Loss {
   public var fromLogits: Bool
   public var name: String { "sparseCategoricalCrossentropy" }
+  public var impliedGate: ActivationFunction? { fromLogits ? .softmax : nil }
   public var activation: String? { fromLogits ? nil : "softmax" }
   public var targets: Targets { .classes }
 

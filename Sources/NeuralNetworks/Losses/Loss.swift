@@ -41,6 +41,9 @@ public protocol Loss: Sendable {
   var targets: Targets { get }
   /// Whether the model's output is to be read as logits, though it ends with no gate (Keras's `from_logits`).
   var fromLogits: Bool { get }
+  /// The gate behind which the model's output is what the loss takes it for: a loss that takes logits implies one that
+  /// the model does not end with. What evaluates and predicts answers behind it. nil: the output is the answer.
+  var impliedGate: ActivationFunction? { get }
   /// Keras's word for the activation whose results it takes for probabilities; nil where it takes any number.
   var activation: String? { get }
   /// The loss of each sample, `[N]`. `targets` has the predictions' shape.
@@ -51,6 +54,8 @@ public protocol Loss: Sendable {
 
 extension Loss {
   public var fromLogits: Bool { false }
+  /// Each output is the logit of a question of its own.
+  public var impliedGate: ActivationFunction? { fromLogits ? .sigmoid : nil }
   public var activation: String? { nil }
 }
 

@@ -16,8 +16,11 @@ struct Objective {
     var states: [InitialState] = []
   }
 
-  /// Declares the input `labels` and appends the loss of each sample.
-  func callAsFunction(_ output: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Result {
+  /// Declares the input `labels` and appends the loss of each sample. Right answers are counted from `answer`, what the
+  /// program says to the outside; nil, in training: from what enters the last gate.
+  func callAsFunction(
+    _ output: Value, answer: Value? = nil, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Result {
     let outer = builder.path
     defer { builder.path = outer }
     builder.path = "loss"
@@ -37,7 +40,7 @@ struct Objective {
     if !classWeights.isEmpty { try weigh(&result, by: labels, like: output, in: &builder) }
     if targets == .classes {
       builder.path = "metrics"
-      result.correct = try correct(predictions, labels, in: &builder)
+      result.correct = try correct(predictions, answer, labels, in: &builder)
     }
     return result
   }
@@ -91,20 +94,20 @@ struct Objective {
 
   /// The largest output is the answer; of a single one, whether it is above one half (a logit: above 0).
   private func correct(
-    _ predictions: Predictions, _ labels: Value, in builder: inout ProgramBuilder
+    _ predictions: Predictions, _ answer: Value?, _ labels: Value, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Value {
-    let logits = predictions.logits
-    let answer: Value
-    if logits.shape[1] > 1 {
-      answer = try builder.append(ArgMax(axis: 1), logits)
+    let scores = answer ?? predictions.logits
+    let found: Value
+    if scores.shape[1] > 1 {
+      found = try builder.append(ArgMax(axis: 1), scores)
     } else {
-      let isLogit = predictions.gate != .none || loss.fromLogits
+      let isLogit = answer == nil && (predictions.gate != .none || loss.fromLogits)
       let threshold = try builder.scalar(isLogit ? 0 : 0.5, .float32)
-      let isPositive = try builder.append(Binary(.greater), logits, threshold)
+      let isPositive = try builder.append(Binary(.greater), scores, threshold)
       let cast = try builder.append(Cast(to: .int32), isPositive)
-      answer = try builder.append(Reshape(shape: labels.shape.extents), cast)
+      found = try builder.append(Reshape(shape: labels.shape.extents), cast)
     }
-    let isRight = try builder.append(Binary(.equal), answer, labels)
+    let isRight = try builder.append(Binary(.equal), found, labels)
     return try builder.append(Reduce(.sum, axes: [0]), builder.append(Cast(to: .float32), isRight))
   }
 }

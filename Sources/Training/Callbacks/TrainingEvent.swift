@@ -52,6 +52,9 @@ public struct RunSummary: Sendable, Codable {
   public var testLoss: Double
   /// The share of test samples whose class is among the five likeliest; nil with five classes or fewer.
   public var testTop5Accuracy: Double?
+  /// The same with the weights of the last update, where the numbers above are those of their moving average.
+  public var rawTestAccuracy: Double?
+  public var rawTestLoss: Double?
   /// Of training alone, without evaluation.
   public var seconds: Double
   public var samplesPerSecond: Double

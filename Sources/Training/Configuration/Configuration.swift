@@ -7,6 +7,8 @@ import Yams
 public struct Configuration: Sendable {
   public var name: String
   public var model: Sequential
+  /// A run folder or file whose weights training starts with (`model.from`).
+  public var initialWeights: String?
   public var data: Data
   public var training: Training
   public var backend: Backend
@@ -120,7 +122,9 @@ public struct Configuration: Sendable {
   init(reading top: SectionReader, fallbackName: String) {
     _ = top.int("version", nil, in: 1...1)
     name = top.text("name", fallbackName)
-    model = Sequential(top.section("model") { section in LayerReader.layers(section) })
+    (model, initialWeights) = top.section("model") { section in
+      (Sequential(LayerReader.layers(section)), section.optionalText("from"))
+    }
     data = top.section("data") { section in DataReader.data(section) }
     training = top.section("training") { section in Self.training(section) }
     backend = top.section("backend", shorthand: "name") { section in BackendReader.backend(section) }

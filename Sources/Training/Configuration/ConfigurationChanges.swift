@@ -2,11 +2,11 @@ import Yams
 
 extension Configuration {
   /// What this configuration says otherwise than an earlier one, a line a key such as `training.epochs: 10, not 5`.
-  /// Where runs are written to does not count.
+  /// Where runs are written to does not count, nor what a run starts with.
   public func changes(since earlier: Configuration) -> [String] {
     let (then, now) = (Self.values(earlier.resolvedText), Self.values(resolvedText))
     return Set(then.keys).union(now.keys).sorted().compactMap { key in
-      guard then[key] != now[key], key != "training.runs" else { return nil }
+      guard then[key] != now[key], key != "training.runs", key != "model.from" else { return nil }
       return "\(key): \(now[key] ?? "none"), not \(then[key] ?? "none")"
     }
   }

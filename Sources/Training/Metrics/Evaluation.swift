@@ -15,8 +15,17 @@ public struct EvaluationRecord: Hashable, Sendable, Codable {
   /// One a class, also for outputs that no sample of the data belongs to.
   public var classNames: [String]
   public var classes: ClassificationMetrics?
+  /// The verdict with the weights of the last update, where the one above is that of their moving average.
+  public var raw: Raw?
 
-  public init(_ evaluation: Evaluation, classNames: [String]) {
+  public struct Raw: Hashable, Sendable, Codable {
+    public var loss: Double
+    public var accuracy: Double?
+    public var classes: ClassificationMetrics?
+  }
+
+  public init(_ evaluation: Evaluation, classNames: [String], raw: Evaluation? = nil) {
+    self.raw = raw.map { Raw(loss: $0.loss, accuracy: $0.accuracy, classes: $0.classes) }
     (loss, accuracy, classes) = (evaluation.loss, evaluation.accuracy, evaluation.classes)
     let count = classes?.classCount ?? classNames.count
     self.classNames = classNames + (classNames.count..<max(count, classNames.count)).map { "class \($0)" }

@@ -1,0 +1,118 @@
+import Foundation
+import SwitchbackDatasets
+public import SwitchbackInference
+import SwitchbackInterchange
+import SwitchbackNeuralNetworks
+
+/// Weights to start a run with, without optimizer slots: of a run's newest checkpoint, of a checkpoint or a saved
+/// session, or of a trained model's file. Where the source keeps the moving average, it is that.
+public struct InitialWeights: Sendable {
+  /// Where they come from, for the record of the run.
+  public struct Record: Hashable, Sendable, Codable {
+    /// The file.
+    public var path: String
+    public var sha256: String
+    public var weights: ModelWeights
+  }
+
+  public let record: Record
+  let tensors: [String: Safetensors.Tensor]
+
+  /// Reads a run folder or a file.
+  public init(_ source: String) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: source, isDirectory: &isFolder) else {
+      throw DatasetError(.missing, "there is no run folder or file \(source) to take weights from (model.from)")
+    }
+    var path = source
+    if isFolder.boolValue {
+      guard let entry = CheckpointStore(run: source).newestEntry() else {
+        throw DatasetError(.missing, "\(source) has no complete checkpoint to take weights from (model.from)")
+      }
+      path = entry.path
+    }
+    let weights: ModelWeights
+    do {
+      let data = try Data(contentsOf: URL(fileURLWithPath: path))
+      let file = try Safetensors(decoding: data)
+      if TrainedModel.isFormat(of: file) {
+        try TrainedModel.check(file)
+        tensors = Dictionary(file.tensors.map { ($0.name, $0) }) { first, _ in first }
+        weights = file.metadata["weights"].flatMap(ModelWeights.init) ?? .raw
+      } else {
+        (tensors, weights) = try Checkpoint(decoding: data).weights()
+      }
+    } catch {
+      throw DatasetError(.corrupt, "\(path) holds neither a checkpoint nor a trained model (model.from): \(error)")
+    }
+    record = Record(path: path, sha256: try FileIdentity.sha256(of: path), weights: weights)
+  }
+
+  /// What a network with these parameters lacks, has besides, or has in another shape; a line each.
+  func mismatches(with parameters: [Parameter]) -> [String] {
+    let names = Set(parameters.map(\.name))
+    let wrong = parameters.compactMap { parameter -> String? in
+      let shape = parameter.type.shape.extents
+      guard let tensor = tensors[parameter.name] else { return "\(parameter.name) \(shape) is not there" }
+      guard tensor.shape != shape || tensor.type != "F32" else { return nil }
+      return "\(parameter.name) is \(tensor.type) \(tensor.shape) there, and F32 \(shape) here"
+    }
+    return wrong
+      + tensors.values.filter { !names.contains($0.name) }.sorted { $0.name < $1.name }.map {
+        "\($0.name) \($0.shape) is not in this network"
+      }
+  }
+}
+
+extension Checkpoint {
+  /// The network's weights by the parameters' names: unless said otherwise the moving average of those that have one.
+  func weights(
+    _ wanted: ModelWeights? = nil
+  ) throws(CheckpointMismatch) -> (tensors: [String: Safetensors.Tensor], weights: ModelWeights) {
+    let all = Dictionary(tensors.tensors.map { ($0.name, $0) }) { first, _ in first }
+    /// The parameter that a state belongs to, where it is no parameter itself.
+    func owner(_ name: String, _ kind: String, slot: Bool = false) -> String? {
+      guard name.hasPrefix(kind + "/") else { return nil }
+      var rest = name.dropFirst(kind.count + 1)
+      if slot { rest = rest[..<(rest.lastIndex(of: "/") ?? rest.startIndex)] }
+      return all[String(rest)] == nil ? nil : String(rest)
+    }
+    var (weights, averages) = ([String: Safetensors.Tensor](), [String: Safetensors.Tensor]())
+    for (name, tensor) in all {
+      if let parameter = owner(name, "ema") {
+        averages[parameter] = Safetensors.Tensor(
+          name: parameter, type: tensor.type, shape: tensor.shape, bytes: tensor.bytes)
+      } else if owner(name, "optimizer", slot: true) == nil, owner(name, "accumulator") == nil,
+        name != "loss/classWeights"
+      {
+        weights[name] = tensor
+      }
+    }
+    guard wanted != .averaged || !averages.isEmpty else {
+      throw CheckpointMismatch(message: "the run keeps no average of its weights")
+    }
+    if wanted == .raw || averages.isEmpty { return (weights, .raw) }
+    return (weights.merging(averages) { $1 }, .averaged)
+  }
+}
+
+extension TrainingSession {
+  /// Starts with these weights, the moving average too; every name and shape must fit, or all that does not is said.
+  public func load(_ initial: InitialWeights) throws {
+    let parameters = try parameters
+    let mismatches = initial.mismatches(with: parameters)
+    guard mismatches.isEmpty else {
+      throw CheckpointMismatch(
+        message: "the weights of \(initial.record.path) do not fit this network:\n  "
+          + mismatches.joined(separator: "\n  "))
+    }
+    for parameter in parameters {
+      guard let tensor = initial.tensors[parameter.name] else { continue }
+      // Before the first update the average is the weight itself.
+      let isAveraged = step.averageMomentum != nil && parameter.isTrainable
+      for name in [parameter.name] + (isAveraged ? [parameter.averageName] : []) {
+        try states.withMutableBytes(of: name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+      }
+    }
+  }
+}

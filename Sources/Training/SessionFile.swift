@@ -1,0 +1,59 @@
+import Foundation
+public import SwitchbackDatasets
+public import SwitchbackInference
+import SwitchbackInterchange
+
+// A session in a file: what a program needs that trains its own layers, which no configuration can describe.
+extension TrainingSession {
+  /// Writes the states (weights, optimizer slots, averages) and how far training is, as a checkpoint of a run: whole or
+  /// not at all.
+  public func save(to path: String) throws {
+    var position = Checkpoint.Position(
+      seed: Int(seed), plan: try plan.fingerprint, routing: chain.routing, program: try programFingerprint)
+    (position.batches, position.plateau) = (batches, plateau)
+    try AtomicFile.write(try checkpoint(at: position, of: nil).encoded(), to: path)
+  }
+
+  /// Goes on where a session was saved, or a run's checkpoint made, that was made in the same way: of the same network,
+  /// loss, optimizer, batch size and seed. Another backend is allowed, and gives other last bits.
+  public func load(from path: String) throws {
+    let checkpoint: Checkpoint
+    do {
+      checkpoint = try Checkpoint(decoding: try Data(contentsOf: URL(fileURLWithPath: path)))
+    } catch let error as CocoaError {
+      throw CheckpointMismatch(message: "\(path) cannot be read: \(error.localizedDescription)")
+    } catch {
+      throw CheckpointMismatch(message: "\(path) is no saved session: \(error)")
+    }
+    let position = checkpoint.position
+    guard position.seed == Int(seed) else {
+      throw CheckpointMismatch(message: "\(path) was saved with the seed \(position.seed), and this one has \(seed)")
+    }
+    try checkStates(of: checkpoint)
+    let program = try programFingerprint
+    guard position.program ?? program == program else {
+      throw CheckpointMismatch(message: "\(path) is of another network, loss, optimizer or batch size")
+    }
+    try restore(checkpoint)
+    plateau = position.plateau
+  }
+
+  /// The network as it is now, to be used or saved without what only training needs: unless said otherwise with the
+  /// moving average of its weights, where the step keeps one.
+  public func trainedModel(for samples: SampleFormat, weights wanted: ModelWeights? = nil) throws -> TrainedModel {
+    let weights = try weights(wanted)
+    let inference = try step.inference(batchSize: 1)
+    let tensors = try inference.parameters.map { parameter in
+      let name = weights == .averaged && parameter.isTrainable ? parameter.averageName : parameter.name
+      return Safetensors.Tensor(
+        name: parameter.name, shape: parameter.type.shape.extents, bytes: try states.withBytes(of: name) { Data($0) })
+    }
+    return try TrainedModel(
+      program: inference.program, tensors: tensors, samples: samples, weights: weights, on: chain)
+  }
+
+  /// The same; what its samples and answers are is read from a data set.
+  public func trainedModel(for data: any Dataset, weights: ModelWeights? = nil) throws -> TrainedModel {
+    try trainedModel(for: SampleFormat(data), weights: weights)
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import Switchback
+import TestFiles
+import Testing
+
+@Suite struct PredictRowsTests {
+  /// Seconds since 1970, some degrees, and a class of both.
+  private func rows(_ count: Int = 60) -> [(time: Int, heat: Double, label: String)] {
+    (0..<count).map { n in
+      let (time, heat) = (1_700_000_000 + n * 7 % 97, Double(n * 13 % 29) / 4 - 3)
+      return (time, heat, heat > 0 ? "warm" : "cold")
+    }
+  }
+
+  private func run(values: Bool = false, header: Bool = true) throws -> (run: String, table: String) {
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    var text = header ? "time,label,heat\n" : ""
+    for row in rows() { text += "\(row.time),\(values ? "\(row.heat / 2)" : row.label),\(row.heat)\n" }
+    let table = try write(text.utf8, to: folder + "/table.csv")
+    let file = folder + "/rows.yaml"
+    try write(
+      """
+      version: 1
+      model:
+        layers:
+          - dense: {units: 6, activation: tanh}
+          - dense: {units: \(values ? 1 : 2), activation: \(values ? "linear" : "softmax")}
+      data:
+        dataset: csv
+        path: \(table)
+        label: \(header ? "label" : "1")
+        targets: \(values ? "values" : "classes")
+        header: \(header)
+        normalize: true
+      training:
+        epochs: 15
+        batch_size: 8
+        loss: \(values ? "mean_squared_error" : "categorical_crossentropy")
+        optimizer: {type: adam, learning_rate: 0.03}
+      backend: reference
+      """.utf8, to: file)
+    let outcome = try switchback("train", file, "--runs", runs)
+    try #require(outcome.status == 0, "\(outcome.error)")
+    return (runs + "/latest", table)
+  }
+
+  private func lines(_ text: String) -> [[String]] {
+    text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+  }
+
+  @Test("rows become CSV in their order, whatever the columns' order and with the label or without; - is a pipe too")
+  func classes() throws {
+    let (run, table) = try run()
+    let whole = try switchback("predict", run, table)
+    #expect(whole.status == 0, "\(whole.error)")
+    let found = lines(whole.output)
+    #expect(found[0] == ["row", "class", "probability", "class_2", "probability_2"])
+    #expect(found.count == 61)
+    #expect(found.dropFirst().map { $0[0] } == (1...60).map { "\($0)" })
+    let right = zip(found.dropFirst(), rows()).filter { $0[1] == $1.label }.count
+    #expect(right >= 55)
+
+    // Without the label, in another order, with a column that nobody knows.
+    var other = "heat,what,time\n"
+    for row in rows() { other += "\(row.heat),?,\(row.time)\n" }
+    let file = try write(other.utf8, to: temporaryFolder() + "/other.csv")
+    let again = try switchback("predict", run, file)
+    #expect(again.output == whole.output)
+    #expect(again.error.contains("are not used: what"), "\(again.error)")
+    let piped = try shell("cat '\(file)' | '\(binary)' predict '\(run)' -")
+    #expect(piped.status == 0 && piped.output == whole.output, "\(piped.error)")
+    #expect(try shell("'\(binary)' predict '\(run)' - < '\(table)'").output == whole.output)
+    let output = try temporaryFolder() + "/predictions.csv"
+    #expect(try switchback("predict", run, table, "--output", output).output.isEmpty)
+    #expect(try String(contentsOfFile: output, encoding: .utf8) == whole.output)
+
+    // The same as the library's own, to the last bit.
+    let model = try TrainedModel(
+      run: run,
+      on: try BackendChain(
+        ["reference"], registry: BackendRegistry(linked: [ReferenceBackend()]), host: HostServices(workers: 1)))
+    for (line, row) in zip(try switchback("predict", run, table, "--json").output.split(separator: "\n"), rows()) {
+      let answer = try model.predict(row: [Double(row.time), row.heat])
+      let best = try #require(answer.best)
+      #expect(line.contains("{\"name\":\"\(best.name)\",\"probability\":\(best.score)}"), "\(line)")
+    }
+  }
+
+  @Test("numbers keep what Float32 would lose: seconds a few apart are told apart")
+  func large() throws {
+    let (run, _) = try run(values: true)
+    let file = try write("time,heat\n1700000000,1\n1700000096,1\n".utf8, to: temporaryFolder() + "/large.csv")
+    let found = lines(try switchback("predict", run, file).output)
+    // The mean is near 1700000048 and the deviation near 28: Float32 counts these seconds by 128.
+    #expect(found[0] == ["row", "label"] && found[1][1] != found[2][1], "\(found)")
+  }
+
+  @Test("regression becomes numbers, by the names of the columns that were learnt; without names columns go by places")
+  func values() throws {
+    let (run, table) = try run(values: true, header: false)
+    let found = lines(try switchback("predict", run, table).output)
+    #expect(found[0] == ["row", "value_1"] && found.count == 61)
+    for (line, row) in zip(found.dropFirst(), rows()) {
+      #expect(abs(try #require(Double(line[1])) - row.heat / 2) < 0.5, "\(line) \(row)")
+    }
+    var short = ""
+    for row in rows() { short += "\(row.time),\(row.heat)\n" }
+    let file = try write(short.utf8, to: temporaryFolder() + "/short.csv")
+    #expect(lines(try switchback("predict", run, file).output) == found)
+    #expect(
+      try switchback("predict", run, file, "--json").output.hasPrefix("{\"classes\":[],\"row\":1,\"values\":["))
+  }
+
+  @Test("mistakes: a missing column, a broken row, no file, two files, a table for a network of images")
+  func mistakes() throws {
+    let (run, table) = try run()
+    let folder = try temporaryFolder()
+    let missing = try write("time\n1\n".utf8, to: folder + "/missing.csv")
+    let outcome = try switchback("predict", run, missing)
+    #expect(outcome.status == 65 && outcome.error.contains("there is no column heat"), "\(outcome.error)")
+    let broken = try write("time,heat\n1700000000,1\n1700000000,x\n1700000000,3\n".utf8, to: folder + "/broken.csv")
+    let some = try switchback("predict", run, broken)
+    #expect(some.status == 65 && some.error.contains(":3:12: \"x\" is no finite number"), "\(some.error)")
+    #expect(lines(some.output).map { $0[0] } == ["row", "1", "3"])
+    let large = try write("time,heat\n1700000000,1e200\n1700000000,1\n".utf8, to: folder + "/large.csv")
+    let far = try switchback("predict", run, large)
+    #expect(far.status == 65 && far.error.contains("row 1: heat: 1e+200 is too large"), "\(far.error)")
+    #expect(lines(far.output).map { $0[0] } == ["row", "2"])
+    #expect(try switchback("predict", run, folder + "/none.csv").status == 66)
+    #expect(try switchback("predict", run, table, table).status == 64)
+    #expect(try switchback("predict", run, "--index", "0").output.contains("label: "))
+  }
+}

@@ -1,0 +1,90 @@
+import SwitchbackDatasets
+import TestFiles
+import Testing
+
+@Suite struct CSVPredictionRowsTests {
+  private struct Read: Equatable {
+    var rows: [[Double]] = []
+    var errors: [String] = []
+    var ignored: [String] = []
+  }
+
+  private func read(
+    _ text: String, features: [String] = ["a", "b"], labels: [String] = ["y"], hasHeader: Bool = true,
+    delimiter: Character = ","
+  ) throws -> Read {
+    let path = try write(text.utf8, to: temporaryFolder() + "/rows.csv")
+    var read = Read()
+    var next = 1
+    try CSVPredictionRows(
+      path: path, features: features, labels: labels, hasHeader: hasHeader, delimiter: delimiter.asciiValue!
+    ).forEach {
+      read.ignored += $0
+    } _: { row in
+      #expect(row.number == next)
+      next += 1
+      switch row.values {
+      case .success(let values): read.rows.append(values)
+      case .failure(let error): read.errors.append(error.message)
+      }
+    }
+    return read
+  }
+
+  @Test("columns are found by their names, in any order, with the label or without, among others")
+  func names() throws {
+    #expect(try read("a,b,y\n1,2,x\n3,4,z\n").rows == [[1, 2], [3, 4]])
+    #expect(try read("b,a\n1,2\n").rows == [[2, 1]])
+    #expect(try read("y,b,id,a,\"what, else\"\nx,1,7,2,9\n") == Read(rows: [[2, 1]], ignored: ["id", "what, else"]))
+    #expect(try read("\u{FEFF}a;b\r\n1;\" 2\"\r\n", delimiter: ";").rows == [[1, 2]])
+    // Two columns of one name are two features, in their order.
+    #expect(try read("a,b,a\n1,2,3\n", features: ["a", "b", "a"]).rows == [[1, 2, 3]])
+    // Numbers keep what Float32 would lose.
+    #expect(try read("a,b\n100000003,1e-300\n").rows == [[100_000_003, 1e-300]])
+  }
+
+  @Test("without a row of names they are found by their places, with the label where it was or without")
+  func places() throws {
+    #expect(
+      try read("1,x,2\n3,y,4\n", features: ["0", "2"], labels: ["1"], hasHeader: false).rows == [[1, 2], [3, 4]])
+    #expect(try read("1,2\n3,4\n", features: ["0", "2"], labels: ["1"], hasHeader: false).rows == [[1, 2], [3, 4]])
+    let error = #expect(throws: DatasetError.self) {
+      try read("1,2,3,4\n", features: ["0", "2"], labels: ["1"], hasHeader: false)
+    }
+    #expect(error?.message.contains("the row has 4 fields, and the network was trained on 2 columns") == true)
+  }
+
+  @Test("a broken row is one error with its place, and the others are read")
+  func broken() throws {
+    let read = try read("a,b\n1,2\nx,3\n4\n5,\n6,7\n1e999,8\n")
+    #expect(read.rows == [[1, 2], [6, 7]])
+    #expect(read.errors.count == 4)
+    for (error, words) in zip(
+      read.errors, [":3:1: \"x\" is no finite number", ":4:1: the row has 1", ":5:3: a number is missing", ":7:1:"])
+    { #expect(error.contains(words), "\(error)") }
+  }
+
+  @Test("missing columns are named, and a file without rows of names is an error")
+  func missing() throws {
+    let error = #expect(throws: DatasetError.self) { try read("a,c\n1,2\n", features: ["a", "b", "d"]) }
+    #expect(error?.message.contains(":1:1: there is no column b, d") == true, "\(error?.message ?? "")")
+    #expect(throws: DatasetError.self) { try read("") }
+    #expect(try read("a,b\n").rows.isEmpty)
+  }
+
+  @Test("what the caller throws ends the reading, and is thrown")
+  func callers() throws {
+    struct Enough: Error {}
+    let path = try write("a\n1\n2\n3\n".utf8, to: temporaryFolder() + "/rows.csv")
+    var count = 0
+    #expect(throws: Enough.self) {
+      try CSVPredictionRows(path: path, features: ["a"], labels: []).forEach {
+        _ in
+      } _: { _ in
+        count += 1
+        if count == 2 { throw Enough() }
+      }
+    }
+    #expect(count == 2)
+  }
+}
