@@ -73,7 +73,7 @@ public struct Image: Sendable {
       throw DatasetError(
         .corrupt,
         bytes.isEmpty
-          ? "\(path) is empty; it should be a PNG, JPEG, PGM or PPM file"
+          ? "\(path) is empty, and so no PNG, JPEG, PGM or PPM file"
           : "\(path) is no PNG, JPEG, PGM or PPM file: it begins with \(bytes.prefix(4).map { $0 })")
     }
   }

@@ -41,10 +41,10 @@ public struct ImageFolder: Hashable, Sendable {
     let test = try testFolder.map { folder throws(DatasetError) in try ClassFolders(folder, &notes) }
     let found = Set((train?.names ?? []) + (test?.names ?? []))
     if let train, let test, request.classNames == nil {
-      let others = test.names.filter { !train.names.contains($0) }
+      let others = Set(test.names).subtracting(train.names)
       guard others.isEmpty else {
         throw DatasetError(
-          .invalid, "\(test.path) has classes that \(train.path) has not: \(ClassMap.list(others))")
+          .invalid, "\(test.path) has classes that \(train.path) has not: \(ClassMap.list(Array(others)))")
       }
     }
     if let (a, b) = ClassOrder.twins(in: (train?.names ?? []) + (test?.names ?? [])) {

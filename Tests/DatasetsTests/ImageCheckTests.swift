@@ -83,7 +83,7 @@ private func shell(_ line: String) throws -> String {
     #expect(ImageCheck(of: files, .quick, seconds: 0).problems.isEmpty)
     #expect(ImageCheck(of: files, .all).problems.count == 1)
     // Cut off, and a header that is none.
-    try write(good.dropLast(4), to: files[8])
+    try write(good.dropLast(16), to: files[8])
     try write(good.dropFirst(1), to: files[9])
     let check = ImageCheck(of: files, .quick, seconds: 0)
     #expect(check.problems.count == 2, "\(check.problems)")

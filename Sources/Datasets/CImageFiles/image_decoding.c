@@ -112,8 +112,8 @@ int switchback_decode_jpeg(const uint8_t *bytes, uint64_t count, uint64_t max_pi
   int width = 0, height = 0, sampling = 0, colors = -1, result = -1;
   /* It also fails on warnings, and on samplings that it has no name for but can decode. */
   int header = tjDecompressHeader3(decoder, bytes, (unsigned long)count, &width, &height, &sampling, &colors);
-  if (header != 0 && (width <= 0 || height <= 0 || colors < 0)) {
-    snprintf(message, 256, "%s", tjGetErrorStr2(decoder));
+  if (width <= 0 || height <= 0 || colors < 0) {
+    snprintf(message, 256, "%s", header != 0 ? tjGetErrorStr2(decoder) : "it ends before its picture begins");
   } else {
     int has_inks = colors == TJCS_CMYK || colors == TJCS_YCCK;
     int format = colors == TJCS_GRAY ? TJPF_GRAY : has_inks ? TJPF_CMYK : TJPF_RGB;
