@@ -397,10 +397,11 @@ public final class TrainingLoop {
   /// keep the last, from which the run can go on.
   private func chooseWeights() throws {
     if session.accumulated > 0 {
+      let batches = session.accumulated == 1 ? "batch" : "\(session.accumulated) batches"
       try emit(
         .message(
-          "the gradients of the last \(session.accumulated) batches wait for their update in the checkpoint; they go "
-            + "into it where the run goes on"))
+          "the gradients of the last \(batches) wait for their update in the checkpoint; they go into it where the run "
+            + "goes on"))
     }
     guard configuration.training.restoresBest else { return }
     guard let best, best.position.batches <= session.batches else {

@@ -19,9 +19,15 @@ private let text = """
   training: {batch_size: 6, optimizer: sgd}
   """
 
-private let backends: [any ComputeBackend] =
-  [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : [])
-  + ((try? OpenCLBackend().devices()) != nil ? [OpenCLBackend()] : [])
+private let hasOpenCL = (try? OpenCLBackend().devices()) != nil
+
+/// Those that this machine has.
+private var backends: [any ComputeBackend] {
+  var backends: [any ComputeBackend] = [ReferenceBackend()]
+  if hasOpenBLAS { backends.append(OpenBLASBackend()) }
+  if hasOpenCL { backends.append(OpenCLBackend()) }
+  return backends
+}
 
 /// Samples and numbers to learn, as they are written here.
 struct NumberDataset: Dataset {
@@ -112,7 +118,13 @@ private struct GoldenRange: Decodable, Sendable, CustomTestStringConvertible {
 }
 
 private func goldenData() throws -> ByteDataset {
-  let bytes = (0..<12).flatMap { i in (0..<4).map { j in UInt8((37 * i * i + 91 * j + 13 * i * j) % 256) } }
+  var bytes: [UInt8] = []
+  for i in 0..<12 {
+    for j in 0..<4 {
+      let value: Int = 37 * i * i + 91 * j + 13 * i * j
+      bytes.append(UInt8(value % 256))
+    }
+  }
   return try ByteDataset(
     sampleShape: [4], classNames: ["a", "b", "c"], samples: bytes, labels: [0, 0, 0, 0, 1, 2, 1, 1, 1, 1, 0, 2])
 }
@@ -249,7 +261,7 @@ extension TrainingSession {
 
   private func fault(
     _ optimizer: any Optimizer = SGD(), clipping: GradientClipping? = nil, loss: any Loss = CategoricalCrossentropy(),
-    classWeights: [Double] = [], averageMomentum: Double? = nil, _ layer: any Layer = Dense(3, activation: .softmax)
+    classWeights: [Double] = [], averageMomentum: Double? = nil, layer: any Layer = Dense(3, activation: .softmax)
   ) -> String {
     do throws(ProgramError) {
       _ = try TrainingStep(
@@ -285,8 +297,8 @@ extension TrainingSession {
     #expect(fault(classWeights: [0, 0, 0]).contains("nothing would be learned"))
     #expect(fault(classWeights: [1, 1]).contains("there are 3 classes"))
     #expect(fault(loss: CategoricalCrossentropy(labelSmoothing: .nan)).contains("labelSmoothing"))
-    #expect(fault(Dense(3, kernelInitializer: .constant(.infinity))).contains("finite"))
-    #expect(fault(Dense(3, kernelRegularizer: .l2(.nan))).contains("l2 must be a number"))
+    #expect(fault(layer: Dense(3, kernelInitializer: .constant(.infinity))).contains("finite"))
+    #expect(fault(layer: Dense(3, kernelRegularizer: .l2(.nan))).contains("l2 must be a number"))
   }
 
   @Test("a schedule that leaves its range ends the run at that update, not in NaN")
