@@ -161,7 +161,13 @@ public struct CheckpointStore: Sendable {
   }
 
   /// The checkpoint with the lowest validation loss; nil where no epoch has ended.
-  public func best() -> Checkpoint? { Self.entry(bestPath).checkpoint }
+  public func best() -> Checkpoint? { bestEntry()?.checkpoint }
+
+  /// The same with its path.
+  public func bestEntry() -> Entry? {
+    let entry = Self.entry(bestPath)
+    return entry.checkpoint == nil ? nil : entry
+  }
 
   private static func entry(_ path: String) -> Entry {
     do {

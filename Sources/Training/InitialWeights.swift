@@ -4,8 +4,9 @@ public import SwitchbackInference
 import SwitchbackInterchange
 import SwitchbackNeuralNetworks
 
-/// Weights to start a run with, without optimizer slots: of a run's newest checkpoint, of a checkpoint or a saved
-/// session, or of a trained model's file. Where the source keeps the moving average, it is that.
+/// Weights to start a run with, without optimizer slots: of a run's newest checkpoint (with `training.restore_best` of
+/// the best), of a checkpoint or a saved session, or of a trained model's file. Where the source keeps the moving
+/// average, it is that: what a run's predictions are made with.
 public struct InitialWeights: Sendable {
   /// Where they come from, for the record of the run.
   public struct Record: Hashable, Sendable, Codable {
@@ -26,7 +27,9 @@ public struct InitialWeights: Sendable {
     }
     var path = source
     if isFolder.boolValue {
-      guard let entry = CheckpointStore(run: source).newestEntry() else {
+      let store = CheckpointStore(run: source)
+      let takesBest = (try? Configuration(file: source + "/config.yaml"))?.training.restoresBest == true
+      guard let entry = (takesBest ? store.bestEntry() : nil) ?? store.newestEntry() else {
         throw DatasetError(.missing, "\(source) has no complete checkpoint to take weights from (model.from)")
       }
       path = entry.path

@@ -5,7 +5,8 @@ public import SwitchbackInference
 
 extension TrainedModel {
   /// The network of a run folder with the weights of its newest complete checkpoint (`best`: of the one with the lowest
-  /// validation loss): unless said otherwise with their moving average, where the run keeps one.
+  /// validation loss, as with `training.restore_best`): unless said otherwise with their moving average, where the run
+  /// keeps one.
   ///
   /// What its samples are is in the checkpoint. Of runs before 2026-11-28, whose checkpoints do not say it, class names
   /// are those of the data set's name or of `evaluation.json`, where `classNames` does not say them, and of a table the
@@ -20,10 +21,11 @@ extension TrainedModel {
     }
     let configuration = try Configuration(file: file)
     let store = CheckpointStore(run: folder)
-    guard let checkpoint = best ? store.best() : store.newestComplete() else {
+    let preferred = best || configuration.training.restoresBest ? store.best() : nil
+    guard let checkpoint = best ? preferred : preferred ?? store.newestComplete() else {
       throw TrainedModelError("\(folder) has no complete checkpoint\(best ? " of a whole epoch" : "")")
     }
-    let samples = try SampleFormat(configuration, checkpoint.data, run: folder, classNames: classNames)
+    let samples = try SampleFormat(configuration, checkpoint, run: folder, classNames: classNames)
     let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
     let inference = try step.inference(batchSize: 1)
     let (tensors, which) = try checkpoint.weights(weights)
@@ -34,39 +36,24 @@ extension TrainedModel {
 
 extension SampleFormat {
   /// What a run's samples are: as recorded, or of older runs as its files say.
-  package init(
-    _ configuration: Configuration, _ record: DatasetRecord?, run folder: String, classNames given: [String]? = nil
-  ) throws {
-    if let record {
+  init(_ configuration: Configuration, _ checkpoint: Checkpoint, run folder: String, classNames: [String]?) throws {
+    let source = configuration.data.source
+    let data = try RunData(run: folder, checkpoint: checkpoint, source: source, classes: classNames)
+    if let record = data.record {
       self.init(record)
-    } else {
-      switch configuration.data.source {
-      case .named(let name, _):
-        let dataset = try NamedDataset.named(name)
-        self.init(shape: dataset.sampleShape, classNames: dataset.classNames)
-      case .imageFolder(let images):
-        self.init(shape: [images.height, images.width, images.channels])
-        classNames = try given ?? Self.recordedNames(folder)
-      case .csv(let table):
-        let parts = try table.open()
-        if let record = parts.record { self.init(record) } else { self.init(parts.train) }
-        if targets == .classes { classNames = try given ?? Self.recordedNames(folder) }
-      }
+      return
     }
-    if targets == .classes, let given { classNames = given }
-  }
-
-  /// The class names of `evaluation.json`, which a run writes when it ends. Today's data may have others, or others in
-  /// front of them.
-  private static func recordedNames(_ folder: String) throws(TrainedModelError) -> [String] {
-    struct Names: Decodable { var classNames: [String] }
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: folder + "/evaluation.json")),
-      let record = try? JSONDecoder().decode(Names.self, from: data)
-    else {
+    // Today's data may have other classes, or others in front of them.
+    if source.targets == .classes, data.classNames == nil {
       throw TrainedModelError(
         "\(folder) does not say its class names in their order, and has no evaluation.json: give classNames")
     }
-    return record.classNames
+    if case .csv = source {
+      let parts = try source.open(try data.request(configuration.data, targets: source.targets, run: folder))
+      self = parts.record.map { SampleFormat($0) } ?? SampleFormat(parts.train)
+    } else {
+      self.init(shape: try source.samples().shape, classNames: data.classNames ?? [])
+    }
   }
 }
 

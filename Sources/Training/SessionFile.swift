@@ -10,7 +10,8 @@ extension TrainingSession {
   public func save(to path: String) throws {
     var position = Checkpoint.Position(
       seed: Int(seed), plan: try plan.fingerprint, routing: chain.routing, program: try programFingerprint)
-    (position.batches, position.plateau) = (batches, plateau)
+    position.follow(self)
+    position.plateau = plateau
     try AtomicFile.write(try checkpoint(at: position, of: nil).encoded(), to: path)
   }
 

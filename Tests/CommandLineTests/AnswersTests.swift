@@ -149,7 +149,7 @@ private struct Answer: Sendable, CustomTestStringConvertible {
 }
 
 /// The weights of a run's newest checkpoint, in Float64.
-private func weights(_ run: String) throws -> [String: [Double]] {
+private func savedWeights(_ run: String) throws -> [String: [Double]] {
   let folder = run + "/checkpoints"
   let newest = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("step-") }.max()
   let file = try Safetensors(
@@ -167,7 +167,7 @@ private func json(_ text: some StringProtocol) throws -> [String: Any] {
 @Suite struct AnswersTests {
   private func check(_ case: Answer, _ run: String, _ file: String, on backend: String) throws {
     let answer = `case`
-    let weights = try weights(run)
+    let weights = try savedWeights(run)
     // Who is tested.
     let test = try Configuration(file: run + "/config.yaml").data.source.open().test
     var (loss, right) = (0.0, 0)

@@ -67,7 +67,7 @@ struct ImpliedGateTests {
       let program = try Networks.small(dense, loss: loss).evaluation(batchSize: 7).program
       let answer = program.output(named: "predictions")!
       let metric = try #require(
-        program.calls.first { $0.path == "metrics" && ($0.name == "argMax" || $0.name == "greater") })
+        program.calls.first { $0.path == "metrics" && ($0.name == "argmax" || $0.name == "greater") })
       #expect(metric.inputs[0] == answer, "\(loss.name)")
       guard dense.units == 1 else { continue }
       let threshold = program.calls.first { $0.outputs.contains(metric.inputs[1]) }?.operation as? Fill
