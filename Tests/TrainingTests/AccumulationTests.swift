@@ -100,7 +100,10 @@ private func early(_ checkpoint: Checkpoint) throws -> Checkpoint {
     _ = try loop.run(callbacks: [
       EventHandler(watching: { if case .step(let report) = $0 { rates.append(report.learningRate) } })
     ])
-    let expected = (0..<26).map { batch in pow(0.5, Double(batch / 13 * 4 + batch % 13 / 4 + 1)) }
+    let expected: [Double] = (0..<26).map { (batch: Int) -> Double in
+      let update: Int = batch / 13 * 4 + batch % 13 / 4
+      return pow(0.5, Double(update + 1))
+    }
     #expect(rates == expected)
     #expect(loop.session.updates == 8)
   }
