@@ -18,7 +18,7 @@ struct PredictCommand: ParsableCommand {
         switchback predict runs/latest photos/ --output photos.csv
         switchback predict runs/latest a.png b.png --json
         switchback predict runs/latest rows.csv
-        grep Rome rows.csv | switchback predict runs/latest -
+        (head -n 1 rows.csv; grep Rome rows.csv) | switchback predict runs/latest -
       """)
 
   @OptionGroup var options: RunOptions
@@ -42,6 +42,9 @@ struct PredictCommand: ParsableCommand {
     try reportingErrors {
       guard (index == nil) != paths.isEmpty else {
         throw fail("predict takes either --index or files", ExitCode(64))
+      }
+      guard !json || output == nil else {
+        throw fail("--json writes to standard output, and --output is for the table: take one of them", ExitCode(64))
       }
       let run = try options.restored()
       let model = try run.model()
@@ -68,7 +71,8 @@ struct PredictCommand: ParsableCommand {
   private func predict(_ index: Int, _ run: RestoredRun, _ model: TrainedModel) throws {
     let test = try run.test()
     guard (0..<test.count).contains(index) else {
-      throw fail("--index must lie from 0 to \(test.count - 1)", ExitCode(64))
+      throw fail(
+        test.count == 0 ? "the data has no test part" : "--index must lie from 0 to \(test.count - 1)", ExitCode(64))
     }
     let sample = try test.sample(index)
     let prediction = try PredictionLine("test \(index)", model.predict(sample.values))

@@ -15,11 +15,17 @@ final class RunFolder: TrainingCallback {
 
   /// A new folder, or with `resuming` an old one, whose lines after `step` are dropped, as they are trained again, and
   /// which has no result until it ends again.
-  init(_ configuration: Configuration, resuming: String? = nil, after step: Int? = nil) throws {
+  ///
+  /// `data` is what the run is trained on; its checkpoints hold the same.
+  init(
+    _ configuration: Configuration, data: DatasetRecord? = nil, resuming: String? = nil, after step: Int? = nil
+  ) throws {
     if let resuming {
       path = resuming
       store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
       do {
+        // First: a run of an earlier program has its class names in its evaluation alone.
+        try Self.write(data, to: path)
         for result in ["summary.json", "evaluation.json", "report.html"]
         where FileManager.default.fileExists(atPath: path + "/" + result) {
           try FileManager.default.removeItem(atPath: path + "/" + result)
@@ -64,6 +70,7 @@ final class RunFolder: TrainingCallback {
     store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
     do {
       try files.createDirectory(atPath: path, withIntermediateDirectories: true)
+      try Self.write(data, to: path)
       try configuration.resolvedText.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
       func make(_ name: String) throws -> FileHandle {
         try Data().write(to: URL(fileURLWithPath: path + "/" + name))
@@ -120,9 +127,10 @@ final class RunFolder: TrainingCallback {
     try write(Terminal.json(environment) + "\n", to: "environment.json")
   }
 
-  /// What the run is trained on; its checkpoints hold the same.
-  func record(_ data: DatasetRecord?) throws {
-    if let data { try write(Terminal.json(data) + "\n", to: "data.json") }
+  private static func write(_ data: DatasetRecord?, to folder: String) throws {
+    guard let data else { return }
+    try Data((Terminal.json(data) + "\n").utf8).write(
+      to: URL(fileURLWithPath: folder + "/data.json"), options: .atomic)
   }
 
   /// Makes the page that shows the run from what was recorded, finished or not.

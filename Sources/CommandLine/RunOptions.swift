@@ -35,8 +35,9 @@ struct RunOptions: ParsableArguments {
     if let data { overrides.append("data.path=\(data)") }
     let configuration = try Configuration(file: file, overrides: overrides)
     let store = CheckpointStore(run: run)
-    let preferred = best || configuration.training.restoresBest ? store.best() : nil
-    guard let checkpoint = best ? preferred : preferred ?? store.newestComplete() else {
+    guard
+      let checkpoint = store.answering(best: best, preferringBest: configuration.training.restoresBest)?.checkpoint
+    else {
       throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
     }
     let source = configuration.data.source
@@ -106,7 +107,7 @@ struct RestoredRun {
     return parts.test
   }
 
-  /// In the order of the network's outputs. Of an early run that did not end the data has to be opened.
+  /// In the order of the network's outputs.
   func classNames() throws -> [String] { try data.classNames ?? test().classNames }
 
   /// The network, ready to predict.

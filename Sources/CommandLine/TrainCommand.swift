@@ -41,6 +41,7 @@ struct TrainCommand: ParsableCommand {
     help: "With --resume of an early run that kept no class names: these, in the order of their numbers, with commas.",
     transform: { $0.split(separator: ",").map(String.init) })
   var classes: [String]?
+
   @Flag(
     name: .customLong("other-bits"),
     help: "With --resume: goes on on another backend or with other threads too; the last bits then differ.")
@@ -115,6 +116,7 @@ struct TrainCommand: ParsableCommand {
           return
         }
       }
+      try loop.checkUpdates(from: start)
       var environment = try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version)
       if let start, let resume {
         environment.goOn(
@@ -122,9 +124,9 @@ struct TrainCommand: ParsableCommand {
       } else {
         environment.from = try loop.loadInitialWeights()
       }
-      let folder = try RunFolder(configuration, resuming: resume, after: start?.position.batches)
+      let folder = try RunFolder(
+        configuration, data: data.record, resuming: resume, after: start?.position.batches)
       try folder.record(environment)
-      try folder.record(data.record)
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
       do {
@@ -177,6 +179,10 @@ struct TrainCommand: ParsableCommand {
       data.notes.append(
         "\(resume) is of an earlier program: its validation part stays the tail of the training samples, and its order "
           + "of samples the earlier one; its data was not recorded, so nobody can say whether it is the same")
+      if let normalization = data.record?.normalization, !normalization.isEmpty {
+        data.notes.append(
+          "numbers are normalized in Float64 now, which that program did in Float32: last bits of the weights differ")
+      }
       return data
     }
     let differences = data.record?.differences(since: then) ?? []

@@ -89,7 +89,9 @@ struct CSVScan {
       names.append(settings.hasHeader ? try field.text : "\(index)")
     }
     var places: [Int] = []
-    for label in settings.labels {
+    // By name where the network knows the names: the file at hand may have its columns in another order.
+    let known = request.record.flatMap { settings.hasHeader && !$0.labels.isEmpty ? $0.labels : nil }
+    for label in known ?? settings.labels {
       let index = names.firstIndex(of: label) ?? Int(label).flatMap { (0..<count).contains($0) ? $0 : nil }
       guard let index, !places.contains(index) else {
         throw CSVRow.Problem(
@@ -130,6 +132,10 @@ struct CSVScan {
           message: "there are \(featureCount) features, and the network was trained with \(known.count)", column: 1)
       }
     }
+    if let shape = request.record?.sampleShape, shape != [featureCount] {
+      throw CSVRow.Problem(
+        message: "there are \(featureCount) features, and the network was trained with samples \(shape)", column: 1)
+    }
     self.columns = columns
     means = [Double](repeating: 0, count: featureCount)
     squares = means
@@ -151,11 +157,16 @@ struct CSVScan {
     let hasClasses = settings.targets == .classes
     let map = ClassMap(found: classNames, known: hasClasses ? request.classNames : nil)
     let normalization = !settings.isNormalized ? [] : fits ? fitted : request.record?.normalization ?? []
+    if let index = normalization.firstIndex(where: { !$0.mean.isFinite || !$0.deviation.isFinite }) {
+      let name = columnNames { if case .feature(let place) = $0 { place } else { nil } }[index]
+      throw DatasetError(
+        .invalid, "\(settings.path): the numbers of column \(name) are too large to be normalized; scale them first")
+    }
     let table = CSVTable(
       file: file, delimiter: settings.delimiter, columns: columns, featureCount: featureCount,
       classNames: hasClasses ? map.names : [],
       targets: hasClasses ? .classes : .values(settings.labels.count), normalization: normalization)
-    // Not in the file's order, which may be sorted: batches of few samples, and runs of before, take it in order.
+    // Shuffled by their hashes, because runs of earlier programs split off the tail.
     let mixed = rows.filter { !hasClasses || map.numbers[Int($0.label)] != nil }
       .sorted { ($0.hash, $0.span.offset) < ($1.hash, $1.span.offset) }
     func part(_ name: DatasetRecord.Part.Name) throws(DatasetError) -> CSVRows {

@@ -1,12 +1,20 @@
 /// Checksums of files, by the programs of coreutils.
-enum Checksum {
+package enum Checksum {
   /// SHA-256 of a file's bytes, unpacked where it ends in `.gz`, in hexadecimal.
   static func sha256(ofContent path: String) throws(DatasetError) -> String {
     let arguments =
       path.hasSuffix(".gz")
-      ? ["sh", "-c", "gzip -dc -- \"$1\" 2>/dev/null | sha256sum", "sh", path] : ["sha256sum", "--", path]
+      ? ["sh", "-c", "gzip -dc -- \"$1\" 2>/dev/null | sha256sum", "sh", path] : ["sha256sum", "--", inFolder(path)]
     return try first(of: arguments, path)
   }
+
+  /// SHA-256 of a file's bytes as they are, in hexadecimal.
+  package static func sha256(ofFile path: String) throws(DatasetError) -> String {
+    try first(of: ["sha256sum", "--", inFolder(path)], path)
+  }
+
+  /// A file that is called `-` would be standard input.
+  private static func inFolder(_ path: String) -> String { path == "-" ? "./-" : path }
 
   static func md5(of path: String) throws(DatasetError) -> String { try first(of: ["md5sum", "--", path], path) }
 
@@ -40,7 +48,7 @@ enum Checksum {
     for start in stride(from: 0, to: names.count, by: 200) {
       let chunk = names[start..<min(start + 200, names.count)]
       let result = try Subprocess.run(
-        ["sh", "-c", "cd -- \"$1\" && shift && exec sha256sum -- \"$@\"", "sh", folder] + chunk)
+        ["sh", "-c", "CDPATH= cd -- \"$1\" && shift && exec sha256sum -- \"$@\"", "sh", folder] + chunk)
       guard result.status == 0 else {
         throw DatasetError(.corrupt, "no checksum of the files in \(folder) could be made")
       }

@@ -24,13 +24,8 @@ struct ClassMap {
     let (unknown, missing) = (found.filter { places[$0] == nil }, known.filter { !here.contains($0) })
     notes =
       (unknown.isEmpty
-        ? [] : ["the network knows no class \(Self.list(unknown)): samples of such classes are left out"])
-      + (missing.isEmpty ? [] : ["the data has no sample of the network's class \(Self.list(missing))"])
-  }
-
-  static func list(_ names: [String]) -> String {
-    let sorted = ClassOrder.sorted(names)
-    return sorted.prefix(20).joined(separator: ", ") + (sorted.count > 20 ? " and \(sorted.count - 20) more" : "")
+        ? [] : ["the network knows no class \(ClassOrder.words(unknown)): samples of such classes are left out"])
+      + (missing.isEmpty ? [] : ["the data has no sample of the network's class \(ClassOrder.words(missing))"])
   }
 
   /// Names that look like slips: such as `X` beside `x`, blanks around a name, and what programs leave behind.

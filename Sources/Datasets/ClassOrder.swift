@@ -13,6 +13,12 @@ public enum ClassOrder {
     }.map(\.name)
   }
 
+  /// Names in their order, with commas, at most twenty.
+  public static func words(_ names: [String]) -> String {
+    let sorted = sorted(names)
+    return sorted.prefix(20).joined(separator: ", ") + (sorted.count > 20 ? " and \(sorted.count - 20) more" : "")
+  }
+
   /// Two different names that Unicode holds to be the same text (é as one or as two scalars), if there are such: whoever
   /// compares names as text would merge their classes.
   static func twins(in names: some Sequence<String>) -> (String, String)? {

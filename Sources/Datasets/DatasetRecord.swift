@@ -94,16 +94,18 @@ extension DatasetRecord {
   /// where it does not.
   public func differences(since earlier: DatasetRecord) -> [String] {
     var differences: [String] = []
-    func compare<Value: Equatable>(_ what: String, _ then: Value, _ now: Value) {
-      if then != now { differences.append("\(what): \(now), not \(then)") }
+    func compare<Value: Equatable>(_ what: String, _ then: Value?, _ now: Value?) {
+      func words(_ value: Value?) -> String { value.map { "\($0)" } ?? "none" }
+      if then != now { differences.append("\(what): \(words(now)), not \(words(then))") }
     }
     compare("the data set", earlier.source, source)
     compare("the shape of a sample", earlier.sampleShape, sampleShape)
     if earlier.classNames.map({ Array($0.utf8) }) != classNames.map({ Array($0.utf8) }) {
-      differences.append("the classes: \(ClassMap.list(classNames)), not \(ClassMap.list(earlier.classNames))")
+      differences.append("the classes: \(ClassOrder.words(classNames)), not \(ClassOrder.words(earlier.classNames))")
     }
     compare("the columns", earlier.features + earlier.labels, features + labels)
-    compare("channels", earlier.channels, channels)
+    compare("channels", earlier.channels?.rawValue, channels?.rawValue)
+    if earlier.targets != targets { differences.append("what is to be learnt") }
     if earlier.normalization != normalization { differences.append("the normalization of the columns") }
     compare("data.test_split", earlier.testSplit, testSplit)
     compare("data.validation_split", earlier.validationSplit, validationSplit)
@@ -116,6 +118,43 @@ extension DatasetRecord {
       differences.append("the contents of the files (\(identity), not \(earlier.identity))")
     }
     return differences
+  }
+
+  /// Why no data set can be so; nil where one can. Records come from files, which may hold anything.
+  public var fault: String? {
+    if classNames.count > 1 << 20 { return "it has \(classNames.count) classes" }
+    for part in parts where part.count < 0 || part.classCounts.contains(where: { $0 < 0 }) {
+      return "a part has fewer than 0 samples"
+    }
+    return Self.fault(
+      shape: sampleShape, targets: targets, features: features, normalization: normalization, channels: channels)
+  }
+
+  /// The same of what says how samples are read.
+  package static func fault(
+    shape: [Int], targets: DatasetTargets, features: [String], normalization: [Normalization], channels: ChannelOrder?
+  ) -> String? {
+    var elements = 1
+    for extent in shape {
+      let (product, overflow) = elements.multipliedReportingOverflow(by: extent)
+      guard extent > 0, !overflow, product <= 1 << 31 else { return "samples \(shape) are none" }
+      elements = product
+    }
+    if case .values(let count) = targets, !(1...1 << 20).contains(count) { return "\(count) numbers are learnt" }
+    let isTable = shape.count == 1
+    if !normalization.isEmpty, !isTable || normalization.count != shape[0] {
+      return "\(normalization.count) columns are normalized of samples \(shape)"
+    }
+    if !normalization.allSatisfy({ $0.mean.isFinite && $0.deviation.isFinite && $0.deviation >= 0 }) {
+      return "a mean or deviation is not finite"
+    }
+    if !features.isEmpty, !isTable || features.count != shape[0] {
+      return "\(features.count) columns are named of samples \(shape)"
+    }
+    if let channels, shape.count != 3 || shape[2] != (channels == .gray ? 1 : 3) {
+      return "the channels of samples \(shape) are not \(channels.rawValue)"
+    }
+    return nil
   }
 
   public func count(of part: Part.Name) -> Int { parts.first { $0.name == part }?.count ?? 0 }

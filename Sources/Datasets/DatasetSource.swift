@@ -100,8 +100,8 @@ extension DatasetParts {
       }
     }
     let whole = train.count + (validation?.count ?? 0)
-    if request.validationSplit > 0, validation?.count ?? 0 == 0, whole > 0 {
-      validation = nil
+    if validation?.count == 0 { validation = nil }
+    if request.validationSplit > 0, validation == nil, whole > 0, !request.mayLackParts {
       notes.append(
         "data.validation_split \(request.validationSplit) holds out none of the \(whole) training samples: epochs are "
           + "validated on the test set")
@@ -116,7 +116,7 @@ extension DatasetParts {
         let without = part.classNames.indices.filter { counts[$0] == 0 }
         if !without.isEmpty, !request.mayLackParts {
           notes.append(
-            "the \(name.rawValue) part has no sample of class \(ClassMap.list(without.map { part.classNames[$0] }))")
+            "the \(name.rawValue) part has no sample of class \(ClassOrder.words(without.map { part.classNames[$0] }))")
         }
       }
       counted.append(DatasetRecord.Part(name: name, count: part.count, classCounts: counts))

@@ -25,16 +25,26 @@ public struct ImageFolder: Hashable, Sendable {
     let top = try FolderListing(path)
     let (trainFolder, testFolder) = (try part("train", of: top), try part("test", of: top))
     guard trainFolder != nil || testFolder == nil || request.mayLackParts else {
-      throw DatasetError(.missing, "\(path) has a folder test, but none that is called train")
+      throw DatasetError(
+        .missing,
+        "\(path) has a folder test with folders of classes, but "
+          + (top.folders.contains("train") ? "its folder train has none" : "none that is called train"))
     }
     var notes: [String] = []
     if trainFolder != nil {
-      let others = top.folders.filter { !["train", "test"].contains($0) }
-      if !others.isEmpty {
+      let others = top.folders.filter { $0 != "train" && !($0 == "test" && testFolder != nil) }
+      if others.contains("test") {
         notes.append(
-          "of \(path) only the folders train and test are used, not \(ClassMap.list(others)) (data.validation_split "
-            + "holds out training samples)")
+          "\(path)/test holds no folders of classes and is not used: a share of the images of train is for testing")
       }
+      let unknown = others.filter { $0 != "test" }
+      if !unknown.isEmpty {
+        notes.append(
+          "of \(path) only the folders train and test are used, not \(ClassOrder.words(unknown)) "
+            + "(data.validation_split holds out training samples)")
+      }
+      let loose = top.files.filter { ClassFolders.isImage($0.name) }
+      if !loose.isEmpty { notes.append("\(loose.count) images lie in \(path) itself: they belong to no class") }
     }
     // Where there is no folder test, a share of all images is for testing.
     let train = trainFolder == nil && testFolder != nil ? nil : try ClassFolders(trainFolder ?? path, &notes)
@@ -44,7 +54,7 @@ public struct ImageFolder: Hashable, Sendable {
       let others = Set(test.names).subtracting(train.names)
       guard others.isEmpty else {
         throw DatasetError(
-          .invalid, "\(test.path) has classes that \(train.path) has not: \(ClassMap.list(Array(others)))")
+          .invalid, "\(test.path) has classes that \(train.path) has not: \(ClassOrder.words(Array(others)))")
       }
     }
     if let (a, b) = ClassOrder.twins(in: (train?.names ?? []) + (test?.names ?? [])) {
@@ -93,7 +103,7 @@ public struct ImageFolder: Hashable, Sendable {
         "\(path) has no images for \(part == .test ? "testing" : "training") (test_split is \(testSplit)); add files or "
           + "change the share")
     }
-    // Not class after class: batches of few samples, and runs of before, take them in order.
+    // Shuffled by their hashes, because runs of earlier programs split off the tail.
     let mixed = chosen.sorted { ($0.image.hash, $0.image.path) < ($1.image.hash, $1.image.path) }
     return try ImageFiles(
       paths: mixed.map(\.path), labels: mixed.map { (numbers[$0.image.className] ?? nil) ?? 0 }, classNames: names,
@@ -148,11 +158,11 @@ struct ClassFolders {
         images.append(ImageFile(className: name, path: place, size: file.size, hash: SplitHash.of(place)))
       }
     }
-    if !empty.isEmpty { notes.append("\(path) has no images of class \(ClassMap.list(empty)): the folder is empty") }
+    if !empty.isEmpty { notes.append("\(path) has no images of class \(ClassOrder.words(empty)): the folder is empty") }
     self.images = images
   }
 
-  private static func isImage(_ name: String) -> Bool {
+  static func isImage(_ name: String) -> Bool {
     guard let dot = name.lastIndex(of: ".") else { return false }
     return Image.endings.contains(name[name.index(after: dot)...].lowercased())
   }

@@ -98,7 +98,7 @@ public struct NamedDataset: Sendable {
       channels: train.sampleShape.last == 3 ? .rgb : .gray, identity: try identity(in: folder))
     if let known = request.classNames, known != train.classNames {
       parts.notes.append(
-        "the network's classes are called \(ClassMap.list(known)), and those of \(name) \(ClassMap.list(train.classNames)): "
+        "the network's classes are called \(ClassOrder.words(known)), and those of \(name) \(ClassOrder.words(train.classNames)): "
           + "they are taken for the same by their numbers")
     }
     return parts.counted(request)

@@ -40,16 +40,9 @@ public struct SampleFormat: Hashable, Sendable, Codable {
 
   /// Why this cannot be what a network with so many outputs takes and answers; nil where it can.
   func fault(outputs: Int) -> String? {
-    let isTable = shape.count == 1
-    if !normalization.isEmpty, !isTable || normalization.count != shape[0] {
-      return "\(normalization.count) columns are normalized of samples \(shape)"
-    }
-    if !normalization.allSatisfy({ $0.mean.isFinite && $0.deviation.isFinite && $0.deviation >= 0 }) {
-      return "a mean or deviation is not finite"
-    }
-    if !features.isEmpty, !isTable || features.count != shape[0] {
-      return "\(features.count) columns are named of samples \(shape)"
-    }
+    let fault = DatasetRecord.fault(
+      shape: shape, targets: targets, features: features, normalization: normalization, channels: channels)
+    if let fault { return fault }
     switch targets {
     case .values(let count):
       return count == outputs ? nil : "\(count) numbers were learnt, and the network has \(outputs) outputs"

@@ -100,6 +100,18 @@ public struct Checkpoint: Sendable {
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     position = try decoder.decode(Position.self, from: Data(text.utf8))
     self.data = try tensors.metadata["data"].map { try decoder.decode(DatasetRecord.self, from: Data($0.utf8)) }
+    if let fault { throw Safetensors.FormatError(description: fault) }
+  }
+
+  /// What a position or a record cannot say; nil where all is well.
+  private var fault: String? {
+    let counts = [
+      position.batches, position.epoch - 1, position.batchInEpoch, position.samples, position.epochsWithoutGain,
+      position.updates ?? 0, position.accumulated ?? 0,
+    ]
+    // Far below where sums of counts would overflow.
+    guard counts.allSatisfy({ (0...1 << 48).contains($0) }) else { return "its position is none" }
+    return data?.fault.map { "its data cannot be: \($0)" }
   }
 
   init(position: Position, data: DatasetRecord?, tensors: Safetensors) {
@@ -176,6 +188,13 @@ public struct CheckpointStore: Sendable {
     } catch {
       return Entry(path: path, fault: "\(error)", checkpoint: nil)
     }
+  }
+
+  /// The checkpoint whose weights a run answers with: the newest, or the best where that is asked for (nil where there is
+  /// none) or preferred (`training.restore_best`).
+  public func answering(best: Bool, preferringBest: Bool) -> Entry? {
+    let preferred = best || preferringBest ? bestEntry() : nil
+    return best ? preferred : preferred ?? newestEntry()
   }
 
   /// The newest checkpoint that is complete; torn ones are passed over.

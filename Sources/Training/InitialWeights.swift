@@ -29,7 +29,7 @@ public struct InitialWeights: Sendable {
     if isFolder.boolValue {
       let store = CheckpointStore(run: source)
       let takesBest = (try? Configuration(file: source + "/config.yaml"))?.training.restoresBest == true
-      guard let entry = (takesBest ? store.bestEntry() : nil) ?? store.newestEntry() else {
+      guard let entry = store.answering(best: false, preferringBest: takesBest) else {
         throw DatasetError(.missing, "\(source) has no complete checkpoint to take weights from (model.from)")
       }
       path = entry.path
@@ -48,7 +48,7 @@ public struct InitialWeights: Sendable {
     } catch {
       throw DatasetError(.corrupt, "\(path) holds neither a checkpoint nor a trained model (model.from): \(error)")
     }
-    record = Record(path: path, sha256: try FileIdentity.sha256(of: path), weights: weights)
+    record = Record(path: path, sha256: try Checksum.sha256(ofFile: path), weights: weights)
   }
 
   /// What a network with these parameters lacks, has besides, or has in another shape; a line each.
@@ -86,7 +86,7 @@ extension Checkpoint {
         averages[parameter] = Safetensors.Tensor(
           name: parameter, type: tensor.type, shape: tensor.shape, bytes: tensor.bytes)
       } else if owner(name, "optimizer", slot: true) == nil, owner(name, "accumulator") == nil,
-        name != "loss/classWeights"
+        name != TrainingStep.classWeightsName
       {
         weights[name] = tensor
       }

@@ -21,8 +21,9 @@ extension TrainedModel {
     }
     let configuration = try Configuration(file: file)
     let store = CheckpointStore(run: folder)
-    let preferred = best || configuration.training.restoresBest ? store.best() : nil
-    guard let checkpoint = best ? preferred : preferred ?? store.newestComplete() else {
+    guard
+      let checkpoint = store.answering(best: best, preferringBest: configuration.training.restoresBest)?.checkpoint
+    else {
       throw TrainedModelError("\(folder) has no complete checkpoint\(best ? " of a whole epoch" : "")")
     }
     let samples = try SampleFormat(configuration, checkpoint, run: folder, classNames: classNames)

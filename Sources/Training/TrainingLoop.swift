@@ -140,7 +140,7 @@ public final class TrainingLoop {
     }
     if classes < max(units, 2) {
       notes.append(
-        "the data has \(classes) \(classes == 1 ? "class" : "classes") (\(train.classNames.joined(separator: ", "))), and "
+        "the data has \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(train.classNames))), and "
           + "the network ends with outputs for \(max(units, 2))\(hint)")
     }
   }
@@ -151,7 +151,9 @@ public final class TrainingLoop {
     from start: Checkpoint? = nil, best: Checkpoint? = nil, callbacks: [any TrainingCallback] = []
   ) throws -> RunSummary {
     self.callbacks = callbacks
-    self.best = best
+    // A best one that is younger than the start is of steps that are trained again.
+    self.best = best.flatMap { $0.position.batches <= start?.position.batches ?? 0 ? $0 : nil }
+    try checkUpdates(from: start)
     let settings = configuration.training
     let plan = try session.plan
     try emit(
@@ -170,7 +172,6 @@ public final class TrainingLoop {
     if let initialWeights {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
     }
-    try checkUpdates()
     var epochs = position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {
       epochs = position.epoch
@@ -181,12 +182,11 @@ public final class TrainingLoop {
       throw Stop.interrupted
     }
     try chooseWeights()
-    let result = try stoppingAtBadData { try session.evaluate(test) }
-    let raw = session.step.averageMomentum == nil ? nil : try session.evaluate(test, weights: .raw)
+    let (result, raw) = try tested()
     if let raw {
       try emit(
         .message(
-          "test loss with the averaged weights \(result.loss.short), with those of the last update \(raw.loss.short)"))
+          "test loss with the averaged weights \(result.loss.short), with the raw ones \(raw.loss.short)"))
     }
     try emit(.tested(EvaluationRecord(result, classNames: test.classNames, raw: raw)))
     let summary = RunSummary(
@@ -393,6 +393,17 @@ public final class TrainingLoop {
     }
   }
 
+  /// The test's verdict, and that of the raw weights where the run's answer is their average. The last checkpoint is
+  /// made already: a sample that cannot be read loses nothing.
+  private func tested() throws -> (result: Evaluation, raw: Evaluation?) {
+    do {
+      let result = try session.evaluate(test)
+      return (result, session.step.averageMomentum == nil ? nil : try session.evaluate(test, weights: .raw))
+    } catch let error as DatasetError {
+      throw Stop.data(error)
+    }
+  }
+
   /// The weights to test and to hand over: with `training.restore_best` those of the lowest validation loss. Checkpoints
   /// keep the last, from which the run can go on.
   private func chooseWeights() throws {
@@ -430,10 +441,13 @@ public final class TrainingLoop {
     }
   }
 
-  /// A run that ends before its first update would change no weight.
-  private func checkUpdates() throws {
+  /// Throws where the run would end before its first update, and so change no weight. `start` is the checkpoint that it
+  /// is to go on from.
+  public func checkUpdates(from start: Checkpoint?) throws {
     let settings = configuration.training
-    guard session.updates == 0, let steps = settings.steps else { return }
+    let position = start?.position ?? position
+    let updates = position.updates ?? position.batches / settings.accumulationSteps
+    guard updates == 0, let steps = settings.steps else { return }
     let order = BatchOrder(
       count: train.count, batchSize: settings.batchSize, isShuffled: false, dropsLast: settings.dropsLastBatch)
     let first =

@@ -188,6 +188,10 @@ import Testing
     }
     let beside = try train("--data", top + "-2")
     #expect(beside.status == 0 && beside.error.contains("not val"), "\(beside.error)")
+    // A folder test without folders of classes, as some archives have it.
+    try write(Array("P5 1 1 255\n0".utf8), to: "\(top)-2/test/0.pgm")
+    let flat = try train("--data", top + "-2")
+    #expect(flat.status == 0 && flat.error.contains("test holds no folders of classes"), "\(flat.error)")
     let small = try train("--data", top + "-2", "--set", "data.validation_split=0.001")
     #expect(small.error.contains("validation_split 0.001 holds out none"), "\(small.error)")
     #expect(!small.error.contains("data.validation_split holds out training samples\n"), "\(small.error)")

@@ -86,6 +86,20 @@ func tensors(_ path: String) throws -> [String: [Float]] {
     let accuracy = try #require(try jsonObject(run + "/summary.json")["testAccuracy"] as? Double)
     let told = try switchback("evaluate", run, "--classes", "blue,green,red", "--json")
     #expect(told.output.contains("\"testAccuracy\":\(accuracy)"), "\(told.output)\(told.error)")
+    // Once it goes on, its folder holds the names, also when it is killed before its first new checkpoint.
+    let resumed = try copy("classes")
+    #expect(try switchback("train", "--resume", resumed, "--epochs", "3", "--offline").status == 0)
+    for name in ["evaluation.json", "summary.json"] {
+      try FileManager.default.removeItem(atPath: resumed + "/" + name)
+    }
+    let checkpoints = resumed + "/checkpoints"
+    for name in try FileManager.default.contentsOfDirectory(atPath: checkpoints) {
+      if name != "step-000000014.safetensors" { try FileManager.default.removeItem(atPath: checkpoints + "/" + name) }
+    }
+    let kept = try switchback("evaluate", resumed, "--json")
+    #expect(kept.output.contains("\"testAccuracy\":\(accuracy)"), "\(kept.output)\(kept.error)")
+    let superfluous = try switchback("evaluate", resumed, "--classes", "a,b,c")
+    #expect(superfluous.status == 65 && superfluous.error.contains("keeps its own class names"))
     // Another order is another meaning.
     let wrong = try switchback("evaluate", run, "--classes", "red,green,blue", "--json")
     #expect(wrong.status == 0 && !wrong.output.contains("\"testAccuracy\":\(accuracy)"), "\(wrong.output)")

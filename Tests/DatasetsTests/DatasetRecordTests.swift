@@ -70,6 +70,53 @@ private func table(_ count: Int, classes: [String] = ["a", "b", "c"], columns: S
     }
   }
 
+  @Test("a label that the configuration names by its place is found by its name in a file with other columns")
+  func movedLabel() throws {
+    let settings = CSVFile(path: try csv(table(100)), labels: ["2"])
+    let record = try #require(try settings.open().record)
+    #expect(record.labels == ["kind"])
+    var other = settings
+    other.path = try csv("kind,y,x\nb,16,4\n")
+    let parts = try other.open(DatasetRequest(record: record, mayLackParts: true))
+    #expect(try parts.all.sample(0).values == [4, 16])
+    #expect(try parts.all.sample(0).target == [1])
+  }
+
+  @Test("numbers whose mean or spread overflows are refused by the name of their column")
+  func overflow() throws {
+    let text = "x,big,y\n" + (0..<20).map { "\($0),\($0 % 2 == 0 ? "1e200" : "-1e200"),\($0 % 2)\n" }.joined()
+    let path = try csv(text)
+    let error = #expect(throws: DatasetError.self) {
+      try CSVFile(path: path, labels: ["y"], isNormalized: true).open()
+    }
+    #expect(error?.message.contains("column big are too large") == true, "\(error?.message ?? "")")
+  }
+
+  @Test("a record from a file that no data set can have is told by what is wrong")
+  func hostile() {
+    func record(_ change: (inout DatasetRecord) -> Void) -> DatasetRecord {
+      var record = DatasetRecord(
+        source: "csv", sampleShape: [2], targets: .classes, classNames: ["a"], features: ["x", "y"],
+        normalization: [.init(mean: 0, deviation: 1), .init(mean: 0, deviation: 1)], identity: "")
+      change(&record)
+      return record
+    }
+    #expect(record { _ in }.fault == nil)
+    let wrong: [(inout DatasetRecord) -> Void] = [
+      {
+        $0.sampleShape = []; $0.features = ["x"]
+      }, { $0.sampleShape = [-2] }, { $0.sampleShape = [1 << 40, 1 << 40] },
+      { $0.targets = .values(1 << 62) }, { $0.targets = .values(-1) }, { $0.normalization.removeLast() },
+      { $0.normalization[0].mean = .infinity }, { $0.normalization[1].deviation = -1 }, { $0.features.append("z") },
+      { $0.channels = .rgb }, { $0.parts = [.init(name: .test, count: -1, classCounts: [])] },
+    ]
+    for change in wrong { #expect(record(change).fault != nil) }
+    let images = record {
+      ($0.sampleShape, $0.features, $0.normalization, $0.channels) = ([28, 28, 4], [], [], .rgb)
+    }
+    #expect(images.fault?.contains("channels") == true)
+  }
+
   @Test("the identity is of the contents: another path is the same data, another number is not")
   func identity() throws {
     func open(_ path: String) throws -> DatasetRecord {
@@ -80,6 +127,9 @@ private func table(_ count: Int, classes: [String] = ["a", "b", "c"], columns: S
     let other = try open(try csv(table(50).replacingOccurrences(of: "\n7,15", with: "\n7,14")))
     #expect(other.identity != record.identity)
     #expect(other.differences(since: record).contains { $0.contains("contents") })
+    var split = record
+    split.testSplit = 0.3
+    #expect(split.differences(since: record) == ["data.test_split: 0.3, not 0.2"])
     #expect(record.identity.hasPrefix("sha256:") && record.identity.count == 71)
     #expect(record.differences(since: record).isEmpty)
     let decoded = try JSONDecoder().decode(DatasetRecord.self, from: JSONEncoder().encode(record))

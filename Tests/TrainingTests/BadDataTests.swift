@@ -111,6 +111,25 @@ private func loop(_ parts: DatasetParts, _ overrides: [String] = []) throws -> T
     #expect(store.best()?.position.bestLoss == store.newestComplete()?.position.bestLoss)
   }
 
+  @Test("with restore_best a test that cannot be read leaves the last weights in the checkpoint, not the best")
+  func restoredBest() throws {
+    let (train, test) = (try madeData(count: 400), try madeData(count: 64))
+    // So large a rate that the last epoch is not the best.
+    let settings = ["training.restore_best=true", "training.optimizer.learning_rate=3"]
+    func newest(_ test: any Dataset) throws -> (Checkpoint, best: Checkpoint) {
+      let store = CheckpointStore(
+        run: FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path)
+      do {
+        _ = try loop(DatasetParts(train: train, test: test), settings).run(callbacks: [CheckpointSaver(store)])
+      } catch TrainingLoop.Stop.data {}
+      return (try #require(store.newestComplete()), try #require(store.best()))
+    }
+    let whole = try newest(test)
+    #expect(whole.best.position.batches < whole.0.position.batches)
+    // Each of the three epochs is validated on the test set; the fourth look is the test.
+    #expect(try newest(Mendable(test, broken: 40, after: 3)).0.encoded() == whole.0.encoded())
+  }
+
   @Test("what there is to say of the data is said before the first step")
   func notes() throws {
     let data = try madeData(count: 100)

@@ -179,3 +179,27 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
     #expect(store.newestComplete() != nil)
   }
 }
+
+@Suite struct HostileCheckpointTests {
+  @Test(
+    "a position that no run can have is no checkpoint, whatever its checksum says",
+    arguments: [
+      ("\"epoch\":1", "\"epoch\":-1"), ("\"epoch\":1", "\"epoch\":9223372036854775807"),
+      ("\"batchInEpoch\":0", "\"batchInEpoch\":-1"), ("\"batches\":0", "\"batches\":-5"),
+      ("\"accumulated\":0", "\"accumulated\":9223372036854775807"), ("\"updates\":0", "\"updates\":-1"),
+    ])
+  func position(sound: String, forged: String) throws {
+    let (loop, path) = (try loop(), folder())
+    try loop.session.save(to: path)
+    let file = try Safetensors(decoding: try Data(contentsOf: URL(fileURLWithPath: path)))
+    let text = try #require(file.metadata["position"])
+    #expect(text.contains(sound), "\(text)")
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    var checkpoint = try Checkpoint(decoding: try Data(contentsOf: URL(fileURLWithPath: path)))
+    checkpoint.position = try decoder.decode(
+      Checkpoint.Position.self, from: Data(text.replacingOccurrences(of: sound, with: forged).utf8))
+    #expect(throws: Safetensors.FormatError.self) { try Checkpoint(decoding: try checkpoint.encoded()) }
+  }
+}

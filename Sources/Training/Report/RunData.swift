@@ -1,8 +1,8 @@
 import Foundation
 public import SwitchbackDatasets
 
-/// What a run says of the data that it was trained on, for whoever reads data for it again: its checkpoints' record or,
-/// of a run before 2026-11-28, what else its folder says.
+/// What a run says of the data that it was trained on, for whoever reads data for it again: the record in its checkpoint or
+/// its folder or, of a run before 2026-11-28, what else its folder says.
 public struct RunData {
   /// Nil of a run before 2026-11-28.
   public let record: DatasetRecord?
@@ -11,21 +11,27 @@ public struct RunData {
 
   /// `classes` are the names that the user gives for a run that has none.
   public init(run folder: String, checkpoint: Checkpoint?, source: DatasetSource, classes: [String]? = nil) throws {
-    record = checkpoint?.data
+    record =
+      checkpoint?.data ?? Self.read(DatasetRecord.self, folder + "/data.json").flatMap { $0.fault == nil ? $0 : nil }
     if let record {
       classNames = record.classNames
     } else if case .named(let name, _) = source {
       classNames = try NamedDataset.named(name).classNames
     } else {
-      classNames = classes ?? Self.evaluatedClasses(folder)
+      // Those that the run's last test went by.
+      classNames = classes ?? Self.read(EvaluationRecord.self, folder + "/evaluation.json")?.classNames
+      if let classes, Set(classes).count < classes.count {
+        throw DatasetError(.invalid, "--classes names a class twice")
+      }
+      return
+    }
+    guard classes == nil else {
+      throw DatasetError(.invalid, "\(folder) keeps its own class names: --classes is for runs that keep none")
     }
   }
 
-  /// Those that the run's last test went by.
-  private static func evaluatedClasses(_ folder: String) -> [String]? {
-    let file = URL(fileURLWithPath: folder + "/evaluation.json")
-    let record = (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode(EvaluationRecord.self, from: $0) }
-    return record?.classNames
+  private static func read<Value: Decodable>(_ type: Value.Type, _ path: String) -> Value? {
+    (try? Data(contentsOf: URL(fileURLWithPath: path))).flatMap { try? JSONDecoder().decode(type, from: $0) }
   }
 
   /// How to open the run's data, or other data for it. Throws where class numbers would have to be guessed.
