@@ -62,7 +62,7 @@ final class DenseConvolution: Executable, @unchecked Sendable {
         Memory(w, rows: 1),
       ]
     }
-    unmetTaps = work.pass == .backwardFilter ? UnmetTaps(shape, device.library.kernels, workers) : nil
+    unmetTaps = work.pass == .backwardFilter ? UnmetTaps(work, device.library.kernels, workers) : nil
     let markByteCount = unmetTaps?.byteCount ?? 0
     func byteCount(_ memories: [Memory]) -> Int { memories.reduce(markByteCount) { $0 + $1.byteCount } }
     var parts = 1

@@ -40,7 +40,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     blockSize = transforms.frequencies * x.block.channels
     filterSize = blockSize * x.phases * x.blocks
     slots = work.pass == .backwardFilter ? max(1, min(4, shape.images)) : 1
-    unmetTaps = work.pass == .backwardFilter ? UnmetTaps(shape, kernels, workers) : nil
+    unmetTaps = work.pass == .backwardFilter ? UnmetTaps(work, kernels, workers) : nil
     let bytes = (8 * filterSize * slots + 63) & ~63 + (unmetTaps?.byteCount ?? 0)
     guard bytes <= work.memoryLimit else {
       throw BackendError(

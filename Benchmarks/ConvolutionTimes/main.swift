@@ -8,17 +8,23 @@ import SwitchbackReference
 // backends and PyTorch:
 //
 //   convolution-times BACKEND WORKERS [OPTION=VALUE …]
-//   < PASS N H W C KH KW K GROUPS TOP BOTTOM LEFT RIGHT REPETITIONS      PASS: forward, inference, backward, step
+//   < PASS N H W C KH KW K GROUPS TOP BOTTOM LEFT RIGHT REPETITIONS [ZEROS]
+//                                                                        PASS: forward, inference, backward, step
 //   > seconds of the fastest repetition and of the median one
 //
+// ZEROS in images and upstream gradients: 0 none (as without), 1 every other element, as behind a relu, 2 every other
+// channel.
 // `forward` has a new filter every time, `inference` always the same, `backward` is the two
 // backward passes, `step` all three of a training step.
 
 func value(_ seed: Int) -> Float { Float((seed &* 2_654_435_761) % 2001) / 1000 - 1 }
 
-func fill(_ bytes: UnsafeMutableRawBufferPointer) {
+func fill(_ bytes: UnsafeMutableRawBufferPointer, zeros: Int = 0) {
   let floats = bytes.bindMemory(to: Float.self)
-  for e in floats.indices { floats[e] = value(e) }
+  for e in floats.indices {
+    let isZero = zeros == 1 ? (e &* 2_654_435_761) >> 7 % 2 == 0 : zeros == 2 && e % 2 == 0
+    floats[e] = isZero ? 0 : value(e)
+  }
 }
 
 func program(_ pass: String, _ numbers: [Int]) throws -> Program {
@@ -41,8 +47,11 @@ func program(_ pass: String, _ numbers: [Int]) throws -> Program {
 func seconds(_ pass: String, _ numbers: [Int], on chain: BackendChain) throws -> (best: Double, median: Double) {
   let states = StateStore()
   let executor = try ProgramExecutor(try program(pass, numbers), on: chain, states: states)
-  for name in ["x", "dy"] where executor.hasInput(name) { try executor.withInput(name, fill) }
-  try states.withMutableBytes(of: "w", fill)
+  let zeros = numbers.count > 13 ? numbers[13] : 0
+  for name in ["x", "dy"] where executor.hasInput(name) {
+    try executor.withInput(name) { fill($0, zeros: zeros) }
+  }
+  try states.withMutableBytes(of: "w") { fill($0) }
   let clock = ContinuousClock()
   // Once for first touches.
   try executor.run()
@@ -73,8 +82,8 @@ let chain = try BackendChain([words[0]], registry: registry, options: [words[0]:
 while let line = readLine() {
   let parts = line.split(separator: " ").map(String.init)
   let numbers = parts.dropFirst().compactMap { Int($0) }
-  guard let pass = parts.first, numbers.count == 13, numbers[12] > 0 else {
-    print("error: PASS and 13 numbers are needed")
+  guard let pass = parts.first, [13, 14].contains(numbers.count), numbers[12] > 0 else {
+    print("error: PASS and 13 or 14 numbers are needed")
     fflush(nil)
     continue
   }

@@ -73,17 +73,19 @@ struct ConfigurationAgreementTests {
         "--backends", "reference,\(backend)", "--steps", "\(steps)", "--set", "training.batch_size=\(batch)",
         "--replay", temporary(), "--json",
       ])
-    #expect(outcome.status == 0, "\(outcome.error)")
-    let rows = try outcome.output.split(separator: "\n").compactMap {
+    let found = try outcome.output.split(separator: "\n").compactMap {
       try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
-    }.filter { $0["step"] is Int }
-    try #require(rows.count == steps)
+    }
+    let rows = found.filter { $0["step"] is Int }
+    try #require(rows.count == steps, "\(outcome.error)")
+    #expect(found.count == rows.count, "an operation is wrong: \(found)")
     for row in rows { #expect(try #require(row["lossDifference"] as? Double) <= 1e-5, "\(row)") }
-    // A gate at its kink may flip in one step (the exit status bounds what that does).
+    // A gate at its kink may flip in one step, which shows the more, the smaller the batch.
     let apart = try rows.filter {
       try #require($0["gradientDifference"] as? Double) > 1e-4 || $0["lostZeros"] as? Int != 0
     }
     #expect(apart.count <= 1, "\(apart)")
+    #expect(!apart.isEmpty || outcome.status == 0, "\(outcome.error)")
   }
 
   @Test(

@@ -435,7 +435,7 @@ static void clear(
 
 static void occupy(
   const float *const *images, int count, int64_t row, int columns, int64_t column_step, int channels,
-  uint8_t *restrict marks, uint8_t *restrict any) {
+  uint8_t *restrict marks, uint8_t *restrict any, int32_t *occupied) {
   memset(any, 0, channels);
   /* Pixels side by side are one with more channels. */
   int64_t width = column_step == channels ? (int64_t)columns * channels : channels;
@@ -451,14 +451,20 @@ static void occupy(
   for (int64_t j = 0; j < columns; j++)
     FEW
     for (int c = 0; c < channels; c++) any[c] |= marks[j * channels + c];
+  /* Mostly the first element of either end tells. */
+  int64_t first = 0, end = (int64_t)columns * channels;
+  while (first < end && !marks[first]) first++;
+  while (end > first && !marks[end - 1]) end--;
+  occupied[0] = first / channels;
+  occupied[1] = (end + channels - 1) / channels;
 }
 
-/* The outputs of which a tap meets an element. */
-static inline void meeting(const sb_fft_taps *axis, int64_t tap, int64_t *first, int64_t *end) {
-  int64_t start = tap * axis->dilation - axis->before, room = axis->size - 1 - start;
-  *first = start >= 0 ? 0 : (axis->stride - 1 - start) / axis->stride;
-  *end = room < 0 ? 0 : room / axis->stride + 1;
-  if (*end > axis->outputs) *end = axis->outputs;
+/* The outputs of which a tap meets an element from `first`, below `end`; from and below which. */
+static inline void meeting(const sb_fft_taps *axis, int64_t tap, int64_t first, int64_t end, int64_t outputs[2]) {
+  int64_t start = tap * axis->dilation - axis->before, ahead = first - start, room = end - 1 - start;
+  outputs[0] = ahead <= 0 ? 0 : (ahead + axis->stride - 1) / axis->stride;
+  outputs[1] = room < 0 ? 0 : room / axis->stride + 1;
+  if (outputs[1] > axis->outputs) outputs[1] = axis->outputs;
 }
 
 /* Of a pair that is not met, all bits. */
@@ -486,6 +492,7 @@ static int meet_depthwise(
   const sb_fft_taps *v = &o->vertical, *h = &o->horizontal;
   const uint8_t *x_any = o->x_any, *y_any = o->y_any;
   int count = o->groups;
+  int64_t steps = o->steps;
   for (int64_t p = rows[0]; p < rows[1]; p++) {
     int64_t row = p * v->stride + i * v->dilation - v->before;
     if (!unmet(met, o->x_rows + row * count, o->y_rows + p * count, count)) continue;
@@ -499,6 +506,10 @@ static int meet_depthwise(
         rest |= open_bits(met[c]) & x_any[c] & y_any[c];
       }
       if (!rest) goto done;
+      if ((steps -= count / 16 + 1) < 0) {
+        for (int c = 0; c < count; c++) met[c] |= x_any[c] & y_any[c];
+        goto done;
+      }
     }
   }
 done:
@@ -508,24 +519,33 @@ done:
 static int meet(const sb_fft_occupancy *o, int64_t i, int64_t j, uint8_t *restrict met) {
   const sb_fft_taps *v = &o->vertical, *h = &o->horizontal;
   int64_t rows[2], columns[2];
-  meeting(v, i, &rows[0], &rows[1]);
-  meeting(h, j, &columns[0], &columns[1]);
+  meeting(v, i, 0, v->size, rows);
+  meeting(h, j, 0, h->size, columns);
   if (rows[0] >= rows[1] || columns[0] >= columns[1]) return SB_FFT_PADDING;
+  meeting(v, i, v->x[0], v->x[1], rows);
+  meeting(h, j, h->x[0], h->x[1], columns);
+  if (rows[0] < v->y[0]) rows[0] = v->y[0];
+  if (rows[1] > v->y[1]) rows[1] = v->y[1];
+  if (columns[0] < h->y[0]) columns[0] = h->y[0];
+  if (columns[1] > h->y[1]) columns[1] = h->y[1];
   if (o->channels == 1 && o->filters == 1) return meet_depthwise(o, i, j, rows, columns, met);
   int channels = o->groups * o->channels, filters = o->groups * o->filters, count = o->filters;
   int result = SB_FFT_MET;
+  int64_t steps = o->steps;
   for (int c = 0; c < channels; c++) {
     int first = c / o->channels * count;
     uint8_t *own = met + c % o->channels * (int64_t)filters + first;
     const uint8_t *y_any = o->y_any + first;
     uint8_t x_any = o->x_any[c];
-    int is_open = memchr(own, 0, count) != NULL;
-    for (int64_t p = rows[0]; is_open && p < rows[1]; p++) {
+    if (!memchr(own, 0, count)) continue;
+    for (int64_t p = rows[0]; steps >= 0 && p < rows[1]; p++) {
+      steps--;
       /* What is left is for other images. */
       if (!unmet_by(own, x_any, y_any, count)) break;
       int64_t row = p * v->stride + i * v->dilation - v->before;
       if (!unmet_by(own, o->x_rows[row * channels + c], o->y_rows + p * filters + first, count)) continue;
-      for (int64_t q = columns[0]; q < columns[1]; q++) {
+      for (int64_t q = columns[0]; steps >= 0 && q < columns[1]; q++) {
+        steps--;
         uint8_t x = o->x[(row * h->size + q * h->stride + j * h->dilation - h->before) * channels + c];
         if (!x) continue;
         const uint8_t *y = o->y + (p * h->outputs + q) * filters + first;
@@ -538,7 +558,10 @@ static int meet(const sb_fft_occupancy *o, int64_t i, int64_t j, uint8_t *restri
         if (!rest) break;
       }
     }
-    if (is_open && memchr(own, 0, count)) result = SB_FFT_OPEN;
+    /* No longer asked: what these images may join counts as joined. */
+    if (steps < 0)
+      for (int k = 0; k < count; k++) own[k] |= x_any & y_any[k];
+    if (memchr(own, 0, count)) result = SB_FFT_OPEN;
   }
   return result;
 }

@@ -33,9 +33,11 @@ typedef struct {
   int32_t operand_channels, result_channels;                      /* of a group */
 } sb_fft_zeros;
 
-/* One axis of a filter's gradient: tap i of output p meets element p·stride + i·dilation − before, if there is one. */
+/* One axis of a filter's gradient: tap i of output p meets element p·stride + i·dilation − before, if there is one.
+ * Outside of x and y, from … below, all elements and all outputs are zero. */
 typedef struct {
   int64_t size, outputs, stride, dilation, before;
+  int64_t x[2], y[2];
 } sb_fft_taps;
 
 /* Where up to eight images x and their upstream gradients y differ from zero: a bit an image. */
@@ -45,6 +47,7 @@ typedef struct {
   const uint8_t *x, *y;              /* [row][column][channel] */
   const uint8_t *x_rows, *y_rows;    /* [row][channel]: of any column */
   const uint8_t *x_any, *y_any;      /* [channel]: of any row */
+  int64_t steps;                     /* looked at for one tap at most: then what is not met counts as met */
 } sb_fft_occupancy;
 
 /* One axis of transforms: of `length` at once, or (second > 1) of `first` and then of `second` with twiddle factors
@@ -100,13 +103,13 @@ typedef struct {
   void (*clear)(
     const sb_fft_zeros *, const float *operand, int groups, float *result, int skipped, int channels, uint8_t *memory);
   /* marks[j·channels + c] ← a bit for each of up to eight images, whether it differs from zero at column j of the row
-   * that begins `row` floats behind its start; any[c] ← of all columns. */
+   * that begins `row` floats behind its start; any[c] ← of all columns; occupied ← from … below which columns any is. */
   void (*occupy)(
     const float *const *images, int count, int64_t row, int columns, int64_t column_step, int channels, uint8_t *marks,
-    uint8_t *any);
+    uint8_t *any, int32_t *occupied);
   /* met[channel of the group][filter] ← other than 0 where tap (i, j) joins an element of x to one of y, both of one
-   * image, that differ from zero; what was not 0 stays. Returns SB_FFT_MET: all are; SB_FFT_OPEN: not all are;
-   * SB_FFT_PADDING: the tap meets nothing but padding in any image. */
+   * image, that differ from zero, or may do so; what was not 0 stays. Returns SB_FFT_MET: all are; SB_FFT_OPEN: not all
+   * are; SB_FFT_PADDING: the tap meets nothing but padding in any image. */
   int (*meet)(const sb_fft_occupancy *, int64_t i, int64_t j, uint8_t *met);
 } sb_fft_kernels;
 
