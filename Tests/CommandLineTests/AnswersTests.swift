@@ -188,7 +188,9 @@ private func json(_ text: some StringProtocol) throws -> [String: Any] {
     let result = try json(evaluated.output)
     #expect(abs(try #require(result["testLoss"] as? Double) - loss) <= 2e-6 * max(1, abs(loss)), "\(backend)")
     if answer.classes > 0 {
-      #expect(result["testAccuracy"] as? Double == Double(right) / Double(test.count), "\(backend)")
+      // JSON's numbers are read with an error in the last digit.
+      let accuracy = try #require(result["testAccuracy"] as? Double)
+      #expect(abs(accuracy - Double(right) / Double(test.count)) < 1e-12, "\(backend)")
       let evaluation = try #require(result["evaluation"] as? [String: Any])
       #expect((evaluation["classes"] as? [String: Any])?["confusion"] as? [Int] == confusion, "\(backend)")
     }
@@ -243,9 +245,9 @@ private func json(_ text: some StringProtocol) throws -> [String: Any] {
   fileprivate func byHand(_ answer: Answer) throws {
     let (run, table) = try train(answer)
     try check(answer, run, table, on: "reference")
-    for backend in ["openblas", "opencl", "fft"] where isThere(backend) {
-      try check(answer, run, table, on: backend)
-    }
+    // Of a network without convolutions fft takes no part: a few losses show that it falls back.
+    let backends = ["openblas", "opencl"] + (answer.implied == .none ? [] : ["fft"])
+    for backend in backends where isThere(backend) { try check(answer, run, table, on: backend) }
   }
 
   /// A missing backend leaves the rest of the test.

@@ -9,7 +9,7 @@ func compareWithCommandLine(_ program: String, in folder: String) throws {
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     let output = folder + "/output"
-    FileManager.default.createFile(atPath: output, contents: nil)
+    try Data().write(to: URL(fileURLWithPath: output))
     process.standardOutput = FileHandle(forWritingAtPath: output)
     try process.run()
     process.waitUntilExit()
@@ -17,8 +17,14 @@ func compareWithCommandLine(_ program: String, in folder: String) throws {
     try require(process.terminationStatus == 0, "\(arguments) ends with \(process.terminationStatus): \(text)")
     return text
   }
-  let rows = (0..<60).map { n in [Double(n * 7 % 40) / 20 + 1e8, Double(n * 11 % 40) / 20 - 1] }
-  let table = "x,y,class\n" + rows.map { "\($0[0]),\($0[1]),\($0[1] > 0 ? "yes" : "no")\n" }.joined()
+  var rows: [[Double]] = []
+  var table = "x,y,class\n"
+  for n in 0..<60 {
+    let x = Double(n * 7 % 40) / 20 + 1e8
+    let y = Double(n * 11 % 40) / 20 - 1
+    rows.append([x, y])
+    table += "\(x),\(y),\(y > 0 ? "yes" : "no")\n"
+  }
   try table.write(toFile: folder + "/table.csv", atomically: true, encoding: .utf8)
   let text = """
     version: 1
