@@ -58,7 +58,11 @@ struct FolderListing {
               ? "is a link to what is not there; mend or remove it"
               : "cannot be read: \(String(cString: strerror(code)))"))
       }
-      entries.append(Entry(name: name, isFolder: info.st_mode & S_IFMT == S_IFDIR, size: Int(info.st_size)))
+      let kind = info.st_mode & S_IFMT
+      guard kind == S_IFDIR || kind == S_IFREG else {
+        throw DatasetError(.invalid, "\(path)/\(name) is neither a file nor a folder; move it elsewhere")
+      }
+      entries.append(Entry(name: name, isFolder: kind == S_IFDIR, size: Int(info.st_size)))
     }
     self.entries = entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
   }
