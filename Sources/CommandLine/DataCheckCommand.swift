@@ -34,7 +34,7 @@ struct DataCheckCommand: ParsableCommand {
       guard FileManager.default.isReadableFile(atPath: config) else {
         throw fail("there is no configuration \(config)", ExitStatus.missingFile)
       }
-      let settings = overrides + (data.map { ["data.path=\($0)"] } ?? [])
+      let settings = overrides + (data.map { [textOverride("data.path", $0)] } ?? [])
       let check = try Configuration(file: config, overrides: settings).data.source.check()
       if json {
         Terminal.write(Terminal.json(check))

@@ -44,10 +44,22 @@ struct SettingOptions: ParsableArguments {
     if let device { all.append("backend.device=\(device)") }
     if let threads { all.append("backend.threads=\(threads)") }
     if let seed { all.append("training.seed=\(seed)") }
-    if let data { all.append("data.path=\(data)") }
-    if let runs { all.append("training.runs=\(runs)") }
+    if let data { all.append(textOverride("data.path", data)) }
+    if let runs { all.append(textOverride("training.runs", runs)) }
     return try Configuration(file: file, overrides: all)
   }
+}
+
+/// `key=value` of a text that may hold anything, such as a path: in quotes, so that YAML takes it as it is.
+func textOverride(_ key: String, _ text: String) -> String {
+  let escaped = text.unicodeScalars.map { scalar in
+    switch scalar {
+    case "\\", "\"": "\\\(scalar)"
+    case _ where scalar.value < 0x20: "\\x" + String(format: "%02x", scalar.value)
+    default: String(scalar)
+    }
+  }
+  return "\(key)=\"\(escaped.joined())\""
 }
 
 /// The backends of this process: the reference is linked in, the others are looked for, in `folders` first.

@@ -32,7 +32,7 @@ struct RunOptions: ParsableArguments {
     }
     var overrides: [String] = []
     if let backend { overrides.append("backend.name=\(backend)") }
-    if let data { overrides.append("data.path=\(data)") }
+    if let data { overrides.append(textOverride("data.path", data)) }
     let configuration = try Configuration(file: file, overrides: overrides)
     let store = CheckpointStore(run: run)
     guard

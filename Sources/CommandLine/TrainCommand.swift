@@ -158,7 +158,7 @@ struct TrainCommand: ParsableCommand {
           ? "See the finding: a backend computes wrongly"
           : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
         throw fail(
-          "the loss was not finite for 20 steps in a row. The weights of the last good step are in "
+          "the loss was not finite for 20 steps in a row, or in every step of the run. The weights of the last good step are in "
             + "\(folder.path)/checkpoints. \(advice)", ExitStatus.failure)
       case .data(let error):
         throw fail(
@@ -204,8 +204,7 @@ struct TrainCommand: ParsableCommand {
     let configuration = try settings.configuration(config!, also: more)
     guard let source = from ?? configuration.initialWeights else { return configuration }
     let path = URL(fileURLWithPath: source).resolvingSymlinksInPath().path
-    let quoted = path.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
-    return try settings.configuration(config!, also: more + ["model.from=\"\(quoted)\""])
+    return try settings.configuration(config!, also: more + [textOverride("model.from", path)])
   }
 
   /// Says what is another than in the run that goes on.

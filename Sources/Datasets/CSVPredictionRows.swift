@@ -94,10 +94,19 @@ public struct CSVPredictionRows {
 
   private func columns(named names: [String]) throws(CSVRow.Problem) -> Columns {
     var columns = Columns(features: [Int?](repeating: nil, count: names.count), count: features.count)
+    // A feature may be called as a column that is learnt, of which the first stands for the label, as in training. Rows
+    // without it have one such column less.
+    var learnt: Set<Int> = []
+    for label in labels {
+      let places = names.indices.filter { names[$0] == label && !learnt.contains($0) }
+      if places.count > features.count(where: { $0 == label }), let first = places.first { learnt.insert(first) }
+    }
     var missing: [String] = []
     for (feature, name) in features.enumerated() {
       // A name that stands twice is two columns, in their order.
-      if let place = names.indices.first(where: { names[$0] == name && columns.features[$0] == nil }) {
+      if let place = names.indices.first(where: {
+        names[$0] == name && columns.features[$0] == nil && !learnt.contains($0)
+      }) {
         columns.features[place] = feature
       } else {
         missing.append(name)

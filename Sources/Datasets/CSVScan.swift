@@ -10,6 +10,7 @@ struct CSVScan {
   /// By name, the number in the order in which they come.
   private var classes: [String: Int32] = [:]
   private var classNames: [String] = []
+  private var classCounts: [Int] = []
   private var (means, squares, trainCount) = ([Double](), [Double](), 0.0)
 
   private struct Row {
@@ -72,6 +73,7 @@ struct CSVScan {
           message: "the class \(name) is written with other Unicode scalars than before; write it in one form (NFC)",
           column: field.column)
       }
+      classCounts[Int(known)] += 1
       return known
     }
     guard classes.count < 1 << 16 else {
@@ -81,6 +83,7 @@ struct CSVScan {
     let number = Int32(classes.count)
     classes[name] = number
     classNames.append(name)
+    classCounts.append(1)
     return number
   }
 
@@ -155,7 +158,7 @@ struct CSVScan {
   func parts(of file: RowFile) throws(DatasetError) -> DatasetParts {
     guard let columns, !rows.isEmpty else { throw DatasetError(.corrupt, "\(settings.path) has no rows of data") }
     let hasClasses = settings.targets == .classes
-    let map = ClassMap(found: classNames, known: hasClasses ? request.classNames : nil)
+    let map = ClassMap(found: classNames, counts: classCounts, known: hasClasses ? request.classNames : nil)
     let normalization = !settings.isNormalized ? [] : fits ? fitted : request.record?.normalization ?? []
     if let index = normalization.firstIndex(where: { !$0.mean.isFinite || !$0.deviation.isFinite }) {
       let name = columnNames { if case .feature(let place) = $0 { place } else { nil } }[index]

@@ -7,8 +7,9 @@ struct ClassMap {
   /// What differs, in sentences for the user.
   let notes: [String]
 
-  /// `found`: the names at hand. `known`: those of a network that is trained already; nil where the data decide.
-  init(found: [String], known: [String]?) {
+  /// `found`: the names at hand, with how many samples each has. `known`: those of a network that is trained already; nil
+  /// where the data decide.
+  init(found: [String], counts: [Int], known: [String]?) {
     guard let known else {
       names = ClassOrder.sorted(found)
       let places = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Int32($0)) })
@@ -21,10 +22,11 @@ struct ClassMap {
     numbers = found.map { places[$0] }
     // Made once: with 8,000 classes a set for each of them takes longer than training.
     let here = Set(found)
+    let leftOut = zip(found, counts).reduce(0) { $0 + (places[$1.0] == nil ? $1.1 : 0) }
     let (unknown, missing) = (found.filter { places[$0] == nil }, known.filter { !here.contains($0) })
     notes =
       (unknown.isEmpty
-        ? [] : ["the network knows no class \(ClassOrder.words(unknown)): samples of such classes are left out"])
+        ? [] : ["the network knows no class \(ClassOrder.words(unknown)): \(leftOut) samples are left out"])
       + (missing.isEmpty ? [] : ["the data has no sample of the network's class \(ClassOrder.words(missing))"])
   }
 

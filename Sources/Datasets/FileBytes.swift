@@ -11,6 +11,11 @@ import SwitchbackImageFiles
 /// A whole file in memory, unpacked where it is gzip.
 enum FileBytes {
   static func read(_ path: String) throws(DatasetError) -> [UInt8] {
+    // A device may never end, and a pipe may never begin.
+    var info = stat()
+    if stat(path, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
+      throw DatasetError(.invalid, "\(path) is no regular file")
+    }
     var count: UInt64 = 0
     guard let memory = switchback_read_file(path, &count) else {
       let code = errno

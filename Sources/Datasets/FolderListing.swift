@@ -18,6 +18,8 @@ struct FolderListing {
 
   let path: String
   let entries: [Entry]
+  /// Folders whose names begin with a period.
+  let hiddenFolders: [String]
 
   init(_ path: String) throws(DatasetError) {
     self.path = path
@@ -25,7 +27,7 @@ struct FolderListing {
       throw DatasetError(.missing, "\(path) is no folder that can be read: \(String(cString: strerror(errno)))")
     }
     defer { closedir(folder) }
-    var entries: [Entry] = []
+    var (entries, hidden) = ([Entry](), [String]())
     while true {
       errno = 0
       guard let item = readdir(folder) else {
@@ -41,7 +43,15 @@ struct FolderListing {
               start: start, count: strlen(UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self))))
         }
       }
-      if bytes.first == UInt8(ascii: ".") { continue }
+      if bytes.first == UInt8(ascii: ".") {
+        var info = stat()
+        if let name = String(validating: bytes, as: UTF8.self), name != ".", name != "..",
+          stat(path + "/" + name, &info) == 0, info.st_mode & S_IFMT == S_IFDIR
+        {
+          hidden.append(name)
+        }
+        continue
+      }
       guard let name = String(validating: bytes, as: UTF8.self) else {
         throw DatasetError(
           .invalid,
@@ -64,6 +74,7 @@ struct FolderListing {
       }
       entries.append(Entry(name: name, isFolder: kind == S_IFDIR, size: Int(info.st_size)))
     }
+    hiddenFolders = hidden.sorted()
     self.entries = entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
   }
 

@@ -61,9 +61,13 @@ public struct ImageFolder: Hashable, Sendable {
       throw DatasetError(
         .invalid, "\(path) has two classes \(a) and \(b), written with other Unicode scalars: rename one of them")
     }
-    let map = ClassMap(found: ClassOrder.sorted(found), known: request.classNames)
+    let names = ClassOrder.sorted(found)
+    let counts = Dictionary(grouping: (train?.images ?? []) + (test?.images ?? []), by: \.className)
+    let map = ClassMap(found: names, counts: names.map { counts[$0]?.count ?? 0 }, known: request.classNames)
     notes += map.notes
-    let numbers = Dictionary(uniqueKeysWithValues: zip(ClassOrder.sorted(found), map.numbers))
+    // Without the classes that the network does not know: their images are in no part.
+    var numbers: [String: Int32] = [:]
+    for (name, number) in zip(names, map.numbers) { numbers[name] = number }
     func files(_ name: DatasetRecord.Part.Name) throws(DatasetError) -> ImageFiles {
       var chosen: [(path: String, image: ClassFolders.ImageFile)] = []
       for folder in [train, test].compactMap({ $0 }) {
@@ -94,7 +98,7 @@ public struct ImageFolder: Hashable, Sendable {
   }
 
   private func files(
-    _ chosen: [(path: String, image: ClassFolders.ImageFile)], _ numbers: [String: Int32?], _ names: [String],
+    _ chosen: [(path: String, image: ClassFolders.ImageFile)], _ numbers: [String: Int32], _ names: [String],
     _ part: DatasetRecord.Part.Name, _ request: DatasetRequest
   ) throws(DatasetError) -> ImageFiles {
     guard !chosen.isEmpty || part == .validation || request.mayLackParts else {
@@ -106,7 +110,7 @@ public struct ImageFolder: Hashable, Sendable {
     // Shuffled by their hashes, because runs of earlier programs split off the tail.
     let mixed = chosen.sorted { ($0.image.hash, $0.image.path) < ($1.image.hash, $1.image.path) }
     return try ImageFiles(
-      paths: mixed.map(\.path), labels: mixed.map { (numbers[$0.image.className] ?? nil) ?? 0 }, classNames: names,
+      paths: mixed.map(\.path), labels: mixed.map { numbers[$0.image.className] ?? 0 }, classNames: names,
       sampleShape: [height, width, channels])
   }
 
@@ -144,6 +148,10 @@ struct ClassFolders {
     let loose = listing.files.filter { Self.isImage($0.name) }
     if !loose.isEmpty {
       notes.append("\(loose.count) images lie in \(path) itself, such as \(loose[0].name): they belong to no class")
+    }
+    for name in listing.hiddenFolders {
+      let hidden = try FolderListing(path + "/" + name).files.count { Self.isImage($0.name) }
+      if hidden > 0 { notes.append("\(path)/\(name) is hidden by its name: its \(hidden) images are not used") }
     }
     var (images, empty) = ([ImageFile](), [String]())
     for name in names {

@@ -111,6 +111,9 @@ extension TrainingSession {
     }
     for parameter in parameters {
       guard let tensor = initial.tensors[parameter.name] else { continue }
+      guard tensor.bytes.withUnsafeBytes({ $0.bindMemory(to: Float.self).allSatisfy(\.isFinite) }) else {
+        throw CheckpointMismatch(message: "\(initial.record.path) has an infinite weight or NaN in \(parameter.name)")
+      }
       // Before the first update the average is the weight itself.
       let isAveraged = step.averageMomentum != nil && parameter.isTrainable
       for name in [parameter.name] + (isAveraged ? [parameter.averageName] : []) {

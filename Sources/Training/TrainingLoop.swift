@@ -31,6 +31,8 @@ public final class TrainingLoop {
   private var measured = Measured()
   private var epoch = Measured()
   private var nonFiniteSteps = 0
+  /// Of this process: updates that were due, and those that were applied.
+  private var updates = (due: 0, applied: 0)
   private var decision = TrainingDecision.proceed
   /// The step that was started and not finished, where steps overlap.
   private var underWay: (step: TrainingSession.StartedStep, stepsInEpoch: Int)?
@@ -64,7 +66,7 @@ public final class TrainingLoop {
   /// Why a run ended early. A checkpoint was made before.
   public enum Stop: Error, Sendable {
     case finding(Finding)
-    /// The loss was not finite for many steps in a row, though perhaps it was on the reference.
+    /// The loss was not finite for many steps in a row or in every step, though perhaps it was on the reference.
     case neverFinite(isBackendToBlame: Bool)
     /// Weights that an update of finite gradients made infinite or NaN, and the step after which they were found. They
     /// are in no checkpoint.
@@ -181,6 +183,8 @@ public final class TrainingLoop {
       try saveCheckpoint()
       throw Stop.interrupted
     }
+    // However short it is, a run that changed no weight is no success.
+    if updates.due > 0, updates.applied == 0 { throw Stop.neverFinite(isBackendToBlame: isBackendToBlame) }
     try chooseWeights()
     let (result, raw) = try tested()
     if let raw {
@@ -504,6 +508,7 @@ public final class TrainingLoop {
           loss: result.loss, accuracy: accuracy(result.correct, of: step.samples), learningRate: result.learningRate,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
     nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
+    if result.isUpdate { updates = (updates.due + 1, updates.applied + (result.isFinite ? 1 : 0)) }
     try watch(result, step.batch)
     // Since such a step changes no weight, one look at the first of them is enough.
     if nonFiniteSteps == 1 { try check(session.nonFiniteStates()) }

@@ -138,6 +138,27 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: runs))
   }
 
+  @Test("a run in which no update was applied is no success, however short")
+  func neverFinite() throws {
+    let (config, _, runs) = try experiment(
+      "x,y,kind\n" + (0..<40).map { "\($0 % 5),\($0 % 3),1e30\n" }.joined(), "targets: values")
+    let outcome = try switchback(
+      "train", config, "--runs", runs, "--set", "training.loss=mean_squared_error", "--set",
+      "model.layers.1.dense={units: 1}", "--epochs", "1")
+    #expect(outcome.status == 1 && outcome.error.contains("not finite"), "\(outcome.status): \(outcome.error)")
+  }
+
+  @Test("a file may be called anything", arguments: ["a: b #c.csv", "~", "{x}", "'q", "back\\slash \"q\".csv", "*a"])
+  func paths(name: String) throws {
+    let (config, csv, runs) = try experiment(table(["a", "b", "c"]))
+    let folder = try temporaryFolder("odd names")
+    try FileManager.default.copyItem(atPath: csv, toPath: folder + "/" + name)
+    let outcome = try shell(
+      "cd '\(folder)' && '\(binary)' train '\(config)' --runs '\(runs)' --data \"$0\" --epochs 1", name)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(try jsonObject(runs + "/latest/data.json")["source"] as? String == "csv")
+  }
+
   @Test("what would vanish from a folder of images is said by name")
   func folders() throws {
     let top = try temporaryFolder("images")
@@ -164,6 +185,18 @@ import Testing
     try FileManager.default.createDirectory(atPath: top + "/empty", withIntermediateDirectories: true)
     let empty = try train()
     #expect(empty.status == 0 && empty.error.contains("no images of class empty"), "\(empty.error)")
+    // To evaluate, images of a class that the network does not know are in no part.
+    let runs = temporary()
+    #expect(try run(binary, ["train", config, "--runs", runs], [:]).status == 0)
+    for number in 0..<5 { try write(Array("P5 1 1 255\n0".utf8), to: "\(top)/aaa/\(number).pgm") }
+    let unknown = try switchback("evaluate", runs + "/latest", "--part", "all", "--json")
+    #expect(unknown.output.contains("\"samples\":24"), "\(unknown.output)")
+    #expect(unknown.error.contains("knows no class aaa: 5 samples are left out"), "\(unknown.error)")
+    try FileManager.default.removeItem(atPath: top + "/aaa")
+    try write(Array("P5 1 1 255\n0".utf8), to: top + "/.net/0.pgm")
+    let hidden = try train()
+    #expect(hidden.error.contains(".net is hidden by its name: its 1 images are not used"), "\(hidden.error)")
+    try FileManager.default.removeItem(atPath: top + "/.net")
     // Too many: what looks like a slip is named.
     for name in ["One", "__MACOSX", "two\u{A0}"] { try write(Array("P5 1 1 255\n0".utf8), to: "\(top)/\(name)/0.pgm") }
     let many = try train()

@@ -40,7 +40,9 @@ func switchback(_ arguments: String..., environment: [String: String] = [:]) thr
 func switchback(_ arguments: [String]) throws -> Outcome { try run(binary, arguments, [:]) }
 
 /// A line for `sh`, which can set limits first.
-func shell(_ line: String) throws -> Outcome { try run("/bin/sh", ["-c", line], [:]) }
+func shell(_ line: String, _ arguments: String...) throws -> Outcome {
+  try run("/bin/sh", ["-c", line] + arguments, [:])
+}
 
 /// What is measured under a test's load must not be remembered for the user's own runs. PoCL's compiled kernels are as
 /// good from there as from here, and take minutes.

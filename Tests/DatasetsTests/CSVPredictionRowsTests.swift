@@ -31,6 +31,12 @@ import Testing
     return read
   }
 
+  @Test("a feature that is called as the label is not the label")
+  func twin() throws {
+    #expect(try read("a,y,y\n1,x,3\n", features: ["a", "y"]).rows == [[1, 3]])
+    #expect(try read("a,y\n1,3\n", features: ["a", "y"]).rows == [[1, 3]])
+  }
+
   @Test("columns are found by their names, in any order, with the label or without, among others")
   func names() throws {
     #expect(try read("a,b,y\n1,2,x\n3,4,z\n").rows == [[1, 2], [3, 4]])
