@@ -77,7 +77,7 @@ private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
     #expect(summary.testLoss == average.loss && summary.testAccuracy == average.accuracy)
     #expect(summary.rawTestLoss == raw.loss && summary.rawTestAccuracy == raw.accuracy)
     #expect(b.record?.loss == average.loss && b.record?.raw?.loss == raw.loss && b.record?.raw?.classes == raw.classes)
-    #expect(b.messages.contains { $0.contains("averaged") && $0.contains("last update") })
+    #expect(b.messages.contains { $0.contains("averaged") && $0.contains("raw") })
     #expect(a.summary?.rawTestLoss == nil && a.record?.raw == nil)
     #expect(throws: ExecutionError.self) { try plain.session.evaluate(test, weights: .averaged) }
   }

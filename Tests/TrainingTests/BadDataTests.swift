@@ -114,8 +114,9 @@ private func loop(_ parts: DatasetParts, _ overrides: [String] = []) throws -> T
   @Test("with restore_best a test that cannot be read leaves the last weights in the checkpoint, not the best")
   func restoredBest() throws {
     let (train, test) = (try madeData(count: 400), try madeData(count: 64))
-    // So large a rate that the last epoch is not the best.
-    let settings = ["training.restore_best=true", "training.optimizer.learning_rate=3"]
+    // A rate that grows so much that the last epoch is not the best.
+    let rate = "{type: exponential, initial_learning_rate: 0.001, decay_steps: 8, decay_rate: 60}"
+    let settings = ["training.restore_best=true", "training.optimizer.learning_rate=\(rate)"]
     func newest(_ test: any Dataset) throws -> (Checkpoint, best: Checkpoint) {
       let store = CheckpointStore(
         run: FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path)
