@@ -8,11 +8,11 @@ import SwitchbackFFTLibrary
 ///
 /// An element is exactly 0 if in no image, at no output, its tap joins an element of the image and one of the upstream
 /// gradient that both differ from zero. This is asked of bits, eight images at once, and only as long as some pair of
-/// channels has not met: mostly the first few outputs of the first images tell. Asking costs no more than a quarter of
-/// the transforms or 4096 looks a tap and eight images. So what is promised is this: taps that only meet padding;
-/// channels and filters that are dead in all images, or never alive in the same ones; and rows and columns that are
-/// dead at the edges of all images. Elements scattered so that a pair meets nowhere are found as far as the looks go.
-/// Not seen are sums whose terms cancel.
+/// channels has not met: mostly the first few outputs of the first images tell. At worst it costs what the transforms
+/// do, or 16,384 looks a tap and eight images. So what is promised is this: taps that only meet padding; channels and
+/// filters that are dead in all images, or never alive in the same ones; and rows and columns that are dead at the edges
+/// of all images. Elements scattered so that a pair meets nowhere are found as far as the looks go. Not seen are sums
+/// whose terms cancel.
 struct UnmetTaps: @unchecked Sendable {
   // Unchecked: a pointer to a table that never changes.
   private let shape: ConvolutionShape
@@ -48,8 +48,8 @@ struct UnmetTaps: @unchecked Sendable {
     let taps = vertical.kernel * horizontal.kernel
     let parts = (shape.images + Self.imagesAtOnce - 1) / Self.imagesAtOnce
     // A look takes about a nanosecond.
-    let share = work.transforms.microseconds(shape) * 1000 / 4 / Double(taps) / Double(max(parts, 1))
-    steps = max(4096, 32 * shape.channels, Int(share))
+    let share = work.transforms.microseconds(shape) * 1000 / Double(taps) / Double(max(parts, 1))
+    steps = max(16384, Int(share))
     // First the columns that are occupied in each row: two numbers.
     met = 8 * (vertical.size + vertical.outputs)
     flags = met + shape.filterSize
