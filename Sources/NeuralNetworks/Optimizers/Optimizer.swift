@@ -2,7 +2,8 @@ import SwitchbackPrograms
 
 /// How weights follow their gradients: a learning rate, and the in-place operation that updates one weight.
 ///
-/// Formulas and defaults are Keras 3's; each optimizer's comment names the place of ε.
+/// Formulas and defaults are Keras 3's; each optimizer's comment names the place of ε. One exception: where gradients
+/// are accumulated, schedules, moving averages and bias corrections count updates; Keras counts batches.
 public protocol Optimizer: Sendable {
   /// Keras's word in lowerCamel.
   var name: String { get }

@@ -40,6 +40,7 @@ public struct EpochReport: Sendable, Codable {
   public var loss: Double
   public var accuracy: Double?
   /// Of the validation part, or of the test set where there is none.
+  /// Without regularizers and class weights.
   public var validationLoss: Double
   public var validationAccuracy: Double?
   public var seconds: Double
