@@ -45,7 +45,6 @@ struct EvaluateCommand: ParsableCommand {
     try reportingErrors {
       let run = try options.restored()
       let data = try run.open()
-      for note in data.notes { Terminal.write("warning: \(note)", to: .standardError) }
       let part = part ?? (run.isNew(data.record) ? .all : .test)
       guard let test = part == .all ? data.all : data[DatasetRecord.Part.Name(rawValue: part.rawValue) ?? .test],
         test.count > 0

@@ -69,7 +69,7 @@ struct PredictCommand: ParsableCommand {
   // MARK: A sample of the test set
 
   private func predict(_ index: Int, _ run: RestoredRun, _ model: TrainedModel) throws {
-    let test = try run.test()
+    let test = try run.open().test
     guard (0..<test.count).contains(index) else {
       throw fail(
         test.count == 0 ? "the data has no test part" : "--index must lie from 0 to \(test.count - 1)", ExitCode(64))

@@ -74,7 +74,7 @@ struct RestoredRun {
   /// Whether `--data` names another file or folder than the run was trained on.
   let hasOtherPath: Bool
 
-  /// The data at hand, with the run's classes and normalization; what differs is among its notes.
+  /// The data at hand, with the run's classes and normalization; what differs is said on standard error.
   func open() throws -> DatasetParts {
     let source = configuration.data.source
     var parts = try source.open(try data.request(configuration.data, targets: source.targets, run: folder))
@@ -90,6 +90,7 @@ struct RestoredRun {
       parts.notes.append(
         "\(folder) is of an earlier program, which did not keep means and deviations: they are those of this file")
     }
+    for note in parts.notes { Terminal.write("warning: \(note)", to: .standardError) }
     return parts
   }
 
@@ -100,28 +101,13 @@ struct RestoredRun {
     return hasOtherPath
   }
 
-  /// The test part, with what is to be said of the data on standard error.
-  func test() throws -> any Dataset {
-    let parts = try open()
-    for note in parts.notes { Terminal.write("warning: \(note)", to: .standardError) }
-    return parts.test
-  }
-
-  /// In the order of the network's outputs.
-  func classNames() throws -> [String] { try data.classNames ?? test().classNames }
-
   /// The network, ready to predict.
-  func model() throws -> TrainedModel { try session.trainedModel(for: samples(), weights: weights) }
-
-  private func samples() throws -> SampleFormat {
-    if let record = data.record { return SampleFormat(record) }
-    guard case .csv(let table) = configuration.data.source else {
-      return SampleFormat(shape: session.step.sampleShape.extents, classNames: try classNames())
+  func model() throws -> TrainedModel {
+    if data.record == nil, case .csv(let table) = configuration.data.source {
+      Terminal.write(
+        "\(folder) does not record its columns and their normalization: they are read from \(table.path) again",
+        to: .standardError)
     }
-    Terminal.write(
-      "\(folder) does not record its columns and their normalization: they are read from \(table.path) again",
-      to: .standardError)
-    let parts = try open()
-    return parts.record.map { SampleFormat($0) } ?? SampleFormat(parts.train)
+    return try session.trainedModel(for: data.samples(of: configuration, run: folder), weights: weights)
   }
 }

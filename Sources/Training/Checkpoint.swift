@@ -12,8 +12,8 @@ public struct Checkpoint: Sendable {
   public struct Position: Codable, Hashable, Sendable {
     public let seed: Int
     public internal(set) var batches = 0
-    /// Updates of the weights so far, and batches whose gradients wait for the next one. nil in positions of runs
-    /// before 2026-11-28: they update after every k-th batch of the run, whatever epoch it is in, and go on so.
+    /// Updates of the weights so far, and batches whose gradients wait for the next one; nil in positions of runs
+    /// before 2026-11-28 (`hasEarlyRules`).
     public private(set) var updates: Int? = 0
     public private(set) var accumulated: Int? = 0
     /// Counts from 1.
@@ -38,6 +38,10 @@ public struct Checkpoint: Sendable {
     private let order: BatchOrder.Version?
     public var orderVersion: BatchOrder.Version { order ?? .shifted }
 
+    /// Whether the run began before 2026-11-28. Such runs go on by the rules that they began with: they update after
+    /// every k-th batch of the run, whatever epoch it is in, and clip by norms that are not scaled.
+    public var hasEarlyRules: Bool { updates == nil }
+
     init(seed: Int, plan: String, routing: Routing?, program: String?) {
       (self.seed, self.plan, self.routing, self.program, order) = (seed, plan, routing, program, .mixed)
     }
@@ -48,7 +52,7 @@ public struct Checkpoint: Sendable {
     /// Takes over what the session counts.
     mutating func follow(_ session: TrainingSession) {
       batches = session.batches
-      guard updates != nil else { return }
+      guard !hasEarlyRules else { return }
       (updates, accumulated) = (session.updates, session.accumulated)
     }
 

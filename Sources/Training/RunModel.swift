@@ -26,7 +26,9 @@ extension TrainedModel {
     else {
       throw TrainedModelError("\(folder) has no complete checkpoint\(best ? " of a whole epoch" : "")")
     }
-    let samples = try SampleFormat(configuration, checkpoint, run: folder, classNames: classNames)
+    let data = try RunData(
+      run: folder, checkpoint: checkpoint, source: configuration.data.source, classes: classNames)
+    let samples = try data.samples(of: configuration, run: folder)
     let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
     let inference = try step.inference(batchSize: 1)
     let (tensors, which) = try checkpoint.weights(weights)
@@ -35,26 +37,19 @@ extension TrainedModel {
   }
 }
 
-extension SampleFormat {
-  /// What a run's samples are: as recorded, or of older runs as its files say.
-  init(_ configuration: Configuration, _ checkpoint: Checkpoint, run folder: String, classNames: [String]?) throws {
+extension RunData {
+  /// What the run's samples are: as recorded, or of older runs as its files say. Of a table without a record the file is
+  /// opened again.
+  public func samples(of configuration: Configuration, run folder: String) throws -> SampleFormat {
+    if let record { return SampleFormat(record) }
     let source = configuration.data.source
-    let data = try RunData(run: folder, checkpoint: checkpoint, source: source, classes: classNames)
-    if let record = data.record {
-      self.init(record)
-      return
+    // Today's data may have other classes, or others in front of them: the request refuses to guess.
+    let request = try request(configuration.data, targets: source.targets, run: folder)
+    guard case .csv = source else {
+      return SampleFormat(shape: try source.samples().shape, classNames: classNames ?? [])
     }
-    // Today's data may have other classes, or others in front of them.
-    if source.targets == .classes, data.classNames == nil {
-      throw TrainedModelError(
-        "\(folder) does not say its class names in their order, and has no evaluation.json: give classNames")
-    }
-    if case .csv = source {
-      let parts = try source.open(try data.request(configuration.data, targets: source.targets, run: folder))
-      self = parts.record.map { SampleFormat($0) } ?? SampleFormat(parts.train)
-    } else {
-      self.init(shape: try source.samples().shape, classNames: data.classNames ?? [])
-    }
+    let parts = try source.open(request)
+    return parts.record.map { SampleFormat($0) } ?? SampleFormat(parts.train)
   }
 }
 

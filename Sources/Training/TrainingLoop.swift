@@ -438,7 +438,7 @@ public final class TrainingLoop {
       try emit(
         .message("without reduce_on_plateau the learning rate is its schedule's again, not \(earlier.scale) times it"))
     }
-    if position.updates == nil, configuration.training.accumulationSteps > 1 {
+    if position.hasEarlyRules, configuration.training.accumulationSteps > 1 {
       try emit(
         .message(
           "as this run began, batches that are left at the end of an epoch go into the first update of the next one"))
@@ -455,7 +455,7 @@ public final class TrainingLoop {
     let order = BatchOrder(
       count: train.count, batchSize: settings.batchSize, isShuffled: false, dropsLast: settings.dropsLastBatch)
     let first =
-      position.updates == nil ? settings.accumulationSteps : min(settings.accumulationSteps, order.batchCount)
+      position.hasEarlyRules ? settings.accumulationSteps : min(settings.accumulationSteps, order.batchCount)
     guard steps < first else { return }
     throw ConfigurationError(problems: [
       .init(
@@ -473,7 +473,7 @@ public final class TrainingLoop {
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
     // What is left at the end of an epoch is an update of its own.
-    let endsAccumulation = position.updates != nil && nextBatch + 1 == order.batchCount
+    let endsAccumulation = !position.hasEarlyRules && nextBatch + 1 == order.batchCount
     let step = try session.start(train, batch, endsAccumulation: endsAccumulation)
     epoch.seconds += (clock.now - begin).seconds
     epoch.samples += batch.count

@@ -5,49 +5,13 @@ import SwitchbackReference
 import SwitchbackTraining
 import Testing
 
-private let text = """
-  version: 1
-  model:
-    layers:
-      - flatten
-      - dense: {units: 12, activation: relu}
-      - dropout: {rate: 0.2}
-      - dense: {units: 10, activation: softmax}
-  data: {dataset: mnist}
-  training:
-    epochs: 3
-    batch_size: 50
-    optimizer: {type: adam, gradient_accumulation_steps: 4, global_clipnorm: 0.5, ema_momentum: 0.9}
-  backend: {name: reference}
-  """
-
 /// Of 640 samples unless said: thirteen batches an epoch.
 private func loop(_ overrides: [String] = [], count: Int = 640, going checkpoint: Checkpoint? = nil) throws
   -> TrainingLoop
 {
-  let data = try madeData(count: count)
-  return try TrainingLoop(
-    try Configuration(text: text, file: "test.yaml", overrides: overrides).goingOn(from: checkpoint),
-    data: DatasetParts(train: data, test: data.subset(0..<64)),
-    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
-    reference: ReferenceBackend())
-}
-
-private func folder() -> String {
-  FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-}
-
-/// Runs until it is interrupted after `step`; its checkpoint.
-private func interrupted(_ loop: TrainingLoop, after step: Int) throws -> Checkpoint {
-  let store = CheckpointStore(run: folder())
-  let interrupter = EventHandler { event in
-    if case .step(let report) = event, report.step >= step { .interrupt } else { .proceed }
-  }
-  do {
-    _ = try loop.run(callbacks: [CheckpointSaver(store), interrupter])
-    Issue.record("the run was not interrupted")
-  } catch TrainingLoop.Stop.interrupted {}
-  return try #require(store.newestComplete())
+  let optimizer = "{type: adam, gradient_accumulation_steps: 4, global_clipnorm: 0.5, ema_momentum: 0.9}"
+  return try makeLoop(
+    smallRun, ["training.optimizer=" + optimizer] + overrides, data: madeParts(count: count), going: checkpoint)
 }
 
 /// As a run before 2026-11-28 wrote it.
@@ -127,7 +91,7 @@ private func early(_ checkpoint: Checkpoint) throws -> Checkpoint {
   func endedBySteps() throws {
     let whole = try loop()
     _ = try whole.run()
-    let store = CheckpointStore(run: folder())
+    let store = CheckpointStore(run: temporaryRun())
     var messages: [String] = []
     _ = try loop(["training.steps=6"]).run(callbacks: [
       CheckpointSaver(store), EventHandler(watching: { if case .message(let text) = $0 { messages.append(text) } }),

@@ -64,22 +64,8 @@ private struct Products: ComputeBackend {
 }
 
 private func text(_ candidates: String, _ more: String = "") -> String {
-  """
-  version: 1
-  model:
-    layers:
-      - flatten
-      - dense: {units: 16, activation: relu}
-      - dropout: {rate: 0.3}
-      - dense: {units: 10, activation: softmax}
-  data: {dataset: mnist}
-  training: {epochs: 2, batch_size: 50, optimizer: {type: adam}}
-  backend: {name: auto, candidates: \(candidates), tuning_seconds: 0.5\(more)}
-  """
-}
-
-private func folder() -> String {
-  FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+  smallRun.replacingOccurrences(
+    of: "{name: reference}", with: "{name: auto, candidates: \(candidates), tuning_seconds: 0.5\(more)}")
 }
 
 /// What `auto` says while a loop is made.
@@ -94,7 +80,7 @@ private final class Words {
   }
 }
 
-private func makeLoop(
+private func autoLoop(
   _ configuration: String, _ linked: [any ComputeBackend], store: String? = nil, replaying routing: Routing? = nil,
   _ words: Words = Words()
 ) throws -> TrainingLoop {
@@ -116,7 +102,7 @@ private func makeLoop(
   @Test("a backend that computes wrongly is refused by operation and never runs, a slow one is not chosen")
   func wrong() throws {
     let words = Words()
-    let loop = try makeLoop(text("[reference, wrong, slow]"), products, words)
+    let loop = try autoLoop(text("[reference, wrong, slow]"), products, words)
     let routing = try #require(loop.session.chain.routing)
     #expect(routing.refusals.filter { $0.backend == "wrong" }.count == 5)
     #expect(routing.refusals.allSatisfy { $0.operation.contains("matmul") && $0.reason.contains("bounds off") })
@@ -129,63 +115,63 @@ private func makeLoop(
 
   @Test("what cannot be used is left out with its reason")
   func leftOut() throws {
-    let loop = try makeLoop(text("[reference, none]"), products)
+    let loop = try autoLoop(text("[reference, none]"), products)
     let routing = try #require(loop.session.chain.routing)
     #expect(routing.leftOut["none"]?.contains("there is no backend called none") == true)
-    #expect(throws: BackendError.self) { _ = try makeLoop(text("[none]", ", fallback: []"), products) }
+    #expect(throws: BackendError.self) { _ = try autoLoop(text("[none]", ", fallback: []"), products) }
   }
 
   @Test("without a candidate that takes anything the fallbacks run it all; a backend named twice is an error")
   func fewCandidates() throws {
     for candidates in ["[]", "[none]", "[nothing]"] {
       let words = Words()
-      let loop = try makeLoop(text(candidates), products + [Products(name: "nothing", takesNothing: true)], words)
+      let loop = try autoLoop(text(candidates), products + [Products(name: "nothing", takesNothing: true)], words)
       #expect(Set(try #require(loop.session.chain.routing).choices.values) == ["reference"])
       #expect(words.done.first?.contains("no candidate takes any of it") == true)
     }
-    #expect(throws: BackendError.self) { _ = try makeLoop(text("[reference, slow, slow]"), products) }
+    #expect(throws: BackendError.self) { _ = try autoLoop(text("[reference, slow, slow]"), products) }
   }
 
   @Test("what could not be checked in time is said, and decided anew the next time")
   func unchecked() throws {
-    let store = folder()
+    let store = temporaryRun()
     let configuration = text("[reference, slow]").replacing("tuning_seconds: 0.5", with: "tuning_seconds: 0")
     let (first, second) = (Words(), Words())
-    let loop = try makeLoop(configuration, products, store: store, first)
+    let loop = try autoLoop(configuration, products, store: store, first)
     #expect(try #require(loop.session.chain.routing).refusals.contains { $0.backend == "slow" })
     #expect(first.done.first?.contains("not all could be checked within backend.tuning_seconds") == true)
-    _ = try makeLoop(text("[reference, slow]"), products, store: store, second)
+    _ = try autoLoop(text("[reference, slow]"), products, store: store, second)
     #expect(second.done.first?.contains("decided in") == true)
   }
 
   @Test("a second process finds the routing in the host's store and measures nothing")
   func store() throws {
-    let store = folder()
+    let store = temporaryRun()
     let (first, second) = (Words(), Words())
-    let measured = try makeLoop(text("[reference, slow]"), products, store: store, first)
-    let recalled = try makeLoop(text("[reference, slow]"), products, store: store, second)
+    let measured = try autoLoop(text("[reference, slow]"), products, store: store, first)
+    let recalled = try autoLoop(text("[reference, slow]"), products, store: store, second)
     #expect(!first.measured.isEmpty && second.measured.isEmpty)
     #expect(second.done.first?.contains("as decided before") == true)
     #expect(recalled.session.chain.routing == measured.session.chain.routing)
     // Another version is another backend.
     let third = Words()
     let newer = Products(name: "slow", version: "2", delay: .milliseconds(2))
-    _ = try makeLoop(text("[reference, slow]"), [newer], store: store, third)
+    _ = try autoLoop(text("[reference, slow]"), [newer], store: store, third)
     #expect(!third.measured.isEmpty)
   }
 
   @Test("a checkpoint keeps the routing; resuming replays it without measuring, to the same bits")
   func resume() throws {
     // Written down here, so that both backends have a part whatever a measurement would say.
-    var routing = try #require(try makeLoop(text("[reference, fast]"), products).session.chain.routing)
+    var routing = try #require(try autoLoop(text("[reference, fast]"), products).session.chain.routing)
     for key in routing.choices.keys { routing = try changed(routing, key, to: "reference") }
     let key = "layers.1.dense/matmul"
     routing = try changed(routing, key, to: "fast")
-    let whole = try makeLoop(text("[reference, fast]"), products, replaying: routing)
+    let whole = try autoLoop(text("[reference, fast]"), products, replaying: routing)
     #expect(try whole.session.plan.summary.contains("1 on fast"))
     _ = try whole.run()
-    let store = CheckpointStore(run: folder())
-    let first = try makeLoop(text("[reference, fast]"), products, replaying: routing)
+    let store = CheckpointStore(run: temporaryRun())
+    let first = try autoLoop(text("[reference, fast]"), products, replaying: routing)
     let interrupter = EventHandler { event in
       if case .step(let report) = event, report.step >= 7 { .interrupt } else { .proceed }
     }
@@ -195,17 +181,17 @@ private func makeLoop(
     let checkpoint = try #require(store.newestComplete())
     #expect(checkpoint.position.routing == routing)
     let words = Words()
-    let second = try makeLoop(text("[reference, fast]"), products, replaying: checkpoint.position.routing, words)
+    let second = try autoLoop(text("[reference, fast]"), products, replaying: checkpoint.position.routing, words)
     #expect(words.measured.isEmpty)
     _ = try second.run(from: checkpoint)
     #expect(try second.session.bytes() == whole.session.bytes())
     let environment = try RunEnvironment(of: second.session, version: "test")
     #expect(environment.routing == routing)
     // Placed in another way, or with a backend that is not there, the run does not go on.
-    let other = try makeLoop(text("[reference, fast]"), products, replaying: try changed(routing, key, to: "reference"))
+    let other = try autoLoop(text("[reference, fast]"), products, replaying: try changed(routing, key, to: "reference"))
     #expect(throws: ExecutionError.self) { _ = try other.run(from: checkpoint) }
     let error = #expect(throws: ExecutionError.self) {
-      _ = try makeLoop(text("[reference]"), products, replaying: checkpoint.position.routing)
+      _ = try autoLoop(text("[reference]"), products, replaying: checkpoint.position.routing)
     }
     #expect(error?.message.contains("fast is not in the chain here") == true)
   }
@@ -222,10 +208,10 @@ private func makeLoop(
 
   @Test("probes do not change who runs the operations that are there without them")
   func probes() throws {
-    let loop = try makeLoop(text("[reference, fast]"), products)
+    let loop = try autoLoop(text("[reference, fast]"), products)
     var routing = try #require(loop.session.chain.routing)
     for key in routing.choices.keys where key.contains("matmul") { routing = try changed(routing, key, to: "fast") }
-    let watched = try makeLoop(text("[reference, fast]"), products, replaying: routing).session.plan
+    let watched = try autoLoop(text("[reference, fast]"), products, replaying: routing).session.plan
     let keys = zip(watched.operationKeys, watched.placements).filter { routing.choices[$0.0] != nil }
     #expect(keys.count == routing.choices.count)
     #expect(keys.allSatisfy { watched.backends[$0.1.link] == routing.choices[$0.0] })
@@ -237,7 +223,7 @@ private func makeLoop(
   func openBLAS() throws {
     let cnn = try String(contentsOfFile: root + "/configs/mnist-cnn.yaml", encoding: .utf8)
     let start = try #require(cnn.range(of: "backend:"))
-    let loop = try makeLoop(
+    let loop = try autoLoop(
       cnn[..<start.lowerBound] + "backend: {name: auto, candidates: [reference, openblas], tuning_seconds: 20}",
       [OpenBLASBackend()])
     let routing = try #require(loop.session.chain.routing)

@@ -8,29 +8,11 @@ import SwitchbackReference
 import SwitchbackTraining
 import Testing
 
-private let text = """
-  version: 1
-  model:
-    layers:
-      - flatten
-      - dense: {units: 16, activation: relu}
-      - dense: {units: 10, activation: softmax}
-  data: {dataset: mnist}
-  training:
-    epochs: 3
-    batch_size: 50
-    optimizer: {type: adam, learning_rate: 0.01}
-    reduce_on_plateau: {factor: 0.5, patience: 1, min_delta: 0.2}
-  backend: {name: reference}
-  """
-
 private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
-  let data = try madeData()
-  return try TrainingLoop(
-    try Configuration(text: text, file: "test.yaml", overrides: overrides),
-    data: DatasetParts(train: data, test: data.subset(0..<64)),
-    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
-    reference: ReferenceBackend())
+  let settings = [
+    "training.optimizer.learning_rate=0.01", "training.reduce_on_plateau={factor: 0.5, patience: 1, min_delta: 0.2}",
+  ]
+  return try makeLoop(smallRun, settings + overrides)
 }
 
 @Suite struct AveragedWeightsTests {

@@ -36,24 +36,8 @@ private final class Mendable: Dataset, @unchecked Sendable {
   }
 }
 
-private let text = """
-  version: 1
-  model:
-    layers:
-      - flatten
-      - dense: {units: 16, activation: relu}
-      - dropout: {rate: 0.3}
-      - dense: {units: 10, activation: softmax}
-  data: {dataset: mnist}
-  training: {epochs: 3, batch_size: 50, optimizer: {type: adam}}
-  backend: {name: reference}
-  """
-
 private func loop(_ parts: DatasetParts, _ overrides: [String] = []) throws -> TrainingLoop {
-  try TrainingLoop(
-    try Configuration(text: text, file: "test.yaml", overrides: overrides), data: parts,
-    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
-    reference: ReferenceBackend())
+  try makeLoop(smallRun, overrides, data: parts)
 }
 
 @Suite struct BadDataTests {

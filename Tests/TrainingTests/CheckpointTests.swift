@@ -6,41 +6,8 @@ import SwitchbackReference
 import SwitchbackTraining
 import Testing
 
-private let text = """
-  version: 1
-  model:
-    layers:
-      - flatten
-      - dense: {units: 16, activation: relu}
-      - dropout: {rate: 0.3}
-      - dense: {units: 10, activation: softmax}
-  data: {dataset: mnist}
-  training: {epochs: 3, batch_size: 50, optimizer: {type: adam}, checkpoint_steps: 4}
-  backend: {name: reference}
-  """
-
 private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
-  let data = try madeData()
-  return try TrainingLoop(
-    try Configuration(text: text, file: "test.yaml", overrides: overrides),
-    data: DatasetParts(train: data, test: data.subset(0..<64)),
-    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
-    reference: ReferenceBackend())
-}
-
-private func folder() -> String {
-  FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-}
-
-/// Runs until a callback interrupts after a step, keeping checkpoints.
-private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: CheckpointStore) throws {
-  let interrupter = EventHandler { event in
-    if case .step(let report) = event, report.step >= step { .interrupt } else { .proceed }
-  }
-  do {
-    _ = try loop.run(callbacks: [CheckpointSaver(store), interrupter])
-    Issue.record("the run was not interrupted")
-  } catch TrainingLoop.Stop.interrupted {}
+  try makeLoop(smallRun, ["training.checkpoint_steps=4"] + overrides)
 }
 
 @Suite struct CheckpointTests {
@@ -51,7 +18,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
     let whole = try loop()
     let prefetching = ["data.prefetch=true"]
     let expected = try whole.run()
-    let store = CheckpointStore(run: folder())
+    let store = CheckpointStore(run: temporaryRun())
     let first = try loop(prefetching)
     try interrupted(first, after: step, store)
     let second = try loop(prefetching)
@@ -64,7 +31,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
 
   @Test("a torn or changed checkpoint is passed over and named; leftovers of a write are ignored")
   func torn() throws {
-    let run = folder()
+    let run = temporaryRun()
     let store = CheckpointStore(run: run)
     _ = try loop().run(callbacks: [CheckpointSaver(store)])
     #expect(store.entries().count == 4)
@@ -101,7 +68,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
       EventHandler(watching: { if case .step(let report) = $0 { rates.append(report.learningRate) } })
     ])
     #expect([rates[0], rates[13], rates[26]] == [0.001, 0.001, 0.0005])
-    let store = CheckpointStore(run: folder())
+    let store = CheckpointStore(run: temporaryRun())
     try interrupted(loop(settings), after: step, store)
     let second = try loop(settings)
     var resumed: [Double] = []
@@ -116,7 +83,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
   func stoppedEarly() throws {
     // Nothing is learned, so the second epoch brings no gain.
     let settings = ["training.early_stopping_patience=1", "training.optimizer.learning_rate=1e-30"]
-    let store = CheckpointStore(run: folder())
+    let store = CheckpointStore(run: temporaryRun())
     let first = try loop(settings)
     let expected = try first.run(callbacks: [CheckpointSaver(store)])
     #expect(expected.steps == 26)
@@ -150,7 +117,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
 
   @Test("the newest few are kept, and the one with the lowest validation loss")
   func keeps() throws {
-    let store = CheckpointStore(run: folder(), keeping: 2)
+    let store = CheckpointStore(run: temporaryRun(), keeping: 2)
     var losses: [Double] = []
     let recorder = EventHandler(watching: { if case .epoch(let epoch) = $0 { losses.append(epoch.validationLoss) } })
     _ = try loop().run(callbacks: [CheckpointSaver(store), recorder])
@@ -162,7 +129,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
 
   @Test("a checkpoint of another model is refused by name")
   func otherModel() throws {
-    let store = CheckpointStore(run: folder())
+    let store = CheckpointStore(run: temporaryRun())
     try interrupted(loop(), after: 1, store)
     let other = try session("mnist-linear", on: ReferenceBackend())
     let checkpoint = try #require(store.newestComplete())
@@ -171,7 +138,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
 
   @Test("a folder that cannot be written is an error, and what was saved stays")
   func unwritable() throws {
-    let run = folder()
+    let run = temporaryRun()
     let store = CheckpointStore(run: run)
     try interrupted(loop(), after: 1, store)
     let checkpoint = try #require(store.newestComplete())
@@ -189,7 +156,7 @@ private func interrupted(_ loop: TrainingLoop, after step: Int, _ store: Checkpo
       ("\"accumulated\":0", "\"accumulated\":9223372036854775807"), ("\"updates\":0", "\"updates\":-1"),
     ])
   func position(sound: String, forged: String) throws {
-    let (loop, path) = (try loop(), folder())
+    let (loop, path) = (try loop(), temporaryRun())
     try loop.session.save(to: path)
     let file = try Safetensors(decoding: try Data(contentsOf: URL(fileURLWithPath: path)))
     let text = try #require(file.metadata["position"])

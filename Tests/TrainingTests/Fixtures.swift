@@ -8,6 +8,7 @@ import SwitchbackOpenBLAS
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import Testing
 
 let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent().path
@@ -75,4 +76,57 @@ extension TrainingSession {
       return try train(data, order.batch(index % order.batchCount)).loss
     }
   }
+}
+
+// MARK: Runs of a small network
+
+/// Three epochs of a network with dropout, under Adam, on the reference.
+let smallRun = """
+  version: 1
+  model:
+    layers:
+      - flatten
+      - dense: {units: 16, activation: relu}
+      - dropout: {rate: 0.3}
+      - dense: {units: 10, activation: softmax}
+  data: {dataset: mnist}
+  training: {epochs: 3, batch_size: 50, optimizer: {type: adam}}
+  backend: {name: reference}
+  """
+
+/// A loop over made data (thirteen batches of 50 an epoch), as it goes on from `checkpoint`.
+func makeLoop(
+  _ text: String = smallRun, _ overrides: [String] = [], data: DatasetParts? = nil,
+  linked: [any ComputeBackend] = [], going checkpoint: Checkpoint? = nil
+) throws -> TrainingLoop {
+  try TrainingLoop(
+    try Configuration(text: text, file: "test.yaml", overrides: overrides).goingOn(from: checkpoint),
+    data: try data ?? madeParts(),
+    registry: BackendRegistry(linked: linked + [ReferenceBackend()], folders: []),
+    host: try HostServices(workers: 2), reference: ReferenceBackend())
+}
+
+func madeParts(count: Int = 640) throws -> DatasetParts {
+  let data = try madeData(count: count)
+  return DatasetParts(train: data, test: data.subset(0..<64))
+}
+
+/// Where a test may make a folder.
+func temporaryRun() -> String {
+  FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+}
+
+/// Runs until it is interrupted after `step`; its checkpoint, which `store` keeps.
+@discardableResult
+func interrupted(
+  _ loop: TrainingLoop, after step: Int, _ store: CheckpointStore = CheckpointStore(run: temporaryRun())
+) throws -> Checkpoint {
+  let interrupter = EventHandler { event in
+    if case .step(let report) = event, report.step >= step { .interrupt } else { .proceed }
+  }
+  do {
+    _ = try loop.run(callbacks: [CheckpointSaver(store), interrupter])
+    Issue.record("the run was not interrupted")
+  } catch TrainingLoop.Stop.interrupted {}
+  return try #require(store.newestComplete())
 }

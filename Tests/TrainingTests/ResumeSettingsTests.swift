@@ -40,15 +40,7 @@ private func testData() throws -> any Dataset { Mislabelled(base: try madeData()
 
 /// Ten batches an epoch.
 private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
-  let data = try madeData()
-  return try TrainingLoop(
-    try configuration(overrides), data: DatasetParts(train: data, test: testData()),
-    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
-    reference: ReferenceBackend())
-}
-
-private func folder() -> String {
-  FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+  try makeLoop(text, overrides, data: DatasetParts(train: madeData(), test: testData()))
 }
 
 /// What a run said.
@@ -229,7 +221,7 @@ private func resumed(_ overrides: [String], _ start: Checkpoint) throws -> Recor
     _ = try loop(growing).run(callbacks: [plain])
     let lowest = try #require(plain.losses.min())
     let end = 10 * (plain.losses.firstIndex(of: lowest)! + 1) + 3
-    let store = CheckpointStore(run: folder())
+    let store = CheckpointStore(run: temporaryRun())
     let settings = growing + ["training.restore_best=true"]
     let start = try interrupted(settings, after: end, store)
     #expect(try loop(settings).run(from: start, best: store.best()).testLoss == lowest)

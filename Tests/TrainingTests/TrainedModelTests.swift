@@ -208,28 +208,13 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
 
 // MARK: Weights to start with
 
-private let text = """
-  version: 1
-  model:
-    layers:
-      - flatten
-      - dense: {units: 16, activation: relu}
-      - dense: {units: 10, activation: softmax}
-  data: {dataset: mnist}
-  training: {epochs: 1, batch_size: 50, optimizer: {type: adam}, class_weights: [1, 1, 1, 1, 1, 1, 1, 1, 1, 2]}
-  backend: {name: reference}
-  """
-
 @Suite struct InitialWeightsTests {
-  private func loop(_ overrides: [String] = [], on backend: any ComputeBackend = ReferenceBackend()) throws
-    -> TrainingLoop
-  {
-    let data = try madeData(count: 200)
-    return try TrainingLoop(
-      try Configuration(text: text, file: "test.yaml", overrides: overrides),
-      data: DatasetParts(train: data, test: data.subset(0..<64)),
-      registry: BackendRegistry(linked: [ReferenceBackend(), OpenBLASBackend()], folders: []),
-      host: try HostServices(workers: 2), reference: ReferenceBackend())
+  private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
+    let settings = [
+      "training.epochs=1", "training.class_weights=[1, 1, 1, 1, 1, 1, 1, 1, 1, 2]",
+      "model.layers=[flatten, dense: {units: 16, activation: relu}, dense: {units: 10, activation: softmax}]",
+    ]
+    return try makeLoop(smallRun, settings + overrides, data: madeParts(count: 200), linked: [OpenBLASBackend()])
   }
 
   private func trained(_ overrides: [String] = []) throws -> (run: String, session: TrainingSession) {

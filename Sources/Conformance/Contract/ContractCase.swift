@@ -129,27 +129,30 @@ public struct ContractEnvironment {
     .init(name: backend.identity.name, device: try backend.open(device: device, options: options, host: host))
   }
 
-  /// All samples that the backend takes; one an operation in a quick run on a device with memory of its own, whose
-  /// drivers compile each for a while.
-  func someSubjects() throws -> [ContractSubject] {
-    let info = try backend.open(device: device, options: options, host: try host()).info
-    return try subjects(onePerOperation: isQuick && info.hasPrivateMemory)
-  }
-
-  /// The samples that the backend takes: all, or one an operation.
+  /// The samples that the backend takes: all, in a quick run three an operation (its first, middle and last), or one.
   func subjects(onePerOperation: Bool = false) throws -> [ContractSubject] {
+    let most = onePerOperation ? 1 : isQuick ? 3 : Int.max
     let device = try backend.open(device: self.device, options: options, host: try host())
     var subjects: [ContractSubject] = []
     for entry in OperationCatalog.standard.entries {
+      var taken: [ContractSubject] = []
       for (index, sample) in (entry.samples + FurtherSamples.samples(of: entry)).enumerated() {
         let subject = try ContractSubject("\(entry.name) \(index)", sample)
         guard try device.query(subject.segment)[0].isAccepted else { continue }
-        subjects.append(subject)
-        if onePerOperation { break }
+        taken.append(subject)
+        if most == 1 { break }
       }
+      subjects += taken.count <= most ? taken : (0..<most).map { taken[$0 * (taken.count - 1) / (most - 1)] }
     }
     guard !subjects.isEmpty else { throw ContractDeclined("the backend takes no operation of the catalogue") }
     return subjects
+  }
+
+  /// The same, but one an operation in a quick run on a device with memory of its own, whose drivers compile each for a
+  /// while.
+  func someSubjects() throws -> [ContractSubject] {
+    let info = try backend.open(device: device, options: options, host: try host()).info
+    return try subjects(onePerOperation: isQuick && info.hasPrivateMemory)
   }
 }
 

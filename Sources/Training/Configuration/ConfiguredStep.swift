@@ -18,7 +18,7 @@ extension Configuration {
   /// later ones have another. Without a checkpoint it is the same.
   public func goingOn(from checkpoint: Checkpoint?) -> Configuration {
     var configuration = self
-    if let checkpoint, checkpoint.position.updates == nil { configuration.training.scalesNorms = false }
+    if let checkpoint, checkpoint.position.hasEarlyRules { configuration.training.scalesNorms = false }
     return configuration
   }
 

@@ -42,7 +42,7 @@ public struct RunData {
       throw DatasetError(
         .invalid,
         "\(run) is of an earlier program, which did not keep the names of its classes: say in which order they count, "
-          + "with --classes A,B,… (the order in which that program counted them: whole numbers by value, words by "
+          + "with --classes A,B,…, from Swift classNames (the order in which that program counted them: whole numbers by value, words by "
           + "the alphabet)")
     }
     return DatasetRequest(
