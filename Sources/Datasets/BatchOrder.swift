@@ -29,13 +29,16 @@ public struct BatchOrder: Sendable {
         case .shifted: SplitMix64(state: UInt64(bitPattern: seed) &* SplitMix64.increment &+ UInt64(epoch))
         case .mixed: SplitMix64(mixing: [UInt64(bitPattern: seed), UInt64(epoch)])
         }
-      for last in stride(from: count - 1, to: 0, by: -1) { indices.swapAt(last, random.next(below: last + 1)) }
+      random.shuffle(&indices)
     }
     self.indices = indices
   }
 
-  public var batchCount: Int {
-    dropsLast ? indices.count / batchSize : (indices.count + batchSize - 1) / batchSize
+  public var batchCount: Int { Self.batchCount(indices.count, batchSize: batchSize, dropsLast: dropsLast) }
+
+  /// Of an epoch of `count` samples.
+  public static func batchCount(_ count: Int, batchSize: Int, dropsLast: Bool) -> Int {
+    dropsLast ? count / batchSize : (count + batchSize - 1) / batchSize
   }
 
   /// The samples of one batch; the last may be smaller.
@@ -71,4 +74,9 @@ struct SplitMix64: Sendable {
 
   /// Uniform below `bound`, by the high half of a product (Lemire 2019; the bias at these sizes is below 2⁻³⁰).
   mutating func next(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+
+  /// Fisher and Yates, from the last place to the first.
+  mutating func shuffle(_ items: inout [Int32]) {
+    for last in stride(from: items.count - 1, to: 0, by: -1) { items.swapAt(last, next(below: last + 1)) }
+  }
 }

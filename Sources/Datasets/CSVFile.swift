@@ -34,7 +34,7 @@ public struct CSVFile: Hashable, Sendable {
       do throws(CSVRow.Problem) {
         try scan.add(CSVRow(bytes: bytes, delimiter: delimiter), span)
       } catch {
-        throw DatasetError(.corrupt, "\(path):\(line):\(error.column): \(error.message)")
+        throw error.error(in: path, line: line)
       }
     }
     return try scan.parts(of: file).counted(request, testSplit: testSplit)

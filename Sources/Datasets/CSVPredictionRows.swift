@@ -34,16 +34,13 @@ public struct CSVPredictionRows {
     do throws(DatasetError) {
       try file.forEachRow { (bytes, _, line) throws(DatasetError) in
         let row = CSVRow(bytes: bytes, delimiter: delimiter)
-        func place(_ problem: CSVRow.Problem) -> DatasetError {
-          DatasetError(.corrupt, "\(file.path):\(line):\(problem.column): \(problem.message)")
-        }
         if columns == nil {
           do throws(CSVRow.Problem) {
             let found = try self.columns(of: row)
             if !found.ignored.isEmpty { ignored(found.ignored) }
             columns = found
           } catch {
-            throw place(error)
+            throw error.error(in: file.path, line: line)
           }
           if hasHeader { return }
         }
@@ -51,7 +48,7 @@ public struct CSVPredictionRows {
         number += 1
         var values: Result<[Double], DatasetError>
         do throws(CSVRow.Problem) { values = .success(try columns.values(of: row)) } catch {
-          values = .failure(place(error))
+          values = .failure(error.error(in: file.path, line: line))
         }
         do { try body(Row(number: number, values: values)) } catch {
           failure = error
@@ -78,7 +75,7 @@ public struct CSVPredictionRows {
         if index < features.count, let feature = features[index] { values[feature] = try field.double }
       }
       guard found == features.count else {
-        throw CSVRow.Problem(message: "the row has \(found) fields, and the first has \(features.count)", column: 1)
+        throw CSVRow.Problem.length(found, first: features.count)
       }
       return values
     }

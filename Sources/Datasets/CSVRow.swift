@@ -25,6 +25,16 @@ struct CSVRow {
   struct Problem: Error {
     var message: String
     var column: Int
+
+    /// Of a row that has another number of fields than the first one of its file.
+    static func length(_ count: Int, first: Int) -> Problem {
+      Problem(message: "the row has \(count) fields, and the first has \(first)", column: 1)
+    }
+
+    /// The error of a file in which the row begins in this line.
+    func error(in path: String, line: Int) -> DatasetError {
+      DatasetError(.corrupt, "\(path):\(line):\(column): \(message)")
+    }
   }
 
   /// Calls `body` with each field and its index; answers how many there are.

@@ -58,7 +58,7 @@ struct CSVScan {
       }
     }
     guard count == columns.count else {
-      throw CSVRow.Problem(message: "the row has \(count) fields, and the first has \(columns.count)", column: 1)
+      throw CSVRow.Problem.length(count, first: columns.count)
     }
     rows.append(Row(span: span, label: label, hash: hash, part: part))
   }

@@ -2,10 +2,8 @@
 package enum Checksum {
   /// SHA-256 of a file's bytes, unpacked where it ends in `.gz`, in hexadecimal.
   static func sha256(ofContent path: String) throws(DatasetError) -> String {
-    let arguments =
-      path.hasSuffix(".gz")
-      ? ["sh", "-c", "gzip -dc -- \"$1\" 2>/dev/null | sha256sum", "sh", path] : ["sha256sum", "--", inFolder(path)]
-    return try first(of: arguments, path)
+    guard path.hasSuffix(".gz") else { return try sha256(ofFile: path) }
+    return try first(of: ["sh", "-c", "gzip -dc -- \"$1\" 2>/dev/null | sha256sum", "sh", path], path)
   }
 
   /// SHA-256 of a file's bytes as they are, in hexadecimal.

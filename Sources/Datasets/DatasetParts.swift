@@ -51,7 +51,7 @@ enum StratifiedDraw {
     return byClass.keys.sorted().flatMap { label -> ArraySlice<Int32> in
       var members = byClass[label] ?? []
       var random = SplitMix64(mixing: [UInt64(bitPattern: Int64(seed)), UInt64(bitPattern: Int64(label))])
-      for last in stride(from: members.count - 1, to: 0, by: -1) { members.swapAt(last, random.next(below: last + 1)) }
+      random.shuffle(&members)
       return members.prefix(Int((Double(members.count) * share).rounded()))
     }
   }

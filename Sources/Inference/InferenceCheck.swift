@@ -37,12 +37,9 @@ extension Program {
   var answersProbabilities: Bool {
     guard var value = output(named: "predictions") else { return false }
     while let call = calls.last(where: { $0.outputs.contains(value) }) {
-      switch call.operation {
-      case is Softmax: return true
-      case let unary as Unary: return [.sigmoid, .hardSigmoid].contains(unary.function)
-      case is Reshape: value = call.inputs[0]
-      default: return false
-      }
+      if call.gate != nil { return true }
+      guard call.operation is Reshape else { return false }
+      value = call.inputs[0]
     }
     return false
   }

@@ -7,7 +7,7 @@ extension TrainingStep {
     func maker(of value: Int) -> Program.Call? { program.calls.last { $0.outputs.contains(value) } }
     guard let output = program.output(named: "predictions"), let last = maker(of: output) else { return nil }
     if loss.impliedGate != nil {
-      guard let inner = maker(of: last.inputs[0]), let gate = Self.gate(inner) else { return nil }
+      guard let inner = maker(of: last.inputs[0]), let gate = inner.gate else { return nil }
       return "the loss takes the results of \(inner.path) for logits (training.loss.from_logits), but they come from a "
         + "\(gate) already: leave that activation out, or set from_logits to false"
     }
@@ -15,17 +15,8 @@ extension TrainingStep {
     if last.operation is Softmax, program.values[output].type.shape.extents.last == 1 {
       return "a softmax of the single output of \(last.path) is always 1: end the network with activation: sigmoid"
     }
-    if last.operation is Reshape || Self.gate(last) != nil { return nil }
+    if last.operation is Reshape || last.gate != nil { return nil }
     return "the loss takes the results of \(last.path) for probabilities, but they come from no \(activation): end "
       + "the network with activation: \(activation), or set training.loss.from_logits to true"
-  }
-
-  /// The word of a call whose results lie from 0 to 1.
-  private static func gate(_ call: Program.Call) -> String? {
-    switch call.operation {
-    case is Softmax: "softmax"
-    case let unary as Unary where [.sigmoid, .hardSigmoid].contains(unary.function): call.name
-    default: nil
-    }
   }
 }

@@ -117,9 +117,7 @@ public final class TrainingLoop {
   /// error of the backend; an epoch without a batch would end in a run without an update.
   private func check(_ train: any Dataset) throws {
     let settings = configuration.training
-    guard
-      BatchOrder(count: train.count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch).batchCount > 0
-    else {
+    guard batchesInEpoch > 0 else {
       throw DatasetError(
         .invalid,
         train.count == 0
@@ -452,10 +450,7 @@ public final class TrainingLoop {
     let position = start?.position ?? position
     let updates = position.updates ?? position.batches / settings.accumulationSteps
     guard updates == 0, let steps = settings.steps else { return }
-    let order = BatchOrder(
-      count: train.count, batchSize: settings.batchSize, isShuffled: false, dropsLast: settings.dropsLastBatch)
-    let first =
-      position.hasEarlyRules ? settings.accumulationSteps : min(settings.accumulationSteps, order.batchCount)
+    let first = position.hasEarlyRules ? settings.accumulationSteps : min(settings.accumulationSteps, batchesInEpoch)
     guard steps < first else { return }
     throw ConfigurationError(problems: [
       .init(
@@ -463,6 +458,11 @@ public final class TrainingLoop {
         message: "training.steps \(steps) ends the run before its first update, which is after \(first) batches "
           + "(training.optimizer.gradient_accumulation_steps)")
     ])
+  }
+
+  private var batchesInEpoch: Int {
+    let settings = configuration.training
+    return BatchOrder.batchCount(train.count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch)
   }
 
   /// The batch of the epoch that comes next.
