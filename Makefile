@@ -7,7 +7,7 @@ SWIFT_FLAGS = -c release $(or $(addprefix --traits ,$(TRAITS)),--disable-default
 BINARY := .build/release/switchback
 
 .DEFAULT_GOAL := build
-.PHONY: build train test test-all bench format lint clean packages operations mutants
+.PHONY: build train test test-all bench format lint clean packages operations mutants campaign
 
 # Installs what is missing (with sudo only where not root) and says so; does nothing where all is there.
 packages:
@@ -43,6 +43,10 @@ test-all: packages lint
 # Wrong copies of the kernels, at low priority: conformance must find each (results in Tests/Mutants/results.tsv).
 mutants: build
 	nice python3 Tests/Mutants/mutants.py
+
+# Injected errors, kills, mutated files and hostile plug-ins (Tests/Campaign/README.md): minutes; HOURS=1 for all of it.
+campaign: build
+	python3 Tests/Campaign/campaign.py $(if $(HOURS),--hours)
 
 # Which backend runs which operation: what `conformance` asks, as a table.
 operations: build

@@ -61,7 +61,8 @@ let package = Package(
         .linkedLibrary("png16", .when(traits: ["ImageFiles"])),
         .linkedLibrary("turbojpeg", .when(traits: ["ImageFiles"])),
       ]),
-    module("Datasets", ["SwitchbackImageFiles"], exclude: ["CImageFiles"]),
+    .target(name: "SwitchbackNumberText", path: "Sources/Datasets/CNumberText"),
+    module("Datasets", ["SwitchbackImageFiles", "SwitchbackNumberText"], exclude: ["CImageFiles", "CNumberText"]),
     module("Interchange", ["SwitchbackPrograms"]),
     module("Inference", ["SwitchbackExecution", "SwitchbackDatasets", "SwitchbackInterchange"]),
     module("Monitoring", ["SwitchbackPrograms"]),
@@ -76,7 +77,8 @@ let package = Package(
     .executableTarget(
       name: "SwitchbackCommandLine",
       dependencies: [
-        "Switchback", "SwitchbackConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Switchback", "SwitchbackConformance", "SwitchbackInterchange",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CommandLine"),
 

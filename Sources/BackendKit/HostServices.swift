@@ -10,6 +10,10 @@ public final class HostServices: @unchecked Sendable {
   public let table: UnsafePointer<sb_host>
   public let workers: Int
 
+  /// How many cores this process may use: those of its affinity (`taskset`), or fewer where a control group (a container)
+  /// limits its time. More workers than that only wait for each other.
+  public static var usableCores: Int { Int(sb_usable_cores("")) }
+
   /// `workers` threads, the caller's included; `log` receives finished lines with level 0 (debug), 1 (what takes its time; empty: over) or 2 (warning);
   /// what backends remember is kept in `store`, a folder, or without one for this process only.
   public init(

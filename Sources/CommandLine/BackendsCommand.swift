@@ -29,31 +29,58 @@ struct BackendsCommand: ParsableCommand {
   @Flag(help: "One JSON array on standard output.")
   var json = false
 
-  private struct Row: Encodable {
+  /// Only the library of this name, in this process: what a child is asked.
+  @Option(help: .hidden)
+  var only: String?
+
+  private struct Row: Codable {
     var name: String
     var available: Bool
     var reason: String?
     var devices: [Device]
 
-    struct Device: Encodable {
+    struct Device: Codable {
       var name: String
       var kind: String
       var driver: String
     }
+
+    init(_ listing: BackendListing) {
+      (name, available, reason) = (listing.name, listing.isAvailable, listing.reason)
+      devices = listing.devices.map { Device(name: $0.name, kind: $0.kind, driver: $0.driver) }
+    }
+
+    /// Of a library that ended the process that was to list it.
+    init(name: String, fault: String) {
+      (self.name, available, reason, devices) = (name, false, fault, [])
+    }
+  }
+
+  /// A library's row, from a process of its own: loading one may crash, hang or end the process.
+  private static func row(of library: (name: String, file: String)) throws -> Row {
+    let child = try ChildProcess(["backends", "--only", library.name], limit: 60)
+    if child.ending == .exited(0), let row = try? JSONDecoder().decode(Row.self, from: Data(child.output.utf8)) {
+      return row
+    }
+    let fault =
+      child.ending.fault ?? "it ended the process that loaded it; switchback backends check \(library.file) says more"
+    return Row(name: library.name, fault: fault)
   }
 
   func run() throws {
     if let explain {
       try reportingErrors {
-        try Explanation(explain, overrides + (backend.map { ["backend.name=\($0)"] } ?? [])).show(json)
+        try Explanation(explain, overrides + (backend.map { [textOverride("backend.name", $0)] } ?? [])).show(json)
       }
       return
     }
-    let rows = makeRegistry().listings().map { listing in
-      Row(
-        name: listing.name, available: listing.isAvailable, reason: listing.reason,
-        devices: listing.devices.map { Row.Device(name: $0.name, kind: $0.kind, driver: $0.driver) })
+    let registry = makeRegistry()
+    if let only {
+      guard let library = registry.libraries.first(where: { $0.name == only }) else { throw ExitStatus.noBackend }
+      Terminal.write(Terminal.json(Row(registry.listing(of: library))))
+      return
     }
+    let rows = try registry.linkedListings.map { Row($0) } + registry.libraries.map { try Self.row(of: $0) }
     if json {
       Terminal.write(Terminal.json(rows))
       return

@@ -23,10 +23,11 @@ struct BackendsOperationsCommand: ParsableCommand {
   func run() throws {
     try reportingErrors {
       let registry = makeRegistry()
-      if backends.isEmpty, let row = registry.listings().first(where: { !$0.isAvailable }) {
+      let rows = backends.isEmpty ? registry.linkedListings + registry.libraries.map(registry.listing) : []
+      if backends.isEmpty, let row = rows.first(where: { !$0.isAvailable }) {
         throw fail("\(row.name): \(row.reason ?? "it cannot be used")", ExitStatus.noBackend)
       }
-      let names = backends.isEmpty ? registry.listings().map(\.name) : backends
+      let names = backends.isEmpty ? rows.map(\.name) : backends
       let chain = try BackendChain(names, registry: registry, host: try makeHost(threads: 1))
       Terminal.write(try OperationTable(chain.links).markdown)
     }

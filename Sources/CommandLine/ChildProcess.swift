@@ -1,4 +1,5 @@
 import Foundation
+import Switchback
 
 /// A run of this program in a process of its own: what may crash or hang must not take us with it.
 struct ChildProcess {
@@ -28,6 +29,12 @@ struct ChildProcess {
     let folder = FileManager.default.temporaryDirectory.path
     let names = ["out", "err"].map { "\(folder)/switchback-\(UUID().uuidString).\($0)" }
     defer { for name in names { unlink(name) } }
+    for name in names {
+      // posix_spawn would say of a folder that is not there ($TMPDIR) that there is no program.
+      let file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+      guard file >= 0 else { throw FileError(name, .make) }
+      close(file)
+    }
     let child = try Self.spawn(arguments, writingTo: names)
     let deadline = Date().addingTimeInterval(limit)
     ending = Self.wait(for: child) { Date() > deadline }
@@ -53,7 +60,7 @@ struct ChildProcess {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     for (index, name) in files.enumerated() {
-      posix_spawn_file_actions_addopen(&actions, Int32(index + 1), name, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+      posix_spawn_file_actions_addopen(&actions, Int32(index + 1), name, O_WRONLY | O_TRUNC, 0o600)
     }
     var words = (["switchback"] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }

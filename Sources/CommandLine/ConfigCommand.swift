@@ -43,11 +43,7 @@ struct ConfigCommand: ParsableCommand {
         guard force || !FileManager.default.fileExists(atPath: file) else {
           throw fail("\(file) is there already; --force replaces it", ExitStatus.cannotWrite)
         }
-        do {
-          try Data(text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-        } catch {
-          throw fail("\(file) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
-        }
+        try AtomicFile.write(text, to: file)
         Terminal.write("wrote \(file); next: switchback train \(file)")
       }
     }

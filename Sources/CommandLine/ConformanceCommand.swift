@@ -83,6 +83,9 @@ struct ConformanceCommand: ParsableCommand {
     }
   }
 
+  /// What the file says when every case was tried: a backend that calls `exit(0)` has passed nothing.
+  private static let finished = "finished"
+
   /// Runs the cases in a child: a kernel that crashes or hangs is a failure with a name, not the end of the report.
   private func superviseCases() throws {
     // What cannot be loaded is an error of its own.
@@ -90,16 +93,22 @@ struct ConformanceCommand: ParsableCommand {
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
     if case .failed(let message) = try runner.run(.loading) { throw fail(message, ExitStatus.noBackend) }
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("switchback-\(UUID().uuidString)").path
-    try write("", to: file)
+    try AtomicFile.write("", to: file)
     defer { unlink(file) }
     let child = try ChildProcess(
       CommandLine.arguments.dropFirst() + ["--progress", file], sharingOutputWhile: file,
       changesWithin: Double(limit))
-    guard let fault = child.ending.fault else {
-      if case .exited(let status) = child.ending, status != 0 { throw ExitCode(status) }
-      return
-    }
     let name = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    let fault: String
+    switch child.ending {
+    case .exited(let status) where name == Self.finished:
+      if status != 0 { throw ExitCode(status) }
+      return
+    // A mistake in the options, say.
+    case .exited(let status) where status != 0 && name.isEmpty: throw ExitCode(status)
+    case .exited(let status): fault = "it ended the process (status \(status))"
+    case .signal, .timedOut: fault = child.ending.fault ?? ""
+    }
     if json {
       Terminal.write(
         Terminal.json(
@@ -118,11 +127,13 @@ struct ConformanceCommand: ParsableCommand {
     (suite.seed, suite.isQuick, suite.filter, suite.skipped) = (Int64(seed), quick, filter, skip)
     let file = open(progress, O_WRONLY)
     defer { close(file) }
-    suite.willTry = { family, name in
-      let text = Array("\(family) \(name)".utf8)
+    func tell(_ words: String) {
+      let text = Array(words.utf8)
       _ = text.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) }
       ftruncate(file, off_t(text.count))
     }
+    defer { tell(Self.finished) }
+    suite.willTry = { family, name in tell("\(family) \(name)") }
     if let program {
       suite.willTry("the program", program)
       try check(program, suite)
@@ -145,7 +156,7 @@ struct ConformanceCommand: ParsableCommand {
         "no case is left: nothing has \"\(filter)\" in its family and name, or --skip takes all that has", ExitCode(64))
     }
     let files = try writeFailures(report)
-    if let junit { try write(report.junit, to: junit) }
+    if let junit { try AtomicFile.write(report.junit, to: junit) }
     if json {
       let failed = zip(report.failures, files).map { Result.Failure(name: $0.name, message: $0.message, replay: $1) }
       Terminal.write(
@@ -178,9 +189,7 @@ struct ConformanceCommand: ParsableCommand {
   }
 
   private func check(_ file: String, _ suite: ConformanceSuite) throws {
-    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-      throw fail("there is no program \(file)", ExitStatus.missingFile)
-    }
+    let text = try TextFile.read(file)
     let replay: ReplayFile
     do {
       replay = try ReplayFile(text: text)
@@ -202,16 +211,8 @@ struct ConformanceCommand: ParsableCommand {
     try report.failures.enumerated().map { index, failure in
       guard let replay = failure.replay else { return nil }
       let file = "\(failures)/failure-\(index + 1).program"
-      try write("\(replay)", to: file)
+      try AtomicFile.write("\(replay)", to: file)
       return file
-    }
-  }
-
-  private func write(_ text: String, to file: String) throws {
-    do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-    } catch {
-      throw fail("\(file) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
     }
   }
 }

@@ -28,7 +28,7 @@ struct ContractCommand: ParsableCommand {
         let environment = try ContractEnvironment(
           registry.backend(named: backend), options: backendOptions(options, of: backend),
           reference: registry.backend(named: "reference"),
-          workers: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount, isQuick: quick,
+          workers: threads > 0 ? threads : HostServices.usableCores, isQuick: quick,
           programs: ConformancePrograms.all(isQuick: quick).map(\.replay)
         ) { say("asks", $0) }
         outcome = contract.run(environment)

@@ -145,11 +145,7 @@ struct DiffCommand: ParsableCommand {
     let suspects = names.filter { $0 != "reference" }
     let suspect = suspects.count == 1 ? suspects[0] : nil
     Terminal.write("first wrong operation: \(first)", to: json ? .standardError : .standardOutput)
-    do {
-      try Data("\(first.replay)".utf8).write(to: URL(fileURLWithPath: replay), options: .atomic)
-    } catch {
-      throw fail("\(replay) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
-    }
+    try AtomicFile.write("\(first.replay)", to: replay)
     Terminal.write(
       "again: switchback conformance --backend \(suspect ?? first.backend) --program \(replay)",
       to: json ? .standardError : .standardOutput)

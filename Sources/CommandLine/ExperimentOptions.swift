@@ -40,8 +40,8 @@ struct SettingOptions: ParsableArguments {
       throw fail("there is no configuration \(file)", ExitStatus.missingFile)
     }
     var all = overrides + more
-    if let backend { all.append("backend.name=\(backend)") }
-    if let device { all.append("backend.device=\(device)") }
+    if let backend { all.append(textOverride("backend.name", backend)) }
+    if let device { all.append(textOverride("backend.device", device)) }
     if let threads { all.append("backend.threads=\(threads)") }
     if let seed { all.append("training.seed=\(seed)") }
     if let data { all.append(textOverride("data.path", data)) }
@@ -55,8 +55,8 @@ func textOverride(_ key: String, _ text: String) -> String {
   let escaped = text.unicodeScalars.map { scalar in
     switch scalar {
     case "\\", "\"": "\\\(scalar)"
-    case _ where scalar.value < 0x20: "\\x" + String(format: "%02x", scalar.value)
-    default: String(scalar)
+    case " "..."~": String(scalar)
+    default: String(format: "\\U%08x", scalar.value)
     }
   }
   return "\(key)=\"\(escaped.joined())\""
@@ -75,15 +75,15 @@ func fetchIfMissing(_ source: DatasetSource) throws {
 }
 
 func makeHost(threads: Int) throws -> HostServices {
-  let workers = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
-  return try HostServices(workers: workers, store: cacheFolder.map { $0 + "/store" }) { level, text in
+  let usable = HostServices.usableCores
+  let workers = threads > 0 ? min(threads, usable) : usable
+  if threads > usable {
+    Terminal.write(
+      "\(threads) threads are asked for, and this process may use \(usable) core\(usable == 1 ? "" : "s"): it takes as many",
+      to: .standardError)
+  }
+  return try HostServices(workers: workers, store: CacheFolder.path.map { $0 + "/store" }) { level, text in
     if level == 1 { showBackendProgress(.working(text)) }
     if level >= 2 { Terminal.write("warning: \(text)", to: .standardError) }
   }
-}
-
-/// `$XDG_CACHE_HOME/switchback` or `~/.cache/switchback`.
-var cacheFolder: String? {
-  let environment = ProcessInfo.processInfo.environment
-  return (environment["XDG_CACHE_HOME"] ?? environment["HOME"].map { $0 + "/.cache" }).map { $0 + "/switchback" }
 }

@@ -2,22 +2,36 @@ import Foundation
 import Switchback
 import Synchronization
 
-/// SIGINT: the first finishes the step, the second ends at once.
+/// SIGINT, SIGTERM and SIGHUP: the first finishes the step and saves, the second ends at once.
 final class Interruption: TrainingCallback {
-  private static let requested = Atomic<Bool>(false)
+  private static let requested = Atomic<Int32>(0)
+
+  /// What the process says when it ends: 128 and the signal's number, as shells have it.
+  static var status: Int32 { 128 + requested.load(ordering: .relaxed) }
 
   func handle(_ event: TrainingEvent, in loop: TrainingLoop) -> TrainingDecision {
-    Self.requested.load(ordering: .relaxed) ? .interrupt : .proceed
+    Self.requested.load(ordering: .relaxed) == 0 ? .proceed : .interrupt
   }
 
   init() {
-    signal(SIGINT) { _ in
-      if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(130) }
-    }
-    // Whoever started us may have had it blocked, as threads of Dispatch do; a child inherits that.
     var signals = sigset_t()
     sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      var earlier = sigaction()
+      // nohup has it ignored, and means it.
+      if number == SIGHUP, sigaction(number, nil, &earlier) == 0, earlier.isIgnored { continue }
+      signal(number) { number in
+        if Interruption.requested.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
+      }
+      sigaddset(&signals, number)
+    }
+    // Whoever started us may have had it blocked, as threads of Dispatch do; a child inherits that.
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+  }
+}
+
+extension sigaction {
+  fileprivate var isIgnored: Bool {
+    unsafeBitCast(__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 }

@@ -89,11 +89,7 @@ struct PredictionTable {
   /// Writes the file, where one was asked for.
   func finish() throws {
     guard let output, !json else { return }
-    do {
-      try Data(kept.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
-    } catch {
-      throw fail("\(output) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
-    }
+    try AtomicFile.write(kept, to: output)
   }
 
   /// As RFC 4180 has it.

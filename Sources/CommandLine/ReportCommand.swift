@@ -21,13 +21,13 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     let file = output ?? folder + "/report.html"
-    do {
-      try Data(RunReport(folder: folder).html.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-    } catch let error as NotARunFolder {
-      throw fail(error.message, ExitStatus.missingFile)
-    } catch {
-      throw fail("\(file) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
+    try reportingErrors {
+      do {
+        try AtomicFile.write(RunReport(folder: folder).html, to: file)
+      } catch let error as NotARunFolder {
+        throw fail(error.message, ExitStatus.missingFile)
+      }
+      Terminal.write(file)
     }
-    Terminal.write(file)
   }
 }

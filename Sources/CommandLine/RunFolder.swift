@@ -5,95 +5,94 @@ import Switchback
 /// a run.
 final class RunFolder: TrainingCallback {
   let path: String
+  /// Held until the run ends: nobody else writes here.
+  private let lock: FolderLock
   private let store: CheckpointStore
-  private let metrics: FileHandle
-  private let rows: FileHandle
-  private let findings: FileHandle
-  private let table: FileHandle
+  private let metrics: LineFile
+  private let rows: LineFile
+  private let findings: LineFile
+  private let table: LineFile
   private static let tableHead =
     "epoch,step,loss,accuracy,validation_loss,validation_accuracy,seconds,samples_per_second"
 
-  /// A new folder, or with `resuming` an old one, whose lines after `step` are dropped, as they are trained again, and
-  /// which has no result until it ends again.
-  ///
-  /// `data` is what the run is trained on; its checkpoints hold the same.
-  init(
-    _ configuration: Configuration, data: DatasetRecord? = nil, resuming: String? = nil, after step: Int? = nil
-  ) throws {
-    if let resuming {
-      path = resuming
-      store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
-      do {
-        // First: a run of an earlier program has its class names in its evaluation alone.
-        try Self.write(data, to: path)
-        for result in ["summary.json", "evaluation.json", "report.html"]
-        where FileManager.default.fileExists(atPath: path + "/" + result) {
-          try FileManager.default.removeItem(atPath: path + "/" + result)
-        }
-        try configuration.resolvedText.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
-        func reopen(_ name: String, step stepOf: (Substring) -> Int?) throws -> FileHandle {
-          let file = URL(fileURLWithPath: resuming + "/" + name)
-          let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
-          let kept = text.split(separator: "\n").filter { stepOf($0).map { $0 <= step ?? 0 } ?? false }
-          try Data(kept.map { $0 + "\n" }.joined().utf8).write(to: file)
-          let handle = try FileHandle(forWritingTo: file)
-          try handle.seekToEnd()
-          return handle
-        }
-        (metrics, rows, findings) = (
-          try reopen("metrics.jsonl", step: Self.step), try reopen("gradients.jsonl", step: Self.step),
-          try reopen("findings.jsonl", step: Self.step)
-        )
-        // The head counts as step 0.
-        table = try reopen("metrics.csv") { line in
-          line == Self.tableHead ? 0 : line.split(separator: ",").dropFirst().first.flatMap { Int($0) }
-        }
-      } catch {
-        throw fail(
-          "the run folder \(resuming) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
-      }
-      return
-    }
-    let time = DateFormatter()
-    time.locale = Locale(identifier: "en_US_POSIX")
-    time.dateFormat = "yyyyMMdd-HHmmss"
-    let root = configuration.training.runs
-    let base = "\(root)/\(configuration.name)-\(time.string(from: Date()))"
-    let files = FileManager.default
-    var path = base
-    var number = 2
-    while files.fileExists(atPath: path) {
-      path = "\(base)-\(number)"
-      number += 1
-    }
-    self.path = path
+  /// A new folder. `data` is what the run is trained on; its checkpoints hold the same.
+  init(_ configuration: Configuration, data: DatasetRecord? = nil) throws {
+    let runs = configuration.training.runs
+    let name = try Self.makeFolder(in: runs, configuration.name)
+    path = runs + "/" + name
+    lock = try FolderLock(path)
     store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
-    do {
-      try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-      try Self.write(data, to: path)
-      try configuration.resolvedText.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
-      func make(_ name: String) throws -> FileHandle {
-        try Data().write(to: URL(fileURLWithPath: path + "/" + name))
-        return try FileHandle(forWritingTo: URL(fileURLWithPath: path + "/" + name))
-      }
-      (metrics, rows, findings) = (
-        try make("metrics.jsonl"), try make("gradients.jsonl"), try make("findings.jsonl")
-      )
-      table = try make("metrics.csv")
-      try table.write(contentsOf: Data((Self.tableHead + "\n").utf8))
-      let latest = root + "/latest"
-      try? files.removeItem(atPath: latest)
-      try? files.createSymbolicLink(
-        atPath: latest, withDestinationPath: String(path.dropFirst(root.count + 1)))
-    } catch {
-      throw fail("the run folder \(path) cannot be written: \(error.localizedDescription)", ExitStatus.cannotWrite)
+    try Self.write(data, to: path)
+    try AtomicFile.write(configuration.resolvedText, to: path + "/config.yaml")
+    metrics = try LineFile(path + "/metrics.jsonl")
+    rows = try LineFile(path + "/gradients.jsonl")
+    findings = try LineFile(path + "/findings.jsonl")
+    table = try LineFile(path + "/metrics.csv")
+    try table.append(Self.tableHead)
+    if let words = LatestLink.set(to: name, in: runs) { Terminal.write("warning: \(words)", to: .standardError) }
+  }
+
+  /// The folder of a run that goes on from `start`. It has no result until the run ends again, and lines of steps that
+  /// are trained again, or with `isComplete` none, are dropped.
+  init(
+    resuming lock: FolderLock, _ configuration: Configuration, data: DatasetRecord?, from start: Checkpoint.Position,
+    isComplete: Bool
+  ) throws {
+    (self.lock, path) = (lock, lock.folder)
+    store = CheckpointStore(run: path, keeping: configuration.training.keptCheckpoints)
+    for folder in [path, store.folder] { AtomicFile.removePartialFiles(in: folder) }
+    // First: a run of an earlier program has its class names in its evaluation alone.
+    try Self.write(data, to: path)
+    for result in ["summary.json", "evaluation.json", "report.html"] where unlink(path + "/" + result) != 0 {
+      guard errno == ENOENT else { throw FileError(path + "/" + result, .write) }
+    }
+    try AtomicFile.write(configuration.resolvedText, to: path + "/config.yaml")
+    /// Whether the run trains this epoch again, or its rest.
+    func isRepeated(epoch: Int?) -> Bool { !isComplete && epoch ?? 0 >= start.epoch }
+    func isKept(_ line: Data) -> Bool {
+      let isEpoch = line.range(of: Data("\"validationLoss\":".utf8)) != nil
+      if isEpoch, isRepeated(epoch: Self.number("epoch", in: line)) { return false }
+      // A line that says no step, torn or somebody's own, is nobody's to drop.
+      return Self.number("step", in: line).map { $0 <= start.batches } ?? true
+    }
+    metrics = try LineFile(path + "/metrics.jsonl", keeping: isKept)
+    rows = try LineFile(path + "/gradients.jsonl", keeping: isKept)
+    findings = try LineFile(path + "/findings.jsonl", keeping: isKept)
+    table = try LineFile(path + "/metrics.csv") { line in
+      let cells = line.split(separator: UInt8(ascii: ","), maxSplits: 2)
+        .map { Int(String(decoding: $0, as: UTF8.self)) }
+      guard cells.count == 3, let epoch = cells[0], let step = cells[1] else { return true }
+      return step <= start.batches && !isRepeated(epoch: epoch)
     }
   }
 
-  /// The number after `"step":` in a line.
-  private static func step(of line: Substring) -> Int? {
-    guard let key = line.range(of: "\"step\":") else { return nil }
-    return Int(line[key.upperBound...].prefix { $0.isNumber })
+  /// Makes a folder `name-time` that nobody has made before; its name.
+  private static func makeFolder(in runs: String, _ name: String) throws -> String {
+    try Folder.make(runs)
+    let time = DateFormatter()
+    time.locale = Locale(identifier: "en_US_POSIX")
+    time.dateFormat = "yyyyMMdd-HHmmss"
+    let base = "\(name)-\(time.string(from: Date()))"
+    var (folder, number) = (base, 2)
+    while try !Folder.makeNew(runs + "/" + folder) {
+      folder = "\(base)-\(number)"
+      number += 1
+    }
+    return folder
+  }
+
+  /// The whole number behind `"key":` in a line of JSON.
+  private static func number(_ key: String, in line: Data) -> Int? {
+    guard let place = line.range(of: Data("\"\(key)\":".utf8)) else { return nil }
+    return Int(String(decoding: line[place.upperBound...].prefix { (48...57).contains($0) }, as: UTF8.self))
+  }
+
+  /// Whether a step has a line in the log: every one up to 10,000, every tenth up to 100,000, every hundredth up to
+  /// 1,000,000, and so on. So the log of a long run stays as short as its page.
+  static func hasLine(_ step: Int) -> Bool {
+    var every = 1
+    while step / every > 10_000 { every *= 10 }
+    return step % every == 0
   }
 
   func handle(_ event: TrainingEvent, in loop: TrainingLoop) throws -> TrainingDecision {
@@ -103,22 +102,18 @@ final class RunFolder: TrainingCallback {
 
   private func record(_ event: TrainingEvent) throws {
     switch event {
-    case .step(let step): try append(Terminal.json(step), to: metrics)
+    case .step(let step): if Self.hasLine(step.step) { try metrics.append(Terminal.json(step)) }
     case .epoch(let epoch):
-      try append(Terminal.json(epoch), to: metrics)
-      try append(
+      try metrics.append(Terminal.json(epoch))
+      try table.append(
         "\(epoch.epoch),\(epoch.step),\(epoch.loss),\(epoch.accuracy.map { "\($0)" } ?? ""),\(epoch.validationLoss),"
-          + "\(epoch.validationAccuracy.map { "\($0)" } ?? ""),\(epoch.seconds),\(epoch.samplesPerSecond)", to: table)
-    case .finding(let finding): try append(Terminal.json(finding), to: findings)
+          + "\(epoch.validationAccuracy.map { "\($0)" } ?? ""),\(epoch.seconds),\(epoch.samplesPerSecond)")
+    case .finding(let finding): try findings.append(Terminal.json(finding))
     case .tested(let evaluation): try write(Terminal.json(evaluation) + "\n", to: "evaluation.json")
     case .finished(let summary): try write(Terminal.json(summary) + "\n", to: "summary.json")
-    case .probes(let probes): try append(probes.json, to: rows)
+    case .probes(let probes): try rows.append(probes.json)
     case .checkpoint(let checkpoint):
-      do {
-        _ = try store.save(checkpoint)
-      } catch {
-        throw fail("no checkpoint could be saved: \(error)", ExitStatus.cannotWrite)
-      }
+      _ = try store.save(checkpoint)
     case .started, .message: break
     }
   }
@@ -129,18 +124,13 @@ final class RunFolder: TrainingCallback {
 
   private static func write(_ data: DatasetRecord?, to folder: String) throws {
     guard let data else { return }
-    try Data((Terminal.json(data) + "\n").utf8).write(
-      to: URL(fileURLWithPath: folder + "/data.json"), options: .atomic)
+    try AtomicFile.write(Terminal.json(data) + "\n", to: folder + "/data.json")
   }
 
   /// Makes the page that shows the run from what was recorded, finished or not.
   func writeReport() throws { try write(try RunReport(folder: path).html, to: "report.html") }
 
   private func write(_ text: String, to name: String) throws {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/" + name), options: .atomic)
-  }
-
-  private func append(_ line: String, to file: FileHandle) throws {
-    try file.write(contentsOf: Data((line + "\n").utf8))
+    try AtomicFile.write(text, to: path + "/" + name)
   }
 }

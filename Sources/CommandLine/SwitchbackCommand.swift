@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import Switchback
+import SwitchbackTraining
 
 @main
 struct SwitchbackCommand: ParsableCommand {
@@ -24,6 +26,29 @@ struct SwitchbackCommand: ParsableCommand {
       ConfigCommand.self,
       ContractCommand.self,
     ])
+
+  static func main() {
+    StandardStreams.prepare()
+    Completion.expect()
+    if let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") {
+      let known = configuration.subcommands.filter { $0.configuration.shouldDisplay }.compactMap {
+        $0.configuration.commandName
+      }
+      let isKnown = configuration.subcommands.contains { $0.configuration.commandName == word } || word == "help"
+      if !isKnown {
+        Completion.reached()
+        exit(withError: fail("there is no command \(word)\(Suggestion.words(for: word, among: known))", ExitCode(64)))
+      }
+    }
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+      Completion.reached()
+    } catch {
+      Completion.reached()
+      exit(withError: error)
+    }
+  }
 }
 
 /// What the process says when it ends (sysexits.h, where it has a word for it).
@@ -33,9 +58,12 @@ enum ExitStatus {
   static let badData = ExitCode(65)
   static let missingFile = ExitCode(66)
   static let noBackend = ExitCode(69)
+  /// A library called `exit`.
+  static let endedByLibrary = ExitCode(70)
   static let cannotWrite = ExitCode(73)
+  /// A write failed in a file that could be made: the disk is full, or faulty.
+  static let writeFailed = ExitCode(74)
   static let badConfiguration = ExitCode(78)
-  static let interrupted = ExitCode(130)
 }
 
 /// Runs `body`; an error a user can meet becomes one message on standard error and its exit status.
@@ -44,6 +72,10 @@ func reportingErrors(_ body: () throws -> Void) throws {
     try body()
   } catch let error as ConfigurationError {
     throw fail(error.description, ExitStatus.badConfiguration)
+  } catch let error as FileError {
+    throw fail(error.description, status(of: error))
+  } catch let error as FolderLock.Taken {
+    throw fail(error.description, ExitStatus.cannotWrite)
   } catch let error as DatasetError {
     throw fail(error.message, status(of: error))
   } catch let error as BackendError {
@@ -64,6 +96,14 @@ private func status(of error: DatasetError) -> ExitCode {
   case .missing: ExitStatus.missingFile
   case .corrupt, .invalid: ExitStatus.badData
   case .unwritable: ExitStatus.cannotWrite
+  }
+}
+
+func status(of error: FileError) -> ExitCode {
+  switch error.attempt {
+  case .make: ExitStatus.cannotWrite
+  case .write: ExitStatus.writeFailed
+  case .read: error.code == ENOENT ? ExitStatus.missingFile : ExitStatus.badData
   }
 }
 

@@ -15,10 +15,45 @@ enum Terminal {
     var hasColours: Bool { isInteractive && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty }
   }
 
+  /// Whether the command has other work than its output: a closed pipe (`| head -1`) then ends the output alone, and
+  /// otherwise the command, as it does with every program of a shell.
+  nonisolated(unsafe) static var outlivesItsOutput = false
+
   static func write(_ line: String, to stream: Stream = .standardOutput, terminator: String = "\n") {
-    let bytes = Array((line + terminator).utf8)
-    // A closed pipe (`| head`) ends the output, not the run.
-    _ = bytes.withUnsafeBytes { Foundation.write(stream.rawValue, $0.baseAddress, $0.count) }
+    let text = line + terminator
+    var rest = Array((stream.isInteractive ? harmless(text) : text).utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Foundation.write(stream.rawValue, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EPIPE, !outlivesItsOutput {
+        signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+      }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// Of a name that comes from a file, say, without what would steer the terminal; our own colours and line's beginnings
+  /// stay.
+  static func harmless(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    var result = ""
+    var rest = text[...]
+    while let scalar = rest.unicodeScalars.first {
+      if let own = rest.prefixMatch(of: /\u{1B}\[(0|2|31|32|33)m|\r\u{1B}\[K/) {
+        result += own.0
+        rest = rest[own.range.upperBound...]
+        continue
+      }
+      result += isControl(scalar) ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+      rest = Substring(rest.unicodeScalars.dropFirst())
+    }
+    return result
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    (scalar.value < 0x20 && scalar != "\n" && scalar != "\t") || (0x7f...0x9f).contains(scalar.value)
   }
 
   enum Colour: Int { case red = 31, green = 32, yellow = 33, dim = 2 }

@@ -78,7 +78,10 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
+      Terminal.outlivesItsOutput = true
       let configuration = try configuration()
+      // Before anything is read of it: nobody else may go on with the run meanwhile.
+      let lock = try resume.map { try FolderLock($0) }
       if !offline { try fetchIfMissing(configuration.data.source) }
       var start: Checkpoint?
       if let resume {
@@ -113,6 +116,11 @@ struct TrainCommand: ParsableCommand {
               + "--set training.early_stopping_patience goes on"
             : "is complete at step \(start.position.batches); a higher number for --epochs or --steps goes on"
           Terminal.write("\(resume) \(further)", to: .standardError)
+          // Whoever was ended between its summary and its page still gets the page.
+          if access(resume + "/report.html", F_OK) != 0 {
+            try AtomicFile.write(RunReport(folder: resume).html, to: resume + "/report.html")
+            Terminal.write("report: \(resume)/report.html", to: .standardError)
+          }
           return
         }
       }
@@ -124,8 +132,12 @@ struct TrainCommand: ParsableCommand {
       } else {
         environment.from = try loop.loadInitialWeights()
       }
-      let folder = try RunFolder(
-        configuration, data: data.record, resuming: resume, after: start?.position.batches)
+      let folder =
+        if let lock, let start {
+          try RunFolder(
+            resuming: lock, configuration, data: data.record, from: start.position,
+            isComplete: loop.isComplete(at: start.position))
+        } else { try RunFolder(configuration, data: data.record) }
       try folder.record(environment)
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
@@ -134,6 +146,10 @@ struct TrainCommand: ParsableCommand {
         _ = try loop.run(from: start, best: best, callbacks: [display, folder, Interruption()])
       } catch let error as TrainingLoop.Stop {
         stop = error
+      } catch let error as FileError {
+        let newest = CheckpointStore(run: folder.path).newestComplete()?.position.batches
+        let advice = newest.map { "The newest checkpoint is of step \($0): go on with --resume \(folder.path)" }
+        throw fail("\(error). \(advice ?? "There is no checkpoint yet")", status(of: error))
       }
       try folder.writeReport()
       if let profile = try loop.session.profile { show(profile) }
@@ -142,7 +158,7 @@ struct TrainCommand: ParsableCommand {
       case nil: break
       case .interrupted:
         Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
-        throw ExitStatus.interrupted
+        throw ExitCode(Interruption.status)
       case .finding: throw ExitStatus.stoppedByFinding
       case .brokenWeights(let names, let step):
         let newest = CheckpointStore(run: folder.path).newestComplete()
@@ -159,7 +175,8 @@ struct TrainCommand: ParsableCommand {
           : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
         throw fail(
           "the loss was not finite for 20 steps in a row, or in every step of the run. The weights of the last good step are in "
-            + "\(folder.path)/checkpoints. \(advice)", ExitStatus.failure)
+            + "\(folder.path)/checkpoints; those of the best epoch (--best), or of an older checkpoint, may be better. "
+            + advice, ExitStatus.failure)
       case .data(let error):
         throw fail(
           "\(error.message). The steps before are kept: mend or restore what is wrong, then go on with --resume "

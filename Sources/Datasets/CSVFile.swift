@@ -31,10 +31,12 @@ public struct CSVFile: Hashable, Sendable {
     let file = try RowFile(path)
     var scan = CSVScan(self, request)
     try file.forEachRow { (bytes, span, line) throws(DatasetError) in
+      let row = CSVRow(bytes: bytes, delimiter: delimiter)
       do throws(CSVRow.Problem) {
-        try scan.add(CSVRow(bytes: bytes, delimiter: delimiter), span)
+        try scan.add(row, span)
       } catch {
-        throw error.error(in: path, line: line)
+        // A row that is too short or too long has its fields in the wrong columns: that they cannot be read is no wonder.
+        throw (scan.lengthProblem(of: row) ?? error).error(in: path, line: line)
       }
     }
     return try scan.parts(of: file).counted(request, testSplit: testSplit)

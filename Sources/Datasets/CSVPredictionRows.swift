@@ -27,7 +27,7 @@ public struct CSVPredictionRows {
   /// Throws where the file cannot be read, its columns are not those of the network, or `body` throws; a row that is
   /// broken is a row with an error.
   public func forEach(ignored: ([String]) -> Void, _ body: (Row) throws -> Void) throws {
-    let file = path == "-" ? try RowFile.standardInput() : try RowFile(path)
+    let file = path == "-" ? try RowFile.standardInput() : try RowFile(path, mayBePipe: true)
     var columns: Columns?
     var number = 0
     var failure: (any Error)?

@@ -1,3 +1,5 @@
+import SwitchbackNumberText
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -98,12 +100,12 @@ extension CSVRow.Field {
 
   /// A finite number that fits Float32. Allocates nothing.
   var number: Float {
-    get throws(CSVRow.Problem) { try parsed { strtof($0, $1) } }
+    get throws(CSVRow.Problem) { try parsed { switchback_parse_float($0, $1) } }
   }
 
   /// A finite number. Allocates nothing.
   var double: Double {
-    get throws(CSVRow.Problem) { try parsed { strtod($0, $1) } }
+    get throws(CSVRow.Problem) { try parsed { switchback_parse_double($0, $1) } }
   }
 
   private func parsed<Number: BinaryFloatingPoint>(

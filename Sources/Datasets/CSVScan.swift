@@ -57,10 +57,14 @@ struct CSVScan {
         squares[feature] += distance * (value - means[feature])
       }
     }
-    guard count == columns.count else {
-      throw CSVRow.Problem.length(count, first: columns.count)
-    }
+    guard count == columns.count else { throw CSVRow.Problem.length(count, first: columns.count) }
     rows.append(Row(span: span, label: label, hash: hash, part: part))
+  }
+
+  /// Whether the row has another number of fields than the first; nil where it has as many, or cannot be taken apart.
+  func lengthProblem(of row: CSVRow) -> CSVRow.Problem? {
+    guard let columns, let count = try? row.forEachField({ _, _ in }), count != columns.count else { return nil }
+    return .length(count, first: columns.count)
   }
 
   private mutating func number(ofClass field: CSVRow.Field) throws(CSVRow.Problem) -> Int32 {

@@ -10,6 +10,9 @@ import SwitchbackImageFiles
 
 /// A whole file in memory, unpacked where it is gzip.
 enum FileBytes {
+  /// More than any file of a data set known by name, or any picture, has: a few packed bytes may unpack to any number.
+  private static let mostBytes = 512 << 20
+
   static func read(_ path: String) throws(DatasetError) -> [UInt8] {
     // A device may never end, and a pipe may never begin.
     var info = stat()
@@ -17,8 +20,11 @@ enum FileBytes {
       throw DatasetError(.invalid, "\(path) is no regular file")
     }
     var count: UInt64 = 0
-    guard let memory = switchback_read_file(path, &count) else {
+    guard let memory = switchback_read_file(path, UInt64(mostBytes), &count) else {
       let code = errno
+      if code == EFBIG {
+        throw DatasetError(.invalid, "\(path) is, or unpacks to, more than \(mostBytes >> 20) MiB: it is another file")
+      }
       guard code == 0 else {
         throw DatasetError(code == ENOENT ? .missing : .invalid, "\(path): \(String(cString: strerror(code)))")
       }

@@ -47,8 +47,7 @@ extension NamedDataset {
 
   /// `~/.cache/switchback/datasets/<name>`, where fetched files go.
   public var cacheFolder: String? {
-    let cache = Self.variable("XDG_CACHE_HOME") ?? Self.variable("HOME").map { $0 + "/.cache" }
-    return cache.map { $0 + "/switchback/datasets/" + name }
+    CacheFolder.path.map { $0 + "/datasets/" + name }
   }
 
   /// Files of several data sets have the same names: a folder that is called `Fashion-MNIST` is not taken for MNIST.
@@ -73,5 +72,8 @@ extension NamedDataset {
     [folder + "/" + file + ".gz", folder + "/" + file].first { access($0, R_OK) == 0 }
   }
 
-  static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+  /// A variable that is empty counts as unset.
+  static func variable(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+  }
 }

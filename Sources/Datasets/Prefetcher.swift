@@ -13,9 +13,9 @@ public final class Prefetcher: Dataset {
   public var classNames: [String] { base.classNames }
   public var targets: DatasetTargets { base.targets }
 
-  public init(_ base: any Dataset, batchSize: Int) {
+  public init(_ base: any Dataset, batchSize: Int) throws(DatasetError) {
     self.base = base
-    let reader = Reader(base, batchSize: batchSize)
+    let reader = try Reader(base, batchSize: batchSize)
     self.reader = reader
     // The thread holds the reader and not us, so that letting go of us ends it.
     let thread = Thread { reader.work() }
@@ -59,16 +59,25 @@ private final class Reader: @unchecked Sendable {
   private var isBusy = false
   private var isEnding = false
 
-  init(_ base: any Dataset, batchSize: Int) {
+  init(_ base: any Dataset, batchSize: Int) throws(DatasetError) {
     self.base = base
     (sampleSize, targetSize) = (base.sampleSize, base.targets.byteCount)
-    samples = .allocate(capacity: max(batchSize * sampleSize, 1))
-    targets = .allocate(byteCount: max(batchSize * targetSize, 1), alignment: 16)
+    let (elements, overflows) = max(batchSize, 1).multipliedReportingOverflow(by: max(sampleSize, 1))
+    guard !overflows, elements < 1 << 48, let samples = malloc(4 * elements),
+      let targets = malloc(max(batchSize * targetSize, 1))
+    else {
+      throw DatasetError(
+        .invalid,
+        "a batch of \(batchSize) samples \(base.sampleShape) cannot be had in memory: take a smaller "
+          + "training.batch_size, or smaller samples")
+    }
+    self.samples = samples.bindMemory(to: Float.self, capacity: elements)
+    self.targets = targets
   }
 
   deinit {
-    samples.deallocate()
-    targets.deallocate()
+    free(samples)
+    free(targets)
   }
 
   func work() {

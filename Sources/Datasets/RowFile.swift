@@ -21,13 +21,20 @@ final class RowFile: Sendable {
   /// A quote that is not closed would make the rest of the file one row.
   private static let longestRow = 1 << 26
 
-  init(_ path: String) throws(DatasetError) {
+  /// Where rows are read once, it may be a pipe.
+  init(_ path: String, mayBePipe: Bool = false) throws(DatasetError) {
     self.path = path
-    file = open(path, O_RDONLY | O_CLOEXEC)
+    file = open(path, O_RDONLY | O_CLOEXEC | (mayBePipe ? 0 : O_NONBLOCK))
     guard file >= 0 else {
       throw DatasetError(
         errno == ENOENT ? .missing : .invalid,
         "\(path): \(String(cString: strerror(errno))); data.path or --data names the file")
+    }
+    var status = stat()
+    // Rows are read again, each where it lies: of a pipe or a device they cannot be.
+    let kinds = [S_IFREG] + (mayBePipe ? [S_IFIFO] : [])
+    guard fstat(file, &status) == 0, kinds.contains(status.st_mode & S_IFMT) else {
+      throw DatasetError(.invalid, "\(path) is no regular file; data.path or --data names a CSV file")
     }
   }
 
@@ -66,6 +73,9 @@ final class RowFile: Sendable {
       guard got > 0 else { break }
       // The mark that some programs begin UTF-8 files with.
       let first = offset == 0 && chunk.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+      if offset == 0, let kind = Self.otherKind(chunk[..<got]) {
+        throw DatasetError(.invalid, "\(path) is \(kind)")
+      }
       if offset == 0 { start = first }
       for index in first..<got {
         let byte = chunk[index]
@@ -86,6 +96,20 @@ final class RowFile: Sendable {
       }
     }
     try finish()
+  }
+
+  /// What a file is that begins so, where it is no text that can be read here, and what makes it one.
+  private static func otherKind(_ bytes: ArraySlice<UInt8>) -> String? {
+    if bytes.starts(with: [0x1f, 0x8b]) { return "packed with gzip: unpack it with gunzip" }
+    if bytes.starts(with: [0x50, 0x4b, 3, 4]) { return "a zip file (a spreadsheet, perhaps): save it as CSV" }
+    if bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff]) {
+      return "text in UTF-16: convert it with iconv -f UTF-16 -t UTF-8"
+    }
+    if bytes.prefix(1000).contains(0) { return "no text: it has zero bytes" }
+    if bytes.contains(13), !bytes.contains(10) {
+      return "text whose lines end with a carriage return alone: convert it with tr '\\r' '\\n'"
+    }
+    return nil
   }
 
   /// The next bytes of a pipe.

@@ -49,10 +49,12 @@ enum Subprocess {
 
   /// An open file of a name that is new, and that name.
   private static func temporaryFile() throws(DatasetError) -> ([CChar], Int32) {
-    var template = Array(((getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp") + "/switchback-XXXXXX").utf8CString)
+    let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var template = Array((folder + "/switchback-XXXXXX").utf8CString)
     let file = mkstemp(&template)
     guard file >= 0 else {
-      throw DatasetError(.unwritable, "no temporary file can be made: \(String(cString: strerror(errno)))")
+      throw DatasetError(
+        .unwritable, "no temporary file can be made in \(folder) ($TMPDIR): \(String(cString: strerror(errno)))")
     }
     return (template, file)
   }

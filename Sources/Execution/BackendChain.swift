@@ -8,7 +8,7 @@ public struct BackendChain: Sendable {
     public let device: any ComputeDevice
     /// Of the backend.
     public let version: String
-    /// What changes with the library that it was loaded from; empty where it is part of this program.
+    /// What changes with the contents of the library that it was loaded from; empty where it is part of this program.
     package let library: String
     /// Whether it was opened with `trust: true`: it is used whatever its first check found.
     package let isTrusted: Bool

@@ -9,9 +9,10 @@ public struct TunedOptions {
     var fingerprint = Fingerprint()
     fingerprint.mix(backend.identity.name)
     fingerprint.mix(backend.identity.version)
+    fingerprint.mix((backend as? LoadedBackend)?.fileMark ?? "")
     let devices = try backend.devices()
     if devices.indices.contains(index) { fingerprint.mix(devices[index].identity) }
-    key = "tuned-1-" + fingerprint.text
+    key = "tuned-2-" + fingerprint.text
   }
 
   public func recalled(by host: HostServices) -> [String: String] {

@@ -31,12 +31,12 @@ extension TrainedModel {
     file path: String, on chain: BackendChain, catalog: OperationCatalog = .standard
   ) throws {
     do {
-      let file = try Safetensors(decoding: try Data(contentsOf: URL(fileURLWithPath: path)))
+      let file = try Safetensors(decoding: try RegularFile.read(path))
       try self.init(file, on: chain, catalog: catalog)
     } catch let error as ExecutionError {
       throw error
-    } catch let error as CocoaError {
-      throw TrainedModelError("\(path) cannot be read: \(error.localizedDescription)")
+    } catch let error as FileError {
+      throw TrainedModelError("\(error)")
     } catch {
       throw TrainedModelError("\(path) is no trained model: \(error)")
     }

@@ -2,41 +2,73 @@ import Foundation
 
 /// Writing files that are either whole or not there.
 public enum AtomicFile {
-  public struct WriteError: Error, Hashable, Sendable, CustomStringConvertible {
-    public var path: String
-    public var code: Int32
-    public var description: String { "\(path) cannot be written: \(String(cString: strerror(code)))" }
-  }
-
-  /// Writes to a temporary file in the same folder, makes it durable, renames it, and makes the folder durable.
-  public static func write(_ data: Data, to path: String) throws(WriteError) {
+  /// Writes to a temporary file in the same folder, makes it durable, renames it, and makes the folder durable. A link
+  /// stays one, and its target is written; a device or a pipe is written to as it is.
+  public static func write(_ data: Data, to path: String) throws(FileError) {
+    var path = path
+    var status = stat()
+    let exists = stat(path, &status) == 0
+    if exists, status.st_mode & S_IFMT != S_IFREG { return try writeDirectly(data, to: path) }
+    if exists, let target = realpath(path, nil) {
+      path = String(cString: target)
+      free(target)
+    }
     let temporary = path + ".partial-\(getpid())"
-    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    guard file >= 0 else { throw WriteError(path: path, code: errno) }
-    var failure: Int32 = 0
-    data.withUnsafeBytes { bytes in
-      var done = 0
-      while done < bytes.count {
-        let count = Foundation.write(file, bytes.baseAddress! + done, bytes.count - done)
-        if count < 0 {
-          if errno == EINTR { continue }
-          failure = errno
-          return
-        }
-        done += count
-      }
-      if fsync(file) != 0 { failure = errno }
-    }
-    if close(file) != 0, failure == 0 { failure = errno }
-    if failure == 0, rename(temporary, path) != 0 { failure = errno }
-    guard failure == 0 else {
+    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw FileError(path, .make) }
+    if exists { fchmod(file, status.st_mode & 0o777) }
+    var failure: FileError?
+    do {
+      try write(data, to: file, of: path)
+      if fsync(file) != 0 { failure = FileError(path, .write) }
+    } catch { failure = error }
+    if close(file) != 0, failure == nil { failure = FileError(path, .write) }
+    if failure == nil, rename(temporary, path) != 0 { failure = FileError(path, .write) }
+    if let failure {
       unlink(temporary)
-      throw WriteError(path: path, code: failure)
+      throw failure
     }
-    let folder = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY)
+    let folder = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if folder >= 0 {
       fsync(folder)
       close(folder)
     }
+  }
+
+  public static func write(_ text: String, to path: String) throws(FileError) { try write(Data(text.utf8), to: path) }
+
+  private static func writeDirectly(_ data: Data, to path: String) throws(FileError) {
+    let file = open(path, O_WRONLY | O_CLOEXEC)
+    guard file >= 0 else { throw FileError(path, .make) }
+    defer { close(file) }
+    try write(data, to: file, of: path)
+  }
+
+  /// All of the bytes to an open file.
+  static func write(_ data: Data, to file: Int32, of path: String) throws(FileError) {
+    var rest = data[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw FileError(path, .write, code: count < 0 ? errno : ENOSPC) }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// Removes the temporary files of writers that were killed. Only for a folder that nobody else writes to.
+  public static func removePartialFiles(in folder: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names {
+      guard let writer = writer(of: name), kill(writer, 0) != 0, errno == ESRCH else { continue }
+      unlink(folder + "/" + name)
+    }
+  }
+
+  /// The process that writes, or wrote, the temporary file of this name; nil of other files.
+  private static func writer(of name: String) -> pid_t? {
+    if let mark = name.range(of: ".partial-", options: .backwards) { return pid_t(name[mark.upperBound...]) }
+    // Foundation's, which wrote files of runs before 2026-11-29.
+    guard name.hasPrefix(".dat.nosync") else { return nil }
+    return pid_t(name.dropFirst(11).prefix { $0.isHexDigit }, radix: 16)
   }
 }

@@ -27,18 +27,35 @@ public struct Safetensors: Sendable {
     (self.tensors, self.metadata) = (tensors, metadata)
   }
 
-  private struct Entry: Codable {
-    var dtype: String
+  /// A tensor's entry in the header of a file, which may hold anything.
+  private struct Entry {
+    var type: String
     var shape: [Int]
-    var offsets: [Int]
+    var start, end: Int
+    /// What type and shape need.
+    var byteCount: Int
 
-    private enum CodingKeys: String, CodingKey {
-      case dtype, shape
-      case offsets = "data_offsets"
+    private static let byteCounts = ["F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1]
+
+    init(_ value: Any, of name: String) throws(FormatError) {
+      guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
+        let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int], offsets.count == 2,
+        0 <= offsets[0], offsets[0] <= offsets[1]
+      else { throw FormatError(description: "\(name) has no type, shape or place in the header") }
+      guard var byteCount = Self.byteCounts[type] else {
+        throw FormatError(description: "\(name) is of the unknown type \(type)")
+      }
+      for extent in shape {
+        // Also of an empty tensor: whoever multiplies in another order must not overflow.
+        let (product, overflows) = byteCount.multipliedReportingOverflow(by: max(extent, 1))
+        guard extent >= 0, !overflows else { throw FormatError(description: "\(name) has no shape: \(shape)") }
+        byteCount = product
+      }
+      if shape.contains(0) { byteCount = 0 }
+      (self.type, self.shape, self.byteCount) = (type, shape, byteCount)
+      (start, end) = (offsets[0], offsets[1])
     }
   }
-
-  private static let byteCounts = ["F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1]
 
   /// The file's bytes; tensors in order of their names.
   public func encoded() throws -> Data {
@@ -48,11 +65,12 @@ public struct Safetensors: Sendable {
     var offset = 0
     let ordered = tensors.sorted { $0.name < $1.name }
     for tensor in ordered {
-      let entry = Entry(
-        dtype: tensor.type, shape: tensor.shape, offsets: [offset, offset + tensor.bytes.count])
+      let words = try [tensor.name, tensor.type].map { String(decoding: try encoder.encode($0), as: UTF8.self) }
+      let shape = tensor.shape.map(String.init).joined(separator: ",")
+      parts.append(
+        "\(words[0]):{\"data_offsets\":[\(offset),\(offset + tensor.bytes.count)],\"dtype\":\(words[1]),"
+          + "\"shape\":[\(shape)]}")
       offset += tensor.bytes.count
-      let name = String(decoding: try encoder.encode(tensor.name), as: UTF8.self)
-      parts.append(name + ":" + String(decoding: try encoder.encode(entry), as: UTF8.self))
     }
     var header = Data(("{" + parts.joined(separator: ",") + "}").utf8)
     while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
@@ -78,22 +96,16 @@ public struct Safetensors: Sendable {
     tensors = []
     var end = 0
     let entries = try header.filter { $0.key != "__metadata__" }.map { name, value in
-      (name, try JSONDecoder().decode(Entry.self, from: JSONSerialization.data(withJSONObject: value)))
+      (name: name, entry: try Entry(value, of: name))
     }
-    for (name, entry) in entries.sorted(by: {
-      ($0.1.offsets.first ?? 0, $0.0) < ($1.1.offsets.first ?? 0, $1.0)
-    }) {
-      guard let size = Self.byteCounts[entry.dtype], entry.shape.allSatisfy({ $0 >= 0 && $0 < 1 << 40 }),
-        entry.offsets.count == 2, entry.offsets[0] == end,
-        entry.offsets[1] >= end,
-        entry.offsets[1] - end
-          == entry.shape.reduce(size, { $0.multipliedReportingOverflow(by: $1).partialValue }),
-        entry.offsets[1] <= body.count
-      else { throw FormatError(description: "\(name) does not lie where its header says (\(entry.offsets))") }
+    for (name, entry) in entries.sorted(by: { ($0.entry.start, $0.name) < ($1.entry.start, $1.name) }) {
+      guard entry.start == end, entry.end <= body.count, entry.end - entry.start == entry.byteCount else {
+        throw FormatError(description: "\(name) does not lie where its header says (\(entry.start), \(entry.end))")
+      }
       let start = body.startIndex + end
-      end = entry.offsets[1]
+      end = entry.end
       tensors.append(
-        Tensor(name: name, type: entry.dtype, shape: entry.shape, bytes: Data(body[start..<body.startIndex + end])))
+        Tensor(name: name, type: entry.type, shape: entry.shape, bytes: Data(body[start..<body.startIndex + end])))
     }
     guard end == body.count else { throw FormatError(description: "\(body.count - end) bytes follow the last tensor") }
   }

@@ -3,6 +3,21 @@ public struct GradientMonitor: Sendable {
   public private(set) var findings: [Finding] = []
   private var rules: [any Rule]
 
+  /// All that it remembers. A run that goes on with it finds what it would have found without a break.
+  public struct State: Hashable, Sendable, Codable {
+    public var findings: [Finding]
+    /// By rule: see `Rule.memory`.
+    var memories: [String: [String: Int]]
+  }
+
+  public var state: State {
+    get { State(findings: findings, memories: Dictionary(rules.map { ($0.name, $0.memory) }) { first, _ in first }) }
+    set {
+      findings = newValue.findings
+      for index in rules.indices { rules[index].memory = newValue.memories[rules[index].name] ?? [:] }
+    }
+  }
+
   public init(rules: [any Rule]) { self.rules = rules }
 
   /// The findings that open with these rows.

@@ -9,7 +9,7 @@ extension BackendChain {
   /// For whoever names no backend: OpenBLAS where its library is beside the program or in `$SWITCHBACK_BACKEND_PATH`,
   /// with the reference behind it; elsewhere the reference alone. `workers` is the number of threads; nil: one a core.
   public static func standard(workers: Int? = nil) throws(BackendError) -> BackendChain {
-    let host = try HostServices(workers: workers ?? ProcessInfo.processInfo.activeProcessorCount)
+    let host = try HostServices(workers: workers ?? HostServices.usableCores)
     let registry = BackendRegistry(linked: [ReferenceBackend()])
     do throws(BackendError) {
       return try BackendChain(["openblas", "reference"], registry: registry, host: host)

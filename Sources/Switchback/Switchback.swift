@@ -3,6 +3,7 @@
 @_exported import SwitchbackDatasets
 @_exported import SwitchbackExecution
 @_exported import SwitchbackInference
+@_exported import SwitchbackInterchange
 @_exported import SwitchbackMonitoring
 @_exported import SwitchbackNeuralNetworks
 @_exported import SwitchbackPrograms

@@ -92,7 +92,7 @@ public struct AutoBackend {
     for text in ["\(program)", chain.mark, "\(candidateCount)", RunEnvironment.processorName, "\(settings.options)"] {
       fingerprint.mix(text)
     }
-    return "routing-1-" + fingerprint.text
+    return "routing-2-" + fingerprint.text
   }
 }
 

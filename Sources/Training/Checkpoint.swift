@@ -3,6 +3,7 @@ import SwitchbackBackendKit
 public import SwitchbackDatasets
 public import SwitchbackExecution
 import SwitchbackInterchange
+public import SwitchbackMonitoring
 public import SwitchbackNeuralNetworks
 
 /// All that a run needs to go on to bit-identical weights: states, position, and what was measured so far. Order and
@@ -27,6 +28,10 @@ public struct Checkpoint: Sendable {
     public private(set) var bestLoss = Double.infinity
     public private(set) var epochsWithoutGain = 0
     public internal(set) var plateau: ReduceOnPlateau?
+    /// What the gradient monitor remembers, and how many steps before this one were not finite; nil in positions of runs
+    /// before 2026-11-29, which go on without a memory.
+    public internal(set) var monitor: GradientMonitor.State?
+    public internal(set) var nonFiniteSteps: Int?
     /// The plan's fingerprint: other backends or another number of slots give other bits.
     public internal(set) var plan: String
     /// Who runs what, where `backend: auto` decided it.
@@ -110,11 +115,14 @@ public struct Checkpoint: Sendable {
   /// What a position or a record cannot say; nil where all is well.
   private var fault: String? {
     let counts = [
-      position.batches, position.epoch - 1, position.batchInEpoch, position.samples, position.epochsWithoutGain,
-      position.updates ?? 0, position.accumulated ?? 0,
+      position.batches, position.epoch, position.batchInEpoch, position.samples, position.epochsWithoutGain,
+      position.updates ?? 0, position.accumulated ?? 0, position.nonFiniteSteps ?? 0,
     ]
     // Far below where sums of counts would overflow.
-    guard counts.allSatisfy({ (0...1 << 48).contains($0) }) else { return "its position is none" }
+    guard counts.allSatisfy({ (0...1 << 48).contains($0) }), position.epoch >= 1,
+      position.batchInEpoch <= position.batches, position.updates ?? 0 <= position.batches,
+      position.accumulated ?? 0 <= position.batches
+    else { return "its position is none" }
     return data?.fault.map { "its data cannot be: \($0)" }
   }
 
@@ -125,7 +133,7 @@ public struct Checkpoint: Sendable {
   private static let infinities = JSONEncoder.NonConformingFloatEncodingStrategy.convertToString(
     positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
 
-  private static func checksum(_ file: Safetensors) -> String {
+  package static func checksum(_ file: Safetensors) -> String {
     var fingerprint = Fingerprint()
     for key in ["position", "data"] { fingerprint.mix(bytes: (file.metadata[key] ?? "").utf8) }
     for tensor in file.tensors.sorted(by: { $0.name < $1.name }) {
@@ -155,19 +163,22 @@ public struct CheckpointStore: Sendable {
 
   /// Makes the checkpoint durable, then removes what is older than the newest few.
   public func save(_ checkpoint: Checkpoint) throws -> String {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Folder.make(folder)
     let path = folder + String(format: "/step-%09d.safetensors", checkpoint.position.batches)
     let data = try checkpoint.encoded()
     try AtomicFile.write(data, to: path)
     if checkpoint.position.isBest { try AtomicFile.write(data, to: bestPath) }
-    for old in paths().dropLast(kept) { try? FileManager.default.removeItem(atPath: old) }
+    for old in paths().dropLast(kept) { unlink(old) }
     return path
   }
 
-  /// Oldest first; what an interrupted write left behind is not among them.
+  /// Oldest first; only files of the name that `save` gives, since old ones are removed.
   private func paths() -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }.sorted().map { folder + "/" + $0 }
+    let steps = names.compactMap { name in
+      name.wholeMatch(of: /step-([0-9]{9,15})\.safetensors/).flatMap { Int($0.1) }.map { (step: $0, name: name) }
+    }
+    return steps.sorted { $0.step < $1.step }.map { folder + "/" + $0.name }
   }
 
   /// Every checkpoint with its verdict, oldest first, then the best.
@@ -187,8 +198,7 @@ public struct CheckpointStore: Sendable {
 
   private static func entry(_ path: String) -> Entry {
     do {
-      let data = try Data(contentsOf: URL(fileURLWithPath: path))
-      return Entry(path: path, fault: nil, checkpoint: try Checkpoint(decoding: data))
+      return Entry(path: path, fault: nil, checkpoint: try Checkpoint(decoding: RegularFile.read(path)))
     } catch {
       return Entry(path: path, fault: "\(error)", checkpoint: nil)
     }
@@ -220,11 +230,15 @@ extension TrainingSession {
 
   /// Puts the states and the position back; a checkpoint of another model is refused by name.
   public func restore(_ checkpoint: Checkpoint) throws {
-    try restoreStates(of: checkpoint)
     let (position, steps) = (checkpoint.position, step.accumulationSteps)
+    let accumulated = position.accumulated ?? position.batches % steps
+    guard accumulated < steps else {
+      throw CheckpointMismatch(
+        message: "the checkpoint holds the gradients of \(accumulated) batches, and an update takes \(steps)")
+    }
+    try restoreStates(of: checkpoint)
     continueAfter(
-      position.batches, updates: position.updates ?? position.batches / steps,
-      accumulated: position.accumulated ?? position.batches % steps)
+      position.batches, updates: position.updates ?? position.batches / steps, accumulated: accumulated)
   }
 
   /// Puts the states back. Class weights are a setting: they stay as they were given to this session.
@@ -251,7 +265,9 @@ extension TrainingSession {
       guard let type = states.states[name]?.type, type.shape.extents == tensor.shape, tensor.type == "F32",
         type.byteCount == tensor.bytes.count
       else {
-        throw CheckpointMismatch(message: "the checkpoint's \(name) has the shape \(tensor.shape), not the model's")
+        throw CheckpointMismatch(
+          message: "the checkpoint's \(name) is \(tensor.type) \(tensor.shape), and the model's "
+            + "\(states.states[name]?.type.description ?? "")")
       }
     }
   }

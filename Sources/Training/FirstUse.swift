@@ -54,6 +54,6 @@ struct FirstUse {
     for text in [link.name, link.version, link.library, link.device.info.identity] { fingerprint.mix(text) }
     // They choose among kernels.
     for word in link.optionWords { fingerprint.mix(word) }
-    return "first-use-1-" + fingerprint.text
+    return "first-use-2-" + fingerprint.text
   }
 }

@@ -36,7 +36,7 @@ public struct InitialWeights: Sendable {
     }
     let weights: ModelWeights
     do {
-      let data = try Data(contentsOf: URL(fileURLWithPath: path))
+      let data = try RegularFile.read(path)
       let file = try Safetensors(decoding: data)
       if TrainedModel.isFormat(of: file) {
         try TrainedModel.check(file)

@@ -1,4 +1,6 @@
 import Foundation
+import SwitchbackBackendKit
+import SwitchbackInterchange
 public import SwitchbackExecution
 
 /// Where a run took place and how: `environment.json`, by which its numbers can be compared and its bits made again.
@@ -45,7 +47,7 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
   public static func read(from folder: String) -> RunEnvironment? {
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601
-    return (try? Data(contentsOf: URL(fileURLWithPath: folder + "/environment.json"))).flatMap {
+    return (try? RegularFile.read(folder + "/environment.json")).flatMap {
       try? decoder.decode(RunEnvironment.self, from: $0)
     }
   }
@@ -54,7 +56,7 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     switchback = version
     system = ProcessInfo.processInfo.operatingSystemVersionString
     processor = Self.processorName
-    cores = ProcessInfo.processInfo.activeProcessorCount
+    cores = HostServices.usableCores
     workers = session.chain.host.workers
     self.command = command
     started = Date()

@@ -20,7 +20,7 @@ extension TrainingSession {
   public func load(from path: String) throws {
     let checkpoint: Checkpoint
     do {
-      checkpoint = try Checkpoint(decoding: try Data(contentsOf: URL(fileURLWithPath: path)))
+      checkpoint = try Checkpoint(decoding: try RegularFile.read(path))
     } catch let error as CocoaError {
       throw CheckpointMismatch(message: "\(path) cannot be read: \(error.localizedDescription)")
     } catch {

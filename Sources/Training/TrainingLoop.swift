@@ -93,7 +93,7 @@ public final class TrainingLoop {
     let train = parts.train
     notes = parts.notes
     let prefetches = configuration.data.prefetch ?? !train.isInMemory
-    prefetcher = prefetches ? Prefetcher(train, batchSize: configuration.training.batchSize) : nil
+    prefetcher = prefetches ? try Prefetcher(train, batchSize: configuration.training.batchSize) : nil
     self.train = prefetcher ?? train
     validation = parts.validation
     session = try TrainingSession(
@@ -172,7 +172,7 @@ public final class TrainingLoop {
     if let initialWeights {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
     }
-    var epochs = position.epoch - 1
+    var epochs = position.batchInEpoch > 0 ? position.epoch : position.epoch - 1
     while decision == .proceed, !isComplete(at: position) {
       epochs = position.epoch
       try stoppingAtBadData { try trainEpoch() }
@@ -290,6 +290,8 @@ public final class TrainingLoop {
     let now = position
     position = start.position
     (position.plan, position.routing, position.program) = (now.plan, now.routing, now.program)
+    if let remembered = position.monitor { monitor.state = remembered }
+    nonFiniteSteps = position.nonFiniteSteps ?? 0
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
     try adoptSettings()
   }
@@ -318,6 +320,7 @@ public final class TrainingLoop {
   private func saveCheckpoint() throws {
     try finishStep()
     position.follow(session)
+    (position.monitor, position.nonFiniteSteps) = (monitor.state, nonFiniteSteps)
     try check(session.nonFiniteStates())
     try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
   }
@@ -357,7 +360,8 @@ public final class TrainingLoop {
         try saveCheckpoint()
       }
     }
-    try finishStep()
+    // Evaluating may want memory that is not there: the epoch is not lost to that.
+    try saveCheckpoint()
     measured.seconds += epoch.seconds
     // On the weights that the next step starts with, also where the run's answer is their average.
     let held = try session.evaluate(validation ?? test, weights: .raw)

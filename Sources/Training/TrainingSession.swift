@@ -49,6 +49,7 @@ public final class TrainingSession {
 
   private var trainers: [TrainerKey: Trainer] = [:]
   private var evaluators: [EvaluatorKey: ProgramExecutor] = [:]
+  private var evaluatedAtOnce: Int?
 
   /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
   /// weights do not depend on it.
@@ -97,6 +98,24 @@ public final class TrainingSession {
       program: program)
     trainers[key] = made
     return made
+  }
+
+  /// How many samples are evaluated at once: four times as many as are trained on, which is faster, where that needs no
+  /// more memory than the training step, or hardly any.
+  private func evaluationBatchSize(_ count: Int, _ weights: ModelWeights?) throws -> Int {
+    if let known = evaluatedAtOnce { return known }
+    let bound = max(try trainer(batchSize, isProbed: false).executor.plan.memory.planned, 256 << 20)
+    for size in [4 * batchSize, 2 * batchSize] where count > size / 2 {
+      do {
+        let made = try evaluator(min(size, count), weights)
+        if made.plan.memory.planned <= bound {
+          if count >= size { evaluatedAtOnce = size }
+          return size
+        }
+      } catch let error as ExecutionError where error.kind == .outOfMemory {}
+      evaluators = [:]
+    }
+    return batchSize
   }
 
   private func evaluator(_ size: Int, _ wanted: ModelWeights?) throws -> ProgramExecutor {
@@ -253,7 +272,8 @@ public final class TrainingSession {
   public func evaluate(_ dataset: any Dataset, weights: ModelWeights? = nil) throws -> Evaluation {
     var (loss, correct) = (0.0, 0.0)
     var classes: ClassificationMetrics?
-    let order = BatchOrder(count: dataset.count, batchSize: batchSize * 4, isShuffled: false)
+    let order = BatchOrder(
+      count: dataset.count, batchSize: try evaluationBatchSize(dataset.count, weights), isShuffled: false)
     for index in 0..<order.batchCount {
       let batch = order.batch(index)
       let executor = try evaluator(batch.count, weights)

@@ -40,7 +40,9 @@ func switchback(_ arguments: String..., environment: [String: String] = [:]) thr
 func switchback(_ arguments: [String]) throws -> Outcome { try run(binary, arguments, [:]) }
 
 /// A line for `sh`, which can set limits first.
-func shell(_ line: String, _ arguments: String...) throws -> Outcome {
+func shell(_ line: String, _ arguments: String...) throws -> Outcome { try shell(line, arguments) }
+
+func shell(_ line: String, _ arguments: [String]) throws -> Outcome {
   try run("/bin/sh", ["-c", line] + arguments, [:])
 }
 

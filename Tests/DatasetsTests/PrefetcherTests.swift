@@ -33,7 +33,7 @@ private struct Numbers: Dataset {
     "every batch of several epochs is what the data set gives, the smaller last one too", arguments: [1, 4, 7, 100])
   func same(batchSize: Int) throws {
     let data = Numbers(count: 23)
-    let prefetcher = Prefetcher(data, batchSize: batchSize)
+    let prefetcher = try Prefetcher(data, batchSize: batchSize)
     for epoch in 1...3 {
       let order = BatchOrder(count: 23, batchSize: batchSize, seed: 5, epoch: epoch)
       let first = min(epoch - 1, order.batchCount - 1)
@@ -47,7 +47,7 @@ private struct Numbers: Dataset {
   @Test("batches out of order, before an order begins, and a new order in the middle of one")
   func outOfOrder() throws {
     let data = Numbers(count: 40)
-    let prefetcher = Prefetcher(data, batchSize: 8)
+    let prefetcher = try Prefetcher(data, batchSize: 8)
     let order = BatchOrder(count: 40, batchSize: 8, seed: 1, epoch: 1)
     #expect(try gather(prefetcher, order.batch(2)) == gather(data, order.batch(2)))
     prefetcher.begin(order, at: 0)
@@ -63,7 +63,7 @@ private struct Numbers: Dataset {
   @Test("an error of the reading thread is the error of the batch that it hit, and the next batch is well")
   func errors() throws {
     let data = Numbers(count: 20, fault: 12)
-    let prefetcher = Prefetcher(data, batchSize: 5)
+    let prefetcher = try Prefetcher(data, batchSize: 5)
     let order = BatchOrder(count: 20, batchSize: 5, isShuffled: false)
     prefetcher.begin(order, at: 0)
     for index in 0..<4 {
@@ -79,7 +79,7 @@ private struct Numbers: Dataset {
   @Test("letting go of it in the middle ends its thread")
   func ends() throws {
     for _ in 0..<50 {
-      let prefetcher = Prefetcher(Numbers(count: 1000), batchSize: 500)
+      let prefetcher = try Prefetcher(Numbers(count: 1000), batchSize: 500)
       prefetcher.begin(BatchOrder(count: 1000, batchSize: 500), at: 0)
     }
   }

@@ -238,7 +238,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     try Data([0xff, 0xfe, 0x3a, 0xe9]).write(to: file)
     for path in [file.path, folder.path] {
       #expect { try Configuration(file: path) } throws: {
-        ($0 as? ConfigurationError)?.problems.first?.message.contains("cannot be read as text") == true
+        ($0 as? ConfigurationError)?.problems.first?.message.contains("\(path) cannot be read: ") == true
       }
     }
   }

@@ -1,12 +1,16 @@
-/* Goals, in order: no lost wake-up; a fork of spinning workers well below a microsecond; no core burnt when idle.
+/* Goals, in order: no lost wake-up; a fork of spinning workers well below a microsecond; no core burnt when idle, or
+ * while the worker that is waited for has none.
  *
  * Waking a thread that sleeps in the kernel costs 50 to 230 microseconds on virtual machines, a spinning one 0.2. So
- * a worker spins for about a millisecond (a training loop forks more often than that), then sleeps on a futex. */
+ * a worker spins for about a millisecond (a training loop forks more often than that), then sleeps on a futex. After the
+ * first microseconds it offers its core at every turn: where each worker has one, that costs nothing; where another
+ * process or worker wants it, it is not spun away. */
 #define _GNU_SOURCE
 #include "worker_pool.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -31,12 +35,15 @@ uint32_t sb_float_mode(void) { return 0; }
 void sb_set_float_mode(uint32_t mode) { (void)mode; }
 #endif
 
-enum { SPINS = 20000, SCRATCH_ALIGNMENT = 64 };
+enum { EAGER = 100, SPINS = 20000, A_TURN = 10, SCRATCH_ALIGNMENT = 64 };
 
 static void wait_while(_Atomic uint32_t *word, uint32_t value) {
   for (int i = 0; i < SPINS; i++) {
     if (atomic_load_explicit(word, memory_order_acquire) != value) return;
-    relax();
+    if (i >= EAGER && i % A_TURN == 0)
+      sched_yield();
+    else
+      relax();
   }
   while (atomic_load_explicit(word, memory_order_acquire) == value)
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);

@@ -43,36 +43,48 @@ public struct BackendRegistry: Sendable {
   /// The backend called `name`, or the one in the library at that path.
   public func backend(named name: String) throws(BackendError) -> any ComputeBackend {
     if let found = linked.first(where: { $0.identity.name == name }) { return found }
-    if name.contains("/") || name.hasSuffix(".so") { return try LoadedBackend(file: name) }
+    if name.contains("/") { return try LoadedBackend(file: name) }
+    // Without a slash the loader would look along its own path, and may find another library of that name.
+    if name.hasSuffix(".so") { return try LoadedBackend(file: "./" + name) }
     let file = "libSwitchback\(Self.stems.first { $0.0 == name }?.1 ?? name).so"
     for folder in folders where access(folder + "/" + file, R_OK) == 0 {
       return try LoadedBackend(file: folder + "/" + file)
     }
-    let known = listings().map(\.name).joined(separator: ", ")
+    let known = names.joined(separator: ", ")
     throw BackendError(
       .unavailable,
       "there is no backend called \(name): \(file) is not in \(folders.joined(separator: ", ")). Known here: \(known)")
   }
 
-  /// One row a backend that is linked in or found in a folder, with the reason where it cannot be used.
-  public func listings() -> [BackendListing] {
-    var rows = linked.map { BackendListing($0, file: nil) }
-    var seen = Set(rows.map(\.name))
+  /// The names that `backend(named:)` knows, without loading a library.
+  public var names: [String] { linked.map(\.identity.name) + libraries.map(\.name) }
+
+  /// The libraries in the folders, by name: of two with one name the first counts. None is loaded.
+  public var libraries: [(name: String, file: String)] {
+    var seen = Set(linked.map(\.identity.name))
+    var found: [(name: String, file: String)] = []
     for folder in folders {
       for file in Self.libraries(in: folder) {
-        let path = folder + "/" + file
-        let row: BackendListing
-        do throws(BackendError) {
-          row = BackendListing(try LoadedBackend(file: path), file: path)
-        } catch {
-          let stem = String(file.dropFirst("libSwitchback".count).dropLast(".so".count))
-          let name = Self.stems.first { $0.1 == stem }?.0 ?? stem
-          row = BackendListing(name: name, version: "", file: path, reason: error.message, devices: [])
-        }
-        if seen.insert(row.name).inserted { rows.append(row) }
+        let stem = String(file.dropFirst("libSwitchback".count).dropLast(".so".count))
+        let name = Self.stems.first { $0.1 == stem }?.0 ?? stem
+        if seen.insert(name).inserted { found.append((name, folder + "/" + file)) }
       }
     }
-    return rows
+    return found
+  }
+
+  /// A row of what is linked in.
+  public var linkedListings: [BackendListing] { linked.map { BackendListing($0, file: nil) } }
+
+  /// A row of a library, which is loaded into this process: one of somebody else's may end it, so the row of such a one
+  /// is asked of a child.
+  public func listing(of library: (name: String, file: String)) -> BackendListing {
+    do throws(BackendError) {
+      return BackendListing(try LoadedBackend(file: library.file), file: library.file)
+    } catch {
+      return BackendListing(
+        name: library.name, version: "", file: library.file, reason: error.message, devices: [])
+    }
   }
 
   private static func libraries(in folder: String) -> [String] {

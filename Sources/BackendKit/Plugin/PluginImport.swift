@@ -1,6 +1,7 @@
 public import SwitchbackABI
 import SwitchbackPrograms
 import SwitchbackWorkerPool
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -13,7 +14,7 @@ import SwitchbackWorkerPool
 /// A backend behind the C contract: a loaded library, or a table that is linked in.
 public struct LoadedBackend: ComputeBackend {
   private let library: PluginTable
-  /// Size and time of the library's file, by which one build is told from the next; empty where it is linked in.
+  /// A fingerprint of the library's contents, by which one build is told from the next; empty where it is linked in.
   package let fileMark: String
   public var identity: BackendIdentity { library.identity }
   /// The table as the library gave it, and the checked copy of it: for whoever speaks the contract's own words.
@@ -22,6 +23,7 @@ public struct LoadedBackend: ComputeBackend {
 
   /// Opens the named file (never searched for elsewhere, never unloaded) and checks its table.
   public init(file: String) throws(BackendError) {
+    if let fault = LibraryFile.fault(of: file) { throw BackendError(.unavailable, fault) }
     let mode = sb_float_mode()
     defer { sb_set_float_mode(mode) }
     guard let handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) else {
@@ -36,8 +38,7 @@ public struct LoadedBackend: ComputeBackend {
       throw BackendError(.unavailable, "\(file) does not work with version \(SB_MAJOR).\(SB_MINOR) of the contract")
     }
     library = try PluginTable(table, from: file)
-    var status = stat()
-    fileMark = stat(file, &status) == 0 ? "\(status.st_size) bytes of \(status.st_mtim.tv_sec)" : ""
+    fileMark = LibraryFile.mark(of: file)
   }
 
   /// A table that is linked into this program.
@@ -313,11 +314,17 @@ private func guarded(
   defer {
     if sb_float_mode() != mode {
       sb_set_float_mode(mode)
-      host.log(2, "\(name) changed the floating-point mode while \(doing); it was put back")
+      // Once: it may do so in every run.
+      if changersOfFloatMode.withLock({ $0.insert(name).inserted }) {
+        host.log(2, "\(name) changed the floating-point mode while \(doing); it was put back, and is each time")
+      }
     }
   }
   try body()
 }
+
+/// Plugins that were warned of, by name.
+private let changersOfFloatMode = Mutex<Set<String>>([])
 
 private final class LoadedExecutable: Executable, @unchecked Sendable {
   // Unchecked: one run at a time, which is how the executor calls.
@@ -352,7 +359,8 @@ private final class LoadedExecutable: Executable, @unchecked Sendable {
     guard alignment <= 4096, alignment & (alignment - 1) == 0 else { throw refuse("an alignment of \(alignment)") }
     report.workspaceByteCount = Int(compiled.workspace)
     report.workspaceAlignment = alignment
-    report.ownByteCount = Int(clamping: compiled.own_bytes)
+    guard compiled.own_bytes < 1 << 48 else { throw refuse("\(compiled.own_bytes) bytes of its own") }
+    report.ownByteCount = Int(compiled.own_bytes)
     report.fingerprint = compiled.fingerprint
     if let groups = compiled.group_of, let names = compiled.group_names {
       guard compiled.group_count <= 1 << 20 else { throw refuse("\(compiled.group_count) groups") }

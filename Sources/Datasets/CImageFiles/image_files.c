@@ -20,7 +20,7 @@ static int64_t read_some(file_t file, void *to, unsigned count) {
 static void close_file(file_t file) { fclose(file); }
 #endif
 
-uint8_t *switchback_read_file(const char *path, uint64_t *count) {
+uint8_t *switchback_read_file(const char *path, uint64_t most, uint64_t *count) {
   errno = 0;
   file_t file = open_file(path);
   if (!file) {
@@ -39,6 +39,12 @@ uint8_t *switchback_read_file(const char *path, uint64_t *count) {
     }
     if (got == 0) break;
     used += (uint64_t)got;
+    if (used > most) {
+      free(bytes);
+      close_file(file);
+      errno = EFBIG;
+      return NULL;
+    }
     if (capacity - used < 1 << 19) {
       uint8_t *grown = realloc(bytes, capacity *= 2);
       if (!grown) free(bytes);

@@ -10,9 +10,11 @@ public struct Routing: Hashable, Sendable, Codable {
     public var version: String
     /// Device and driver.
     public var device: String
+    /// A fingerprint of its library; nil of routings before 2026-11-29, and empty where it is part of the program.
+    public var library: String?
 
     init(_ link: BackendChain.Link) {
-      (name, version, device) = (link.name, link.version, link.device.info.identity)
+      (name, version, device, library) = (link.name, link.version, link.device.info.identity, link.library)
     }
   }
 
@@ -95,7 +97,10 @@ public struct Routing: Hashable, Sendable, Codable {
       guard let found = here.first(where: { $0.name == backend.name }) else {
         return "\(backend.name) is not in the chain here (\(here.map(\.name).joined(separator: ", ")))"
       }
-      guard found == backend else {
+      guard backend.library == nil || found.library == backend.library else {
+        return "the library of \(backend.name) is another than the one that was measured and checked"
+      }
+      guard (found.version, found.device) == (backend.version, backend.device) else {
         return "\(backend.name) was version \(backend.version) on \(backend.device); here it is version "
           + "\(found.version) on \(found.device)"
       }
@@ -122,7 +127,8 @@ extension BackendChain {
   package var mark: String {
     links.map { link in
       let backend = Routing.Backend(link)
-      return "\(backend.name) \(backend.version) \(backend.device) \(link.optionWords.joined(separator: " "))"
+      return
+        "\(backend.name) \(backend.version) \(backend.device) \(link.library) \(link.optionWords.joined(separator: " "))"
     }.joined(separator: "\n") + "\n\(host.workers) workers"
   }
 }

@@ -16,6 +16,14 @@ public struct ExplodingGradient: Rule {
     ratio = Persistence(needed: observations)
   }
 
+  public var memory: [String: Int] {
+    get { growth.memory("growth.").merging(ratio.memory("ratio.")) { first, _ in first } }
+    set {
+      growth.recall(newValue, "growth.")
+      ratio.recall(newValue, "ratio.")
+    }
+  }
+
   public mutating func observe(_ rows: ProbeRows) -> Finding? {
     guard rows.isFinite else { return nil }
     let flow = GradientFlow(rows)

@@ -6,6 +6,11 @@ public struct NonFinite: Rule {
 
   public init() {}
 
+  public var memory: [String: Int] {
+    get { ["open": isOpen ? 1 : 0] }
+    set { isOpen = newValue["open"] == 1 }
+  }
+
   public mutating func observe(_ rows: ProbeRows) -> Finding? {
     let isBad = !rows.isFinite
     defer { isOpen = isBad }

@@ -14,6 +14,11 @@ public struct VanishingGradient: Rule {
     persistence = Persistence(needed: observations)
   }
 
+  public var memory: [String: Int] {
+    get { persistence.memory() }
+    set { persistence.recall(newValue) }
+  }
+
   public mutating func observe(_ rows: ProbeRows) -> Finding? {
     guard rows.isFinite else { return nil }
     let flow = GradientFlow(rows)

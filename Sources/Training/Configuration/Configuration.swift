@@ -1,6 +1,7 @@
 public import SwitchbackDatasets
 public import SwitchbackNeuralNetworks
 import Foundation
+import SwitchbackInterchange
 import Yams
 
 /// One experiment, read from YAML: plain values, nothing opened or built yet.
@@ -88,10 +89,9 @@ public struct Configuration: Sendable {
   public init(file: String, overrides: [String] = []) throws(ConfigurationError) {
     let text: String
     do {
-      text = try String(contentsOfFile: file, encoding: .utf8)
+      text = try TextFile.read(file)
     } catch {
-      let reason = "it cannot be read as text in UTF-8 (\(error.localizedDescription))"
-      throw ConfigurationError(problems: [.init(file: file, line: 1, column: 1, message: reason)])
+      throw ConfigurationError(problems: [.init(file: file, line: 1, column: 1, message: "\(error)")])
     }
     try self.init(text: text, file: file, overrides: overrides)
   }
@@ -111,8 +111,8 @@ public struct Configuration: Sendable {
     }
     for override in overrides { root = Self.apply(override, to: root, problems) }
     let top = SectionReader(root, path: "", problems)
-    self.init(
-      reading: top, fallbackName: file.split(separator: "/").last.map { String($0.prefix { $0 != "." }) } ?? "run")
+    let stem = file.split(separator: "/").last?.prefix { $0 != "." } ?? ""
+    self.init(reading: top, fallbackName: stem.isEmpty ? "run" : String(stem))
     top.finish()
     guard problems.problems.isEmpty else { throw ConfigurationError(problems: problems.problems) }
     resolvedText = (try? Yams.serialize(node: Node(top.resolved))) ?? ""
@@ -121,7 +121,7 @@ public struct Configuration: Sendable {
   /// Reads every section; what is wrong is in the reader's list of problems.
   init(reading top: SectionReader, fallbackName: String) {
     _ = top.int("version", nil, in: 1...1)
-    name = top.text("name", fallbackName)
+    name = top.fileName("name", fallbackName)
     (model, initialWeights) = top.section("model") { section in
       (Sequential(LayerReader.layers(section)), section.optionalText("from"))
     }
@@ -153,7 +153,7 @@ public struct Configuration: Sendable {
       patience: section.optionalInt("early_stopping_patience"), plateau: plateau(section),
       restoresBest: section.bool("restore_best", false),
       checkpointSteps: section.optionalInt("checkpoint_steps"),
-      keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.text("runs", "runs"))
+      keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.path("runs", "runs"))
   }
 
   private static func plateau(_ section: SectionReader) -> ReduceOnPlateau? {

@@ -133,6 +133,29 @@ final class SectionReader {
     return plainText(key, fallback)
   }
 
+  /// A part of a file's name.
+  func fileName(_ key: String, _ fallback: String) -> String {
+    let value = text(key, fallback)
+    let isOne =
+      !value.isEmpty && !value.hasPrefix(".") && value.utf8.count <= 200
+      && value.unicodeScalars.allSatisfy { $0 != "/" && $0.value >= 0x20 && $0.value != 0x7f }
+    if !isOne {
+      problems.add(
+        "\(full(key)) becomes a folder's name: at most 200 bytes without / and without a dot in front, not \"\(value)\"",
+        at: entries.first { $0.key.string == key }?.value ?? node)
+    }
+    return value
+  }
+
+  /// Where files are.
+  func path(_ key: String, _ fallback: String) -> String {
+    let value = text(key, fallback)
+    if value.isEmpty || value.utf8.contains(0) {
+      problems.add("\(full(key)) must name a folder", at: entries.first { $0.key.string == key }?.value ?? node)
+    }
+    return value
+  }
+
   private func plainText(_ key: String, _ fallback: String?) -> String {
     let node = take(key)
     if let node, node.scalar == nil {

@@ -1,5 +1,5 @@
 /// The nearest valid word, and our word for another framework's.
-enum Suggestion {
+package enum Suggestion {
   static let foreign: [String: (word: String, origin: String)] = [
     "lr": ("training.optimizer.learning_rate", "PyTorch"),
     "lr0": ("training.optimizer.learning_rate", "Ultralytics"),
@@ -57,7 +57,7 @@ enum Suggestion {
   ]
 
   /// `; did you mean units? Known are …`
-  static func words(for word: String, among candidates: [String]) -> String {
+  package static func words(for word: String, among candidates: [String]) -> String {
     let candidates = Set(candidates).sorted()
     let nearest = candidates.map { ($0, distance(word, $0)) }.min { $0.1 < $1.1 }
     let known = "known: " + candidates.joined(separator: ", ")

@@ -1,4 +1,5 @@
 import Foundation
+import SwitchbackInterchange
 public import SwitchbackDatasets
 
 /// What a run says of the data that it was trained on, for whoever reads data for it again: the record in its checkpoint or
@@ -31,7 +32,7 @@ public struct RunData {
   }
 
   private static func read<Value: Decodable>(_ type: Value.Type, _ path: String) -> Value? {
-    (try? Data(contentsOf: URL(fileURLWithPath: path))).flatMap { try? JSONDecoder().decode(type, from: $0) }
+    (try? RegularFile.read(path)).flatMap { try? JSONDecoder().decode(type, from: $0) }
   }
 
   /// How to open the run's data, or other data for it. Throws where class numbers would have to be guessed.

@@ -1,4 +1,5 @@
 import Foundation
+import SwitchbackInterchange
 import SwitchbackMonitoring
 
 /// What a run folder says of its run, read back from its files.
@@ -41,7 +42,10 @@ struct RunRecord {
 
   /// Reads `folder`; files that are missing leave their part empty, a folder without `config.yaml` is no run.
   init(folder: String) throws {
-    func text(_ file: String) -> String? { try? String(contentsOfFile: folder + "/" + file, encoding: .utf8) }
+    // A line that is no UTF-8 is one line that is not read.
+    func text(_ file: String) -> String? {
+      (try? RegularFile.read(folder + "/" + file)).map { String(decoding: $0, as: UTF8.self) }
+    }
     guard let configuration = text("config.yaml") else {
       throw NotARunFolder(message: "\(folder) is no run folder: it has no config.yaml")
     }

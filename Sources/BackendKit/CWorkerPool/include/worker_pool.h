@@ -20,6 +20,10 @@ void *sb_pool_scratch(void *pool, uint32_t worker, uint64_t bytes);
 /* How often the pool forked since it was made. */
 uint64_t sb_pool_forks(const sb_pool *);
 
+/* How many cores this process may use: those of its affinity, or fewer where a control group limits its time. `root` is
+ * "" (where tests have folders of their own with proc and sys). */
+uint32_t sb_usable_cores(const char *root);
+
 /* The floating-point control word of the calling thread; a plugin that changed it is found by comparing. */
 uint32_t sb_float_mode(void);
 void sb_set_float_mode(uint32_t);

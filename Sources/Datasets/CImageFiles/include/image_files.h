@@ -8,9 +8,9 @@
 /* Whether gzip, PNG and JPEG files can be read. */
 int switchback_has_image_files(void);
 
-/* The whole file at path, unpacked where it is gzip, in memory that the caller frees; null with errno or, for a broken
- * gzip file, errno 0. */
-uint8_t *switchback_read_file(const char *path, uint64_t *count);
+/* The whole file at path, unpacked where it is gzip, in memory that the caller frees; null with errno (EFBIG: it has more
+ * than `most` bytes) or, for a broken gzip file, errno 0. */
+uint8_t *switchback_read_file(const char *path, uint64_t most, uint64_t *count);
 
 typedef struct {
   uint32_t width, height;

@@ -1,0 +1,32 @@
+import Foundation
+import Switchback
+
+/// `runs/latest`, the link to the newest run.
+enum LatestLink {
+  /// Lets it lead to the run `name` in the folder `runs`; what has its name and is not ours is left alone. Answers what
+  /// is to be said of that.
+  static func set(to name: String, in runs: String) -> String? {
+    let path = runs + "/latest"
+    var status = stat()
+    if lstat(path, &status) == 0, !isOurs(path, in: runs) {
+      return "\(path) is not the link that this program makes: it is left alone, and does not lead to this run"
+    }
+    // Renamed into its place, so that it always leads somewhere.
+    let new = "\(runs)/.latest-\(getpid())"
+    guard symlink(name, new) == 0, rename(new, path) == 0 else {
+      let reason = String(cString: strerror(errno))
+      unlink(new)
+      return "\(path) cannot be made: \(reason)"
+    }
+    return nil
+  }
+
+  /// Ours leads to a run beside it, or to one that is gone.
+  private static func isOurs(_ path: String, in runs: String) -> Bool {
+    guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path), !target.contains("/") else {
+      return false
+    }
+    var status = stat()
+    return lstat(runs + "/" + target, &status) != 0 || access("\(runs)/\(target)/config.yaml", F_OK) == 0
+  }
+}

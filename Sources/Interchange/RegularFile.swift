@@ -1,0 +1,27 @@
+import Foundation
+
+/// Reading files of a known size.
+public enum RegularFile {
+  /// All bytes of a regular file: of a device or a pipe nobody knows how many there are.
+  public static func read(_ path: String) throws(FileError) -> Data {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { throw FileError(path, .read) }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw FileError(path, .read) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw FileError(path, .read, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : ESPIPE)
+    }
+    // What another process adds meanwhile belongs to the next reading.
+    var data = Data(count: Int(status.st_size))
+    var done = 0
+    while done < data.count {
+      let count = data.withUnsafeMutableBytes { Foundation.read(file, $0.baseAddress! + done, $0.count - done) }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw FileError(path, .read) }
+      if count == 0 { break }
+      done += count
+    }
+    return data.prefix(done)
+  }
+}

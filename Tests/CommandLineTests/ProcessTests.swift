@@ -1,0 +1,100 @@
+import Foundation
+import TestFiles
+import Testing
+
+@Suite struct ProcessTests {
+  /// A run without an end, under `sh`, which may set up signals and streams for it.
+  private func start(_ runs: String, _ line: String = "exec \"$@\"") throws -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = [
+      "-c", line, "sh", binary, "train", "configs/mnist-linear.yaml", "--backend", "reference", "--epochs", "1000000",
+      "--data", try dataFolder(), "--runs", runs,
+    ]
+    process.currentDirectoryURL = URL(fileURLWithPath: root)
+    (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    try process.run()
+    while process.isRunning, !FileManager.default.fileExists(atPath: runs + "/latest/checkpoints") { usleep(5000) }
+    return process
+  }
+
+  @Test(
+    "INT, TERM and HUP finish the step, save and report, and say which it was", arguments: [SIGINT, SIGTERM, SIGHUP])
+  func signals(number: Int32) throws {
+    let runs = temporary()
+    let process = try start(runs)
+    kill(process.processIdentifier, number)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 128 + number && process.terminationReason == .exit)
+    #expect(FileManager.default.fileExists(atPath: runs + "/latest/report.html"))
+    #expect(try switchback("checkpoint", "verify", runs + "/latest").status == 0)
+  }
+
+  @Test("nohup's run survives the terminal")
+  func noHangup() throws {
+    let runs = temporary()
+    let process = try start(runs, "trap '' HUP; exec \"$@\"")
+    kill(process.processIdentifier, SIGHUP)
+    usleep(300_000)
+    #expect(process.isRunning)
+    kill(process.processIdentifier, SIGTERM)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 143)
+  }
+
+  @Test("a reader that goes away costs no run; other commands end with it")
+  func closedPipe() throws {
+    let runs = temporary()
+    let line = """
+      { "$@" --json --steps 300 --set training.epochs=100; echo "status $?" >&2; } | head -1 >/dev/null
+      """
+    let trained = try shell(
+      line,
+      [
+        "sh", binary, "train", "configs/mnist-linear.yaml", "--backend", "reference", "--data", try dataFolder(),
+        "--runs", runs,
+      ])
+    #expect(trained.error.contains("status 0"), "\(trained.error)")
+    #expect(FileManager.default.fileExists(atPath: runs + "/latest/report.html"))
+    let listed = try shell("{ \"$@\"; echo \"status $?\" >&2; } | true", ["sh", binary, "config", "schema"])
+    #expect(listed.error.contains("status 141") || listed.error.contains("status 0"), "\(listed.error)")
+  }
+
+  @Test("streams that are closed at the start are none of the run's files")
+  func closedStreams() throws {
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+      let runs = temporary()
+      let outcome = try shell(
+        "\"$@\" \(closed)",
+        [
+          "sh", binary, "train", "configs/mnist-linear.yaml", "--backend", "reference", "--steps", "2", "--data",
+          try dataFolder(), "--runs", runs,
+        ])
+      #expect(outcome.status == 0, "\(closed): \(outcome.error)")
+      for name in ["metrics.jsonl", "gradients.jsonl", "findings.jsonl"] {
+        let lines = try String(contentsOfFile: "\(runs)/latest/\(name)", encoding: .utf8).split(separator: "\n")
+        #expect(lines.allSatisfy { $0.hasPrefix("{") }, "\(closed) \(name): \(lines)")
+      }
+    }
+  }
+
+  @Test("caches are where the XDG rules have them: what is empty or relative counts as unset")
+  func caches() throws {
+    let folder = try temporaryFolder()
+    let line = "cd \(folder) && exec \"$@\""
+    for settings in [["XDG_CACHE_HOME=", "HOME=\(folder)/home"], ["XDG_CACHE_HOME=cache", "HOME=\(folder)/home"]] {
+      let outcome = try shell(
+        line, ["sh", "env"] + settings + [binary, "data"])
+      #expect(outcome.status == 0, "\(outcome.error)")
+      #expect(outcome.output.contains("\(folder)/home/.cache/switchback") || !outcome.output.contains("/switchback/"))
+      #expect(!outcome.output.contains(" /switchback") && !outcome.output.contains(" cache/switchback"))
+      #expect(!FileManager.default.fileExists(atPath: folder + "/cache"))
+    }
+    #expect(
+      try shell(line, ["sh", "env", "-u", "XDG_CACHE_HOME", "HOME=", binary, "backends", "check", "reference"]).status
+        == 0)
+    #expect(
+      !FileManager.default.fileExists(atPath: "/switchback")
+        && !FileManager.default.fileExists(atPath: "/.cache/switchback"))
+  }
+}

@@ -1,0 +1,251 @@
+import Foundation
+import TestFiles
+import Testing
+
+/// A run of a few steps on the sample's digits.
+private func arguments(_ runs: String, steps: Int = 2) throws -> [String] {
+  [
+    "train", "configs/mnist-linear.yaml", "--backend", "reference", "--steps", "\(steps)", "--data", try dataFolder(),
+    "--runs", runs,
+  ]
+}
+
+/// Every file and folder below, with the contents of files and the targets of links.
+private func contents(below folder: String) throws -> [String: Data] {
+  var found: [String: Data] = [:]
+  let files = FileManager.default
+  for path in try files.subpathsOfDirectory(atPath: folder) {
+    let whole = folder + "/" + path
+    if let target = try? files.destinationOfSymbolicLink(atPath: whole) {
+      found[path] = Data("-> \(target)".utf8)
+    } else {
+      found[path] = (try? Data(contentsOf: URL(fileURLWithPath: whole))) ?? Data("folder".utf8)
+    }
+  }
+  return found
+}
+
+@Suite struct RunFolderTests {
+  @Test("runs/latest moves on where it is our link; a folder, a file or a link of the user's is left alone, and said")
+  func latest() throws {
+    let runs = temporary()
+    let (latest, files) = (runs + "/latest", FileManager.default)
+    for _ in 0..<2 {
+      let outcome = try switchback(arguments(runs))
+      #expect(outcome.status == 0 && !outcome.error.contains("left alone"), "\(outcome.error)")
+    }
+    let newest = try files.destinationOfSymbolicLink(atPath: latest)
+    #expect(try files.contentsOfDirectory(atPath: runs).filter { $0.hasPrefix("mnist-linear") }.max() == newest)
+
+    let precious = try write(Array("mine".utf8), to: runs + "/precious/weights.txt")
+    for make in [
+      { try files.createDirectory(atPath: latest + "/deep", withIntermediateDirectories: true) },
+      { try files.createSymbolicLink(atPath: latest, withDestinationPath: runs + "/precious") },
+      { try files.createSymbolicLink(atPath: latest, withDestinationPath: "precious") },
+      { try Data("a file".utf8).write(to: URL(fileURLWithPath: latest)) },
+    ] {
+      try files.removeItem(atPath: latest)
+      try make()
+      let before = try contents(below: runs)
+      let outcome = try switchback(arguments(runs))
+      #expect(outcome.status == 0 && outcome.error.contains("latest is not the link"), "\(outcome.error)")
+      let after = try contents(below: runs)
+      for (path, contents) in before { #expect(after[path] == contents, "\(path)") }
+    }
+    #expect(try String(contentsOfFile: precious, encoding: .utf8) == "mine")
+    // A link of ours whose run is gone is ours still.
+    try files.removeItem(atPath: latest)
+    try files.createSymbolicLink(atPath: latest, withDestinationPath: "mnist-linear-gone")
+    #expect(try !switchback(arguments(runs)).error.contains("left alone"))
+    #expect(try files.destinationOfSymbolicLink(atPath: latest) != "mnist-linear-gone")
+  }
+
+  @Test("a name that leaves the folder of runs, and no folder of runs, are errors")
+  func names() throws {
+    for name in ["../../x", "a/b", "..", ".hidden", "", "a\\nb", String(repeating: "x", count: 201)] {
+      let outcome = try switchback(arguments(temporary()) + ["--set", "name=\"\(name)\""])
+      #expect(outcome.status == 78 && outcome.error.contains("becomes a folder's name"), "\(name): \(outcome.error)")
+    }
+    let outcome = try switchback(arguments(""))
+    #expect(outcome.status == 78 && outcome.error.contains("training.runs must name a folder"), "\(outcome.error)")
+  }
+
+  @Test("values of options are literal text, whatever YAML would make of them")
+  func literal() throws {
+    let folder = try temporaryFolder()
+    for name in ["out #1", "a: b", "- x", "\"quoted\" \\ é\u{7f}", "true"] {
+      let runs = "\(folder)/\(name)"
+      #expect(try switchback(arguments(runs)).status == 0)
+      #expect(FileManager.default.fileExists(atPath: runs + "/latest/summary.json"), "\(name)")
+    }
+    let library = folder + "/a #1.so"
+    try FileManager.default.copyItem(
+      atPath: compilePlugin("Backends/Template/template_backend.c"), toPath: library)
+    let outcome = try switchback("backends", "--explain", "configs/mnist-linear.yaml", "--backend", library)
+    #expect(outcome.status == 0, "\(outcome.error)")
+  }
+
+  @Test("six starts at once have six folders, each with its own numbers")
+  func exclusive() throws {
+    let runs = temporary()
+    let arguments = try arguments(runs, steps: 5)
+    let processes = try (0..<6).map { _ in
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: binary)
+      process.arguments = arguments
+      process.currentDirectoryURL = URL(fileURLWithPath: root)
+      (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+      try process.run()
+      return process
+    }
+    for process in processes {
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 0)
+    }
+    let folders = try FileManager.default.contentsOfDirectory(atPath: runs).filter { $0 != "latest" }
+    #expect(folders.count == 6)
+    for folder in folders {
+      let lines = try String(contentsOfFile: "\(runs)/\(folder)/metrics.jsonl", encoding: .utf8)
+        .split(separator: "\n")
+      #expect(lines.filter { $0.contains("stepInEpoch") }.count == 5, "\(folder)")
+    }
+  }
+
+  @Test("who goes on with a run that somebody writes to is refused, and told by whom")
+  func locked() throws {
+    let runs = temporary()
+    #expect(try switchback(arguments(runs)).status == 0)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: binary)
+    process.arguments = [
+      "train", "--resume", runs + "/latest", "--epochs", "100000", "--set", "training.steps=null",
+    ]
+    process.currentDirectoryURL = URL(fileURLWithPath: root)
+    (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    try process.run()
+    let log = runs + "/latest/metrics.jsonl"
+    func lines() -> Int { (try? Data(contentsOf: URL(fileURLWithPath: log)))?.count(where: { $0 == 10 }) ?? 0 }
+    while process.isRunning, lines() < 20 { usleep(10_000) }
+    let second = try switchback("train", "--resume", runs + "/latest", "--epochs", "100001")
+    #expect(second.status == 73, "\(second.error)")
+    #expect(second.error.contains("process \(process.processIdentifier) writes to"), "\(second.error)")
+    // To read is no harm.
+    #expect(try switchback("checkpoint", "verify", runs + "/latest").status == 0)
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    // A killed process holds no lock.
+    #expect(try switchback("train", "--resume", runs + "/latest", "--steps", "3").status == 0)
+    #expect(FileManager.default.fileExists(atPath: runs + "/latest/summary.json"))
+  }
+
+  @Test("a resume keeps what cannot be parsed, drops what is trained again, and removes what killed writers left")
+  func resume() throws {
+    let runs = temporary()
+    let run = runs + "/latest"
+    // Ended in the middle of the first epoch: its line is written again when it has ended.
+    #expect(try switchback(arguments(runs, steps: 3) + ["--set", "training.batch_size=20"]).status == 0)
+    let log = URL(fileURLWithPath: run + "/metrics.jsonl")
+    let own = Data([0xff, 0xfe, 0x20]) + Data("a note of mine\n{\"step\":2,\"torn".utf8)
+    try (Data(contentsOf: log) + own).write(to: log)
+    let dead = try switchback("--version").status == 0 ? 4_000_000 : 0
+    let left = [
+      "config.yaml.partial-\(dead)", "checkpoints/step-000000003.safetensors.partial-\(dead)",
+      ".dat.nosync\(String(dead, radix: 16)).a1b2c3",
+    ]
+    let kept = ["notes.partial-x", "checkpoints/step-mine.safetensors", "summary.partial-\(getpid())"]
+    for name in left + kept { try write(Array("x".utf8), to: run + "/" + name) }
+    let outcome = try switchback("train", "--resume", run, "--steps", "6", "--set", "training.keep_checkpoints=1")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let bytes = try Data(contentsOf: log)
+    #expect(bytes.range(of: Data([0xff, 0xfe, 0x20]) + Data("a note of mine\n".utf8)) != nil)
+    let lines = bytes.split(separator: 10).map { String(decoding: $0, as: UTF8.self) }
+    for step in 1...6 {
+      #expect(lines.filter { $0.contains("stepInEpoch") && $0.contains("\"step\":\(step),") }.count == 1)
+    }
+    #expect(lines.filter { $0.contains("validationLoss") && $0.contains("\"epoch\":1,") }.count == 1, "\(lines)")
+    #expect(try switchback("report", run).status == 0)
+    for name in left { #expect(!FileManager.default.fileExists(atPath: run + "/" + name), "\(name)") }
+    for name in kept { #expect(FileManager.default.fileExists(atPath: run + "/" + name), "\(name)") }
+  }
+
+  @Test("a run that was ended between its summary and its page gets the page, and says its epochs rightly")
+  func page() throws {
+    let runs = temporary()
+    let run = runs + "/latest"
+    func epochs() throws -> Int? {
+      let text = try Data(contentsOf: URL(fileURLWithPath: run + "/summary.json"))
+      return (try JSONSerialization.jsonObject(with: text) as? [String: Any])?["epochs"] as? Int
+    }
+    #expect(try switchback(arguments(runs, steps: 3) + ["--set", "training.batch_size=20"]).status == 0)
+    let before = try epochs()
+    try FileManager.default.removeItem(atPath: run + "/report.html")
+    #expect(try switchback("train", "--resume", run).status == 0)
+    #expect(FileManager.default.fileExists(atPath: run + "/report.html"))
+    // Ended before its test.
+    try FileManager.default.removeItem(atPath: run + "/summary.json")
+    let lines = try Data(contentsOf: URL(fileURLWithPath: run + "/metrics.jsonl"))
+    #expect(try switchback("train", "--resume", run).status == 0)
+    #expect(try epochs() == before && before == 1)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: run + "/metrics.jsonl")) == lines)
+  }
+
+  @Test("no command removes or changes what it did not make")
+  func tree() throws {
+    let folder = try temporaryFolder()
+    let (run, config) = (folder + "/runs/latest", root + "/configs/mnist-linear.yaml")
+    let trained = try switchback(arguments(folder + "/runs"))
+    #expect(trained.status == 0, "\(trained.error)")
+    for name in [
+      "diff.program", "failure-1.program", "summary.json", "report.html", "out.csv", "checkpoints/step-000000001.txt",
+      "runs/mnist-linear/config.yaml", "datasets/mnist/x", "store/y", "latest/config.yaml",
+    ] { try write(Array("mine".utf8), to: "\(folder)/\(name)") }
+    let data = try dataFolder()
+    let digit = try write(
+      PNG.encode(width: 28, height: 28, channels: 1, pixels: [UInt8](repeating: 0, count: 784)),
+      to: folder + "/digit.png")
+    let before = try contents(below: folder)
+    /// With what a command's help says that it writes.
+    let commands: [(words: [String], writes: [String])] = [
+      (["evaluate", run, "--data", data], []), (["predict", run, "--data", data, "--index", "1"], []),
+      (["predict", run, digit, "--output", "predictions.csv"], ["predictions.csv"]),
+      (["report", run, "--output", "page.html"], ["page.html"]), (["checkpoint", "verify", run], []),
+      (["inspect", config], []), (["backends"], []), (["backends", "check", "reference"], []),
+      (["backends", "--explain", config, "--backend", "reference"], []), (["backends", "operations"], []),
+      (["conformance", "--backend", "reference", "--quick", "--filter", "matmul"], []),
+      (["diff", config, "--backends", "reference,openblas", "--steps", "1", "--data", data], []),
+      (["data"], []), (["data", "check", config, "--data", data], []), (["config", "show", config], []),
+      (["config", "check", config], []), (["config", "schema"], []), (["config", "init"], []),
+      (["train", config, "--backend", "cuda"], []), (["train", "/nowhere.yaml"], []), (["--help"], []),
+    ]
+    for (words, writes) in commands {
+      let outcome = try shell("cd \(folder) && exec \"$0\" \"$@\"", [binary] + words)
+      #expect([0, 1, 64, 65, 66, 69, 78].contains(outcome.status), "\(words): \(outcome.status) \(outcome.error)")
+      var after = try contents(below: folder)
+      for name in writes { #expect(after.removeValue(forKey: name) != nil, "\(words)") }
+      #expect(after == before, "\(words)")
+      for name in writes { try FileManager.default.removeItem(atPath: folder + "/" + name) }
+    }
+  }
+
+  @Test("an output that is a link or a device stays one")
+  func outputs() throws {
+    let runs = temporary()
+    let run = runs + "/latest"
+    #expect(try switchback(arguments(runs)).status == 0)
+    let folder = try temporaryFolder()
+    let target = try write(Array("old".utf8), to: folder + "/target.html")
+    try FileManager.default.createSymbolicLink(atPath: folder + "/link.html", withDestinationPath: target)
+    #expect(try switchback("report", run, "--output", folder + "/link.html").status == 0)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/link.html") == target)
+    #expect(try String(contentsOfFile: target, encoding: .utf8).contains("<html"))
+    #expect(try switchback("report", run, "--output", "/dev/null").status == 0)
+    var status = stat()
+    #expect(stat("/dev/null", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)
+    let outcome = try switchback("report", run, "--output", "/dev/full")
+    #expect(outcome.status == 74 && outcome.error.contains("/dev/full cannot be written"), "\(outcome.error)")
+    let nowhere = try switchback("report", run, "--output", folder + "/no/where.html")
+    #expect(nowhere.status == 73 && nowhere.error.contains("cannot be made"), "\(nowhere.error)")
+    let itself = try switchback("report", run, "--output", folder)
+    #expect(itself.status == 73 && itself.error.contains("Is a directory"), "\(itself.error)")
+  }
+}
