@@ -19,7 +19,12 @@ public struct FFTBackend: ComputeBackend {
   public func open(
     device index: Int, options: [String: String], host: HostServices
   ) throws(BackendError) -> any ComputeDevice {
-    FFTDevice(library: try FFTLibrary(), options: try FFTOptions(options), host: host)
+    let library = try FFTLibrary()
+    var reason: UnsafePointer<CChar>?
+    guard switchback_openblas_reserve(Int32(clamping: host.workers), &reason) != 0 else {
+      throw BackendError(.outOfMemory, reason.map { String(cString: $0) } ?? "OpenBLAS has no room for its buffers")
+    }
+    return FFTDevice(library: library, options: try FFTOptions(options), host: host)
   }
 }
 

@@ -24,7 +24,12 @@ public struct OpenBLASBackend: ComputeBackend {
     device index: Int, options: [String: String], host: HostServices
   ) throws(BackendError) -> any ComputeDevice {
     try BackendError.refuseUnknown(options, known: [], of: identity.name)
-    return OpenBLASDevice(info: try devices()[0], library: try OpenBLASLibrary(), host: host)
+    let library = try OpenBLASLibrary()
+    var reason: UnsafePointer<CChar>?
+    guard switchback_openblas_reserve(Int32(clamping: host.workers), &reason) != 0 else {
+      throw BackendError(.outOfMemory, reason.map { String(cString: $0) } ?? "OpenBLAS has no room for its buffers")
+    }
+    return OpenBLASDevice(info: try devices()[0], library: library, host: host)
   }
 }
 

@@ -196,6 +196,6 @@ func inspectedSession(_ configuration: Configuration) throws -> TrainingSession 
   return try TrainingSession(
     configuration, sampleShape: samples.shape, targets: samples.targets,
     registry: makeRegistry(configuration.backend.search), host: try makeHost(threads: configuration.backend.threads),
-    probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
+    probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil, isOnlyPlanned: true,
     progress: showBackendProgress)
 }

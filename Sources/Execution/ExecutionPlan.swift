@@ -26,6 +26,10 @@ public struct ExecutionPlan: Sendable {
     public var own = 0
     /// Moved between memories in one run.
     public var transferred = 0
+    /// What of all this lies in the host's memory: all but that of devices with memory of their own.
+    public var host = 0
+    /// The states' part of it.
+    public var hostStates = 0
 
     public var planned: Int { arena + states + inputs + own }
   }
@@ -94,7 +98,10 @@ public struct ExecutionPlan: Sendable {
   /// Bytes for people: `38.2 MB`.
   public static func bytes(_ count: Int) -> String {
     if count < 10_000 { return "\(count) B" }
-    let (value, unit) = count < 1_000_000 ? (Double(count) / 1e3, "kB") : (Double(count) / 1e6, "MB")
+    let (value, unit) =
+      count < 1_000_000
+      ? (Double(count) / 1e3, "kB")
+      : count < 10_000_000_000 ? (Double(count) / 1e6, "MB") : (Double(count) / 1e9, "GB")
     return "\((value * 10).rounded() / 10) \(unit)"
   }
 }

@@ -328,6 +328,18 @@ extension ProgramExecutor {
     plan.memory.states = stateOfValue.values.reduce(0) { $0 + $1.type.byteCount }
     plan.memory.inputs = slots.reduce(0) { $0 + $1.inputs.values.reduce(0) { $0 + $1.bytes.count } }
     plan.memory.own = plan.reports.reduce(0) { $0 + $1.ownByteCount }
+    // A CPU's own memory, as OpenCL has it, is the host's after all.
+    let onHost = chain.links.indices.filter { !devices.contains($0) || chain.links[$0].device.info.kind == "cpu" }
+    plan.memory.hostStates = plan.memory.states
+    for link in devices where onHost.contains(link) {
+      plan.memory.hostStates += stateOfValue.keys.reduce(0) { bytes, id in
+        bytes + ((deviceViews[link]?[id].bytes).map { Int($0) } ?? 0)
+      }
+    }
+    plan.memory.host += plan.memory.hostStates + plan.memory.inputs
+    for (segment, report) in zip(plan.segments, plan.reports) where onHost.contains(segment.link) {
+      plan.memory.host += report.ownByteCount
+    }
     plan.memory.naive = Set(program.calls.flatMap { $0.outputs.compactMap { $0 } })
       .filter { program.values[$0].role == .temporary }.reduce(0) { $0 + program.values[$1].type.byteCount }
     func name(_ place: Place) -> String { if case .device(let link) = place { chain.links[link].name } else { "host" } }
@@ -357,6 +369,7 @@ extension ProgramExecutor {
     let layout = layout(of: .host, plan.valuesUsed(at: .host, on: chain, actions), taps, filled: [])
     let memory = MemoryPlan(layout.blocks)
     plan.memory.arena += memory.byteCount
+    plan.memory.host += memory.byteCount
     let arena = try HostBuffer(byteCount: memory.byteCount)
     slot.arena = arena
     layout.place(&slot.views, &workspaceViews, &keptViews) { arena.view(offset: memory.offsets[$0], byteCount: $1) }
@@ -398,6 +411,7 @@ extension ProgramExecutor {
     let memory = MemoryPlan(
       layout.blocks, alignment: device.info.alignment, limit: device.info.maxAllocation ?? .max)
     plan.memory.arena += memory.byteCount
+    if device.info.kind == "cpu" { plan.memory.host += memory.byteCount }
     var pools: [sb_view] = []
     for byteCount in memory.pools {
       pools.append(try device.allocate(byteCount: byteCount))

@@ -18,6 +18,7 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
+  private var memoryNeed = MemoryNeed()
   /// What to say of the data before the first step.
   private var notes: [String]
   private var monitor: GradientMonitor
@@ -111,6 +112,8 @@ public final class TrainingLoop {
       NonFinite(),
     ])
     try check(train)
+    memoryNeed = try session.memoryNeed(training: train.count, evaluation: (validation ?? test).count)
+    try memoryNeed.check()
   }
 
   /// Whether the data can be trained on: a class without an output would end the first step that meets it, with an
@@ -159,7 +162,8 @@ public final class TrainingLoop {
     try emit(
       .started([
         "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
-          + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : "")
+          + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : ""),
+        "needs \(memoryNeed.words); beside it the data and the program",
       ]))
     let inference = try session.step.inference(batchSize: 1)
     if let doubt = session.step.doubt(of: inference) { try emit(.message("warning: \(doubt)")) }

@@ -52,16 +52,19 @@ public final class TrainingSession {
   private var evaluatedAtOnce: Int?
 
   /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
-  /// weights do not depend on it.
+  /// weights do not depend on it. Without weights (`isOnlyPlanned`) it is for whoever looks at its plan: no tensor's
+  /// memory is touched.
   public init(
     step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = 10,
-    isProfiled: Bool = false
+    isProfiled: Bool = false, isOnlyPlanned: Bool = false
   ) throws {
     self.isProfiled = isProfiled
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
     (self.chain, self.probeInterval) = (chain, probeInterval)
     parameterCount = try step.build(batchSize: batchSize).trainableCount
     let trainer = try trainer(batchSize, isProbed: false)
+    if isOnlyPlanned { return }
+    try memoryNeed().check()
     for state in trainer.program.states {
       _ = try states.state(state.name, state.type)
       let values = state.values(seed: Int64(seed))
@@ -77,6 +80,25 @@ public final class TrainingSession {
   /// How the training step runs, with its probes if it has any: placement, segments, exact bytes.
   public var plan: ExecutionPlan {
     get throws { try trainer(batchSize, isProbed: probeInterval != nil).executor.plan }
+  }
+
+  /// What the step and its probes need of memory; with the samples of an epoch and of an evaluation, all of a run's need.
+  public func memoryNeed(training: Int = 0, evaluation: Int = 0) throws -> MemoryNeed {
+    let trainer = try trainer(batchSize, isProbed: false)
+    let use = trainer.executor.plan.memory
+    var need = MemoryNeed(
+      states: use.hostStates, step: use.withoutStates + (trainer.accumulation?.plan.memory.withoutStates ?? 0))
+    if probeInterval != nil {
+      need.probedStep = try self.trainer(batchSize, isProbed: true).executor.plan.memory.withoutStates
+    }
+    need.lastBatch = (need.step + need.probedStep) / batchSize * (training % batchSize)
+    guard evaluation > 0 else { return need }
+    let size = try evaluationBatchSize(evaluation, .raw)
+    let once = try evaluator(min(size, evaluation), .raw).plan.memory.withoutStates
+    need.evaluation = once + (evaluation > size ? once / size * (evaluation % size) : 0)
+    // The averaged weights have a program of their own.
+    if step.averageMomentum != nil { need.evaluation *= 2 }
+    return need
   }
 
   /// The fingerprint of that step with or without probes, whichever this session makes.

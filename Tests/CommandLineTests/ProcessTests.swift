@@ -97,4 +97,25 @@ import Testing
       !FileManager.default.fileExists(atPath: "/switchback")
         && !FileManager.default.fileExists(atPath: "/.cache/switchback"))
   }
+
+  @Test("what has no room in the address space ends with what limits it, and does not wait for it")
+  func addressSpace() throws {
+    try skipWithout("openblas")
+    let small = try shell(
+      "ulimit -v 400000; exec \"$@\"",
+      [
+        "sh", "timeout", "-k", "1", "60", binary, "train", "configs/mnist-linear.yaml", "--backend", "openblas",
+        "--steps", "2", "--data", try dataFolder(), "--runs", temporary(),
+      ])
+    // Where it has room after all, it trains.
+    #expect(small.status == 0 || (small.status != 124 && small.status != 137 && small.error.contains("ulimit -v")))
+    let large = try shell(
+      "ulimit -v 4000000; exec \"$@\"",
+      [
+        "sh", binary, "train", "configs/mnist-cnn.yaml", "--backend", "reference", "--set",
+        "training.batch_size=50000", "--steps", "2", "--data", try dataFolder(), "--runs", temporary(),
+      ])
+    #expect(large.status != 0 && large.status < 128, "\(large)")
+    #expect(large.error.contains("host memory cannot be had") || large.error.contains("ulimit -v"), "\(large)")
+  }
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 const char *switchback_openblas_best_core(void) {
 #if defined(__x86_64__)
@@ -24,6 +25,21 @@ const char *switchback_openblas_best_core(void) {
 static switchback_openblas library;
 static const char *failure;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void *(*memory_alloc)(int);
+static void (*memory_free)(void *);
+
+/* More than any build maps for one buffer of a thread: 32 to 128 MB on x86-64, used or not. */
+enum { BUFFER_BYTES = 256 << 20 };
+static const char no_room[] = "OpenBLAS maps 32 to 128 MB of address space for each worker, and the limit leaves no room "
+  "for that: raise it (ulimit -v), use fewer --threads, or choose another backend";
+
+/* OpenBLAS tries again for ever where a buffer cannot be mapped, so it is asked for one only where it can. */
+static int has_room(void) {
+  void *room = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) return 0;
+  munmap(room, BUFFER_BYTES);
+  return 1;
+}
 
 /* Sets a variable unless value is null; answers a copy of what it was, or null. */
 static char *replace(const char *name, const char *value) {
@@ -43,6 +59,10 @@ static void put_back(const char *name, char *kept) {
 }
 
 static void open_library(void) {
+  if (!has_room()) {
+    failure = no_room;
+    return;
+  }
   /* OpenBLAS reads two variables when it is loaded; afterwards the environment is put back.
    * 0.3.21 takes newer Intel processors for a Prescott and is then four times slower, so the choice of kernels is ours
    * (SWITCHBACK_OPENBLAS_CORETYPE is for whoever knows better). Workers are the host's: it must start no threads. */
@@ -66,6 +86,8 @@ static void open_library(void) {
       "install the Debian package libopenblas0";
     return;
   }
+  memory_alloc = (void *(*)(int))dlsym(handle, "blas_memory_alloc");
+  memory_free = (void (*)(void *))dlsym(handle, "blas_memory_free");
   /* Workers are the host's; BLAS threads beside them cost 27 to 43 %. */
   set_threads(1);
   library.sgemm = (void *)sgemm;
@@ -80,9 +102,27 @@ const switchback_openblas *switchback_openblas_open(const char **reason) {
   *reason = failure;
   return NULL;
 }
+
+int switchback_openblas_reserve(int workers, const char **reason) {
+  /* Builds that hide the two functions map their buffers when they are first needed. */
+  if (!memory_alloc || !memory_free) return 1;
+  void **buffers = calloc(workers > 0 ? (size_t)workers : 1, sizeof *buffers);
+  int count = 0;
+  while (buffers && count < workers && has_room()) buffers[count++] = memory_alloc(0);
+  for (int index = 0; index < count; index++) memory_free(buffers[index]);
+  free(buffers);
+  if (count == workers) return 1;
+  *reason = no_room;
+  return 0;
+}
 #else
 const switchback_openblas *switchback_openblas_open(const char **reason) {
   *reason = "not built: the package was built without its trait OpenBLAS (install libopenblas-dev and build again)";
   return NULL;
+}
+
+int switchback_openblas_reserve(int workers, const char **reason) {
+  (void)workers;
+  return switchback_openblas_open(reason) != NULL;
 }
 #endif

@@ -20,6 +20,10 @@ typedef struct {
 /* Opens the library once, with one thread and the kernels that this CPU can run; null with a reason where it cannot. */
 const switchback_openblas *switchback_openblas_open(const char **reason);
 
+/* Maps the buffers that so many calls at once need; 0 with a reason where the address space has no room for them.
+ * OpenBLAS keeps them for all later calls. */
+int switchback_openblas_reserve(int workers, const char **reason);
+
 /* The kernels that this CPU deserves: SkylakeX, Haswell, or null where OpenBLAS may choose. */
 const char *switchback_openblas_best_core(void);
 
