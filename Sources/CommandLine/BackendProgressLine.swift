@@ -2,12 +2,8 @@ import Switchback
 
 /// The one line in which backends that take their time to open say what they do, and then what came of it.
 func showBackendProgress(_ progress: BackendProgress) {
-  let isLive = Terminal.Stream.standardError.isInteractive
-  let clear = isLive ? "\r\u{1B}[K" : ""
   switch progress {
-  case .working(let text):
-    guard isLive else { return }
-    Terminal.write(clear + text.prefix(Terminal.width - 1), to: .standardError, terminator: "")
-  case .done(let text): Terminal.write(clear + text, to: .standardError)
+  case .working(let text): if Terminal.Stream.standardError.isInteractive { Terminal.draw(text) }
+  case .done(let text): Terminal.say([text])
   }
 }

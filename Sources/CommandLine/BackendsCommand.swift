@@ -11,6 +11,7 @@ struct BackendsCommand: ParsableCommand {
         switchback backends
         switchback backends --json
         switchback backends --explain configs/mnist-cnn.yaml                 (who runs which operation, and why)
+        switchback backends --explain configs/mnist-cnn.yaml --operations    (a line for each operation)
         switchback backends --explain configs/mnist-cnn.yaml --backend ./libSwitchbackyours.so
         switchback backends --explain configs/mixed-kernels.yaml --backend auto        (measured, with times)
         switchback backends check ./libSwitchbackyours.so                    (tries it in a process of its own)
@@ -25,6 +26,9 @@ struct BackendsCommand: ParsableCommand {
 
   @Option(name: .customLong("set"), help: "Sets one key of the configuration; repeatable.")
   var overrides: [String] = []
+
+  @Flag(help: "With --explain: a line for every operation, where otherwise those of one backend and reason share one.")
+  var operations = false
 
   @Flag(help: "One JSON array on standard output.")
   var json = false
@@ -70,7 +74,8 @@ struct BackendsCommand: ParsableCommand {
   func run() throws {
     if let explain {
       try reportingErrors {
-        try Explanation(explain, overrides + (backend.map { [textOverride("backend.name", $0)] } ?? [])).show(json)
+        try Explanation(explain, overrides + (backend.map { [textOverride("backend.name", $0)] } ?? [])).show(
+          json, operations)
       }
       return
     }
@@ -143,29 +148,50 @@ private struct Explanation: Encodable {
     (transfers, summary) = (plan.transfers, plan.summary)
   }
 
-  func show(_ isJSON: Bool) {
+  func show(_ isJSON: Bool, _ showsOperations: Bool) {
     if isJSON {
       Terminal.write(Terminal.json(self))
       return
     }
-    var table = TextTable(
-      ["operation", "result", "backend", "segment", "group", routing == nil ? "declined by" : "why"], rightAligned: [3])
-    for operation in operations {
-      let reasons = [operation.declined, operation.refused ?? [:]].flatMap { reasons in
-        reasons.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-      }
-      table.add([
-        operation.label, operation.type, operation.backend, "\(operation.segment)", operation.group,
-        ((Self.times(operation).map { [$0] } ?? []) + reasons).joined(separator: "; "),
-      ])
-    }
-    Terminal.write(table.text + "\n")
-    for transfer in transfers {
+    Terminal.write((showsOperations ? table : groups).text + "\n")
+    for transfer in transfers where showsOperations {
       Terminal.write(
         "\(transfer.value): \(ExecutionPlan.bytes(transfer.bytes)) from \(transfer.from) to \(transfer.to)")
     }
     if let routing { Self.show(routing) }
     Terminal.write(summary)
+  }
+
+  /// A line for all operations that one backend runs for one reason.
+  private var groups: TextTable {
+    var labels: [[String]: [String]] = [:]
+    for operation in operations { labels[[operation.backend, why(operation)], default: []].append(operation.label) }
+    var table = TextTable(
+      ["operations", "backend", routing == nil ? "declined by" : "why", "such as"], rightAligned: [0])
+    for (group, labels) in labels.sorted(by: {
+      ($1.value.count, $0.key[0], $0.key[1]) < ($0.value.count, $1.key[0], $1.key[1])
+    }) {
+      table.add(["\(labels.count)", group[0], group[1], labels.prefix(2).joined(separator: ", ")])
+    }
+    return table
+  }
+
+  private func why(_ operation: Operation) -> String {
+    let reasons = [operation.declined, operation.refused ?? [:]].flatMap { reasons in
+      reasons.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+    }
+    return ((Self.times(operation).map { [$0] } ?? []) + reasons).joined(separator: "; ")
+  }
+
+  private var table: TextTable {
+    var table = TextTable(
+      ["operation", "result", "backend", "segment", "group", routing == nil ? "declined by" : "why"], rightAligned: [3])
+    for operation in operations {
+      table.add([
+        operation.label, operation.type, operation.backend, "\(operation.segment)", operation.group, why(operation),
+      ])
+    }
+    return table
   }
 
   /// `openblas 9.21 ms, fft 2.1 ms`, with how many operations were measured together.

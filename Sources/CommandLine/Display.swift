@@ -6,9 +6,11 @@ final class Display: TrainingCallback {
   private let isJSON: Bool
   private let isLive: Bool
   private var lastDrawn = ContinuousClock.now
-  private var hasLine = false
   private let firstDrawn = ContinuousClock.now
   private var drawnSteps = 0
+  /// What is being evaluated, and since when.
+  private var evaluated = ""
+  private var firstEvaluated = ContinuousClock.now
   /// Means over the last steps: single batches jump about.
   private var loss: Double?
   private var accuracy: Double?
@@ -29,7 +31,9 @@ final class Display: TrainingCallback {
     case .message(let text): say([text])
     case .step(let step):
       if isJSON { Terminal.write(Terminal.json(step)) } else { draw(step) }
+    case .evaluating(let progress): draw(progress)
     case .epoch(let epoch):
+      evaluated = ""
       if isJSON {
         Terminal.write(Terminal.json(epoch))
       } else {
@@ -85,10 +89,7 @@ final class Display: TrainingCallback {
     if !isJSON { Terminal.write("run: \(folder)\nreport: \(folder)/report.html", to: .standardError) }
   }
 
-  private func say(_ lines: [String]) {
-    clear()
-    for line in lines { Terminal.write(line, to: .standardError) }
-  }
+  private func say(_ lines: [String]) { Terminal.say(lines) }
 
   private func draw(_ step: StepReport) {
     drawnSteps += 1
@@ -99,19 +100,29 @@ final class Display: TrainingCallback {
     lastDrawn = now
     let elapsed = now - firstDrawn
     let left = elapsed / Double(drawnSteps) * Double(step.stepsLeft)
-    let numbers =
-      "\(step.stepInEpoch)/\(step.stepsInEpoch)  \(Int(step.samplesPerSecond)) samples/s  "
-      + "loss \(decimals(loss ?? step.loss, 4))" + (accuracy.map { "  accuracy \(percent($0))" } ?? "")
-      + "  \(clock(left)) left"
-    guard isLive else {
-      Terminal.write("epoch \(step.epoch)  \(numbers)", to: .standardError)
+    let line = LiveLine(
+      epoch: step.epoch, done: step.stepInEpoch, of: step.stepsInEpoch, left: "\(clock(left)) left",
+      numbers: [
+        "loss \(decimals(loss ?? step.loss, 4))", accuracy.map { "accuracy \(percent($0))" } ?? "",
+        "\(Int(step.samplesPerSecond)) samples/s",
+      ])
+    show(line.text(columns: isLive ? Terminal.width - 1 : .max, hasBar: isLive))
+  }
+
+  private func draw(_ progress: EvaluationProgress) {
+    let now = ContinuousClock.now
+    if progress.doing != evaluated { (evaluated, firstEvaluated) = (progress.doing, now) }
+    guard !isJSON, progress.samples < progress.of, now - lastDrawn > (isLive ? .milliseconds(100) : .seconds(60)) else {
       return
     }
-    let filled = 20 * step.stepInEpoch / max(step.stepsInEpoch, 1)
-    let bar = String(repeating: "━", count: filled) + String(repeating: "─", count: 20 - filled)
-    let line = "epoch \(step.epoch)  \(bar)  \(numbers)"
-    Terminal.write("\r\u{1B}[K" + line.prefix(Terminal.width - 1), to: .standardError, terminator: "")
-    hasLine = true
+    lastDrawn = now
+    let share = Double(progress.samples) / Double(max(progress.of, 1))
+    let left = (now - firstEvaluated) / max(share, 1e-9) * (1 - share)
+    show("\(progress.doing)  \(clock(left)) left  \(progress.samples) of \(progress.of) samples")
+  }
+
+  private func show(_ line: String) {
+    if isLive { Terminal.draw(line) } else { Terminal.write(line, to: .standardError) }
   }
 
   private func smoothed(_ mean: Double?, _ value: Double) -> Double {
@@ -127,10 +138,7 @@ final class Display: TrainingCallback {
       ? String(format: "%d:%02d:%02d", hours, minutes, seconds % 60) : String(format: "%d:%02d", minutes, seconds % 60)
   }
 
-  private func clear() {
-    if hasLine { Terminal.write("\r\u{1B}[K", to: .standardError, terminator: "") }
-    hasLine = false
-  }
+  private func clear() { if isLive { Terminal.draw("") } }
 
   /// Fixed decimals, but powers of ten where the digits before the point would be noise.
   private func decimals(_ value: Double, _ count: Int) -> String {

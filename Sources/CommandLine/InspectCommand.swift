@@ -4,16 +4,20 @@ import Switchback
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Prints a configuration's layers, every operation of its training step, who runs it, and what it costs.",
+    abstract: "Prints a configuration's layers, who runs its training step, and what it costs.",
     discussion: """
       Data files are not needed for data sets known by name. Examples:
 
         switchback inspect configs/mnist-cnn.yaml
+        switchback inspect configs/mnist-cnn.yaml --operations  (every operation, its backend and its cost)
         switchback inspect configs/mnist-cnn.yaml --backend reference --json
         switchback inspect configs/mnist-cnn.yaml --program     (the program text, which parses back)
       """)
 
   @OptionGroup var experiment: ExperimentOptions
+
+  @Flag(help: "Every operation of the training step too.")
+  var operations = false
 
   @Flag(help: "The program text after the passes, and nothing else.")
   var program = false
@@ -86,15 +90,17 @@ struct InspectCommand: ParsableCommand {
       layers.add([layer.path, "\(layer.outputShape)", "\(layer.parameterCount)"])
     }
     Terminal.write(layers.text)
-    var operations = TextTable(
-      ["", "operation", "result", "MFLOP", "moved", "backend", "segment"], rightAligned: [0, 3, 4, 6])
-    for (index, operation) in inspection.operations.enumerated() {
-      operations.add([
-        "\(index)", operation.label, operation.type, megaflops(operation.flops), ExecutionPlan.bytes(operation.bytes),
-        operation.backend, "\(operation.segment)",
-      ])
+    if operations {
+      var table = TextTable(
+        ["", "operation", "result", "MFLOP", "moved", "backend", "segment"], rightAligned: [0, 3, 4, 6])
+      for (index, operation) in inspection.operations.enumerated() {
+        table.add([
+          "\(index)", operation.label, operation.type, megaflops(operation.flops), ExecutionPlan.bytes(operation.bytes),
+          operation.backend, "\(operation.segment)",
+        ])
+      }
+      Terminal.write("\n" + table.text)
     }
-    Terminal.write("\n" + operations.text)
     Terminal.write("\n\(inspection.parameters) parameters · \(summary)")
     Terminal.write(
       "\(megaflops(inspection.flops)) MFLOP and \(ExecutionPlan.bytes(inspection.bytes)) moved a step · "

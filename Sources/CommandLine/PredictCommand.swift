@@ -167,17 +167,9 @@ struct PredictCommand: ParsableCommand {
   // MARK: Showing
 
   private func show(_ values: [Float], _ shape: [Int], _ prediction: PredictionLine) {
-    if shape.count == 3, Terminal.Stream.standardOutput.isInteractive || index != nil {
-      let ramp = Array(" .:-=+*#%@")
-      for row in 0..<shape[0] {
-        let line = (0..<shape[1]).map { column in
-          let pixel = (row * shape[1] + column) * shape[2]
-          let brightness = values[pixel..<pixel + shape[2]].reduce(0, +) / Float(shape[2])
-          // Two characters a pixel: a cell of a terminal is about twice as high as wide.
-          return String(repeating: ramp[min(max(Int(brightness * 9), 0), 9)], count: 2)
-        }
-        Terminal.write(line.joined())
-      }
+    if shape.count == 3, Terminal.Stream.standardOutput.isInteractive {
+      let picture = TextPicture(values, height: shape[0], width: shape[1], channels: shape[2])
+      for line in picture.lines(columns: Terminal.width) { Terminal.write(line) }
     }
     for found in prediction.classes {
       Terminal.write(

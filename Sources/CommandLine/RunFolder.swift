@@ -114,7 +114,7 @@ final class RunFolder: TrainingCallback {
     case .probes(let probes): try rows.append(probes.json)
     case .checkpoint(let checkpoint):
       _ = try store.save(checkpoint)
-    case .started, .message: break
+    case .started, .message, .evaluating: break
     }
   }
 

@@ -14,13 +14,15 @@ struct SwitchbackCommand: ParsableCommand {
         switchback train configs/fashion-cnn.yaml
         switchback train configs/fashion-cnn.yaml --backend reference
         switchback train configs/deep-sigmoid-mlp.yaml      (what a vanishing gradient looks like)
-        switchback predict runs/latest --index 7            (the image as text, and the five likeliest classes)
+        switchback predict runs/latest --index 7            (the five likeliest classes, and the image as text)
+        switchback runs                                     (what was trained, and what came of it)
         switchback backends                                 (what this machine can compute with)
         switchback conformance --backend openblas --quick   (whether a backend computes rightly)
       """,
     version: "0.1.0",
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, ReportCommand.self, CheckpointCommand.self,
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, RunsCommand.self, ReportCommand.self,
+      CheckpointCommand.self,
       InspectCommand.self,
       BackendsCommand.self, TuneCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self,
       ConfigCommand.self,

@@ -21,7 +21,31 @@ enum Terminal {
 
   static func write(_ line: String, to stream: Stream = .standardOutput, terminator: String = "\n") {
     let text = line + terminator
-    var rest = Array((stream.isInteractive ? harmless(text) : text).utf8)[...]
+    put(stream.isInteractive ? harmless(text) : text, to: stream)
+  }
+
+  /// Rows that the last live text took, and how many characters it had.
+  nonisolated(unsafe) private static var liveLength = 0
+
+  /// Replaces the live text under all others on standard error, which must be interactive; empty: takes it away.
+  static func draw(_ text: String) {
+    let width = max(width, 1)
+    // A terminal that was made narrower has broken it into more rows.
+    let rows = max(0, liveLength - 1) / width
+    let shown = harmless(String(text.prefix(width - 1)))
+    liveLength = shown.count
+    put((rows > 0 ? "\u{1B}[\(rows)A" : "") + "\r\u{1B}[J" + shown, to: .standardError)
+  }
+
+  /// Lines for people on standard error, on a terminal broken at words; they push the live text away.
+  static func say(_ lines: [String]) {
+    let isLive = Stream.standardError.isInteractive
+    if isLive, liveLength > 0 { draw("") }
+    for line in lines { write(isLive ? wrapped(line, width) : line, to: .standardError) }
+  }
+
+  private static func put(_ text: String, to stream: Stream) {
+    var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Foundation.write(stream.rawValue, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
@@ -34,14 +58,13 @@ enum Terminal {
     }
   }
 
-  /// Of a name that comes from a file, say, without what would steer the terminal; our own colours and line's beginnings
-  /// stay.
+  /// Of a name that comes from a file, say, without what would steer the terminal; our own colours stay.
   static func harmless(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isControl) else { return text }
     var result = ""
     var rest = text[...]
     while let scalar = rest.unicodeScalars.first {
-      if let own = rest.prefixMatch(of: /\u{1B}\[(0|2|31|32|33)m|\r\u{1B}\[K/) {
+      if let own = rest.prefixMatch(of: /\u{1B}\[(0|2|31|32|33)m/) {
         result += own.0
         rest = rest[own.range.upperBound...]
         continue

@@ -92,7 +92,18 @@ public struct ExecutionPlan: Sendable {
       ? "\(placements.count) operations, all on \(backends[counts.keys.first!])"
       : "\(placements.count) operations: \(shares.joined(separator: ", "))"
     return "\(placement) · \(segments.count) segment\(segments.count == 1 ? "" : "s") · "
-      + "\(transfers.count) transfers a step · \(Self.bytes(memory.planned)) planned"
+      + "\(movement) · \(Self.bytes(memory.planned)) planned"
+  }
+
+  /// What a step moves between memories: `208.4 kB a step from host to opencl (images, labels and 43 more)`.
+  public var movement: String {
+    guard !transfers.isEmpty else { return "nothing copied between devices" }
+    let ways = Dictionary(grouping: transfers) { "from \($0.from) to \($0.to)" }.sorted { $0.key < $1.key }
+    return ways.map { way, moved in
+      let largest = moved.sorted { ($1.bytes, $0.value) < ($0.bytes, $1.value) }.map(\.value)
+      let names = largest.prefix(2).joined(separator: ", ") + (moved.count > 2 ? " and \(moved.count - 2) more" : "")
+      return "\(Self.bytes(moved.reduce(0) { $0 + $1.bytes })) a step \(way) (\(names))"
+    }.joined(separator: ", ")
   }
 
   /// Bytes for people: `38.2 MB`.

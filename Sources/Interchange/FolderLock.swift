@@ -34,5 +34,13 @@ public final class FolderLock {
     (self.folder, self.file) = (folder, file)
   }
 
+  /// Whether somebody writes to the folder now.
+  public static func isTaken(_ folder: String) -> Bool {
+    let file = open(folder + "/.lock", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    return flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
+
   deinit { close(file) }
 }

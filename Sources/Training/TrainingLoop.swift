@@ -368,7 +368,7 @@ public final class TrainingLoop {
     try saveCheckpoint()
     measured.seconds += epoch.seconds
     // On the weights that the next step starts with, also where the run's answer is their average.
-    let held = try session.evaluate(validation ?? test, weights: .raw)
+    let held = try evaluate(validation ?? test, .raw, "validating")
     try emit(
       .epoch(
         EpochReport(
@@ -407,10 +407,16 @@ public final class TrainingLoop {
   /// made already: a sample that cannot be read loses nothing.
   private func tested() throws -> (result: Evaluation, raw: Evaluation?) {
     do {
-      let result = try session.evaluate(test)
-      return (result, session.step.averageMomentum == nil ? nil : try session.evaluate(test, weights: .raw))
+      let result = try evaluate(test, nil, "testing")
+      return (result, session.step.averageMomentum == nil ? nil : try evaluate(test, .raw, "testing"))
     } catch let error as DatasetError {
       throw Stop.data(error)
+    }
+  }
+
+  private func evaluate(_ dataset: any Dataset, _ weights: ModelWeights?, _ doing: String) throws -> Evaluation {
+    try session.evaluate(dataset, weights: weights) { samples in
+      try emit(.evaluating(EvaluationProgress(doing: doing, samples: samples, of: dataset.count)))
     }
   }
 

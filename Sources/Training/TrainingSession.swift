@@ -64,7 +64,8 @@ public final class TrainingSession {
     parameterCount = try step.build(batchSize: batchSize).trainableCount
     let trainer = try trainer(batchSize, isProbed: false)
     if isOnlyPlanned { return }
-    try memoryNeed().check()
+    // Whoever evaluates on a smaller machine never touches the rest of the plan.
+    try MemoryNeed(states: trainer.executor.plan.memory.hostStates).check()
     for state in trainer.program.states {
       _ = try states.state(state.name, state.type)
       let values = state.values(seed: Int64(seed))
@@ -291,8 +292,11 @@ public final class TrainingSession {
   }
 
   /// Loss and metrics over a data set: unless `weights` says otherwise with the moving average, where the step keeps one.
-  public func evaluate(_ dataset: any Dataset, weights: ModelWeights? = nil) throws -> Evaluation {
-    var (loss, correct) = (0.0, 0.0)
+  /// `progress` hears after each batch how many samples are done.
+  public func evaluate(
+    _ dataset: any Dataset, weights: ModelWeights? = nil, progress: (Int) throws -> Void = { _ in }
+  ) throws -> Evaluation {
+    var (loss, correct, done) = (0.0, 0.0, 0)
     var classes: ClassificationMetrics?
     let order = BatchOrder(
       count: dataset.count, batchSize: try evaluationBatchSize(dataset.count, weights), isShuffled: false)
@@ -302,6 +306,8 @@ public final class TrainingSession {
       try fill(executor, dataset, batch)
       try executor.run()
       loss += Double(try executor.withOutput("lossSum") { $0.load(as: Float.self) })
+      done += batch.count
+      try progress(done)
       guard dataset.targets == .classes else { continue }
       correct += try number(executor, "correct")
       try executor.withOutput("predictions") { bytes in

@@ -189,6 +189,34 @@ private func contents(below folder: String) throws -> [String: Data] {
     #expect(try Data(contentsOf: URL(fileURLWithPath: run + "/metrics.jsonl")) == lines)
   }
 
+  @Test("runs lists what is finished, stopped, lost and running")
+  func listing() throws {
+    let runs = temporary()
+    #expect(try switchback("runs", runs).status == 66)
+    #expect(try switchback(arguments(runs)).status == 0)
+    let name = try FileManager.default.destinationOfSymbolicLink(atPath: runs + "/latest")
+    func rows() throws -> [String: [String: Any]] {
+      let outcome = try switchback("runs", runs, "--json")
+      let list = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]]
+      return Dictionary(uniqueKeysWithValues: try #require(list).map { ($0["run"] as? String ?? "", $0) })
+    }
+    let whole = try #require(try rows()[name])
+    #expect(whole["state"] as? String == "finished" && whole["testLoss"] is Double && whole["backend"] is String)
+    #expect(try switchback("runs", runs).output.contains("\(name)  finished"))
+    let copy = runs + "/copy"
+    try FileManager.default.copyItem(atPath: runs + "/" + name, toPath: copy)
+    try FileManager.default.removeItem(atPath: copy + "/summary.json")
+    #expect(try rows()["copy"]?["state"] as? String == "stopped")
+    let lock = try FolderLock(copy)
+    #expect(try rows()["copy"]?["state"] as? String == "running")
+    withExtendedLifetime(lock) {}
+    try FileManager.default.removeItem(atPath: copy + "/checkpoints")
+    try write(Array("no run".utf8), to: runs + "/notes/readme.txt")
+    try write([0xff, 0x00], to: copy + "/metrics.jsonl")
+    let last = try rows()
+    #expect(["lost", "running"].contains(last["copy"]?["state"] as? String) && last.count == 2)
+  }
+
   @Test("no command removes or changes what it did not make")
   func tree() throws {
     let folder = try temporaryFolder()
@@ -209,7 +237,7 @@ private func contents(below folder: String) throws -> [String: Data] {
       (["evaluate", run, "--data", data], []), (["predict", run, "--data", data, "--index", "1"], []),
       (["predict", run, digit, "--output", "predictions.csv"], ["predictions.csv"]),
       (["report", run, "--output", "page.html"], ["page.html"]), (["checkpoint", "verify", run], []),
-      (["inspect", config], []), (["backends"], []), (["backends", "check", "reference"], []),
+      (["inspect", config], []), (["runs"], []), (["backends"], []), (["backends", "check", "reference"], []),
       (["backends", "--explain", config, "--backend", "reference"], []), (["backends", "operations"], []),
       (["conformance", "--backend", "reference", "--quick", "--filter", "matmul"], []),
       (["diff", config, "--backends", "reference,openblas", "--steps", "1", "--data", data], []),

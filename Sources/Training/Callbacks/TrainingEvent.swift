@@ -5,6 +5,8 @@ public enum TrainingEvent: Sendable {
   /// Before the first step: what was planned, in lines for people.
   case started([String])
   case step(StepReport)
+  /// Every evaluated batch of the validation at an epoch's end, and of the test.
+  case evaluating(EvaluationProgress)
   case epoch(EpochReport)
   /// What the probes saw, every `monitor.period` steps.
   case probes(ProbeRows)
@@ -30,6 +32,13 @@ public struct StepReport: Sendable, Codable {
   public var accuracy: Double?
   public var learningRate: Double
   public var samplesPerSecond: Double
+}
+
+public struct EvaluationProgress: Sendable {
+  /// `validating` or `testing`.
+  public var doing: String
+  public var samples: Int
+  public var of: Int
 }
 
 public struct EpochReport: Sendable, Codable {

@@ -15,6 +15,8 @@ struct LineChart {
   var lines: [Line]
   /// Powers of ten on the vertical axis: losses span decades.
   var isLogarithmic = false
+  /// The horizontal axis counts whole things: no tick lies between two.
+  var isCounted = false
 
   private static let (width, height, left, right, top, bottom) = (640.0, 260.0, 56.0, 12.0, 30.0, 28.0)
   /// No screen shows more points than this across.
@@ -50,7 +52,7 @@ struct LineChart {
       parts.append(
         "<text class=\"tick\" text-anchor=\"end\" x=\"\(Self.left - 6)\" y=\"\(y + 4)\">\(value.short)</text>")
     }
-    for tick in Self.ticks(lowX, highX) {
+    for tick in Self.ticks(lowX, highX, least: isCounted ? 1 : 0) {
       let (x, _) = place(tick, lowY)
       parts.append(
         "<text class=\"tick\" text-anchor=\"middle\" x=\"\(x)\" y=\"\(Self.height - 8)\">\(tick.short)</text>")
@@ -88,16 +90,18 @@ struct LineChart {
     }
   }
 
-  /// The logarithms of 1, 2 and 5 times powers of ten between the bounds; over many decades of the powers alone.
-  private static func logarithmicTicks(_ low: Double, _ high: Double) -> [Double] {
+  /// The logarithms of 1, 2 and 5 times powers of ten between the bounds; over many decades of the powers alone; where
+  /// that leaves fewer than three, those of round numbers between them.
+  static func logarithmicTicks(_ low: Double, _ high: Double) -> [Double] {
     let factors = high - low > 3 ? [1.0] : [1.0, 2, 5]
     let powers = stride(from: floor(low), through: ceil(high), by: max(1, ((high - low) / 8).rounded()))
-    return powers.flatMap { power in factors.map { power + log10($0) } }.filter { low <= $0 && $0 <= high }
+    let found = powers.flatMap { power in factors.map { power + log10($0) } }.filter { low <= $0 && $0 <= high }
+    return found.count >= 3 ? found : ticks(pow(10, low), pow(10, high)).filter { $0 > 0 }.map { log10($0) }
   }
 
-  /// About five round numbers between the bounds.
-  private static func ticks(_ low: Double, _ high: Double) -> [Double] {
-    let rough = (high - low) / 5
+  /// About five round numbers between the bounds, at least `least` apart.
+  static func ticks(_ low: Double, _ high: Double, least: Double = 0) -> [Double] {
+    let rough = max((high - low) / 5, least)
     let power = pow(10, floor(log10(rough)))
     let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? power
     return stride(from: (low / step).rounded(.up) * step, through: high, by: step).map { $0 }

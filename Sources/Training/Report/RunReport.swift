@@ -36,7 +36,7 @@ public struct RunReport {
       ("test loss", summary.testLoss.short),
       ("samples a second", "\(Int(summary.samplesPerSecond))"), ("seconds", summary.seconds.short),
       ("backend", summary.backend), ("seed", "\(summary.seed)"), ("steps", "\(summary.steps)"),
-      ("forks a step", summary.forksPerStep.short), ("peak memory", "\(summary.peakBytes / 1_000_000) MB"),
+      ("peak memory", "\(summary.peakBytes / 1_000_000) MB"),
     ]
     if let top = summary.testTop5Accuracy { tiles.insert(("top 5", Self.percent(top)), at: 0) }
     if let accuracy = summary.testAccuracy { tiles.insert(("test accuracy", Self.percent(accuracy)), at: 0) }
@@ -57,12 +57,18 @@ public struct RunReport {
     LineChart(
       title: "loss by step",
       lines: [
-        .init(name: "training", points: record.steps.map { (Double($0.step), $0.loss) }, style: "one"),
+        .init(name: "training", points: trainingLosses, style: "one"),
         .init(
           name: "validation", points: record.epochs.map { (Double($0.step), $0.validationLoss) }, style: "two",
           hasDots: true),
       ], isLogarithmic: true
     ).svg
+  }
+
+  /// An epoch's last batch may be of few samples, whose mean loss says little: it is left out where others are shown.
+  private var trainingLosses: [(x: Double, y: Double)] {
+    let whole = record.steps.filter { $0.stepInEpoch < $0.stepsInEpoch || $0.stepsInEpoch < 4 }
+    return (whole.isEmpty ? record.steps : whole).map { (Double($0.step), $0.loss) }
   }
 
   private var accuracies: String {
@@ -76,7 +82,7 @@ public struct RunReport {
           name: "validation", points: record.epochs.map { (Double($0.epoch), $0.validationAccuracy ?? .nan) },
           style: "two",
           hasDots: true),
-      ]
+      ], isCounted: true
     ).svg
   }
 

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Foundation
+import Switchback
+
+struct RunsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "runs", abstract: "Lists the runs of a folder, the newest first, with their results.",
+    discussion: """
+      A run is finished, running, stopped (train --resume goes on with it), or lost before its first checkpoint. Examples:
+
+        switchback runs
+        switchback runs elsewhere/runs --json
+      """)
+
+  @Argument(help: "The folder that runs are written to.")
+  var folder = "runs"
+
+  @Flag(help: "One JSON array on standard output.")
+  var json = false
+
+  func run() throws {
+    try reportingErrors {
+      guard access(folder, F_OK) == 0 else { throw fail("there is no folder \(folder)", ExitStatus.missingFile) }
+      let rows = try RunListing(of: folder).rows
+      if json {
+        Terminal.write(Terminal.json(rows))
+        return
+      }
+      guard !rows.isEmpty else {
+        Terminal.write("\(folder) holds no runs", to: .standardError)
+        return
+      }
+      var table = TextTable(
+        ["run", "state", "backend", "epochs", "steps", "test accuracy", "test loss", "samples/s", "findings"],
+        rightAligned: [3, 4, 5, 6, 7, 8])
+      for row in rows {
+        table.add([
+          row.run, row.state.rawValue, row.backend ?? "", row.epochs.map { "\($0)" } ?? "",
+          row.steps.map { "\($0)" } ?? "", row.testAccuracy.map { String(format: "%.2f %%", $0 * 100) } ?? "",
+          row.testLoss.map { String(format: "%.4g", $0) } ?? "",
+          row.samplesPerSecond.map { String(format: "%.0f", $0) } ?? "", row.findings == 0 ? "" : "\(row.findings)",
+        ])
+      }
+      Terminal.write(table.text)
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import SwitchbackCommandLine
+import Testing
+
+@Suite struct DisplayTests {
+  private let line = LiveLine(
+    epoch: 3, done: 469, of: 938, left: "1:02 left", numbers: ["loss 0.2345", "accuracy 91.23 %", "12345 samples/s"])
+
+  @Test("the live line fits its terminal: the time left stays, the rate goes first, then the accuracy, the bar before")
+  func live() {
+    for columns in 1...120 {
+      let text = line.text(columns: columns, hasBar: true)
+      #expect(text.count <= max(columns, 18), "\(columns): \(text)")
+      #expect(text.hasPrefix("epoch 3") && text.contains("1:02 left"))
+    }
+    #expect(line.text(columns: 79, hasBar: true).contains("accuracy 91.23 %"))
+    #expect(line.text(columns: 79, hasBar: true).contains("samples/s"))
+    #expect(!line.text(columns: 60, hasBar: true).contains("samples/s"))
+    #expect(line.text(columns: 120, hasBar: true).contains("━━━━━━━━━━──────────"))
+    #expect(
+      line.text(columns: .max, hasBar: false)
+        == "epoch 3  1:02 left  469/938  loss 0.2345  accuracy 91.23 %  12345 samples/s")
+  }
+
+  @Test("lines break at words, and no row is wider than the terminal where a word is not")
+  func wrapping() {
+    #expect(wrapped("one two three", 20) == "one two three")
+    #expect(wrapped("one two three", 9) == "one two\n  three")
+    #expect(wrapped("  one two three", 9) == "  one two\n    three")
+    #expect(wrapped("a verylongwordindeed b", 8) == "a\n  verylongwordindeed\n  b")
+    #expect(wrapped("", 8) == "")
+    #expect(wrapped("a  b", 80) == "a  b")
+    #expect(wrapped("\u{1B}[31mred\u{1B}[0m word", 8) == "\u{1B}[31mred\u{1B}[0m word")
+  }
+
+  @Test("a picture fits the terminal: blocks of pixels become their mean")
+  func picture() {
+    let picture = TextPicture([0, 1, 1, 0, 1, 0, 0, 1], height: 2, width: 4, channels: 1)
+    #expect(picture.lines(columns: 80) == ["  @@@@  ", "@@    @@"])
+    // Means of two by two pixels: 0.5.
+    #expect(picture.lines(columns: 4) == ["===="])
+    let large = TextPicture([Float](repeating: 1, count: 224 * 224 * 3), height: 224, width: 224, channels: 3)
+    for columns in [1, 2, 3, 40, 80, 200, 1000] {
+      let lines = large.lines(columns: columns)
+      #expect(lines.allSatisfy { $0.count <= max(columns, 2) && $0.allSatisfy { $0 == "@" } }, "\(columns)")
+      #expect(!lines.isEmpty)
+    }
+    #expect(TextPicture([.nan], height: 1, width: 1, channels: 1).lines(columns: 80) == ["  "])
+  }
+}
