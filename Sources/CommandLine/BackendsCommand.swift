@@ -45,7 +45,7 @@ struct BackendsCommand: ParsableCommand {
   func run() throws {
     if let explain {
       try reportingErrors {
-        try Explanation(explain, overrides + (backend.map { ["backend.name=\($0)"] } ?? [])).show(json)
+        try Explanation(explain, (backend.map { backendOverrides($0, over: explain) } ?? []) + overrides).show(json)
       }
       return
     }
