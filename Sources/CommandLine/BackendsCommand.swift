@@ -74,7 +74,7 @@ struct BackendsCommand: ParsableCommand {
   func run() throws {
     if let explain {
       try reportingErrors {
-        try Explanation(explain, overrides + (backend.map { [textOverride("backend.name", $0)] } ?? [])).show(
+        try Explanation(explain, (backend.map { backendOverrides($0, over: explain) } ?? []) + overrides).show(
           json, operations)
       }
       return

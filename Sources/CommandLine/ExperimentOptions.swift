@@ -39,8 +39,7 @@ struct SettingOptions: ParsableArguments {
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw fail("there is no configuration \(file)", ExitStatus.missingFile)
     }
-    var all = overrides + more
-    if let backend { all.append(textOverride("backend.name", backend)) }
+    var all = (backend.map { backendOverrides($0, over: file) } ?? []) + overrides + more
     if let device { all.append(textOverride("backend.device", device)) }
     if let threads { all.append("backend.threads=\(threads)") }
     if let seed { all.append("training.seed=\(seed)") }
@@ -48,6 +47,17 @@ struct SettingOptions: ParsableArguments {
     if let runs { all.append(textOverride("training.runs", runs)) }
     return try Configuration(file: file, overrides: all)
   }
+}
+
+/// What sets another backend than the configuration file's. A run's file has every default written out: where its
+/// fallback is the default of its backend, the other backend gets its own.
+func backendOverrides(_ name: String, over file: String) -> [String] {
+  let setting = textOverride("backend.name", name)
+  guard let before = try? Configuration(file: file).backend, before.name != name,
+    before.fallback == Configuration.Backend.defaultFallback(of: before.name)
+  else { return [setting] }
+  let fallback = Configuration.Backend.defaultFallback(of: name).joined(separator: ", ")
+  return [setting, "backend.fallback=[\(fallback)]"]
 }
 
 /// `key=value` of a text that may hold anything, such as a path: in quotes, so that YAML takes it as it is.

@@ -31,7 +31,7 @@ struct RunOptions: ParsableArguments {
       throw fail("\(run) is no run folder: it has no config.yaml", ExitStatus.missingFile)
     }
     var overrides: [String] = []
-    if let backend { overrides.append(textOverride("backend.name", backend)) }
+    if let backend { overrides += backendOverrides(backend, over: file) }
     if let data { overrides.append(textOverride("data.path", data)) }
     let configuration = try Configuration(file: file, overrides: overrides)
     let store = CheckpointStore(run: run)

@@ -28,7 +28,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Epochs, instead of the configuration's.")
   var epochs: Int?
 
-  @Option(help: "Ends after so many steps.")
+  @Option(help: "Ends after so many steps, also when it is gone on with, until --epochs or --steps says otherwise.")
   var steps: Int?
 
   @Option(help: "Goes on from the newest complete checkpoint of this run folder, to the weights it would have had.")
@@ -229,6 +229,8 @@ struct TrainCommand: ParsableCommand {
     var more: [String] = []
     if let epochs { more.append("training.epochs=\(epochs)") }
     if let steps { more.append("training.steps=\(steps)") }
+    // The new total is in epochs, also where the run was to end after so many steps.
+    if resume != nil, epochs != nil, steps == nil { more.append("training.steps=null") }
     guard let resume else { return try newConfiguration(more) }
     let earlier = resume + "/config.yaml"
     guard FileManager.default.isReadableFile(atPath: earlier) else {

@@ -48,6 +48,8 @@ extension DatasetSource {
     check.path = folder.path
     var listing = folder
     listing.check = .none
+    // Listed beside what is wrong with the images.
+    listing.refusesStrays = false
     let source = DatasetSource.imageFolder(listing)
     try check.reading { check throws(DatasetError) in
       let parts = try source.open()
@@ -55,7 +57,7 @@ extension DatasetSource {
       let paths = ImageFolder.paths(of: parts)
       let images = ImageCheck(of: paths, .all)
       check.notes += images.notes
-      (check.warnings, check.problems) = (images.warnings, images.problems)
+      (check.warnings, check.problems) = (images.warnings, try folder.strays() + images.problems)
       check.contents = contents(of: paths, in: folder.path)
     }
     return check

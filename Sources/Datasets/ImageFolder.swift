@@ -12,6 +12,8 @@ public struct ImageFolder: Hashable, Sendable {
   public var testSplit: Double
   /// How far opening looks whether the images can be read.
   public var check: ImageCheck.Extent
+  /// Whether what is no image inside a class is an error, or left out.
+  var refusesStrays = true
 
   public init(
     path: String, height: Int, width: Int, channels: Int, testSplit: Double = 0.2, check: ImageCheck.Extent = .quick
@@ -49,6 +51,12 @@ public struct ImageFolder: Hashable, Sendable {
     // Where there is no folder test, a share of all images is for testing.
     let train = trainFolder == nil && testFolder != nil ? nil : try ClassFolders(trainFolder ?? path, &notes)
     let test = try testFolder.map { folder throws(DatasetError) in try ClassFolders(folder, &notes) }
+    let strays = (train?.strays ?? []) + (test?.strays ?? [])
+    if refusesStrays, let first = strays.first {
+      throw DatasetError(
+        .invalid,
+        first + (strays.count > 1 ? " (and \(strays.count - 1) more: switchback data check CONFIG lists them)" : ""))
+    }
     let found = Set((train?.names ?? []) + (test?.names ?? []))
     if let train, let test, request.classNames == nil {
       let others = Set(test.names).subtracting(train.names)
@@ -88,6 +96,16 @@ public struct ImageFolder: Hashable, Sendable {
         channels: channels == 1 ? .gray : .rgb,
         identity: try identity([train, test].compactMap { $0 })), notes: notes
     ).counted(request, testSplit: testSplit)
+  }
+
+  /// What is wrong with what lies in folders of classes and is no image.
+  func strays() throws(DatasetError) -> [String] {
+    let top = try FolderListing(path)
+    var folders: [String] = []
+    for name in ["train", "test"] { if let folder = try part(name, of: top) { folders.append(folder) } }
+    var (strays, notes) = ([String](), [String]())
+    for folder in folders.isEmpty ? [path] : folders { strays += try ClassFolders(folder, &notes).strays }
+    return strays
   }
 
   /// The folder of that name where it holds folders of classes; one that holds images is a class of that name.
@@ -137,6 +155,8 @@ struct ClassFolders {
   let path: String
   let names: [String]
   let images: [ImageFile]
+  /// What is wrong with what lies in folders of classes and is no image.
+  private(set) var strays: [String] = []
 
   init(_ path: String, _ notes: inout [String]) throws(DatasetError) {
     self.path = path
@@ -160,7 +180,8 @@ struct ClassFolders {
       for file in inside {
         guard !file.isFolder, Self.isImage(file.name) else {
           let what = file.isFolder ? "a folder inside a class" : "none of " + Image.endings.joined(separator: ", ")
-          throw DatasetError(.invalid, "\(path)/\(name)/\(file.name) is \(what); move it elsewhere")
+          strays.append("\(path)/\(name)/\(file.name) is \(what); move it elsewhere")
+          continue
         }
         let place = name + "/" + file.name
         images.append(ImageFile(className: name, path: place, size: file.size, hash: SplitHash.of(place)))

@@ -7,6 +7,8 @@ package struct HostMemory: Hashable, Sendable {
   /// Whose limit that is, as the subject of a sentence: `this machine`.
   package var limit: String
 
+  package init(bytes: Int, limit: String) { (self.bytes, self.limit) = (bytes, limit) }
+
   /// Of the machine (what is free or can be freed, and swap), of the control groups (a container), and of the process's
   /// address space (`ulimit -v`); nil where the system says none of these. `root` is in front of the system's files.
   package static func available(root: String = "") -> HostMemory? {

@@ -14,6 +14,11 @@ public struct MemoryNeed: Hashable, Sendable {
   public var lastBatch = 0
   public var evaluation = 0
 
+  public init(states: Int = 0, step: Int = 0, probedStep: Int = 0, lastBatch: Int = 0, evaluation: Int = 0) {
+    (self.states, self.step, self.probedStep) = (states, step, probedStep)
+    (self.lastBatch, self.evaluation) = (lastBatch, evaluation)
+  }
+
   public var total: Int { states + step + probedStep + lastBatch + evaluation }
 
   /// `about 1.2 GB of memory: states 0.1 GB, step 1.1 GB`.

@@ -35,6 +35,13 @@ private func checkpoint(_ runs: String) throws -> Data {
     #expect(train.error.contains("2 of 100 images cannot be read"), "\(train.error)")
     #expect(train.error.contains(paths[3] + " cannot be read as PNG") && train.error.contains(paths[50] + " is empty"))
     #expect(!FileManager.default.fileExists(atPath: runs))
+    // Beside what else does not belong there.
+    let stray = (paths[0] as NSString).deletingLastPathComponent + "/readme.txt"
+    try write("hello".utf8, to: stray)
+    let all = try switchback("data", "check", "configs/image-folder.yaml", "--data", folder)
+    #expect(all.status == 65 && all.error.contains("3 things are wrong"), "\(all.error)")
+    #expect(all.error.contains("✗ \(stray) is none of") && all.error.contains("✗ \(paths[50]) is empty"))
+    try FileManager.default.removeItem(atPath: stray)
     let check = try switchback("data", "check", "configs/image-folder.yaml", "--data", folder)
     #expect(check.status == 65)
     #expect(check.error.contains("✗ \(paths[3]) cannot") && check.error.contains("✗ \(paths[50]) is empty"))

@@ -50,6 +50,35 @@ import Testing
     return Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0.bytes) })
   }
 
+  @Test("another backend has its own fallback, not that of the backend before; what was set stays")
+  func fallback() throws {
+    try skipWithout("fft")
+    try skipWithout("openblas")
+    let (config, runs) = (try configuration(), temporary())
+    _ = try train(config, "--runs", runs, "--steps", "4")
+    let run = runs + "/latest"
+    let outcome = try train("--resume", run, "--backend", "fft", "--steps", "8", "--other-bits")
+    #expect(outcome.error.contains("all on openblas"), "\(outcome.error)")
+    let set = try train(
+      "--resume", run, "--backend", "fft", "--steps", "12", "--other-bits", "--set", "backend.fallback=[reference]")
+    #expect(set.error.contains("all on reference"), "\(set.error)")
+    let explained = try switchback("backends", "--explain", run + "/config.yaml", "--backend", "reference")
+    #expect(explained.output.contains("all on reference"), "\(explained)")
+  }
+
+  @Test("a run that was to end after some steps goes on to the epochs that are asked for")
+  func epochsAfterSteps() throws {
+    let (config, runs) = (try configuration(), temporary())
+    _ = try train(config, "--runs", runs, "--steps", "4")
+    let run = runs + "/latest"
+    let same = try train("--resume", run)
+    #expect(same.error.contains("is complete at step 4"), "\(same.error)")
+    _ = try train("--resume", run, "--epochs", "2")
+    #expect(try json(run + "/summary.json")["epochs"] as? Int == 2)
+    // Of 64 training samples.
+    #expect(try json(run + "/summary.json")["steps"] as? Int == 16)
+  }
+
   @Test("a run goes on with other bits where that is asked for, its record says so, and nothing else may be another")
   func otherBits() throws {
     try skipWithout("openblas")

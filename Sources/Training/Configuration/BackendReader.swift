@@ -7,8 +7,7 @@ enum BackendReader {
 
   static func backend(_ section: SectionReader) -> Configuration.Backend {
     let name = section.text("name", "openblas")
-    // FFT is for convolutions, and needs OpenBLAS anyway.
-    let fallback = section.texts("fallback", name == "fft" ? ["openblas", "reference"] : ["reference"])
+    let fallback = section.texts("fallback", Configuration.Backend.defaultFallback(of: name))
     let device = section.optionalWord("device")
     let candidates = section.optionalTexts("candidates")
     let used = [name] + fallback + (candidates ?? [])
@@ -39,5 +38,13 @@ enum BackendReader {
     var key = name.split(separator: "/").last.map(String.init) ?? name
     if key.hasSuffix(".so") { key.removeLast(3) }
     return key.hasPrefix("libSwitchback") ? String(key.dropFirst("libSwitchback".count)) : key
+  }
+}
+
+extension Configuration.Backend {
+  /// Who runs what the backend of that name declines, unless `backend.fallback` says otherwise.
+  public static func defaultFallback(of name: String) -> [String] {
+    // FFT is for convolutions, and needs OpenBLAS anyway.
+    name == "fft" ? ["openblas", "reference"] : ["reference"]
   }
 }
