@@ -1,4 +1,5 @@
 import Foundation
+import SwitchbackInterchange
 import TestFiles
 import Testing
 
