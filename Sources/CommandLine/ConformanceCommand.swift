@@ -16,7 +16,8 @@ struct ConformanceCommand: ParsableCommand {
         switchback conformance --backend openblas --quick
         switchback conformance --backend ./libSwitchbackyours.so
         switchback conformance --backend openblas --filter conv2d --json
-        switchback conformance --backend openblas --program failure-1.program   (a case that failed, again)
+        switchback conformance --backend openblas --program conformance-failures/openblas-1/1.program
+                                                                (a case that failed, again)
 
       Ends with 0 where all that the backend takes is right, with 1 otherwise.
       """)
@@ -54,8 +55,8 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "Writes a JUnit file, for CI systems.")
   var junit: String?
 
-  @Option(help: "The folder for the programs of failed cases.")
-  var failures = "."
+  @Option(help: "The folder in which the programs of failed cases get a new folder, named after the backend.")
+  var failures = "conformance-failures"
 
   /// Where the child, which runs the cases, tells its parent what it is about to try.
   @Option(help: .hidden)
@@ -206,11 +207,16 @@ struct ConformanceCommand: ParsableCommand {
     }
   }
 
-  /// The files of the failures, in their order; nil where one has no program.
+  /// The files of the failures, in their order, in a folder that this run makes; nil where one has no program.
   private func writeFailures(_ report: ConformanceReport) throws -> [String?] {
-    try report.failures.enumerated().map { index, failure in
+    guard report.failures.contains(where: { $0.replay != nil }) else { return report.failures.map { _ in nil } }
+    try Folder.make(failures)
+    var number = 1
+    func folder() -> String { "\(failures)/\(report.backend.filter { $0.isLetter || $0.isNumber })-\(number)" }
+    while try !Folder.makeNew(folder()) { number += 1 }
+    return try report.failures.enumerated().map { index, failure in
       guard let replay = failure.replay else { return nil }
-      let file = "\(failures)/failure-\(index + 1).program"
+      let file = "\(folder())/\(index + 1).program"
       try AtomicFile.write("\(replay)", to: file)
       return file
     }
