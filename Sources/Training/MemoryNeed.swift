@@ -1,5 +1,5 @@
 import SwitchbackBackendKit
-public import SwitchbackExecution
+import SwitchbackExecution
 
 /// What a run needs of host memory, in bytes, as its plans say. The memory of a program is used from its first run on
 /// and kept, so these add up; the data, the program itself and its libraries lie beside them.
