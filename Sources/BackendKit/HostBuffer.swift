@@ -41,7 +41,9 @@ public final class HostBuffer: @unchecked Sendable {
   }
 
   private static func refusal(_ byteCount: Int) -> BackendError {
-    BackendError(.outOfMemory, "\(byteCount) bytes of host memory cannot be had")
+    BackendError(
+      .outOfMemory,
+      "\(byteCount) bytes of host memory cannot be had: use a smaller batch, or raise the limit (ulimit -v)")
   }
 
   #if os(Linux)

@@ -12,7 +12,8 @@ package struct TextPicture {
   /// Two characters a pixel, since a cell of a terminal is about twice as high as wide; where `columns` have no room for
   /// them, means of square blocks of pixels.
   package func lines(columns: Int) -> [String] {
-    let block = max(1, (2 * width + max(columns, 2) - 1) / max(columns, 2))
+    let most = max(columns / 2, 1)
+    let block = max(1, (width + most - 1) / most)
     return stride(from: 0, to: height, by: block).map { row in
       stride(from: 0, to: width, by: block).map { column in
         let brightness = mean(row..<min(row + block, height), column..<min(column + block, width))

@@ -25,7 +25,7 @@ import Testing
   func wrapping() {
     #expect(wrapped("one two three", 20) == "one two three")
     #expect(wrapped("one two three", 9) == "one two\n  three")
-    #expect(wrapped("  one two three", 9) == "  one two\n    three")
+    #expect(wrapped("  one two three", 9) == "  one two\n  three")
     #expect(wrapped("a verylongwordindeed b", 8) == "a\n  verylongwordindeed\n  b")
     #expect(wrapped("", 8) == "")
     #expect(wrapped("a  b", 80) == "a  b")

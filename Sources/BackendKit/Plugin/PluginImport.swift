@@ -315,7 +315,7 @@ private func guarded(
     if sb_float_mode() != mode {
       sb_set_float_mode(mode)
       // Once: it may do so in every run.
-      if changersOfFloatMode.withLock({ $0.insert(name).inserted }) {
+      if changersOfFloatMode.withLock({ $0.insert("\(name) \(doing)").inserted }) {
         host.log(2, "\(name) changed the floating-point mode while \(doing); it was put back, and is each time")
       }
     }
@@ -323,7 +323,7 @@ private func guarded(
   try body()
 }
 
-/// Plugins that were warned of, by name.
+/// Plugins that were warned of: their names, and while doing what.
 private let changersOfFloatMode = Mutex<Set<String>>([])
 
 private final class LoadedExecutable: Executable, @unchecked Sendable {
