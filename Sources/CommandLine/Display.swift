@@ -8,8 +8,7 @@ final class Display: TrainingCallback {
   private var lastDrawn = ContinuousClock.now
   private let firstDrawn = ContinuousClock.now
   private var drawnSteps = 0
-  /// What is being evaluated, and since when.
-  private var evaluated = ""
+  /// When the evaluation under way began.
   private var firstEvaluated = ContinuousClock.now
   /// Means over the last steps: single batches jump about.
   private var loss: Double?
@@ -33,7 +32,6 @@ final class Display: TrainingCallback {
       if isJSON { Terminal.write(Terminal.json(step)) } else { draw(step) }
     case .evaluating(let progress): draw(progress)
     case .epoch(let epoch):
-      evaluated = ""
       if isJSON {
         Terminal.write(Terminal.json(epoch))
       } else {
@@ -111,8 +109,10 @@ final class Display: TrainingCallback {
 
   private func draw(_ progress: EvaluationProgress) {
     let now = ContinuousClock.now
-    if progress.doing != evaluated { (evaluated, firstEvaluated) = (progress.doing, now) }
-    guard !isJSON, progress.samples < progress.of, now - lastDrawn > (isLive ? .milliseconds(100) : .seconds(60)) else {
+    if progress.samples == 0 { firstEvaluated = now }
+    guard !isJSON, progress.samples > 0, progress.samples < progress.of,
+      now - lastDrawn > (isLive ? .milliseconds(100) : .seconds(60))
+    else {
       return
     }
     lastDrawn = now

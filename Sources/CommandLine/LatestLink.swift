@@ -3,6 +3,15 @@ import Switchback
 
 /// `runs/latest`, the link to the newest run.
 enum LatestLink {
+  /// The folder that a link of ours points to now; other paths stay as they are.
+  static func followed(_ path: String) -> String {
+    var short = path
+    while short.count > 1, short.hasSuffix("/") { short.removeLast() }
+    guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: short) else { return path }
+    let parent = short.lastIndex(of: "/").map { String(short[...$0]) } ?? ""
+    return target.hasPrefix("/") ? target : parent + target
+  }
+
   /// Lets it lead to the run `name` in the folder `runs`; what has its name and is not ours is left alone. Answers what
   /// is to be said of that.
   static func set(to name: String, in runs: String) -> String? {

@@ -76,6 +76,8 @@ func reportingErrors(_ body: () throws -> Void) throws {
     throw fail(error.description, ExitStatus.badConfiguration)
   } catch let error as FileError {
     throw fail(error.description, status(of: error))
+  } catch let error as NotARunFolder {
+    throw fail(error.message, ExitStatus.missingFile)
   } catch let error as FolderLock.Taken {
     throw fail(error.description, ExitStatus.cannotWrite)
   } catch let error as DatasetError {

@@ -21,6 +21,7 @@ enum Terminal {
 
   static func write(_ line: String, to stream: Stream = .standardOutput, terminator: String = "\n") {
     let text = line + terminator
+    if stream == .standardError, liveLength > 0 { draw("") }
     put(stream.isInteractive ? harmless(text) : text, to: stream)
   }
 

@@ -76,11 +76,13 @@ struct TrainCommand: ParsableCommand {
     if resume == nil, otherBits { throw ValidationError("--other-bits says how a run goes on: --resume RUN") }
   }
 
-  func run() throws {
+  mutating func run() throws {
+    // Another run may become the latest meanwhile.
+    resume = resume.map(LatestLink.followed)
     try reportingErrors {
       Terminal.outlivesItsOutput = true
       let configuration = try configuration()
-      // Before anything is read of it: nobody else may go on with the run meanwhile.
+      // Before its checkpoints are read: nobody else may go on with the run meanwhile.
       let lock = try resume.map { try FolderLock($0) }
       if !offline { try fetchIfMissing(configuration.data.source) }
       var start: Checkpoint?

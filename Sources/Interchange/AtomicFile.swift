@@ -59,7 +59,9 @@ public enum AtomicFile {
   public static func removePartialFiles(in folder: String) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     for name in names {
-      guard let writer = writer(of: name), kill(writer, 0) != 0, errno == ESRCH else { continue }
+      guard let writer = writer(of: name), writer > 0 else { continue }
+      // In a container a later process often has the number of the one before: we have begun no file here yet.
+      guard writer == getpid() || kill(writer, 0) != 0 && errno == ESRCH else { continue }
       unlink(folder + "/" + name)
     }
   }

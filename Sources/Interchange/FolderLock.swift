@@ -20,7 +20,14 @@ public final class FolderLock {
     let path = folder + "/.lock"
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw FileError(path, .make) }
-    if flock(file, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+    // Somebody who only asks whether it is taken holds it for a moment.
+    var (attempts, isTaken) = (0, true)
+    while isTaken, attempts < 20 {
+      if attempts > 0 { usleep(5000) }
+      isTaken = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+      attempts += 1
+    }
+    if isTaken {
       var text = [UInt8](repeating: 0, count: 32)
       let count = pread(file, &text, text.count, 0)
       close(file)

@@ -32,7 +32,7 @@ public struct MemoryNeed: Hashable, Sendable {
   }
 
   /// Throws where `room` is less than what is needed.
-  package func check(against room: HostMemory? = .available()) throws(ExecutionError) {
+  package func check(against room: HostMemory?) throws(ExecutionError) {
     guard let room, total > room.bytes else { return }
     throw ExecutionError(
       .outOfMemory,

@@ -21,8 +21,8 @@ extension TrainingSession {
     let checkpoint: Checkpoint
     do {
       checkpoint = try Checkpoint(decoding: try RegularFile.read(path))
-    } catch let error as CocoaError {
-      throw CheckpointMismatch(message: "\(path) cannot be read: \(error.localizedDescription)")
+    } catch let error as FileError {
+      throw CheckpointMismatch(message: "\(error)")
     } catch {
       throw CheckpointMismatch(message: "\(path) is no saved session: \(error)")
     }

@@ -84,6 +84,8 @@ public final class TrainingLoop {
     reference: any ComputeBackend, isProfiled: Bool = false, replaying routing: Routing? = nil,
     progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
+    // Before the session takes its part.
+    let room = HostMemory.available()
     (self.configuration, self.data, test, self.host) = (configuration, data.record, data.test, host)
     self.reference = BackendChain.Link(
       name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
@@ -113,7 +115,7 @@ public final class TrainingLoop {
     ])
     try check(train)
     memoryNeed = try session.memoryNeed(training: train.count, evaluation: (validation ?? test).count)
-    try memoryNeed.check()
+    try memoryNeed.check(against: room)
   }
 
   /// Whether the data can be trained on: a class without an output would end the first step that meets it, with an
@@ -364,8 +366,9 @@ public final class TrainingLoop {
         try saveCheckpoint()
       }
     }
-    // Evaluating may want memory that is not there: the epoch is not lost to that.
-    try saveCheckpoint()
+    // Evaluating may want memory that is not there: the epoch is not lost to that. A run that ends here would count as
+    // complete without its last validation.
+    if session.batches != settings.steps { try saveCheckpoint() }
     measured.seconds += epoch.seconds
     // On the weights that the next step starts with, also where the run's answer is their average.
     let held = try evaluate(validation ?? test, .raw, "validating")

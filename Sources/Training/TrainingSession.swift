@@ -62,10 +62,11 @@ public final class TrainingSession {
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
     (self.chain, self.probeInterval) = (chain, probeInterval)
     parameterCount = try step.build(batchSize: batchSize).trainableCount
+    let room = HostMemory.available()
     let trainer = try trainer(batchSize, isProbed: false)
     if isOnlyPlanned { return }
     // Whoever evaluates on a smaller machine never touches the rest of the plan.
-    try MemoryNeed(states: trainer.executor.plan.memory.hostStates).check()
+    try MemoryNeed(states: trainer.executor.plan.memory.hostStates).check(against: room)
     for state in trainer.program.states {
       _ = try states.state(state.name, state.type)
       let values = state.values(seed: Int64(seed))
@@ -138,6 +139,7 @@ public final class TrainingSession {
       } catch let error as ExecutionError where error.kind == .outOfMemory {}
       evaluators = [:]
     }
+    if count > 2 * batchSize { evaluatedAtOnce = batchSize }
     return batchSize
   }
 
@@ -292,7 +294,7 @@ public final class TrainingSession {
   }
 
   /// Loss and metrics over a data set: unless `weights` says otherwise with the moving average, where the step keeps one.
-  /// `progress` hears after each batch how many samples are done.
+  /// `progress` hears at the beginning and after each batch how many samples are done.
   public func evaluate(
     _ dataset: any Dataset, weights: ModelWeights? = nil, progress: (Int) throws -> Void = { _ in }
   ) throws -> Evaluation {
@@ -300,6 +302,7 @@ public final class TrainingSession {
     var classes: ClassificationMetrics?
     let order = BatchOrder(
       count: dataset.count, batchSize: try evaluationBatchSize(dataset.count, weights), isShuffled: false)
+    try progress(0)
     for index in 0..<order.batchCount {
       let batch = order.batch(index)
       let executor = try evaluator(batch.count, weights)
