@@ -184,7 +184,9 @@ public struct CheckpointStore: Sendable {
   /// Every checkpoint with its verdict, oldest first, then the best.
   public func entries() -> [Entry] {
     let best = FileManager.default.fileExists(atPath: bestPath) ? [bestPath] : []
+    // A run that is under way may have removed an old one between the listing and the reading.
     return (paths() + best).map(Self.entry)
+      .filter { $0.fault == nil || FileManager.default.fileExists(atPath: $0.path) }
   }
 
   /// The checkpoint with the lowest validation loss; nil where no epoch has ended.
