@@ -5,9 +5,11 @@ SWIFT ?= swift
 TRAITS = $(shell sh .make/traits.sh)
 SWIFT_FLAGS = -c release $(or $(addprefix --traits ,$(TRAITS)),--disable-default-traits)
 BINARY := .build/release/switchback
+PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := build
-.PHONY: build train test test-all bench format lint clean packages operations mutants campaign
+.PHONY: build install install-files uninstall train test test-all bench format lint clean packages operations mutants \
+  campaign
 
 # Installs what is missing (with sudo only where not root) and says so; does nothing where all is there.
 packages:
@@ -16,6 +18,17 @@ packages:
 build: packages
 	@sh .make/traits.sh --explain
 	$(SWIFT) build $(SWIFT_FLAGS)
+
+# For a system: `make build`, then `sudo make install`. Under sudo nothing is built, or files of root would stay in
+# .build; without it, what is installed is up to date.
+install: $(if $(SUDO_USER),,build)
+	@$(MAKE) --no-print-directory install-files
+
+install-files:
+	@sh .make/install.sh "$(BINARY)" "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	@sh .make/uninstall.sh "$(DESTDIR)$(PREFIX)"
 
 # The main job on real data, with a live display; prints where the report is.
 train: build
