@@ -127,8 +127,10 @@ struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Prints the JSON Schema of configurations, by which editors complete and check.",
       discussion: """
-        Example: switchback config schema > switchback.schema.json, and as the first line of a configuration
-        # yaml-language-server: $schema=switchback.schema.json
+        Example, and the first line of a configuration that goes by it:
+
+          switchback config schema > switchback.schema.json
+          # yaml-language-server: $schema=switchback.schema.json
         """)
 
     func run() throws { Terminal.write(Configuration.schema, terminator: "") }
