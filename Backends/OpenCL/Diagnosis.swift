@@ -26,6 +26,7 @@ enum Diagnosis {
         parts.append("\(folder)/\(file) names \(library), which loads but offers no device")
       }
     }
+    if drivers.contains(where: { $0.contains("pocl") }), let fault = poclCacheFault() { parts.append(fault) }
     let nodes = entries(of: "/dev/dri").filter { $0.hasPrefix("renderD") }
     for node in nodes where access("/dev/dri/" + node, R_OK | W_OK) != 0 {
       parts.append("/dev/dri/\(node) may not be used by this user: join the group render (usermod -aG render NAME)")
@@ -33,6 +34,38 @@ enum Diagnosis {
     return parts.joined(separator: ". ")
       + ". Install a driver: the Debian package pocl-opencl-icd (CPU), intel-opencl-icd (Intel), mesa-opencl-icd (AMD), "
       + "nvidia-opencl-icd (NVIDIA)"
+  }
+
+  /// Why PoCL cannot keep compiled kernels, without which it offers no device or compiles nothing; nil where it can.
+  static func poclCacheFault() -> String? {
+    let folder =
+      variable("POCL_CACHE_DIR") ?? variable("XDG_CACHE_HOME").map { $0 + "/pocl/kcache" }
+      ?? variable("HOME").map { $0 + "/.cache/pocl/kcache" }
+    guard let folder else { return nil }
+    // PoCL would make them too.
+    for (index, byte) in folder.utf8.enumerated() where byte == UInt8(ascii: "/") && index > 0 {
+      mkdir(String(decoding: folder.utf8.prefix(index), as: UTF8.self), 0o777)
+    }
+    mkdir(folder, 0o777)
+    let probe = "\(folder)/.switchback-\(getpid())"
+    let file = open(probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard file >= 0 else { return fault(folder, errno) }
+    defer {
+      close(file)
+      unlink(probe)
+    }
+    // A full disk takes names, but no contents.
+    let page = [UInt8](repeating: 1, count: 4096)
+    return write(file, page, page.count) == page.count ? nil : fault(folder, errno)
+  }
+
+  private static func fault(_ folder: String, _ code: Int32) -> String {
+    "PoCL's folder of compiled kernels, \(folder), cannot be written (\(String(cString: strerror(code)))): "
+      + "POCL_CACHE_DIR names another"
+  }
+
+  private static func variable(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
   }
 
   private static func entries(of folder: String) -> [String] {

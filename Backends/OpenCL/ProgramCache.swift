@@ -75,8 +75,11 @@ final class ProgramCache: @unchecked Sendable {
     }
     let status = ocl_program(context, device, source, options, &program)
     guard status == 0, let program else {
-      let log = String(cString: ocl_build_log())
-      try check(status, "compiling \(key.source).cl for \(traits.name)\(log.isEmpty ? "" : " (\(log))")")
+      let log = String(cString: ocl_build_log()).split(whereSeparator: \.isNewline).joined(separator: "; ")
+      // Of its cache the log of PoCL says nothing.
+      let cache = traits.driver.contains("Portable Computing Language") ? Diagnosis.poclCacheFault() : nil
+      let reasons = [log, cache ?? ""].filter { !$0.isEmpty }.joined(separator: "; ")
+      try check(status, "compiling \(key.source).cl for \(traits.name)\(reasons.isEmpty ? "" : " (\(reasons))")")
       throw BackendError(.internal, "OpenCL made no program of \(key.source).cl")
     }
     if !traits.cachesPrograms { remember(stored, program) }

@@ -72,9 +72,14 @@ func textOverride(_ key: String, _ text: String) -> String {
   return "\(key)=\"\(escaped.joined())\""
 }
 
-/// The backends of this process: the reference is linked in, the others are looked for, in `folders` first.
+/// The backends of this process: the reference is linked in, the others are looked for, in `folders` first. A device is
+/// tried in a child at its first use.
 func makeRegistry(_ folders: [String] = []) -> BackendRegistry {
-  BackendRegistry(linked: [ReferenceBackend()], folders: folders + BackendRegistry.defaultFolders)
+  var registry = BackendRegistry(linked: [ReferenceBackend()], folders: folders + BackendRegistry.defaultFolders)
+  registry.firstTrial = { (name, options) throws(BackendError) in
+    try FirstUseCommand.trial(name, options, folders)
+  }
+  return registry
 }
 
 /// Fetches a data set known by name where it is nowhere yet, and says so.

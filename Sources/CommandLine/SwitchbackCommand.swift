@@ -26,7 +26,7 @@ struct SwitchbackCommand: ParsableCommand {
       InspectCommand.self,
       BackendsCommand.self, TuneCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self,
       ConfigCommand.self,
-      ContractCommand.self,
+      ContractCommand.self, FirstUseCommand.self,
     ])
 
   static func main() {

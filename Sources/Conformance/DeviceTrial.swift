@@ -25,21 +25,23 @@ public struct DeviceTrial {
   /// Both chains hold one backend.
   public init(_ chain: BackendChain, reference: BackendChain) { (self.chain, self.reference) = (chain, reference) }
 
-  /// Asks everything, also after a fault; `progress` hears how many of how many samples are done. A device that fails
+  /// Asks everything, also after a fault; `progress` hears how many of how many samples are done, and which one is
+  /// next. A device that fails
   /// at an operation, other than by wrong numbers, is the caller's error.
-  public func run(_ progress: (Int, Int) -> Void) throws -> Verdict {
+  public func run(_ progress: (Int, Int, String) -> Void) throws -> Verdict {
     var verdict = Verdict()
     let entries = OperationCatalog.standard.entries.filter { operations?.contains($0.name) ?? true }
     let samples = entries.flatMap { entry in Self.samples(of: entry).map { (entry.name, $0) } }
     for (index, (name, sample)) in samples.enumerated() {
-      progress(index, samples.count)
+      let words = "\(name) (\(sample.inputs.map(\.description).joined(separator: ", ")))"
+      progress(index, samples.count, words)
       switch try BackendComparison(sample, on: chain, reference: reference).verdict {
       case .declined: break
       case .passed: verdict.checked += 1
       case .failed(let message):
         verdict.checked += 1
         if !verdict.operations.contains(name) { verdict.operations.append(name) }
-        verdict.faults.append("\(name) (\(sample.inputs.map(\.description).joined(separator: ", "))): \(message)")
+        verdict.faults.append("\(words): \(message)")
       }
     }
     return verdict

@@ -12,21 +12,25 @@ public struct BackendChain: Sendable {
     package let library: String
     /// Whether it was opened with `trust: true`: it is used whatever its first check found.
     package let isTrusted: Bool
+    /// What the configuration calls it (a name or a path), and the options that it gives.
+    package let request: (name: String, options: [String: String])
     /// What the device was opened with, tuned options among them.
     package let options: [String: String]
     /// The same as `key=value`, in order.
     package var optionWords: [String] { options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } }
 
     public init(name: String, device: any ComputeDevice, version: String = "") {
-      self.init(name: name, device: device, version: version, library: "", isTrusted: false, options: [:])
+      self.init(
+        name: name, device: device, version: version, library: "", isTrusted: false, options: [:],
+        request: (name, [:]))
     }
 
     package init(
       name: String, device: any ComputeDevice, version: String, library: String, isTrusted: Bool,
-      options: [String: String]
+      options: [String: String], request: (name: String, options: [String: String])
     ) {
       (self.name, self.device, self.version) = (name, device, version)
-      (self.library, self.isTrusted, self.options) = (library, isTrusted, options)
+      (self.library, self.isTrusted, self.options, self.request) = (library, isTrusted, options, request)
     }
   }
 
@@ -63,6 +67,7 @@ public struct BackendChain: Sendable {
     _ name: String, _ registry: BackendRegistry, _ options: [String: String], _ host: HostServices
   ) throws(BackendError) -> Link {
     let backend = try registry.backend(named: name)
+    let request = (name: name, options: options)
     var options = options
     let choice = options.removeValue(forKey: "device")
     let index = try choice.map { (choice) throws(BackendError) in try backend.deviceIndex(chosenBy: choice) } ?? 0
@@ -75,6 +80,7 @@ public struct BackendChain: Sendable {
     let device = try backend.open(device: index, options: options, host: host)
     return Link(
       name: backend.identity.name, device: device, version: backend.identity.version,
-      library: (backend as? LoadedBackend)?.fileMark ?? "", isTrusted: isTrusted, options: options)
+      library: (backend as? LoadedBackend)?.fileMark ?? "", isTrusted: isTrusted, options: options,
+      request: request)
   }
 }

@@ -30,13 +30,15 @@ struct FirstUse {
 
   private func measured(_ link: BackendChain.Link) throws -> DeviceTrial.Verdict {
     let begin = ContinuousClock.now
-    let reference = try BackendChain(["reference"], registry: registry, host: host)
     let title = "\(link.name): first use of \(link.device.info.name) with this driver"
     let verdict: DeviceTrial.Verdict
     do {
-      verdict = try DeviceTrial(BackendChain([link], host: host), reference: reference).run { done, count in
-        progress(.working("\(title): checked \(done) of \(count) samples"))
-      }
+      verdict = try trial(link, title)
+    } catch let error as BackendError where error.kind == .unavailable {
+      throw BackendError(
+        .unavailable,
+        "\(title) failed: \(error.message). Update the driver or choose another device; "
+          + "--set backend.\(link.name).trust=true uses this one without a trial")
     } catch let error as ExecutionError {
       // Nothing is kept: it may have been another program's doing.
       throw BackendError(.unavailable, "\(title) failed: \(error)")
@@ -46,6 +48,20 @@ struct FirstUse {
     progress(.done("\(title): \(verdict.checked) samples checked in \(seconds) s, \(outcome)"))
     if let data = try? JSONEncoder().encode(verdict) { host.remember(key(link), Array(data)) }
     return verdict
+  }
+
+  private func trial(_ link: BackendChain.Link, _ title: String) throws -> DeviceTrial.Verdict {
+    if let trial = registry.firstTrial {
+      let said = Data(try trial(link.request.name, link.request.options))
+      guard let verdict = try? JSONDecoder().decode(DeviceTrial.Verdict.self, from: said) else {
+        throw BackendError(.unavailable, "the process that tried it left no verdict")
+      }
+      return verdict
+    }
+    let reference = try BackendChain(["reference"], registry: registry, host: host)
+    return try DeviceTrial(BackendChain([link], host: host), reference: reference).run { done, count, _ in
+      progress(.working("\(title): checked \(done) of \(count) samples"))
+    }
   }
 
   /// The device, its driver, its options, and the very library that speaks to it.

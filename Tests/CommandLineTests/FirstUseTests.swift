@@ -3,12 +3,12 @@ import Testing
 
 /// A device that computes wrongly is told from one that does not at its first use.
 @Suite struct FirstUseTests {
-  /// The OpenCL library with a kernel that computes something else: what a bad driver does to a good one.
-  private func wrongLibrary() throws -> String {
+  /// The OpenCL library with a kernel that does something else: what a bad driver does to a good one.
+  private func wrongLibrary(_ wrong: String) throws -> String {
     let library = binary.replacingOccurrences(of: "/switchback", with: "/libSwitchbackOpenCL.so", options: .backwards)
     var bytes = try #require(FileManager.default.contents(atPath: library))
     let place = try #require(bytes.range(of: Data("NOT(value <= best)".utf8)), "the kernel has other words now")
-    bytes.replaceSubrange(place, with: Data("NOT(value >= best)".utf8))
+    bytes.replaceSubrange(place, with: Data(wrong.utf8))
     let folder = temporary()
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try bytes.write(to: URL(fileURLWithPath: folder + "/libSwitchbackOpenCL.so"))
@@ -27,7 +27,7 @@ import Testing
   @Test("a device that pools wrongly is refused by the operation's name, from the first use on, unless it is trusted")
   func wrongDevice() throws {
     try skipWithout("opencl")
-    let folder = try wrongLibrary()
+    let folder = try wrongLibrary("NOT(value >= best)")
     let environment = ["SWITCHBACK_BACKEND_PATH": folder, "XDG_CACHE_HOME": temporary()]
     let first = try train(environment)
     #expect(first.status == 69, "\(first.error)")
@@ -50,5 +50,25 @@ import Testing
     environment["POCL_MEMORY_LIMIT"] = "1"
     let second = try train(environment)
     #expect(second.status == 0 && !second.error.contains("first use of"), "\(second.error)")
+  }
+
+  @Test("a driver that crashes at its first use ends no run without a word: operation and signal are named")
+  func crashingDevice() throws {
+    try skipWithout("opencl")
+    let folder = try wrongLibrary("NOT(*(int*)8 == 1)")
+    let outcome = try train(["SWITCHBACK_BACKEND_PATH": folder, "XDG_CACHE_HOME": temporary()])
+    #expect(outcome.status == 69, "\(outcome.error)")
+    #expect(outcome.error.contains("crashed (SIGSEGV"), "\(outcome.error)")
+    #expect(outcome.error.contains("at maxPool2d (f32["), "\(outcome.error)")
+    #expect(outcome.error.contains("backend.opencl.trust=true"), "\(outcome.error)")
+  }
+
+  @Test("PoCL's folder of compiled kernels that cannot be written is named", arguments: ["/dev/null/kernels", "/proc"])
+  func unwritableCache(folder: String) throws {
+    try skipWithout("opencl")
+    let outcome = try train(["POCL_CACHE_DIR": folder, "XDG_CACHE_HOME": temporary()])
+    #expect(outcome.status == 69, "\(outcome.error)")
+    #expect(
+      outcome.error.contains("PoCL's folder of compiled kernels, \(folder), cannot be written"), "\(outcome.error)")
   }
 }
