@@ -48,7 +48,8 @@ let package = Package(
     .target(name: "SwitchbackWorkerPool", dependencies: ["SwitchbackABI"], path: "Sources/BackendKit/CWorkerPool"),
     module(
       "BackendKit", ["SwitchbackPrograms", "SwitchbackABI", "SwitchbackWorkerPool"], exclude: ["CWorkerPool"]),
-    module("Execution", ["SwitchbackBackendKit"]),
+    .target(name: "SwitchbackCrashNote", path: "Sources/Execution/CCrashNote"),
+    module("Execution", ["SwitchbackBackendKit", "SwitchbackCrashNote"], exclude: ["CCrashNote"]),
     module("Conformance", ["SwitchbackExecution"]),
 
     // MARK: What users build with
@@ -77,7 +78,7 @@ let package = Package(
     .executableTarget(
       name: "SwitchbackCommandLine",
       dependencies: [
-        "Switchback", "SwitchbackConformance", "SwitchbackInterchange",
+        "Switchback", "SwitchbackConformance", "SwitchbackInterchange", "SwitchbackCrashNote",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CommandLine"),

@@ -28,8 +28,10 @@ struct ConformanceCommand: ParsableCommand {
   @Option(name: .customLong("option"), help: "An option of the backend, such as force=true; repeatable.")
   var options: [String] = []
 
-  @Option(help: "Only cases whose family and name contain this, such as conv2d, random or 'contract reads'.")
-  var filter = ""
+  @Option(
+    name: .customLong("filter"),
+    help: "Only cases whose family and name contain this, such as conv2d, random or 'contract reads'; repeatable.")
+  var filters: [String] = []
 
   @Option(help: "No cases whose family and name contain this; can be given more than once.")
   var skip: [String] = []
@@ -55,7 +57,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "Writes a JUnit file, for CI systems.")
   var junit: String?
 
-  @Option(help: "The folder in which the programs of failed cases get a new folder, named after the backend.")
+  @Option(help: "The folder in which the programs that show what is wrong get a new folder, named after the backend.")
   var failures = "conformance-failures"
 
   /// Where the child, which runs the cases, tells its parent what it is about to try.
@@ -66,6 +68,8 @@ struct ConformanceCommand: ParsableCommand {
     struct Failure: Encodable {
       var name: String
       var message: String
+      /// Failures of one cause share it, and the file that shows it.
+      var cause: String
       var replay: String?
     }
     var backend: String
@@ -113,7 +117,9 @@ struct ConformanceCommand: ParsableCommand {
     if json {
       Terminal.write(
         Terminal.json(
-          Result(backend: backend, seed: seed, families: [], failures: [.init(name: name, message: fault, replay: nil)])
+          Result(
+            backend: backend, seed: seed, families: [],
+            failures: [.init(name: name, message: fault, cause: name, replay: nil)])
         ))
     }
     throw fail("\(backend): \(fault): \(name)", ExitStatus.failure)
@@ -125,7 +131,7 @@ struct ConformanceCommand: ParsableCommand {
       [backend], registry: makeRegistry(), options: [backend: try backendOptions(options, of: backend)], host: host)
     let reference = try BackendChain(["reference"], registry: makeRegistry(), host: host)
     var suite = ConformanceSuite(candidate, reference: reference)
-    (suite.seed, suite.isQuick, suite.filter, suite.skipped) = (Int64(seed), quick, filter, skip)
+    (suite.seed, suite.isQuick, suite.filters, suite.skipped) = (Int64(seed), quick, filters, skip)
     let file = open(progress, O_WRONLY)
     defer { close(file) }
     func tell(_ words: String) {
@@ -147,19 +153,25 @@ struct ConformanceCommand: ParsableCommand {
     suite.furtherCases = ContractCase.all.map { contract in
       ("contract", contract.name, { try runner.verdict(contract) })
     }
+    var told: Set<String> = []
     let report = suite.run { made in
-      if case .failed(let message, _) = made.verdict, !json {
-        Terminal.write("✗ \(made.family) \(made.name)\n  \(message)", to: .standardError)
-      }
+      guard case .failed(let message, _) = made.verdict, !json, told.insert(made.cause ?? "").inserted else { return }
+      Terminal.write("✗ \(made.family) \(made.name)\n  \(message)", to: .standardError)
     }
     guard !report.cases.isEmpty else {
       throw fail(
-        "no case is left: nothing has \"\(filter)\" in its family and name, or --skip takes all that has", ExitCode(64))
+        "no case is left: nothing has \"\(filters.joined(separator: "\" or \""))\" in its family and name, or --skip takes all that has",
+        ExitCode(64))
     }
     let files = try writeFailures(report)
     if let junit { try AtomicFile.write(report.junit, to: junit) }
     if json {
-      let failed = zip(report.failures, files).map { Result.Failure(name: $0.name, message: $0.message, replay: $1) }
+      let failures = report.failures
+      let failed = zip(report.causes, files).flatMap { cause, file in
+        cause.failures.map {
+          Result.Failure(name: failures[$0].name, message: failures[$0].message, cause: cause.name, replay: file)
+        }
+      }
       Terminal.write(
         Terminal.json(Result(backend: report.backend, seed: seed, families: report.rows, failures: failed)))
     } else {
@@ -183,8 +195,10 @@ struct ConformanceCommand: ParsableCommand {
       rows.reduce(0) { $0 + $1.passed }, rows.reduce(0) { $0 + $1.declined }, rows.reduce(0) { $0 + $1.failed }
     )
     Terminal.write("\n\(report.backend): \(sums.0) passed, \(sums.1) declined, \(sums.2) failed")
-    for case let file? in files {
-      Terminal.write("again: switchback conformance --backend \(backend) --program \(file)")
+    for (cause, file) in zip(report.causes, files) {
+      let count = cause.failures.count
+      Terminal.write("✗ \(cause.name): \(count) case\(count == 1 ? "" : "s")")
+      if let file { Terminal.write("  again: switchback conformance --backend \(backend) --program \(file)") }
     }
     if sums.0 == 0 { Terminal.write("nothing was taken, so nothing is proved", to: .standardError) }
   }
@@ -207,15 +221,16 @@ struct ConformanceCommand: ParsableCommand {
     }
   }
 
-  /// The files of the failures, in their order, in a folder that this run makes; nil where one has no program.
+  /// The files of the causes, in their order, in a folder that this run makes; nil where one has no program.
   private func writeFailures(_ report: ConformanceReport) throws -> [String?] {
-    guard report.failures.contains(where: { $0.replay != nil }) else { return report.failures.map { _ in nil } }
+    let causes = report.causes
+    guard causes.contains(where: { $0.replay != nil }) else { return causes.map { _ in nil } }
     try Folder.make(failures)
     var number = 1
     func folder() -> String { "\(failures)/\(report.backend.filter { $0.isLetter || $0.isNumber })-\(number)" }
     while try !Folder.makeNew(folder()) { number += 1 }
-    return try report.failures.enumerated().map { index, failure in
-      guard let replay = failure.replay else { return nil }
+    return try causes.enumerated().map { index, cause in
+      guard let replay = cause.replay else { return nil }
       let file = "\(folder())/\(index + 1).program"
       try AtomicFile.write("\(replay)", to: file)
       return file

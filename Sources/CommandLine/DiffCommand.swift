@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Switchback
+import SwitchbackCrashNote
 import SwitchbackConformance
 
 struct DiffCommand: ParsableCommand {
@@ -44,6 +45,7 @@ struct DiffCommand: ParsableCommand {
   }
 
   func run() throws {
+    switchback_report_crashes()
     try reportingErrors {
       let names = backends.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
       guard names.count == 2, steps > 0 else {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Switchback
+import SwitchbackCrashNote
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -42,6 +43,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
+    switchback_report_crashes()
     try reportingErrors {
       let run = try options.restored()
       let data = try run.open()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Switchback
+import SwitchbackCrashNote
 
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -39,6 +40,7 @@ struct PredictCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    switchback_report_crashes()
     try reportingErrors {
       guard (index == nil) != paths.isEmpty else {
         throw fail("predict takes either --index or files", ExitCode(64))

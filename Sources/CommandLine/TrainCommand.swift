@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Switchback
+import SwitchbackCrashNote
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -79,6 +80,7 @@ struct TrainCommand: ParsableCommand {
   mutating func run() throws {
     // Another run may become the latest meanwhile.
     resume = resume.map(LatestLink.followed)
+    switchback_report_crashes()
     try reportingErrors {
       Terminal.outlivesItsOutput = true
       let configuration = try configuration()
@@ -263,7 +265,8 @@ struct TrainCommand: ParsableCommand {
     for row in profile.rows.sorted(by: { $0.microseconds > $1.microseconds }) {
       table.add([
         String(format: "%.1f", row.microseconds / Double(max(row.runs, 1))),
-        String(format: "%.1f %%", row.microseconds / max(total, 1e-9) * 100), row.backend,
+        String(format: "%.1f %%", row.microseconds / max(total, 1e-9) * 100),
+        row.backend + (row.isByHost ? " (by the host's clock)" : ""),
         row.labels.isEmpty ? row.name : row.labels.joined(separator: ", "),
       ])
     }

@@ -33,7 +33,12 @@ public struct BackendComparison: Sendable {
     for output in program.outputs {
       let error = Self.error(found[output.name]!, truth[output.name]!, bound, numbers)
       largest = max(largest, error)
-      if !(error <= 1) { fault = fault ?? "\(output.name) is \(error.inBounds) off" }
+      guard !(error <= 1), fault == nil else { continue }
+      fault = "\(error.inBounds) off"
+      if let worst = WorstElement(found[output.name]!, truth[output.name]!) {
+        let place = WorstElement.place(of: worst.element, in: program.values[output.value].type.shape)
+        fault = "\(output.name)\(place) is \(worst.found), not \(worst.expected): \(error.inBounds) off"
+      }
     }
     worst = largest
     verdict = fault.map { .failed($0) } ?? .passed

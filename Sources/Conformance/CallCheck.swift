@@ -83,13 +83,11 @@ public struct CallFault: Sendable, CustomStringConvertible {
     (label, operation, types) = (check.call.label, check.call.operation.name, check.sample.inputs)
     replay = ReplayFile(check.program, check.named(inputs))
     (result, element, self.found, self.expected) = (0, 0, .nan, .nan)
-    var worst = -1.0
+    var largest = -1.0
     for (index, pair) in zip(found, expected).enumerated() {
-      for (element, numbers) in zip(pair.0, pair.1).enumerated() where numbers.0 != numbers.1 {
-        let difference = (numbers.0 - numbers.1).isNaN ? Double.infinity : abs(numbers.0 - numbers.1)
-        guard difference > worst else { continue }
-        (worst, result, self.element, self.found, self.expected) = (difference, index, element, numbers.0, numbers.1)
-      }
+      guard let worst = WorstElement(pair.0, pair.1), worst.difference > largest else { continue }
+      (largest, result, element, self.found, self.expected) =
+        (worst.difference, index, worst.element, worst.found, worst.expected)
     }
   }
 

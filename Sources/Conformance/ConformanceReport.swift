@@ -18,6 +18,12 @@ public struct ConformanceReport: Sendable {
     public init(family: String, name: String, verdict: Verdict) {
       (self.family, self.name, self.verdict) = (family, name, verdict)
     }
+
+    /// What failures of one kind share (`Cause`); nil where it has not failed.
+    public var cause: String? {
+      guard case .failed(_, let replay) = verdict else { return nil }
+      return ConformanceReport.cause("\(family) \(name)", replay)
+    }
   }
 
   /// The cases of one family, counted.
@@ -59,6 +65,46 @@ public struct ConformanceReport: Sendable {
       guard case .failed(let message, let replay) = made.verdict else { return nil }
       return ("\(made.family) \(made.name)", message, replay)
     }
+  }
+
+  /// Failures that say the same: those of one operation (and of its function, where it has several) under one kind of
+  /// question, whatever the shapes and the program around it.
+  public struct Cause: Sendable {
+    /// `unary relu, special values`
+    public var name: String
+    /// Places in `failures`; the first is the one that was found first.
+    public var failures: [Int]
+    /// The smallest of the programs that show it.
+    public var replay: ReplayFile?
+  }
+
+  /// In the order in which they were found.
+  public var causes: [Cause] {
+    var causes: [Cause] = []
+    for (index, failure) in failures.enumerated() {
+      let name = Self.cause(failure.name, failure.replay)
+      let place = causes.firstIndex { $0.name == name } ?? causes.count
+      if place == causes.count { causes.append(Cause(name: name, failures: [], replay: nil)) }
+      causes[place].failures.append(index)
+      guard let replay = failure.replay else { continue }
+      if replay.elementCount < causes[place].replay?.elementCount ?? .max { causes[place].replay = replay }
+    }
+    return causes
+  }
+
+  private static let questions = [", special values", ", twice", ", ties", ", background", ", one bad number"]
+
+  fileprivate static func cause(_ name: String, _ replay: ReplayFile?) -> String {
+    guard let replay else { return name }
+    var operations: [String] = []
+    for call in replay.program.calls {
+      let functions = call.operation.attributes.compactMap {
+        if case .string(let word) = $0.value { word } else { nil }
+      }
+      let words = ([call.operation.name] + functions).joined(separator: " ")
+      if !operations.contains(words) { operations.append(words) }
+    }
+    return operations.joined(separator: " + ") + (questions.first(where: name.hasSuffix) ?? "")
   }
 
   public var hasPassed: Bool {

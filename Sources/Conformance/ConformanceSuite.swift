@@ -9,8 +9,9 @@ public struct ConformanceSuite {
   public var seed: Int64 = 1
   /// A part that takes a minute or two.
   public var isQuick = false
-  /// Only cases whose family and name contain the first, and none that contain one of the second.
-  public var filter = ""
+  /// Only cases whose family and name contain one of the first (all, where there are none), and none that contain one of
+  /// the second.
+  public var filters: [String] = []
   public var skipped: [String] = []
   /// Hears of each case before it is tried.
   public var willTry: (_ family: String, _ name: String) -> Void = { _, _ in }
@@ -31,7 +32,9 @@ public struct ConformanceSuite {
     var report = ConformanceReport(backend: candidate.links[0].name, seed: seed)
     func check(_ family: String, _ name: String, _ body: () throws -> ConformanceReport.Verdict) {
       let words = "\(family) \(name)"
-      guard filter.isEmpty || words.contains(filter), !skipped.contains(where: words.contains) else { return }
+      guard filters.isEmpty || filters.contains(where: words.contains), !skipped.contains(where: words.contains) else {
+        return
+      }
       willTry(family, name)
       let verdict: ConformanceReport.Verdict
       do {

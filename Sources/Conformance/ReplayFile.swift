@@ -10,6 +10,9 @@ public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
 
   public init(_ program: Program, _ values: [String: [Double]]) { (self.program, self.values) = (program, values) }
 
+  /// Of all its values, temporaries too.
+  var elementCount: Int { program.values.reduce(0) { $0 + $1.type.shape.elementCount } }
+
   /// Operands without a line get random numbers. A program whose values do not fit into this machine is an error.
   public init(text: String, catalog: OperationCatalog = .standard) throws(ProgramError) {
     var (lines, values): ([Substring], [String: [Double]]) = ([], [:])

@@ -17,6 +17,7 @@ public final class ProgramExecutor {
   private let chain: BackendChain
   private let stateOfValue: [Int: State]
   private var executables: [any Executable] = []
+  private let crashNotes: [CrashNote]
   /// For each segment the states that it uses, and those that it replaces.
   private let usedStates: [[State]]
   private let changedStates: [[State]]
@@ -87,9 +88,11 @@ public final class ProgramExecutor {
       let written = Set(segment.segment.calls.flatMap { $0.outputs.compactMap { $0 } })
       return written.compactMap { found[segment.values[$0]] }
     }
-    for segment in plan.segments {
+    crashNotes = plan.segments.map { CrashNote($0.segment, on: chain.links[$0.link]) }
+    for (segment, note) in zip(plan.segments, crashNotes) {
       do {
-        executables.append(try chain.links[segment.link].device.compile(segment.segment))
+        executables.append(
+          try note.during { () throws(BackendError) in try chain.links[segment.link].device.compile(segment.segment) })
       } catch {
         throw ExecutionError(error, backend: chain.links[segment.link].name, segment: segment.segment)
       }
@@ -238,7 +241,9 @@ public final class ProgramExecutor {
   /// Only a program of one device leaves a ticket in a slot.
   private func wait(for slot: Slot) throws(BackendError) {
     guard slot.ticket != 0 else { return }
-    try chain.links[plan.segments[0].link].device.wait(for: slot.ticket)
+    try crashNotes[0].during { () throws(BackendError) in
+      try chain.links[plan.segments[0].link].device.wait(for: slot.ticket)
+    }
   }
 
   private func run(segment index: Int, _ slot: Int) throws(ExecutionError) {
@@ -255,13 +260,19 @@ public final class ProgramExecutor {
       } else {
         for state in usedStates[index] { try state.bringToHost() }
       }
-      let ticket = try executables[index].run(
-        RunArguments(
-          views: UnsafeBufferPointer(binding.views), generations: UnsafePointer(binding.generations.baseAddress!),
-          workspace: binding.workspace,
-          groupMicroseconds: profile == nil ? nil : binding.microseconds.baseAddress,
-          kept: kept?.kept(segment: index, run: runCount)))
-      try done(ticket, device, slot)
+      let arguments = RunArguments(
+        views: UnsafeBufferPointer(binding.views), generations: UnsafePointer(binding.generations.baseAddress!),
+        workspace: binding.workspace,
+        groupMicroseconds: profile == nil ? nil : binding.microseconds.baseAddress,
+        kept: kept?.kept(segment: index, run: runCount))
+      let begin = profile == nil ? 0 : RouteSearch.monotonicSeconds()
+      if profile != nil { binding.microseconds.update(repeating: 0) }
+      try crashNotes[index].during { () throws(BackendError) in
+        try done(try executables[index].run(arguments), device, slot)
+      }
+      profile?.add(
+        UnsafeBufferPointer(binding.microseconds), whole: (RouteSearch.monotonicSeconds() - begin) * 1e6, segment: index
+      )
     } catch let error as BackendError {
       throw ExecutionError(error, backend: chain.links[segment.link].name, segment: segment.segment)
     } catch let error as ExecutionError {
@@ -270,7 +281,6 @@ public final class ProgramExecutor {
       throw ExecutionError(.internal, "\(error)")
     }
     for state in changedStates[index] { state.wasChanged(on: device.info.hasPrivateMemory ? device : nil) }
-    profile?.add(UnsafeBufferPointer(binding.microseconds), segment: index)
   }
 
   private func copy(_ value: Int, _ from: Place, _ to: Place, _ slot: Int) throws(ExecutionError) {

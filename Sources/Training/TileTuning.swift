@@ -40,7 +40,7 @@ public enum TileTuning {
     var result = Measurement()
     var trial = DeviceTrial(chain, reference: reference)
     trial.operations = DeviceTrial.products
-    result.faults = try trial.run { _, _ in }.faults
+    result.faults = try trial.run { _, _, _ in }.faults
     guard result.faults.isEmpty else { return result }
     for columns in columns {
       let small = try seconds(columns, images: 1, chain)

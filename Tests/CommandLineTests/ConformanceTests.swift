@@ -63,8 +63,44 @@ private func row(_ family: String, _ output: String) -> [Int]? {
     #expect(failed.allSatisfy { [family, "training steps", "random programs", "contract"].contains($0) }, "\(failed)")
     let failures = try #require(result["failures"] as? [[String: Any]])
     let file = try #require(failures.compactMap { $0["replay"] as? String }.first)
+    // A cause has one file, however many cases it fails, and says which number is what.
+    let causes = Dictionary(grouping: failures) { $0["cause"] as? String ?? "" }
+    #expect(causes.values.allSatisfy { Set($0.map { $0["replay"] as? String }).count == 1 })
+    #expect(causes.count < failures.count, "\(causes.keys)")
+    #expect(causes.keys.contains { $0.hasPrefix(family) }, "\(causes.keys)")
+    #expect(
+      failures.contains {
+        ($0["message"] as? String ?? "").wholeMatch(of: /y0\[[\d, ]*\] is .*, not .*: .* off/) != nil
+      })
     #expect(try switchback("conformance", "--backend", library, "--program", file).status == 1)
     #expect(try switchback("conformance", "--backend", "reference", "--program", file).status == 0)
+  }
+
+  @Test("a kernel that crashes in train is named with its backend, and what is said of it shows it again")
+  func crash() throws {
+    let wrong = try compilePlugin(
+      template, replacing: [("k < s->inner; k++", "s->inner > 100 && *(volatile int *)8 == 0 && k < s->inner; k++")])
+    let data = try dataFolder()
+    let train = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--data", data, "--runs", temporary(), "--steps", "2", "--backend", wrong)
+    #expect(train.status == SIGSEGV, "\(train.error)")
+    #expect(train.error.contains("SIGSEGV: the backend template was at work on "), "\(train.error)")
+    #expect(train.error.contains("switchback conformance --backend \(wrong) --filter matmul"), "\(train.error)")
+    // The samples of conformance are smaller than this network.
+    let diff = try switchback(
+      "diff", "configs/mnist-mlp.yaml", "--data", data, "--steps", "1", "--backends", "reference,\(wrong)", "--replay",
+      temporary())
+    #expect(diff.error.contains("the backend template was at work on layers.1.dense/matmul. "), "\(diff.error)")
+  }
+
+  @Test("train --profile has the host's time of a backend that measures none")
+  func profile() throws {
+    let outcome = try switchback(
+      "train", "configs/mnist-mlp.yaml", "--data", try dataFolder(), "--runs", temporary(), "--steps", "3", "--profile",
+      "--backend", try compilePlugin(template))
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let rows = outcome.error.split(separator: "\n").filter { $0.contains("template (by the host's clock)") }
+    #expect(!rows.isEmpty && rows.allSatisfy { !$0.hasPrefix("0.0 ") }, "\(outcome.error)")
   }
 
   @Test("diff names the wrong operation of a training step, with its layer")

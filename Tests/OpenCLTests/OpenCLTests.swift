@@ -45,7 +45,7 @@ private func dataset() throws -> ByteDataset {
     suite.isQuick = true
     // The class changes how products and pooling are computed, and nothing else.
     for family in ["conv2d", "matmul", "Pool2d"] {
-      suite.filter = family
+      suite.filters = [family]
       let report = suite.run()
       #expect(report.rows.contains { $0.passed > 0 })
       for failure in report.failures { Issue.record("\(failure.name): \(failure.message)") }
@@ -236,7 +236,7 @@ private func dataset() throws -> ByteDataset {
     let candidate = try chain(OpenCLBackend(), ["tiles": "1:\(tile)"])
     var trial = DeviceTrial(candidate, reference: try chain(ReferenceBackend()))
     trial.operations = ["conv2d", "conv2d/backwardInput", "conv2d/backwardFilter", "matmul"]
-    let verdict = try trial.run { _, _ in }
+    let verdict = try trial.run { _, _, _ in }
     #expect(verdict.checked > 60 && verdict.faults.isEmpty, "\(verdict)")
   }
 

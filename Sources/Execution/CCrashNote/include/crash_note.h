@@ -1,0 +1,15 @@
+/* What was handed to a backend last, in words: all that is left to say when its code crashes. */
+#ifndef SWITCHBACK_CRASH_NOTE_H
+#define SWITCHBACK_CRASH_NOTE_H
+
+/* The words must live until the next call; null: nothing is handed over. */
+void switchback_crash_note(const char *words);
+
+/* The words that were noted last, or null. */
+const char *switchback_crash_words(void);
+
+/* From now on a crash writes the words to standard error before the process ends as it would have ended. A handler that is
+   there already stays: a sanitizer's says more. */
+void switchback_report_crashes(void);
+
+#endif
