@@ -63,9 +63,11 @@ struct BackendsCommand: ParsableCommand {
   /// A library's row, from a process of its own: loading one may crash, hang or end the process.
   private static func row(of library: (name: String, file: String)) throws -> Row {
     let child = try ChildProcess(["backends", "--only", library.name], limit: 60)
-    if child.ending == .exited(0), let row = try? JSONDecoder().decode(Row.self, from: Data(child.output.utf8)) {
-      return row
+    // The last line: a library may print words of its own while it is loaded.
+    let rows = child.output.split(separator: "\n").compactMap {
+      try? JSONDecoder().decode(Row.self, from: Data($0.utf8))
     }
+    if child.ending == .exited(0), let row = rows.last { return row }
     let fault =
       child.ending.fault ?? "it ended the process that loaded it; switchback backends check \(library.file) says more"
     return Row(name: library.name, fault: fault)
@@ -85,7 +87,8 @@ struct BackendsCommand: ParsableCommand {
       Terminal.write(Terminal.json(Row(registry.listing(of: library))))
       return
     }
-    let rows = try registry.linkedListings.map { Row($0) } + registry.libraries.map { try Self.row(of: $0) }
+    var rows = registry.linkedListings.map { Row($0) }
+    try reportingErrors { rows += try registry.libraries.map { try Self.row(of: $0) } }
     if json {
       Terminal.write(Terminal.json(rows))
       return

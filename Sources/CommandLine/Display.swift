@@ -40,7 +40,7 @@ final class Display: TrainingCallback {
             + "loss \(decimals(epoch.loss, 4))"
             + (epoch.accuracy.map { "  accuracy \(percent($0))" } ?? "")
             + (epoch.validationAccuracy.map { "  validation \(percent($0))" }
-              ?? "  validation loss \(decimals(epoch.validationLoss, 4))")
+              ?? epoch.validationLoss.map { "  validation loss \(decimals($0, 4))" } ?? "")
         ])
       }
     case .finding(let finding):

@@ -22,11 +22,7 @@ struct ReportCommand: ParsableCommand {
   func run() throws {
     let file = output ?? folder + "/report.html"
     try reportingErrors {
-      do {
-        try AtomicFile.write(RunReport(folder: folder).html, to: file)
-      } catch let error as NotARunFolder {
-        throw fail(error.message, ExitStatus.missingFile)
-      }
+      try AtomicFile.write(RunReport(folder: folder).html, to: file)
       Terminal.write(file)
     }
   }

@@ -50,7 +50,7 @@ final class RunFolder: TrainingCallback {
     /// Whether the run trains this epoch again, or its rest.
     func isRepeated(epoch: Int?) -> Bool { !isComplete && epoch ?? 0 >= start.epoch }
     func isKept(_ line: Data) -> Bool {
-      let isEpoch = line.range(of: Data("\"validationLoss\":".utf8)) != nil
+      let isEpoch = line.range(of: Data("\"epochs\":".utf8)) != nil
       if isEpoch, isRepeated(epoch: Self.number("epoch", in: line)) { return false }
       // A line that says no step, torn or somebody's own, is nobody's to drop.
       return Self.number("step", in: line).map { $0 <= start.batches } ?? true
@@ -106,8 +106,9 @@ final class RunFolder: TrainingCallback {
     case .epoch(let epoch):
       try metrics.append(Terminal.json(epoch))
       try table.append(
-        "\(epoch.epoch),\(epoch.step),\(epoch.loss),\(epoch.accuracy.map { "\($0)" } ?? ""),\(epoch.validationLoss),"
-          + "\(epoch.validationAccuracy.map { "\($0)" } ?? ""),\(epoch.seconds),\(epoch.samplesPerSecond)")
+        "\(epoch.epoch),\(epoch.step),\(epoch.loss),\(epoch.accuracy.map { "\($0)" } ?? ""),"
+          + "\(epoch.validationLoss.map { "\($0)" } ?? ""),\(epoch.validationAccuracy.map { "\($0)" } ?? ""),\(epoch.seconds),\(epoch.samplesPerSecond)"
+      )
     case .finding(let finding): try findings.append(Terminal.json(finding))
     case .tested(let evaluation): try write(Terminal.json(evaluation) + "\n", to: "evaluation.json")
     case .finished(let summary): try write(Terminal.json(summary) + "\n", to: "summary.json")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What standard input, output and error are when the process starts.
+/// What standard input, output, error and signals are when the process starts.
 enum StandardStreams {
   /// Opens those that are closed on /dev/null: the next file that is opened would get their number, and words for the
   /// terminal would land in it. A closed pipe becomes an error of writing (`Terminal.write`), not a signal.
@@ -10,5 +10,7 @@ enum StandardStreams {
       _ = open("/dev/null", stream == 0 ? O_RDONLY : O_WRONLY)
     }
     signal(SIGPIPE, SIG_IGN)
+    // Whoever started us may have had no use for the statuses of children; we have.
+    signal(SIGCHLD, SIG_DFL)
   }
 }

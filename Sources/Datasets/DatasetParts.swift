@@ -81,6 +81,14 @@ public struct DatasetSubset: Dataset {
   }
 }
 
+extension Dataset {
+  /// `count` samples, the same ones for the same seed, in their own order; all where there are no more.
+  public func drawn(_ count: Int, seed: Int) -> any Dataset {
+    guard count < self.count else { return self }
+    return DatasetSubset(self, BatchOrder(count: self.count, batchSize: count, seed: Int64(seed)).batch(0).sorted())
+  }
+}
+
 /// The samples of several data sets of one kind, one after the other.
 struct DatasetUnion: Dataset {
   private let members: [any Dataset]

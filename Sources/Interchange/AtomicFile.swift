@@ -3,16 +3,13 @@ import Foundation
 /// Writing files that are either whole or not there.
 public enum AtomicFile {
   /// Writes to a temporary file in the same folder, makes it durable, renames it, and makes the folder durable. A link
-  /// stays one, and its target is written; a device or a pipe is written to as it is.
+  /// stays one, and its target is written, whether it is there yet or not; a device, a pipe or an open file
+  /// (`/dev/stdout`) is written to as it is.
   public static func write(_ data: Data, to path: String) throws(FileError) {
-    var path = path
+    let path = target(of: path)
     var status = stat()
     let exists = stat(path, &status) == 0
-    if exists, status.st_mode & S_IFMT != S_IFREG { return try writeDirectly(data, to: path) }
-    if exists, let target = realpath(path, nil) {
-      path = String(cString: target)
-      free(target)
-    }
+    if exists, status.st_mode & S_IFMT != S_IFREG || isOpenFile(path) { return try writeDirectly(data, to: path) }
     let temporary = path + ".partial-\(getpid())"
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     guard file >= 0 else { throw FileError(path, .make) }
@@ -37,8 +34,24 @@ public enum AtomicFile {
 
   public static func write(_ text: String, to path: String) throws(FileError) { try write(Data(text.utf8), to: path) }
 
+  /// Where the links of a path lead to at last, one by one, since what they name need not be there. The links of
+  /// `/proc` to open files are no names: such a file may have lost its own.
+  private static func target(of path: String) -> String {
+    var path = path
+    // As many as the system follows.
+    for _ in 0..<40 where !isOpenFile(path) {
+      guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else { break }
+      let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
+      path = next.hasPrefix("/") ? next : folder + next
+    }
+    return path
+  }
+
+  private static func isOpenFile(_ path: String) -> Bool { path.hasPrefix("/dev/fd/") || path.hasPrefix("/proc/") }
+
   private static func writeDirectly(_ data: Data, to path: String) throws(FileError) {
-    let file = open(path, O_WRONLY | O_CLOEXEC)
+    // What a shell has put there already (`>> file`) stays.
+    let file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
     guard file >= 0 else { throw FileError(path, .make) }
     defer { close(file) }
     try write(data, to: file, of: path)

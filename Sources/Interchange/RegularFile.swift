@@ -12,6 +12,10 @@ public enum RegularFile {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw FileError(path, .read, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : ESPIPE)
     }
+    // A file with holes may say that it has more bytes than any memory.
+    guard UInt64(status.st_size) <= ProcessInfo.processInfo.physicalMemory else {
+      throw FileError(path, .read, code: ENOMEM)
+    }
     // What another process adds meanwhile belongs to the next reading.
     var data = Data(count: Int(status.st_size))
     var done = 0

@@ -27,6 +27,8 @@ public struct Checkpoint: Sendable {
     /// The lowest validation loss of any epoch so far.
     public private(set) var bestLoss = Double.infinity
     public private(set) var epochsWithoutGain = 0
+    /// Whether the last epoch was not validated (`training.validation.every`); nil: it was.
+    private var isUnvalidated: Bool?
     public internal(set) var plateau: ReduceOnPlateau?
     /// What the gradient monitor remembers, and how many steps before this one were not finite; nil in positions of runs
     /// before 2026-11-29, which go on without a memory.
@@ -52,7 +54,7 @@ public struct Checkpoint: Sendable {
     }
 
     /// Whether this is the end of the epoch with the lowest validation loss so far.
-    public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 }
+    public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 && isUnvalidated != true }
 
     /// Takes over what the session counts.
     mutating func follow(_ session: TrainingSession) {
@@ -68,9 +70,13 @@ public struct Checkpoint: Sendable {
       self.samples += samples
     }
 
-    mutating func nextEpoch(validationLoss: Double) {
-      epochsWithoutGain = validationLoss < bestLoss ? 0 : epochsWithoutGain + 1
-      bestLoss = min(bestLoss, validationLoss)
+    /// Nil: the epoch decides nothing about the rest of the run.
+    mutating func nextEpoch(validationLoss: Double?) {
+      isUnvalidated = validationLoss == nil ? true : nil
+      if let validationLoss {
+        epochsWithoutGain = validationLoss < bestLoss ? 0 : epochsWithoutGain + 1
+        bestLoss = min(bestLoss, validationLoss)
+      }
       epoch += 1
       (batchInEpoch, lossSum, correct, samples) = (0, 0, 0, 0)
     }

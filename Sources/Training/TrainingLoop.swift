@@ -18,6 +18,10 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
+  /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
+  private let validationSamples: any Dataset
+  /// The last validation that was one of the whole test set, and after which batch.
+  private var testedAlready: (batches: Int, result: Evaluation)?
   private var memoryNeed = MemoryNeed()
   /// What to say of the data before the first step.
   private var notes: [String]
@@ -99,6 +103,9 @@ public final class TrainingLoop {
     prefetcher = prefetches ? try Prefetcher(train, batchSize: configuration.training.batchSize) : nil
     self.train = prefetcher ?? train
     validation = parts.validation
+    let held = validation ?? test
+    validationSamples =
+      configuration.training.validation.samples.map { held.drawn($0, seed: configuration.data.splitSeed) } ?? held
     session = try TrainingSession(
       configuration, sampleShape: train.sampleShape, targets: train.targets, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
@@ -172,7 +179,8 @@ public final class TrainingLoop {
     for line in data?.words ?? [] { try emit(.message(line)) }
     for note in notes { try emit(.message("warning: \(note)")) }
     if validation == nil, configuration.data.validationSplit == 0 {
-      try emit(.message("epochs are validated on the test set; data.validation_split holds out training samples"))
+      let part = validationSamples.count < test.count ? "\(validationSamples.count) samples of the" : "the"
+      try emit(.message("epochs are validated on \(part) test set; data.validation_split holds out training samples"))
     }
     if let start { try resume(from: start) } else { try loadInitialWeights() }
     if let initialWeights {
@@ -370,24 +378,41 @@ public final class TrainingLoop {
     // complete without its last validation.
     if session.batches != settings.steps { try saveCheckpoint() }
     measured.seconds += epoch.seconds
-    // On the weights that the next step starts with, also where the run's answer is their average.
-    let held = try evaluate(validation ?? test, .raw, "validating")
+    // More, where the run goes on with fewer samples than it had in this epoch.
+    let isWhole = position.batchInEpoch >= order.batchCount
+    let held = try validated(isWhole: isWhole)
     try emit(
       .epoch(
         EpochReport(
           epoch: position.epoch, epochs: settings.epochs, step: session.batches,
           loss: position.lossSum / Double(max(position.samples, 1)),
-          accuracy: accuracy(position.correct, of: position.samples), validationLoss: held.loss,
-          validationAccuracy: held.accuracy, seconds: epoch.seconds,
+          accuracy: accuracy(position.correct, of: position.samples), validationLoss: held?.loss,
+          validationAccuracy: held?.accuracy, seconds: epoch.seconds,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
-    // More, where the run goes on with fewer samples than it had in this epoch.
-    if position.batchInEpoch >= order.batchCount { try endEpoch(held) }
+    if isWhole { try endEpoch(isValidated(position.epoch) ? held : nil) }
     try saveCheckpoint()
   }
 
-  /// After a whole epoch: what the validation loss decides, and the position of the next one.
-  private func endEpoch(_ held: Evaluation) throws {
-    position.nextEpoch(validationLoss: held.loss)
+  /// Whether the epoch's validation is one that the run's course may depend on.
+  private func isValidated(_ epoch: Int) -> Bool { epoch % configuration.training.validation.every == 0 }
+
+  /// The validation of the epoch, if it is its turn; where the run ends it is for whoever reads it, and decides nothing, so
+  /// that a run that goes on later is the one that never ended here.
+  private func validated(isWhole: Bool) throws -> Evaluation? {
+    let settings = configuration.training
+    let ends =
+      !isWhole || decision != .proceed || position.epoch == settings.epochs || session.batches == settings.steps
+    guard ends || isValidated(position.epoch) else { return nil }
+    // On the weights that the next step starts with, also where the run's answer is their average.
+    let held = try evaluate(validationSamples, .raw, "validating")
+    if validation == nil, validationSamples.count == test.count { testedAlready = (session.batches, held) }
+    return held
+  }
+
+  /// After a whole epoch: what its validation decides, if it has one, and the position of the next one.
+  private func endEpoch(_ held: Evaluation?) throws {
+    position.nextEpoch(validationLoss: held?.loss)
+    guard let held else { return }
     let scheduled = session.step.optimizer.learningRate(session.updates)
     if position.plateau?.observe(held.loss, scheduled: scheduled) == true {
       let rate = String(format: "%.4g", position.plateau?.learningRate(scheduled) ?? scheduled)
@@ -402,13 +427,19 @@ public final class TrainingLoop {
       let hint =
         configuration.training.restoresBest
         ? "" : "; the last weights are used (evaluate --best takes the best, training.restore_best: true always does)"
-      try emit(.message("stopped early: \(position.epochsWithoutGain) epochs without a lower validation loss\(hint)"))
+      try emit(.message("stopped early: \(position.epochsWithoutGain) validations without a lower loss\(hint)"))
     }
   }
 
   /// The test's verdict, and that of the raw weights where the run's answer is their average. The last checkpoint is
   /// made already: a sample that cannot be read loses nothing.
   private func tested() throws -> (result: Evaluation, raw: Evaluation?) {
+    // The same weights on the same samples: a short run would spend most of its time on it.
+    if let testedAlready, testedAlready.batches == session.batches, session.step.averageMomentum == nil,
+      !configuration.training.restoresBest
+    {
+      return (testedAlready.result, nil)
+    }
     do {
       let result = try evaluate(test, nil, "testing")
       return (result, session.step.averageMomentum == nil ? nil : try evaluate(test, .raw, "testing"))

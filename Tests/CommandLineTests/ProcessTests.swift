@@ -118,4 +118,44 @@ import Testing
     #expect(large.status != 0 && large.status < 128, "\(large)")
     #expect(large.error.contains("host memory cannot be had") || large.error.contains("ulimit -v"), "\(large)")
   }
+
+  @Test("a parent that ignores its children's ends takes no status from us")
+  func ignoredChildren() throws {
+    let outcome = try shell("trap '' CHLD; exec \"$0\" \"$@\"", [binary, "backends", "check", "reference"])
+    #expect(outcome.status == 0, "\(outcome.error)")
+  }
+
+  @Test("a library that prints while it is loaded is listed; a temporary folder that is not there is named")
+  func listing() throws {
+    let library = try compilePlugin(
+      "Backends/Template/template_backend.c",
+      replacing: [
+        (
+          "#include",
+          "#include <stdio.h>\n__attribute__((constructor)) static void hello(void) { puts(\"{}\"); }\n#include"
+        )
+      ])
+    let folder = try temporaryFolder()
+    try FileManager.default.copyItem(atPath: library, toPath: folder + "/libSwitchbackchatty.so")
+    let listed = try switchback("backends", "--json", environment: ["SWITCHBACK_BACKEND_PATH": folder])
+    let rows = try #require(try JSONSerialization.jsonObject(with: Data(listed.output.utf8)) as? [[String: Any]])
+    #expect(rows.contains { $0["name"] as? String == "template" && $0["available"] as? Bool == true }, "\(rows)")
+    let nowhere = try switchback("backends", environment: ["TMPDIR": "/no/where"])
+    #expect(nowhere.status == 73 && nowhere.error.contains("/no/where"), "\(nowhere.status) \(nowhere.error)")
+  }
+
+  @Test("a checkpoint of holes that says it has exabytes is no checkpoint, and no end of the process")
+  func holes() throws {
+    let runs = temporary()
+    let train = [
+      "train", "configs/mnist-linear.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", runs,
+      "--steps", "2",
+    ]
+    #expect(try switchback(train).status == 0)
+    let folder = runs + "/latest/checkpoints"
+    let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first { $0.hasPrefix("step-") })
+    #expect(truncate(folder + "/" + name, 1 << 42) == 0)
+    let outcome = try switchback("checkpoint", "verify", runs + "/latest")
+    #expect(outcome.status == 65, "\(outcome.status) \(outcome.output)\(outcome.error)")
+  }
 }

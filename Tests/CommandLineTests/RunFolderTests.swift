@@ -267,6 +267,17 @@ private func contents(below folder: String) throws -> [String: Data] {
     #expect(try switchback("report", run, "--output", folder + "/link.html").status == 0)
     #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/link.html") == target)
     #expect(try String(contentsOfFile: target, encoding: .utf8).contains("<html"))
+    // A link to what is not there yet, and one whose words are relative.
+    try FileManager.default.createSymbolicLink(atPath: folder + "/new.html", withDestinationPath: "made.html")
+    #expect(try switchback("report", run, "--output", folder + "/new.html").status == 0)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/new.html") == "made.html")
+    #expect(try String(contentsOfFile: folder + "/made.html", encoding: .utf8).contains("<html"))
+    // An open file that has lost its name, and what a shell appends to.
+    let open = try shell(
+      "exec 9>\(folder)/gone 8<\(folder)/gone; rm \(folder)/gone; \"$0\" \"$@\" >&9 && cat <&8",
+      [binary, "report", run, "--output", "/dev/stdout"])
+    #expect(open.status == 0 && open.output.contains("</html>"), "\(open.error)")
+    #expect(!FileManager.default.fileExists(atPath: folder + "/gone (deleted)"))
     #expect(try switchback("report", run, "--output", "/dev/null").status == 0)
     var status = stat()
     #expect(stat("/dev/null", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)

@@ -17,7 +17,7 @@ private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
 
 @Suite struct AveragedWeightsTests {
   private struct Seen {
-    var validation: [Double] = []
+    var validation: [Double?] = []
     var rates: [Double] = []
     var record: EvaluationRecord?
     var messages: [String] = []

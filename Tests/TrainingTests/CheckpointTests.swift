@@ -122,7 +122,9 @@ private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
   func keeps() throws {
     let store = CheckpointStore(run: temporaryRun(), keeping: 2)
     var losses: [Double] = []
-    let recorder = EventHandler(watching: { if case .epoch(let epoch) = $0 { losses.append(epoch.validationLoss) } })
+    let recorder = EventHandler(watching: {
+      if case .epoch(let epoch) = $0 { losses.append(epoch.validationLoss ?? .nan) }
+    })
     _ = try loop().run(callbacks: [CheckpointSaver(store), recorder])
     #expect(store.entries().count == 3)
     let best = try #require(store.best())

@@ -59,7 +59,7 @@ private final class Record: TrainingCallback {
       rates.append(report.learningRate)
       if report.step == end { return .interrupt }
     case .message(let text): messages.append(text)
-    case .epoch(let report): losses.append(report.validationLoss)
+    case .epoch(let report): losses.append(report.validationLoss ?? .nan)
     case .checkpoint(let checkpoint): last = checkpoint
     default: break
     }

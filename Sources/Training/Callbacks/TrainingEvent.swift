@@ -48,9 +48,9 @@ public struct EpochReport: Sendable, Codable {
   /// Means over the epoch's batches, as they were trained; no accuracy where targets are numbers.
   public var loss: Double
   public var accuracy: Double?
-  /// Of the validation part, or of the test set where there is none.
-  /// Without regularizers and class weights.
-  public var validationLoss: Double
+  /// Of the validation part, or of the test set where there is none, without regularizers and class weights; nil in an
+  /// epoch that is not validated.
+  public var validationLoss: Double?
   public var validationAccuracy: Double?
   public var seconds: Double
   public var samplesPerSecond: Double

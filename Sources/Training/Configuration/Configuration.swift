@@ -40,7 +40,8 @@ public struct Configuration: Sendable {
     public var accumulationSteps: Int
     public var averageMomentum: Double?
     public var classWeights: [Double]
-    /// Epochs without a better validation loss before the run ends.
+    public var validation: Validation
+    /// Validations without a lower loss before the run ends; one comes every `validation.every` epochs.
     public var patience: Int?
     public var plateau: ReduceOnPlateau?
     /// Whether the run ends with the weights of its lowest validation loss, instead of the last.
@@ -53,6 +54,14 @@ public struct Configuration: Sendable {
     public var runs: String
     /// See `TrainingStep`: false while a run goes on that was begun so.
     var scalesNorms = true
+  }
+
+  /// `training.validation`: how often, and on how much, a run looks at samples that it is not trained on.
+  public struct Validation: Hashable, Sendable {
+    /// In epochs.
+    public var every = 1
+    /// So many samples of the validation part (the same ones each time); nil: all.
+    public var samples: Int?
   }
 
   public struct Backend: Sendable {
@@ -150,6 +159,9 @@ public struct Configuration: Sendable {
       optimizer: optimizer.optimizer, clipping: optimizer.clipping,
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
       classWeights: section.numbers("class_weights", in: .factor),
+      validation: section.section("validation") {
+        Validation(every: $0.int("every", 1, in: 1...1_000_000_000), samples: $0.int("samples", or: "all"))
+      },
       patience: section.optionalInt("early_stopping_patience"), plateau: plateau(section),
       restoresBest: section.bool("restore_best", false),
       checkpointSteps: section.optionalInt("checkpoint_steps"),

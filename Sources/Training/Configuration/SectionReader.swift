@@ -89,6 +89,21 @@ final class SectionReader {
     return int(key, nil, in: range)
   }
 
+  /// A number, or the word that says there is none, which is the default.
+  func int(_ key: String, or word: String, in range: ClosedRange<Int> = 1...Int.max) -> Int? {
+    describe(key, .any([.integer(range, nil), .choice([word], word)]))
+    guard let node = take(key), node.string != word else {
+      record(key, Node(word))
+      return nil
+    }
+    guard let value = node.int, range.contains(value) else {
+      problems.add("\(full(key)) must be \(Self.words(for: range)) or \(word), not \(Self.word(for: node))", at: node)
+      return nil
+    }
+    record(key, Node("\(value)", Tag(.int)))
+    return value
+  }
+
   func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double>) -> Double {
     number(key, fallback, in: NumberRange(range))
   }

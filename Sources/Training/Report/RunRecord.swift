@@ -61,7 +61,7 @@ struct RunRecord {
     func whole<T: Decodable>(_ file: String, as type: T.Type) -> T? {
       text(file).flatMap { try? decoder.decode(type, from: Data($0.utf8)) }
     }
-    // A step has `stepInEpoch`, an epoch `validationLoss`: neither reads as the other.
+    // A step has `stepInEpoch`, an epoch `epochs`: neither reads as the other.
     steps = lines("metrics.jsonl", as: StepReport.self)
     epochs = lines("metrics.jsonl", as: EpochReport.self)
     findings = lines("findings.jsonl", as: Finding.self)

@@ -59,7 +59,7 @@ public struct RunReport {
       lines: [
         .init(name: "training", points: trainingLosses, style: "one"),
         .init(
-          name: "validation", points: record.epochs.map { (Double($0.step), $0.validationLoss) }, style: "two",
+          name: "validation", points: record.epochs.map { (Double($0.step), $0.validationLoss ?? .nan) }, style: "two",
           hasDots: true),
       ], isLogarithmic: true
     ).svg
