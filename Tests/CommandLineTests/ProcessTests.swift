@@ -131,8 +131,8 @@ import Testing
       "Backends/Template/template_backend.c",
       replacing: [
         (
-          "#include",
-          "#include <stdio.h>\n__attribute__((constructor)) static void hello(void) { puts(\"{}\"); }\n#include"
+          "#include <stdlib.h>",
+          "#include <stdlib.h>\n#include <stdio.h>\n__attribute__((constructor)) static void hi(void) { puts(\"{}\"); }"
         )
       ])
     let folder = try temporaryFolder()
