@@ -62,8 +62,8 @@ final class Display: TrainingCallback {
       } else {
         clear()
         Terminal.write(
-          "test \(summary.testAccuracy.map(percent) ?? "loss \(decimals(summary.testLoss, 4))") in \(decimals(summary.seconds, 1)) s "
-            + "(\(Int(summary.samplesPerSecond)) samples/s)")
+          "test \(summary.testAccuracy.map(percent) ?? "loss \(decimals(summary.testLoss, 4))") after "
+            + "\(decimals(summary.seconds, 1)) s of training (\(Int(summary.samplesPerSecond)) samples/s)")
         say([
           "\(decimals(summary.forksPerStep, summary.forksPerStep.rounded() == summary.forksPerStep ? 0 : 1)) "
             + "fork\(summary.forksPerStep == 1 ? "" : "s") a step · "

@@ -38,4 +38,14 @@ enum FileBytes {
     }
     return Array(data)
   }
+
+  /// How a file of another kind begins, for people: its text, or its first bytes in hexadecimal.
+  static func beginning(of bytes: some Sequence<UInt8>) -> String {
+    let first = Array(bytes.prefix(16))
+    guard !first.allSatisfy({ (0x20..<0x7f).contains($0) || $0 == 9 || $0 == 10 || $0 == 13 }) else {
+      let line = first.prefix { $0 >= 0x20 }
+      return "\"\(String(decoding: line, as: UTF8.self))\""
+    }
+    return first.prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+  }
 }

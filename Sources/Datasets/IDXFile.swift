@@ -7,7 +7,7 @@ public struct IDXFile: Sendable {
   public init(path: String) throws(DatasetError) {
     let data = try FileBytes.read(path)
     guard data.count >= 4, data[0] == 0, data[1] == 0 else {
-      throw DatasetError(.corrupt, "\(path) is no IDX file: it begins with \(data.prefix(4).map { $0 })")
+      throw DatasetError(.corrupt, "\(path) is no IDX file: it begins with \(FileBytes.beginning(of: data))")
     }
     guard data[2] == 8 else {
       throw DatasetError(.invalid, "\(path) holds elements of IDX type \(data[2]); only bytes (8) are read")

@@ -74,7 +74,7 @@ public struct Image: Sendable {
         .corrupt,
         bytes.isEmpty
           ? "\(path) is empty, and so no PNG, JPEG, PGM or PPM file"
-          : "\(path) is no PNG, JPEG, PGM or PPM file: it begins with \(bytes.prefix(4).map { $0 })")
+          : "\(path) is no PNG, JPEG, PGM or PPM file: it begins with \(FileBytes.beginning(of: bytes))")
     }
   }
 

@@ -18,7 +18,9 @@ public struct ImageFolder: Hashable, Sendable {
   public init(
     path: String, height: Int, width: Int, channels: Int, testSplit: Double = 0.2, check: ImageCheck.Extent = .quick
   ) {
-    (self.path, self.height, self.width) = (path, height, width)
+    // Files are named behind one slash.
+    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    (self.height, self.width) = (height, width)
     (self.channels, self.testSplit, self.check) = (channels, testSplit, check)
   }
 
