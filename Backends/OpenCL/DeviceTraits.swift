@@ -87,8 +87,9 @@ struct DeviceTraits: Sendable {
       hasPrivateMemory: true, maxAllocation: maxAllocation, alignment: alignment, kind: kind)
   }
 
-  /// What programs are compiled with: correct rounding where the device has it.
-  var buildOptions: String { "-cl-std=CL1.2" + (roundsDivision ? " -cl-fp32-correctly-rounded-divide-sqrt" : "") }
+  /// What programs are compiled with: correct rounding where the device has it, and no warnings, whose number PoCL
+  /// prints to whoever uses a program.
+  var buildOptions: String { "-w -cl-std=CL1.2" + (roundsDivision ? " -cl-fp32-correctly-rounded-divide-sqrt" : "") }
 
   /// The tile of a product with so many columns: what was measured on this device, or what suits its class.
   func tile(columns: Int) -> Tile { tiles.tile(columns: columns) ?? classTile(columns: columns) }

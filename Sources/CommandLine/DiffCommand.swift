@@ -78,6 +78,14 @@ struct DiffCommand: ParsableCommand {
         throw fail("there is no whole batch of \(settings.batchSize)", ExitStatus.badData)
       }
       let (program, values) = try comparison.operands(train, order.batch(0))
+      // Of `auto` the backends that it chose.
+      let judged = zip(names, chains).flatMap { name, chain in
+        chain.routing.map { Set($0.choices.values).sorted() } ?? [name]
+      }
+      var seen: Set<String> = ["reference"]
+      let suspects = judged.filter { seen.insert($0).inserted }
+      // Before whole steps: of an operation that crashes alone, the name is known.
+      var faults = try self.faults(1, program, values, suspects, registry, options, host)
       var rows: [StepComparison.Row] = []
       var last = (program, values)
       for index in 0..<steps {
@@ -86,14 +94,7 @@ struct DiffCommand: ParsableCommand {
         rows.append(row)
         if json { Terminal.write(Terminal.json(row)) }
       }
-      // Of `auto` the backends that it chose.
-      let judged = zip(names, chains).flatMap { name, chain in
-        chain.routing.map { Set($0.choices.values).sorted() } ?? [name]
-      }
-      var seen: Set<String> = ["reference"]
-      let suspects = judged.filter { seen.insert($0).inserted }
       let isApart = rows.contains { !($0.lossDifference <= 1e-5) || !($0.gradientDifference <= 1e-2) }
-      var faults = try self.faults(1, program, values, suspects, registry, options, host)
       // In the first step biases and slots are zero, which hides whoever forgets them.
       if faults.isEmpty, isApart { faults = try self.faults(steps, last.0, last.1, suspects, registry, options, host) }
       try say(rows, faults, names)

@@ -11,7 +11,10 @@ struct CallCheck {
   init(_ call: Program.Call, of whole: Program) throws(ProgramError) {
     self.call = call
     sample = OperationSample(call.operation, call.inputs.map { whole.values[$0].type })
-    program = try sample.program()
+    var program = try sample.program()
+    // What is said of a crash has the layer.
+    program.calls[0].path = call.path
+    self.program = program
   }
 
   /// By itself, of no program.
