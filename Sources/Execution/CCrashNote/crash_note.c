@@ -12,11 +12,12 @@ void switchback_crash_note(const char *words) { atomic_store_explicit(&note, wor
 
 const char *switchback_crash_words(void) { return atomic_load_explicit(&note, memory_order_acquire); }
 
-static const struct {
+static struct {
   int number;
   const char *name;
-} crashes[] = {{SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGABRT, "SIGABRT"},
-               {SIGILL, "SIGILL"},   {SIGFPE, "SIGFPE"}, {SIGTRAP, "SIGTRAP"}};
+  struct sigaction before;
+} crashes[] = {{SIGSEGV, "SIGSEGV", {{0}}}, {SIGBUS, "SIGBUS", {{0}}}, {SIGABRT, "SIGABRT", {{0}}},
+               {SIGILL, "SIGILL", {{0}}},   {SIGFPE, "SIGFPE", {{0}}}, {SIGTRAP, "SIGTRAP", {{0}}}};
 enum { crash_count = sizeof crashes / sizeof crashes[0] };
 
 static void put(const char *text) {
@@ -25,29 +26,31 @@ static void put(const char *text) {
 }
 
 /* Only what a signal handler may call. */
-static void report(int number) {
+static void report(int number, siginfo_t *info, void *context) {
+  (void)context;
   const char *words = atomic_exchange(&note, NULL);
-  if (words) {
-    put("\nerror: ");
-    for (int i = 0; i < crash_count; i++)
-      if (crashes[i].number == number) put(crashes[i].name);
-    put(": ");
-    put(words);
-    put("\n");
+  for (int i = 0; i < crash_count; i++) {
+    if (crashes[i].number != number) continue;
+    if (words) {
+      put("\nerror: ");
+      put(crashes[i].name);
+      put(": ");
+      put(words);
+      put("\n");
+    }
+    sigaction(number, &crashes[i].before, NULL);
   }
-  /* The handler is gone already (SA_RESETHAND): this ends the process when the handler returns. */
-  raise(number);
+  /* A faulting instruction faults again; what was sent is sent again. */
+  if (info->si_code <= 0 || number == SIGTRAP) raise(number);
 }
 
 void switchback_report_crashes(void) {
   for (int i = 0; i < crash_count; i++) {
-    struct sigaction before;
-    if (sigaction(crashes[i].number, NULL, &before) != 0 || before.sa_handler != SIG_DFL) continue;
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = report;
-    action.sa_flags = (int)SA_RESETHAND;
+    action.sa_sigaction = report;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
-    sigaction(crashes[i].number, &action, NULL);
+    sigaction(crashes[i].number, &action, &crashes[i].before);
   }
 }

@@ -8,8 +8,8 @@ void switchback_crash_note(const char *words);
 /* The words that were noted last, or null. */
 const char *switchback_crash_words(void);
 
-/* From now on a crash writes the words to standard error before the process ends as it would have ended. A handler that is
-   there already stays: a sanitizer's says more. */
+/* From now on a crash writes the words to standard error, and then goes the way that it would have gone: to the handler of
+   a sanitizer or of Swift's backtraces, or to the end. Once in a process. */
 void switchback_report_crashes(void);
 
 #endif
