@@ -44,7 +44,7 @@ extension TrainedModel {
 
   private convenience init(_ file: Safetensors, on chain: BackendChain, catalog: OperationCatalog) throws {
     try Self.check(file)
-    guard let text = file.metadata["program"], let samples = file.metadata["samples"],
+    guard let text = file.metadata["program"], let samples = try file.decoded("samples", as: SampleFormat.self),
       let weights = file.metadata["weights"].flatMap(ModelWeights.init)
     else { throw TrainedModelError("its metadata lack the program, the samples or the weights") }
     // The reader of texts compares names with names.
@@ -53,7 +53,7 @@ extension TrainedModel {
     }
     try self.init(
       program: try Program(text: text, catalog: catalog), tensors: file.tensors,
-      samples: try JSONDecoder().decode(SampleFormat.self, from: Data(samples.utf8)), weights: weights, on: chain)
+      samples: samples, weights: weights, on: chain)
   }
 
   /// Throws where the file is none of a trained model, of a later format, or damaged.

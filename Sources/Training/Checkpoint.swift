@@ -104,7 +104,7 @@ public struct Checkpoint: Sendable {
   /// Reads a file's bytes and proves them.
   package init(decoding data: Data) throws {
     tensors = try Safetensors(decoding: data)
-    guard let text = tensors.metadata["position"], let checksum = tensors.metadata["checksum"] else {
+    guard let checksum = tensors.metadata["checksum"] else {
       throw Safetensors.FormatError(description: "it is no checkpoint of a run")
     }
     guard Self.checksum(tensors) == checksum else {
@@ -113,8 +113,11 @@ public struct Checkpoint: Sendable {
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    position = try decoder.decode(Position.self, from: Data(text.utf8))
-    self.data = try tensors.metadata["data"].map { try decoder.decode(DatasetRecord.self, from: Data($0.utf8)) }
+    guard let position = try tensors.decoded("position", as: Position.self, by: decoder) else {
+      throw Safetensors.FormatError(description: "it is no checkpoint of a run")
+    }
+    self.position = position
+    self.data = try tensors.decoded("data", as: DatasetRecord.self, by: decoder)
     if let fault { throw Safetensors.FormatError(description: fault) }
   }
 

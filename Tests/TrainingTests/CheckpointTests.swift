@@ -174,4 +174,23 @@ private func loop(_ overrides: [String] = []) throws -> TrainingLoop {
       Checkpoint.Position.self, from: Data(text.replacingOccurrences(of: sound, with: forged).utf8))
     #expect(throws: Safetensors.FormatError.self) { try Checkpoint(decoding: try checkpoint.encoded()) }
   }
+
+  @Test(
+    "of another form, the place is named, in the file's words",
+    arguments: [
+      ("\"epoch\":1", "\"epoch\":\"one\"", "epoch is no whole number"), ("\"epoch\":1,", "", "epoch is missing"),
+      ("\"lossSum\":0", "\"lossSum\":[]", "lossSum is no number"), ("{", "", "it is no JSON"),
+      ("\"epoch\":1", "\"epoch\":1,\"plateau\":{\"factor\":[]}", "plateau.factor is no number"),
+    ])
+  func form(sound: String, forged: String, words: String) throws {
+    let (loop, path) = (try loop(), temporaryRun())
+    try loop.session.save(to: path)
+    var file = try Safetensors(decoding: try Data(contentsOf: URL(fileURLWithPath: path)))
+    let text = try #require(file.metadata["position"])
+    let place = try #require(text.range(of: sound), "\(text)")
+    file.metadata["position"] = text.replacingCharacters(in: place, with: forged)
+    file.metadata["checksum"] = Checkpoint.checksum(file)
+    let error = #expect(throws: Safetensors.FormatError.self) { try Checkpoint(decoding: try file.encoded()) }
+    #expect(error?.description == "its position cannot be read: \(words)")
+  }
 }
