@@ -7,18 +7,24 @@
 #   share/switchback/     the template of a backend, and the configurations
 #   share/                manual pages; completion for bash, zsh and fish
 #
-# All of it is made and tried in a folder of its own first: what fails leaves the version that is installed as it is.
+# All of it is made and tried in a folder of its own first, then copied beside its place, and only then named: what fails
+# leaves the version that is installed as it is. What is there and not on its list is not ours, and stays.
 set -eu
 umask 022
 unset LD_LIBRARY_PATH # it would answer for the paths in the files
+case $2 in
+"" | /*) root=$2$3 ;;
+*) root=$PWD/$2$3 ;;
+esac
 cd "$(dirname "$0")/.."
-binary=$1 prefix=$3 root=$2$3
+binary=$1 prefix=$3
 
 fail() {
   echo "make install: $*" >&2
   exit 1
 }
 case $prefix in
+*[\&\|\\[:space:]]*) fail "PREFIX has a space or one of & | \\ in it, which makefiles cannot name: $prefix" ;;
 /*) ;;
 *) fail "PREFIX is a path from the root, such as \$HOME/.local, not $prefix" ;;
 esac
@@ -84,18 +90,41 @@ pages
 # The checkout and the toolchain may be their owner's alone; what is installed is for all.
 chmod -R u=rwX,go=rX "$tree"
 
-# The list comes first, so that what is cut off half-way can be taken away too.
-[ ! -e "$root/lib/switchback/installed" ] || sh .make/uninstall.sh "$root" >/dev/null
-cd "$tree"
+list=$root/lib/switchback/installed
+old=$stage/old new=$stage/new
+if [ -r "$list" ]; then cp "$list" "$old"; else : >"$old"; fi
+(cd "$tree" && find . -type f && echo ./lib/switchback/installed) >"$stage/files"
+while read -r file; do
+  [ -e "$root/$file" ] || [ -L "$root/$file" ] || continue
+  grep -qxF "$file" "$old" || fail "$root/${file#./} is there, and not of an earlier installation: move it away first"
+done <"$stage/files"
+
+# Folders that were made for an earlier version are still ours.
 {
-  find . -type f
-  echo ./lib/switchback/installed
-  find . -mindepth 1 -depth -type d | while read -r folder; do [ -e "$root/$folder" ] || echo "$folder/"; done
-} >"$stage/installed"
-mkdir -p "$root/lib/switchback"
-cp --remove-destination "$stage/installed" "$root/lib/switchback/installed"
-find . -type d | while read -r folder; do mkdir -p "$root/$folder"; done
-find . -type f | while read -r file; do cp --remove-destination "$file" "$root/$file"; done
+  cat "$stage/files"
+  (cd "$tree" && find . -mindepth 1 -depth -type d) | while read -r folder; do
+    if [ ! -e "$root/$folder" ] || grep -qxF "$folder/" "$old"; then echo "$folder/"; fi
+  done
+} >"$new"
+cp "$new" "$tree/lib/switchback/installed"
+beside=.new-$$
+undo() { while read -r file; do rm -f "$root/$file$beside"; done <"$stage/files"; }
+trap 'undo; rm -rf "$stage"' EXIT
+(cd "$tree" && find . -type d) | while read -r folder; do mkdir -p "$root/$folder"; done
+while read -r file; do cp "$tree/$file" "$root/$file$beside"; done <"$stage/files"
+# From here on the list knows of both versions, so that what is cut off half-way can be taken away too.
+sort -u "$old" "$new" | sort -r >"$stage/both"
+cp --remove-destination "$stage/both" "$list"
+while read -r file; do
+  [ "$root/$file" = "$root/./lib/switchback/installed" ] || mv -f "$root/$file$beside" "$root/$file"
+done <"$stage/files"
+grep -vxFf "$new" "$old" | while read -r path; do
+  case $path in
+  */) rmdir "$root/$path" 2>/dev/null || : ;;
+  *) rm -f "$root/$path" ;;
+  esac
+done
+mv -f "$list$beside" "$list"
 
 echo "switchback $version is in $root/bin; \`make uninstall\` with the same PREFIX takes it away."
 case :$PATH: in

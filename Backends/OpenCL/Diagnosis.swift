@@ -47,8 +47,9 @@ enum Diagnosis {
       mkdir(String(decoding: folder.utf8.prefix(index), as: UTF8.self), 0o777)
     }
     mkdir(folder, 0o777)
-    let probe = "\(folder)/.switchback-\(getpid())"
-    let file = open(probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    // Several programs may be compiled at once.
+    var probe = Array("\(folder)/.switchback-XXXXXX".utf8CString)
+    let file = mkstemp(&probe)
     guard file >= 0 else { return fault(folder, errno) }
     defer {
       close(file)

@@ -84,7 +84,8 @@ struct BackendsCommand: ParsableCommand {
     let registry = makeRegistry()
     if let only {
       guard let library = registry.libraries.first(where: { $0.name == only }) else { throw ExitStatus.noBackend }
-      Terminal.write(Terminal.json(Row(registry.listing(of: library))))
+      // Behind words of the library's that end no line.
+      Terminal.write("\n" + Terminal.json(Row(registry.listing(of: library))))
       return
     }
     var rows = registry.linkedListings.map { Row($0) }

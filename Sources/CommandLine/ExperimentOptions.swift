@@ -76,9 +76,7 @@ func textOverride(_ key: String, _ text: String) -> String {
 /// tried in a child at its first use.
 func makeRegistry(_ folders: [String] = []) -> BackendRegistry {
   var registry = BackendRegistry(linked: [ReferenceBackend()], folders: folders + BackendRegistry.defaultFolders)
-  registry.firstTrial = { (name, options) throws(BackendError) in
-    try FirstUseCommand.trial(name, options, folders)
-  }
+  registry.firstTrial = { try FirstUseCommand.trial($0, $1, folders) }
   return registry
 }
 

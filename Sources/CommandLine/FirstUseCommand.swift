@@ -38,26 +38,19 @@ struct FirstUseCommand: ParsableCommand {
   private static let mark = "error: "
 
   /// The parent's side: the verdict as JSON. A sample may take two minutes, its compiler included.
-  static func trial(
-    _ backend: String, _ options: [String: String], _ folders: [String]
-  ) throws(BackendError) -> [UInt8] {
+  static func trial(_ backend: String, _ options: [String: String], _ folders: [String]) throws -> [UInt8] {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("switchback-\(UUID().uuidString)").path
-    let child: ChildProcess
-    do {
-      try AtomicFile.write("", to: file)
-      child = try ChildProcess(
-        ["first-use", "--backend", backend, "--options", Terminal.json(options), "--progress", file]
-          + folders.flatMap { ["--folder", $0] }, sharingOutputWhile: file, changesWithin: 120)
-    } catch {
-      throw BackendError(.unavailable, "\(error)")
-    }
+    try AtomicFile.write("", to: file)
     defer { unlink(file) }
+    let child = try ChildProcess(
+      ["first-use", "--backend", backend, "--options", Terminal.json(options), "--progress", file]
+        + folders.flatMap { ["--folder", $0] }, sharingOutputWhile: file, changesWithin: 120)
     let said = FileManager.default.contents(atPath: file) ?? Data()
     if child.ending == .exited(0) { return Array(said) }
     let sample = String(decoding: said, as: UTF8.self)
     if sample.hasPrefix(Self.mark) { throw BackendError(.unavailable, String(sample.dropFirst(Self.mark.count))) }
     throw BackendError(
-      .unavailable,
+      .deviceLost,
       (child.ending.fault ?? "it ended the process") + (sample.isEmpty ? " while it was opened" : " at \(sample)"))
   }
 }

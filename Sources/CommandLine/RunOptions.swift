@@ -38,7 +38,7 @@ struct RunOptions: ParsableArguments {
     guard
       let checkpoint = store.answering(best: best, preferringBest: configuration.training.restoresBest)?.checkpoint
     else {
-      throw fail("\(run) has no complete checkpoint\(best ? " of a whole epoch" : "")", ExitStatus.badData)
+      throw fail("\(run) has no complete checkpoint\(best ? " of a validated epoch" : "")", ExitStatus.badData)
     }
     let source = configuration.data.source
     let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)

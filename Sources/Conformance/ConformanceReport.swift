@@ -22,7 +22,7 @@ public struct ConformanceReport: Sendable {
     /// What failures of one kind share (`Cause`); nil where it has not failed.
     public var cause: String? {
       guard case .failed(_, let replay) = verdict else { return nil }
-      return ConformanceReport.cause("\(family) \(name)", replay)
+      return ConformanceReport.cause(family, name, replay)
     }
   }
 
@@ -81,12 +81,13 @@ public struct ConformanceReport: Sendable {
   /// In the order in which they were found.
   public var causes: [Cause] {
     var causes: [Cause] = []
-    for (index, failure) in failures.enumerated() {
-      let name = Self.cause(failure.name, failure.replay)
+    for made in cases {
+      guard let name = made.cause, case .failed(_, let replay) = made.verdict else { continue }
+      let index = causes.reduce(0) { $0 + $1.failures.count }
       let place = causes.firstIndex { $0.name == name } ?? causes.count
       if place == causes.count { causes.append(Cause(name: name, failures: [], replay: nil)) }
       causes[place].failures.append(index)
-      guard let replay = failure.replay else { continue }
+      guard let replay else { continue }
       if replay.elementCount < causes[place].replay?.elementCount ?? .max { causes[place].replay = replay }
     }
     return causes
@@ -94,8 +95,13 @@ public struct ConformanceReport: Sendable {
 
   private static let questions = [", special values", ", twice", ", ties", ", background", ", one bad number"]
 
-  fileprivate static func cause(_ name: String, _ replay: ReplayFile?) -> String {
-    guard let replay else { return name }
+  fileprivate static func cause(_ family: String, _ name: String, _ replay: ReplayFile?) -> String {
+    let question = questions.first(where: name.hasSuffix) ?? ""
+    guard let replay else {
+      // Of an operation that ends in an error there is no program: its samples say the same.
+      let isOperation = OperationCatalog.standard.entries.contains { $0.name == family }
+      return isOperation ? family + question : "\(family) \(name)"
+    }
     var operations: [String] = []
     for call in replay.program.calls {
       let functions = call.operation.attributes.compactMap {
@@ -104,7 +110,7 @@ public struct ConformanceReport: Sendable {
       let words = ([call.operation.name] + functions).joined(separator: " ")
       if !operations.contains(words) { operations.append(words) }
     }
-    return operations.joined(separator: " + ") + (questions.first(where: name.hasSuffix) ?? "")
+    return operations.joined(separator: " + ") + question
   }
 
   public var hasPassed: Bool {

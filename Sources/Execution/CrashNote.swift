@@ -23,10 +23,12 @@ final class CrashNote {
       ? labels[0] : "one of \(labels.count) operations, \(labels.first ?? "") to \(labels.last ?? "")"
     // A longer line would not be read, and all cases take minutes at most.
     let filters = names.count > 8 ? " --quick" : names.map { " --filter \($0)" }.joined()
+    let isPlain = link.request.name.utf8.allSatisfy { "/._-+=:@%".utf8.contains($0) || isalnum(Int32($0)) != 0 }
+    let name = isPlain ? link.request.name : "'" + link.request.name.replacing("'", with: "'\\''") + "'"
     words = strdup(
       "the backend \(link.name) was at work on \(place). What may show it: switchback conformance --backend "
-        + "\(link.request.name)\(filters); with the shapes of this network, operation by operation: switchback diff CONFIG "
-        + "--backends reference,\(link.request.name)")
+        + "\(name)\(filters); with the shapes of this network, operation by operation: switchback diff CONFIG "
+        + "--backends reference,\(name)")
   }
 
   deinit { free(words) }

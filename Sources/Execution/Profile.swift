@@ -41,6 +41,9 @@ public struct Profile: Sendable {
     }
   }
 
+  /// What the backend said of a segment's groups; zeros where it measures none.
+  func groupMicroseconds(ofSegment index: Int) -> [Double] { segments[index].groups.map(\.microseconds) }
+
   /// `whole` is what the host's clock says of the run.
   mutating func add(_ microseconds: UnsafeBufferPointer<Double>, whole: Double, segment index: Int) {
     segments[index].whole.microseconds += whole

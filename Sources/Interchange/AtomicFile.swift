@@ -7,9 +7,10 @@ public enum AtomicFile {
   /// (`/dev/stdout`) is written to as it is.
   public static func write(_ data: Data, to path: String) throws(FileError) {
     let path = target(of: path)
+    if let file = openFile(path) { return try write(data, to: file, of: path) }
     var status = stat()
     let exists = stat(path, &status) == 0
-    if exists, status.st_mode & S_IFMT != S_IFREG || isOpenFile(path) { return try writeDirectly(data, to: path) }
+    if exists, status.st_mode & S_IFMT != S_IFREG { return try writeDirectly(data, to: path) }
     let temporary = path + ".partial-\(getpid())"
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     guard file >= 0 else { throw FileError(path, .make) }
@@ -34,12 +35,11 @@ public enum AtomicFile {
 
   public static func write(_ text: String, to path: String) throws(FileError) { try write(Data(text.utf8), to: path) }
 
-  /// Where the links of a path lead to at last, one by one, since what they name need not be there. The links of
-  /// `/proc` to open files are no names: such a file may have lost its own.
+  /// Where the links of a path lead to at last, one by one, since what they name need not be there.
   private static func target(of path: String) -> String {
     var path = path
     // As many as the system follows.
-    for _ in 0..<40 where !isOpenFile(path) {
+    for _ in 0..<40 where openFile(path) == nil {
       guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else { break }
       let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
       path = next.hasPrefix("/") ? next : folder + next
@@ -47,11 +47,17 @@ public enum AtomicFile {
     return path
   }
 
-  private static func isOpenFile(_ path: String) -> Bool { path.hasPrefix("/dev/fd/") || path.hasPrefix("/proc/") }
+  /// The number of a file that this process has open: its link is no name (such a file may have lost its own), and what
+  /// else is written to it goes behind.
+  private static func openFile(_ path: String) -> Int32? {
+    for folder in ["/dev/fd/", "/proc/self/fd/", "/proc/\(getpid())/fd/"] where path.hasPrefix(folder) {
+      return Int32(path.dropFirst(folder.count))
+    }
+    return nil
+  }
 
   private static func writeDirectly(_ data: Data, to path: String) throws(FileError) {
-    // What a shell has put there already (`>> file`) stays.
-    let file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+    let file = open(path, O_WRONLY | O_CLOEXEC)
     guard file >= 0 else { throw FileError(path, .make) }
     defer { close(file) }
     try write(data, to: file, of: path)

@@ -24,7 +24,7 @@ public struct Checkpoint: Sendable {
     public private(set) var lossSum = 0.0
     public private(set) var correct = 0.0
     public private(set) var samples = 0
-    /// The lowest validation loss of any epoch so far.
+    /// The lowest validation loss of any epoch that was validated so far.
     public private(set) var bestLoss = Double.infinity
     public private(set) var epochsWithoutGain = 0
     /// Whether the last epoch was not validated (`training.validation.every`); nil: it was.
@@ -53,7 +53,7 @@ public struct Checkpoint: Sendable {
       (self.seed, self.plan, self.routing, self.program, order) = (seed, plan, routing, program, .mixed)
     }
 
-    /// Whether this is the end of the epoch with the lowest validation loss so far.
+    /// Whether this is the end of a validated epoch with the lowest validation loss so far.
     public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 && isUnvalidated != true }
 
     /// Takes over what the session counts.
@@ -198,7 +198,7 @@ public struct CheckpointStore: Sendable {
       .filter { $0.fault == nil || FileManager.default.fileExists(atPath: $0.path) }
   }
 
-  /// The checkpoint with the lowest validation loss; nil where no epoch has ended.
+  /// The checkpoint with the lowest validation loss; nil where no epoch was validated.
   public func best() -> Checkpoint? { bestEntry()?.checkpoint }
 
   /// The same with its path.

@@ -34,11 +34,10 @@ struct FirstUse {
     let verdict: DeviceTrial.Verdict
     do {
       verdict = try trial(link, title)
-    } catch let error as BackendError where error.kind == .unavailable {
-      throw BackendError(
-        .unavailable,
-        "\(title) failed: \(error.message). Update the driver or choose another device; "
-          + "--set backend.\(link.name).trust=true uses this one without a trial")
+    } catch let error as BackendError {
+      let advice =
+        ". Update the driver or choose another device; --set backend.\(link.name).trust=true uses this one without a trial"
+      throw BackendError(.unavailable, "\(title) failed: \(error.message)\(error.kind == .deviceLost ? advice : "")")
     } catch let error as ExecutionError {
       // Nothing is kept: it may have been another program's doing.
       throw BackendError(.unavailable, "\(title) failed: \(error)")

@@ -182,6 +182,13 @@ public final class TrainingLoop {
       let part = validationSamples.count < test.count ? "\(validationSamples.count) samples of the" : "the"
       try emit(.message("epochs are validated on \(part) test set; data.validation_split holds out training samples"))
     }
+    let every = settings.validation.every
+    if every > settings.epochs, settings.restoresBest || settings.patience != nil || settings.plateau != nil {
+      try emit(
+        .message(
+          "warning: training.validation.every \(every) is more than the \(settings.epochs) epochs: restore_best, "
+            + "early_stopping_patience and reduce_on_plateau have nothing to go by"))
+    }
     if let start { try resume(from: start) } else { try loadInitialWeights() }
     if let initialWeights {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
@@ -293,7 +300,7 @@ public final class TrainingLoop {
       || hasStoppedEarly(at: position)
   }
 
-  /// Whether the validation loss did not fall for as many epochs as the configuration waits.
+  /// Whether the validation loss did not fall in as many validations as the configuration waits.
   public func hasStoppedEarly(at position: Checkpoint.Position) -> Bool {
     position.epochsWithoutGain >= configuration.training.patience ?? .max
   }
@@ -472,7 +479,8 @@ public final class TrainingLoop {
     try emit(
       .message(
         "using the weights of epoch \(best.position.epoch - 1), with the lowest validation loss "
-          + String(format: "%.4f", best.position.bestLoss)))
+          + String(format: "%.4f", best.position.bestLoss)
+          + (configuration.training.validation.every > 1 ? " of the epochs that training.validation.every names" : "")))
   }
 
   /// Goes on with the settings of this configuration where the position holds those of the run so far.

@@ -71,4 +71,13 @@ import Testing
     #expect(
       outcome.error.contains("PoCL's folder of compiled kernels, \(folder), cannot be written"), "\(outcome.error)")
   }
+
+  @Test("where no process can be started to try a device, no driver is blamed")
+  func noTemporaryFolder() throws {
+    try skipWithout("opencl")
+    let outcome = try train(["TMPDIR": "/no/where", "XDG_CACHE_HOME": temporary()])
+    #expect(
+      outcome.status == 73 && outcome.error.contains("/no/where/switchback-"), "\(outcome.status) \(outcome.error)")
+    #expect(!outcome.error.contains("driver or choose"), "\(outcome.error)")
+  }
 }

@@ -151,12 +151,33 @@ struct InstallTests {
   @Test("nothing is touched where the program is not built, or the prefix would hang on the folder")
   func refuses() throws {
     let folder = try temporaryFolder()
-    for (argument, word) in [("BINARY=\(folder)/none", "make build"), ("PREFIX=relative", "from the root")] {
+    for (argument, word) in [
+      ("BINARY=\(folder)/none", "make build"), ("PREFIX=relative", "from the root"), ("PREFIX=/a b", "has a space"),
+      ("PREFIX=/a&b", "has a space or one of &"),
+    ] {
       let outcome = try run(
         "/usr/bin/env", ["make", "-s", "install-files", "BINARY=\(binary)", "DESTDIR=\(folder)/", argument], [:])
       #expect(outcome.status != 0 && outcome.error.contains(word), "\(outcome.error)")
     }
     #expect(try paths(below: folder) == [])
+  }
+
+  @Test("a file of somebody else in the place of one of ours stays, and nothing is installed; DESTDIR may be relative")
+  func others() throws {
+    let folder = try temporaryFolder()
+    defer { try? files.removeItem(atPath: folder) }
+    let mine = try write("mine".utf8, to: folder + "/here/usr/local/share/switchback/configs/mnist-cnn.yaml")
+    let install = "cd \(folder) && sh \(root)/.make/install.sh \(binary) here /usr/local"
+    let before = try paths(below: folder)
+    let refused = try shell(install)
+    #expect(
+      refused.status != 0 && refused.error.contains("\(mine) is there, and not of an earlier"), "\(refused.error)")
+    #expect(try paths(below: folder) == before && String(contentsOfFile: mine, encoding: .utf8) == "mine")
+    try files.removeItem(atPath: mine)
+    let installed = try shell(install)
+    #expect(
+      installed.status == 0 && files.fileExists(atPath: folder + "/here/usr/local/bin/switchback"), "\(installed.error)"
+    )
   }
 
   @Test("under sudo nothing is built, so that root leaves no files in the checkout")

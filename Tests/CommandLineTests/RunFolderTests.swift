@@ -272,7 +272,17 @@ private func contents(below folder: String) throws -> [String: Data] {
     #expect(try switchback("report", run, "--output", folder + "/new.html").status == 0)
     #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/new.html") == "made.html")
     #expect(try String(contentsOfFile: folder + "/made.html", encoding: .utf8).contains("<html"))
-    // An open file that has lost its name, and what a shell appends to.
+    // What a shell has opened: the page is whole, and what is said of it comes behind.
+    for word in [">", ">>"] {
+      let said = folder + "/said.html"
+      try write(Array("before\n".utf8), to: said)
+      #expect(
+        try shell("\"$0\" \"$@\" \(word) \(said)", [binary, "report", run, "--output", "/dev/stdout"]).status == 0)
+      let text = try String(contentsOfFile: said, encoding: .utf8)
+      #expect(text.hasPrefix(word == ">" ? "<!doctype html>" : "before\n<!doctype html>"), "\(text.prefix(40))")
+      #expect(text.hasSuffix("</html>\n/dev/stdout\n"), "\(text.suffix(40))")
+    }
+    // One that has lost its name.
     let open = try shell(
       "exec 9>\(folder)/gone 8<\(folder)/gone; rm \(folder)/gone; \"$0\" \"$@\" >&9 && cat <&8",
       [binary, "report", run, "--output", "/dev/stdout"])

@@ -15,8 +15,9 @@ public struct BackendRegistry: Sendable {
   public var linked: [any ComputeBackend]
   public var folders: [String]
   /// Tries a device at its first use in a process of its own, since drivers crash: of a backend's name or path, and the
-  /// options in its configuration, the verdict as JSON. Nil, where the program cannot start itself: in this process.
-  public var firstTrial: (@Sendable (_ name: String, _ options: [String: String]) throws(BackendError) -> [UInt8])?
+  /// options in its configuration, the verdict as JSON. Of a device that did not live through it, an error of the kind
+  /// `deviceLost`. Nil, where the program cannot start itself: in this process.
+  public var firstTrial: (@Sendable (_ name: String, _ options: [String: String]) throws -> [UInt8])?
 
   /// Our own libraries by the word in configs. Others are called `libSwitchback<name>.so`.
   private static let stems = [("openblas", "OpenBLAS"), ("fft", "FFT"), ("opencl", "OpenCL")]

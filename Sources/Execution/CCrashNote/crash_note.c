@@ -45,6 +45,10 @@ static void report(int number, siginfo_t *info, void *context) {
 }
 
 void switchback_report_crashes(void) {
+  /* For the report of a stack that has overflowed. */
+  static char room[1 << 16];
+  stack_t stack = {.ss_sp = room, .ss_size = sizeof room}, before;
+  if (sigaltstack(NULL, &before) == 0 && before.ss_flags & SS_DISABLE) sigaltstack(&stack, NULL);
   for (int i = 0; i < crash_count; i++) {
     struct sigaction action;
     memset(&action, 0, sizeof action);

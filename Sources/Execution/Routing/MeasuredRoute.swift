@@ -66,16 +66,12 @@ final class MeasuredRoute {
   /// is then measured. Answers the atoms whose time is not such a guess.
   func recordUnits(of link: Int, profiled: MeasuredRoute, in times: inout RouteTimes) -> Set<Int> {
     let (plan, seconds) = (profiled.executor.plan, segmentSeconds)
-    let rows = profiled.executor.profile?.rows ?? []
     var atomOfCall: [Int] = []
     for (atom, range) in atoms.ranges.enumerated() { atomOfCall += range.map { _ in atom } }
     var guessed: Set<Int> = []
-    var row = 0
-    for (index, segment) in plan.segments.enumerated() {
+    for (index, segment) in plan.segments.enumerated() where segment.link == link {
       let report = plan.reports[index]
-      defer { row += report.groupNames.count }
-      guard segment.link == link else { continue }
-      var groups = report.groupNames.indices.map { rows.indices.contains(row + $0) ? rows[row + $0].microseconds : 0 }
+      var groups = profiled.executor.profile?.groupMicroseconds(ofSegment: index) ?? []
       var groupOfCall = report.groupOfCall
       if !(groups.reduce(0, +) > 0) { (groups, groupOfCall) = ([1], segment.calls.map { _ in 0 }) }
       let scale = seconds[index] / groups.reduce(0, +)

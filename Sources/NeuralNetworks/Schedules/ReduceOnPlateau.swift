@@ -33,7 +33,7 @@ public struct ReduceOnPlateau: Hashable, Codable, Sendable {
     self.isMaximized = isMaximized
   }
 
-  /// Takes the next value of the watched number, once an epoch; answers whether the rate was reduced. Where the
+  /// Takes the next value of the watched number, of one validation; answers whether the rate was reduced. Where the
   /// schedule now says `scheduled` and the minimum does not let that fall, it is not (as in Keras).
   @discardableResult
   public mutating func observe(_ number: Double, scheduled: Double? = nil) -> Bool {

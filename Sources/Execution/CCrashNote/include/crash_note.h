@@ -9,7 +9,8 @@ void switchback_crash_note(const char *words);
 const char *switchback_crash_words(void);
 
 /* From now on a crash writes the words to standard error, and then goes the way that it would have gone: to the handler of
-   a sanitizer or of Swift's backtraces, or to the end. Once in a process. */
+   a sanitizer or of Swift's backtraces, or to the end. Once in a process. Of stacks that overflow only the calling thread's
+   is reported. */
 void switchback_report_crashes(void);
 
 #endif
