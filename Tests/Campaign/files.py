@@ -1,8 +1,10 @@
 """Mutated files: everything that the program reads, by formats."""
 import os, shutil
 
-from formats import Formats
-from mutations import Mutations
+from formats_data import Data
+from formats_machine import Machine
+from formats_runs import Runs
+from mutations_data import DataMutations
 from shared import faults_of, run, words
 
 # More than that of one format are not told: they are the same.
@@ -12,14 +14,15 @@ TOGETHER = 250
 
 
 def run_part(campaign):
-    makers = Formats(campaign, Mutations(campaign.random)).all()
+    mutations = DataMutations(campaign.random)
+    makers = {}
+    for kind in [Runs, Machine, Data]:
+        makers |= kind(campaign, mutations).all()
     if unknown := [name for name in campaign.only if name not in makers]:
         raise SystemExit(f"there is no format {unknown[0]}: {', '.join(makers)}")
     for name, make in makers.items():
         if campaign.only and name not in campaign.only:
             continue
-        # Each format has its own numbers, so that one alone sees the same files.
-        campaign.random.seed(f"{campaign.seed} {name}")
         Files(campaign, name, make).try_all()
 
 
@@ -38,7 +41,8 @@ class Files:
                 count = max(count // 100, 2) if self.campaign.is_long or self.campaign.count or self.campaign.only else 0
             if count:
                 self.try_sound()
-            self.campaign.random.seed(f"{self.campaign.seed} {self.name} files")
+            # Each format has its own numbers, so that one alone sees the same files.
+            self.campaign.random.seed(f"{self.campaign.seed} {self.name}")
             if self.format.together:
                 for first in range(0, count, TOGETHER):
                     self.try_together(range(first, min(count, first + TOGETHER)))
@@ -48,11 +52,11 @@ class Files:
 
     def try_sound(self):
         """Where a sound file is refused, mutated ones would prove nothing."""
+        path, sound, _ = self.format.files[0]
         for command in self.format.commands:
             self.renew()
-            for path, sound, _ in self.format.files[:1]:
-                if not self.format.together:
-                    path.write_bytes(sound)
+            if not self.format.together:
+                path.write_bytes(sound)
             with self.input(command, path) as stdin:
                 result = run(command, env=self.format.env, stdin=stdin)
             assert result.status in self.format.sound, f"{words(command)}: {result.status}: {result.output}{result.errors}"
@@ -153,4 +157,5 @@ class Files:
         self.narrow(pool, entries[:half], command)
         self.narrow(pool, entries[half:], command)
         if self.told == before:
-            self.tell([f"only together: {fault}" for fault in faults], self.keep(f"together-{entries[0]}", pool), target, command)
+            kept = self.keep(f"together-{entries[0]}", pool)
+            self.tell([f"only together: {fault}" for fault in faults], kept, target, command)

@@ -16,7 +16,8 @@ def library(source, folder):
     """The library of a plug-in's source, in the folder."""
     (folder / "p.c").write_text(source)
     library = folder / "libSwitchbackp.so"
-    made = run(["cc", "-shared", "-fPIC", "-O1", "-I", ROOT / "Sources/SwitchbackABI/include", folder / "p.c", "-o", library])
+    headers = ROOT / "Sources/SwitchbackABI/include"
+    made = run(["cc", "-shared", "-fPIC", "-O1", "-I", headers, folder / "p.c", "-o", library])
     assert made.status == 0, made.errors
     return library
 

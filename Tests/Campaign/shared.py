@@ -105,7 +105,8 @@ class Campaign:
     # -- a run on MNIST's sample
 
     def train(self, runs, *more, backend="reference"):
-        layers = "[flatten, dense: {units: 16, activation: relu}, dropout: {rate: 0.2}, dense: {units: 10, activation: softmax}]"
+        layers = ("[flatten, dense: {units: 16, activation: relu}, dropout: {rate: 0.2}, "
+                  "dense: {units: 10, activation: softmax}]")
         return [self.binary, "train", "configs/mnist-mlp.yaml", "--backend", backend, "--data", self.data, "--runs", runs,
                 "--epochs", "3", "--set", f"model.layers={layers}", "--set", "training.checkpoint_steps=3",
                 "--set", "training.batch_size=64", *more]
