@@ -1,5 +1,5 @@
 """Mutated files: everything that the program reads, by formats."""
-import os, shutil
+import collections, os, shutil
 
 from formats_data import Data
 from formats_machine import Machine
@@ -7,8 +7,10 @@ from formats_runs import Runs
 from mutations_data import DataMutations
 from shared import faults_of, run, words
 
-# More than that of one format are not told: they are the same.
-MOST_TOLD = 20
+# More of one kind are counted, and neither told nor kept: they are the same.
+MOST_TOLD = 5
+# So many files of one command are looked for, one by one.
+MOST_FOUND = 50
 # Files of one command, where one can read many.
 TOGETHER = 250
 
@@ -29,7 +31,7 @@ def run_part(campaign):
 class Files:
     def __init__(self, campaign, name, make):
         self.campaign, self.name, self.make = campaign, name, make
-        self.told = 0
+        self.found = collections.Counter()
 
     def try_all(self):
         with self.campaign.section("files", self.name) as self.section:
@@ -73,13 +75,16 @@ class Files:
             faults.append(result.last)
         return faults
 
-    def tell(self, faults, kept, place, command):
-        self.told += len(faults)
+    def tell(self, faults, keep, place, command):
+        """`keep` makes a copy of what has the faults, and answers where."""
+        kinds = [fault.split(":")[0] for fault in faults]
+        self.found.update(kinds)
+        is_told = any(self.found[kind] <= MOST_TOLD for kind in kinds)
+        kept = keep() if is_told else ""
         env = [f"{key}={value}" for key, value in self.format.env.items()]
         copy = f"rm -rf {place}; cp -r {kept} {place}"
         for fault in faults:
-            if self.told <= MOST_TOLD:
-                self.campaign.tell("files", f"{self.name}: {fault}", f"{copy}; {words(['env', *env, *command])}")
+            self.campaign.tell("files", f"{self.name}: {fault}", f"{copy}; {words(['env', *env, *command])}", shown=is_told)
 
     def keep(self, index, path):
         kept = self.campaign.work / "kept" / f"{self.name.replace('/', '-')}-{index}"
@@ -98,11 +103,10 @@ class Files:
         earlier = self.keep("last", place)
         with self.input(command, path) as stdin:
             faults = self.faults(command, stdin)
-        if faults and self.told < MOST_TOLD:
+        if faults:
             kept = earlier.with_name(earlier.name.replace("last", str(index)))
-            earlier.rename(kept)
-            self.tell(faults, kept, place, command + (["<", path] if "-" in command else []))
-        elif earlier.is_dir():
+            self.tell(faults, lambda: earlier.rename(kept), place, command + (["<", path] if "-" in command else []))
+        if earlier.is_dir():
             shutil.rmtree(earlier)
         path.write_bytes(sound)
 
@@ -149,13 +153,14 @@ class Files:
         faults = self.faults(command, limit=60 if len(entries) == 1 else 300)
         for name in entries:
             (target / name).rename(pool / name)
-        if not faults or self.told >= MOST_TOLD:
+        if not faults or self.found.total() >= MOST_FOUND:
             return
         if len(entries) == 1:
-            return self.tell(faults, self.keep(entries[0], pool / entries[0]), target / entries[0], command)
-        before, half = self.told, len(entries) // 2
+            keep = lambda: self.keep(entries[0], pool / entries[0])
+            return self.tell(faults, keep, target / entries[0], command)
+        before, half = self.found.total(), len(entries) // 2
         self.narrow(pool, entries[:half], command)
         self.narrow(pool, entries[half:], command)
-        if self.told == before:
-            kept = self.keep(f"together-{entries[0]}", pool)
-            self.tell([f"only together: {fault}" for fault in faults], kept, target, command)
+        if self.found.total() == before:
+            keep = lambda: self.keep(f"together-{entries[0]}", pool)
+            self.tell([f"{fault} (only together)" for fault in faults], keep, target, command)

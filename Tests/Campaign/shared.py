@@ -9,6 +9,8 @@ ROOT = HERE.parent.parent
 STATUSES = {0, 1, 3, 64, 65, 66, 69, 70, 73, 74, 78, 130, 143}
 # A failure has at least one of these in its words.
 WORDS = ["error:", "Error:", "interrupted", "✗", "wrong operation", "is wrong on"]
+# Foundation's own words for an error, which no user of ours should have to read.
+RAW = ["NSError", "Domain=", "DecodingError", "Debug description", "CodingKeys", "Optional("]
 # A small file that makes a command take more than this is a fault; the machine is kept from running out of it.
 MOST_MEMORY = 2 << 30
 
@@ -71,8 +73,9 @@ def faults_of(result, allowed=STATUSES, most=MOST_MEMORY):
         faults.append(f"status {result.status}: {result.last}")
     elif result.status != 0 and not any(word in words for word in WORDS):
         faults.append(f"status {result.status} without a word")
-    if "NSError" in words or "Domain=" in words:
-        faults.append(f"a raw error: {result.last}")
+    raw = [line for line in words.splitlines() if any(word in line for word in RAW)]
+    if raw:
+        faults.append(f"a raw error: {raw[0][-300:]}")
     return faults
 
 
@@ -86,9 +89,10 @@ class Campaign:
         self.faults: list[str] = []
         self.rows: list[tuple] = []
 
-    def tell(self, kind, words, command=""):
+    def tell(self, kind, words, command="", shown=True):
         self.faults.append(f"{kind}: {words}" + (f"\n    {command}" if command else ""))
-        print("✗ " + self.faults[-1], flush=True)
+        if shown:
+            print("✗ " + self.faults[-1], flush=True)
 
     def judge(self, kind, what, result, command, **more):
         for fault in faults_of(result, **more):
