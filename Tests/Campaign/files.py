@@ -70,7 +70,7 @@ class Files:
     def faults(self, command, stdin=None, limit=60):
         result = run(command, limit=limit, env=self.format.env, stdin=stdin, most=self.format.most)
         self.section.count(result)
-        faults = faults_of(result, most=self.format.most)
+        faults = faults_of(result, self.format.allowed, self.format.most)
         if self.format.forbidden and self.format.forbidden in result.output + result.errors:
             faults.append(result.last)
         return faults

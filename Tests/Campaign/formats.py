@@ -3,7 +3,7 @@ import pathlib, shutil
 from dataclasses import dataclass, field
 from typing import Callable
 
-from shared import MOST_MEMORY, ROOT, newest, run
+from shared import MOST_MEMORY, ROOT, STATUSES, newest, run
 
 IMAGES_OF_OLD_RUNS = ROOT / "Tests/OldRuns/data/images"
 
@@ -25,6 +25,8 @@ class Format:
     is_slow: bool = False
     # How a command ends with a sound file: what is made here is no published data set, say.
     sound: tuple = (0,)
+    # How a command may end with a mutated one.
+    allowed: frozenset = frozenset(STATUSES)
     # What no child of the program may say: a crash there is told as the file's fault.
     forbidden: str = ""
 

@@ -48,9 +48,10 @@ class Machine(Makers):
         path, m = self.stored(key), self.mutations
         if not path:
             return None
+        # What is spoilt there is as if it were not there.
         forged = m.store(change)
         return Format(name, [(path, path.read_bytes(), m.some(forged, forged, forged, forged, m.bytes))], commands,
-                      env=self.env, **more)
+                      env=self.env, allowed=frozenset([0]), **more)
 
     def succeeds(self, command):
         """Not every machine has every backend."""

@@ -65,7 +65,7 @@ class Runs(Makers):
                  for file in FILES if file not in ("data.json", "metrics.csv")]
         together = self.work / "listed"
         return Format("run/listing", files, [self.command("runs", together), self.command("runs", together, "--json")],
-                      folder=(run, together), together=together, env=self.env)
+                      folder=(run, together), together=together, env=self.env, allowed=frozenset([0]))
 
     # -- checkpoints
 
