@@ -85,6 +85,13 @@ public struct Image: Sendable {
   private static func decoded(
     _ bytes: [UInt8], _ path: String, _ header: ImageHeader?, _ kind: ImageHeader.Kind, _ decoder: Decoder
   ) throws(DatasetError) -> Image {
+    // No compression of PNG or JPEG puts more into a byte (deflate 1032 bytes of eight pixels each).
+    if let header, header.width * header.height > 8300 * bytes.count {
+      throw DatasetError(
+        .corrupt,
+        "\(path) cannot be read as \(kind.rawValue): it is to have \(header.width) × \(header.height) pixels, which "
+          + "\(bytes.count) bytes cannot hold")
+    }
     var image = switchback_image()
     var message = [CChar](repeating: 0, count: 256)
     let result = decoder(bytes, UInt64(bytes.count), UInt64(maximumPixels), &image, &message)

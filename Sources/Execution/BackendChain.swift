@@ -76,8 +76,18 @@ public struct BackendChain: Sendable {
       throw BackendError(.invalid, "\(backend.identity.name): trust is true or false, not \(trust)")
     }
     let tuned = try TunedOptions(of: backend, device: index).recalled(by: host)
-    options = tuned.merging(options) { _, given in given }
-    let device = try backend.open(device: index, options: options, host: host)
+    let given = options
+    options = tuned.merging(given) { _, given in given }
+    let device: any ComputeDevice
+    do {
+      device = try backend.open(device: index, options: options, host: host)
+    } catch {
+      // What the store has is nobody's mistake: it may be spoilt, or of another version of the backend.
+      guard !tuned.isEmpty, error.kind == .invalid else { throw error }
+      device = try backend.open(device: index, options: given, host: host)
+      host.log(2, "\(backend.identity.name): what tune has found is not used (\(error.message)); tune again")
+      options = given
+    }
     return Link(
       name: backend.identity.name, device: device, version: backend.identity.version,
       library: (backend as? LoadedBackend)?.fileMark ?? "", isTrusted: isTrusted, options: options,

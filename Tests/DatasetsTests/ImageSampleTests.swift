@@ -74,6 +74,19 @@ func jpegWithExtraneousBytes() throws -> [UInt8] {
     #expect(image.changes == [])
   }
 
+  @Test("a picture that says it has more pixels than its bytes can hold is refused before there is memory for it")
+  func boast() throws {
+    var jpeg = Array(try Data(contentsOf: URL(fileURLWithPath: sampleFolder + "/gray.jpg")))
+    let start = try #require(
+      jpeg.indices.dropLast(9).first { jpeg[$0] == 0xff && [0xc0, 0xc2].contains(jpeg[$0 + 1]) })
+    // Height and width, each in two bytes (ITU T.81, B.2.2).
+    for place in [5, 7] { (jpeg[start + place], jpeg[start + place + 1]) = (0x3e, 0x80) }
+    let error = #expect(throws: DatasetError.self) { try Image(bytes: jpeg, path: "/x/a.jpg") }
+    #expect(
+      error?.message.contains("16000 × 16000 pixels, which \(jpeg.count) bytes cannot hold") == true,
+      "\(error?.message ?? "")")
+  }
+
   @Test("faults that leave the picture whole are warnings; a JPEG file that is cut off is an error")
   func faults() throws {
     let whole = Array(try Data(contentsOf: URL(fileURLWithPath: sampleFolder + "/color.jpg")))

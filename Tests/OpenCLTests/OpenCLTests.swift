@@ -240,6 +240,22 @@ private func dataset() throws -> ByteDataset {
     #expect(verdict.checked > 60 && verdict.faults.isEmpty, "\(verdict)")
   }
 
+  @Test(
+    "what the store says of tuning and the backend refuses is as if it were not there; what a user says is an error")
+  func spoiltTuning() throws {
+    let store = FileManager.default.temporaryDirectory.appendingPathComponent("store-\(UUID().uuidString)").path
+    let host = try HostServices(workers: 1, store: store)
+    let registry = BackendRegistry(linked: [OpenCLBackend()], folders: [])
+    let spoilt = ["tiles": "-1_000:6x16x64x1"]
+    let tuned = try TunedOptions(of: OpenCLBackend(), device: 0)
+    tuned.remember(spoilt, by: host)
+    #expect(tuned.recalled(by: host) == spoilt)
+    #expect(try BackendChain(["opencl"], registry: registry, host: host).links[0].options.isEmpty)
+    #expect(throws: BackendError.self) {
+      try BackendChain(["opencl"], registry: registry, options: ["opencl": spoilt], host: host)
+    }
+  }
+
   @Test("a tile belongs to the plan, and holds for the columns it is given for")
   func tilePlan() throws {
     func plan(_ options: [String: String]) throws -> String {

@@ -60,10 +60,13 @@ private func loop(_ parts: DatasetParts, _ overrides: [String] = []) throws -> T
     case .laterEpoch:
       broken = Mendable(train, broken: 123, after: 1)
       parts = DatasetParts(train: broken, test: test)
-    case .validation, .test:
+    case .validation:
       // Each of the three epochs is validated on the test set.
-      broken = Mendable(test, broken: 40, after: place == .test ? 3 : 1)
+      broken = Mendable(test, broken: 40, after: 1)
       parts = DatasetParts(train: train, test: broken)
+    case .test:
+      broken = Mendable(test, broken: 40)
+      parts = DatasetParts(train: train, validation: test, test: broken)
     }
     let store = CheckpointStore(
       run: FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path)

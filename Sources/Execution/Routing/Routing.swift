@@ -80,7 +80,9 @@ public struct Routing: Hashable, Sendable, Codable {
 
   /// For each call the links in the order in which they are offered it.
   func order(for program: Program, among names: [String]) -> [[Int]] {
-    let usual = order.compactMap { names.firstIndex(of: $0) }
+    // Whoever is in the chain and not in the record comes last, so that no operation is left without one.
+    let recorded = order.compactMap { names.firstIndex(of: $0) }
+    let usual = recorded + names.indices.filter { !recorded.contains($0) }
     let refused = Set(refusals.map { $0.operation + "\n" + $0.backend })
     return Self.keys(of: program).map { key in
       let trusted = usual.filter { !refused.contains(key + "\n" + names[$0]) }
