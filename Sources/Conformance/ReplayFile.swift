@@ -43,8 +43,11 @@ public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
       let value = program.values[id]
       guard self.values[value.name] == nil else { continue }
       let uniform = SampleValues.uniform(value.type.shape.elementCount, seed: 1, stream: id)
-      self.values[value.name] =
-        value.type.elementType.isFloatingPoint ? uniform.map { Double(Float(4 * $0 - 2)) } : uniform.map { _ in 0 }
+      // Of states some are sums of squares, which are never negative.
+      let least = value.role == .state ? 0.5 : -2
+      self.values[value.name] = uniform.map { number in
+        value.type.elementType.isFloatingPoint ? Double(Float(least + (2 - least) * number)) : 0
+      }
     }
   }
 
