@@ -1,0 +1,71 @@
+public import SwitchbackExecution
+
+/// Whether a run can go on from a checkpoint, and whether there is anything left to do.
+extension TrainingLoop {
+  /// Throws where going on from the checkpoint would not give the weights that its run would have had: another plan,
+  /// seed or routing. With `allowsOtherBits` only what would be another run is refused: another seed, network, loss,
+  /// optimizer or batch size.
+  public func check(_ start: Checkpoint) throws {
+    if allowsOtherBits { return try checkIsSameRun(start) }
+    guard start.position.routing == position.routing else {
+      throw ExecutionError(
+        .invalid,
+        start.position.routing == nil
+          ? "the checkpoint was made without backend: auto; go on with the backend that it was made with"
+          : "the checkpoint has a routing of backend: auto, and this run is not placed by it: going on would give other "
+            + "weights. Use backend: auto on the same machine, or --other-bits")
+    }
+    let (then, now) = (start.position, position)
+    guard try isSamePlan(then), then.seed == now.seed else {
+      let difference =
+        then.seed == now.seed
+        ? "plan of its steps (backend, threads, batch size, network, loss or optimizer)"
+        : "seed (\(then.seed), here \(now.seed))"
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint was made with another \(difference): going on would give other weights. Leave these as they "
+          + "were in the run; epochs, steps and what the monitor does may change"
+          + (then.seed == now.seed ? ", and with --other-bits backend and threads" : ""))
+    }
+  }
+
+  private func checkIsSameRun(_ start: Checkpoint) throws {
+    let (then, now) = (start.position, position)
+    guard then.seed == now.seed else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint was made with another seed (\(then.seed), here \(now.seed)), and goes on with that one")
+    }
+    try session.checkStates(of: start)
+    // Runs before 2026-11-28 did not record it.
+    guard then.program == nil || then.program == now.program else {
+      throw ExecutionError(
+        .invalid,
+        "the checkpoint is of another network, loss, optimizer or batch size: --other-bits goes on with another backend "
+          + "or other threads alone; train CONFIG --from starts a new run with its weights")
+    }
+  }
+
+  /// Whether going on from the checkpoint gives other bits than its run would have had.
+  public func givesOtherBits(_ start: Checkpoint) throws -> Bool {
+    try !isSamePlan(start.position) || start.position.routing != position.routing
+  }
+
+  /// Probes make another plan, and the same weights.
+  private func isSamePlan(_ then: Checkpoint.Position) throws -> Bool {
+    try then.plan == position.plan
+      || then.plan == session.fingerprint(isProbed: !configuration.monitor.isEnabled)
+  }
+
+  /// Whether the configuration asks for no step after this: all are done, or the run stopped early.
+  public func isComplete(at position: Checkpoint.Position) -> Bool {
+    let settings = configuration.training
+    return position.epoch > settings.epochs || position.batches >= settings.steps ?? .max
+      || hasStoppedEarly(at: position)
+  }
+
+  /// Whether the validation loss did not fall in as many validations as the configuration waits.
+  public func hasStoppedEarly(at position: Checkpoint.Position) -> Bool {
+    position.epochsWithoutGain >= configuration.training.patience ?? .max
+  }
+}
