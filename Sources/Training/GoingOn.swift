@@ -1,4 +1,4 @@
-public import SwitchbackExecution
+import SwitchbackExecution
 
 /// Whether a run can go on from a checkpoint, and whether there is anything left to do.
 extension TrainingLoop {
