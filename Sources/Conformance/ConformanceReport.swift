@@ -1,3 +1,5 @@
+import SwitchbackPrograms
+
 /// What a backend did when it was asked everything.
 public struct ConformanceReport: Sendable {
   public enum Verdict: Sendable {
