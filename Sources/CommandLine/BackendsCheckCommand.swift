@@ -16,7 +16,7 @@ struct BackendsCheckCommand: ParsableCommand {
       another question: switchback conformance.
       """)
 
-  @Argument(help: "A name, or the path of a library.")
+  @Argument(help: "A name, or the path of a library.", completion: .file(extensions: ["so"]))
   var backend: String
 
   @Option(help: "Seconds that it may take.")

@@ -18,10 +18,12 @@ struct BackendsCommand: ParsableCommand {
       """,
     subcommands: [BackendsCheckCommand.self, BackendsOperationsCommand.self])
 
-  @Option(help: "A configuration: says for every operation of its training step who runs it, and who declined and why.")
+  @Option(
+    help: "A configuration: says for every operation of its training step who runs it, and who declined and why.",
+    completion: .file(extensions: ["yaml"]))
   var explain: String?
 
-  @Option(help: "The backend, instead of the configuration's.")
+  @Option(help: "The backend, instead of the configuration's.", completion: .list(backendWords))
   var backend: String?
 
   @Option(name: .customLong("set"), help: "Sets one key of the configuration; repeatable.")
@@ -129,7 +131,7 @@ private struct Explanation: Encodable {
 
   init(_ file: String, _ overrides: [String]) throws {
     guard FileManager.default.isReadableFile(atPath: file) else {
-      throw fail("there is no configuration \(file)", ExitStatus.missingFile)
+      throw noConfiguration(file)
     }
     let configuration = try Configuration(file: file, overrides: overrides)
     let session = try inspectedSession(configuration)

@@ -17,7 +17,7 @@ struct BackendsOperationsCommand: ParsableCommand {
       silently.
       """)
 
-  @Argument(help: "Names, or paths of libraries.")
+  @Argument(help: "Names, or paths of libraries.", completion: .list(backendWords))
   var backends: [String] = []
 
   func run() throws {

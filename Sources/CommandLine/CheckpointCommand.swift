@@ -11,7 +11,7 @@ struct CheckpointCommand: ParsableCommand {
       abstract: "Reads every checkpoint of a run and says which are complete.",
       discussion: "Example: switchback checkpoint verify runs/latest")
 
-    @Argument(help: "The run folder.")
+    @Argument(help: "The run folder.", completion: .directory)
     var folder: String
 
     func run() throws {

@@ -23,10 +23,11 @@ struct ConfigCommand: ParsableCommand {
           switchback config init my.yaml --dataset mnist
         """)
 
-    @Argument(help: "The file to write; without it the configuration is printed.")
+    @Argument(
+      help: "The file to write; without it the configuration is printed.", completion: .file(extensions: ["yaml"]))
     var file: String?
 
-    @Option(help: "A data set known by name (see switchback data).")
+    @Option(help: "A data set known by name (see switchback data).", completion: .list(NamedDataset.all.map(\.name)))
     var dataset = "fashion-mnist"
 
     @Flag(help: "Replaces the file if it is there.")

@@ -22,7 +22,7 @@ struct ConformanceCommand: ParsableCommand {
       Ends with 0 where all that the backend takes is right, with 1 otherwise.
       """)
 
-  @Option(help: "The backend: a name or the path of a library.")
+  @Option(help: "The backend: a name or the path of a library.", completion: .list(backendWords))
   var backend: String
 
   @Option(name: .customLong("option"), help: "An option of the backend, such as force=true; repeatable.")
@@ -42,7 +42,7 @@ struct ConformanceCommand: ParsableCommand {
   @Flag(help: "A part that takes a minute or two.")
   var quick = false
 
-  @Option(help: "A program's text, with numbers or without: runs it alone.")
+  @Option(help: "A program's text, with numbers or without: runs it alone.", completion: .file())
   var program: String?
 
   @Option(help: "Workers; 0: one a core.")
@@ -54,10 +54,12 @@ struct ConformanceCommand: ParsableCommand {
   @Flag(help: "One JSON object on standard output.")
   var json = false
 
-  @Option(help: "Writes a JUnit file, for CI systems.")
+  @Option(help: "Writes a JUnit file, for CI systems.", completion: .file())
   var junit: String?
 
-  @Option(help: "The folder in which the programs that show what is wrong get a new folder, named after the backend.")
+  @Option(
+    help: "The folder in which the programs that show what is wrong get a new folder, named after the backend.",
+    completion: .directory)
   var failures = "conformance-failures"
 
   /// Where the child, which runs the cases, tells its parent what it is about to try.

@@ -17,10 +17,10 @@ struct DataCheckCommand: ParsableCommand {
         switchback data check configs/mnist-cnn.yaml --json
       """)
 
-  @Argument(help: "The configuration, such as configs/image-folder.yaml.")
+  @Argument(help: "The configuration, such as configs/image-folder.yaml.", completion: .file(extensions: ["yaml"]))
   var config: String
 
-  @Option(help: "The folder or file of the data, instead of the configuration's.")
+  @Option(help: "The folder or file of the data, instead of the configuration's.", completion: .file())
   var data: String?
 
   @Option(name: .customLong("set"), help: "Sets one key, such as data.test_split=0.1; repeatable.")
@@ -32,7 +32,7 @@ struct DataCheckCommand: ParsableCommand {
   func run() throws {
     try reportingErrors {
       guard FileManager.default.isReadableFile(atPath: config) else {
-        throw fail("there is no configuration \(config)", ExitStatus.missingFile)
+        throw noConfiguration(config)
       }
       let settings = overrides + (data.map { [textOverride("data.path", $0)] } ?? [])
       let check = try Configuration(file: config, overrides: settings).data.source.check()

@@ -28,7 +28,7 @@ struct DataListCommand: ParsableCommand {
         switchback data list --data ~/datasets --json
       """)
 
-  @Option(help: "The only folder to look into.")
+  @Option(help: "The only folder to look into.", completion: .directory)
   var data: String?
 
   @Flag(help: "One JSON array on standard output.")
@@ -73,10 +73,12 @@ struct DataFetchCommand: ParsableCommand {
         SWITCHBACK_MIRROR=http://server.lan/datasets switchback data fetch fashion-mnist
       """)
 
-  @Argument(help: "The data set: \(NamedDataset.all.map(\.name).joined(separator: ", ")).")
+  @Argument(
+    help: "The data set: \(NamedDataset.all.map(\.name).joined(separator: ", ")).",
+    completion: .list(NamedDataset.all.map(\.name)))
   var name: String
 
-  @Option(help: "The folder for the files, instead of the cache.")
+  @Option(help: "The folder for the files, instead of the cache.", completion: .directory)
   var into: String?
 
   func run() throws {
@@ -101,7 +103,9 @@ struct DataVerifyCommand: ParsableCommand {
         switchback data verify mnist --data ~/datasets --json
       """)
 
-  @Argument(help: "The data set: \(NamedDataset.all.map(\.name).joined(separator: ", ")).")
+  @Argument(
+    help: "The data set: \(NamedDataset.all.map(\.name).joined(separator: ", ")).",
+    completion: .list(NamedDataset.all.map(\.name)))
   var name: String
 
   @Option(help: "The folder that holds the files.")

@@ -28,7 +28,7 @@ struct DiffCommand: ParsableCommand {
   @Option(help: "Training steps to compare.")
   var steps = 10
 
-  @Option(help: "The file for the program of the first wrong operation.")
+  @Option(help: "The file for the program of the first wrong operation.", completion: .file())
   var replay = "diff.program"
 
   @Flag(help: "JSON Lines on standard output: a step each, then the faults.")

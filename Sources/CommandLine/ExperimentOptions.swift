@@ -4,7 +4,7 @@ import Switchback
 
 /// What every command that reads a configuration takes.
 struct ExperimentOptions: ParsableArguments {
-  @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.")
+  @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.", completion: .file(extensions: ["yaml"]))
   var config: String
 
   @OptionGroup var settings: SettingOptions
@@ -14,7 +14,9 @@ struct ExperimentOptions: ParsableArguments {
 
 /// What is set beside a configuration's file.
 struct SettingOptions: ParsableArguments {
-  @Option(help: "The backend, instead of the configuration's: a name or the path of a library.")
+  @Option(
+    help: "The backend, instead of the configuration's: a name or the path of a library.",
+    completion: .list(backendWords))
   var backend: String?
 
   @Option(help: "The backend's device: a number, a kind such as gpu, or a part of its name.")
@@ -26,10 +28,10 @@ struct SettingOptions: ParsableArguments {
   @Option(help: "The seed of weights, order and dropout.")
   var seed: Int?
 
-  @Option(help: "The folder that holds the data set's files.")
+  @Option(help: "The folder that holds the data set's files.", completion: .file())
   var data: String?
 
-  @Option(help: "The folder that runs are written to.")
+  @Option(help: "The folder that runs are written to.", completion: .directory)
   var runs: String?
 
   @Option(name: .customLong("set"), help: "Sets one key, such as training.optimizer.learning_rate=0.01; repeatable.")
@@ -37,7 +39,7 @@ struct SettingOptions: ParsableArguments {
 
   func configuration(_ file: String, also more: [String] = []) throws -> Configuration {
     guard FileManager.default.isReadableFile(atPath: file) else {
-      throw fail("there is no configuration \(file)", ExitStatus.missingFile)
+      throw noConfiguration(file)
     }
     var all = (backend.map { backendOverrides($0, over: file) } ?? []) + overrides + more
     if let device { all.append(textOverride("backend.device", device)) }
@@ -71,6 +73,19 @@ func textOverride(_ key: String, _ text: String) -> String {
   }
   return "\(key)=\"\(escaped.joined())\""
 }
+
+/// The error of a file that is not there, and where `make install` puts one of that name.
+func noConfiguration(_ file: String) -> ExitCode {
+  let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+  let name = URL(fileURLWithPath: file).lastPathComponent
+  let installed =
+    program.deletingLastPathComponent().deletingLastPathComponent().path + "/share/switchback/configs/" + name
+  let hint = access(installed, R_OK) == 0 ? "; there is \(installed)" : ""
+  return fail("there is no configuration \(file)\(hint)", ExitStatus.missingFile)
+}
+
+/// What shells offer behind `--backend`; a path is as good.
+let backendWords = ["reference", "openblas", "fft", "opencl", "auto"]
 
 /// The backends of this process: the reference is linked in, the others are looked for, in `folders` first. A device is
 /// tried in a child at its first use.

@@ -21,10 +21,10 @@ struct FirstUseCommand: ParsableCommand {
       let options = try JSONDecoder().decode([String: String].self, from: Data(options.utf8))
       let chain = try BackendChain([backend], registry: registry, options: [backend: options], host: host)
       let reference = try BackendChain(["reference"], registry: registry, host: host)
-      let title = "\(chain.links[0].name): first use of \(chain.links[0].device.info.name) with this driver"
+      let title = "at the first use of \(chain.links[0].device.info.name) with this driver"
       let verdict = try DeviceTrial(chain, reference: reference).run { done, count, sample in
         tell(sample)
-        showBackendProgress(.working("\(title): checked \(done) of \(count) samples"))
+        showBackendProgress(.working("\(chain.links[0].name): checked \(done) of \(count) samples \(title)"))
       }
       if Terminal.Stream.standardError.isInteractive { Terminal.draw("") }
       tell(Terminal.json(verdict))

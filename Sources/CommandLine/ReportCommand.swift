@@ -13,10 +13,10 @@ struct ReportCommand: ParsableCommand {
         switchback report runs/latest --output page.html
       """)
 
-  @Argument(help: "The run folder; the run may still go on.")
+  @Argument(help: "The run folder; the run may still go on.", completion: .directory)
   var folder: String
 
-  @Option(help: "The file to write, instead of report.html in the run folder.")
+  @Option(help: "The file to write, instead of report.html in the run folder.", completion: .file())
   var output: String?
 
   func run() throws {

@@ -4,13 +4,13 @@ import Switchback
 
 /// What commands on a finished run take.
 struct RunOptions: ParsableArguments {
-  @Argument(help: "The run folder, such as runs/latest.")
+  @Argument(help: "The run folder, such as runs/latest.", completion: .directory)
   var run: String
 
-  @Option(help: "The backend, instead of the run's.")
+  @Option(help: "The backend, instead of the run's.", completion: .list(backendWords))
   var backend: String?
 
-  @Option(help: "The folder that holds the data set's files.")
+  @Option(help: "The folder that holds the data set's files.", completion: .file())
   var data: String?
 
   @Option(

@@ -21,7 +21,9 @@ struct TrainCommand: ParsableCommand {
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
       """)
 
-  @Argument(help: "The configuration, such as configs/mnist-cnn.yaml; with --resume the run's own, unless given.")
+  @Argument(
+    help: "The configuration, such as configs/mnist-cnn.yaml; with --resume the run's own, unless given.",
+    completion: .file(extensions: ["yaml"]))
   var config: String?
 
   @OptionGroup var settings: SettingOptions
@@ -32,7 +34,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Ends after so many steps, also when it is gone on with, until --epochs or --steps says otherwise.")
   var steps: Int?
 
-  @Option(help: "Goes on from the newest complete checkpoint of this run folder, to the weights it would have had.")
+  @Option(
+    help: "Goes on from the newest complete checkpoint of this run folder, to the weights it would have had.",
+    completion: .directory)
   var resume: String?
 
   @Flag(help: "With --resume: goes on though the data is not what it was. The run's record says so.")
@@ -49,7 +53,8 @@ struct TrainCommand: ParsableCommand {
   var otherBits = false
 
   @Option(
-    help: "Starts with the weights of a run folder, a checkpoint or a trained model's file, without optimizer slots.")
+    help: "Starts with the weights of a run folder, a checkpoint or a trained model's file, without optimizer slots.",
+    completion: .file())
   var from: String?
 
   @Flag(help: "Says at the end where the time of the steps went, by groups of operations.")
@@ -112,6 +117,13 @@ struct TrainCommand: ParsableCommand {
       // Before the run folder is changed.
       if let start, let resume {
         try loop.check(start)
+        let before = try Configuration(file: resume + "/config.yaml").training
+        if TrainingLoop.isPast(start.position, configuration.training), !TrainingLoop.isPast(start.position, before) {
+          throw fail(
+            "\(resume) is past that already: it was left in epoch \(start.position.epoch), after step "
+              + "\(start.position.batches), and its result would be that of no such run. Ask for more, or start a new one",
+            ExitCode(64))
+        }
         // Without a summary it was ended between its last step and its test.
         if loop.isComplete(at: start.position), FileManager.default.fileExists(atPath: resume + "/summary.json") {
           let further =

@@ -49,7 +49,14 @@ struct CSVScan {
       case .ignored: break
       case .feature(let feature):
         // What is normalized may be outside of Float32 before.
-        let value = settings.isNormalized ? try field.double : Double(try field.number)
+        let value: Double
+        do throws(CSVRow.Problem) {
+          value = settings.isNormalized ? try field.double : Double(try field.number)
+        } catch {
+          throw CSVRow.Problem(
+            message: "\(error.message) (column \(names[index]); all columns but the label must hold numbers)",
+            column: error.column)
+        }
         guard part == .train, fits else { return }
         // Welford 1962: the sum of squared distances from a mean that moves.
         let distance = value - means[feature]

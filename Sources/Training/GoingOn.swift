@@ -59,9 +59,18 @@ extension TrainingLoop {
 
   /// Whether the configuration asks for no step after this: all are done, or the run stopped early.
   public func isComplete(at position: Checkpoint.Position) -> Bool {
-    let settings = configuration.training
-    return position.epoch > settings.epochs || position.batches >= settings.steps ?? .max
-      || hasStoppedEarly(at: position)
+    Self.hasAllSteps(position, of: configuration.training) || hasStoppedEarly(at: position)
+  }
+
+  /// Whether the settings ask for no step after this.
+  public static func hasAllSteps(_ position: Checkpoint.Position, of settings: Configuration.Training) -> Bool {
+    position.epoch > settings.epochs || position.batches >= settings.steps ?? .max
+  }
+
+  /// Whether a position is behind the last step that the settings ask for, in a state that no such run ever had.
+  public static func isPast(_ position: Checkpoint.Position, _ settings: Configuration.Training) -> Bool {
+    let isAtEnd = position.epoch == settings.epochs + 1 && position.batchInEpoch == 0
+    return hasAllSteps(position, of: settings) && !isAtEnd && position.batches != settings.steps
   }
 
   /// Whether the validation loss did not fall in as many validations as the configuration waits.

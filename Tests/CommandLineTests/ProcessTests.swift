@@ -159,4 +159,18 @@ import Testing
     let outcome = try switchback("checkpoint", "verify", runs + "/latest")
     #expect(outcome.status == 65, "\(outcome.status) \(outcome.output)\(outcome.error)")
   }
+
+  @Test("a run that was left amid a later epoch is no run of fewer epochs")
+  func fewerEpochs() throws {
+    let runs = temporary()
+    let process = try start(runs)
+    kill(process.processIdentifier, SIGTERM)
+    process.waitUntilExit()
+    let before = try switchback("checkpoint", "verify", runs + "/latest").output
+    let outcome = try switchback("train", "--resume", runs + "/latest", "--epochs", "1", "--steps", "1")
+    #expect(
+      outcome.status == 64 && outcome.error.contains("is past that already"), "\(outcome.status) \(outcome.error)")
+    #expect(!FileManager.default.fileExists(atPath: runs + "/latest/summary.json"))
+    #expect(try switchback("checkpoint", "verify", runs + "/latest").output == before)
+  }
 }
