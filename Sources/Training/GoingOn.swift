@@ -70,7 +70,7 @@ extension TrainingLoop {
   /// Whether a position is behind the last step that the settings ask for, in a state that no such run ever had.
   public static func isPast(_ position: Checkpoint.Position, _ settings: Configuration.Training) -> Bool {
     let isAtEnd = position.epoch == settings.epochs + 1 && position.batchInEpoch == 0
-    return hasAllSteps(position, of: settings) && !isAtEnd && position.batches != settings.steps
+    return position.epoch > settings.epochs && !isAtEnd || position.batches > settings.steps ?? .max
   }
 
   /// Whether the validation loss did not fall in as many validations as the configuration waits.

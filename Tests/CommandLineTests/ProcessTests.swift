@@ -167,7 +167,7 @@ import Testing
     kill(process.processIdentifier, SIGTERM)
     process.waitUntilExit()
     let before = try switchback("checkpoint", "verify", runs + "/latest").output
-    let outcome = try switchback("train", "--resume", runs + "/latest", "--epochs", "1", "--steps", "1")
+    let outcome = try switchback("train", "--resume", runs + "/latest", "--steps", "1")
     #expect(
       outcome.status == 64 && outcome.error.contains("is past that already"), "\(outcome.status) \(outcome.error)")
     #expect(!FileManager.default.fileExists(atPath: runs + "/latest/summary.json"))

@@ -135,7 +135,9 @@ private func contents(below folder: String) throws -> [String: Data] {
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     // A killed process holds no lock.
-    #expect(try switchback("train", "--resume", runs + "/latest", "--steps", "3").status == 0)
+    let checkpoints = try FileManager.default.contentsOfDirectory(atPath: runs + "/latest/checkpoints")
+    let newest = try #require(checkpoints.compactMap { Int($0.dropFirst(5).prefix { $0.isNumber }) }.max())
+    #expect(try switchback("train", "--resume", runs + "/latest", "--steps", "\(newest + 3)").status == 0)
     #expect(FileManager.default.fileExists(atPath: runs + "/latest/summary.json"))
   }
 
