@@ -501,7 +501,7 @@ static void max_pool(const sb_pooling *g, int64_t images, const float *x, float 
             const float *cell = x + ((int64_t)h * g->width + v) * g->channels;
             if (first) memcpy(y, cell, sizeof(float) * (size_t)g->channels);
             else
-              for (int c = 0; c < g->channels; c++) y[c] = cell[c] <= y[c] ? y[c] : cell[c];
+              for (int c = 0; c < g->channels; c++) y[c] = extreme_of(1, y[c], cell[c]);
             first = 0;
           }
         }
@@ -533,7 +533,8 @@ static inline __attribute__((always_inline)) void max_pool_winners(
     for (int v = w.left; v < w.right; v++, cell++) {
       const float *values = x + (h * width + v) * channels;
       for (int c = 0; c < lanes; c++) {
-        int wins = cell == 0 || !(values[c] <= best[c]);
+        /* The first NaN wins. */
+        int wins = cell == 0 || (!(values[c] <= best[c]) && best[c] == best[c]);
         best[c] = wins ? values[c] : best[c];
         winner[c] = wins ? cell : winner[c];
       }
@@ -652,12 +653,15 @@ static void softmax_along_backward(
     }
 }
 
+/* The first NaN wins, and ties go to the lowest index. */
+static inline int beats(float x, float best) { return !(x <= best) && best == best; }
+
 static void argmax_along(int64_t outer, int64_t length, int64_t inner, const float *x, int32_t *y) {
   for (int64_t o = 0; o < outer; o++, x += length * inner, y += inner)
     for (int64_t i = 0; i < inner; i++) {
       int32_t best = 0;
       for (int32_t a = 1; a < length; a++)
-        if (x[a * inner + i] > x[best * inner + i]) best = a;
+        if (beats(x[a * inner + i], x[best * inner + i])) best = a;
       y[i] = best;
     }
 }
@@ -689,7 +693,7 @@ static void argmax(int64_t rows, int64_t columns, const float *x, int32_t *y) {
   for (int64_t r = 0; r < rows; r++, x += columns) {
     int32_t best = 0;
     for (int32_t c = 1; c < columns; c++)
-      if (x[c] > x[best]) best = c;
+      if (beats(x[c], x[best])) best = c;
     y[r] = best;
   }
 }

@@ -82,6 +82,9 @@ public final class HostServices: @unchecked Sendable {
   /// Tells the user something; `level` as for `init`.
   public func log(_ level: Int, _ text: String) { table.pointee.log(table.pointee.`self`, Int32(level), text) }
 
+  /// A worker on which some work has changed the floating-point mode; nil: none. (The caller's own thread is not looked at.)
+  public var workerWithOtherFloatMode: Int? { pool.map { Int(sb_pool_strayed($0)) }.flatMap { $0 > 0 ? $0 : nil } }
+
   /// How often work was forked over the pool: what tests count.
   public var forkCount: Int { pool.map { Int(sb_pool_forks($0)) } ?? 0 }
 

@@ -149,6 +149,7 @@ struct ConformanceCommand: ParsableCommand {
       return
     }
     suite.programs = try ConformancePrograms.all(isQuick: quick)
+    suite.segmentPrograms = try ConformancePrograms.segments(isQuick: quick)
     suite.trainingRuns = quick ? [] : try ConformancePrograms.runs()
     let runner = ContractRunner(
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
@@ -213,7 +214,12 @@ struct ConformanceCommand: ParsableCommand {
     } catch {
       throw fail("\(file): \(error.message)", ExitStatus.badData)
     }
-    switch try suite.lockstep(replay) {
+    var verdict = try suite.lockstep(replay)
+    // What is right operation by operation may be wrong when nobody looks at what is between.
+    if case .passed = verdict, case .failed(let message, let smallest) = try suite.segments(replay) {
+      verdict = .failed(message, replay: smallest)
+    }
+    switch verdict {
     case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound")
     case .declined(let reason): Terminal.write("declined: \(reason)")
     case .notAsked: Terminal.write("there is nothing to ask")

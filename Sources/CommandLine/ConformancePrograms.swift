@@ -30,6 +30,41 @@ enum ConformancePrograms {
     }
   }
 
+  /// Networks whose neighbouring operations backends make one kernel of, in training and inference. Batches and channels
+  /// leave a rest whatever the block is.
+  static func segments(isQuick: Bool) throws -> [(name: String, replay: ReplayFile)] {
+    func convolutions(_ filters: Int, _ activation: ActivationFunction) -> [any Layer] {
+      [
+        Conv2D(filters, kernelSize: 3, activation: activation), MaxPooling2D(2),
+        Conv2D(filters + 16, kernelSize: 3, padding: .same, activation: activation), Flatten(),
+      ]
+    }
+    let networks: [(String, Shape, [any Layer])] = [
+      ("convolution, bias, relu, pooling; 17 and 33 filters", [9, 9, 3], convolutions(17, .relu)),
+      ("products, bias, relu; 40 and 96 units", [150], [Dense(40, activation: .relu), Dense(96, activation: .relu)]),
+      ("convolution, bias, tanh, pooling; 40 and 56 filters", [8, 7, 5], convolutions(40, .tanh)),
+      (
+        "products, bias, sigmoid; 17 and 300 units", [600],
+        [Dense(17, activation: .sigmoid), Dense(300, activation: .sigmoid)]
+      ),
+    ]
+    var programs: [(String, ReplayFile)] = []
+    for (name, shape, layers) in networks.prefix(isQuick ? 2 : networks.count) {
+      let step = step(shape, SGD(learningRate: 0.1, momentum: 0.9), layers)
+      for batch in isQuick ? [61] : [1, 61, 64] {
+        let training = try step.build(batchSize: batch)
+        let replay = withoutZeros(try replay(step, training, batch: batch))
+        programs.append(("\(name), training, batch \(batch)", replay))
+        let inference = try step.inference(batchSize: batch).program
+        let names = Set(inference.values.map(\.name))
+        programs.append(
+          ("\(name), inference, batch \(batch)", ReplayFile(inference, replay.values.filter { names.contains($0.key) }))
+        )
+      }
+    }
+    return programs
+  }
+
   private static func steps(isQuick: Bool) -> [(String, TrainingStep, Int)] {
     var steps: [(String, TrainingStep, Int)] = [
       (

@@ -18,6 +18,8 @@ public struct ConformanceSuite {
   public var catalog = OperationCatalog.standard
   /// Whole programs to run in lockstep: training steps.
   public var programs: [(name: String, replay: ReplayFile)] = []
+  /// Whole programs to run as training does.
+  public var segmentPrograms: [(name: String, replay: ReplayFile)] = []
   /// What must be learned as on the reference.
   public var trainingRuns: [TrainingRun] = []
   /// Further cases of whoever can run them: those of the contract, each in a process of its own.
@@ -55,7 +57,7 @@ public struct ConformanceSuite {
         check(entry.name, name + ", special values") { try special(sample) }
         check(entry.name, name + ", twice") { try twice(sample) }
         if let wide = Self.wide(sample) { check(entry.name, name + ", wide") { try operation(wide, seed: seed) } }
-        if ["maxPool2d", "maxPool2d/backward", "argMax"].contains(entry.name) {
+        if ["maxPool2d", "maxPool2d/backward", ArgMax.name].contains(entry.name) {
           check(entry.name, name + ", ties") { try operation(ties(sample), seed: seed) }
         }
         if [Convolution2D.name, Convolution2DBackwardInput.name].contains(entry.name) {
@@ -65,6 +67,9 @@ public struct ConformanceSuite {
       }
     }
     for (name, replay) in programs { check("training steps", name) { try lockstep(replay) } }
+    for (name, replay) in segmentPrograms + ((try? ChainPrograms.all()) ?? []) {
+      check("segments", name) { try segments(replay) }
+    }
     for index in 0..<(isQuick ? 10 : 100) {
       let number = Int(seed) &* 1000 &+ index
       check("random programs", "seed \(number)") {

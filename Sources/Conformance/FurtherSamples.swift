@@ -1,8 +1,11 @@
 import SwitchbackPrograms
 
 /// Cases beside the catalogue's: whole numbers and Booleans, of which there are no finite differences, convolutions
-/// too long for these, and pooling with padding on all sides.
+/// too long for these, pooling with padding on all sides, and extents around the blocks that kernels work in.
 enum FurtherSamples {
+  /// Below, at and above whatever somebody may have chosen as a block.
+  static let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] }
+
   static func samples(of operation: any TensorOperation.Type) -> [OperationSample] {
     switch operation.name {
     case Binary.name:
@@ -20,6 +23,7 @@ enum FurtherSamples {
           [.indices(2), .indices(9), .indices(9)])
       }
     case Cast.name: return [OperationSample(Cast(to: .bool), [.float32([37])], [.indices(2)])]
+    case MatrixMultiplication.name: return products
     case MaxPool2D.name: return [OperationSample(MaxPool2D(pooling), [image], [.distinct])]
     case MaxPool2DBackward.name:
       return [OperationSample(MaxPool2DBackward(pooling), [image, pooled], [.distinct, .range(-2, 2)])]
@@ -49,6 +53,20 @@ enum FurtherSamples {
     }
   }
 
+  /// Each extent as rows, as columns and as terms, with operands read as they lie and exchanged in turn.
+  private static let products: [OperationSample] = extents.enumerated().flatMap { index, extent in
+    [(extent, 9, 5), (9, extent, 5), (5, 9, extent)].enumerated().flatMap { place, size in
+      [0, 1].map { turn in
+        let (m, n, k) = size
+        let flags = (index + place + 2 * turn) % 4
+        let (a, b) = (flags & 1 != 0, flags & 2 != 0)
+        return OperationSample(
+          MatrixMultiplication(transposeA: a, transposeB: b),
+          [.float32(a ? [k, m] : [m, k]), .float32(b ? [n, k] : [k, n])])
+      }
+    }
+  }
+
   /// Padded above and on the left, where the catalogue's are not.
   private static let pooling = PoolingGeometry(poolSize: [3, 2], strides: [1, 2], padding: [1, 1, 1, 1])
   private static let (image, pooled) = (TensorType.float32([2, 5, 6, 3]), TensorType.float32([2, 5, 4, 3]))
@@ -73,6 +91,15 @@ enum FurtherSamples {
     // More bytes than a slice of a sum over the batch has, or than a small budget holds.
     (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
     (ConvolutionGeometry(padding: [1, 1, 1, 1]), [24, 16, 15, 16], [3, 3, 16]),
+    // Filters, channels and images that leave a rest of a block.
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 15]),
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 16]),
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 17]),
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 2, 33]),
+    (ConvolutionGeometry(), [2, 4, 4, 17], [2, 3, 65]),
+    (ConvolutionGeometry(), [17, 4, 4, 2], [3, 3, 5]),
+    (ConvolutionGeometry(), [61, 4, 3, 3], [2, 2, 9]),
+    (ConvolutionGeometry(), [250, 3, 3, 2], [2, 2, 7]),
     // Padding on one side of an axis along which nothing else happens.
     (ConvolutionGeometry(padding: [1, 0, 0, 0]), [2, 4, 9, 2], [1, 3, 2]),
     (ConvolutionGeometry(padding: [0, 0, 2, 0]), [2, 9, 4, 2], [3, 1, 2]),

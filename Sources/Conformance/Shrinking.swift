@@ -34,7 +34,9 @@ extension ReplayFile {
     let wasOutput = smaller.program.outputs.contains { outputs.contains($0.value) }
     smaller.program.outputs.removeAll { outputs.contains($0.value) }
     if wasOutput {
-      for id in program.calls[index].inputs where program.values[id].role == .temporary {
+      let told = Set(smaller.program.outputs.map(\.value))
+      for id in Set(program.calls[index].inputs).subtracting(told).sorted()
+      where program.values[id].role == .temporary {
         smaller.program.outputs.append(Program.Output(name: "cut\(id)/output", value: id))
       }
     }

@@ -19,7 +19,7 @@ public struct SpecialValues: Sendable {
   private static let elementwise: Set<String> = ["unary", "binary", "select", "cast"]
   private static let asked: Set<String> = [
     "reduce", "matmul", "reshape", "transpose", "broadcast", "slice", "concatenate", "pad", "gather", "allFinite",
-    "maxPool2d", "statistics",
+    "maxPool2d", "maxPool2d/backward", ArgMax.name, "statistics",
   ]
 
   public init(_ sample: OperationSample, on candidate: BackendChain, reference: BackendChain) throws {

@@ -62,12 +62,16 @@ struct ProgramMemory {
     of plan: ExecutionPlan, _ chain: BackendChain, _ used: Set<Int>
   ) -> [Int: MemoryPlan.Block] {
     let program = plan.program
-    // The moments in which a call may touch its operands: its own, or its whole segment's where the device orders the
-    // work itself.
-    let spans = plan.segments.flatMap { segment in
-      segment.calls.map { call in
-        chain.links[segment.link].device.info.needsTemporaries
-          ? call...call : segment.calls.lowerBound...(segment.calls.upperBound - 1)
+    // The moments in which a call may touch its operands: those of its group, which is what a backend makes one kernel
+    // of, or its whole segment's where the device orders the work itself.
+    let spans = zip(plan.segments, plan.reports).flatMap { segment, report in
+      guard chain.links[segment.link].device.info.needsTemporaries else {
+        return segment.calls.map { _ in segment.calls.lowerBound...(segment.calls.upperBound - 1) }
+      }
+      let calls = Dictionary(grouping: segment.calls) { report.groupOfCall[$0 - segment.calls.lowerBound] }
+      return segment.calls.map { call in
+        let group = calls[report.groupOfCall[call - segment.calls.lowerBound]] ?? [call]
+        return (group.first ?? call)...(group.last ?? call)
       }
     }
     var lives: [Int: MemoryPlan.Block] = [:]

@@ -60,7 +60,9 @@ private func row(_ family: String, _ output: String) -> [Int]? {
     let families = try #require(result["families"] as? [[String: Any]])
     let failed = families.filter { ($0["failed"] as? Int ?? 0) > 0 }.compactMap { $0["family"] as? String }
     #expect(failed.contains(family))
-    #expect(failed.allSatisfy { [family, "training steps", "random programs", "contract"].contains($0) }, "\(failed)")
+    #expect(
+      failed.allSatisfy { [family, "training steps", "segments", "random programs", "contract"].contains($0) },
+      "\(failed)")
     let failures = try #require(result["failures"] as? [[String: Any]])
     let file = try #require(failures.compactMap { $0["replay"] as? String }.first)
     // A cause has one file, however many cases it fails, and says which number is what.

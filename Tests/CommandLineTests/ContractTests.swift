@@ -21,7 +21,30 @@ private struct Breach: Sendable, CustomTestStringConvertible {
   private static let count = "made->count = program->operation_count;"
   private static let field = "struct sb_executable {\n"
 
-  static let all = [
+  static let all = everywhere + onThisProcessor
+
+  #if arch(x86_64)
+    private static let onThisProcessor = [
+      Breach(
+        "leaves float mode", "another one on worker 1",
+        ("*ticket = 0;", "device->host->parallel(device->host->self, 2, stray, 0); *ticket = 0;"),
+        ("#include <stdlib.h>", "#include <immintrin.h>\n#include <stdlib.h>"),
+        (
+          "static sb_status run(",
+          """
+          static void stray(void *context, uint32_t item, uint32_t worker) {
+            (void)context, (void)item;
+            if (worker) _mm_setcsr(_mm_getcsr() | 0x8000);
+          }
+          static sb_status run(
+          """
+        ))
+    ]
+  #else
+    private static let onThisProcessor: [Breach] = []
+  #endif
+
+  private static let everywhere = [
     Breach("writes nothing outside", "bytes outside its views", ("e < s->rows; e++) y[e]", "e <= s->rows; e++) y[e]")),
     Breach(
       "writes nothing outside", "changes one of its operands",

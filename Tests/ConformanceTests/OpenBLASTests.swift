@@ -204,6 +204,33 @@ private func convolutions(_ geometry: ConvolutionGeometry, _ image: [Int], _ ker
     }
   }
 
+  @Test("the first NaN of a window is its maximum and gets its gradient, and of a line it is the largest element")
+  func firstNotANumber() throws {
+    // Channel c has its first NaN in cell c % 4, and one in the last.
+    let channels = 19
+    let values = (0..<4 * channels).map { e in
+      let (cell, channel) = (e / channels, e % channels)
+      return cell == channel % 4 || cell == 3 ? Double.nan : Double(cell)
+    }
+    let upstream = (0..<channels).map { Double($0 + 1) }
+    let pooling = PoolingGeometry(poolSize: [2, 2], strides: [2, 2], padding: [0, 0, 0, 0])
+    let (image, pooled) = (TensorType.float32([1, 2, 2, 19]), TensorType.float32([1, 1, 1, 19]))
+    for backend in [ReferenceBackend(), OpenBLASBackend()] as [any ComputeBackend] {
+      func result(_ operation: any TensorOperation, _ types: [TensorType], _ values: [Double]...) throws -> [Double] {
+        let operands = Dictionary(uniqueKeysWithValues: values.enumerated().map { ("x\($0)", $1) })
+        let program = try OperationSample(operation, types).program()
+        return try ProgramEvaluation(program, operands, on: chain(backend)).outputs["y0"] ?? []
+      }
+      #expect(try result(MaxPool2D(pooling), [image], values).allSatisfy(\.isNaN))
+      let gradient = try result(MaxPool2DBackward(pooling), [image, pooled], values, upstream)
+      #expect(gradient == values.indices.map { $0 / channels == $0 % channels % 4 ? upstream[$0 % channels] : 0 })
+      let places = (0..<channels).map { Double($0 % 4) }
+      #expect(try result(ArgMax(axis: 0), [.float32([4, 19])], values) == places)
+      let turned = (0..<channels).flatMap { channel in (0..<4).map { values[$0 * channels + channel] } }
+      #expect(try result(ArgMax(axis: 1), [.float32([19, 4])], turned) == places)
+    }
+  }
+
   /// The instruction sets of this CPU by the kernel's own word, not by the compiler's builtin that the backend uses.
   private static let flags: Set<String> = {
     let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""

@@ -40,12 +40,14 @@ __kernel void scatter_add(
   y[e] = sum;
 }
 
-// The index of the largest element of a line; ties to the lowest.
+// The index of the largest element of a line; ties to the lowest; the first NaN wins.
 __kernel void argmax(__global const float *restrict x, __global int *restrict y, int length, int inner, int lines) {
   int line = get_global_id(0);
   if (line >= lines) return;
   int start = line / inner * length * inner + line % inner, best = 0;
-  for (int a = 1; a < length; a++)
-    if (x[start + a * inner] > x[start + best * inner]) best = a;
+  for (int a = 1; a < length; a++) {
+    float value = x[start + a * inner], largest = x[start + best * inner];
+    if (!(value <= largest) && !isnan(largest)) best = a;
+  }
   y[line] = best;
 }

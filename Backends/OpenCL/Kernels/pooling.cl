@@ -46,8 +46,8 @@ __kernel void max_pool(__global const float *restrict x, __global float *restric
   for (int h = max(from_y, 0); h < min(from_y + pool_height, height); h++)
     for (int v = max(from_x, 0); v < min(from_x + pool_width, width); v++) {
       floatV value = LOAD(x + PIXEL(h, v));
-      // NaN wins, so that it is seen.
-      best = select(best, value, (intV)NOT(value <= best));
+      // The first NaN wins, so that it is seen.
+      best = select(best, value, (intV)NOT(value <= best) & (intV)(best == best));
     }
   STORE(best, y + WINDOW(row, column));
 }
@@ -65,14 +65,14 @@ __kernel void max_pool(__global const float *restrict x, __global float *restric
 #define STORE_GRADIENT(sum, place) STORE(sum, dx + place);
 #endif
 
-// Ties to the lowest index; NaN wins.
+// Ties to the lowest index; the first NaN wins.
 #define FIND_WINNER(from_y, to_y, from_x, to_x) \
   floatV best = -INFINITY; \
   intV winner = -1; \
   for (int a = from_y; a < to_y; a++) \
     for (int b = from_x; b < to_x; b++) { \
       floatV value = LOAD(x + PIXEL(a, b)); \
-      intV wins = (winner < 0) | (intV)NOT(value <= best); \
+      intV wins = (winner < 0) | ((intV)NOT(value <= best) & (intV)(best == best)); \
       best = select(best, value, wins); \
       winner = select(winner, (intV)(a * width + b), wins); \
     }

@@ -32,8 +32,8 @@ extension MaxPool2D: FloatingKernel {
             best.update(repeating: -.infinity, count: channels)
             geometry.forEachCell(p, q, in: image) { h, v in
               let cell = x + ((n * image[1] + h) * image[2] + v) * channels
-              // NaN wins, so that it is seen.
-              for c in 0..<channels where !(cell[c] <= best[c]) { best[c] = cell[c] }
+              // The first NaN wins, and stays, so that it is seen.
+              for c in 0..<channels where !(cell[c] <= best[c]) && !best[c].isNaN { best[c] = cell[c] }
             }
           }
         }
@@ -61,7 +61,7 @@ extension MaxPool2DBackward: FloatingKernel {
               geometry.forEachCell(p, q, in: image) { h, v in
                 let cell = (h * image[2] + v) * channels + c
                 let value = x[n * size + cell]
-                if winner < 0 || !(value <= best) { (best, winner) = (value, cell) }
+                if winner < 0 || !(value <= best) && !best.isNaN { (best, winner) = (value, cell) }
               }
               dx[n * size + winner] += upstream[c]
             }

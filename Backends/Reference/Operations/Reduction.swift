@@ -54,7 +54,10 @@ extension ArgMax: FloatingKernel {
     for e in 0..<result.count {
       let start = x + e / inner * length * inner + e % inner
       var best = 0
-      for a in 1..<max(length, 1) where start[a * inner] > start[best * inner] { best = a }
+      // The first NaN wins.
+      for a in 1..<max(length, 1) where !(start[a * inner] <= start[best * inner]) && !start[best * inner].isNaN {
+        best = a
+      }
       y[e] = Int32(best)
     }
   }

@@ -77,6 +77,7 @@ struct sb_pool {
   void *context;
   sb_team team;
   uint32_t float_mode;
+  _Atomic uint32_t strayed; /* a worker that came back with another mode, or 0 */
   uint64_t forks;
   _Alignas(128) _Atomic uint32_t generation;
   _Alignas(128) _Atomic uint32_t running;
@@ -111,6 +112,7 @@ static void *serve(void *argument) {
     if (atomic_load(&pool->stopping)) return NULL;
     sb_set_float_mode(pool->float_mode);
     work(self);
+    if (sb_float_mode() != pool->float_mode) atomic_store_explicit(&pool->strayed, self->index, memory_order_relaxed);
     if (atomic_fetch_sub_explicit(&pool->running, 1, memory_order_acq_rel) == 1) wake_all(&pool->running);
   }
 }
@@ -158,6 +160,8 @@ void sb_pool_destroy(sb_pool *pool) {
 }
 
 uint64_t sb_pool_forks(const sb_pool *pool) { return pool->forks; }
+
+uint32_t sb_pool_strayed(const sb_pool *pool) { return atomic_load_explicit(&pool->strayed, memory_order_relaxed); }
 
 void sb_pool_team(void *self, void (*member)(void *, uint32_t, uint32_t, sb_team *), void *context) {
   sb_pool *pool = self;

@@ -311,13 +311,15 @@ private func guarded(
   _ name: String, _ doing: String, _ host: HostServices, _ body: () throws(BackendError) -> Void
 ) throws(BackendError) {
   let mode = sb_float_mode()
+  let strayed = host.workerWithOtherFloatMode
   defer {
-    if sb_float_mode() != mode {
-      sb_set_float_mode(mode)
-      // Once: it may do so in every run.
-      if changersOfFloatMode.withLock({ $0.insert("\(name) \(doing)").inserted }) {
-        host.log(2, "\(name) changed the floating-point mode while \(doing); it was put back, and is each time")
-      }
+    let isChanged = sb_float_mode() != mode
+    if isChanged { sb_set_float_mode(mode) }
+    let worker = strayed == nil ? host.workerWithOtherFloatMode : nil
+    // Once: it may do so in every run.
+    if isChanged || worker != nil, changersOfFloatMode.withLock({ $0.insert("\(name) \(doing)").inserted }) {
+      let place = isChanged ? "" : " on worker \(worker ?? 0)"
+      host.log(2, "\(name) changed the floating-point mode\(place) while \(doing); it was put back, and is each time")
     }
   }
   try body()

@@ -123,6 +123,9 @@ extension ContractCase {
       }
       let after = ProcessState()
       if let fault = before.difference(after) { throw ContractFault(fault) }
+      if let worker = host.workerWithOtherFloatMode {
+        throw ContractFault("the floating-point mode is another one on worker \(worker)")
+      }
       // Drivers of devices have threads of their own; on the host's processor the pool is the only one.
       guard !chain.links[0].device.info.hasPrivateMemory, let threads = after.threads else { return }
       guard threads <= environment.workers else {

@@ -37,7 +37,8 @@ public struct PoolingGeometry: Hashable, Sendable {
 
 public struct MaxPool2D: TensorOperation {
   public static let name = "maxPool2d"
-  public static let law = "y[n,p,q,c] = maxᵢⱼ x[n, p·s₀ + i − top, q·s₁ + j − left, c]; ties to the lowest index"
+  public static let law =
+    "y[n,p,q,c] = maxᵢⱼ x[n, p·s₀ + i − top, q·s₁ + j − left, c]; ties to the lowest index; the first NaN wins"
   public var poolSize: [Int]
   public var strides: [Int]
   public var padding: [Int]
@@ -72,7 +73,8 @@ public struct MaxPool2D: TensorOperation {
 /// Sends each gradient to the cell that won its window; x `[N, H, W, C]`, dy like the result.
 public struct MaxPool2DBackward: TensorOperation {
   public static let name = "maxPool2d/backward"
-  public static let law = "dx = Σ of dy over the windows that x's cell won"
+  public static let law =
+    "dx = Σ of dy over the windows that x's cell won; ties to the lowest index, the first NaN wins"
   public var poolSize: [Int]
   public var strides: [Int]
   public var padding: [Int]

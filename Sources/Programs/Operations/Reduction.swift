@@ -89,7 +89,7 @@ public struct Reduce: TensorOperation {
 /// The index of the largest element along an axis; ties to the lowest index.
 public struct ArgMax: TensorOperation {
   public static let name = "argmax"
-  public static let law = "y = argmax of x along axis, as i32; ties to the lowest index"
+  public static let law = "y = argmax of x along axis, as i32; ties to the lowest index; the first NaN wins"
   public var axis: Int
 
   public init(axis: Int) { self.axis = axis }

@@ -80,7 +80,7 @@ enum { SB_BOOLEAN = 1, SB_INTEGER, SB_REAL, SB_TEXT, SB_INTEGERS, SB_REALS };
 
 typedef struct {
   const char *name;
-  uint32_t form; /* which member of value holds */
+  uint32_t form; /* which member of value holds; a boolean is in `integer`, 0 or 1 */
   uint32_t zero;
   uint64_t count; /* of integers or reals; otherwise 1 */
   union { int64_t integer; double real; const char *text; const int64_t *integers; const double *reals; } value;
@@ -148,7 +148,7 @@ typedef struct {
 typedef struct {
   uint32_t struct_size, flags;
   const sb_program *program;
-  uint64_t workspace_limit; /* bytes; compile takes a smaller algorithm above it, or fails with the need */
+  uint64_t workspace_limit; /* bytes, 0 too; compile takes a smaller algorithm above it, or fails with the need */
   uint64_t tuning_us;       /* reserved: time that compile may spend measuring */
   uint64_t fingerprint;     /* reserved: a recorded plan that is demanded */
 } sb_segment;
@@ -158,7 +158,8 @@ typedef struct {
   uint64_t workspace, workspace_alignment; /* bytes that every run is given */
   uint64_t own_bytes;                      /* memory the executable keeps itself */
   uint64_t fingerprint;                    /* covers every choice made: algorithm, tile, plan */
-  const uint32_t *group_of;                /* for each operation the group it is profiled in */
+  const uint32_t *group_of;                /* for each operation the group that it is run and profiled in; see
+                                              SB_NEEDS_TEMPORARIES */
   const char *const *group_names;          /* "conv2d + bias + relu + maxPool2d" */
   uint32_t group_count, keep_count;
   const sb_keep *keeps;
@@ -167,12 +168,13 @@ typedef struct {
 typedef struct {
   uint32_t struct_size, flags;
   const sb_view *views;        /* one for each value; all null for temporaries unless SB_NEEDS_TEMPORARIES */
-  const uint64_t *generations; /* for each value a number, never 0, that changes whenever its contents may have */
+  const uint64_t *generations; /* for each value a number, never 0, that changes whenever its contents may have; of a
+                                  value that the run writes, that of what lay there before */
   uint32_t view_count, queue; /* queue: reserved */
   sb_view workspace;
   uint64_t bindings; /* reserved: the same non-zero number: the same views as last time */
   sb_ticket after;   /* reserved: runs and copies follow each other in the order of the calls */
-  double *group_us;  /* null, or where the time of each group goes */
+  double *group_us;  /* null, or where the time of each group goes: zeros at the start of a run */
   const sb_kept *kept; /* one for each keep that compile stated */
 } sb_run;
 
@@ -184,7 +186,10 @@ typedef struct {
 
 enum {
   SB_PRIVATE_MEMORY = 1,    /* views must come from allocate or adopt */
-  SB_NEEDS_TEMPORARIES = 2, /* the host places every temporary */
+  SB_NEEDS_TEMPORARIES = 2, /* the host places every temporary. A result may lie where a value lay that nothing reads
+                               any more, so operations that become one kernel are one group (group_of): no operand and
+                               no result of a group lies where another of them does. Without group_of each operation is
+                               a group of its own. */
   SB_TAP_STABLE = 4         /* taps change no other bits */
 };
 
@@ -249,11 +254,13 @@ struct sb_backend {
     const sb_backend *, uint32_t index, const sb_host *, const sb_option *, uint32_t option_count, sb_device **,
     sb_error *);
   void (*close)(sb_device *);
-  /* One verdict for each operation: a pure, quick function of the description. */
+  /* One verdict for each operation: a pure function of the description. It is asked of whole programs and of every
+   * operation by itself, so it should take microseconds; it may cache. */
   sb_status (*query)(sb_device *, const sb_program *, sb_verdict *, sb_error *);
   /* The description dies when compile returns. One call at a time on a device. */
   sb_status (*compile)(sb_device *, const sb_segment *, sb_executable **, sb_compiled *, sb_error *);
-  /* Allocates nothing. One call at a time on a device. */
+  /* Allocates nothing: what it needs it has from compile, or takes from sb_host.scratch. One call at a time on a
+   * device. */
   sb_status (*run)(sb_device *, sb_executable *, const sb_run *, sb_ticket *, sb_error *);
   void (*release)(sb_device *, sb_executable *);
   /* Required where runs are asynchronous or memory is private; otherwise null. */

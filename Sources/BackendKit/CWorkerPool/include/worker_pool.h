@@ -20,6 +20,10 @@ void *sb_pool_scratch(void *pool, uint32_t worker, uint64_t bytes);
 /* How often the pool forked since it was made. */
 uint64_t sb_pool_forks(const sb_pool *);
 
+/* A worker whose work has left another floating-point mode than the caller's, since the pool was made; 0: none. Each fork
+ * begins in the caller's mode again. */
+uint32_t sb_pool_strayed(const sb_pool *);
+
 /* How many cores this process may use: those of its affinity, or fewer where a control group limits its time. `root` is
  * "" (where tests have folders of their own with proc and sys). */
 uint32_t sb_usable_cores(const char *root);

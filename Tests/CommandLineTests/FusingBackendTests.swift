@@ -1,0 +1,43 @@
+import Foundation
+import TestFiles
+import Testing
+
+/// A partial backend that fuses is proved as it is used: with the reference behind it, and with nobody looking.
+@Suite struct FusingBackendTests {
+  private let source = "Tests/FusingBackend/fusing_backend.c"
+
+  private func conformance(_ library: String, _ more: [String]) throws -> Outcome {
+    try switchback(
+      ["conformance", "--backend", library, "--quick", "--skip", "contract", "--failures", temporary(), "--json"] + more
+    )
+  }
+
+  @Test("the right one passes, with chains of its own that fuse")
+  func right() throws {
+    let outcome = try conformance(try compilePlugin(source), [])
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.error)")
+    let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let families = try #require(result["families"] as? [[String: Any]])
+    let segments = try #require(families.first { $0["family"] as? String == "segments" })
+    #expect(segments["passed"] as? Int ?? 0 > 15 && segments["declined"] as? Int == 0, "\(segments)")
+  }
+
+  @Test(
+    "each fault of fusion is found by its name, and again from its file",
+    arguments: [
+      (1, "binary add"), (2, "matmul"), (3, "matmul"), (4, "matmul"), (5, "unary relu"), (6, "unary relu"),
+      (7, "unary relu"), (8, "unary relu"),
+    ])
+  func wrong(fault: Int, operation: String) throws {
+    let library = try compilePlugin(source, replacing: [("#define FAULT 0", "#define FAULT \(fault)")])
+    let outcome = try conformance(library, ["--filter", "segments", "--filter", "matmul"])
+    #expect(outcome.status == 1, "\(outcome.output)\(outcome.error)")
+    let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let failures = try #require(result["failures"] as? [[String: Any]])
+    #expect(failures.contains { ($0["cause"] as? String ?? "").contains(operation) }, "\(failures.map { $0["cause"] })")
+    let file = try #require(failures.compactMap { $0["replay"] as? String }.first)
+    let again = try switchback("conformance", "--backend", library, "--program", file)
+    #expect(again.status == 1, "\(again.output)\(again.error)")
+    #expect(try switchback("conformance", "--backend", "reference", "--program", file).status == 0)
+  }
+}
