@@ -124,14 +124,20 @@ struct ConformanceCommand: ParsableCommand {
             failures: [.init(name: name, message: fault, cause: name, replay: nil)])
         ))
     }
-    throw fail("\(backend): \(fault): \(name)", ExitStatus.failure)
+    throw fail(
+      "\(backend): \(fault): \(name)\n  again: \(again)\(quick ? " --quick" : "") --filter \(name.quotedForShell)",
+      ExitStatus.failure)
+  }
+
+  /// What asks this backend again, but for the cases.
+  private var again: String {
+    let options = options.map { " --option \($0.quotedForShell)" }.joined()
+    return "switchback conformance --backend \(backend.quotedForShell)\(options)"
   }
 
   private func runCases(tellingOf progress: String) throws {
-    let host = try makeHost(threads: threads)
-    let candidate = try BackendChain(
-      [backend], registry: makeRegistry(), options: [backend: try backendOptions(options, of: backend)], host: host)
-    let reference = try BackendChain(["reference"], registry: makeRegistry(), host: host)
+    let candidate = try chain(threads: threads)
+    let reference = try BackendChain(["reference"], registry: makeRegistry(), host: candidate.host)
     var suite = ConformanceSuite(candidate, reference: reference)
     (suite.seed, suite.isQuick, suite.filters, suite.skipped) = (Int64(seed), quick, filters, skip)
     let file = open(progress, O_WRONLY)
@@ -149,7 +155,8 @@ struct ConformanceCommand: ParsableCommand {
       return
     }
     suite.programs = try ConformancePrograms.all(isQuick: quick)
-    suite.segmentPrograms = try ConformancePrograms.segments(isQuick: quick)
+    suite.segmentPrograms = try ConformancePrograms.segments(isQuick: quick) + ChainPrograms.all(isQuick: quick)
+    suite.chainWithWorkers = { try self.chain(threads: $0) }
     suite.trainingRuns = quick ? [] : try ConformancePrograms.runs()
     let runner = ContractRunner(
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
@@ -157,10 +164,13 @@ struct ConformanceCommand: ParsableCommand {
       ("contract", contract.name, { try runner.verdict(contract) })
     }
     var told: Set<String> = []
+    var progress = ConformanceProgress()
     let report = suite.run { made in
+      if !json { progress.hear(made) }
       guard case .failed(let message, _) = made.verdict, !json, told.insert(made.cause ?? "").inserted else { return }
-      Terminal.write("✗ \(made.family) \(made.name)\n  \(message)", to: .standardError)
+      Terminal.say(["✗ \(made.family) \(made.name)", "  \(message)"])
     }
+    if !json { progress.finish() }
     guard !report.cases.isEmpty else {
       throw fail(
         "no case is left: nothing has \"\(filters.joined(separator: "\" or \""))\" in its family and name, or --skip takes all that has",
@@ -183,13 +193,21 @@ struct ConformanceCommand: ParsableCommand {
     if !report.hasPassed { throw ExitStatus.failure }
   }
 
+  /// The backend on a host of its own; 0: a worker for each core.
+  private func chain(threads: Int) throws -> BackendChain {
+    try BackendChain(
+      [backend], registry: makeRegistry(), options: [backend: try backendOptions(options, of: backend)],
+      host: try makeHost(threads: threads))
+  }
+
   private func show(_ report: ConformanceReport, _ files: [String?]) {
     var table = TextTable(
-      ["family", "passed", "declined", "failed", "worst that passed / bound"], rightAligned: [1, 2, 3, 4])
+      ["family", "passed", "declined", "failed", "worst that passed / bound", "seconds"],
+      rightAligned: [1, 2, 3, 4, 5])
     for row in report.rows {
       table.add([
         row.family, "\(row.passed)", "\(row.declined)", "\(row.failed)",
-        row.passed > 0 ? String(format: "%.3f", row.worst) : "–",
+        row.passed > 0 ? String(format: "%.3f", row.worst) : "–", String(format: "%.1f", row.seconds),
       ])
     }
     Terminal.write(table.text)
@@ -198,10 +216,14 @@ struct ConformanceCommand: ParsableCommand {
       rows.reduce(0) { $0 + $1.passed }, rows.reduce(0) { $0 + $1.declined }, rows.reduce(0) { $0 + $1.failed }
     )
     Terminal.write("\n\(report.backend): \(sums.0) passed, \(sums.1) declined, \(sums.2) failed")
+    let slowest = report.cases.sorted { $0.seconds > $1.seconds }.prefix(3).filter { $0.seconds >= 5 }
+    for made in slowest {
+      Terminal.write("  \(String(format: "%.0f", made.seconds)) s of them: \(made.family) \(made.name)")
+    }
     for (cause, file) in zip(report.causes, files) {
       let count = cause.failures.count
       Terminal.write("✗ \(cause.name): \(count) case\(count == 1 ? "" : "s")")
-      if let file { Terminal.write("  again: switchback conformance --backend \(backend) --program \(file)") }
+      if let file { Terminal.write("  again: \(again) --program \(file.quotedForShell)") }
     }
     if sums.0 == 0 { Terminal.write("nothing was taken, so nothing is proved", to: .standardError) }
   }

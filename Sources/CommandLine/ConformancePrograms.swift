@@ -30,8 +30,8 @@ enum ConformancePrograms {
     }
   }
 
-  /// Networks whose neighbouring operations backends make one kernel of, in training and inference. Batches and channels
-  /// leave a rest whatever the block is.
+  /// Networks whose neighbouring operations backends make one kernel of, in every program that a run has of them. Batches
+  /// and channels leave a rest whatever the block is.
   static func segments(isQuick: Bool) throws -> [(name: String, replay: ReplayFile)] {
     func convolutions(_ filters: Int, _ activation: ActivationFunction) -> [any Layer] {
       [
@@ -50,19 +50,40 @@ enum ConformancePrograms {
     ]
     var programs: [(String, ReplayFile)] = []
     for (name, shape, layers) in networks.prefix(isQuick ? 2 : networks.count) {
-      let step = step(shape, SGD(learningRate: 0.1, momentum: 0.9), layers)
+      var step = step(shape, SGD(learningRate: 0.1, momentum: 0.9), layers)
       for batch in isQuick ? [61] : [1, 61, 64] {
         let training = try step.build(batchSize: batch)
-        let replay = withoutZeros(try replay(step, training, batch: batch))
-        programs.append(("\(name), training, batch \(batch)", replay))
-        let inference = try step.inference(batchSize: batch).program
-        let names = Set(inference.values.map(\.name))
-        programs.append(
-          ("\(name), inference, batch \(batch)", ReplayFile(inference, replay.values.filter { names.contains($0.key) }))
-        )
+        let numbers = withoutZeros(try replay(step, training, batch: batch))
+        /// A program of the same network, with as many of the numbers as it has.
+        func add(_ words: String, _ program: Program, _ more: [String: [Double]] = [:]) {
+          let names = Set(program.values.map(\.name))
+          let values = numbers.values.merging(more) { $1 }.filter { names.contains($0.key) }
+          programs.append(("\(name), \(words), batch \(batch)", ReplayFile(program, values)))
+        }
+        add("training", training.program)
+        add("inference", try step.inference(batchSize: batch).program)
+        guard !isQuick || programs.count < 3 else { continue }
+        add("evaluation", try step.evaluation(batchSize: batch).program)
+        add("training with probes", try step.build(batchSize: batch, probe: probe).program)
+        step.accumulationSteps = 2
+        let accumulating = try step.build(batchSize: batch)
+        let more = withoutZeros(try replay(step, accumulating, batch: batch)).values
+        if let accumulation = accumulating.accumulation { add("accumulation", accumulation, more) }
+        add("training after accumulation", accumulating.program, more)
+        step.accumulationSteps = 1
       }
     }
     return programs
+  }
+
+  /// Looks at what the monitor looks at.
+  private static func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
+    let seen =
+      trace.activations.flatMap { [$0.output, $0.preActivationGradient].compactMap { $0 } }
+      + trace.parameters.flatMap { [$0.gradient, $0.update] }
+    for (index, value) in seen.enumerated() {
+      builder.output("probe/\(index)", try builder.append(Statistics(), value))
+    }
   }
 
   private static func steps(isQuick: Bool) -> [(String, TrainingStep, Int)] {

@@ -1,9 +1,15 @@
-import SwitchbackPrograms
+public import SwitchbackPrograms
 
-/// Programs around the chains that backends make one kernel of: a product or convolution, a bias, a relu. In each place of
-/// the chain there is a second reader once, and operands lie where results of the chain may come to lie. 61 rows, 40 and 17
-/// columns and 600 terms leave a rest whatever the block is.
-enum ChainPrograms {
+/// Programs around the chains that backends make one kernel of. In each place of a chain there is a second reader once,
+/// and operands lie where results of the chain may come to lie. 61 rows, 17, 33, 40 and 96 columns and 600 terms leave a
+/// rest whatever the block is.
+public enum ChainPrograms {
+  /// In a quick run one of each kind.
+  public static func all(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    try forward(isQuick: isQuick) + backward(isQuick: isQuick) + pooling() + residuals() + kernelsInTwoFormats()
+      + [crossEntropy()]
+  }
+
   enum Product: String, CaseIterable {
     case product, longProduct = "product of 600 terms", convolution
   }
@@ -13,35 +19,46 @@ enum ChainPrograms {
     case none = "", product = ", the product read twice", sum = ", the sum read twice", last = ", the relu read twice"
   }
 
-  static func all() throws -> [(name: String, replay: ReplayFile)] {
+  // MARK: A product, a bias, a relu
+
+  private static func forward(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
     var programs: [(String, ReplayFile)] = []
     for product in Product.allCases {
       for hasBias in [true, false] {
         let words = "\(product.rawValue)\(hasBias ? ", bias" : ""), relu"
         for reader in Reader.allCases where hasBias || reader != .sum {
-          programs.append((words + reader.rawValue, try program(product, hasBias: hasBias, reader)))
+          programs.append((words + reader.rawValue, try chain(product, hasBias: hasBias, reader)))
         }
         // Transforms spread one that is not a number over its whole image, and may.
         guard product != .convolution else { continue }
-        let replay = try program(product, hasBias: hasBias, .none, hasNaN: true)
-        programs.append((words + ", not a number among the operands", replay))
+        var replay = try chain(product, hasBias: hasBias, .none)
+        replay.plantSpecialValues()
+        programs.append((words + ", special values among the operands", replay))
+      }
+      for columns in isQuick ? [33] : [17, 33, 96] {
+        let name = "\(product.rawValue), bias, relu; \(columns) columns"
+        programs.append((name, try chain(product, hasBias: true, .none, columns: columns)))
+      }
+      guard !isQuick else { continue }
+      for rows in [1, 64, 250] {
+        let name = "\(product.rawValue), bias, relu; \(rows) rows"
+        programs.append((name, try chain(product, hasBias: true, .none, rows: rows)))
       }
     }
     return programs
   }
 
-  private static func program(
-    _ product: Product, hasBias: Bool, _ reader: Reader, hasNaN: Bool = false
-  ) throws -> ReplayFile {
+  private static func chain(
+    _ product: Product, hasBias: Bool, _ reader: Reader, rows: Int = 61, columns: Int = 40
+  ) throws(ProgramError) -> ReplayFile {
     var builder = ProgramBuilder(name: "chain")
     let terms = product == .longProduct ? 600 : 40
     let isConvolution = product == .convolution
-    let x = builder.input("x", .float32(isConvolution ? [61, 4, 3, 24] : [61, terms]))
-    let columns = isConvolution ? 24 : 40
-    let kernel = builder.state("kernel", .float32(isConvolution ? [3, 3, 24, 24] : [terms, columns]))
+    let x = builder.input("x", .float32(isConvolution ? [rows, 4, 3, 24] : [rows, terms]))
+    let kernel = builder.state("kernel", .float32(isConvolution ? [3, 3, 24, columns] : [terms, columns]))
     let bias = builder.state("bias", .float32([columns]))
-    let further = builder.state("further", .float32(isConvolution ? [1, 1, 24, 17] : [columns, 17]))
-    func multiply(_ x: Value, _ w: Value, _ padding: Int) throws -> Value {
+    let further = builder.state("further", .float32(isConvolution ? [1, 1, columns, 17] : [columns, 17]))
+    func multiply(_ x: Value, _ w: Value, _ padding: Int) throws(ProgramError) -> Value {
       isConvolution
         ? try builder.append(Convolution2D(ConvolutionGeometry(padding: [padding, padding, padding, padding])), x, w)
         : try builder.append(MatrixMultiplication(), x, w)
@@ -58,17 +75,159 @@ enum ChainPrograms {
     case .sum: builder.output("z", try multiply(sum, further, 0))
     case .last: builder.output("z", try multiply(last, further, 0))
     }
+    return replay(builder)
+  }
+
+  // MARK: Their gradients
+
+  private static func backward(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    var programs: [(String, ReplayFile)] = []
+    for rows in isQuick ? [61] : [1, 61, 250] {
+      programs.append(("gradients of product, bias, relu; \(rows) rows", try productGradients(rows: rows)))
+      programs.append(("gradients of convolution, bias, relu; \(rows) images", try convolutionGradients(rows: rows)))
+    }
+    programs.append(("gradients of product, bias, relu; 530 rows", try productGradients(rows: 530)))
+    return programs
+  }
+
+  private static func productGradients(rows: Int) throws(ProgramError) -> ReplayFile {
+    var builder = ProgramBuilder(name: "gradients")
+    let (x, dy) = (builder.input("x", .float32([rows, 33])), builder.input("dy", .float32([rows, 40])))
+    let y = builder.input("y", .float32([rows, 40]))
+    let kernel = builder.state("kernel", .float32([33, 40]))
+    let gate = try builder.append(UnaryBackward(.relu), y, dy)
+    builder.output("dbias", try builder.append(Reduce(.sum, axes: [0]), gate))
+    builder.output("dkernel", try builder.append(MatrixMultiplication(transposeA: true), x, gate))
+    builder.output("dx", try builder.append(MatrixMultiplication(transposeB: true), gate, kernel))
+    return replay(builder)
+  }
+
+  private static func convolutionGradients(rows: Int) throws(ProgramError) -> ReplayFile {
+    var builder = ProgramBuilder(name: "gradients")
+    let (x, dy) = (builder.input("x", .float32([rows, 6, 5, 3])), builder.input("dy", .float32([rows, 4, 3, 40])))
+    let y = builder.input("y", .float32([rows, 4, 3, 40]))
+    let kernel = builder.state("kernel", .float32([3, 3, 3, 40]))
+    let geometry = ConvolutionGeometry()
+    let gate = try builder.append(UnaryBackward(.relu), y, dy)
+    builder.output("dbias", try builder.append(Reduce(.sum, axes: [0, 1, 2]), gate))
+    builder.output("dkernel", try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [3, 3]), x, gate))
+    builder.output("dx", try builder.append(Convolution2DBackwardInput(geometry, inputSize: [6, 5]), gate, kernel))
+    return replay(builder)
+  }
+
+  // MARK: One value, two consumers
+
+  /// Poolings of one value with other geometry, forward and backward: what is kept of one is nothing for the other.
+  private static func pooling() throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    var builder = ProgramBuilder(name: "pooling")
+    let x = builder.input("x", .float32([61, 7, 6, 3]))
+    let kernel = builder.state("kernel", .float32([3, 3, 3, 17]))
+    let bias = builder.state("bias", .float32([17]))
+    let geometry = ConvolutionGeometry()
+    let sum = try builder.append(Binary(.add), builder.append(Convolution2D(geometry), x, kernel), bias)
+    let gate = try builder.append(Unary(.relu), sum)
+    var gradients: [Value] = []
+    for (index, size) in [[2, 2], [3, 2], [2, 2]].enumerated() {
+      let pooling = PoolingGeometry(poolSize: size, strides: index == 2 ? [1, 1] : [2, 2])
+      let pooled = try builder.append(MaxPool2D(pooling), gate)
+      builder.output("y\(index)", pooled)
+      let dy = builder.input("dy\(index)", pooled.type)
+      gradients.append(try builder.append(MaxPool2DBackward(pooling), gate, dy))
+    }
+    let both = try builder.append(Binary(.add), builder.append(Binary(.add), gradients[0], gradients[1]), gradients[2])
+    let dgate = try builder.append(UnaryBackward(.relu), gate, both)
+    builder.output("dkernel", try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [3, 3]), x, dgate))
+    return [("convolution, bias, relu, three poolings of one value, and their gradients", replay(builder))]
+  }
+
+  /// Kernels that two operations read, each in a form of its own: what is packed for one is nothing for the other.
+  private static func kernelsInTwoFormats() throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    var products = ProgramBuilder(name: "formats")
+    let (x, dy) = (products.input("x", .float32([61, 40])), products.input("dy", .float32([61, 40])))
+    let kernel = products.state("kernel", .float32([40, 40]))
+    products.output("y", try products.append(MatrixMultiplication(), x, kernel))
+    products.output("dx", try products.append(MatrixMultiplication(transposeB: true), dy, kernel))
+
+    var convolutions = ProgramBuilder(name: "formats")
+    let image = convolutions.input("x", .float32([61, 5, 4, 17]))
+    let filter = convolutions.state("kernel", .float32([3, 3, 17, 17]))
+    let (plain, padded) = (ConvolutionGeometry(), ConvolutionGeometry(padding: [1, 1, 1, 1]))
+    convolutions.output("y", try convolutions.append(Convolution2D(plain), image, filter))
+    let same = try convolutions.append(Convolution2D(padded), image, filter)
+    convolutions.output(
+      "dx", try convolutions.append(Convolution2DBackwardInput(padded, inputSize: [5, 4]), same, filter))
+    return [
+      ("a kernel read in two formats by products", replay(products)),
+      ("a kernel read in two formats by convolutions", replay(convolutions)),
+    ]
+  }
+
+  // MARK: Residual additions, the loss
+
+  private static func residuals() throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    var programs: [(String, ReplayFile)] = []
+    for isConvolution in [false, true] {
+      for isRead in [false, true] {
+        var builder = ProgramBuilder(name: "residual")
+        let x = builder.input("x", .float32(isConvolution ? [61, 4, 3, 17] : [61, 40]))
+        let kernel = builder.state("kernel", .float32(isConvolution ? [3, 3, 17, 17] : [40, 40]))
+        let bias = builder.state("bias", .float32([isConvolution ? 17 : 40]))
+        let geometry = ConvolutionGeometry(padding: [1, 1, 1, 1])
+        // Made here, so that a result may take its place.
+        let shortcut = try builder.append(Unary(.tanh), x)
+        let product =
+          isConvolution
+          ? try builder.append(Convolution2D(geometry), shortcut, kernel)
+          : try builder.append(MatrixMultiplication(), shortcut, kernel)
+        let sum = try builder.append(Binary(.add), product, bias)
+        let joined = try builder.append(Binary(.add), sum, shortcut)
+        builder.output("y", try builder.append(Unary(.relu), joined))
+        if isRead { builder.output("z", try builder.append(Binary(.multiply), shortcut, joined)) }
+        let words = "\(isConvolution ? "convolution" : "product"), bias, residual addition, relu"
+        programs.append((words + (isRead ? "; the shortcut read again" : ""), replay(builder)))
+      }
+    }
+    return programs
+  }
+
+  private static func crossEntropy() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+    var builder = ProgramBuilder(name: "loss")
+    let (x, dloss) = (builder.input("x", .float32([61, 40])), builder.input("dloss", .float32([61])))
+    let targets = builder.input("targets", .float32([61, 17]))
+    let (kernel, bias) = (builder.state("kernel", .float32([40, 17])), builder.state("bias", .float32([17])))
+    let logits = try builder.append(Binary(.add), builder.append(MatrixMultiplication(), x, kernel), bias)
+    builder.output("predictions", try builder.append(Softmax(axis: 1), logits))
+    builder.output("loss", try builder.append(SoftmaxCrossEntropy(), logits, targets))
+    let dlogits = try builder.append(SoftmaxCrossEntropyBackward(), logits, targets, dloss)
+    builder.output("dbias", try builder.append(Reduce(.sum, axes: [0]), dlogits))
+    builder.output("dkernel", try builder.append(MatrixMultiplication(transposeA: true), x, dlogits))
+    return ("product, bias, softmax with cross-entropy, and their gradients", replay(builder))
+  }
+
+  /// With numbers from −1 to 1 for whatever it is given.
+  private static func replay(_ builder: ProgramBuilder) -> ReplayFile {
     let program = builder.build()
     var values: [String: [Double]] = [:]
     for id in program.values.indices where program.values[id].role != .temporary {
-      let (count, philox) = (program.values[id].type.shape.elementCount, Philox(seed: Int64(id) + 11))
-      values[program.values[id].name] = (0..<count).map { e in
-        let bits = philox.bits(block: e / 4, stream: 0, step: 0)
-        return Double(Float(2 * Philox.uniform(bits[e % 4]) - 1))
-      }
+      let uniform = SampleValues.uniform(program.values[id].type.shape.elementCount, seed: 11, stream: id)
+      values[program.values[id].name] = uniform.map { Double(Float(2 * $0 - 1)) }
     }
-    // One row, or one image.
-    if hasNaN { values["x"]?[x.shape.elementCount / 3] = .nan }
     return ReplayFile(program, values)
+  }
+}
+
+extension ReplayFile {
+  /// Not a number, an infinity, zeros of both signs and denormals, each in a row of `x` of its own, and a bias that closes
+  /// its gate for good.
+  fileprivate mutating func plantSpecialValues() {
+    guard let x = program.value(named: "x"), let columns = program.values[x].type.shape.extents.last else { return }
+    let rows: [(row: Int, number: (Int) -> Double?)] = [
+      (7, { $0 == 3 ? .nan : nil }), (20, { $0 == 5 ? .infinity : nil }), (33, { $0 % 2 == 0 ? 0 : -0.0 }),
+      (60, { Double($0 % 3) * 0x1p-140 }),
+    ]
+    for (row, number) in rows {
+      for column in 0..<columns { if let number = number(column) { values["x"]?[row * columns + column] = number } }
+    }
+    values["bias"]?[2] = -.infinity
   }
 }

@@ -16,9 +16,11 @@ public struct ConformanceReport: Sendable {
     public var family: String
     public var name: String
     public var verdict: Verdict
+    /// How long it took.
+    public var seconds: Double
 
-    public init(family: String, name: String, verdict: Verdict) {
-      (self.family, self.name, self.verdict) = (family, name, verdict)
+    public init(family: String, name: String, verdict: Verdict, seconds: Double = 0) {
+      (self.family, self.name, self.verdict, self.seconds) = (family, name, verdict, seconds)
     }
 
     /// What failures of one kind share (`Cause`); nil where it has not failed.
@@ -36,6 +38,7 @@ public struct ConformanceReport: Sendable {
     public var failed = 0
     /// The largest error that passed, in units of the bound.
     public var worst = 0.0
+    public var seconds = 0.0
   }
 
   public let backend: String
@@ -50,6 +53,7 @@ public struct ConformanceReport: Sendable {
     for made in cases {
       let index = rows.firstIndex { $0.family == made.family } ?? rows.count
       if index == rows.count { rows.append(Row(family: made.family)) }
+      rows[index].seconds += made.seconds
       switch made.verdict {
       case .passed(let worst):
         rows[index].passed += 1
@@ -127,7 +131,9 @@ public struct ConformanceReport: Sendable {
         "<testsuite name=\"\(Self.escaped(row.family))\" tests=\"\(row.passed + row.declined + row.failed)\" "
           + "failures=\"\(row.failed)\" skipped=\"\(row.declined)\">")
       for made in cases where made.family == row.family {
-        let head = "<testcase classname=\"\(Self.escaped(row.family))\" name=\"\(Self.escaped(made.name))\""
+        let head =
+          "<testcase classname=\"\(Self.escaped(row.family))\" "
+          + "time=\"\((made.seconds * 1000).rounded() / 1000)\" name=\"\(Self.escaped(made.name))\""
         switch made.verdict {
         case .passed: lines.append(head + "/>")
         case .declined(let reason): lines.append(head + "><skipped message=\"\(Self.escaped(reason))\"/></testcase>")

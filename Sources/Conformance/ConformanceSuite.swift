@@ -15,10 +15,12 @@ public struct ConformanceSuite {
   public var skipped: [String] = []
   /// Hears of each case before it is tried.
   public var willTry: (_ family: String, _ name: String) -> Void = { _, _ in }
+  /// Opens the candidate on a host with so many workers; where there is none, other numbers of workers are not asked.
+  public var chainWithWorkers: ((Int) throws -> BackendChain)?
   public var catalog = OperationCatalog.standard
   /// Whole programs to run in lockstep: training steps.
   public var programs: [(name: String, replay: ReplayFile)] = []
-  /// Whole programs to run as training does.
+  /// Whole programs to run as training does; `ChainPrograms` has those around chains of operations.
   public var segmentPrograms: [(name: String, replay: ReplayFile)] = []
   /// What must be learned as on the reference.
   public var trainingRuns: [TrainingRun] = []
@@ -38,13 +40,16 @@ public struct ConformanceSuite {
         return
       }
       willTry(family, name)
+      let clock = ContinuousClock()
+      let start = clock.now
       let verdict: ConformanceReport.Verdict
       do {
         verdict = try body()
       } catch {
         verdict = .failed("\(error)", replay: nil)
       }
-      let made = ConformanceReport.Case(family: family, name: name, verdict: verdict)
+      let seconds = (clock.now - start) / .seconds(1)
+      let made = ConformanceReport.Case(family: family, name: name, verdict: verdict, seconds: seconds)
       report.cases.append(made)
       progress(made)
     }
@@ -67,9 +72,7 @@ public struct ConformanceSuite {
       }
     }
     for (name, replay) in programs { check("training steps", name) { try lockstep(replay) } }
-    for (name, replay) in segmentPrograms + ((try? ChainPrograms.all()) ?? []) {
-      check("segments", name) { try segments(replay) }
-    }
+    for (name, replay) in segmentPrograms { check("segments", name) { try segments(replay) } }
     for index in 0..<(isQuick ? 10 : 100) {
       let number = Int(seed) &* 1000 &+ index
       check("random programs", "seed \(number)") {

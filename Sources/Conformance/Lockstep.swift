@@ -95,16 +95,12 @@ public struct Lockstep: Sendable {
     let executor = try ProgramExecutor(program, on: candidate, states: states, taps: temporaries)
     try executor.fill(values)
     try executor.run()
-    func written(_ id: Int) throws -> [Double] {
-      let type = program.values[id].type
-      return try executor.withValue(id) { ProgramEvaluation.load($0, type) }
-    }
     var current = Self.initial(program, values)
     for (index, check) in checks.enumerated() {
       let inputs = check.call.inputs.map { current[$0] ?? [] }
       var found: [[Double]] = []
       for id in check.call.outputs {
-        let result = try id.map(written) ?? []
+        let result = try id.map(executor.numbers(of:)) ?? []
         if let id { current[id] = result }
         found.append(result)
       }
@@ -125,21 +121,6 @@ public struct Lockstep: Sendable {
       var fault = CallFault(form, candidate.links[0].name, check, error: error, found, expected, inputs)
       if let replay { fault.replay = replay }
       faults.append(fault)
-    }
-  }
-}
-
-extension ProgramExecutor {
-  /// Fills inputs, step values and states by name.
-  func fill(_ values: [String: [Double]]) throws {
-    for (name, numbers) in values {
-      guard let id = program.value(named: name) else { continue }
-      let type = program.values[id].type.elementType
-      if program.values[id].role == .state {
-        try states.withMutableBytes(of: name) { ProgramEvaluation.store(numbers, type, $0) }
-      } else if hasInput(name) {
-        try withInput(name) { ProgramEvaluation.store(numbers, type, $0) }
-      }
     }
   }
 }

@@ -20,12 +20,7 @@ public struct ProgramEvaluation {
     }
     try executor.fill(values)
     try executor.run()
-    var outputs: [String: [Double]] = [:]
-    for output in program.outputs {
-      let type = program.values[output.value].type
-      outputs[output.name] = try executor.withValue(output.value) { Self.load($0, type) }
-    }
-    self.outputs = outputs
+    outputs = try executor.outputs()
     plan = executor.plan
   }
 

@@ -1,4 +1,3 @@
-import Foundation
 import SwitchbackExecution
 import SwitchbackPrograms
 
@@ -6,8 +5,9 @@ import SwitchbackPrograms
 /// memory is shared as the plan has it, and nobody looks at a value between. Lockstep looks at every one, and a backend
 /// that writes what is looked at fuses nothing there.
 ///
-/// Only outputs and changed states are judged, each as a whole. Rounding carries through a network, and now and then
-/// opens a gate that is closed elsewhere, so what Float32 costs the reference itself is the measure.
+/// Outputs, changed states and values that somebody looks at are judged, each as a whole. Rounding carries through a
+/// network, and now and then opens a gate that is closed elsewhere, so what Float32 costs the reference itself is the
+/// measure.
 struct SegmentRun {
   /// What is wrong: a name, how far it is off (relative L2 of the change of a state, of an output itself), and how far it
   /// may be.
@@ -41,7 +41,41 @@ struct SegmentRun {
 
   /// The worst of what `chain` makes otherwise, while somebody looks at `taps`; nil where all is right.
   func fault(on chain: BackendChain, _ taps: Set<Int> = []) throws -> Fault? {
-    let found = try Self.results(ReplayFile(program, start), on: chain, taps)
+    fault(try Self.results(ReplayFile(program, start), on: chain, taps), against: expected)
+  }
+
+  /// What is wrong after the states or inputs called `names` have got other contents since an earlier run, and is right
+  /// in a new executable. The other states keep theirs, so what is made of them may be kept.
+  func stale(on chain: BackendChain, changing names: [String]) throws -> Fault? {
+    var others = start
+    for name in names { others[name] = start[name]?.map { Double(Float($0 * 0.75)) } }
+    let executor = try ProgramExecutor(program, on: chain, states: StateStore())
+    try executor.fill(others)
+    try executor.run()
+    let replaced = Set(program.calls.flatMap { $0.outputs.compactMap { $0 } })
+    let same = program.values(.state).filter { !replaced.contains($0) }.map { program.values[$0].name }
+    let untouched = Set(same).subtracting(names)
+    try executor.fill(start.filter { !untouched.contains($0.key) })
+    try executor.run()
+    guard let fault = fault(try executor.results([]), against: expected) else { return nil }
+    return try self.fault(on: chain) == nil ? fault : nil
+  }
+
+  /// Whether one of `chains` has other bits than the first one; its place and what differs.
+  func difference(between chains: [BackendChain]) throws -> (chain: Int, name: String)? {
+    var first: [String: [Double]] = [:]
+    for (index, chain) in chains.enumerated() {
+      let found = try Self.results(ReplayFile(program, start), on: chain, [])
+      if index == 0 { first = found }
+      for (name, numbers) in found.sorted(by: { $0.key < $1.key })
+      where numbers.map(\.bitPattern) != first[name]?.map(\.bitPattern) {
+        return (index, name)
+      }
+    }
+    return nil
+  }
+
+  private func fault(_ found: [String: [Double]], against expected: [String: [Double]]) -> Fault? {
     var worst: Fault?
     for (name, numbers) in found.sorted(by: { $0.key < $1.key }) {
       let error = Self.error(numbers, expected[name] ?? [], since: start[name])
@@ -52,32 +86,13 @@ struct SegmentRun {
     return worst
   }
 
-  /// Outputs, states and taps after one run, by name.
   private static func results(
     _ replay: ReplayFile, on chain: BackendChain, _ taps: Set<Int>
   ) throws -> [String: [Double]] {
-    let (program, states) = (replay.program, StateStore())
-    let executor = try ProgramExecutor(program, on: chain, states: states, taps: taps)
+    let executor = try ProgramExecutor(replay.program, on: chain, states: StateStore(), taps: taps)
     try executor.fill(replay.values)
     try executor.run()
-    var results: [String: [Double]] = [:]
-    for output in program.outputs {
-      let type = program.values[output.value].type
-      results[output.name] = try executor.withValue(output.value) { ProgramEvaluation.load($0, type) }
-    }
-    for id in program.values(.state) {
-      let (name, type) = (program.values[id].name, program.values[id].type)
-      results[name] = try executor.withValue(id) { ProgramEvaluation.load($0, type) }
-    }
-    for call in program.calls {
-      for id in call.outputs.compactMap({ $0 }) where taps.contains(id) {
-        let type = program.values[id].type
-        results["the result of \(call.label) (%\(id))"] = try executor.withValue(id) {
-          ProgramEvaluation.load($0, type)
-        }
-      }
-    }
-    return results
+    return try executor.results(taps)
   }
 
   /// ‖found − expected‖ in units of ‖expected‖, or of how much `expected` changed since `start`. Numbers that are not
@@ -99,57 +114,16 @@ struct SegmentRun {
   }
 }
 
-extension ConformanceSuite {
-  /// The program as it is trained, on the candidate with the reference behind it. What is wrong is made as small as it
-  /// can be, so that it has a name.
-  public func segments(_ replay: ReplayFile) throws -> ConformanceReport.Verdict {
-    let chain = BackendChain(candidate.links + reference.links, host: candidate.host)
-    let plan = try ExecutionPlan(replay.program, chain: chain, taps: [])
-    guard plan.placements.contains(where: { $0.link == 0 }) else { return .declined("nothing of it is taken") }
-    let whole = try SegmentRun(replay, reference: reference)
-    for taps in [[]] + taps(of: replay.program).map({ [$0] }) {
-      func fault(_ replay: ReplayFile) throws -> SegmentRun.Fault? {
-        let made = Set(replay.program.calls.flatMap { $0.outputs.compactMap { $0 } })
-        guard taps.allSatisfy(made.contains) else { return nil }
-        return try SegmentRun(replay, reference: reference).fault(on: chain, Set(taps))
+extension ProgramExecutor {
+  /// Outputs, states and the `taps` after a run, by name.
+  fileprivate func results(_ taps: Set<Int>) throws -> [String: [Double]] {
+    var results = try outputs()
+    for id in program.values(.state) { results[program.values[id].name] = try numbers(of: id) }
+    for call in program.calls {
+      for id in call.outputs.compactMap({ $0 }) where taps.contains(id) {
+        results["the result of \(call.label) (%\(id))"] = try numbers(of: id)
       }
-      guard let first = try whole.fault(on: chain, Set(taps)), try fault(replay.scaled) != nil else { continue }
-      let smallest = try replay.shrunk(on: reference) { try fault($0) != nil }
-      let labels = smallest.program.calls.map(\.label)
-      let words = labels.count > 6 ? labels.prefix(3) + ["…"] + labels.suffix(2) : labels[...]
-      let error = try fault(smallest) ?? first
-      let who = labels.count == 1 ? "\(words.joined()) is" : "\(words.joined(separator: ", ")) together are"
-      let when = taps.isEmpty ? "as training runs it, with nobody looking" : "while somebody looks at one value"
-      return .failed(
-        "\(who) wrong on \(candidate.links[0].name) \(when): \(error.name) is \(error.error.short) off, and rounding "
-          + "explains \(error.limit.short)", replay: smallest)
     }
-    return .passed(worst: 0)
-  }
-
-  /// Values to look at, one at a time: all of a short program, a few of a long one.
-  private func taps(of program: Program) -> [Int] {
-    let made = program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary }
-    guard made.count > 8 else { return made }
-    let count = isQuick ? 1 : 10
-    return (0..<count).map { made[($0 * made.count / count + Int(seed)) % made.count] }
-  }
-}
-
-extension ReplayFile {
-  /// The same with other numbers: a gate that only rounding opens is no fault twice.
-  fileprivate var scaled: ReplayFile {
-    var replay = self
-    for id in program.values(.input) where program.values[id].type.elementType.isFloatingPoint {
-      let name = program.values[id].name
-      replay.values[name] = values[name]?.map { Double(Float($0 * 1.0078)) }
-    }
-    return replay
-  }
-}
-
-extension Double {
-  fileprivate var short: String {
-    self < 1e-2 || self > 1e4 ? String(format: "%.1e", self) : String(format: "%.3g", self)
+    return results
   }
 }

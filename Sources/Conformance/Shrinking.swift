@@ -25,10 +25,9 @@ extension ReplayFile {
     var smaller = self
     smaller.program.calls.remove(at: index)
     for id in outputs {
-      let type = program.values[id].type
       smaller.program.values[id].role = .input
       smaller.program.values[id].name = "cut\(id)"
-      smaller.values["cut\(id)"] = try executor.withValue(id) { ProgramEvaluation.load($0, type) }
+      smaller.values["cut\(id)"] = try executor.numbers(of: id)
     }
     // What the dropped call was an output for is now told by what it was computed from.
     let wasOutput = smaller.program.outputs.contains { outputs.contains($0.value) }

@@ -7,7 +7,7 @@ Minutes by default; --hours asks for everything. Ends with 1 where something cra
 memory, or ended with a status that is none of ours. Faults are told with the command that shows them again; a table
 ends the report.
 """
-import argparse, shutil, sys, tempfile, time
+import argparse, shutil, signal, sys, tempfile, time
 
 import errors, files, kills, plugins
 from shared import ROOT, Campaign
@@ -26,6 +26,8 @@ def main():
     options = parser.parse_args()
     if unknown := [part for part in options.parts if part not in PARTS]:
         parser.error(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
+    # Where a script starts this in the background it is ignored, and whatever is started here would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options.work = tempfile.mkdtemp(prefix="switchback-campaign-")
     campaign = Campaign(options)
     for part in options.parts or (["files"] if options.only else PARTS):

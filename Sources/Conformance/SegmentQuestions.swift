@@ -1,0 +1,123 @@
+import Foundation
+import SwitchbackExecution
+import SwitchbackPrograms
+
+/// What is asked of a program that runs as training runs it.
+private struct SegmentQuestion {
+  /// `while somebody looks at one value`
+  var when: String
+  /// What is wrong of this program, or of a part of it; nil where nothing is.
+  var ask: (ReplayFile) throws -> String?
+}
+
+extension ConformanceSuite {
+  /// The program as it is trained, on the candidate with the reference behind it. What is wrong is made as small as it
+  /// can be, so that it has a name.
+  public func segments(_ replay: ReplayFile) throws -> ConformanceReport.Verdict {
+    let chain = candidateWithReference
+    let plan = try ExecutionPlan(replay.program, chain: chain, taps: [])
+    guard plan.placements.contains(where: { $0.link == 0 }) else { return .declined("nothing of it is taken") }
+    let whole = try SegmentRun(replay, reference: reference)
+    for question in try questions(of: replay.program, on: chain, whole) {
+      guard let first = try question.ask(replay), try question.ask(replay.scaled) != nil else { continue }
+      let smallest = try replay.shrunk(on: reference) { try question.ask($0) != nil }
+      let words = try question.ask(smallest) ?? first
+      return .failed(
+        "\(smallest.subject) wrong on \(candidate.links[0].name) \(question.when): \(words)", replay: smallest)
+    }
+    return .passed(worst: 0)
+  }
+
+  var candidateWithReference: BackendChain {
+    BackendChain(candidate.links + reference.links, host: candidate.host)
+  }
+
+  /// In the order in which they are asked: a name that an earlier one finds says more. `whole` is what has been computed
+  /// of the program already.
+  private func questions(
+    of program: Program, on chain: BackendChain, _ whole: SegmentRun
+  ) throws -> [SegmentQuestion] {
+    func run(_ replay: ReplayFile) throws -> SegmentRun {
+      replay.program == program ? whole : try SegmentRun(replay, reference: reference)
+    }
+    func words(_ fault: SegmentRun.Fault) -> String {
+      "\(fault.name) is \(fault.error.short) off, and rounding explains \(fault.limit.short)"
+    }
+    var questions = [
+      SegmentQuestion(when: "as training runs it, with nobody looking") { replay in
+        try run(replay).fault(on: chain).map(words)
+      }
+    ]
+    for tap in taps(of: program) {
+      questions.append(
+        SegmentQuestion(when: "while somebody looks at one value") { replay in
+          guard replay.program.calls.contains(where: { $0.outputs.contains(tap) }) else { return nil }
+          return try run(replay).fault(on: chain, [tap]).map(words)
+        })
+    }
+    for names in changes(of: program) {
+      let what = names.count == 1 ? "\(names[0]) has" : "\(names.count) operands have"
+      questions.append(
+        SegmentQuestion(when: "after \(what) got other contents: contents kept across runs") { replay in
+          // What a smaller program is given in place of a result changes with it.
+          let cut = replay.program.values.map(\.name).filter { $0.hasPrefix("cut") }
+          return try run(replay).stale(on: chain, changing: names + cut).map(words)
+        })
+    }
+    if let chainWithWorkers {
+      // A device with memory of its own has no workers.
+      let counts = chain.links[0].device.info.hasPrivateMemory ? [1, 3] : [1, 2, 3, 5, 7]
+      let chains = try counts.map { count in
+        let candidate = try chainWithWorkers(count)
+        return BackendChain(candidate.links + reference.links, host: candidate.host)
+      }
+      questions.append(
+        SegmentQuestion(when: "with other numbers of workers, which change no bits") { replay in
+          try run(replay).difference(between: chains).map { "\($1) has other bits on \(counts[$0]) than on 1" }
+        })
+    }
+    return questions
+  }
+
+  /// Values to look at, one at a time: all of a short program, a few of a long one.
+  private func taps(of program: Program) -> [Int] {
+    let made = program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary }
+    guard made.count > 8 else { return made }
+    let count = isQuick ? 1 : 10
+    return (0..<count).map { made[($0 * made.count / count + Int(seed)) % made.count] }
+  }
+
+  /// Operands whose contents change between two runs, by role: the states, then the inputs.
+  private func changes(of program: Program) -> [[String]] {
+    [Program.Role.state, .input, .step].compactMap { role in
+      let names = program.values(role).filter { program.values[$0].type.elementType.isFloatingPoint }
+        .map { program.values[$0].name }
+      return names.isEmpty ? nil : names
+    }
+  }
+}
+
+extension ReplayFile {
+  /// The operations, as the subject of a sentence about what they are together: `matmul, unary relu together are`.
+  var subject: String {
+    let labels = program.calls.map(\.label)
+    let words = labels.count > 6 ? labels.prefix(3) + ["…"] + labels.suffix(2) : labels[...]
+    return labels.count == 1 ? "\(words.joined()) is" : "\(words.joined(separator: ", ")) together are"
+  }
+
+  /// The same with other numbers: a gate that only rounding opens is no fault twice.
+  fileprivate var scaled: ReplayFile {
+    var replay = self
+    for id in program.values(.input) where program.values[id].type.elementType.isFloatingPoint {
+      let name = program.values[id].name
+      replay.values[name] = values[name]?.map { Double(Float($0 * 1.0078)) }
+    }
+    return replay
+  }
+}
+
+extension Double {
+  fileprivate var short: String {
+    self < 1e-2 || self > 1e4 ? String(format: "%.1e", self) : String(format: "%.3g", self)
+  }
+}
