@@ -50,7 +50,8 @@ let package = Package(
       "BackendKit", ["SwitchbackPrograms", "SwitchbackABI", "SwitchbackWorkerPool"], exclude: ["CWorkerPool"]),
     .target(name: "SwitchbackCrashNote", path: "Sources/Execution/CCrashNote"),
     module("Execution", ["SwitchbackBackendKit", "SwitchbackCrashNote"], exclude: ["CCrashNote"]),
-    module("Conformance", ["SwitchbackExecution"]),
+    .target(name: "SwitchbackAllocationWatch", path: "Sources/Conformance/CAllocationWatch"),
+    module("Conformance", ["SwitchbackExecution", "SwitchbackAllocationWatch"], exclude: ["CAllocationWatch"]),
 
     // MARK: What users build with
     module("NeuralNetworks", ["SwitchbackPrograms"]),

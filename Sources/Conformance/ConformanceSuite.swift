@@ -54,7 +54,7 @@ public struct ConformanceSuite {
       progress(made)
     }
     for entry in catalog.entries {
-      for (index, sample) in (entry.samples + FurtherSamples.samples(of: entry)).enumerated() {
+      for (index, sample) in FurtherSamples.samples(of: entry, areQuick: isQuick).enumerated() {
         let name = "\(index): \(Self.words(sample))"
         for round in 0..<(isQuick ? 1 : 3) {
           check(entry.name, name) { try operation(sample, seed: seed &+ Int64(round)) }

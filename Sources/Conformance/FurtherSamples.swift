@@ -6,8 +6,19 @@ enum FurtherSamples {
   /// Below, at and above whatever somebody may have chosen as a block.
   static let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] }
 
-  static func samples(of operation: any TensorOperation.Type) -> [OperationSample] {
-    switch operation.name {
+  /// Beyond this a plain loop takes a tenth of a second, and each sample is asked a dozen times.
+  private static let mostQuickFlops = 10_000_000
+
+  /// The catalogue's and those of this file; `areQuick`: none that a plain kernel takes its time for.
+  static func samples(of operation: any TensorOperation.Type, areQuick: Bool) -> [OperationSample] {
+    operation.samples
+      + further(of: operation.name).filter {
+        !areQuick || $0.operation.cost(for: $0.inputs).flops <= mostQuickFlops
+      }
+  }
+
+  private static func further(of operation: String) -> [OperationSample] {
+    switch operation {
     case Binary.name:
       let functions = BinaryFunction.allCases.filter { ![.divide, .power].contains($0) }
       return functions.flatMap { function in

@@ -14,15 +14,35 @@ public struct TrainingRun: Sendable {
     (self.name, self.start, self.batches) = (name, start, batches)
   }
 
-  /// The loss of each step.
-  func losses(on chain: BackendChain) throws -> [Double] {
-    let executor = try ProgramExecutor(start.program, on: chain, states: StateStore())
+  /// The loss of each step. `isFresh`: of a new executable each.
+  func losses(on chain: BackendChain, isFresh: Bool = false) throws -> [Double] {
+    let states = StateStore()
+    var executor = try ProgramExecutor(start.program, on: chain, states: states)
     try executor.fill(start.values)
     return try batches.map { batch in
+      if isFresh { executor = try ProgramExecutor(start.program, on: chain, states: states) }
       try executor.fill(batch)
       try executor.run()
       return try executor.withOutput("loss") { Double($0.load(as: Float.self)) }
     }
+  }
+
+  /// What the steps with these numbers are given on `chain`: its states before them, their batches.
+  func replays(at steps: Set<Int>, on chain: BackendChain) throws -> [(step: Int, replay: ReplayFile)] {
+    let executor = try ProgramExecutor(start.program, on: chain, states: StateStore())
+    try executor.fill(start.values)
+    let program = start.program
+    var replays: [(Int, ReplayFile)] = []
+    for (step, batch) in batches.enumerated() {
+      if steps.contains(step) {
+        var values = start.values.merging(batch) { $1 }
+        for id in program.values(.state) { values[program.values[id].name] = try executor.numbers(of: id) }
+        replays.append((step, ReplayFile(program, values)))
+      }
+      try executor.fill(batch)
+      try executor.run()
+    }
+    return replays
   }
 
   /// Whether the losses tell of the same learning: rounding drives two right runs apart, but by little in so few steps.
@@ -45,10 +65,25 @@ public struct TrainingRun: Sendable {
 extension ConformanceSuite {
   /// What the backend declines runs on the reference.
   func train(_ run: TrainingRun) throws -> ConformanceReport.Verdict {
-    let chain = BackendChain(candidate.links + reference.links, host: candidate.host)
+    let chain = candidateWithReference
     let plan = try ExecutionPlan(run.start.program, chain: chain, taps: [])
     guard plan.placements.contains(where: { $0.link == 0 }) else { return .declined("nothing of it is taken") }
-    let fault = TrainingRun.fault(try run.losses(on: chain), try run.losses(on: reference))
-    return fault.map { .failed($0, replay: nil) } ?? .passed(worst: 0)
+    let expected = try run.losses(on: reference)
+    guard let fault = TrainingRun.fault(try run.losses(on: chain), expected) else { return .passed(worst: 0) }
+    // A loss names nobody: its steps are asked one by one.
+    let steps = Set([0, 1, 5, 20, run.batches.count - 1])
+    for (step, replay) in try run.replays(at: steps, on: reference) {
+      for ask in [lockstep, segments] {
+        guard case .failed(let message, let smallest) = try ask(replay) else { continue }
+        return .failed("\(fault); in step \(step + 1) \(message)", replay: smallest)
+      }
+    }
+    let healed = TrainingRun.fault(try run.losses(on: chain, isFresh: true), expected) == nil
+    return .failed(
+      fault
+        + (healed
+          ? "; it is right with a new executable for each step: contents kept across runs"
+          : "; every operation and segment of steps \(steps.sorted().map { "\($0 + 1)" }.joined(separator: ", ")) is right"),
+      replay: nil)
   }
 }

@@ -92,10 +92,17 @@ extension ContractCase {
       let chains = try [1, 2, 3].map { try environment.chain(try environment.host(workers: $0)) }
       for (label, replay) in try environment.cases() {
         environment.say(label)
-        let results = try chains.map { try ProgramEvaluation(replay.program, replay.values, on: $0).outputs }
-        for (workers, result) in zip([2, 3], results.dropFirst()) {
-          try expectEqual(result, results[0], label, "with \(workers) workers")
+        func results(_ replay: ReplayFile) throws -> [[String: [UInt64]]] {
+          try chains.map {
+            try ProgramEvaluation(replay.program, replay.values, on: $0).outputs.mapValues { $0.map(\.bitPattern) }
+          }
         }
+        func otherCount(_ results: [[String: [UInt64]]]) -> Int? {
+          results.firstIndex { $0 != results[0] }.map { $0 + 1 }
+        }
+        guard let workers = otherCount(try results(replay)) else { continue }
+        let subject = try environment.smallest(replay) { try otherCount(results($0)) != nil }
+        throw ContractFault("\(subject) computed with other bits by \(workers) workers than by 1 (\(label))")
       }
     },
 
@@ -162,6 +169,11 @@ extension ContractEnvironment {
     let device = try backend.open(device: self.device, options: options, host: try host())
     let whole = try wholePrograms().filter { try device.query(Segment($0.replay.program)).allSatisfy(\.isAccepted) }
     return try someSubjects().map { ($0.label, ReplayFile($0.program, $0.values)) } + whole
+  }
+
+  /// The smallest part of a program that `fails`, as the subject of a sentence.
+  func smallest(_ replay: ReplayFile, while fails: (ReplayFile) throws -> Bool) throws -> String {
+    try replay.shrunk(on: referenceChain(), while: fails).subject
   }
 
   /// Training steps and random programs.

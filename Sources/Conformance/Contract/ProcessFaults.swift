@@ -1,4 +1,5 @@
 import SwitchbackABI
+import SwitchbackAllocationWatch
 import SwitchbackBackendKit
 import SwitchbackExecution
 import SwitchbackPrograms
@@ -49,7 +50,7 @@ extension ContractCase {
     .check("a value that somebody looks at changes no other bits") { environment in
       let chain = try environment.chainWithReference()
       guard chain.links[0].device.info.isTapStable else {
-        throw ContractDeclined("the device does not claim SB_TAP_STABLE")
+        throw ContractDeclined("not verified: the device does not claim SB_TAP_STABLE")
       }
       for (label, replay) in try environment.wholePrograms() {
         let temporaries = replay.program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter {
@@ -61,7 +62,13 @@ extension ContractCase {
         let single = environment.isQuick ? temporaries.prefix(5) : temporaries[...]
         for taps in [Set(temporaries)] + single.map({ Set([$0]) }) {
           guard try bits(replay, chain, taps: taps) == expected else {
-            throw ContractFault("\(label) has other bits when \(taps.count) of its values are looked at")
+            let subject = try environment.smallest(replay) { part in
+              let made = Set(part.program.calls.flatMap { $0.outputs.compactMap { $0 } })
+              let taps = taps.intersection(made)
+              return try !taps.isEmpty && bits(part, chain, taps: taps) != bits(part, chain, taps: [])
+            }
+            throw ContractFault(
+              "\(subject) computed with other bits when \(taps.count) of the values are looked at (\(label))")
           }
         }
       }
@@ -108,6 +115,25 @@ extension ContractCase {
         executable.fill(subject.operands)
         try expectNoGrowth(environment, subject.label, count: environment.isQuick ? quickCount : 10_000) {
           try executable.run()
+        }
+      }
+    },
+
+    .check("a run allocates nothing") { environment in
+      let device = try RawDevice(environment, host: try environment.host())
+      guard !device.hasPrivateMemory else { throw ContractDeclined("not verified: drivers of devices may") }
+      guard switchback_watch_allocations() != 0 else {
+        throw ContractDeclined("not verified: calls of malloc cannot be counted in this process")
+      }
+      for subject in try environment.subjects() {
+        environment.say(subject.label)
+        let executable = try RawExecutable(subject.segment, on: device)
+        executable.fill(subject.operands)
+        // Libraries set themselves up at their first call.
+        for _ in 0..<2 { try executable.run() }
+        guard executable.allocationCount == 0 else {
+          throw ContractFault(
+            "\(subject.label) asks for memory \(executable.allocationCount) times in a run (malloc or its kin)")
         }
       }
     },

@@ -1,4 +1,5 @@
 import SwitchbackABI
+import SwitchbackAllocationWatch
 import SwitchbackBackendKit
 
 /// A compiled segment with memory for its values, its workspace and what it keeps, each between guard bytes.
@@ -19,6 +20,9 @@ final class RawExecutable {
   private let keptGenerations: UnsafeMutableBufferPointer<UInt64>
   /// Where the views lie in `memory`, in order.
   private var taken: [Range<Int>] = []
+
+  /// Of the last run; see `switchback_watch_allocations`.
+  private(set) var allocationCount: UInt64 = 0
 
   private static let guardByteCount = 256
   /// Words 0x7FB5xxxx whose low half tells the place: a guard that is copied into another one is found too.
@@ -149,8 +153,10 @@ final class RawExecutable {
           request.workspace = workspace
           request.kept = kept.isEmpty ? nil : kept.baseAddress
           let record = LongerRecord(request, rubbish: rubbishBehind)
-          try sb_error.check("running") {
-            device.table.run(device.device, executable, record.pointer, &ticket, $0)
+          try sb_error.check("running") { error in
+            let before = switchback_allocations()
+            defer { allocationCount = switchback_allocations() - before }
+            return device.table.run(device.device, executable, record.pointer, &ticket, error)
           }
         }
       }
