@@ -66,8 +66,12 @@ public struct ExecutionPlan: Sendable {
   }
 
   package init(_ program: Program, chain: BackendChain, taps: Set<Int>) throws(ExecutionError) {
-    self.program = program.droppingDeadWork(keeping: taps)
-    placements = try chain.place(self.program)
+    var program = program.droppingDeadWork(keeping: taps)
+    let placed = try chain.place(program)
+    let order = program.orderSinkingProbes(placed)
+    program.calls = order.map { program.calls[$0] }
+    self.program = program
+    placements = order.map { placed[$0] }
     segments = self.program.segments(placements, chain: chain, taps: taps)
     backends = chain.links.map(\.name)
   }

@@ -59,6 +59,38 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
     }
   }
 
+  @Test("statistics that a backend declines come behind its segment, but before what they read is replaced")
+  func probes() throws {
+    var builder = ProgramBuilder(name: "probed")
+    let x = builder.input("x", .float32([4, 3]))
+    let (w, rate) = (builder.state("w", .float32([3, 3])), builder.step("learningRate", .float32([])))
+    let product = try builder.append(MatrixMultiplication(), x, w)
+    builder.output("product", try builder.append(Statistics(), product))
+    let gate = try builder.append(Unary(.relu), product)
+    builder.output("gate", try builder.append(Statistics(), gate))
+    let gradient = try builder.append(MatrixMultiplication(transposeA: true), x, gate)
+    builder.output("before", try builder.append(Statistics(), w))
+    let finite = try builder.append(AllFinite(), gradient)
+    _ = try builder.append(SGDUpdate(), [w, gradient, rate, finite])
+    builder.output("after", try builder.append(Statistics(), w))
+    builder.output("y", try builder.append(MatrixMultiplication(), gate, w))
+
+    let first = CountingBackend("first", accepts: ["matmul", "unary", "allFinite", SGDUpdate.name])
+    let second = CountingBackend("second")
+    let executor = try ProgramExecutor(builder.build(), on: try chain([first, second]), states: StateStore())
+    let plan = executor.plan
+    #expect(plan.segmentCount == 4)
+    let names = plan.program.calls.map { $0.operation.name }
+    let update = try #require(names.firstIndex(of: SGDUpdate.name))
+    #expect(names[..<update].filter { $0 == Statistics.name }.count == 3)
+    #expect(names.suffix(3) == [SGDUpdate.name, "matmul", Statistics.name])
+    #expect(zip(names, plan.placements).allSatisfy { ($0 == Statistics.name) == ($1.link == 1) })
+    first.counts.withLock { counts in
+      // The product and the gate are read outside.
+      #expect(counts.compiled[0].values.filter { $0.role == .output }.count >= 2)
+    }
+  }
+
   @Test("a backend of two operations splits the program; what it declines is said")
   func split() throws {
     let first = CountingBackend("first", accepts: ["matmul"])
