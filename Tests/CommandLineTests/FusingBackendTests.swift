@@ -40,4 +40,27 @@ import Testing
     #expect(again.status == 1, "\(again.output)\(again.error)")
     #expect(try switchback("conformance", "--backend", "reference", "--program", file).status == 0)
   }
+
+  @Test("a network that it trains with openblas behind it learns what openblas learns, with the same bits each time")
+  func training() throws {
+    try skipWithout("openblas")
+    let library = try compilePlugin(source)
+    let layers =
+      "[conv2d: {filters: 17, kernel_size: 3, activation: relu}, max_pooling2d: {pool_size: 2}, flatten, "
+      + "dense: {units: 33, activation: relu}, dense: {units: 10, activation: softmax}]"
+    func train(_ backend: String) throws -> (weights: [String: [Float]], accuracy: Double) {
+      let runs = temporary()
+      let outcome = try switchback([
+        "train", "configs/mnist-mlp.yaml", "--backend", backend, "--data", "Tests/Samples/mnist", "--runs", runs,
+        "--epochs", "4", "--set", "model.layers=\(layers)", "--set", "backend.fallback=[openblas, reference]",
+      ])
+      try #require(outcome.status == 0, "\(outcome.output)\(outcome.error)")
+      let summary = try jsonObject(runs + "/latest/summary.json")
+      return (try weights(runs + "/latest"), try #require(summary["testAccuracy"] as? Double))
+    }
+    let right = try train("openblas")
+    let first = try train(library)
+    #expect(abs(first.accuracy - right.accuracy) < 0.03, "\(first.accuracy), openblas \(right.accuracy)")
+    for _ in 0..<4 { #expect(try train(library).weights == first.weights) }
+  }
 }
