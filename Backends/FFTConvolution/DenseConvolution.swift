@@ -150,7 +150,10 @@ final class DenseConvolution: Executable, @unchecked Sendable {
       unmetTaps.clear(first, second, result, try workspace(arguments) + unmetTapsStart)
     }
     try workers.check(scratchByteCount)
-    for spectrum in [xs, ys, ws] { spectrum.keep?.isMade() }
+    // One by one: a list of them would be allocated.
+    xs.keep?.isMade()
+    ys.keep?.isMade()
+    ws.keep?.isMade()
     arguments.groupMicroseconds?[0] = microseconds() - start
     return 0
   }

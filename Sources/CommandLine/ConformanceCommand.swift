@@ -136,7 +136,7 @@ struct ConformanceCommand: ParsableCommand {
   }
 
   private func runCases(tellingOf progress: String) throws {
-    let candidate = try chain(threads: threads)
+    let candidate = try chain(on: try makeHost(threads: threads))
     let reference = try BackendChain(["reference"], registry: makeRegistry(), host: candidate.host)
     var suite = ConformanceSuite(candidate, reference: reference)
     (suite.seed, suite.isQuick, suite.filters, suite.skipped) = (Int64(seed), quick, filters, skip)
@@ -156,7 +156,14 @@ struct ConformanceCommand: ParsableCommand {
     }
     suite.programs = try ConformancePrograms.all(isQuick: quick)
     suite.segmentPrograms = try ConformancePrograms.segments(isQuick: quick) + ChainPrograms.all(isQuick: quick)
-    suite.chainWithWorkers = { try self.chain(threads: $0) }
+    var chains: [Int: BackendChain] = [:]
+    suite.chainWithWorkers = { count in
+      if let known = chains[count] { return known }
+      // More than there are cores for, too: what is asked is right, not quick.
+      let made = try chain(on: try HostServices(workers: count))
+      chains[count] = made
+      return made
+    }
     suite.trainingRuns = quick ? [] : try ConformancePrograms.runs()
     let runner = ContractRunner(
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
@@ -193,11 +200,9 @@ struct ConformanceCommand: ParsableCommand {
     if !report.hasPassed { throw ExitStatus.failure }
   }
 
-  /// The backend on a host of its own; 0: a worker for each core.
-  private func chain(threads: Int) throws -> BackendChain {
+  private func chain(on host: HostServices) throws -> BackendChain {
     try BackendChain(
-      [backend], registry: makeRegistry(), options: [backend: try backendOptions(options, of: backend)],
-      host: try makeHost(threads: threads))
+      [backend], registry: makeRegistry(), options: [backend: try backendOptions(options, of: backend)], host: host)
   }
 
   private func show(_ report: ConformanceReport, _ files: [String?]) {

@@ -32,7 +32,7 @@ enum ConformancePrograms {
 
   /// Networks whose neighbouring operations backends make one kernel of, in every program that a run has of them. Batches
   /// and channels leave a rest whatever the block is.
-  static func segments(isQuick: Bool) throws -> [(name: String, replay: ReplayFile)] {
+  static func segments(isQuick: Bool) throws -> [SegmentProgram] {
     func convolutions(_ filters: Int, _ activation: ActivationFunction) -> [any Layer] {
       [
         Conv2D(filters, kernelSize: 3, activation: activation), MaxPooling2D(2),
@@ -48,7 +48,7 @@ enum ConformancePrograms {
         [Dense(17, activation: .sigmoid), Dense(300, activation: .sigmoid)]
       ),
     ]
-    var programs: [(String, ReplayFile)] = []
+    var programs: [SegmentProgram] = []
     for (name, shape, layers) in networks.prefix(isQuick ? 2 : networks.count) {
       var step = step(shape, SGD(learningRate: 0.1, momentum: 0.9), layers)
       for batch in isQuick ? [61] : [1, 61, 64] {
@@ -58,7 +58,10 @@ enum ConformancePrograms {
         func add(_ words: String, _ program: Program, _ more: [String: [Double]] = [:]) {
           let names = Set(program.values.map(\.name))
           let values = numbers.values.merging(more) { $1 }.filter { names.contains($0.key) }
-          programs.append(("\(name), \(words), batch \(batch)", ReplayFile(program, values)))
+          // Of a network's training all values are looked at, one at a time.
+          let tapCount = isQuick ? (programs.isEmpty ? 1 : 0) : words == "training" && batch == 61 ? .max : 10
+          programs.append(
+            SegmentProgram("\(name), \(words), batch \(batch)", ReplayFile(program, values), tapCount: tapCount))
         }
         add("training", training.program)
         add("inference", try step.inference(batchSize: batch).program)

@@ -21,7 +21,7 @@ public struct ConformanceSuite {
   /// Whole programs to run in lockstep: training steps.
   public var programs: [(name: String, replay: ReplayFile)] = []
   /// Whole programs to run as training does; `ChainPrograms` has those around chains of operations.
-  public var segmentPrograms: [(name: String, replay: ReplayFile)] = []
+  public var segmentPrograms: [SegmentProgram] = []
   /// What must be learned as on the reference.
   public var trainingRuns: [TrainingRun] = []
   /// Further cases of whoever can run them: those of the contract, each in a process of its own.
@@ -72,7 +72,9 @@ public struct ConformanceSuite {
       }
     }
     for (name, replay) in programs { check("training steps", name) { try lockstep(replay) } }
-    for (name, replay) in segmentPrograms { check("segments", name) { try segments(replay) } }
+    for program in segmentPrograms {
+      check("segments", program.name) { try segments(program.replay, tapCount: program.tapCount) }
+    }
     for index in 0..<(isQuick ? 10 : 100) {
       let number = Int(seed) &* 1000 &+ index
       check("random programs", "seed \(number)") {

@@ -2,7 +2,19 @@ import Foundation
 import SwitchbackExecution
 import SwitchbackPrograms
 
-/// What is asked of a program that runs as training runs it.
+/// A program to run as training runs it.
+public struct SegmentProgram: Sendable {
+  public var name: String
+  public var replay: ReplayFile
+  /// How many of the values between are looked at, one at a time, in a run for each.
+  public var tapCount: Int
+
+  public init(_ name: String, _ replay: ReplayFile, tapCount: Int) {
+    (self.name, self.replay, self.tapCount) = (name, replay, tapCount)
+  }
+}
+
+/// What is asked of it.
 private struct SegmentQuestion {
   /// `while somebody looks at one value`
   var when: String
@@ -13,12 +25,12 @@ private struct SegmentQuestion {
 extension ConformanceSuite {
   /// The program as it is trained, on the candidate with the reference behind it. What is wrong is made as small as it
   /// can be, so that it has a name.
-  public func segments(_ replay: ReplayFile) throws -> ConformanceReport.Verdict {
+  public func segments(_ replay: ReplayFile, tapCount: Int = .max) throws -> ConformanceReport.Verdict {
     let chain = candidateWithReference
     let plan = try ExecutionPlan(replay.program, chain: chain, taps: [])
     guard plan.placements.contains(where: { $0.link == 0 }) else { return .declined("nothing of it is taken") }
     let whole = try SegmentRun(replay, reference: reference)
-    for question in try questions(of: replay.program, on: chain, whole) {
+    for question in try questions(of: replay.program, tapCount, on: chain, whole) {
       guard let first = try question.ask(replay), try question.ask(replay.scaled) != nil else { continue }
       let smallest = try replay.shrunk(on: reference) { try question.ask($0) != nil }
       let words = try question.ask(smallest) ?? first
@@ -35,7 +47,7 @@ extension ConformanceSuite {
   /// In the order in which they are asked: a name that an earlier one finds says more. `whole` is what has been computed
   /// of the program already.
   private func questions(
-    of program: Program, on chain: BackendChain, _ whole: SegmentRun
+    of program: Program, _ tapCount: Int, on chain: BackendChain, _ whole: SegmentRun
   ) throws -> [SegmentQuestion] {
     func run(_ replay: ReplayFile) throws -> SegmentRun {
       replay.program == program ? whole : try SegmentRun(replay, reference: reference)
@@ -48,7 +60,7 @@ extension ConformanceSuite {
         try run(replay).fault(on: chain).map(words)
       }
     ]
-    for tap in taps(of: program) {
+    for tap in taps(of: program, tapCount) {
       questions.append(
         SegmentQuestion(when: "while somebody looks at one value") { replay in
           guard replay.program.calls.contains(where: { $0.outputs.contains(tap) }) else { return nil }
@@ -64,9 +76,9 @@ extension ConformanceSuite {
           return try run(replay).stale(on: chain, changing: names + cut).map(words)
         })
     }
-    if let chainWithWorkers {
-      // A device with memory of its own has no workers.
-      let counts = chain.links[0].device.info.hasPrivateMemory ? [1, 3] : [1, 2, 3, 5, 7]
+    // A device with memory of its own has no workers of the host's.
+    if let chainWithWorkers, !chain.links[0].device.info.hasPrivateMemory {
+      let counts = [1, 2, 3, 5, 7]
       let chains = try counts.map { count in
         let candidate = try chainWithWorkers(count)
         return BackendChain(candidate.links + reference.links, host: candidate.host)
@@ -79,11 +91,9 @@ extension ConformanceSuite {
     return questions
   }
 
-  /// Values to look at, one at a time: all of a short program, a few of a long one.
-  private func taps(of program: Program) -> [Int] {
+  private func taps(of program: Program, _ count: Int) -> [Int] {
     let made = program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary }
-    guard made.count > 8 else { return made }
-    let count = isQuick ? 1 : 10
+    guard made.count > count else { return made }
     return (0..<count).map { made[($0 * made.count / count + Int(seed)) % made.count] }
   }
 

@@ -73,7 +73,7 @@ extension ConformanceSuite {
     // A loss names nobody: its steps are asked one by one.
     let steps = Set([0, 1, 5, 20, run.batches.count - 1])
     for (step, replay) in try run.replays(at: steps, on: reference) {
-      for ask in [lockstep, segments] {
+      for ask in [lockstep, { try segments($0) }] {
         guard case .failed(let message, let smallest) = try ask(replay) else { continue }
         return .failed("\(fault); in step \(step + 1) \(message)", replay: smallest)
       }

@@ -77,6 +77,8 @@ struct ContractDeclined: Error {
 public struct ContractEnvironment {
   /// The backend behind the C contract, also where it is a Swift type that is linked in.
   let backend: LoadedBackend
+  /// Whether it is such a type: of those the contract's memory rules do not speak.
+  let isLinkedIn: Bool
   /// The device that is asked, and with which options it is opened.
   let device: Int
   let options: [String: String]
@@ -93,6 +95,7 @@ public struct ContractEnvironment {
     _ backend: any ComputeBackend, options: [String: String] = [:], reference: any ComputeBackend, workers: Int,
     isQuick: Bool, programs: [ReplayFile], say: @escaping (String) -> Void
   ) throws(BackendError) {
+    isLinkedIn = !(backend is LoadedBackend)
     if let loaded = backend as? LoadedBackend {
       self.backend = loaded
     } else {

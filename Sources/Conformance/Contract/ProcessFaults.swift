@@ -121,6 +121,9 @@ extension ContractCase {
 
     .check("a run allocates nothing") { environment in
       let device = try RawDevice(environment, host: try environment.host())
+      guard !environment.isLinkedIn else {
+        throw ContractDeclined("it is no library, but a Swift type of this program")
+      }
       guard !device.hasPrivateMemory else { throw ContractDeclined("not verified: drivers of devices may") }
       guard switchback_watch_allocations() != 0 else {
         throw ContractDeclined("not verified: calls of malloc cannot be counted in this process")
