@@ -16,7 +16,7 @@ struct DiffCause {
     message = "\(finding.fault)"
     guard let suite = try Self.suite(finding.suspect, setting) else { return }
     // Alone or in a short chain; else inside the step's segment.
-    for replay in [finding.fault.replay, finding.step] {
+    for replay in [finding.fault.replay, finding.step.withoutUpdates, finding.step] {
       guard case .failed(_, let smallest) = try suite.lockstep(replay) else { continue }
       let program = smallest ?? replay
       if case .failed = try suite.lockstep(program) {
@@ -30,7 +30,7 @@ struct DiffCause {
   init?(_ verdict: DiffSetting.Verdict, _ setting: DiffSetting) throws {
     self.setting = setting
     // The last step first: in the first one biases and slots are zero.
-    for step in verdict.steps.reversed() {
+    for step in verdict.steps.reversed().flatMap({ [$0.withoutUpdates, $0] }) {
       for suspect in verdict.suspects {
         guard var suite = try Self.suite(suspect, setting) else { continue }
         suite.isQuick = true
@@ -80,5 +80,33 @@ struct DiffCause {
       }
     }
     return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+  }
+}
+
+extension ReplayFile {
+  /// The step without what replaces its states: its gradients show what is wrong, and whatever makes a program small
+  /// cannot leave out a change of a state.
+  fileprivate var withoutUpdates: ReplayFile {
+    var (step, kept) = (self, [Program.Call]())
+    var read = Set(program.outputs.map(\.value))
+    for call in program.droppingDeadWork().calls.reversed() {
+      let results = call.outputs.compactMap { $0 }
+      let changesState = results.contains { program.values[$0].role == .state }
+      guard !changesState || results.contains(where: { program.values[$0].role != .state && read.contains($0) }) else {
+        continue
+      }
+      kept.append(call)
+      read.formUnion(call.inputs)
+    }
+    step.program.calls = kept.reversed()
+    step.program = step.program.droppingDeadWork()
+    // The file names only what is used.
+    let used = Set(
+      step.program.calls.flatMap { $0.inputs + $0.outputs.compactMap { $0 } } + step.program.outputs.map(\.value))
+    for id in step.program.values.indices where !used.contains(id) {
+      step.values[step.program.values[id].name] = nil
+      step.program.values[id] = Program.ValueInfo(type: .float32([]), role: .temporary, name: "")
+    }
+    return step
   }
 }

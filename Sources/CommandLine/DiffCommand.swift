@@ -23,7 +23,7 @@ struct DiffCommand: ParsableCommand {
       Where every operation is right and the step is not, it tries what heals the step: fresh executables, segments of one
       operation, one worker. "again:" is a command that shows what is wrong first.
 
-      Ends with 1 where an operation is wrong, or the median of the gradients' differences (relative L2) is above 1e-6 and
+      Ends with 1 where an operation is wrong, or the median of the gradients' differences (relative L2) is above 2e-6 and
       above ten times what rounding explains: the difference of the reference in Float32 and in Float64, in the first
       three steps. So it does where one step's losses part by more than 1e-5, or its gradients by more than 1e-2.
       """)
