@@ -117,20 +117,39 @@ struct DiffReport {
               error: fault.error, message: "\(fault)", batchSize: setting.batchSize, workers: setting.host.workers)))
       }
     }
-    if !verdict.agrees, explains {
-      let cause: DiffCause?
+    if !verdict.agrees, explains { try explain(verdict, setting, &judged) }
+    if isJSON { Terminal.write(Terminal.json(judged)) }
+  }
+
+  private func explain(_ verdict: DiffSetting.Verdict, _ setting: DiffSetting, _ judged: inout Judged) throws {
+    func tell(cause: String) {
+      judged.cause = cause
+      self.tell("first wrong operation: \(cause)")
+    }
+    var cause: DiffCause?
+    do {
       if let first = verdict.findings.first {
+        tell(cause: "\(first.fault)")
+        Self.sayThatItSearches()
         cause = try DiffCause(first, setting)
       } else {
         judged.heals = try heal(verdict, setting)
+        Self.sayThatItSearches()
         cause = try DiffCause(verdict, setting)
+        if let cause { tell(cause: cause.message) }
       }
-      judged.cause = cause?.message
-      judged.again = try cause?.command(writing: replay) ?? DiffCause.thisCommand
-      if let cause { tell("first wrong operation: \(cause.message)") }
-      tell("again: \(judged.again ?? "")")
+    } catch let error as ExecutionError {
+      // A backend that fails on a part of the step leaves the step.
+      Terminal.write("no smaller program shows it: \(error.message)", to: .standardError)
     }
-    if isJSON { Terminal.write(Terminal.json(judged)) }
+    let again = try cause?.command(writing: replay) ?? DiffCause.thisCommand
+    judged.again = again
+    self.tell("again: \(again)")
+  }
+
+  /// On a large network it takes minutes.
+  private static func sayThatItSearches() {
+    Terminal.write("looking for the smallest program that shows it", to: .standardError)
   }
 
   /// Tries every cure, says what it does, and answers those that heal the step.
