@@ -1,7 +1,8 @@
+import SwitchbackConformance
 public import SwitchbackDatasets
 public import SwitchbackExecution
 public import SwitchbackNeuralNetworks
-import SwitchbackPrograms
+public import SwitchbackPrograms
 
 /// The same training steps on two chains of backends, each step from the same weights and slots: those of the first.
 ///
@@ -21,22 +22,31 @@ public final class StepComparison {
     /// Elements of gradients that are exactly 0 on the first, and not on the second: noise, of which an optimizer that
     /// divides by the gradient's size makes steps.
     public var lostZeros: Int
+    /// The gradient's relative L2 between the reference in Float32 and itself in Float64, of the parameter where it is
+    /// largest: what rounding alone explains. Nil in steps where nobody measured it.
+    public var roundingDifference: Double?
   }
 
-  private let executors: [ProgramExecutor]
+  private var executors: [ProgramExecutor]
+  private let chains: [BackendChain]
   private let training: TrainingProgram
   private let inputName: String
   private let seed: Int64
+  private let isFresh: Bool
   private var steps = 0
 
-  public init(_ step: TrainingStep, batchSize: Int, seed: Int, on first: BackendChain, and second: BackendChain) throws
-  {
+  /// `isFresh`: both chains compile anew for each step, so that nothing that an executable keeps reaches the next.
+  public init(
+    _ step: TrainingStep, batchSize: Int, seed: Int, on first: BackendChain, and second: BackendChain,
+    isFresh: Bool = false
+  ) throws {
     training = try step.build(batchSize: batchSize) { (builder, trace) throws(ProgramError) in
       for parameter in trace.parameters { builder.output("gradient/" + parameter.parameter.name, parameter.gradient) }
     }
     let program = training.program
-    executors = try [first, second].map { try ProgramExecutor(program, on: $0, states: StateStore()) }
-    (inputName, self.seed) = (step.inputName, Int64(seed))
+    chains = [first, second]
+    executors = try chains.map { try ProgramExecutor(program, on: $0, states: StateStore()) }
+    (inputName, self.seed, self.isFresh) = (step.inputName, Int64(seed), isFresh)
     for state in training.states {
       let values = state.values(seed: Int64(seed))
       try executors[0].states.withMutableBytes(of: state.name) { bytes in
@@ -45,29 +55,67 @@ public final class StepComparison {
     }
   }
 
-  /// The program that both run, and the numbers of its operands before the next step on these samples.
+  /// The program that both run.
+  public var program: Program { training.program }
+
+  /// That program, and the numbers of its operands before the next step on these samples.
   public func operands(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> (Program, [String: [Double]]) {
-    try prepare(executors[0], dataset, indices)
+    // From the data and the states themselves: where runs overlap, what an executor shows is of another run.
     var values: [String: [Double]] = [:]
-    for id in training.program.values.indices where training.program.values[id].role != .temporary {
-      let value = training.program.values[id]
-      guard let bytes = try? executors[0].withValue(id, { Array($0) }) else { continue }
-      values[value.name] = bytes.withUnsafeBytes { raw in
-        (0..<value.type.shape.elementCount).map { e in
-          switch value.type.elementType {
-          case .int32: Double(raw.load(fromByteOffset: 4 * e, as: Int32.self))
-          case .int64: Double(raw.load(fromByteOffset: 8 * e, as: Int64.self))
-          case .uint8, .bool: Double(raw[e])
-          default: Double(raw.load(fromByteOffset: 4 * e, as: Float.self))
-          }
-        }
+    func memory(_ name: String) -> (TensorType, UnsafeMutableRawBufferPointer)? {
+      guard let id = program.value(named: name) else { return nil }
+      let type = program.values[id].type
+      return (type, .allocate(byteCount: type.byteCount, alignment: 64))
+    }
+    if let (type, samples) = memory(inputName), let (targetType, targets) = memory("labels") {
+      defer {
+        samples.deallocate()
+        targets.deallocate()
+      }
+      try dataset.gather(
+        indices, samples: samples.bindMemory(to: Float.self).baseAddress!, targets: targets.baseAddress!)
+      values[inputName] = Self.numbers(UnsafeRawBufferPointer(samples), type)
+      values["labels"] = Self.numbers(UnsafeRawBufferPointer(targets), targetType)
+    }
+    for name in training.stepValues.names {
+      switch training.stepValues(name, at: StepPosition(update: steps, seed: seed)) {
+      case .scalar(let number)?: values[name] = [Double(Float(number))]
+      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
+      case nil: break
       }
     }
-    return (training.program, values)
+    for id in program.values(.state) {
+      let (name, type) = (program.values[id].name, program.values[id].type)
+      // One that no operation uses has no memory.
+      guard executors[0].states.states[name] != nil else { continue }
+      values[name] = try executors[0].states.withBytes(of: name) { Self.numbers($0, type) }
+    }
+    return (program, values)
   }
 
-  /// One step of both from the first's states.
-  public func advance(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> Row {
+  private static func numbers(_ bytes: UnsafeRawBufferPointer, _ type: TensorType) -> [Double] {
+    (0..<type.shape.elementCount).map { e in
+      switch type.elementType {
+      case .int32: Double(bytes.load(fromByteOffset: 4 * e, as: Int32.self))
+      case .int64: Double(bytes.load(fromByteOffset: 8 * e, as: Int64.self))
+      case .uint8, .bool: Double(bytes[e])
+      default: Double(bytes.load(fromByteOffset: 4 * e, as: Float.self))
+      }
+    }
+  }
+
+  /// One step of both from the first's states. With a chain of the reference alone the row says what rounding explains,
+  /// for which the step runs there twice more, once in Float64.
+  public func advance(
+    _ dataset: any Dataset, _ indices: ArraySlice<Int32>, roundingOn reference: BackendChain? = nil
+  ) throws -> Row {
+    let rounding = try reference.map { try self.rounding(dataset, indices, on: $0) }
+    if isFresh, steps > 0 {
+      executors = [
+        try ProgramExecutor(program, on: chains[0], states: executors[0].states),
+        try ProgramExecutor(program, on: chains[1], states: StateStore()),
+      ]
+    }
     let (a, b) = (executors[0], executors[1])
     for name in a.states.states.keys {
       let bytes = try a.states.withBytes(of: name) { Array($0) }
@@ -81,7 +129,7 @@ public final class StepComparison {
     let losses = try executors.map { Double(try $0.withOutput("loss") { $0.load(as: Float.self) }) }
     var row = Row(
       step: steps, losses: losses, lossDifference: abs(losses[0] - losses[1]) / max(abs(losses[0]), 1e-30),
-      gradientDifference: 0, parameter: "", lostZeros: 0)
+      gradientDifference: 0, parameter: "", lostZeros: 0, roundingDifference: rounding)
     for parameter in training.parameters where parameter.isTrainable {
       let (difference, lostZeros) = try self.difference("gradient/" + parameter.name)
       row.lostZeros += lostZeros
@@ -91,6 +139,26 @@ public final class StepComparison {
       }
     }
     return row
+  }
+
+  private func rounding(
+    _ dataset: any Dataset, _ indices: ArraySlice<Int32>, on reference: BackendChain
+  ) throws -> Double {
+    let (program, values) = try operands(dataset, indices)
+    let single = try ProgramEvaluation(program, values, on: reference).outputs
+    let double = try ProgramEvaluation(try program.converted(to: .float64), values, on: reference).outputs
+    var worst = 0.0
+    for parameter in training.parameters where parameter.isTrainable {
+      let name = "gradient/" + parameter.name
+      var (squares, norm) = (0.0, 0.0)
+      for (exact, rounded) in zip(double[name] ?? [], single[name] ?? []) {
+        squares += (exact - rounded) * (exact - rounded)
+        norm += exact * exact
+      }
+      let difference = (squares / max(norm, 1e-30)).squareRoot()
+      if !(difference <= worst) { worst = difference }
+    }
+    return worst
   }
 
   private func difference(_ output: String) throws -> (relative: Double, lostZeros: Int) {

@@ -1,0 +1,112 @@
+import Foundation
+import Switchback
+import SwitchbackConformance
+
+/// What is wrong first, in words, and a command that shows it again: it was tried here as the command would.
+struct DiffCause {
+  /// `layers.1.dense/matmul is wrong on …`
+  var message: String
+  /// A program that `conformance` finds wrong on that backend; nil where only this command shows it.
+  private var conformance: (program: ReplayFile, backend: BackendChain.Link)?
+  private let setting: DiffSetting
+
+  /// Of an operation that is wrong.
+  init(_ finding: DiffSetting.Finding, _ setting: DiffSetting) throws {
+    self.setting = setting
+    message = "\(finding.fault)"
+    guard let suite = try Self.suite(finding.suspect, setting) else { return }
+    // Alone or in a short chain; else inside the step's segment.
+    for replay in [finding.fault.replay, finding.step.withoutUpdates, finding.step] {
+      guard case .failed(_, let smallest) = try suite.lockstep(replay) else { continue }
+      let program = smallest ?? replay
+      if case .failed = try suite.lockstep(program) {
+        conformance = (program, finding.suspect)
+        return
+      }
+    }
+  }
+
+  /// Of a step that is wrong though its operations are right; nil where no part of it is wrong in one run.
+  init?(_ verdict: DiffSetting.Verdict, _ setting: DiffSetting) throws {
+    self.setting = setting
+    // The last step first: in the first one biases and slots are zero.
+    for step in verdict.steps.reversed().flatMap({ [$0.withoutUpdates, $0] }) {
+      for suspect in verdict.suspects {
+        guard var suite = try Self.suite(suspect, setting) else { continue }
+        suite.isQuick = true
+        guard case .failed(let message, let smallest) = try suite.segments(step) else { continue }
+        self.message = message
+        suite.isQuick = false
+        let program = smallest ?? step
+        if case .failed = try suite.segments(program) { conformance = (program, suspect) }
+        return
+      }
+    }
+    return nil
+  }
+
+  /// As `conformance --program` makes it; nil where that command cannot have as many workers here.
+  private static func suite(_ suspect: BackendChain.Link, _ setting: DiffSetting) throws -> ConformanceSuite? {
+    guard setting.host.workers <= HostServices.usableCores else { return nil }
+    return ConformanceSuite(
+      try setting.subject.backend(suspect, on: setting.host), reference: setting.reference)
+  }
+
+  /// Writes the program to `file`, if the command needs one, and answers the command.
+  func command(writing file: String) throws -> String {
+    guard let (program, backend) = conformance else { return Self.thisCommand }
+    try AtomicFile.write("\(program)", to: file)
+    var words = ["switchback", "conformance", "--backend", setting.subject.word(for: backend)]
+    for (key, value) in backend.request.options.sorted(by: { $0.key < $1.key }) {
+      words += ["--option", "\(key)=\(value)"]
+    }
+    if setting.host.workers != HostServices.usableCores { words += ["--threads", "\(setting.host.workers)"] }
+    return Self.line(words + ["--program", file])
+  }
+
+  /// The command that is running, for the shell.
+  static var thisCommand: String { line(["switchback"] + CommandLine.arguments.dropFirst()) }
+
+  private static func line(_ words: [String]) -> String { words.map(quoted).joined(separator: " ") }
+
+  /// As one word of a shell's line.
+  private static func quoted(_ word: String) -> String {
+    let plain = word.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+      default: "_-./=,:+@%".utf8.contains(byte)
+      }
+    }
+    return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+  }
+}
+
+extension ReplayFile {
+  /// The step without what replaces its states: its gradients show what is wrong, and whatever makes a program small
+  /// cannot leave out a change of a state.
+  fileprivate var withoutUpdates: ReplayFile {
+    var (step, kept) = (self, [Program.Call]())
+    var read = Set(program.outputs.map(\.value))
+    for call in program.droppingDeadWork().calls.reversed() {
+      let results = call.outputs.compactMap { $0 }
+      let changesState = results.contains { program.values[$0].role == .state }
+      guard !changesState || results.contains(where: { program.values[$0].role != .state && read.contains($0) }) else {
+        continue
+      }
+      kept.append(call)
+      read.formUnion(call.inputs)
+    }
+    step.program.calls = kept.reversed()
+    step.program = step.program.droppingDeadWork()
+    // The file names only what is used.
+    let used = Set(
+      step.program.calls.flatMap { $0.inputs + $0.outputs.compactMap { $0 } } + step.program.outputs.map(\.value))
+    for id in step.program.values.indices where !used.contains(id) {
+      step.values[step.program.values[id].name] = nil
+      step.program.values[id] = Program.ValueInfo(type: .float32([]), role: .temporary, name: "")
+    }
+    return step
+  }
+}
