@@ -112,8 +112,8 @@ typedef struct {
 enum { SB_KEEP_LASTING = 1 /* worth keeping from run to run: made from a state */ };
 
 /* What a backend makes from one value and would like to find again: a spectrum, a packed filter. Segments of one device
- * that state the same value, format and bytes share the memory, such as the three passes of a convolution. So the number
- * of a format stands for all that the contents hang on besides the value: algorithm, tile, the operation's strides. */
+ * that state the same value, format and bytes share the memory, such as the three passes of a convolution. So the
+ * format stands for all that the contents hang on besides the value: algorithm, tile, the operation's strides. */
 typedef struct {
   uint32_t value, flags; /* a value number of the segment */
   uint64_t format;       /* the backend's own number for what lies in the memory, and how */
@@ -187,9 +187,9 @@ typedef struct {
   sb_view workspace;
   uint64_t bindings; /* reserved: the same non-zero number: the same views as last time */
   sb_ticket after;   /* reserved: runs and copies follow each other in the order of the calls */
-  double *group_us;  /* null: nobody asks. Else microseconds for each group, zeros at the start of a run: run sets them, or
-                        adds where a group runs in parts. All together are at most the run's time, so work on several
-                        workers counts once. A backend that measures nothing leaves the zeros. */
+  double *group_us;  /* null: nobody asks. Else microseconds for each group, zeros at the start of a run: run sets them,
+                        or adds where a group runs in parts. All together are at most the run's time, so work on
+                        several workers counts once. A backend that measures nothing leaves the zeros. */
   const sb_kept *kept; /* one for each keep that compile stated */
 } sb_run;
 
