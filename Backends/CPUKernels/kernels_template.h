@@ -63,7 +63,8 @@ static void unary_backward(int function, float alpha, int64_t count, const float
   switch (function) {
     case SB_IDENTITY: EACH(1 + 0 * (v != v));
     case SB_NEGATE: EACH(-1 + 0 * (v != v));
-    case SB_ABSOLUTE: EACH(v > 0 ? 1 : v < 0 ? -1 : 0);
+    /* Neither side of a kink takes a NaN: it is handed on. */
+    case SB_ABSOLUTE: EACH(v > 0 ? 1 : v < 0 ? -1 : v);
     case SB_EXP: EACH(v);
     case SB_LOG: EACH(1 / v);
     case SB_SQRT: EACH(1 / (2 * v));
@@ -71,9 +72,9 @@ static void unary_backward(int function, float alpha, int64_t count, const float
     case SB_SQUARE: EACH(2 * v);
     case SB_RECIPROCAL: EACH(-v * v);
     case SB_RELU:
-      for (int64_t e = 0; e < count; e++) dx[e] = x[e] > 0 ? dy[e] : 0;
+      for (int64_t e = 0; e < count; e++) dx[e] = x[e] > 0 ? dy[e] : x[e] <= 0 ? 0 : x[e];
       break;
-    case SB_LEAKY_RELU: EACH(v > 0 ? 1 : alpha);
+    case SB_LEAKY_RELU: EACH(v > 0 ? 1 : v <= 0 ? alpha : v);
     case SB_ELU: EACH(v > 0 ? 1 : v + alpha);
     case SB_SELU: EACH(v > 0 ? SELU_SCALE : v + SELU_SCALE * SELU_ALPHA);
     case SB_GELU:
@@ -91,7 +92,7 @@ static void unary_backward(int function, float alpha, int64_t count, const float
       }
       break;
     case SB_SIGMOID: EACH(v * (1 - v));
-    case SB_HARD_SIGMOID: EACH(v > -3 && v < 3 ? 1.0f / 6 : 0);
+    case SB_HARD_SIGMOID: EACH(v <= -3 ? 0 : v >= 3 ? 0 : v == v ? 1.0f / 6 : v);
     case SB_TANH: EACH(1 - v * v);
     case SB_SOFTPLUS: EACH(-expm1f(-v));
     /* Constant almost everywhere. */

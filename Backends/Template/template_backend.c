@@ -92,8 +92,9 @@ static sb_status device_info(const sb_backend *backend, uint32_t index, sb_info 
 static sb_status open_device(
   const sb_backend *backend, uint32_t index, const sb_host *host, const sb_option *options, uint32_t count,
   sb_device **device, sb_error *error) {
-  (void)backend, (void)options, (void)count;
+  (void)backend, (void)options;
   if (index > 0) return sb_fail(error, SB_END, -1, "there is one device");
+  if (count) return sb_fail(error, SB_INVALID, -1, "the template has no options"); /* a user's mistake is not ignored */
   if (!(*device = malloc(sizeof **device))) return sb_fail(error, SB_OUT_OF_MEMORY, -1, "no memory");
   (*device)->host = host;
   return SB_OK;

@@ -272,14 +272,15 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func show(_ profile: Profile) {
-    var table = TextTable(["microseconds a step", "share", "backend", "operations"], rightAligned: [0, 1])
+    var table = TextTable(["microseconds a step", "share", "backend", "group", "operations"], rightAligned: [0, 1])
     let total = profile.rows.reduce(0) { $0 + $1.microseconds }
     for row in profile.rows.sorted(by: { $0.microseconds > $1.microseconds }) {
       table.add([
         String(format: "%.1f", row.microseconds / Double(max(row.runs, 1))),
         String(format: "%.1f %%", row.microseconds / max(total, 1e-9) * 100),
         row.backend + (row.isByHost ? " (by the host's clock)" : ""),
-        row.labels.isEmpty ? row.name : row.labels.joined(separator: ", "),
+        row.name,
+        row.labels.joined(separator: ", "),
       ])
     }
     Terminal.write("\n" + table.text + "\n", to: .standardError)

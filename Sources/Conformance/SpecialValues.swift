@@ -2,11 +2,12 @@ import SwitchbackBackendKit
 public import SwitchbackExecution
 public import SwitchbackPrograms
 
-/// Zeros of both signs, denormals, infinities and NaN, where an operation's meaning defines what comes of them.
+/// NaN, infinities, denormals, zeros of both signs and kinks, as far as an operation's `specialValues` settles what comes
+/// of them: a law that is stated is a law that is asked.
 public struct SpecialValues: Sendable {
   public let fault: String?
   public let replay: ReplayFile?
-  /// False where the meaning of this operation's operands leaves nothing to ask.
+  /// False where the law leaves nothing to ask, or the candidate declines.
   public let wasAsked: Bool
 
   /// What a sum may be fed with: no numbers whose partial sums overflow in one order and not in another.
@@ -14,50 +15,84 @@ public struct SpecialValues: Sendable {
     0, -0.0, 1, -1, 0x1p-140, -0x1p-140, .infinity, 2, .nan, 0.5, -.infinity, -3,
   ]
   private static let extreme: [Double] = ordinary + [Double(Float.greatestFiniteMagnitude), -0x1p-149, 88, -104]
-
-  /// The operations whose results are defined element by element for all of these.
-  private static let elementwise: Set<String> = ["unary", "binary", "select", "cast"]
-  private static let asked: Set<String> = [
-    "reduce", "matmul", "reshape", "transpose", "broadcast", "slice", "concatenate", "pad", "gather", "allFinite",
-    "maxPool2d", "maxPool2d/backward", ArgMax.name, "statistics",
-  ]
+  /// The kinks of the table of functions lie at −3, 0 and 3.
+  private static let kinks: [Double] = [0, 1, .nan, -1, 3, 0.5, -3, 2, 0.25, -0.5, 4]
 
   public init(_ sample: OperationSample, on candidate: BackendChain, reference: BackendChain) throws {
-    let name = sample.operation.name
-    guard Self.elementwise.contains(name) || Self.asked.contains(name) else {
-      (fault, replay, wasAsked) = (nil, nil, false)
-      return
-    }
+    let feeds = Self.feeds(sample)
     let program = try sample.program()
-    guard try candidate.links[0].device.query(Segment(program))[0].isAccepted else {
+    guard !feeds.isEmpty, try candidate.links[0].device.query(Segment(program))[0].isAccepted else {
       (fault, replay, wasAsked) = (nil, nil, false)
       return
     }
-    let pattern = Self.elementwise.contains(name) ? Self.extreme : Self.ordinary
-    var operands = SampleValues(sample).operands
-    for (index, type) in sample.inputs.enumerated() where type.elementType.isFloatingPoint {
+    let reach = type(of: sample.operation).specialValues.reach
+    for operands in feeds {
+      let values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
+      let found = try ProgramEvaluation(program, values, on: candidate).outputs
+      let expected = try ProgramEvaluation(program, values, on: reference).outputs
+      for output in program.outputs {
+        let pairs = zip(found[output.name] ?? [], expected[output.name] ?? [])
+        guard let (e, pair) = pairs.enumerated().first(where: { !Self.agree($0.element.0, $0.element.1, reach) }) else {
+          continue
+        }
+        let place = WorstElement.place(of: e, in: program.values[output.value].type.shape)
+        fault = "\(output.name)\(place) is \(pair.0), not \(pair.1)"
+        (replay, wasAsked) = (ReplayFile(program, values), true)
+        return
+      }
+    }
+    (fault, replay, wasAsked) = (nil, nil, true)
+  }
+
+  /// The numbers that the sample is asked with, a list for each operand: once for all operands or, where one NaN may
+  /// hide what another one does, once for each. Empty: there is nothing to ask.
+  public static func feeds(_ sample: OperationSample) -> [[[Double]]] {
+    let floating = sample.inputs.indices.filter { sample.inputs[$0].elementType.isFloatingPoint }
+    guard !floating.isEmpty else { return [] }
+    let own = SampleValues(sample).operands
+    switch type(of: sample.operation).specialValues.reach {
+    case .everywhere: return [patterned(own, floating, extreme)]
+    case .sums: return [patterned(own, floating, ordinary)]
+    case .kinks: return [patterned(own, floating, kinks)]
+    // A NaN among the rates would hide all else.
+    case .nan: return [sprinkled(own, floating.filter { sample.inputs[$0].shape.rank > 0 }, every: 4)]
+    case .spread: return floating.map { sprinkled(own, [$0], every: 29) }
+    case .none: return []
+    }
+  }
+
+  private static func patterned(_ own: [[Double]], _ which: [Int], _ pattern: [Double]) -> [[Double]] {
+    var operands = own
+    for index in which {
       // Operands of different strides meet every pair sooner or later.
       for e in operands[index].indices {
         operands[index][e] = pattern[(e * (index + 1) + e / 7 * index) % pattern.count]
       }
     }
-    let values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
-    let found = try ProgramEvaluation(program, values, on: candidate).outputs
-    let expected = try ProgramEvaluation(program, values, on: reference).outputs
-    var fault: String?
-    for output in program.outputs {
-      for (e, pair) in zip(found[output.name]!, expected[output.name]!).enumerated() where !Self.agree(pair.0, pair.1) {
-        let place = WorstElement.place(of: e, in: program.values[output.value].type.shape)
-        fault = fault ?? "\(output.name)\(place) is \(pair.0), not \(pair.1)"
-      }
-    }
-    (self.fault, replay, wasAsked) = (fault, fault.map { _ in ReplayFile(program, values) }, true)
+    return operands
   }
 
-  /// The same kind of number; where finite close; denormal results may be flushed.
-  private static func agree(_ found: Double, _ expected: Double) -> Bool {
-    if expected.isNaN { return found.isNaN }
-    if expected.isInfinite { return found == expected }
-    return found.isFinite && abs(found - expected) <= max(1e-4 * abs(expected), 0x1p-126)
+  private static func sprinkled(_ own: [[Double]], _ which: [Int], every distance: Int) -> [[Double]] {
+    var operands = own
+    for index in which {
+      // Each operand elsewhere, so that none hides what another one does; of a single element there.
+      let first = min(index % distance, operands[index].count - 1)
+      for e in operands[index].indices where e % distance == first { operands[index][e] = .nan }
+    }
+    return operands
+  }
+
+  /// The same kind of number; where finite close. Denormal results may be flushed, and in sums what cancels may leave
+  /// the rounding of its terms, none of which is larger than 3.
+  private static func agree(_ found: Double, _ expected: Double, _ reach: SpecialValueLaw.Reach) -> Bool {
+    switch reach {
+    case .spread: return !expected.isNaN || found.isNaN
+    case .nan: return expected.isNaN == found.isNaN
+    case .everywhere, .sums, .kinks, .none:
+      if expected.isNaN { return found.isNaN }
+      if expected.isInfinite { return found == expected }
+      let smallest = reach == .everywhere ? 0x1p-126 : 1e-6
+      return found.isFinite && abs(found - expected) <= max(1e-4 * abs(expected), smallest)
+    }
   }
 }

@@ -8,6 +8,8 @@ public protocol TensorOperation: Hashable, Codable, Sendable {
   static var name: String { get }
   /// The formula in one line, in the letters of its source.
   static var law: String { get }
+  /// What it makes of NaN, infinities, ties and kinks: `OPERATIONS.md` prints it, conformance asks it.
+  static var specialValues: SpecialValueLaw { get }
   /// Small cases that tests and conformance walk: extents of 1, primes, empty batch, strides, dilation, groups.
   static var samples: [OperationSample] { get }
 

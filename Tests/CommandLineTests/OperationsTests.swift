@@ -2,8 +2,14 @@ import Foundation
 import TestFiles
 import Testing
 
+/// Where the laws begin, which are the same whatever the backends.
+private func parts(_ text: String) -> (backends: Substring, laws: Substring) {
+  let end = text.range(of: "\n## ")?.lowerBound ?? text.endIndex
+  return (text[..<end], text[end...])
+}
+
 /// `operation type` to the cells by column.
-private func table(_ text: String) -> [String: [String: String]] {
+private func table(_ text: Substring) -> [String: [String: String]] {
   let lines = text.split(separator: "\n").filter { $0.hasPrefix("| ") }.map { line in
     line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
   }
@@ -18,7 +24,8 @@ private func table(_ text: String) -> [String: [String: String]] {
 @Suite struct OperationsTests {
   @Test("Sources/OPERATIONS.md is what the backends of this machine say; make operations renews it")
   func isFresh() throws {
-    let committed = table(try String(contentsOfFile: root + "/Sources/OPERATIONS.md", encoding: .utf8))
+    let file = parts(try String(contentsOfFile: root + "/Sources/OPERATIONS.md", encoding: .utf8))
+    let committed = table(file.backends)
     let known = Set(committed["conv2d f32"]?.keys.map { $0 } ?? [])
     #expect(known.contains("reference") && known.contains("openblas"))
     let listed = try switchback("backends", "--json")
@@ -31,7 +38,9 @@ private func table(_ text: String) -> [String: [String: String]] {
       #expect(known.contains(name), "\(name) has no column")
       let outcome = try switchback("backends", "operations", name)
       #expect(outcome.status == 0, "\(outcome.error)")
-      let fresh = table(outcome.output)
+      let fresh = table(parts(outcome.output).backends)
+      #expect(parts(outcome.output).laws.contains("ties and kinks"))
+      #expect(parts(outcome.output).laws.split(separator: "\n") == file.laws.split(separator: "\n"))
       for (row, cells) in committed {
         let missing = fresh[row] == nil ? "–" : ""
         #expect(cells[name] == fresh[row]?[name] ?? missing, "\(row) on \(name)")

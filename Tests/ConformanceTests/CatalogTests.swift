@@ -60,6 +60,8 @@ private func entry(_ name: String) -> any TensorOperation.Type {
       ),
       ("_ = fill() {shape: [-4], value: 0.0, elementType: \"f32\"}", "line 1: no machine holds f32[-4]"),
       ("input %0 x f32[1,1,1099511627776,1]", "line 1: no machine holds"),
+      ("_ = fill() {shape: [4], value: 1e30, elementType: \"i32\"}", "line 1: 1e+30 is no i32"),
+      ("input %0 x i64[1]\n_ = pad(%0) {low: [1], high: [0], value: -1e30}", "line 2: -1e+30 is no i64"),
     ])
   func refused(text: String, words: String) {
     let error = #expect(throws: ProgramError.self) { _ = try Program(text: text) }

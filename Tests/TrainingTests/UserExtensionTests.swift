@@ -13,6 +13,7 @@ import Testing
 private struct Mish: TensorOperation, ReferenceKernel {
   static let name = "mish"
   static let law = "y = x·tanh(ln(1 + eˣ))"
+  static let specialValues = SpecialValueLaw(.everywhere, nan: "NaN stays NaN; −∞ gives NaN")
   static let samples = [OperationSample(Mish(), [.float32([1])]), OperationSample(Mish(), [.float32([3, 7])])]
 
   func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {

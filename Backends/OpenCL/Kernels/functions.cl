@@ -46,14 +46,15 @@ float forward_isFinite(float x, float a) { return isfinite(x) ? 1 : 0; }
 
 float slope_identity(float v, float a) { return 1; }
 float slope_negate(float v, float a) { return -1; }
-float slope_absolute(float v, float a) { return v > 0 ? 1 : v < 0 ? -1 : 0; }
+// Neither side of a kink takes a NaN: it is handed on.
+float slope_absolute(float v, float a) { return v > 0 ? 1 : v < 0 ? -1 : v; }
 float slope_exp(float v, float a) { return v; }
 float slope_log(float v, float a) { return 1 / v; }
 float slope_sqrt(float v, float a) { return 1 / (2 * v); }
 float slope_rsqrt(float v, float a) { return v * v * v / -2; }
 float slope_square(float v, float a) { return 2 * v; }
 float slope_reciprocal(float v, float a) { return -v * v; }
-float slope_leakyRelu(float v, float a) { return v > 0 ? 1 : a; }
+float slope_leakyRelu(float v, float a) { return v > 0 ? 1 : v <= 0 ? a : v; }
 float slope_elu(float v, float a) { return v > 0 ? 1 : v + a; }
 float slope_selu(float v, float a) { return v > 0 ? SELU_SCALE : v + SELU_SCALE * SELU_ALPHA; }
 float slope_gelu(float v, float a) {
@@ -68,12 +69,12 @@ float slope_swish(float v, float a) {
   return s * (1 + v * (1 - s));
 }
 float slope_sigmoid(float v, float a) { return v * (1 - v); }
-float slope_hardSigmoid(float v, float a) { return v > -3 && v < 3 ? 1 / 6.0f : 0; }
+float slope_hardSigmoid(float v, float a) { return v <= -3 || v >= 3 ? 0 : isnan(v) ? v : 1 / 6.0f; }
 float slope_tanh(float v, float a) { return 1 - v * v; }
 float slope_softplus(float v, float a) { return -expm1(-v); }
 
 // A gate that is shut lets nothing through, not even an infinity times zero.
-float backward_relu(float v, float dy, float a) { return v > 0 ? dy : 0; }
+float backward_relu(float v, float dy, float a) { return v > 0 ? dy : v <= 0 ? 0 : v; }
 #define BACKWARD_OF(name) \
   float backward_##name(float v, float dy, float a) { return dy * slope_##name(v, a); }
 BACKWARD_OF(identity)

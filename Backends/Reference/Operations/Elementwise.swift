@@ -67,7 +67,8 @@ extension UnaryBackward: FloatingKernel {
     switch function {
     case .identity: map(operands, result, type) { _ in 1 }
     case .negate: map(operands, result, type) { _ in -1 }
-    case .absolute: map(operands, result, type) { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }
+    // Neither side of a kink takes a NaN: it is handed on.
+    case .absolute: map(operands, result, type) { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 }
     case .exp: map(operands, result, type) { $0 }
     case .log: map(operands, result, type) { 1 / $0 }
     case .sqrt: map(operands, result, type) { 1 / (2 * $0) }
@@ -76,8 +77,8 @@ extension UnaryBackward: FloatingKernel {
     case .reciprocal: map(operands, result, type) { -$0 * $0 }
     case .relu:
       let (v, dy, dx) = pointers(operands, result, type)
-      operands.parallel(result.count, grain: 16384) { for e in $0 { dx[e] = v[e] > 0 ? dy[e] : 0 } }
-    case .leakyRelu: map(operands, result, type) { $0 > 0 ? 1 : a }
+      operands.parallel(result.count, grain: 16384) { for e in $0 { dx[e] = v[e] > 0 ? dy[e] : v[e] <= 0 ? 0 : v[e] } }
+    case .leakyRelu: map(operands, result, type) { $0 > 0 ? 1 : $0 <= 0 ? a : $0 }
     case .elu: map(operands, result, type) { $0 > 0 ? 1 : $0 + a }
     case .selu:
       let (scale, alpha) = (T(UnaryFunction.seluScale), T(UnaryFunction.seluAlpha))
@@ -97,7 +98,7 @@ extension UnaryBackward: FloatingKernel {
         return s * (1 + x * (1 - s))
       }
     case .sigmoid: map(operands, result, type) { $0 * (1 - $0) }
-    case .hardSigmoid: map(operands, result, type) { $0 > -3 && $0 < 3 ? 1 / T(6) : 0 }
+    case .hardSigmoid: map(operands, result, type) { $0 <= -3 || $0 >= 3 ? 0 : $0.isNaN ? $0 : 1 / T(6) }
     case .tanh: map(operands, result, type) { 1 - $0 * $0 }
     case .softplus: map(operands, result, type) { -T.expm1(-$0) }
     case .sign, .floor, .isFinite: map(operands, result, type) { _ in 0 }

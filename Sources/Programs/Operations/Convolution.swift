@@ -80,10 +80,19 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   }
 }
 
+extension SpecialValueLaw {
+  /// Whether 0·NaN of a padded cell and a NaN tap is added is free: a backend may unfold the padding or skip it.
+  fileprivate static let convolution = SpecialValueLaw(
+    .spread,
+    nan: "a NaN reaches each result that has a part in it; a transform may spread it over its image or filter, and "
+      + "whether 0·NaN in the padding counts is free")
+}
+
 public struct Convolution2D: TensorOperation {
   public static let name = "conv2d"
   public static let law =
     "y[n,p,q,k] = Σᵢⱼ꜀ x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·w[i,j,c,k], c within k's group, x = 0 outside"
+  public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
   public var dilations: [Int]
@@ -147,6 +156,7 @@ public struct Convolution2D: TensorOperation {
 public struct Convolution2DBackwardInput: TensorOperation {
   public static let name = "conv2d/backwardInput"
   public static let law = "dx[n,h,v,c] = Σ dy[n,p,q,k]·w[i,j,c,k] over p·s₀ + i·d₀ − top = h, q·s₁ + j·d₁ − left = v"
+  public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
   public var dilations: [Int]
@@ -217,6 +227,7 @@ public struct Convolution2DBackwardInput: TensorOperation {
 public struct Convolution2DBackwardFilter: TensorOperation {
   public static let name = "conv2d/backwardFilter"
   public static let law = "dw[i,j,c,k] = Σₙₚ_q x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·dy[n,p,q,k]"
+  public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
   public var dilations: [Int]

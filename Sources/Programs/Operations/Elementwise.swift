@@ -38,6 +38,34 @@ public enum UnaryFunction: String, StringAttribute, CaseIterable {
     }
   }
 
+  /// The derivative that `UnaryBackward` multiplies dy with, in terms of the value that `gradientOperand` names; at a kink
+  /// it is what the formula gives there. Nil where it is 0 almost everywhere, so that none is built.
+  public var derivative: String? {
+    switch self {
+    case .identity: "1"
+    case .negate: "−1"
+    case .absolute: "sign x (0 at 0)"
+    case .exp: "y"
+    case .log: "1/x"
+    case .sqrt: "1/(2y)"
+    case .rsqrt: "−y³/2"
+    case .square: "2x"
+    case .reciprocal: "−y²"
+    case .relu: "y > 0 ? 1 : 0 (0 at 0), and dx = 0 for any dy where it is 0"
+    case .leakyRelu: "y > 0 ? 1 : alpha (alpha at 0)"
+    case .elu: "y > 0 ? 1 : y + alpha (alpha at 0)"
+    case .selu: "y > 0 ? 1.0507 : y + 1.7581 (1.7581 at 0)"
+    case .gelu: "Φ(x) + x·φ(x)"
+    case .geluTanh: "(1 + t)/2 + x/2·(1 − t²)·√(2/π)·(1 + 0.134145x²), t = tanh(√(2/π)·(x + 0.044715x³))"
+    case .swish: "s·(1 + x·(1 − s)), s = 1/(1 + e⁻ˣ)"
+    case .sigmoid: "y·(1 − y)"
+    case .hardSigmoid: "−3 < x < 3 ? 1/6 : 0 (0 at −3 and 3)"
+    case .tanh: "1 − y²"
+    case .softplus: "1 − e⁻ʸ"
+    case .sign, .floor, .isFinite: nil
+    }
+  }
+
   /// Whether the derivative is written in terms of the result (`y`) or of the operand (`x`). Where it is the result,
   /// a fused backend never has to keep the operand.
   public enum GradientOperand: Sendable { case input, output, none }
@@ -73,6 +101,8 @@ public enum UnaryFunction: String, StringAttribute, CaseIterable {
 public struct Unary: TableOperation {
   public static let name = "unary"
   public static let law = "y = function(x), elementwise; see the table of functions"
+  public static let specialValues = SpecialValueLaw(
+    .everywhere, nan: "NaN stays NaN (of isFinite 0); an infinity is put into the formula as it stands")
   var rowName: String { function.rawValue }
   public var function: UnaryFunction
   /// The slope of `leakyRelu` and the scale of `elu`; otherwise 0.
@@ -119,6 +149,11 @@ public struct Unary: TableOperation {
 public struct UnaryBackward: TableOperation {
   public static let name = "unary/backward"
   public static let law = "dx = dy·function′, in terms of y where the table says so, else of x"
+  public static let specialValues = SpecialValueLaw(
+    .kinks,
+    nan:
+      "a NaN of either operand is NaN (identity and negate read dy alone); only the shut gate of relu stops a NaN of dy",
+    choice: "see the table of functions")
   var rowName: String { function.rawValue + "/backward" }
   public var function: UnaryFunction
   public var alpha: Double
@@ -165,6 +200,22 @@ public enum BinaryFunction: String, StringAttribute, CaseIterable {
   case add, subtract, multiply, divide, maximum, minimum, power
   case equal, greater, greaterEqual, less
 
+  public var law: String {
+    switch self {
+    case .add: "a + b"
+    case .subtract: "a − b"
+    case .multiply: "a·b"
+    case .divide: "a/b"
+    case .maximum: "max(a, b)"
+    case .minimum: "min(a, b)"
+    case .power: "aᵇ"
+    case .equal: "a = b, as bool"
+    case .greater: "a > b, as bool"
+    case .greaterEqual: "a ≥ b, as bool"
+    case .less: "a < b, as bool"
+    }
+  }
+
   public var isComparison: Bool {
     switch self {
     case .equal, .greater, .greaterEqual, .less: true
@@ -177,6 +228,11 @@ public enum BinaryFunction: String, StringAttribute, CaseIterable {
 public struct Binary: TableOperation {
   public static let name = "binary"
   public static let law = "y = function(a, b), elementwise with broadcasting"
+  public static let specialValues = SpecialValueLaw(
+    .everywhere,
+    nan:
+      "NaN stays NaN, of maximum and minimum too; but aᵇ is 1 where b is 0 or a is 1, as in C; a comparison with NaN is false",
+    choice: "the gradient of a tie of maximum or minimum goes to a; beside a NaN both operands get it")
   var rowName: String { function.rawValue }
   public var function: BinaryFunction
 
@@ -234,12 +290,16 @@ public struct Binary: TableOperation {
         db = try builder.append(Unary(.negate), product)
       }
     case .maximum, .minimum:
-      // Where the operands tie the gradient goes to the first.
-      let mask = try builder.append(
-        Binary(.greaterEqual), function == .maximum ? a : b, function == .maximum ? b : a)
+      // Only the loser of a comparison gets nothing, so a tie gives all to the first operand, and a NaN beside a number
+      // stops no gradient: a clamp whose operand is NaN would otherwise answer 0, and the guard of the updates not see it.
+      let (high, low) = function == .maximum ? (a, b) : (b, a)
       let zero = try builder.scalar(0, dy.type.elementType)
-      if call.isNeeded[0] { da = try builder.append(Select(), mask, dy, zero) }
-      if call.isNeeded[1] { db = try builder.append(Select(), mask, zero, dy) }
+      if call.isNeeded[0] {
+        da = try builder.append(Select(), builder.append(Binary(.greater), low, high), zero, dy)
+      }
+      if call.isNeeded[1] {
+        db = try builder.append(Select(), builder.append(Binary(.greaterEqual), high, low), zero, dy)
+      }
     case .power:
       if call.isNeeded[0] {
         let one = try builder.scalar(1, dy.type.elementType)
@@ -274,6 +334,8 @@ public struct Binary: TableOperation {
 public struct Select: TensorOperation {
   public static let name = "select"
   public static let law = "y = condition ? a : b, elementwise with broadcasting"
+  public static let specialValues = SpecialValueLaw(
+    .everywhere, nan: "the branch that is not chosen does not count: its NaN is not seen")
 
   public init() {}
 
@@ -317,6 +379,9 @@ public struct Select: TensorOperation {
 public struct Cast: ElementTypedOperation {
   public static let name = "cast"
   public static let law = "y = x as another element type"
+  public static let specialValues = SpecialValueLaw(
+    .everywhere,
+    nan: "to a whole number NaN is 0, and what does not fit the nearest end; to bool NaN is true, as all but 0 is")
   public var to: ElementType
 
   public init(to: ElementType) { self.to = to }
@@ -356,6 +421,7 @@ public struct Cast: ElementTypedOperation {
 public struct Fill: ElementTypedOperation {
   public static let name = "fill"
   public static let law = "y = value everywhere"
+  public static let specialValues = SpecialValueLaw.unasked
   public var value: Double
   public var shape: [Int]
   public var elementType: ElementType
@@ -374,6 +440,7 @@ public struct Fill: ElementTypedOperation {
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 0)
+    try expectNumber(value, elementType)
     return [TensorType(elementType, Shape(shape))]
   }
 

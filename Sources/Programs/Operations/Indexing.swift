@@ -5,6 +5,7 @@
 public struct OneHot: ElementTypedOperation {
   public static let name = "oneHot"
   public static let law = "y[…,c] = 1 where c = indices[…], else 0"
+  public static let specialValues = SpecialValueLaw.unasked
   public var classes: Int
   public var elementType: ElementType
 
@@ -42,6 +43,7 @@ public struct OneHot: ElementTypedOperation {
 public struct Gather: TensorOperation {
   public static let name = "gather"
   public static let law = "y[a…,i…,b…] = x[a…,indices[i…],b…], indices in place of axis"
+  public static let specialValues = SpecialValueLaw.moved
   public var axis: Int
 
   public init(axis: Int) { self.axis = axis }
@@ -83,6 +85,8 @@ public struct Gather: TensorOperation {
 public struct ScatterAdd: TensorOperation {
   public static let name = "scatterAdd"
   public static let law = "y = x; y[a…,indices[i…],b…] += updates[a…,i…,b…] in order of i"
+  public static let specialValues = SpecialValueLaw(
+    .sums, nan: "a NaN stays in its element, and comes into those that it is added to")
   public var axis: Int
 
   public init(axis: Int) { self.axis = axis }

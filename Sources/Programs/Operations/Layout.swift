@@ -4,6 +4,7 @@
 public struct Reshape: TensorOperation {
   public static let name = "reshape"
   public static let law = "y has x's elements in row-major order"
+  public static let specialValues = SpecialValueLaw.moved
   public var shape: [Int]
 
   public init(shape: [Int]) { self.shape = shape }
@@ -37,6 +38,7 @@ public struct Reshape: TensorOperation {
 public struct Transpose: TensorOperation {
   public static let name = "transpose"
   public static let law = "axis a of y is axis permutation[a] of x"
+  public static let specialValues = SpecialValueLaw.moved
   public var permutation: [Int]
 
   public init(permutation: [Int]) { self.permutation = permutation }
@@ -70,6 +72,7 @@ public struct Transpose: TensorOperation {
 public struct Broadcast: TensorOperation {
   public static let name = "broadcast"
   public static let law = "y = x repeated along the axes it lacks or has with extent 1"
+  public static let specialValues = SpecialValueLaw.moved
   public var shape: [Int]
 
   public init(shape: [Int]) { self.shape = shape }
@@ -102,6 +105,7 @@ public struct Broadcast: TensorOperation {
 public struct Slice: TensorOperation {
   public static let name = "slice"
   public static let law = "y[i…] = x[starts + i·strides…] for i < sizes"
+  public static let specialValues = SpecialValueLaw.moved
   public var starts: [Int]
   public var sizes: [Int]
   public var strides: [Int]
@@ -150,6 +154,7 @@ public struct Slice: TensorOperation {
 public struct SliceBackward: TensorOperation {
   public static let name = "slice/backward"
   public static let law = "dx[starts + i·strides…] = dy[i…], 0 elsewhere"
+  public static let specialValues = SpecialValueLaw.moved
   public var starts: [Int]
   public var strides: [Int]
   public var inputShape: [Int]
@@ -191,6 +196,7 @@ public struct SliceBackward: TensorOperation {
 public struct Concatenate: TensorOperation {
   public static let name = "concatenate"
   public static let law = "y = the operands one after another along axis"
+  public static let specialValues = SpecialValueLaw.moved
   public var axis: Int
 
   public init(axis: Int) { self.axis = axis }
@@ -239,6 +245,7 @@ public struct Concatenate: TensorOperation {
 public struct Pad: TensorOperation {
   public static let name = "pad"
   public static let law = "y[low + i…] = x[i…], value elsewhere"
+  public static let specialValues = SpecialValueLaw.moved
   public var low: [Int]
   public var high: [Int]
   public var value: Double
@@ -261,6 +268,7 @@ public struct Pad: TensorOperation {
     guard low.count == x.rank, high.count == x.rank, (low + high).allSatisfy({ $0 >= 0 }) else {
       throw ProgramError("low \(low) and high \(high) need one non-negative number an axis of \(inputs[0])")
     }
+    try expectNumber(value, inputs[0].elementType)
     return [inputs[0].with(shape: Shape((0..<x.rank).map { low[$0] + x[$0] + high[$0] }))]
   }
 

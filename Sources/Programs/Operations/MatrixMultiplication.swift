@@ -2,6 +2,8 @@
 public struct MatrixMultiplication: TensorOperation {
   public static let name = "matmul"
   public static let law = "y[…,m,n] = Σₖ a[…,m,k]·b[…,k,n]; a flag reads its operand with the last two axes exchanged"
+  public static let specialValues = SpecialValueLaw(
+    .sums, nan: "every product counts, 0·NaN too: no term is left out because a factor is 0")
   public var transposeA: Bool
   public var transposeB: Bool
 

@@ -23,6 +23,13 @@ extension TensorOperation {
     }
   }
 
+  /// No whole number is NaN, infinite or beyond 64 bits.
+  func expectNumber(_ value: Double, _ elementType: ElementType) throws(ProgramError) {
+    guard elementType.isFloatingPoint || abs(value) < 0x1p63 else {
+      throw ProgramError("\(value) is no \(elementType.rawValue)")
+    }
+  }
+
   func expectAxis(_ axis: Int, of type: TensorType) throws(ProgramError) {
     guard (0..<type.shape.rank).contains(axis) else { throw ProgramError("\(type) has no axis \(axis)") }
   }

@@ -12,6 +12,13 @@ public protocol OptimizerUpdate: InPlaceOperation {
 }
 
 extension OptimizerUpdate {
+  /// The same for all of them; where infinities end hangs on how a formula is written.
+  public static var specialValues: SpecialValueLaw {
+    SpecialValueLaw(
+      .nan, nan: "a NaN stays in its element: parameter, slots and update; where allow is false nothing changes",
+      choice: "a centered variance below 0 counts as 0, a NaN does not")
+  }
+
   public var updatedOperands: [Int] { [0] + slotNames.indices.map { $0 + 2 } }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -169,6 +176,7 @@ public struct AdamUpdate: OptimizerUpdate {
 public struct Assign: InPlaceOperation {
   public static let name = "assign"
   public static let law = "state ← value"
+  public static let specialValues = SpecialValueLaw.moved
 
   public init() {}
 
@@ -196,6 +204,8 @@ public struct Assign: InPlaceOperation {
 public struct AllFinite: TensorOperation {
   public static let name = "allFinite"
   public static let law = "y = true where no element of any operand is infinite or NaN"
+  public static let specialValues = SpecialValueLaw(
+    .everywhere, nan: "one NaN or infinity makes it false; of no element it is true")
 
   public init() {}
 

@@ -39,6 +39,8 @@ public struct MaxPool2D: TensorOperation {
   public static let name = "maxPool2d"
   public static let law =
     "y[n,p,q,c] = maxᵢⱼ x[n, p·s₀ + i − top, q·s₁ + j − left, c]; ties to the lowest index; the first NaN wins"
+  public static let specialValues = SpecialValueLaw(
+    .everywhere, nan: "a window with a NaN gives NaN", choice: "a tie goes to the lowest index, rows first")
   public var poolSize: [Int]
   public var strides: [Int]
   public var padding: [Int]
@@ -75,6 +77,9 @@ public struct MaxPool2DBackward: TensorOperation {
   public static let name = "maxPool2d/backward"
   public static let law =
     "dx = Σ of dy over the windows that x's cell won; ties to the lowest index, the first NaN wins"
+  public static let specialValues = SpecialValueLaw(
+    .sums, nan: "the first NaN of a window gets its gradient; a NaN of dy reaches the winner alone",
+    choice: "a tie goes to the lowest index, rows first")
   public var poolSize: [Int]
   public var strides: [Int]
   public var padding: [Int]
@@ -113,6 +118,7 @@ public struct AveragePool2D: TensorOperation {
   public static let name = "averagePool2d"
   public static let law =
     "y[n,p,q,c] = mean of x[n, p·s₀ + i − top, q·s₁ + j − left, c] over the cells inside the image"
+  public static let specialValues = SpecialValueLaw(.sums, nan: "a window with a NaN gives NaN")
   public var poolSize: [Int]
   public var strides: [Int]
   public var padding: [Int]
@@ -151,6 +157,7 @@ public struct AveragePool2D: TensorOperation {
 public struct AveragePool2DBackward: TensorOperation {
   public static let name = "averagePool2d/backward"
   public static let law = "dx = Σ of dy / cells over the windows that contain x's cell"
+  public static let specialValues = SpecialValueLaw(.sums, nan: "a NaN of dy reaches each cell of its window")
   public var poolSize: [Int]
   public var strides: [Int]
   public var padding: [Int]

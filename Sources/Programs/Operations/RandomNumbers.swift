@@ -14,6 +14,7 @@ public enum RandomDistribution: String, StringAttribute, CaseIterable {
 public struct RandomNumbers: ElementTypedOperation {
   public static let name = "random"
   public static let law = "y[e] = distribution(Philox4x32-10(key: seed, counter: (e/4, stream, step))[e mod 4])"
+  public static let specialValues = SpecialValueLaw.unasked
   public var distribution: RandomDistribution
   public var shape: [Int]
   public var elementType: ElementType

@@ -8,6 +8,9 @@ public enum ReduceFunction: String, StringAttribute, CaseIterable {
 public struct Reduce: TensorOperation {
   public static let name = "reduce"
   public static let law = "y = function of x over axes"
+  public static let specialValues = SpecialValueLaw(
+    .sums, nan: "one NaN makes the result NaN, of max and min too",
+    choice: "elements that tie for max or min share the gradient evenly; where the result is NaN all of it is NaN")
   public var function: ReduceFunction
   /// In increasing order.
   public var axes: [Int]
@@ -90,6 +93,8 @@ public struct Reduce: TensorOperation {
 public struct ArgMax: TensorOperation {
   public static let name = "argmax"
   public static let law = "y = argmax of x along axis, as i32; ties to the lowest index; the first NaN wins"
+  public static let specialValues = SpecialValueLaw(
+    .everywhere, nan: "the index of the first NaN, if there is one", choice: "a tie goes to the lowest index")
   public var axis: Int
 
   public init(axis: Int) { self.axis = axis }

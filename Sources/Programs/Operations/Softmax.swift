@@ -4,6 +4,8 @@
 public struct Softmax: TensorOperation {
   public static let name = "softmax"
   public static let law = "y = exp(x − max x) / Σ exp(x − max x) along axis"
+  public static let specialValues = SpecialValueLaw(
+    .sums, nan: "one NaN or +∞ makes its line NaN; −∞ gives 0, a line of nothing else NaN")
   public var axis: Int
 
   public init(axis: Int) { self.axis = axis }
@@ -39,6 +41,7 @@ public struct Softmax: TensorOperation {
 public struct SoftmaxBackward: TensorOperation {
   public static let name = "softmax/backward"
   public static let law = "dx = y·(dy − Σ y·dy) along axis"
+  public static let specialValues = SpecialValueLaw(.sums, nan: "one NaN of y or dy makes its line NaN")
   public var axis: Int
 
   public init(axis: Int) { self.axis = axis }
@@ -70,6 +73,10 @@ public struct SoftmaxBackward: TensorOperation {
 public struct SoftmaxCrossEntropy: TensorOperation {
   public static let name = "softmaxCrossEntropy"
   public static let law = "loss[n] = Σ_c targets[n,c]·(ln Σ exp(logits[n,·]) − logits[n,c])"
+  public static let specialValues = SpecialValueLaw(
+    .sums,
+    nan:
+      "one NaN or +∞ among the logits makes the row NaN; a class whose target is 0 adds nothing, so a row of such is 0")
 
   public init() {}
 
@@ -103,6 +110,8 @@ public struct SoftmaxCrossEntropy: TensorOperation {
 public struct SoftmaxCrossEntropyBackward: TensorOperation {
   public static let name = "softmaxCrossEntropy/backward"
   public static let law = "dlogits[n,c] = dloss[n]·(softmax(logits)[n,c]·Σ targets[n,·] − targets[n,c])"
+  public static let specialValues = SpecialValueLaw(
+    .sums, nan: "one NaN or +∞ among the logits, or a NaN among the targets or of dloss, makes its row NaN")
 
   public init() {}
 

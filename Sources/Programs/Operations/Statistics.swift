@@ -7,6 +7,8 @@
 public struct Statistics: TensorOperation {
   public static let name = "statistics"
   public static let law = "y = count, mean, M2, min, max, absMax, l2, zeros, nans, infinities [, 64 exponent bins] of x"
+  public static let specialValues = SpecialValueLaw(
+    .sums, nan: "NaN and infinities are counted; all but count, nans and infinities is over the finite elements")
 
   /// The position of each number in the result.
   public enum Field: Int, CaseIterable, Sendable {

@@ -14,7 +14,12 @@
  * - Pointers in a record are valid until the call returns, if nothing else is said: whoever runs asynchronously copies.
  * - Functions report failure by status and describe it in the caller's sb_error.
  * - Nothing but the C data declared here crosses: no exceptions, no signals, no changed locale or float mode.
- * - A backend starts no threads; it uses the host's (sb_host.parallel, sb_host.team).
+ * - A backend starts no threads; it uses the host's (sb_host.parallel, sb_host.team). A library that has threads of its
+ *   own is set to one on each worker, and back again before the call returns.
+ * - Bits depend on the operands, not on sb_host.workers, on which worker ran what, or on earlier runs: conformance asks
+ *   1, 2, 3, 5 and 7 workers for the same ones. So sums are cut into chunks by shapes, and added in the order of the
+ *   chunks. Another fingerprint, driver or processor may mean other bits.
+ * - What an operation makes of NaN, ties and kinks is a part of its law: Sources/OPERATIONS.md.
  */
 #ifndef SWITCHBACK_BACKEND_H
 #define SWITCHBACK_BACKEND_H
@@ -80,7 +85,8 @@ enum { SB_BOOLEAN = 1, SB_INTEGER, SB_REAL, SB_TEXT, SB_INTEGERS, SB_REALS };
 
 typedef struct {
   const char *name;
-  uint32_t form; /* which member of value holds; a boolean is in `integer`, 0 or 1 */
+  uint32_t form; /* which member of value holds: SB_BOOLEAN `integer`, 0 or 1; SB_INTEGER `integer`; SB_REAL `real`;
+                    SB_TEXT `text`, also of an element type ("f32"); SB_INTEGERS `integers`; SB_REALS `reals` */
   uint32_t zero;
   uint64_t count; /* of integers or reals; otherwise 1 */
   union { int64_t integer; double real; const char *text; const int64_t *integers; const double *reals; } value;
@@ -106,7 +112,8 @@ typedef struct {
 enum { SB_KEEP_LASTING = 1 /* worth keeping from run to run: made from a state */ };
 
 /* What a backend makes from one value and would like to find again: a spectrum, a packed filter. Segments of one device
- * that state the same value, format and bytes share the memory, such as the three passes of a convolution. */
+ * that state the same value, format and bytes share the memory, such as the three passes of a convolution. So the
+ * format stands for all that the contents hang on besides the value: algorithm, tile, the operation's strides. */
 typedef struct {
   uint32_t value, flags; /* a value number of the segment */
   uint64_t format;       /* the backend's own number for what lies in the memory, and how */
@@ -116,7 +123,9 @@ typedef struct {
 /* The memory of a keep in a run. The host always gives it, and alone decides how long its contents live: */
 typedef struct {
   sb_view memory;
-  uint64_t *generation; /* of the value that the contents were made from, 0: none. Who fills the memory writes it. */
+  uint64_t *generation; /* of the value that the contents were made from, 0: none. run compares it with
+                           sb_run.generations[value of the keep]; where they differ it fills the memory, then writes it.
+                           What is made of a state after this run replaced it gets 0. */
 } sb_kept;
 
 /* ---- Descriptions (growing) ---- */
@@ -148,14 +157,17 @@ typedef struct {
 typedef struct {
   uint32_t struct_size, flags;
   const sb_program *program;
-  uint64_t workspace_limit; /* bytes, 0 too; compile takes a smaller algorithm above it, or fails with the need */
+  uint64_t workspace_limit; /* the most bytes that sb_compiled.workspace may be; 0: none at all. Where it is too little,
+                               compile takes an algorithm that needs less, or fails with SB_OUT_OF_MEMORY and says in
+                               the error how many bytes it needs. Memory of keeps and scratch does not count. */
   uint64_t tuning_us;       /* reserved: time that compile may spend measuring */
   uint64_t fingerprint;     /* reserved: a recorded plan that is demanded */
 } sb_segment;
 
 typedef struct {
   uint32_t struct_size, flags;
-  uint64_t workspace, workspace_alignment; /* bytes that every run is given */
+  uint64_t workspace, workspace_alignment; /* bytes that every run is given, at most the limit, and lost after it;
+                                              alignment: a power of two up to 4096, or 0 */
   uint64_t own_bytes;                      /* memory the executable keeps itself */
   uint64_t fingerprint;                    /* covers every choice made: algorithm, tile, plan */
   const uint32_t *group_of;                /* for each operation the group that it is run and profiled in; see
@@ -168,13 +180,16 @@ typedef struct {
 typedef struct {
   uint32_t struct_size, flags;
   const sb_view *views;        /* one for each value; all null for temporaries unless SB_NEEDS_TEMPORARIES */
-  const uint64_t *generations; /* for each value a number, never 0, that changes whenever its contents may have; of a
-                                  value that the run writes, that of what lay there before */
+  const uint64_t *generations; /* for each value a number, never 0, that changes whenever its contents may have. Of a
+                                  state that the run replaces it is that of what lay there before; a value that is no
+                                  state has another one in every run. */
   uint32_t view_count, queue; /* queue: reserved */
   sb_view workspace;
   uint64_t bindings; /* reserved: the same non-zero number: the same views as last time */
   sb_ticket after;   /* reserved: runs and copies follow each other in the order of the calls */
-  double *group_us;  /* null, or where the time of each group goes: zeros at the start of a run */
+  double *group_us;  /* null: nobody asks. Else microseconds for each group, zeros at the start of a run: run sets them,
+                        or adds where a group runs in parts. All together are at most the run's time, so work on
+                        several workers counts once. A backend that measures nothing leaves the zeros. */
   const sb_kept *kept; /* one for each keep that compile stated */
 } sb_run;
 
@@ -212,6 +227,9 @@ typedef struct {
   uint64_t launches, blocking_calls, bytes_in, bytes_out;
 } sb_counts;
 
+/* What the user set for this backend (backend.options), without `device` and `trust`, which are the host's. An option
+ * that it does not know, or a value that it cannot use, is a mistake of the user's: open fails with SB_INVALID and
+ * names it. */
 typedef struct {
   const char *key, *value;
 } sb_option;
@@ -231,7 +249,11 @@ typedef struct sb_host {
   /* Runs member on all workers at once, so that barriers between them are safe. Nested calls run inline. */
   void (*team)(void *self, void (*member)(void *, uint32_t worker, uint32_t workers, sb_team *), void *context);
   void (*barrier)(sb_team *);
-  /* 64-byte aligned memory of this worker, valid until the outermost parallel or team returns; null: none left. */
+  /* 64-byte aligned memory of this worker, valid until the outermost parallel or team returns; null: none left. It is
+   * not cleared, and only for the worker that asks. The host keeps it for the next run, so the first runs may allocate
+   * and later ones of the same sizes do not. No limit is set but the machine's memory, and each worker takes its own:
+   * ask for a few MiB; what is larger is workspace. It may grow 32 times within a parallel or team: ask once for all,
+   * not in a loop, and not outside of both, where nothing gives it back. */
   void *(*scratch)(void *self, uint32_t worker, uint64_t bytes);
   /* Small results of tuning, by key (at most 100 bytes), kept from one process to the next. In *count recall takes the
    * room and gives the size: SB_END where nothing is known, SB_INVALID where the room is too small. */
@@ -255,12 +277,15 @@ struct sb_backend {
     sb_error *);
   void (*close)(sb_device *);
   /* One verdict for each operation: a pure function of the description. It is asked of whole programs and of every
-   * operation by itself, so it should take microseconds; it may cache. */
+   * operation by itself, at every start and many times by `backend: auto`, so it should take a few microseconds an
+   * operation: it compiles and measures nothing. It may cache in the device what it finds out; the same question gets
+   * the same answer. */
   sb_status (*query)(sb_device *, const sb_program *, sb_verdict *, sb_error *);
   /* The description dies when compile returns. One call at a time on a device. */
   sb_status (*compile)(sb_device *, const sb_segment *, sb_executable **, sb_compiled *, sb_error *);
-  /* Allocates nothing: what it needs it has from compile, or takes from sb_host.scratch. One call at a time on a
-   * device. */
+  /* Allocates nothing: what it needs it has from compile, as workspace or keep, or takes from sb_host.scratch. On
+   * devices that use host memory conformance counts the calls of malloc, calloc, realloc and their kin on all threads
+   * during a run after the first, those of libraries too: there must be none. One call at a time on a device. */
   sb_status (*run)(sb_device *, sb_executable *, const sb_run *, sb_ticket *, sb_error *);
   void (*release)(sb_device *, sb_executable *);
   /* Required where runs are asynchronous or memory is private; otherwise null. */
