@@ -81,7 +81,7 @@ struct LawTable {
       if texts.allSatisfy({ ElementType(rawValue: $0) != nil }) { return "element type" }
       var words: [String] = []
       for text in texts where !words.contains(text) { words.append(text) }
-      return words.count > 8 ? "text (below)" : "text (" + words.joined(separator: " or ") + ")"
+      return words.count > 8 ? "text (below)" : "text (" + words.joined(separator: ", ") + ")"
     }
   }
 }

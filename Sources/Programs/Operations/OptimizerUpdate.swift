@@ -13,10 +13,10 @@ public protocol OptimizerUpdate: InPlaceOperation {
 
 extension OptimizerUpdate {
   /// The same for all of them; where infinities end hangs on how a formula is written.
-  public static var specialValues: SpecialValueLaw {
-    SpecialValueLaw(
-      .nan, nan: "a NaN stays in its element: parameter, slots and update; where allow is false nothing changes",
-      choice: "a centered variance below 0 counts as 0, a NaN does not")
+  public static var specialValues: SpecialValueLaw { SpecialValueLaw(.nan, nan: nanOfUpdates) }
+
+  fileprivate static var nanOfUpdates: String {
+    "a NaN stays in its element: parameter, slots and update; where allow is false nothing changes"
   }
 
   public var updatedOperands: [Int] { [0] + slotNames.indices.map { $0 + 2 } }
@@ -95,6 +95,8 @@ public struct RMSpropUpdate: OptimizerUpdate {
   public static let law =
     "v ← ρv + (1−ρ)g²; centered: a ← ρa + (1−ρ)g; s = v (centered: max(v − a², 0)); i = lr·g/√(s + ε); w ← w − i, "
     + "or m ← μm + i, w ← w − m"
+  public static let specialValues = SpecialValueLaw(
+    .nan, nan: nanOfUpdates, choice: "a centered variance below 0 counts as 0, a NaN does not")
   public var rho: Double
   public var momentum: Double
   public var epsilon: Double
