@@ -67,20 +67,7 @@ struct DiffCause {
   /// The command that is running, for the shell.
   static var thisCommand: String { line(["switchback"] + CommandLine.arguments.dropFirst()) }
 
-  private static func line(_ words: [String]) -> String { words.map(quoted).joined(separator: " ") }
-
-  /// As one word of a shell's line.
-  private static func quoted(_ word: String) -> String {
-    let plain = word.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"):
-        true
-      default: "_-./=,:+@%".utf8.contains(byte)
-      }
-    }
-    return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
-  }
+  private static func line(_ words: [String]) -> String { words.map(\.quotedForShell).joined(separator: " ") }
 }
 
 extension ReplayFile {
