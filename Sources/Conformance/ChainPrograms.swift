@@ -14,7 +14,7 @@ public enum ChainPrograms {
 
   private static func programs(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
     try forward(isQuick: isQuick) + backward(isQuick: isQuick) + pooling() + residuals() + kernelsInTwoFormats()
-      + [crossEntropy()]
+      + [groups(), sumWithItself(), updatedKernel(), crossEntropy()]
   }
 
   enum Product: String, CaseIterable {
@@ -169,7 +169,41 @@ public enum ChainPrograms {
     ]
   }
 
-  // MARK: Residual additions, the loss
+  /// A weight that is read, updated and read again: what is kept of it is of before.
+  private static func updatedKernel() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+    var builder = ProgramBuilder(name: "update")
+    let x = builder.input("x", .float32([61, 40]))
+    let (kernel, gradient) = (
+      builder.state("kernel", .float32([40, 33])), builder.input("dkernel", .float32([40, 33]))
+    )
+    let rate = builder.step("learningRate", .float32([]))
+    builder.output("before", try builder.append(MatrixMultiplication(), x, kernel))
+    let isFinite = try builder.append(AllFinite(), gradient)
+    try builder.append(SGDUpdate(), [kernel, gradient, rate, isFinite])
+    builder.output("after", try builder.append(MatrixMultiplication(), x, kernel))
+    return ("a kernel read before and after its update", replay(builder))
+  }
+
+  // MARK: Residual additions, groups, the loss
+
+  /// Each group has filters and a bias of its own.
+  private static func groups() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+    var builder = ProgramBuilder(name: "groups")
+    let x = builder.input("x", .float32([61, 4, 3, 6]))
+    let (kernel, bias) = (builder.state("kernel", .float32([3, 3, 2, 51])), builder.state("bias", .float32([51])))
+    let geometry = ConvolutionGeometry(padding: [1, 1, 1, 1], groups: 3)
+    let sum = try builder.append(Binary(.add), builder.append(Convolution2D(geometry), x, kernel), bias)
+    builder.output("y", try builder.append(Unary(.relu), sum))
+    return ("convolution in three groups, bias, relu", replay(builder))
+  }
+
+  private static func sumWithItself() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+    var builder = ProgramBuilder(name: "twice")
+    let (x, kernel) = (builder.input("x", .float32([61, 40])), builder.state("kernel", .float32([40, 33])))
+    let product = try builder.append(MatrixMultiplication(), x, kernel)
+    builder.output("y", try builder.append(Unary(.relu), builder.append(Binary(.add), product, product)))
+    return ("product, its sum with itself, relu", replay(builder))
+  }
 
   private static func residuals() throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
     var programs: [(String, ReplayFile)] = []

@@ -41,6 +41,18 @@ enum FurtherSamples {
     case AveragePool2D.name: return [OperationSample(AveragePool2D(pooling), [image])]
     case AveragePool2DBackward.name:
       return [OperationSample(AveragePool2DBackward(pooling, inputSize: [5, 6]), [pooled])]
+    case SoftmaxCrossEntropy.name:
+      // Targets with weights do not sum to 1.
+      return [
+        OperationSample(
+          SoftmaxCrossEntropy(), [.float32([5, 7]), .float32([5, 7])], [.range(-4, 4), .range(0, 2)])
+      ]
+    case SoftmaxCrossEntropyBackward.name:
+      return [
+        OperationSample(
+          SoftmaxCrossEntropyBackward(), [.float32([5, 7]), .float32([5, 7]), .float32([5])],
+          [.range(-4, 4), .range(0, 2), .range(-2, 2)])
+      ]
     case Convolution2D.name:
       return long.map { OperationSample(Convolution2D($0), [.float32(Shape($1)), .float32(filter($0, $1, $2))]) } + [
         // Mostly background, in several blocks of channels.
@@ -111,6 +123,12 @@ enum FurtherSamples {
     (ConvolutionGeometry(), [17, 4, 4, 2], [3, 3, 5]),
     (ConvolutionGeometry(), [61, 4, 3, 3], [2, 2, 9]),
     (ConvolutionGeometry(), [250, 3, 3, 2], [2, 2, 7]),
+    // Three groups, of more than one channel each.
+    (ConvolutionGeometry(padding: [1, 1, 1, 1], groups: 3), [2, 5, 4, 6], [3, 3, 9]),
+    (ConvolutionGeometry(strides: [2, 1], groups: 5), [3, 7, 5, 15], [2, 3, 10]),
+    // One pixel for each result, but not each pixel, of few channels and of more than eight.
+    (ConvolutionGeometry(strides: [2, 2]), [2, 5, 7, 3], [1, 1, 5]),
+    (ConvolutionGeometry(strides: [2, 3]), [3, 7, 7, 9], [1, 1, 17]),
     // Padding on one side of an axis along which nothing else happens.
     (ConvolutionGeometry(padding: [1, 0, 0, 0]), [2, 4, 9, 2], [1, 3, 2]),
     (ConvolutionGeometry(padding: [0, 0, 2, 0]), [2, 9, 4, 2], [3, 1, 2]),
