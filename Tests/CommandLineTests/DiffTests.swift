@@ -36,7 +36,7 @@ private func line(_ start: String, _ text: String) throws -> String {
 /// Runs what stands behind "again:" in a shell that knows the program, and asks for the same fault, in any of the words.
 private func again(_ outcome: Outcome, shows faults: String...) throws {
   let command = try line("again: ", outcome.output).dropFirst("again: ".count)
-  let shown = try shell("switchback() { '\(binary)' \"$@\"; }; \(command)")
+  let shown = try printed(String(command))
   #expect(shown.status == 1, "\(command)\n\(shown.output)\(shown.error)")
   #expect(faults.contains { shown.output.contains($0) }, "\(command)\n\(shown.output)\(shown.error)")
 }

@@ -46,6 +46,9 @@ func shell(_ line: String, _ arguments: [String]) throws -> Outcome {
   try run("/bin/sh", ["-c", line] + arguments, [:])
 }
 
+/// A command that the program has printed, as it stands, in a shell that knows the program.
+func printed(_ command: String) throws -> Outcome { try shell("switchback() { '\(binary)' \"$@\"; }; \(command)") }
+
 /// What is measured under a test's load must not be remembered for the user's own runs. PoCL's compiled kernels are as
 /// good from there as from here, and take minutes.
 private let cache: [String: String] = {
