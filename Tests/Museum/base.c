@@ -24,6 +24,9 @@
 #ifndef RELU_OF
 #define RELU_OF(x) ((x) <= 0 ? 0 : (x))
 #endif
+#ifndef FUSED
+#define FUSED(s, x) apply((s)->activation, x)
+#endif
 #ifndef TANH_OF
 #define TANH_OF(x) tanhf(x)
 #endif
@@ -409,7 +412,7 @@ static inline void finish(const struct work *w, int64_t row, int64_t first, int6
     float value = FINISHED(s, sums[i], row, column);
     if (bias) value += BIAS_OF(s, bias, column);
     if (residual) value += residual[row * s->columns + column];
-    y[PLACE(s, row, column)] = apply(s->activation, value);
+    y[PLACE(s, row, column)] = FUSED(s, value);
   }
 }
 
