@@ -14,7 +14,10 @@
 #ifndef PLACE
 #define PLACE(s, row, column) ((row) * (s)->columns + (column))
 #endif
-/* Which matrix of the second operand belongs to a row. */
+/* How many columns a block makes, and which matrix of the second operand belongs to a row. */
+#ifndef BLOCK_COLUMNS
+#define BLOCK_COLUMNS(rest) least(BLOCK, rest)
+#endif
 #ifndef MATRIX
 #define MATRIX(s, row) ((row) / (s)->matrix)
 #endif
@@ -70,6 +73,12 @@
 #ifndef POOLED
 #define POOLED(s, x, place, padded) ((x)[place])
 #endif
+#ifndef CLEARED
+#define CLEARED(dx, count) memset(dx, 0, (size_t)(count) * sizeof(float))
+#endif
+#ifndef IS_SPREAD
+#define IS_SPREAD(s, row, column) 1
+#endif
 #ifndef CELLS
 #define CELLS(s, inside) (inside)
 #endif
@@ -118,11 +127,14 @@
 #ifndef FORMAT_OF
 #define FORMAT_OF(s) format_of(s)
 #endif
+#ifndef MUST_MAKE
+#define MUST_MAKE(s) ((s)->must_make)
+#endif
 #ifndef IS_FRESH
 #define IS_FRESH(generation, now) ((generation) == (now))
 #endif
 #ifndef SLOTS_WITHIN
-#define SLOTS_WITHIN(bytes, limit) ((limit) >= SLOTS * (bytes) ? SLOTS : 0)
+#define SLOTS_WITHIN(host, bytes, limit) ((limit) >= SLOTS * (bytes) ? SLOTS : 0)
 #endif
 /* Which rows an item takes, and what happens at the start of a run and of an item. */
 #ifndef FIRST_ROW
@@ -426,7 +438,7 @@ static void product_row(const struct work *w, int64_t row, uint32_t worker) {
   const float *b = at(w, s->in[1]) + MATRIX(s, row) * inner * n;
   int64_t step = s->transpose_a ? m : 1, terms = TERMS(s);
   for (int64_t first = 0; first < n; first += BLOCK) {
-    int64_t count = least(BLOCK, n - first);
+    int64_t count = BLOCK_COLUMNS(n - first);
     float sums[BLOCK] = {0};
     if (s->transpose_b)
       for (int64_t i = 0; i < count; i++)
@@ -579,8 +591,9 @@ static void max_pool_gradient_image(const struct work *w, int64_t n, uint32_t wo
   float *dx = at(w, s->out[0]) + n * size;
   const float *dy = at(w, s->in[1]) + n * count;
   const int32_t *winners = (int32_t *)w->run->kept[s->keep].memory.host + n * count;
-  memset(dx, 0, (size_t)size * sizeof *dx);
-  for (int64_t e = 0; e < count; e++) dx[winners[e]] += dy[e];
+  CLEARED(dx, size);
+  for (int64_t e = 0; e < count; e++)
+    if (IS_SPREAD(s, e / s->grid[3] / s->grid[2], e / s->grid[3] % s->grid[2])) dx[winners[e]] += dy[e];
 }
 
 /* Both directions of an average: an image's windows, and in each the cells of all channels. */
@@ -737,7 +750,7 @@ static void spread(struct work w, int64_t rows, void (*body)(const struct work *
 static void make_keep(struct work w, uint32_t value, int64_t rows, void (*body)(const struct work *, int64_t, uint32_t)) {
   const sb_kept *kept = &w.run->kept[w.s->keep];
   uint64_t now = w.run->generations[value];
-  if (!w.s->must_make && IS_FRESH(*kept->generation, now)) return;
+  if (!MUST_MAKE(w.s) && IS_FRESH(*kept->generation, now)) return;
   spread(w, rows, body);
   *kept->generation = now;
 }
@@ -856,7 +869,7 @@ static sb_status compile(
       if (known[k].kind == s->kind) made->names[i] = known[k].name;
     if (s->kind != FILTER_GRADIENT) continue;
     uint64_t bytes = sb_element_count(&program->values[s->out[0]].type) * sizeof(float);
-    s->slots = SLOTS_WITHIN(bytes, segment->workspace_limit);
+    s->slots = SLOTS_WITHIN(device->host, bytes, segment->workspace_limit);
     if (s->slots * bytes > workspace) workspace = s->slots * bytes;
     fingerprint = fingerprint * 0x100000001B3 + s->slots;
   }

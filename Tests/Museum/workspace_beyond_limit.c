@@ -1,5 +1,5 @@
 /* The limit of workspace is not looked at.
  * source: planted
  * names: contract keeps to a limit of workspace */
-#define SLOTS_WITHIN(bytes, limit) SLOTS
+#define SLOTS_WITHIN(host, bytes, limit) SLOTS
 #include "base.c"
