@@ -136,12 +136,9 @@
 #ifndef SLOTS_WITHIN
 #define SLOTS_WITHIN(host, bytes, limit) ((limit) >= SLOTS * (bytes) ? SLOTS : 0)
 #endif
-/* Which rows an item takes, and what happens at the start of a run and of an item. */
+/* Which row an item begins with, and what happens at the start of a run and of an item. */
 #ifndef FIRST_ROW
 #define FIRST_ROW(rows, item, items) ((rows) * (item) / (items))
-#endif
-#ifndef LAST_ROW
-#define LAST_ROW(rows, item, items) ((rows) * ((item) + 1) / (items))
 #endif
 #ifndef RUN_BEGINS
 #define RUN_BEGINS(device)
@@ -287,7 +284,8 @@ static const char *understand(const sb_program *program, const sb_operation *ope
   switch (s->kind) {
   case PRODUCT:
     if (a->rank < 2 || a->rank != b->rank) return "only matrices are implemented";
-    s->transpose_a = (int)integer(operation, "transposeA", 0), s->transpose_b = (int)integer(operation, "transposeB", 0);
+    s->transpose_a = (int)integer(operation, "transposeA", 0);
+    s->transpose_b = (int)integer(operation, "transposeB", 0);
     s->matrix = y->extent[y->rank - 2], s->columns = y->extent[y->rank - 1];
     s->rows = product_of(y->extent, y->rank - 1), s->inner = a->extent[a->rank - (s->transpose_a ? 2 : 1)];
     return NULL;
@@ -361,8 +359,9 @@ static void fuse(const sb_program *program, sb_executable *made) {
     for (uint32_t next = i + 1; next < made->count && s->activation == NONE; next++) {
       struct step *after = &made->steps[next];
       int is_first = after->in[0] == s->result, is_second = after->in_count > 1 && after->in[1] == s->result;
-      int is_bias = after->kind == ADD && after->columns && is_first && s->bias == SB_ABSENT && s->residual == SB_ABSENT;
-      int is_residual = after->kind == ADD && !after->columns && (is_first || is_second) && s->residual == SB_ABSENT;
+      int is_free = after->kind == ADD && s->residual == SB_ABSENT;
+      int is_bias = is_free && after->columns && is_first && s->bias == SB_ABSENT;
+      int is_residual = is_free && !after->columns && (is_first || is_second);
       if (!is_bias && !is_residual && !(after->kind == UNARY && is_first)) break;
       if (is_residual && READS_ITSELF(after, s->result)) break;
       if (!is_private(program, s->result, next)) break;
@@ -380,7 +379,8 @@ static inline uint64_t format_of(const struct step *s) {
   if (s->kind == CONVOLUTION || s->kind == INPUT_GRADIENT)
     return (s->kind == CONVOLUTION ? 1 : 2) + 16 * (uint64_t)s->groups;
   uint64_t mixed = 0;
-  const int64_t numbers[] = {s->size[0], s->size[1], s->stride[0], s->stride[1], s->top, s->left, s->grid[1], s->grid[2]};
+  const int64_t numbers[] = {
+    s->size[0], s->size[1], s->stride[0], s->stride[1], s->top, s->left, s->grid[1], s->grid[2]};
   for (int i = 0; i < 8; i++) mixed = mixed * 0x100000001B3 + (uint64_t)numbers[i];
   return 3 + 16 * mixed;
 }
@@ -450,8 +450,8 @@ static void product_row(const struct work *w, int64_t row, uint32_t worker) {
   }
 }
 
-/* A filter as matrices [channel of a group, filter of a group], one for each group and tap; exchanged for the gradient of
- * the input. A row is a group and a tap. */
+/* A filter as matrices [channel of a group, filter of a group], one for each group and tap; exchanged for the gradient
+ * of the input. A row is a group and a tap. */
 static void pack_row(const struct work *w, int64_t row, uint32_t worker) {
   (void)worker;
   const struct step *s = w->s;
@@ -734,7 +734,7 @@ static void update_element(const struct work *w, int64_t e, uint32_t worker) {
 static void item(void *context, uint32_t index, uint32_t worker) {
   const struct work *w = context;
   ITEM_BEGINS(w, worker);
-  int64_t last = LAST_ROW(w->rows, index, w->items);
+  int64_t last = w->rows * (index + 1) / w->items;
   for (int64_t row = FIRST_ROW(w->rows, index, w->items); row < last; row++) w->body(w, row, worker);
 }
 
@@ -747,7 +747,8 @@ static void spread(struct work w, int64_t rows, void (*body)(const struct work *
 }
 
 /* Fills the memory of a keep, where it holds something else. */
-static void make_keep(struct work w, uint32_t value, int64_t rows, void (*body)(const struct work *, int64_t, uint32_t)) {
+static void make_keep(
+  struct work w, uint32_t value, int64_t rows, void (*body)(const struct work *, int64_t, uint32_t)) {
   const sb_kept *kept = &w.run->kept[w.s->keep];
   uint64_t now = w.run->generations[value];
   if (!MUST_MAKE(w.s) && IS_FRESH(*kept->generation, now)) return;
@@ -792,7 +793,8 @@ static void run_step(struct work w) {
   }
 }
 
-static sb_status run(sb_device *device, sb_executable *executable, const sb_run *run, sb_ticket *ticket, sb_error *error) {
+static sb_status run(
+  sb_device *device, sb_executable *executable, const sb_run *run, sb_ticket *ticket, sb_error *error) {
   (void)error;
   RUN_BEGINS(device);
   for (uint32_t i = 0; i < executable->count; i++)

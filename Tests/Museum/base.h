@@ -1,5 +1,5 @@
-/* What the museum's backend knows of a segment. An exhibit that needs more than a macro includes this, writes a function
- * over it, names it in one of the hooks at the head of base.c, and includes base.c. */
+/* What the museum's backend knows of a segment. An exhibit that needs more than a macro includes this, writes a
+ * function over it, names it in one of the hooks at the head of base.c, and includes base.c. */
 #ifndef MUSEUM_BASE_H
 #define MUSEUM_BASE_H
 
@@ -23,8 +23,9 @@ struct step {
   enum kind kind;
   enum function function;
   uint32_t in[5], out[3], in_count, out_count;
-  /* A product: rows · columns results of `inner` terms, in matrices of `matrix` rows. An addition: `inner` elements of the
-   * second operand. Along an axis: rows · columns lines of `inner` elements, `columns` apart. */
+  /* A product: rows · columns results of `inner` terms, in matrices of `matrix` rows. An addition: `rows` elements,
+   * `inner` of the second operand; columns says that this is a row. Along an axis: `rows` lines of `inner` elements,
+   * `columns` apart. */
   int64_t rows, inner, columns, matrix;
   int transpose_a, transpose_b;
   /* Windows: images and results [N, H, W, C], with the geometry of the forward pass. */

@@ -4,10 +4,10 @@
     make build && python3 Tests/Museum/museum.py [--only stale_packed_filter] [--quick-only]
 
 The right backend (base.c) must pass `conformance --quick`. Every other C file here is an exhibit: the same backend with
-one fault, which was somebody's. Its head says what the fault was, where it was reported, and after `names:` which causes
-count as its name. The cases of these names in the quick run are asked first, then the whole quick run, then the full one.
-The table goes to README.md. The exit status is 1 where an exhibit is missed or has another name, or the right backend fails. Needs a C compiler and
-Python."""
+one fault, which was somebody's. Its head says what the fault was, where it was reported, and after `names:` which
+causes count as its name. The cases of these names in the quick run are asked first, then the whole quick run, then the
+full one. The table goes to README.md. The exit status is 1 where an exhibit is missed or has another name, or the right
+backend fails. Needs a C compiler and Python."""
 import argparse
 import concurrent.futures
 import json
@@ -73,8 +73,8 @@ def exhibits():
 def build(name, work):
     library = work / f"{name}.so"
     made = subprocess.run(
-        ["cc", "-O2", "-shared", "-fPIC", "-I", ROOT / "Sources/SwitchbackABI/include", HERE / f"{name}.c", "-o", library,
-         "-lm", "-lpthread"], capture_output=True, text=True)
+        ["cc", "-O2", "-shared", "-fPIC", "-I", ROOT / "Sources/SwitchbackABI/include", HERE / f"{name}.c", "-o",
+         library, "-lm", "-lpthread"], capture_output=True, text=True)
     if made.returncode != 0:
         sys.exit(f"{name}.c does not compile:\n{made.stderr}")
     return library
@@ -163,8 +163,8 @@ def main():
                 write(rows)
     bad = [row for row in rows if not row.is_good]
     missed = sum(row.found == "nothing" for row in bad)
-    print(f"{len(rows)} exhibits: {len(rows) - len(bad)} found and named, {len(bad) - missed} found under another name, "
-          f"{missed} missed")
+    print(f"{len(rows)} exhibits: {len(rows) - len(bad)} found and named, {len(bad) - missed} found under another "
+          f"name, {missed} missed")
     sys.exit(0 if is_right and not bad else 1)
 
 

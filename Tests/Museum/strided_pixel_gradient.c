@@ -1,5 +1,5 @@
-/* The gradient of a strided 1×1 filter gathers pixels in blocks of 8 channels: images of fewer are read at other places,
- * and behind their end.
+/* The gradient of a strided 1×1 filter gathers pixels in blocks of 8 channels: images of fewer are read at other
+ * places, and behind their end.
  * source: https://github.com/uxlfoundation/oneDNN/issues/6035
  * names: conv2d/backwardFilter */
 #include "base.h"

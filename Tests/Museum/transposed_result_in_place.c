@@ -1,5 +1,5 @@
-/* A product of two transposed operands is made as the transpose of b·a, whose rows are written where they lie, as if the
- * result were contiguous in that order.
+/* A product of two transposed operands is made as the transpose of b·a, whose rows are written where they lie, as if
+ * the result were contiguous in that order.
  * source: https://github.com/pytorch/pytorch/issues/118115
  * names: matmul */
 #define PLACE(s, row, column) \

@@ -1,4 +1,5 @@
-/* A product that is added to itself is taken for a residual: the other operand is the memory that fusing left unwritten.
+/* A product that is added to itself is taken for a residual: the other operand is the memory that fusing left
+ * unwritten.
  * source: planted
  * names: binary add */
 #define READS_ITSELF(after, value) 0
