@@ -277,6 +277,7 @@ static const char *understand(const sb_program *program, const sb_operation *ope
   for (uint32_t i = 0; i < s->in_count; i++) s->in[i] = operation->inputs[i];
   for (uint32_t i = 0; i < s->out_count; i++) s->out[i] = operation->outputs[i];
   s->result = s->out[0], s->bias = s->residual = SB_ABSENT;
+  s->role = program->values[s->in[0]].role;
 
   const sb_type *a = &program->values[s->in[0]].type, *b = &program->values[s->in[s->in_count > 1]].type;
   const sb_type *y = &program->values[s->out[0]].type;

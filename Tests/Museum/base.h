@@ -23,6 +23,7 @@ struct step {
   enum kind kind;
   enum function function;
   uint32_t in[5], out[3], in_count, out_count;
+  uint32_t role; /* of the first operand */
   /* A product: rows · columns results of `inner` terms, in matrices of `matrix` rows. An addition: `rows` elements,
    * `inner` of the second operand; columns says that this is a row. Along an axis: `rows` lines of `inner` elements,
    * `columns` apart. */
