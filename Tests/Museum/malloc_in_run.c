@@ -1,5 +1,5 @@
 /* Every run takes memory from the allocator and gives it back.
- * source: planted
+ * source: planted: a rule of the contract
  * names: contract allocates nothing */
 #include <stdlib.h>
 

@@ -97,6 +97,8 @@ def conformance(options, library, work, *more):
         failures = json.loads(output)["failures"]
     except (ValueError, KeyError):
         last = (errors.strip().splitlines() or ["no word"])[-1]
+        if "no case is left" in last:
+            return Verdict([], seconds)  # a rule that conformance does not have yet
         return Verdict([f"(ended with status {asked.returncode}: {last})"], seconds)
     if options.verbose:
         for failure in failures:

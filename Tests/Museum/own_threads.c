@@ -1,5 +1,5 @@
 /* A thread of the backend's own is started by the first run and outlives it.
- * source: planted
+ * source: planted: a rule of the contract
  * names: contract leaves float mode, signal mask and locale as they were, and starts no threads */
 #include <pthread.h>
 #include <unistd.h>
