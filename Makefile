@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := build
 .PHONY: build install install-files uninstall train test test-all bench format lint clean packages operations mutants \
-  campaign
+  museum campaign
 
 # Installs what is missing (with sudo only where not root) and says so; does nothing where all is there.
 packages:
@@ -41,7 +41,7 @@ test: packages lint
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
 # (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, every
-# kernel under Oclgrind, mutants.
+# kernel under Oclgrind, mutants, the museum.
 test-all: packages lint
 	sh .make/install-packages.sh oclgrind
 	sh .make/install-pytorch.sh
@@ -52,10 +52,16 @@ test-all: packages lint
 	python3 Tests/Sanitizers/sanitize.py
 	python3 Tests/Oclgrind/oclgrind.py
 	$(MAKE) mutants
+	$(MAKE) museum
 
 # Wrong copies of the kernels, at low priority: conformance must find each (results in Tests/Mutants/results.tsv).
 mutants: build
 	nice python3 Tests/Mutants/mutants.py
+
+# Faults that other people's kernels had, rebuilt as plug-ins in C: conformance must find and name each (results in
+# Tests/Museum/README.md).
+museum: build
+	nice python3 Tests/Museum/museum.py
 
 # Injected errors, kills, mutated files and hostile plug-ins (Tests/Campaign/README.md): minutes; HOURS=1 for all of it.
 campaign: build
