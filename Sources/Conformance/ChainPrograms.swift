@@ -221,7 +221,8 @@ public enum ChainPrograms {
           ? try builder.append(Convolution2D(geometry), shortcut, kernel)
           : try builder.append(MatrixMultiplication(), shortcut, kernel)
         let sum = try builder.append(Binary(.add), product, bias)
-        let joined = try builder.append(Binary(.add), sum, shortcut)
+        // What is read again stands first, where an addition in place would write.
+        let joined = try builder.append(Binary(.add), isRead ? [shortcut, sum] : [sum, shortcut])[0]
         builder.output("y", try builder.append(Unary(.relu), joined))
         if isRead { builder.output("z", try builder.append(Binary(.multiply), shortcut, joined)) }
         let words = "\(isConvolution ? "convolution" : "product"), bias, residual addition, relu"

@@ -1,6 +1,6 @@
 /* Every run takes memory from the allocator and gives it back.
  * source: planted: a rule of the contract
- * names: contract allocates nothing */
+ * names: contract a run allocates nothing */
 #include <stdlib.h>
 
 static void take_and_give_back(void) {

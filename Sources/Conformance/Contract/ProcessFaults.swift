@@ -150,6 +150,17 @@ extension ContractCase {
         environment.say(subject.label)
         _ = try ProgramEvaluation(subject.program, subject.values, on: chain)
       }
+      // The host sets the mode back after every call, so the library is called without it.
+      let device = try RawDevice(environment, host: host)
+      for subject in subjects {
+        environment.say(subject.label)
+        let executable = try RawExecutable(subject.segment, on: device)
+        executable.fill(subject.operands)
+        try executable.run()
+        guard sb_float_mode() == before.floatMode else {
+          throw ContractFault("the floating-point mode is another one after \(subject.label)")
+        }
+      }
       let after = ProcessState()
       if let fault = before.difference(after) { throw ContractFault(fault) }
       if let worker = host.workerWithOtherFloatMode {
