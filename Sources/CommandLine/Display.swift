@@ -36,7 +36,7 @@ final class Display: TrainingCallback {
         Terminal.write(Terminal.json(epoch))
       } else {
         say([
-          "epoch \(epoch.epoch)/\(epoch.epochs)  \(Int(epoch.samplesPerSecond)) samples/s  "
+          "epoch \(epoch.epoch)/\(epoch.epochs)  \(epoch.samplesPerSecond.whole) samples/s  "
             + "loss \(decimals(epoch.loss, 4))"
             + (epoch.accuracy.map { "  accuracy \(percent($0))" } ?? "")
             + (epoch.validationAccuracy.map { "  validation \(percent($0))" }
@@ -63,7 +63,7 @@ final class Display: TrainingCallback {
         clear()
         Terminal.write(
           "test \(summary.testAccuracy.map(percent) ?? "loss \(decimals(summary.testLoss, 4))") after "
-            + "\(decimals(summary.seconds, 1)) s of training (\(Int(summary.samplesPerSecond)) samples/s)")
+            + "\(decimals(summary.seconds, 1)) s of training (\(summary.samplesPerSecond.whole) samples/s)")
         say([
           "\(decimals(summary.forksPerStep, summary.forksPerStep.rounded() == summary.forksPerStep ? 0 : 1)) "
             + "fork\(summary.forksPerStep == 1 ? "" : "s") a step · "
@@ -102,7 +102,7 @@ final class Display: TrainingCallback {
       epoch: step.epoch, done: step.stepInEpoch, of: step.stepsInEpoch, left: "\(clock(left)) left",
       numbers: [
         "loss \(decimals(loss ?? step.loss, 4))", accuracy.map { "accuracy \(percent($0))" } ?? "",
-        "\(Int(step.samplesPerSecond)) samples/s",
+        "\(step.samplesPerSecond.whole) samples/s",
       ])
     show(line.text(columns: isLive ? Terminal.width - 1 : .max, hasBar: isLive))
   }

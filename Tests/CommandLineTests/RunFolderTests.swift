@@ -220,6 +220,20 @@ private func contents(below folder: String) throws -> [String: Data] {
     #expect(["lost", "running"].contains(last["copy"]?["state"] as? String) && last.count == 2)
   }
 
+  @Test("a report is made of numbers that no Int holds", arguments: ["9223372036854775808", "\"nan\"", "-1e300"])
+  func numbers(number: String) throws {
+    let runs = temporary()
+    #expect(try switchback(arguments(runs)).status == 0)
+    let summary = runs + "/latest/summary.json"
+    let text = try String(contentsOfFile: summary, encoding: .utf8)
+    let changed = text.replacing(/"samplesPerSecond":[^,}]*/, with: "\"samplesPerSecond\":\(number)")
+    #expect(changed != text)
+    try write(Array(changed.utf8), to: summary)
+    let report = try switchback("report", runs + "/latest")
+    #expect(report.status == 0, "\(report.error)")
+    #expect(try switchback("runs", runs).status == 0)
+  }
+
   @Test("no command removes or changes what it did not make")
   func tree() throws {
     let folder = try temporaryFolder()

@@ -123,5 +123,8 @@ extension Double {
     return size >= 1e5 || size < 1e-3 ? String(format: "%.1e", self) : String(format: "%.4g", self)
   }
 
+  /// `15200`; of a number from a file, which may be too large for an `Int` or none at all.
+  package var whole: String { String(format: "%.0f", rounded(.down)) }
+
   fileprivate var tenth: String { String(format: "%.1f", self) }
 }

@@ -34,7 +34,7 @@ public struct RunReport {
     guard let summary = record.summary else { return "<p>The run has not ended.</p>" }
     var tiles = [
       ("test loss", summary.testLoss.short),
-      ("samples a second", "\(Int(summary.samplesPerSecond))"), ("seconds", summary.seconds.short),
+      ("samples a second", summary.samplesPerSecond.whole), ("seconds", summary.seconds.short),
       ("backend", summary.backend), ("seed", "\(summary.seed)"), ("steps", "\(summary.steps)"),
       ("peak memory", "\(summary.peakBytes / 1_000_000) MB"),
     ]
