@@ -10,9 +10,10 @@ public struct SpecialValues: Sendable {
   /// False where the law leaves nothing to ask, or the candidate declines.
   public let wasAsked: Bool
 
-  /// What a sum may be fed with: no numbers whose partial sums overflow in one order and not in another.
+  /// What a sum may be fed with: no numbers whose partial sums overflow in one order and not in another. The most special
+  /// come first, for samples of a few elements.
   private static let ordinary: [Double] = [
-    0, -0.0, 1, -1, 0x1p-140, -0x1p-140, .infinity, 2, .nan, 0.5, -.infinity, -3,
+    0, .nan, -0.0, .infinity, 1, -.infinity, -1, 0x1p-140, 2, -0x1p-140, 0.5, -3,
   ]
   private static let extreme: [Double] = ordinary + [Double(Float.greatestFiniteMagnitude), -0x1p-149, 88, -104]
   /// The kinks of the table of functions lie at −3, 0 and 3.
