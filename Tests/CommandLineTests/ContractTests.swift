@@ -74,8 +74,8 @@ private struct Breach: Sendable, CustomTestStringConvertible {
       "memory does not grow with runs", "KiB more memory",
       ("*ticket = 0;", "*ticket = 0; *(volatile char *)malloc(64) = 1;")),
     Breach(
-      "a run allocates nothing", "asks for memory 1 times in a run",
-      ("*ticket = 0;", "*ticket = 0; void *volatile block = malloc(64); free(block);")),
+      "a run allocates nothing", "asks for 4096 bytes of memory in a run",
+      ("*ticket = 0;", "*ticket = 0; void *volatile block = malloc(4096); free(block);")),
     Breach(
       "devices opened and closed", "KiB more memory", ("{ free(device); }", "{ (void)device; }"),
       ("malloc(sizeof **device)", "calloc(1, 8192)")),
@@ -93,7 +93,7 @@ private struct Breach: Sendable, CustomTestStringConvertible {
         """
       )),
     Breach(
-      "looked at", "other bits", (field, field + "  float scale;\n"),
+      "looks at", "other bits", (field, field + "  float scale;\n"),
       (
         count,
         "made->scale = 1; for (uint32_t v = 0; v < program->value_count; v++) "

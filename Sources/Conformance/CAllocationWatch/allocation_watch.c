@@ -3,9 +3,9 @@
 
 #include <stdatomic.h>
 
-static _Atomic uint64_t count;
+static _Atomic uint64_t taken;
 
-uint64_t switchback_allocations(void) { return atomic_load(&count); }
+uint64_t switchback_allocated_bytes(void) { return atomic_load(&taken); }
 
 #if defined(__linux__) && defined(__LP64__)
 #include <dlfcn.h>
@@ -23,27 +23,27 @@ static void *(*real_aligned_alloc)(size_t, size_t);
 static int (*real_posix_memalign)(void **, size_t, size_t);
 
 static void *counted_malloc(size_t bytes) {
-  atomic_fetch_add(&count, 1);
+  atomic_fetch_add(&taken, bytes);
   return real_malloc(bytes);
 }
 
 static void *counted_calloc(size_t items, size_t bytes) {
-  atomic_fetch_add(&count, 1);
+  atomic_fetch_add(&taken, items * bytes);
   return real_calloc(items, bytes);
 }
 
 static void *counted_realloc(void *block, size_t bytes) {
-  atomic_fetch_add(&count, 1);
+  atomic_fetch_add(&taken, bytes);
   return real_realloc(block, bytes);
 }
 
 static void *counted_aligned_alloc(size_t alignment, size_t bytes) {
-  atomic_fetch_add(&count, 1);
+  atomic_fetch_add(&taken, bytes);
   return real_aligned_alloc(alignment, bytes);
 }
 
 static int counted_posix_memalign(void **block, size_t alignment, size_t bytes) {
-  atomic_fetch_add(&count, 1);
+  atomic_fetch_add(&taken, bytes);
   return real_posix_memalign(block, alignment, bytes);
 }
 
@@ -100,10 +100,10 @@ int switchback_watch_allocations(void) {
   for (int c = 0; c < call_count; c++)
     if (!(*calls[c].real = dlsym(RTLD_DEFAULT, calls[c].name))) return 0;
   dl_iterate_phdr(redirect_library, NULL);
-  uint64_t before = switchback_allocations();
+  uint64_t before = switchback_allocated_bytes();
   void *volatile block = malloc(1);
   free(block);
-  return switchback_allocations() > before;
+  return switchback_allocated_bytes() > before;
 }
 #else
 int switchback_watch_allocations(void) { return 0; }

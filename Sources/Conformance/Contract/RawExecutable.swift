@@ -22,7 +22,7 @@ final class RawExecutable {
   private var taken: [Range<Int>] = []
 
   /// Of the last run; see `switchback_watch_allocations`.
-  private(set) var allocationCount: UInt64 = 0
+  private(set) var allocatedByteCount: UInt64 = 0
 
   private static let guardByteCount = 256
   /// Words 0x7FB5xxxx whose low half tells the place: a guard that is copied into another one is found too.
@@ -154,8 +154,8 @@ final class RawExecutable {
           request.kept = kept.isEmpty ? nil : kept.baseAddress
           let record = LongerRecord(request, rubbish: rubbishBehind)
           try sb_error.check("running") { error in
-            let before = switchback_allocations()
-            defer { allocationCount = switchback_allocations() - before }
+            let before = switchback_allocated_bytes()
+            defer { allocatedByteCount = switchback_allocated_bytes() - before }
             return device.table.run(device.device, executable, record.pointer, &ticket, error)
           }
         }
