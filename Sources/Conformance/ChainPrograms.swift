@@ -14,7 +14,10 @@ public enum ChainPrograms {
 
   private static func programs(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
     try forward(isQuick: isQuick) + backward(isQuick: isQuick) + pooling() + residuals() + kernelsInTwoFormats()
-      + [groups(), sumWithItself(), updatedKernel(), crossEntropy()]
+      + [
+        groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
+        crossEntropy(),
+      ]
   }
 
   enum Product: String, CaseIterable {
@@ -170,18 +173,23 @@ public enum ChainPrograms {
   }
 
   /// A weight that is read, updated and read again: what is kept of it is of before.
-  private static func updatedKernel() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+  private static func updatedKernel(isConvolution: Bool) throws(ProgramError) -> (name: String, replay: ReplayFile) {
     var builder = ProgramBuilder(name: "update")
-    let x = builder.input("x", .float32([61, 40]))
-    let (kernel, gradient) = (
-      builder.state("kernel", .float32([40, 33])), builder.input("dkernel", .float32([40, 33]))
-    )
+    let x = builder.input("x", .float32(isConvolution ? [17, 5, 4, 3] : [61, 40]))
+    let type = TensorType.float32(isConvolution ? [3, 3, 3, 17] : [40, 33])
+    let (kernel, gradient) = (builder.state("kernel", type), builder.input("dkernel", type))
     let rate = builder.step("learningRate", .float32([]))
-    builder.output("before", try builder.append(MatrixMultiplication(), x, kernel))
+    func multiply() throws(ProgramError) -> Value {
+      isConvolution
+        ? try builder.append(Convolution2D(), x, kernel) : try builder.append(MatrixMultiplication(), x, kernel)
+    }
+    builder.output("before", try multiply())
     let isFinite = try builder.append(AllFinite(), gradient)
     try builder.append(SGDUpdate(), [kernel, gradient, rate, isFinite])
-    builder.output("after", try builder.append(MatrixMultiplication(), x, kernel))
-    return ("a kernel read before and after its update", replay(builder))
+    builder.output("after", try multiply())
+    return (
+      "a kernel of a \(isConvolution ? "convolution" : "product") read before and after its update", replay(builder)
+    )
   }
 
   // MARK: Residual additions, groups, the loss

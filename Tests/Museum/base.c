@@ -640,7 +640,7 @@ static void unary_element(const struct work *w, int64_t e, uint32_t worker) {
 static void unary_gradient_element(const struct work *w, int64_t e, uint32_t worker) {
   (void)worker;
   float y = at(w, w->s->in[0])[e], dy = at(w, w->s->in[1])[e];
-  at(w, w->s->out[0])[e] = w->s->function == RELU   ? (RELU_GRADIENT(y) ? dy : 0)
+  at(w, w->s->out[0])[e] = w->s->function == RELU   ? (y != y ? y : RELU_GRADIENT(y) ? dy : 0)
                            : w->s->function == TANH ? dy * (1 - y * y)
                                                     : dy * y * (1 - y);
 }
