@@ -29,6 +29,9 @@ struct DiffSubject {
       settings.backend.name = name
       settings.backend.fallback = fallback(of: name)
       settings.backend.options = options
+      // Who computes what stays, though it was measured with other workers: what is right does not depend on them.
+      var routing = routing
+      routing?.workers = host.workers
       return try settings.backendChain(
         for: step, registry: registry, host: host, replaying: routing, progress: showBackendProgress)
     }

@@ -46,7 +46,7 @@ public struct Routing: Hashable, Sendable, Codable {
 
   /// Candidates, then those that only take what no candidate does.
   public internal(set) var backends: [Backend]
-  public internal(set) var workers: Int
+  public package(set) var workers: Int
   /// In which order operations are offered that have no backend of their own here, such as probes.
   public internal(set) var order: [String]
   /// The backend of each operation that was measured, by `keys(of:)`.
