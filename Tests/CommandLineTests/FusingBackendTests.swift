@@ -19,7 +19,8 @@ import Testing
     let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
     let families = try #require(result["families"] as? [[String: Any]])
     let segments = try #require(families.first { $0["family"] as? String == "segments" })
-    #expect(segments["passed"] as? Int ?? 0 > 15 && segments["declined"] as? Int == 0, "\(segments)")
+    // It takes nothing of the gradients of a convolution.
+    #expect(segments["passed"] as? Int ?? 0 > 40 && segments["declined"] as? Int == 1, "\(segments)")
   }
 
   @Test(
