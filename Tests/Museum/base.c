@@ -701,7 +701,7 @@ static void line_row(const struct work *w, int64_t row, uint32_t worker) {
   }
   for (int64_t i = 0; i < s->inner; i++) {
     targets += b[i];
-    loss += b[i] * (log(sum) - (a[i] - most));
+    if (b[i] != 0) loss += b[i] * (log(sum) - (a[i] - most));
   }
   if (s->kind == CROSS_ENTROPY) at(w, s->out[0])[row] = (float)loss;
   else
@@ -717,7 +717,8 @@ static void update_element(const struct work *w, int64_t e, uint32_t worker) {
   int has_slot = s->momentum != 0;
   float *weight = at(w, s->in[0]), *update = at(w, s->out[1 + has_slot]);
   float rate = *at(w, s->in[2 + has_slot]), before = weight[e], gradient = at(w, s->in[1])[e];
-  if (IS_ALLOWED(*(const uint8_t *)at(w, s->in[3 + has_slot])))
+  int is_allowed = IS_ALLOWED(*(const uint8_t *)at(w, s->in[3 + has_slot]));
+  if (is_allowed)
     for (int i = 0; i < UPDATES; i++) {
       float change = -rate * gradient, decayed = weight[e] - rate * (float)s->decay * weight[e];
       if (has_slot) {
@@ -727,7 +728,7 @@ static void update_element(const struct work *w, int64_t e, uint32_t worker) {
       }
       weight[e] = decayed + change;
     }
-  if (update) update[e] = weight[e] - before;
+  if (update) update[e] = is_allowed ? weight[e] - before : 0;
 }
 
 /* ---- Running ---- */
