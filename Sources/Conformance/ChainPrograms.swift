@@ -232,7 +232,7 @@ public enum ChainPrograms {
         // What is read again stands first, where an addition in place would write.
         let joined = try builder.append(Binary(.add), isRead ? [shortcut, sum] : [sum, shortcut])[0]
         builder.output("y", try builder.append(Unary(.relu), joined))
-        if isRead { builder.output("z", try builder.append(Binary(.multiply), shortcut, joined)) }
+        if isRead { builder.output("z", try builder.append(Binary(.add), shortcut, joined)) }
         let words = "\(isConvolution ? "convolution" : "product"), bias, residual addition, relu"
         programs.append((words + (isRead ? "; the shortcut read again" : ""), replay(builder)))
       }
