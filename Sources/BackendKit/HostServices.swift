@@ -91,15 +91,20 @@ public final class HostServices: @unchecked Sendable {
   /// Runs `body(item, worker)` for every item below `items`; an item's worker is fixed by its number.
   public func parallel(_ items: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
     withoutActuallyEscaping(body) { body in
-      var body = body
-      withUnsafeMutablePointer(to: &body) { pointer in
+      var fork = Fork(body: body)
+      withUnsafeMutablePointer(to: &fork) { pointer in
         table.pointee.parallel(
           table.pointee.`self`, UInt32(items),
           { context, item, worker in
-            context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(Int(item), Int(worker))
+            context!.assumingMemoryBound(to: Fork.self).pointee.body(Int(item), Int(worker))
           }, pointer)
       }
     }
+  }
+
+  /// A pointer to a bare closure would box it once more.
+  private struct Fork {
+    let body: (_ item: Int, _ worker: Int) -> Void
   }
 }
 

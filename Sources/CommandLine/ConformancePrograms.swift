@@ -50,7 +50,7 @@ enum ConformancePrograms {
     ]
     var programs: [SegmentProgram] = []
     for (name, shape, layers) in networks.prefix(isQuick ? 2 : networks.count) {
-      var step = step(shape, SGD(learningRate: 0.1, momentum: 0.9), layers)
+      let step = step(shape, SGD(learningRate: 0.1, momentum: 0.9), layers)
       for batch in isQuick ? [61] : [1, 61, 64] {
         let training = try step.build(batchSize: batch)
         let numbers = withoutZeros(try replay(step, training, batch: batch))
@@ -68,12 +68,12 @@ enum ConformancePrograms {
         guard !isQuick || programs.count < 3 else { continue }
         add("evaluation", try step.evaluation(batchSize: batch).program)
         add("training with probes", try step.build(batchSize: batch, probe: probe).program)
-        step.accumulationSteps = 2
-        let accumulating = try step.build(batchSize: batch)
-        let more = withoutZeros(try replay(step, accumulating, batch: batch)).values
+        var accumulatingStep = step
+        accumulatingStep.accumulationSteps = 2
+        let accumulating = try accumulatingStep.build(batchSize: batch)
+        let more = withoutZeros(try replay(accumulatingStep, accumulating, batch: batch)).values
         if let accumulation = accumulating.accumulation { add("accumulation", accumulation, more) }
         add("training after accumulation", accumulating.program, more)
-        step.accumulationSteps = 1
       }
     }
     return programs

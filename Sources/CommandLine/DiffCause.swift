@@ -87,13 +87,7 @@ extension ReplayFile {
     }
     step.program.calls = kept.reversed()
     step.program = step.program.droppingDeadWork()
-    // The file names only what is used.
-    let used = Set(
-      step.program.calls.flatMap { $0.inputs + $0.outputs.compactMap { $0 } } + step.program.outputs.map(\.value))
-    for id in step.program.values.indices where !used.contains(id) {
-      step.values[step.program.values[id].name] = nil
-      step.program.values[id] = Program.ValueInfo(type: .float32([]), role: .temporary, name: "")
-    }
+    step.forgetUnusedValues()
     return step
   }
 }

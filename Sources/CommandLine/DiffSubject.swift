@@ -84,11 +84,3 @@ struct DiffSubject {
     return isUsual ? name : found?.file ?? name
   }
 }
-
-/// A host with so many workers, whether there are as many cores or not: that a backend is right does not depend on them.
-func makeHost(workers: Int) throws -> HostServices {
-  try HostServices(workers: workers, store: CacheFolder.path.map { $0 + "/store" }) { level, text in
-    if level == 1 { showBackendProgress(.working(text)) }
-    if level >= 2 { Terminal.write("warning: \(text)", to: .standardError) }
-  }
-}

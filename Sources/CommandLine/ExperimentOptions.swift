@@ -110,7 +110,12 @@ func makeHost(threads: Int) throws -> HostServices {
       "\(threads) threads are asked for, and this process may use \(usable) core\(usable == 1 ? "" : "s"): it takes as many",
       to: .standardError)
   }
-  return try HostServices(workers: workers, store: CacheFolder.path.map { $0 + "/store" }) { level, text in
+  return try makeHost(workers: workers)
+}
+
+/// A host with so many workers, whether there are as many cores or not: that a backend is right does not depend on them.
+func makeHost(workers: Int) throws -> HostServices {
+  try HostServices(workers: workers, store: CacheFolder.path.map { $0 + "/store" }) { level, text in
     if level == 1 { showBackendProgress(.working(text)) }
     if level >= 2 { Terminal.write("warning: \(text)", to: .standardError) }
   }

@@ -237,6 +237,14 @@ public enum ChainPrograms {
         programs.append((words + (isRead ? "; the shortcut read again" : ""), replay(builder)))
       }
     }
+    // No product stands before it, so that the addition is nobody's end.
+    var builder = ProgramBuilder(name: "residual")
+    let (x, branch) = (builder.input("x", .float32([61, 40])), builder.input("branch", .float32([61, 40])))
+    let shortcut = try builder.append(Unary(.tanh), x)
+    let joined = try builder.append(Binary(.add), shortcut, builder.append(Unary(.relu), branch))
+    builder.output("y", try builder.append(Unary(.relu), joined))
+    builder.output("z", try builder.append(Binary(.add), shortcut, joined))
+    programs.append(("residual addition, relu; the shortcut read again", replay(builder)))
     return programs
   }
 

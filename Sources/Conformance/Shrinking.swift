@@ -41,11 +41,16 @@ extension ReplayFile {
     }
     smaller.program = smaller.program.droppingDeadWork()
     guard !smaller.program.calls.isEmpty else { return nil }
-    let used = Set(smaller.program.calls.flatMap { $0.inputs + $0.outputs.compactMap { $0 } })
-    for id in smaller.program.values.indices where !used.contains(id) {
-      smaller.values[smaller.program.values[id].name] = nil
-      smaller.program.values[id] = Program.ValueInfo(type: .float32([]), role: .temporary, name: "")
-    }
+    smaller.forgetUnusedValues()
     return smaller
+  }
+
+  /// The file names only what is used.
+  package mutating func forgetUnusedValues() {
+    let used = Set(program.calls.flatMap { $0.inputs + $0.outputs.compactMap { $0 } } + program.outputs.map(\.value))
+    for id in program.values.indices where !used.contains(id) {
+      values[program.values[id].name] = nil
+      program.values[id] = Program.ValueInfo(type: .float32([]), role: .temporary, name: "")
+    }
   }
 }

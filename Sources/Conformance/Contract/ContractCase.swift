@@ -133,6 +133,7 @@ public struct ContractEnvironment {
   }
 
   /// The samples that the backend takes: all, in a quick run three an operation (its first, middle and last), or one.
+  /// The largest samples stay with their operations: rules of the contract ask each sample up to thousands of times.
   func subjects(onePerOperation: Bool = false) throws -> [ContractSubject] {
     let most = onePerOperation ? 1 : isQuick ? 3 : Int.max
     let device = try backend.open(device: self.device, options: options, host: try host())

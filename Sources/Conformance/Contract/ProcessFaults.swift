@@ -120,7 +120,8 @@ extension ContractCase {
     },
 
     .check("a run allocates nothing") { environment in
-      let device = try RawDevice(environment, host: try environment.host())
+      let host = try environment.host()
+      let device = try RawDevice(environment, host: host)
       guard !environment.isLinkedIn else {
         throw ContractDeclined("it is no library, but a Swift type of this program")
       }
@@ -133,8 +134,10 @@ extension ContractCase {
         let executable = try RawExecutable(subject.segment, on: device)
         executable.fill(subject.operands)
         // Libraries set themselves up at their first call.
-        for _ in 0..<2 { try executable.run() }
-        guard executable.allocatedByteCount <= boxByteCount else {
+        try executable.run()
+        let forkCount = host.forkCount
+        try executable.run()
+        guard executable.allocatedByteCount <= UInt64(boxByteCount * (host.forkCount - forkCount)) else {
           throw ContractFault(
             "\(subject.label) asks for \(executable.allocatedByteCount) bytes of memory in a run (malloc or its kin)")
         }
@@ -174,8 +177,8 @@ extension ContractCase {
     },
   ]
 
-  /// The runtime of a language may box a closure for each fork; memory to work in is more.
-  private static let boxByteCount = 1024
+  /// The runtime of a language may box the closure that it forks.
+  private static let boxByteCount = 64
 
   private static func bits(_ replay: ReplayFile, _ chain: BackendChain, taps: Set<Int>) throws -> [[UInt8]] {
     let states = StateStore()

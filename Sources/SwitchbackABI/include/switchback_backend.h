@@ -285,8 +285,8 @@ struct sb_backend {
   sb_status (*compile)(sb_device *, const sb_segment *, sb_executable **, sb_compiled *, sb_error *);
   /* Allocates nothing: what it needs it has from compile, as workspace or keep, or takes from sb_host.scratch. On
    * devices that use host memory conformance counts the bytes that malloc, calloc, realloc and their kin are asked for
-   * on all threads during a run after the first, by libraries too: more than 1024, which a language's runtime may take
-   * for closures, are a fault. One call at a time on a device. */
+   * on all threads during a run after the first, by libraries too: more than 64 a fork, which a language's runtime may
+   * take for the closure that it forks, are a fault. One call at a time on a device. */
   sb_status (*run)(sb_device *, sb_executable *, const sb_run *, sb_ticket *, sb_error *);
   void (*release)(sb_device *, sb_executable *);
   /* Required where runs are asynchronous or memory is private; otherwise null. */
