@@ -149,9 +149,9 @@ enum ConformancePrograms {
     _ step: TrainingStep, _ training: TrainingProgram, batch: Int, update: Int
   ) -> [String: [Double]] {
     let philox = Philox(seed: 3)
-    let size = step.sampleShape.elementCount
+    let size = step.inputs[0].type.shape.elementCount
     var values: [String: [Double]] = [:]
-    values[step.inputName] = (0..<batch * size).map { element in
+    values[step.inputs[0].name] = (0..<batch * size).map { element in
       let bits = philox.bits(block: element / 4, stream: 0, step: Int64(update))
       let (sample, place) = (element / size, element % size)
       let shown = (4 * place / size == sample % 4 ? 2 : 0) + 0.5 * Double(sample % 4)

@@ -8,6 +8,8 @@ struct Gradients {
   let parameters: [Parameter]
   /// The trainable weights.
   let pairs: [(parameter: Parameter, gradient: Value)]
+  /// The states that layers replace, and by what.
+  let replacements: [(parameter: Parameter, value: Value)]
   let activations: [ActivationTrace]
   let objectiveStates: [InitialState]
 
@@ -35,6 +37,23 @@ struct Gradients {
       builder.path = pair.parameter.path
       let zeros = Fill(value: 0, shape: accumulator.shape.extents, elementType: accumulator.type.elementType)
       try builder.append(Assign(), [accumulator, builder.append(zeros)])
+    }
+  }
+
+  /// Whether this batch's loss, gradients and replaced states are finite; nil where no state is replaced.
+  mutating func areFinite() throws(ProgramError) -> Value? {
+    guard !replacements.isEmpty else { return nil }
+    builder.path = "optimizer"
+    return try builder.append(AllFinite(), [loss] + pairs.map(\.gradient) + replacements.map(\.value))[0]
+  }
+
+  /// state ← allow ? value : state, for each state that a layer replaces
+  mutating func replaceStates(where allow: Value?) throws(ProgramError) {
+    guard let allow else { return }
+    for (parameter, value) in replacements {
+      builder.path = parameter.path
+      let kept = try builder.append(Select(), allow, value, parameter.value)
+      try builder.append(Assign(), [parameter.value, kept])
     }
   }
 

@@ -23,11 +23,17 @@ public struct InferenceProgram: Sendable {
   /// A program that predicts. `sampleShape` is without the batch: `[28, 28, 1]`; `loss` is what the model was trained
   /// with.
   public static func build(
-    _ model: Sequential, sampleShape: Shape, batchSize: Int, inputName: String = "images", loss: (any Loss)? = nil
+    _ model: any Layer, sampleShape: Shape, batchSize: Int, inputName: String = "images", loss: (any Loss)? = nil
+  ) throws(ProgramError) -> InferenceProgram {
+    try build(model, inputs: [ModelInput(inputName, .float32(sampleShape))], batchSize: batchSize, loss: loss)
+  }
+
+  /// The same for a model with any inputs.
+  public static func build(
+    _ model: any Layer, inputs: [ModelInput], batchSize: Int, loss: (any Loss)? = nil
   ) throws(ProgramError) -> InferenceProgram {
     var traced = try TracedModel(
-      model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, programName: "predict",
-      isTraining: false)
+      model, inputs: inputs, batchSize: batchSize, programName: "predict", isTraining: false)
     let answer = try traced.answer(to: loss)
     traced.builder.output("predictions", answer)
     return InferenceProgram(program: traced.builder.build(), parameters: traced.parameters)
@@ -38,8 +44,7 @@ extension TrainingStep {
   /// The program that evaluates the model on a labelled batch.
   public func evaluation(batchSize: Int) throws(ProgramError) -> InferenceProgram {
     var traced = try TracedModel(
-      model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, programName: "evaluate",
-      isTraining: false)
+      model, inputs: inputs, batchSize: batchSize, programName: "evaluate", isTraining: false)
     let objective = Objective(loss: loss, targets: targets, classWeights: [])
     let answer = try traced.answer(to: loss)
     let result = try objective(traced.output, answer: answer, in: &traced.builder)
@@ -55,6 +60,6 @@ extension TrainingStep {
 
   /// The program that predicts for a batch without labels.
   public func inference(batchSize: Int) throws(ProgramError) -> InferenceProgram {
-    try InferenceProgram.build(model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, loss: loss)
+    try InferenceProgram.build(model, inputs: inputs, batchSize: batchSize, loss: loss)
   }
 }

@@ -14,8 +14,7 @@ extension TrainingStep {
   /// The model's layers in the order in which they compute.
   public func layers(batchSize: Int) throws(ProgramError) -> [LayerSummary] {
     let traced = try TracedModel(
-      model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, programName: "layers",
-      isTraining: true)
+      model, inputs: inputs, batchSize: batchSize, programName: "layers", isTraining: true)
     return traced.outputs.map { path, value in
       let weights = traced.parameters.filter { $0.path == path }
       return LayerSummary(

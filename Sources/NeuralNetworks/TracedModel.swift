@@ -1,25 +1,33 @@
 import SwitchbackPrograms
 
-/// A model traced with an input shape: the program so far and what the layers declared.
+/// A model traced with the types of its inputs: the program so far and what the layers declared.
 struct TracedModel {
   var builder: ProgramBuilder
-  let output: Value
+  /// The model's results, the first of which is what a model with one answers.
+  let results: [Value]
+  var output: Value { results[0] }
   let parameters: [Parameter]
   let activations: [ActivationRecord]
   let outputs: [(path: String, value: Value)]
+  /// The states that layers replace, and by what.
+  let replacements: [(parameter: Parameter, value: Value)]
 
   init(
-    _ model: Sequential, sampleShape: Shape, batchSize: Int, inputName: String, programName: String, isTraining: Bool
+    _ model: any Layer, inputs: [ModelInput], batchSize: Int, programName: String, isTraining: Bool
   ) throws(ProgramError) {
-    guard batchSize > 0, sampleShape.extents.allSatisfy({ $0 > 0 }) else {
-      throw ProgramError("a batch of \(batchSize) samples of \(sampleShape) has no element")
+    var context = LayerContext(builder: ProgramBuilder(name: programName), isTraining: isTraining)
+    var values: [Value] = []
+    for input in inputs {
+      guard batchSize > 0, input.type.shape.extents.allSatisfy({ $0 > 0 }) else {
+        throw ProgramError("a batch of \(batchSize) samples of \(input.type.shape) has no element")
+      }
+      values.append(
+        context.builder.input(input.name, input.type.with(shape: Shape([batchSize] + input.type.shape.extents))))
     }
-    var builder = ProgramBuilder(name: programName)
-    let input = builder.input(inputName, .float32(Shape([batchSize] + sampleShape.extents)))
-    var context = LayerContext(builder: builder, isTraining: isTraining)
-    output = try model(input, in: &context)
-    self.builder = context.builder
+    results = try context.callModel(model, zip(inputs, values).map { ($0.name, $1) })
+    builder = context.builder
     parameters = context.parameters
+    replacements = context.replacements.sorted { $0.key < $1.key }.map { (context.parameters[$0.key], $0.value) }
     activations = context.activations
     outputs = context.outputs
     var names: Set<String> = []

@@ -14,9 +14,9 @@ import SwitchbackPrograms
 /// **Moving average of the weights**: the states `ema/<parameter>` follow by e ← w + m·(e − w) after each update, with
 /// m the step value `averageMomentum`: 0 at the first update, as Keras starts, then `averageMomentum`.
 public struct TrainingStep: Sendable {
-  public var model: Sequential
-  /// Without the batch: `[28, 28, 1]`.
-  public var sampleShape: Shape
+  public var model: any Layer
+  /// What the model reads of a batch.
+  public var inputs: [ModelInput]
   public var loss: any Loss
   public var optimizer: any Optimizer
   /// What labels are; unless said, what the loss expects.
@@ -27,8 +27,6 @@ public struct TrainingStep: Sendable {
   public var accumulationSteps: Int
   /// The momentum of the weights' moving average (Keras's `ema_momentum`, there 0.99); `nil` for none.
   public var averageMomentum: Double?
-  /// The name of the model's input.
-  public var inputName: String
   /// Whether clipping knows a norm that overflows Float32; a run that was begun without goes on without, since its
   /// checkpoints are of that program.
   package var scalesNorms = true
@@ -38,13 +36,25 @@ public struct TrainingStep: Sendable {
   /// Adds calls that watch the step, such as `statistics`, and names their results as outputs.
   public typealias Probe = (inout ProgramBuilder, TrainingTrace) throws(ProgramError) -> Void
 
+  /// A step of a model with one input, f32 of `sampleShape` (without the batch: `[28, 28, 1]`).
   public init(
-    model: Sequential, sampleShape: Shape, loss: any Loss, optimizer: any Optimizer, targets: Targets? = nil,
+    model: any Layer, sampleShape: Shape, loss: any Loss, optimizer: any Optimizer, targets: Targets? = nil,
     classWeights: [Double] = [], clipping: GradientClipping? = nil, accumulationSteps: Int = 1,
     averageMomentum: Double? = nil, inputName: String = "images"
   ) {
+    self.init(
+      model: model, inputs: [ModelInput(inputName, .float32(sampleShape))], loss: loss, optimizer: optimizer,
+      targets: targets, classWeights: classWeights, clipping: clipping, accumulationSteps: accumulationSteps,
+      averageMomentum: averageMomentum)
+  }
+
+  public init(
+    model: any Layer, inputs: [ModelInput], loss: any Loss, optimizer: any Optimizer, targets: Targets? = nil,
+    classWeights: [Double] = [], clipping: GradientClipping? = nil, accumulationSteps: Int = 1,
+    averageMomentum: Double? = nil
+  ) {
     self.model = model
-    self.sampleShape = sampleShape
+    self.inputs = inputs
     self.loss = loss
     self.optimizer = optimizer
     self.targets = targets ?? loss.targets
@@ -52,7 +62,6 @@ public struct TrainingStep: Sendable {
     self.clipping = clipping
     self.accumulationSteps = accumulationSteps
     self.averageMomentum = averageMomentum
-    self.inputName = inputName
   }
 
   /// The programs for batches of `batchSize`; an update is of `accumulated` batches, which are `accumulationSteps`
@@ -79,6 +88,7 @@ public struct TrainingStep: Sendable {
     if accumulated > 1, accumulated == accumulationSteps {
       var gradients = try backward(batchSize, name: "accumulate")
       try gradients.accumulate()
+      try gradients.replaceStates(where: gradients.areFinite())
       gradients.finishOutputs()
       accumulation = gradients.builder.build()
     }
@@ -121,8 +131,7 @@ public struct TrainingStep: Sendable {
   // MARK: Forward and backward
 
   private func backward(_ batchSize: Int, name: String) throws(ProgramError) -> Gradients {
-    var traced = try TracedModel(
-      model, sampleShape: sampleShape, batchSize: batchSize, inputName: inputName, programName: name, isTraining: true)
+    var traced = try TracedModel(model, inputs: inputs, batchSize: batchSize, programName: name, isTraining: true)
     let objective = Objective(loss: loss, targets: targets, classWeights: classWeights)
     let result = try objective(traced.output, in: &traced.builder)
     traced.builder.path = "loss"
@@ -147,7 +156,7 @@ public struct TrainingStep: Sendable {
     }
     return Gradients(
       builder: traced.builder, loss: total, correct: result.correct, parameters: traced.parameters, pairs: pairs,
-      activations: activations, objectiveStates: result.states)
+      replacements: traced.replacements, activations: activations, objectiveStates: result.states)
   }
 
   // MARK: Update
@@ -168,7 +177,7 @@ public struct TrainingStep: Sendable {
     }
 
     step.builder.path = "optimizer"
-    var guarded = [step.loss] + gradients
+    var guarded = [step.loss] + gradients + (accumulated == 1 ? step.replacements.map(\.value) : [])
     if let clipping {
       let clipped = try clipping(gradients, paths: paths, scalesNorms: scalesNorms, in: &step.builder)
       gradients = clipped.gradients
@@ -197,6 +206,7 @@ public struct TrainingStep: Sendable {
         ParameterTrace(
           parameter: parameter, gradient: pair.gradient, appliedGradient: gradient, update: results.last!))
     }
+    try step.replaceStates(where: accumulated == 1 ? allow : step.areFinite())
     try step.reset(accumulators.map(\.value))
     if averageMomentum != nil { states += try step.average() }
     step.builder.path = ""

@@ -46,7 +46,7 @@ public final class StepComparison {
     let program = training.program
     chains = [first, second]
     executors = try chains.map { try ProgramExecutor(program, on: $0, states: StateStore()) }
-    (inputName, self.seed, self.isFresh) = (step.inputName, Int64(seed), isFresh)
+    (inputName, self.seed, self.isFresh) = (step.inputs[0].name, Int64(seed), isFresh)
     for state in training.states {
       let values = state.values(seed: Int64(seed))
       try executors[0].states.withMutableBytes(of: state.name) { bytes in

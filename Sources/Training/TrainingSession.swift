@@ -346,9 +346,9 @@ public final class TrainingSession {
   /// The same for one sample, `sampleShape` row-major.
   public func predict(_ sample: [Float], weights: ModelWeights? = nil) throws -> [Float] {
     let executor = try evaluator(1, weights)
-    try executor.withInput(step.inputName) { bytes in
+    try executor.withInput(step.inputs[0].name) { bytes in
       guard bytes.count == 4 * sample.count else {
-        throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.sampleShape)")
+        throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.inputs[0].type.shape)")
       }
       sample.withUnsafeBytes { bytes.copyMemory(from: $0) }
     }
@@ -366,7 +366,7 @@ public final class TrainingSession {
   }
 
   private func fill(_ executor: ProgramExecutor, _ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws {
-    try executor.withInput(step.inputName) { images in
+    try executor.withInput(step.inputs[0].name) { images in
       try executor.withInput("labels") { labels in
         guard images.count == 4 * indices.count * dataset.sampleSize,
           labels.count == indices.count * dataset.targets.byteCount

@@ -94,7 +94,7 @@ struct ImpliedGateTests {
 }
 
 /// A factor that no optimizer changes.
-private struct Frozen: Layer {
+private struct Frozen: UnaryLayer {
   var kind: String { "frozen" }
 
   func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {

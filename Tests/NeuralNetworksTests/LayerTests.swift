@@ -133,7 +133,7 @@ struct LayerTests {
 
   @Test("a layer of the user's own is a type of a few lines")
   func ownLayer() throws {
-    struct Scaled: Layer {
+    struct Scaled: UnaryLayer {
       var kind: String { "scaled" }
       func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
         let scale = try context.parameter("scale", [input.shape.extents.last!], initializer: .ones)

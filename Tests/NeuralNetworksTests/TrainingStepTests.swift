@@ -75,7 +75,7 @@ struct TrainingStepTests {
 
   @Test("a frozen weight gets no gradient, and an unused one is named")
   func trainability() throws {
-    struct Part: Layer {
+    struct Part: UnaryLayer {
       let isTrainable: Bool
       var kind: String { "part" }
       func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {

@@ -11,7 +11,7 @@ import SwitchbackTraining
 import Testing
 
 /// A layer of one's own: each feature times a learned factor.
-struct Scaled: Layer {
+struct Scaled: UnaryLayer {
   var kind: String { "scaled" }
 
   func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {

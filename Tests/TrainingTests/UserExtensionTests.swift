@@ -52,7 +52,7 @@ private struct Mish: TensorOperation, ReferenceKernel {
 }
 
 /// The same as a layer.
-private struct MishLayer: Layer {
+private struct MishLayer: UnaryLayer {
   var kind: String { "mish" }
 
   func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {

@@ -64,7 +64,7 @@ public enum ActivationFunction: Hashable, Codable, Sendable {
 }
 
 /// An activation function as a layer of its own.
-public struct Activation: Layer {
+public struct Activation: UnaryLayer {
   public var function: ActivationFunction
   public var name: String?
   public var kind: String { "activation" }
@@ -80,7 +80,7 @@ public struct Activation: Layer {
 }
 
 /// x > 0 ? x : negativeSlope·x, with the default of Keras's layer.
-public struct LeakyReLU: Layer {
+public struct LeakyReLU: UnaryLayer {
   public var negativeSlope: Double
   public var name: String?
   public var kind: String { "leakyRelu" }
@@ -97,7 +97,7 @@ public struct LeakyReLU: Layer {
 
 /// x > 0 ? x : alpha·x with a learned alpha for every feature, or one shared along `sharedAxes` (1 is the first axis
 /// after the batch: `[1, 2]` gives an image's channels one each). He et al., 2015, eq. 1.
-public struct PReLU: Layer {
+public struct PReLU: UnaryLayer {
   public var sharedAxes: [Int]
   public var alphaInitializer: Initializer
   public var alphaRegularizer: Regularizer?

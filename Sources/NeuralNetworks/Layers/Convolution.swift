@@ -10,7 +10,7 @@ public enum Padding: String, Hashable, Codable, Sendable, CaseIterable {
 
 /// `y = activation(conv2d(x, kernel) + bias)`: x `[N, H, W, C]`, kernel `[Kh, Kw, C / groups, filters]`,
 /// bias `[filters]`, y `[N, H′, W′, filters]`.
-public struct Conv2D: Layer {
+public struct Conv2D: UnaryLayer {
   public var filters: Int
   public var kernelSize: (height: Int, width: Int)
   public var strides: (height: Int, width: Int)

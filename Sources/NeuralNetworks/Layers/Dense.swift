@@ -1,7 +1,7 @@
 import SwitchbackPrograms
 
 /// `y = activation(x · kernel + bias)`: x `[N, in]`, kernel `[in, units]`, bias `[units]`, y `[N, units]`.
-public struct Dense: Layer {
+public struct Dense: UnaryLayer {
   public var units: Int
   public var activation: ActivationFunction
   public var useBias: Bool

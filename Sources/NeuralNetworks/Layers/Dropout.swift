@@ -4,7 +4,7 @@ import SwitchbackPrograms
 /// inference needs no change (inverted dropout; Srivastava et al., 2014, §10).
 ///
 /// The mask is a new one at every step, and the same on every backend: y = x · (u ≥ rate) / (1 − rate).
-public struct Dropout: Layer {
+public struct Dropout: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "dropout" }

@@ -1,7 +1,7 @@
 import SwitchbackPrograms
 
 /// All axes but the batch become one: `[N, …]` to `[N, features]`.
-public struct Flatten: Layer {
+public struct Flatten: UnaryLayer {
   public var name: String?
   public var kind: String { "flatten" }
 

@@ -9,12 +9,22 @@ public struct Parameter: Hashable, Sendable {
   public let regularizer: Regularizer?
   /// Whether the optimizer changes it.
   public let isTrainable: Bool
+  /// Whether its layer replaces it in training: running statistics.
+  public let isReplaced: Bool
 
   public var type: TensorType { value.type }
   /// The path of its layer: `layers.2.conv2d`.
   public var path: String { String(name[..<(name.lastIndex(of: "/") ?? name.endIndex)]) }
   /// The state that holds its moving average, where one is kept.
   package var averageName: String { "ema/" + name }
+}
+
+/// A state that its layer replaces in training.
+public struct LayerState: Hashable, Sendable {
+  /// Its place among the parameters.
+  let index: Int
+  /// What it holds here: its content before the step, or what an earlier use of the layer replaces that by.
+  public let value: Value
 }
 
 /// A gate that was traced: what goes in (pre-activation z) and what comes out.
@@ -37,10 +47,17 @@ public struct LayerContext: Sendable {
   public private(set) var activations: [ActivationRecord] = []
   /// What each layer answered, in the order they were called; of nested ones the inner before the outer.
   private(set) var outputs: [(path: String, value: Value)] = []
+  /// What training replaces states by, by their place among the parameters.
+  private(set) var replacements: [Int: Value] = [:]
   private var streamCount = 0
   private var paths: Set<String> = []
   /// The layer each value came from, for messages.
   private var sources: [Int: String] = [:]
+  /// The names that layers can read: the model's inputs, then those of each list around the layer being traced.
+  var scopes: [GraphScope] = []
+  /// Where the weights of the layer being traced are: its path, or that of the layer whose weights it shares.
+  private(set) var weightsPath = ""
+  private var isFrozen = false
 
   public init(builder: ProgramBuilder, isTraining: Bool) {
     self.builder = builder
@@ -49,6 +66,9 @@ public struct LayerContext: Sendable {
 
   /// The layer being traced.
   public var path: String { builder.path }
+
+  /// Whether the layer is trained here: the trace is of a training step, and the layer is not frozen.
+  public var learns: Bool { isTraining && !isFrozen }
 
   /// Appends a call with one result.
   public mutating func append(_ operation: some TensorOperation, _ inputs: Value...) throws(ProgramError) -> Value {
@@ -65,9 +85,44 @@ public struct LayerContext: Sendable {
     _ name: String, _ shape: Shape, initializer: Initializer, regularizer: Regularizer? = nil,
     isTrainable: Bool = true
   ) throws(ProgramError) -> Value {
-    let full = path + "/" + name
-    guard !parameters.contains(where: { $0.name == full }) else {
-      throw ProgramError("the layer declares \(name) twice", path: path)
+    let index = try declare(
+      name, shape, initializer, regularizer: isFrozen ? nil : regularizer, isTrainable: isTrainable && !isFrozen)
+    return parameters[index].value
+  }
+
+  /// Declares a state that the current layer replaces in training (`replace`): the state value `<path>/<name>`, f32.
+  /// It is saved with the weights, and inference reads it.
+  public mutating func state(
+    _ name: String, _ shape: Shape, initializer: Initializer
+  ) throws(ProgramError) -> LayerState {
+    let index = try declare(name, shape, initializer, isTrainable: false, isReplaced: true)
+    return LayerState(index: index, value: replacements[index] ?? parameters[index].value)
+  }
+
+  /// What the state holds after the training step, where the step's loss and gradients are finite. Layers ask `learns`
+  /// before.
+  public mutating func replace(_ state: LayerState, with value: Value) throws(ProgramError) {
+    let parameter = parameters[state.index]
+    try require(learns, "replaces \(parameter.name) where it does not learn")
+    guard value.type == parameter.type else {
+      throw ProgramError("replaces \(parameter.name) of \(parameter.type) by \(value.type)", path: path)
+    }
+    replacements[state.index] = value
+  }
+
+  /// The place of a weight among the parameters: a new one, or the one of the layer whose weights are shared.
+  private mutating func declare(
+    _ name: String, _ shape: Shape, _ initializer: Initializer, regularizer: Regularizer? = nil, isTrainable: Bool,
+    isReplaced: Bool = false
+  ) throws(ProgramError) -> Int {
+    let full = weightsPath + "/" + name
+    if let index = parameters.firstIndex(where: { $0.name == full }) {
+      guard weightsPath != path else { throw ProgramError("the layer declares \(name) twice", path: path) }
+      guard parameters[index].type.shape == shape else {
+        throw ProgramError(
+          "shares \(full) of \(parameters[index].type.shape), but its input here needs \(shape)", path: path)
+      }
+      return index
     }
     guard shape.isAddressable else {
       throw ProgramError("\(name) would have the shape \(shape): no machine holds that", path: path)
@@ -76,11 +131,11 @@ public struct LayerContext: Sendable {
       throw ProgramError("\(name) has the shape \(shape), but \(values.count) values are given", path: path)
     }
     if let reason = initializer.obstacle { throw ProgramError("\(name): \(reason)", path: path) }
-    let value = builder.state(full, .float32(shape))
     parameters.append(
       Parameter(
-        name: full, value: value, initializer: initializer, regularizer: regularizer, isTrainable: isTrainable))
-    return value
+        name: full, value: builder.state(full, .float32(shape)), initializer: initializer, regularizer: regularizer,
+        isTrainable: isTrainable, isReplaced: isReplaced))
+    return parameters.count - 1
   }
 
   // MARK: Random numbers
@@ -119,29 +174,71 @@ public struct LayerContext: Sendable {
 
   // MARK: Layers in layers
 
-  /// Traces `layer` under `component` appended to the current path; how `Sequential` and a user's own composite
-  /// layer call the layers they are made of.
+  /// Traces `layer` under `component` appended to the current path; how a composite layer calls the layers it is made
+  /// of.
   public mutating func call(
-    _ layer: any Layer, at component: String, _ input: Value
-  ) throws(ProgramError) -> Value {
-    let outer = path
-    let inner = outer.isEmpty ? component : outer + "." + component
+    _ layer: any Layer, at component: String, _ inputs: [Value]
+  ) throws(ProgramError) -> [Value] {
+    let (outer, outerWeights) = (path, weightsPath)
+    func inner(_ path: String) -> String { path.isEmpty ? component : path + "." + component }
     guard component.utf8.allSatisfy(Self.isAllowedInPath), !component.isEmpty else {
       throw ProgramError("\"\(component)\" is no layer name: use letters, digits, `.`, `_` and `-`", path: outer)
     }
-    guard paths.insert(inner).inserted else {
-      throw ProgramError("two layers are called \(inner); give each a name of its own", path: inner)
+    guard paths.insert(inner(outer)).inserted else {
+      throw ProgramError("two layers are called \(inner(outer)); give each a name of its own", path: inner(outer))
     }
-    builder.path = inner
-    defer { builder.path = outer }
+    (builder.path, weightsPath) = (inner(outer), inner(outerWeights))
+    defer { (builder.path, weightsPath) = (outer, outerWeights) }
     do throws(ProgramError) {
-      let output = try layer(input, in: &self)
-      if output != input, sources[output.id] == nil { sources[output.id] = inner }
-      outputs.append((inner, output))
-      return output
+      let results = try layer(inputs, in: &self)
+      guard !results.isEmpty else { throw ProgramError("a layer answers at least one value", path: path) }
+      for result in results where !inputs.contains(result) && sources[result.id] == nil { sources[result.id] = path }
+      outputs.append((path, results[0]))
+      return results
     } catch {
-      throw located(error, at: inner, input)
+      throw located(error, at: path, inputs)
     }
+  }
+
+  /// The same for a layer with one input and one result.
+  public mutating func call(_ layer: any Layer, at component: String, _ input: Value) throws(ProgramError) -> Value {
+    try call(layer, at: component, [input])[0]
+  }
+
+  /// Traces the model itself, whose layers can read its inputs by name.
+  mutating func callModel(
+    _ model: any Layer, _ inputs: [(name: String, value: Value)]
+  ) throws(ProgramError) -> [Value] {
+    var scope = GraphScope()
+    for (name, value) in inputs {
+      guard scope.entries.updateValue(.init(results: [value], resultNames: []), forKey: name) == nil else {
+        throw ProgramError("two inputs are called \(name)")
+      }
+      sources[value.id] = inputs.count == 1 ? "the model's input" : name
+    }
+    scopes = [scope]
+    defer { scopes = [] }
+    return try model(inputs.map(\.value), in: &self)
+  }
+
+  /// Traces the earlier layer of that name once more, with its weights.
+  mutating func callAgain(_ name: String, _ inputs: [Value]) throws(ProgramError) -> [Value] {
+    let entry = try read(name)
+    guard let layer = entry.layer else {
+      throw ProgramError("\(name) is an input, and no layer whose weights can be shared", path: path)
+    }
+    let outer = weightsPath
+    defer { weightsPath = outer }
+    weightsPath = entry.weightsPath
+    return try layer(inputs, in: &self)
+  }
+
+  /// Traces a layer whose weights stay as they are.
+  mutating func callFrozen(_ layer: any Layer, _ inputs: [Value]) throws(ProgramError) -> [Value] {
+    let outer = isFrozen
+    defer { isFrozen = outer }
+    isFrozen = true
+    return try layer(inputs, in: &self)
   }
 
   private static func isAllowedInPath(_ byte: UInt8) -> Bool {
@@ -164,12 +261,12 @@ public struct LayerContext: Sendable {
   }
 
   /// An error thrown by this very layer also says what the layer was given, and by whom.
-  private func located(_ error: ProgramError, at inner: String, _ input: Value) -> ProgramError {
+  private func located(_ error: ProgramError, at inner: String, _ inputs: [Value]) -> ProgramError {
     guard error.path.isEmpty || error.path == inner else { return error }
-    let source = source(of: input)
-    let isSaid = error.message.contains("gets \(input.shape) from \(source)")
+    let unsaid = inputs.map { "\($0.shape) from \(source(of: $0))" }.filter { !error.message.contains($0) }
     return ProgramError(
-      isSaid ? error.message : error.message + " (the layer gets \(input.shape) from \(source))", path: inner)
+      unsaid.isEmpty
+        ? error.message : error.message + " (the layer gets \(unsaid.joined(separator: " and ")))", path: inner)
   }
 
   /// Refuses an argument that makes no sense.

@@ -1,7 +1,7 @@
 import SwitchbackPrograms
 
 /// The largest element of each window: x `[N, H, W, C]`, y `[N, H′, W′, C]`. Padded cells never win.
-public struct MaxPooling2D: Layer {
+public struct MaxPooling2D: UnaryLayer {
   public var poolSize: (height: Int, width: Int)
   public var strides: (height: Int, width: Int)
   public var padding: Padding
@@ -31,7 +31,7 @@ public struct MaxPooling2D: Layer {
 }
 
 /// The mean of each window: x `[N, H, W, C]`, y `[N, H′, W′, C]`. Padded cells do not count.
-public struct AveragePooling2D: Layer {
+public struct AveragePooling2D: UnaryLayer {
   public var poolSize: (height: Int, width: Int)
   public var strides: (height: Int, width: Int)
   public var padding: Padding
@@ -62,7 +62,7 @@ public struct AveragePooling2D: Layer {
 
 /// The mean of each channel over the whole image: x `[N, H, W, C]`, y `[N, C]`, or `[N, 1, 1, C]` with
 /// `keepDimensions`.
-public struct GlobalAveragePooling2D: Layer {
+public struct GlobalAveragePooling2D: UnaryLayer {
   public var keepDimensions: Bool
   public var name: String?
   public var kind: String { "globalAveragePooling2d" }

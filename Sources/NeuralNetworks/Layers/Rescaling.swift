@@ -1,7 +1,7 @@
 import SwitchbackPrograms
 
 /// `y = x · scale + offset`, such as `Rescaling(1 / 255)` for bytes.
-public struct Rescaling: Layer {
+public struct Rescaling: UnaryLayer {
   public var scale: Double
   public var offset: Double
   public var name: String?

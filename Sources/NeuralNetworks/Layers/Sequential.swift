@@ -1,9 +1,9 @@
 import SwitchbackPrograms
 
-/// Layers one after another; itself a layer.
+/// Layers one after another, the simplest graph; itself a layer.
 ///
 /// Layer i has the path `layers.<i>.<kind>`, or its name; a Sequential inside another one puts its own path before.
-public struct Sequential: Layer {
+public struct Sequential: UnaryLayer {
   public var layers: [any Layer]
   public var name: String?
   public var kind: String { "sequential" }
@@ -18,11 +18,7 @@ public struct Sequential: Layer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    var value = input
-    for (index, layer) in layers.enumerated() {
-      value = try context.call(layer, at: layer.name ?? "layers.\(index).\(layer.kind)", value)
-    }
-    return value
+    try context.call(layers.map { GraphNode($0) }, [input])[0]
   }
 }
 

@@ -9,7 +9,7 @@ func require(_ condition: Bool, _ text: @autoclosure () -> String) throws {
 }
 
 // A layer that only this package knows.
-struct Scaled: Layer {
+struct Scaled: UnaryLayer {
   var kind: String { "scaled" }
 
   func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {

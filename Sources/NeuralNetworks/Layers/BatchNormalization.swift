@@ -1,0 +1,76 @@
+import SwitchbackPrograms
+
+/// y = gamma·(x − mean)/√(variance + epsilon) + beta for each channel (Ioffe and Szegedy, 2015, algorithms 1 and 2).
+///
+/// Training takes mean and variance of the batch over all axes but `axis`, and moves the running statistics by
+/// moving ← momentum·moving + (1 − momentum)·batch. Inference and a frozen layer take the running statistics. The
+/// variance is the biased one in both places, as in Keras (PyTorch's running variance is n/(n − 1) times as large).
+public struct BatchNormalization: UnaryLayer {
+  public var axis: Int
+  public var momentum: Double
+  public var epsilon: Double
+  /// Whether there is a beta, and a gamma.
+  public var center: Bool
+  public var scale: Bool
+  public var name: String?
+  public var kind: String { "batchNormalization" }
+
+  public init(
+    axis: Int = -1, momentum: Double = 0.99, epsilon: Double = 0.001, center: Bool = true, scale: Bool = true,
+    name: String? = nil
+  ) {
+    (self.axis, self.momentum, self.epsilon) = (axis, momentum, epsilon)
+    (self.center, self.scale, self.name) = (center, scale, name)
+  }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.require(NumberRange.kept.contains(momentum), "the momentum must lie in 0 ..< 1, not be \(momentum)")
+    try context.require(NumberRange.epsilon.contains(epsilon), "epsilon must be a number\(NumberRange.epsilon.words), not \(epsilon)")
+    guard input.shape.rank >= 2 else { throw context.mismatch(input, takes: "a batch [N, features…]") }
+    let axis = try context.axis(axis, of: input)
+    try context.require(axis > 0, "axis 0 is the batch")
+    let channels: Shape = [input.shape[axis]]
+    let gamma = try scale ? context.parameter("gamma", channels, initializer: .ones) : nil
+    let beta = try center ? context.parameter("beta", channels, initializer: .zeros) : nil
+    let movingMean = try context.state("movingMean", channels, initializer: .zeros)
+    let movingVariance = try context.state("movingVariance", channels, initializer: .ones)
+
+    // Rows of the last axis broadcast as they are.
+    let isLast = axis == input.shape.rank - 1
+    func spread(_ value: Value) throws(ProgramError) -> Value {
+      isLast
+        ? value
+        : try context.append(
+          Reshape(shape: input.shape.extents.indices.map { $0 == axis ? input.shape[axis] : 1 }), value)
+    }
+    var (mean, variance) = (movingMean.value, movingVariance.value)
+    var centered: Value
+    if context.learns {
+      let others = input.shape.extents.indices.filter { $0 != axis }
+      mean = try context.append(Reduce(.mean, axes: others), input)
+      centered = try context.append(Binary(.subtract), input, spread(mean))
+      let squares = try context.append(Unary(.square), centered)
+      variance = try context.append(Reduce(.mean, axes: others), squares)
+      try context.replace(movingMean, with: moved(movingMean, mean, in: &context))
+      try context.replace(movingVariance, with: moved(movingVariance, variance, in: &context))
+    } else {
+      centered = try context.append(Binary(.subtract), input, spread(mean))
+    }
+    let kept = try context.append(Binary(.add), variance, context.constant(epsilon))
+    var factor = try context.append(Unary(.rsqrt), kept)
+    if let gamma { factor = try context.append(Binary(.multiply), factor, gamma) }
+    var output = try context.append(Binary(.multiply), centered, spread(factor))
+    if let beta { output = try context.append(Binary(.add), output, spread(beta)) }
+    context.recordActivation("linear", output, output)
+    return output
+  }
+
+  /// momentum·moving + (1 − momentum)·batch
+  private func moved(
+    _ moving: LayerState, _ batch: Value, in context: inout LayerContext
+  ) throws(ProgramError) -> Value {
+    let old = try context.append(Binary(.multiply), moving.value, context.constant(momentum))
+    let new = try context.append(Binary(.multiply), batch, context.constant(1 - momentum))
+    return try context.append(Binary(.add), old, new)
+  }
+}

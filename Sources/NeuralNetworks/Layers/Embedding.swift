@@ -1,0 +1,37 @@
+import SwitchbackPrograms
+
+/// A row of the table `embeddings` `[inputDimension, outputDimension]` for each number: i32 `[N]` or `[N, T]` gives
+/// `[N, outputDimension]` or `[N, T, outputDimension]`. A number outside 0 ..< inputDimension is an error of the step
+/// that meets it.
+public struct Embedding: UnaryLayer {
+  public var inputDimension: Int
+  public var outputDimension: Int
+  public var embeddingsInitializer: Initializer
+  public var embeddingsRegularizer: Regularizer?
+  public var name: String?
+  public var kind: String { "embedding" }
+
+  public init(
+    _ inputDimension: Int, _ outputDimension: Int,
+    embeddingsInitializer: Initializer = .randomUniform(minimum: -0.05, maximum: 0.05),
+    embeddingsRegularizer: Regularizer? = nil, name: String? = nil
+  ) {
+    (self.inputDimension, self.outputDimension) = (inputDimension, outputDimension)
+    (self.embeddingsInitializer, self.embeddingsRegularizer) = (embeddingsInitializer, embeddingsRegularizer)
+    self.name = name
+  }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.require(inputDimension > 0, "input_dim must be positive, not \(inputDimension)")
+    try context.require(outputDimension > 0, "output_dim must be positive, not \(outputDimension)")
+    guard input.type.elementType == .int32 else {
+      throw context.mismatch(input, takes: "whole numbers (i32)", hint: "such as a field of tokens")
+    }
+    let table = try context.parameter(
+      "embeddings", [inputDimension, outputDimension], initializer: embeddingsInitializer,
+      regularizer: embeddingsRegularizer)
+    let rows = try context.append(Gather(axis: 0), table, input)
+    context.recordActivation("linear", rows, rows)
+    return rows
+  }
+}

@@ -1,0 +1,169 @@
+import SwitchbackPrograms
+
+/// Layers wired by name; itself a layer.
+///
+///     Graph(outputs: ["digit", "ink"]) {
+///       Conv2D(16, kernelSize: 3, activation: .relu, name: "stem").reading("images")
+///       GlobalAveragePooling2D(name: "seen")
+///       Dense(8, name: "side").reading("table")
+///       Concatenate(name: "both").reading("seen", "side")
+///       Dense(10, activation: .softmax, name: "digit")
+///       Dense(1, name: "ink").reading("seen")
+///     }
+///
+/// A node reads the one before it, the first one what the graph reads, unless it names what it reads: an input of the
+/// model, an input of the graph, an earlier node of the graph or of one around it. Node i has the path
+/// `layers.<i>.<kind>`, or the name of its layer.
+public struct Graph: Layer {
+  public var nodes: [GraphNode]
+  /// The names by which nodes read what the graph is called with, in that order; empty where the first node reads it.
+  public var inputs: [String]
+  /// The nodes whose first results are the graph's, in that order; empty: the last node.
+  public var outputs: [String]
+  public var name: String?
+  public var kind: String { "graph" }
+  public var resultNames: [String] { outputs }
+
+  public init(_ nodes: [GraphNode], inputs: [String] = [], outputs: [String] = [], name: String? = nil) {
+    (self.nodes, self.inputs, self.outputs, self.name) = (nodes, inputs, outputs, name)
+  }
+
+  public init(
+    inputs: [String] = [], outputs: [String] = [], name: String? = nil, @GraphBuilder _ nodes: () -> [GraphNode]
+  ) {
+    self.init(nodes(), inputs: inputs, outputs: outputs, name: name)
+  }
+
+  public func callAsFunction(_ inputs: [Value], in context: inout LayerContext) throws(ProgramError) -> [Value] {
+    try context.call(nodes, inputs, named: self.inputs, outputs: outputs)
+  }
+}
+
+/// A layer of a graph and what it reads.
+public struct GraphNode: Sendable {
+  public var layer: any Layer
+  /// Names of values; empty: the result of the node before.
+  public var inputs: [String]
+
+  public init(_ layer: any Layer, inputs: [String] = []) { (self.layer, self.inputs) = (layer, inputs) }
+}
+
+extension Layer {
+  /// The layer as a node that reads what is called so: `images`, `stem`, `encoder:state`.
+  public func reading(_ names: String...) -> GraphNode { GraphNode(self, inputs: names) }
+}
+
+/// Collects the nodes written in the braces of `Graph { … }`; layers, `if`, `for` and arrays work.
+@resultBuilder
+public enum GraphBuilder {
+  public static func buildExpression(_ node: GraphNode) -> [GraphNode] { [node] }
+  public static func buildExpression(_ layer: any Layer) -> [GraphNode] { [GraphNode(layer)] }
+  public static func buildExpression(_ nodes: [GraphNode]) -> [GraphNode] { nodes }
+  public static func buildExpression(_ layers: [any Layer]) -> [GraphNode] { layers.map { GraphNode($0) } }
+  public static func buildBlock(_ parts: [GraphNode]...) -> [GraphNode] { parts.flatMap { $0 } }
+  public static func buildOptional(_ part: [GraphNode]?) -> [GraphNode] { part ?? [] }
+  public static func buildEither(first: [GraphNode]) -> [GraphNode] { first }
+  public static func buildEither(second: [GraphNode]) -> [GraphNode] { second }
+  public static func buildArray(_ parts: [[GraphNode]]) -> [GraphNode] { parts.flatMap { $0 } }
+}
+
+/// The names that nodes of one list can read, and who was read.
+struct GraphScope {
+  struct Entry {
+    var results: [Value]
+    var resultNames: [String]
+    /// Of a node: its layer and the path of its weights, for `Shared`.
+    var layer: (any Layer)?
+    var weightsPath = ""
+    /// The node's place in its list; nil for inputs.
+    var index: Int?
+  }
+
+  var entries: [String: Entry] = [:]
+  var read: Set<Int> = []
+  /// Names of nodes that come later: whoever reads one is told so.
+  var later: Set<String> = []
+}
+
+extension LayerContext {
+  /// Traces a list of nodes and answers the results called `outputs`, or the last node's first result. `component` is
+  /// the word in the paths of nodes without a name.
+  public mutating func call(
+    _ nodes: [GraphNode], _ inputs: [Value], named names: [String] = [], outputs: [String] = [],
+    component: String = "layers"
+  ) throws(ProgramError) -> [Value] {
+    try require(names.isEmpty || names.count == inputs.count, "has \(names.count) inputs, but gets \(inputs.count)")
+    var scope = GraphScope()
+    for (name, value) in zip(names, inputs) { scope.entries[name] = .init(results: [value], resultNames: []) }
+    scope.later = Set(nodes.compactMap(\.layer.name))
+    try require(scope.later.isDisjoint(with: names), "a layer is called like an input: \(names)")
+    scopes.append(scope)
+    defer { scopes.removeLast() }
+
+    var last = inputs
+    var lastIndex: Int?
+    for (index, node) in nodes.enumerated() {
+      let component = node.layer.name ?? "\(component).\(index).\(node.layer.kind)"
+      do throws(ProgramError) {
+        if node.inputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
+        let values = try node.inputs.isEmpty ? last : values(called: node.inputs)
+        let results = try call(node.layer, at: component, values)
+        var entry = GraphScope.Entry(results: results, resultNames: node.layer.resultNames, layer: node.layer)
+        (entry.weightsPath, entry.index) = (weightsPath + (weightsPath.isEmpty ? "" : ".") + component, index)
+        if let name = node.layer.name {
+          scopes[scopes.count - 1].entries[name] = entry
+          scopes[scopes.count - 1].later.remove(name)
+        }
+        (last, lastIndex) = ([results[0]], index)
+      } catch {
+        throw error.path.isEmpty ? ProgramError(error.message, path: inner(component)) : error
+      }
+    }
+    let results = try outputs.isEmpty ? last : values(called: outputs)
+    if outputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
+    if let index = nodes.indices.first(where: { !scopes[scopes.count - 1].read.contains($0) }) {
+      let component = nodes[index].layer.name ?? "\(component).\(index).\(nodes[index].layer.kind)"
+      throw ProgramError("nobody reads its result; name it among the outputs, or leave it out", path: inner(component))
+    }
+    return results
+  }
+
+  private func inner(_ component: String) -> String { path.isEmpty ? component : path + "." + component }
+
+  /// The values called so in this list or one around it.
+  private mutating func values(called names: [String]) throws(ProgramError) -> [Value] {
+    var values: [Value] = []
+    for name in names {
+      let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let entry = try read(parts[0])
+      guard parts.count == 2 else {
+        values.append(entry.results[0])
+        continue
+      }
+      guard let place = entry.resultNames.firstIndex(of: parts[1]), place < entry.results.count else {
+        let known = entry.resultNames.isEmpty ? "" : "; it has \(entry.resultNames.joined(separator: ", "))"
+        throw ProgramError("reads \(name), but \(parts[0]) has no result called \(parts[1])\(known)", path: "")
+      }
+      values.append(entry.results[place])
+    }
+    return values
+  }
+
+  /// The input or node of that name, nearest first, which counts as read.
+  mutating func read(_ name: String) throws(ProgramError) -> GraphScope.Entry {
+    for depth in scopes.indices.reversed() {
+      if let entry = scopes[depth].entries[name] {
+        if let index = entry.index { scopes[depth].read.insert(index) }
+        return entry
+      }
+      if scopes[depth].later.contains(name) {
+        throw ProgramError(
+          "reads \(name), which comes later: a layer reads inputs and earlier layers", path: "")
+      }
+    }
+    let known = Set(scopes.flatMap(\.entries.keys)).sorted().joined(separator: ", ")
+    throw ProgramError(
+      "reads \(name), and no input or earlier layer is called so\(known.isEmpty ? "" : " (there are \(known))")",
+      path: "")
+  }
+}
