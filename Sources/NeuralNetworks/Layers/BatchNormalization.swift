@@ -25,7 +25,8 @@ public struct BatchNormalization: UnaryLayer {
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     try context.require(NumberRange.kept.contains(momentum), "the momentum must lie in 0 ..< 1, not be \(momentum)")
-    try context.require(NumberRange.epsilon.contains(epsilon), "epsilon must be a number\(NumberRange.epsilon.words), not \(epsilon)")
+    try context.require(
+      NumberRange.epsilon.contains(epsilon), "epsilon must be a number\(NumberRange.epsilon.words), not \(epsilon)")
     guard input.shape.rank >= 2 else { throw context.mismatch(input, takes: "a batch [N, features…]") }
     let axis = try context.axis(axis, of: input)
     try context.require(axis > 0, "axis 0 is the batch")

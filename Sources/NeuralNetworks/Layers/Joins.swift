@@ -38,7 +38,8 @@ public struct Concatenate: Layer {
     let rank = inputs[0].shape.rank
     let place = try context.axis(axis, of: inputs[0])
     for input in inputs.dropFirst() {
-      let fits = input.shape.rank == rank && (0..<rank).allSatisfy { $0 == place || input.shape[$0] == inputs[0].shape[$0] }
+      let fits =
+        input.shape.rank == rank && (0..<rank).allSatisfy { $0 == place || input.shape[$0] == inputs[0].shape[$0] }
       guard fits else {
         throw context.mismatch(inputs[0], input, "all axes but axis \(axis) must agree")
       }

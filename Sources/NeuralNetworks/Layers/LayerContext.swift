@@ -48,7 +48,7 @@ public struct LayerContext: Sendable {
   /// What each layer answered, in the order they were called; of nested ones the inner before the outer.
   private(set) var outputs: [(path: String, value: Value)] = []
   /// What training replaces states by, by their place among the parameters.
-  private(set) var replacements: [Int: Value] = [:]
+  package private(set) var replacements: [Int: Value] = [:]
   private var streamCount = 0
   private var paths: Set<String> = []
   /// The layer each value came from, for messages.

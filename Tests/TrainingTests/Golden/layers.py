@@ -1,0 +1,90 @@
+"""Layers with several inputs, with states that they replace, and of whole numbers, by PyTorch in Float64.
+
+Writes layers.json: operands, what the layer gives, and the gradients of the sum of the result times `upstream`. Keras's
+momentum m is PyTorch's 1 - m, and its running variance is the biased one: PyTorch's times (n - 1) / n. Run:
+python layers.py
+"""
+
+import json
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+cases = []
+
+
+def grid(*shape, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(-128, 129, shape, generator=generator).double() / 64
+
+
+def flat(tensor):
+    return {"shape": list(tensor.shape), "values": tensor.detach().reshape(-1).tolist()}
+
+
+def add(name, inputs, result, upstream, parameters=None, states=None, replaced=None, arguments=None):
+    leaves = [x for x in inputs if x.dtype == torch.float64] + list((parameters or {}).values())
+    gradients = torch.autograd.grad((result * upstream).sum(), leaves, retain_graph=True)
+    floating = [i for i, x in enumerate(inputs) if x.dtype == torch.float64]
+    cases.append({
+        "layer": name,
+        "arguments": arguments or {},
+        "inputs": [flat(x) for x in inputs],
+        "parameters": {k: flat(v) for k, v in (parameters or {}).items()},
+        "states": {k: flat(v) for k, v in (states or {}).items()},
+        "upstream": flat(upstream),
+        "result": flat(result),
+        "inputGradients": {str(i): flat(g) for i, g in zip(floating, gradients)},
+        "parameterGradients": {k: flat(g) for k, g in zip(parameters or {}, gradients[len(floating):])},
+        "replaced": {k: flat(v) for k, v in (replaced or {}).items()},
+    })
+
+
+def batch_normalization(shape, axis, training, momentum=0.99, epsilon=0.001, seed=1):
+    channels = shape[axis]
+    x = grid(*shape, seed=seed).requires_grad_()
+    gamma = (grid(channels, seed=seed + 1) + 2.5).requires_grad_()
+    beta = grid(channels, seed=seed + 2).requires_grad_()
+    mean, variance = grid(channels, seed=seed + 3), grid(channels, seed=seed + 4).abs() + 0.5
+    moved_mean, moved_variance = mean.clone(), variance.clone()
+    first = x.movedim(axis, 1)
+    y = F.batch_norm(first, moved_mean, moved_variance, gamma, beta, training, 1 - momentum, epsilon).movedim(1, axis)
+    n = x.numel() // channels
+    # moved = m * old + (1 - m) * batch * n / (n - 1)
+    biased = momentum * variance + (moved_variance - momentum * variance) * (n - 1) / n
+    replaced = {"movingMean": moved_mean, "movingVariance": biased} if training else {}
+    add("batch_normalization", [x], y, grid(*shape, seed=seed + 5), {"gamma": gamma, "beta": beta},
+        {"movingMean": mean, "movingVariance": variance}, replaced,
+        {"axis": axis, "momentum": momentum, "epsilon": epsilon, "training": int(training)})
+
+
+for number, (shape, axis) in enumerate([([5, 3], -1), ([7, 4, 3, 5], -1), ([3, 5, 4], 1), ([2, 1], -1)]):
+    for training in (True, False):
+        batch_normalization(shape, axis, training, seed=10 * number + 1)
+batch_normalization([11, 2], -1, True, momentum=0.9, epsilon=1e-5, seed=90)
+
+for number, shape in enumerate([[4], [3, 7], [0]]):
+    ids = torch.randint(0, 6, shape, generator=torch.Generator().manual_seed(number))
+    table = grid(6, 5, seed=100 + number).requires_grad_()
+    add("embedding", [ids], F.embedding(ids, table), grid(*shape, 5, seed=110 + number), {"embeddings": table})
+
+for name, join in [
+    ("add", lambda a: a[0] + a[1] + a[2]), ("multiply", lambda a: a[0] * a[1] * a[2]),
+    ("concatenate", lambda a: torch.cat(a, -1)),
+]:
+    operands = [grid(3, 5, seed=120 + i).requires_grad_() for i in range(3)]
+    result = join(operands)
+    add(name, operands, result, grid(*result.shape, seed=130))
+a, b = grid(3, 5, 2, seed=140).requires_grad_(), grid(3, 4, 2, seed=141).requires_grad_()
+add("concatenate", [a, b], torch.cat([a, b], 1), grid(3, 9, 2, seed=142), arguments={"axis": 1})
+a, b = grid(4, 7, seed=150).requires_grad_(), grid(4, 7, seed=151).requires_grad_()
+add("dot", [a, b], (a * b).sum(-1, keepdim=True), grid(4, 1, seed=152))
+add("dot", [a, b], F.cosine_similarity(a, b, dim=-1)[:, None], grid(4, 1, seed=152), arguments={"normalize": 1})
+a, b = grid(2, 3, 5, seed=160).requires_grad_(), grid(2, 5, 4, seed=161).requires_grad_()
+add("dot", [a, b], a @ b, grid(2, 3, 4, seed=162), arguments={"first": -1, "second": 1})
+
+path = pathlib.Path(__file__).parent / "layers.json"
+path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
+print(f"{len(cases)} cases")

@@ -1,0 +1,155 @@
+import Foundation
+import SwitchbackBackendKit
+import SwitchbackConformance
+import SwitchbackExecution
+import SwitchbackNeuralNetworks
+import SwitchbackOpenBLAS
+import SwitchbackOpenCL
+import SwitchbackPrograms
+import SwitchbackReference
+import Testing
+
+/// A case of `Golden/layers.json`: what PyTorch says a layer gives, and the gradients of Σ result·upstream.
+private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
+  struct Tensor: Decodable {
+    let shape: [Int]
+    let values: [Double]
+  }
+
+  let layer: String
+  let arguments: [String: Double]
+  let inputs: [Tensor]
+  let parameters: [String: Tensor]
+  let states: [String: Tensor]
+  let upstream: Tensor
+  let result: Tensor
+  let inputGradients: [String: Tensor]
+  let parameterGradients: [String: Tensor]
+  let replaced: [String: Tensor]
+
+  var testDescription: String { "\(layer) \(arguments) of \(inputs.map(\.shape))" }
+  var isTraining: Bool { arguments["training"] != 0 }
+
+  static let all: [GoldenLayer] = {
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden/layers.json")
+    return (try? JSONDecoder().decode([GoldenLayer].self, from: Data(contentsOf: file))) ?? []
+  }()
+
+  func make() throws -> any Layer {
+    func int(_ name: String, _ fallback: Int) -> Int { arguments[name].map { Int($0) } ?? fallback }
+    switch layer {
+    case "batch_normalization":
+      return BatchNormalization(
+        axis: int("axis", -1), momentum: try #require(arguments["momentum"]),
+        epsilon: try #require(arguments["epsilon"]))
+    case "embedding":
+      let table = try #require(parameters["embeddings"]).shape
+      return Embedding(table[0], table[1])
+    case "add": return Add()
+    case "multiply": return Multiply()
+    case "concatenate": return Concatenate(axis: int("axis", -1))
+    case "dot": return Dot(axes: (int("first", -1), int("second", -1)), normalize: arguments["normalize"] == 1)
+    default: throw ProgramError("no test for \(layer)")
+    }
+  }
+
+  /// The layer, the sum of its result times `upstream`, and that sum's gradients; with the numbers of its operands.
+  func program() throws -> (program: Program, values: [String: [Double]], expected: [String: [Double]]) {
+    var context = LayerContext(builder: ProgramBuilder(name: "layer"), isTraining: isTraining)
+    var values: [String: [Double]] = ["upstream": upstream.values]
+    let isInteger = layer == "embedding"
+    let operands = inputs.enumerated().map { index, input in
+      values["x\(index)"] = input.values
+      return context.builder.input("x\(index)", TensorType(isInteger ? .int32 : .float32, Shape(input.shape)))
+    }
+    let result = try context.call(make(), at: "layer", operands)[0]
+    for (name, tensor) in parameters.merging(states, uniquingKeysWith: { $1 }) {
+      values["layer/\(name)"] = tensor.values
+    }
+    var expected = ["result": self.result.values]
+    var builder = context.builder
+    builder.output("result", result)
+    for (index, value) in context.replacements {
+      let name = context.parameters[index].name.replacing("layer/", with: "")
+      builder.output(name, value)
+    }
+    for (name, tensor) in replaced { expected[name] = tensor.values }
+    let product = try builder.append(Binary(.multiply), result, builder.input("upstream", result.type))
+    let loss = try builder.append(Reduce(.sum, axes: Array(0..<result.shape.rank)), product)
+    builder.output("loss", loss)
+    let trained = context.parameters.filter(\.isTrainable)
+    let floating = isInteger ? [] : operands
+    let gradients = try builder.gradients(of: loss, for: trained.map(\.value) + floating)
+    for parameter in trained {
+      let name = parameter.name.replacing("layer/", with: "")
+      builder.output("d/\(name)", try #require(gradients[parameter.value.id]))
+      expected["d/\(name)"] = try #require(parameterGradients[name]).values
+    }
+    for (index, operand) in floating.enumerated() {
+      builder.output("d/x\(index)", try #require(gradients[operand.id]))
+      expected["d/x\(index)"] = try #require(inputGradients["\(index)"]).values
+    }
+    return (builder.build(), values, expected)
+  }
+}
+
+@Suite struct LayerGoldenTests {
+  private func chain(_ backend: any ComputeBackend) throws -> BackendChain {
+    let host = try HostServices(workers: 2)
+    return BackendChain(
+      [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
+  }
+
+  @Test("PyTorch has a case for each layer, in training and in inference")
+  func complete() {
+    #expect(
+      Set(GoldenLayer.all.map(\.layer)) == [
+        "batch_normalization", "embedding", "add", "multiply", "concatenate", "dot",
+      ])
+    #expect(Set(GoldenLayer.all.filter { $0.layer == "batch_normalization" }.map(\.isTraining)) == [true, false])
+  }
+
+  @Test("layers give PyTorch's results, gradients and replaced states, on every backend", arguments: GoldenLayer.all)
+  fileprivate func golden(_ golden: GoldenLayer) throws {
+    let (program, values, expected) = try golden.program()
+    func check(_ program: Program, _ backend: any ComputeBackend, _ tolerance: Double) throws {
+      // Without a fallback: the backend takes all of it.
+      let found = try ProgramEvaluation(program, values, on: try chain(backend)).outputs
+      for (name, truth) in expected {
+        let numbers = try #require(found[name])
+        #expect(numbers.count == truth.count)
+        let scale = truth.reduce(1e-3) { max($0, abs($1)) }
+        for (number, right) in zip(numbers, truth) {
+          #expect(abs(number - right) <= tolerance * scale, "\(name) on \(backend.identity.name)")
+        }
+      }
+      #expect(Set(found.keys) == Set(expected.keys).union(["loss"]))
+    }
+    try check(program.converted(to: .float64), ReferenceBackend(), 1e-12)
+    try check(program, ReferenceBackend(), 2e-5)
+    if hasOpenBLAS { try check(program, OpenBLASBackend(), 2e-5) }
+    if (try? OpenCLBackend().devices()) != nil { try check(program, OpenCLBackend(), 2e-5) }
+  }
+
+  @Test("gradients are those of finite differences in Float64", arguments: GoldenLayer.all)
+  fileprivate func differences(_ golden: GoldenLayer) throws {
+    let (program, values, _) = try golden.program()
+    let (double, reference) = (try program.converted(to: .float64), try chain(ReferenceBackend()))
+    let found = try ProgramEvaluation(double, values, on: reference).outputs
+    for (name, gradient) in found where name.hasPrefix("d/") {
+      let operand = name.dropFirst(2).hasPrefix("x") ? String(name.dropFirst(2)) : "layer/" + name.dropFirst(2)
+      var (difference, norm) = (0.0, 0.0)
+      for element in gradient.indices {
+        func loss(at shift: Double) throws -> Double {
+          var moved = values
+          moved[operand]![element] += shift
+          return try #require(ProgramEvaluation(double, moved, on: reference).outputs["loss"])[0]
+        }
+        let slope = (try loss(at: 1e-5) - loss(at: -1e-5)) / 2e-5
+        difference += (gradient[element] - slope) * (gradient[element] - slope)
+        norm += slope * slope
+      }
+      #expect(difference.squareRoot() <= 1e-6 * max(norm.squareRoot(), 1e-2), "\(name) of \(golden.testDescription)")
+    }
+  }
+}
