@@ -116,11 +116,19 @@ struct ConfigCommand: ParsableCommand {
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Prints the configuration with every default written out.",
-      discussion: "Example: switchback config show configs/mnist-cnn.yaml")
+      discussion: """
+        Examples:
+
+          switchback config show configs/mnist-cnn.yaml
+          switchback config show configs/resnet20-fashion.yaml --expanded
+        """)
     @OptionGroup var experiment: ExperimentOptions
+    @Flag(help: "Writes the layers of blocks in place of their uses.") var expanded = false
 
     func run() throws {
-      try reportingErrors { Terminal.write(try experiment.configuration().resolvedText, terminator: "") }
+      try reportingErrors {
+        Terminal.write(try experiment.configuration(expandsBlocks: expanded).resolvedText, terminator: "")
+      }
     }
   }
 

@@ -9,7 +9,9 @@ struct ExperimentOptions: ParsableArguments {
 
   @OptionGroup var settings: SettingOptions
 
-  func configuration() throws -> Configuration { try settings.configuration(config) }
+  func configuration(expandsBlocks: Bool = false) throws -> Configuration {
+    try settings.configuration(config, expandsBlocks: expandsBlocks)
+  }
 }
 
 /// What is set beside a configuration's file.
@@ -37,7 +39,9 @@ struct SettingOptions: ParsableArguments {
   @Option(name: .customLong("set"), help: "Sets one key, such as training.optimizer.learning_rate=0.01; repeatable.")
   var overrides: [String] = []
 
-  func configuration(_ file: String, also more: [String] = []) throws -> Configuration {
+  func configuration(
+    _ file: String, also more: [String] = [], expandsBlocks: Bool = false
+  ) throws -> Configuration {
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw noConfiguration(file)
     }
@@ -47,7 +51,7 @@ struct SettingOptions: ParsableArguments {
     if let seed { all.append("training.seed=\(seed)") }
     if let data { all.append(textOverride("data.path", data)) }
     if let runs { all.append(textOverride("training.runs", runs)) }
-    return try Configuration(file: file, overrides: all)
+    return try Configuration(file: file, overrides: all, expandsBlocks: expandsBlocks)
   }
 }
 

@@ -187,7 +187,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
       backend: {name: openblas, search: [/opt/backends]}
       """
     let configuration = try Configuration(text: text, file: "test.yaml")
-    let layers = configuration.model.layers
+    let layers = configuration.model.nodes.map(\.layer)
     #expect((layers[0] as? Rescaling)?.offset == -1 && layers[0].name == "centred")
     let convolution = try #require(layers[1] as? Conv2D)
     #expect(convolution.kernelInitializer == .randomUniform(minimum: -0.1, maximum: 0.2))
@@ -221,7 +221,8 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
       ])
     #expect((configuration.training.optimizer as? Adam)?.beta1 == 0.5)
     #expect(
-      (configuration.model.layers[1] as? Dense)?.kernelInitializer == .randomNormal(mean: 0, standardDeviation: 0.3))
+      (configuration.model.nodes[1].layer as? Dense)?.kernelInitializer
+        == .randomNormal(mean: 0, standardDeviation: 0.3))
     #expect(configuration.backend.threads == 2 && configuration.backend.name == "openblas")
     #expect((configuration.training.loss as? CategoricalCrossentropy)?.labelSmoothing == 0.1)
   }

@@ -7,7 +7,7 @@ import Yams
 /// One experiment, read from YAML: plain values, nothing opened or built yet.
 public struct Configuration: Sendable {
   public var name: String
-  public var model: Sequential
+  public var model: Graph
   /// A run folder or file whose weights training starts with (`model.from`).
   public var initialWeights: String?
   public var data: Data
@@ -95,19 +95,24 @@ public struct Configuration: Sendable {
   }
 
   /// Reads a file, with `overrides` such as `training.epochs=2` applied.
-  public init(file: String, overrides: [String] = []) throws(ConfigurationError) {
+  /// `expandsBlocks`: the resolved text has the layers of blocks in place of their uses.
+  public init(
+    file: String, overrides: [String] = [], expandsBlocks: Bool = false
+  ) throws(ConfigurationError) {
     let text: String
     do {
       text = try TextFile.read(file)
     } catch {
       throw ConfigurationError(problems: [.init(file: file, line: 1, column: 1, message: "\(error)")])
     }
-    try self.init(text: text, file: file, overrides: overrides)
+    try self.init(text: text, file: file, overrides: overrides, expandsBlocks: expandsBlocks)
   }
 
   /// Reads text; `file` is what errors call it. Throws every problem at once.
-  public init(text: String, file: String, overrides: [String] = []) throws(ConfigurationError) {
-    let problems = ProblemList(file: file)
+  public init(
+    text: String, file: String, overrides: [String] = [], expandsBlocks: Bool = false
+  ) throws(ConfigurationError) {
+    let problems = ProblemList(file: file, expandsBlocks: expandsBlocks)
     var root: Node?
     do {
       root = try Yams.compose(yaml: text)
@@ -132,7 +137,7 @@ public struct Configuration: Sendable {
     _ = top.int("version", nil, in: 1...1)
     name = top.fileName("name", fallbackName)
     (model, initialWeights) = top.section("model") { section in
-      (Sequential(LayerReader.layers(section)), section.optionalText("from"))
+      (LayerReader.model(section), section.optionalText("from"))
     }
     data = top.section("data") { section in DataReader.data(section) }
     training = top.section("training") { section in Self.training(section) }

@@ -104,10 +104,12 @@ struct ObjectSchema {
 extension Configuration {
   /// The JSON Schema (draft 2020-12) of configurations, made by the code that reads them.
   public static var schema: String {
-    let (_, described) = SectionReader.describing(path: "", ProblemList(file: "", isDescribing: true)) { top in
+    let problems = ProblemList(file: "", isDescribing: true)
+    let (_, described) = SectionReader.describing(path: "", problems) { top in
       Configuration(reading: top, fallbackName: "run")
     }
     var json = described.json
+    json["$defs"] = ["layer": LayerReader.entrySchema(problems).json]
     json["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     json["title"] = "Switchback configuration"
     let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -2,32 +2,52 @@ import SwitchbackNeuralNetworks
 import Yams
 
 /// The layers of `model.layers`, by Keras's words.
-enum LayerReader {
-  private typealias Kind = (word: String, read: @Sendable (SectionReader) -> any Layer)
+///
+/// A list of layers is a graph: an entry reads the one before unless `inputs` says otherwise. Lists stand in lists
+/// (`residual`, `repeat`, `block`), and blocks are written out before their layers are read.
+final class LayerReader {
+  private struct Kind: Sendable {
+    let word: String
+    let read: @Sendable (LayerReader, SectionReader) -> any Layer
+
+    init(_ word: String, _ read: @escaping @Sendable (SectionReader) -> any Layer) {
+      (self.word, self.read) = (word, { read($1) })
+    }
+
+    /// A layer that is made of lists of layers.
+    init(_ word: String, of read: @escaping @Sendable (LayerReader, SectionReader) -> any Layer) {
+      (self.word, self.read) = (word, read)
+    }
+  }
 
   private static let kinds: [Kind] =
     [
-      ("dense", dense), ("conv2d", conv2d), ("max_pooling2d", maxPooling2d), ("average_pooling2d", averagePooling2d),
-      (
-        "global_average_pooling2d",
-        { GlobalAveragePooling2D(keepDimensions: $0.bool("keepdims", false), name: $0.optionalText("name")) }
-      ),
-      ("flatten", { Flatten(name: $0.optionalText("name")) }),
-      ("dropout", { Dropout($0.number("rate", nil, in: .kept), name: $0.optionalText("name")) }),
-      (
-        "rescaling",
-        {
-          Rescaling(
-            $0.number("scale", nil, in: .any), offset: $0.number("offset", 0, in: .any), name: $0.optionalText("name"))
-        }
-      ),
-      ("activation", { Activation(activation($0, "function", nil), name: $0.optionalText("name")) }),
+      Kind("dense", dense), Kind("conv2d", conv2d), Kind("max_pooling2d", maxPooling2d),
+      Kind("average_pooling2d", averagePooling2d),
+      Kind("global_average_pooling2d") {
+        GlobalAveragePooling2D(keepDimensions: $0.bool("keepdims", false), name: $0.optionalText("name"))
+      },
+      Kind("flatten") { Flatten(name: $0.optionalText("name")) },
+      Kind("dropout") { Dropout($0.number("rate", nil, in: .kept), name: $0.optionalText("name")) },
+      Kind("rescaling") {
+        Rescaling(
+          $0.number("scale", nil, in: .any), offset: $0.number("offset", 0, in: .any), name: $0.optionalText("name"))
+      },
+      Kind("activation") { Activation(activation($0, "function", nil), name: $0.optionalText("name")) },
       // The layer's slope is not the function's: Keras has 0.3 here and 0.2 there.
-      ("leaky_relu", { LeakyReLU(negativeSlope: $0.number("negative_slope", 0.3), name: $0.optionalText("name")) }),
-      ("prelu", { PReLU(name: $0.optionalText("name")) }),
+      Kind("leaky_relu") {
+        LeakyReLU(negativeSlope: $0.number("negative_slope", 0.3), name: $0.optionalText("name"))
+      },
+      Kind("prelu") { PReLU(name: $0.optionalText("name")) },
+      Kind("batch_normalization", batchNormalization), Kind("embedding", embedding),
+      Kind("add") { Add(name: $0.optionalText("name")) }, Kind("multiply") { Multiply(name: $0.optionalText("name")) },
+      Kind("concatenate") { Concatenate(axis: $0.int("axis", -1, in: axes), name: $0.optionalText("name")) },
+      Kind("dot", dot), Kind("residual", of: { $0.residual($1) }), Kind("repeat", of: { $0.repetition($1) }),
+      Kind("block", of: { $0.block($1) }),
+      Kind("shared") { Shared($0.text("layer", nil), name: $0.optionalText("name")) },
     ]
     + functions.filter { $0.word != "leaky_relu" }.map { function in
-      (function.word, { Activation(function.read($0), name: $0.optionalText("name")) })
+      Kind(function.word) { Activation(function.read($0), name: $0.optionalText("name")) }
     }
 
   private static let functions: [(word: String, read: @Sendable (SectionReader) -> ActivationFunction)] = [
@@ -39,24 +59,60 @@ enum LayerReader {
     ("softplus", { _ in .softplus }), ("softmax", { _ in .softmax }),
   ]
 
-  static func layers(_ section: SectionReader) -> [any Layer] {
-    if section.problems.isDescribing { section.describe("layers", isRequired: true, layerList(section.problems)) }
-    guard let list = section.take("layers")?.sequence, !list.isEmpty else {
-      section.problems.add("model.layers must be a list of layers, such as - dense: {units: 10}", at: section.node)
+  private let problems: ProblemList
+  private let blocks: BlockLibrary
+  /// The blocks whose layers are being read, outermost first.
+  private var uses: [String] = []
+  private var depth = 0
+  private var count = 0
+  /// How often a layer that is read now will be there.
+  private var multiplicity = 1
+
+  /// Beyond is a slip of the pen, or made to take all memory.
+  private static let (mostLayers, deepest) = (10_000, 40)
+
+  /// Reads `model.blocks` and `model.layers`.
+  static func model(_ section: SectionReader) -> Graph {
+    let reader = LayerReader(section.problems, BlockLibrary(section))
+    return Graph(reader.nodes(section, "layers"))
+  }
+
+  private init(_ problems: ProblemList, _ blocks: BlockLibrary) { (self.problems, self.blocks) = (problems, blocks) }
+
+  // MARK: Lists
+
+  /// A list of layers under `key`; without a fallback there must be one.
+  private func nodes(_ section: SectionReader, _ key: String, _ fallback: [GraphNode]? = nil) -> [GraphNode] {
+    section.describe(key, isRequired: fallback == nil, Self.listSchema)
+    guard let node = section.take(key) else {
+      if fallback == nil { missing(section, key, at: section.node) }
+      if fallback != nil { section.record(key, Node([Node]())) }
+      return fallback ?? []
+    }
+    guard let list = node.sequence, fallback != nil || !list.isEmpty else {
+      missing(section, key, at: node.mark == nil ? section.node : node)
       return []
     }
-    var resolved: [Node] = []
-    let layers = list.enumerated().compactMap { index, node in
-      layer(node, path: "model.layers.\(index)", section.problems, &resolved)
+    guard depth < Self.deepest else {
+      problems.add("lists of layers stand in each other more than \(Self.deepest) deep", at: node)
+      return []
     }
-    section.record("layers", Node(resolved))
-    return layers
+    depth += 1
+    defer { depth -= 1 }
+    var resolved: [Node] = []
+    let nodes = list.enumerated().compactMap { index, node in
+      entry(node, path: "\(section.full(key)).\(index)", &resolved)
+    }
+    section.record(key, Node(resolved))
+    return nodes
+  }
+
+  private func missing(_ section: SectionReader, _ key: String, at node: Node?) {
+    problems.add("\(section.full(key)) must be a list of layers, such as - dense: {units: 10}", at: node)
   }
 
   /// `- dense: {units: 10}`, or a bare word: `- flatten`, `- relu`.
-  private static func layer(
-    _ node: Node, path: String, _ problems: ProblemList, _ resolved: inout [Node]
-  ) -> (any Layer)? {
+  private func entry(_ node: Node, path: String, _ resolved: inout [Node]) -> GraphNode? {
     let word: String
     let keys: Node?
     if let scalar = node.scalar {
@@ -67,23 +123,38 @@ enum LayerReader {
       problems.add("\(path) must be one layer: a word such as flatten, or dense: {units: 10}", at: node)
       return nil
     }
-    let reader = SectionReader(keys, path: "\(path).\(word)", problems)
-    guard let kind = kinds.first(where: { $0.word == word }) else {
+    guard let kind = Self.kinds.first(where: { $0.word == word }) else {
       problems.add(
-        "\(path): there is no layer \(word)\(Suggestion.words(for: word, among: kinds.map(\.word)))", at: node)
+        "\(path): there is no layer \(word)\(Suggestion.words(for: word, among: Self.kinds.map(\.word)))", at: node)
       return nil
     }
-    let layer = kind.read(reader)
+    guard count <= Self.mostLayers else { return nil }
+    count += multiplicity
+    if count > Self.mostLayers { problems.add("the model has more than \(Self.mostLayers) layers", at: node) }
+    let reader = SectionReader(keys, path: "\(path).\(word)", problems)
+    let entry = read(kind, reader)
     reader.finish()
     resolved.append(reader.resolved.isEmpty ? Node(word) : Node([(Node(word), Node(reader.resolved))]))
-    return layer
+    return entry
   }
 
-  /// A word where a layer needs no key, or a mapping with one key.
-  private static func layerList(_ problems: ProblemList) -> SchemaPart {
+  /// The layer, and what every entry takes.
+  private func read(_ kind: Kind, _ section: SectionReader) -> GraphNode {
+    let layer = kind.read(self, section)
+    let inputs = section.optionalTexts("inputs") ?? []
+    let isTrainable = section.optionalBool("trainable", true)
+    return GraphNode(isTrainable ? layer : Frozen(layer), inputs: inputs)
+  }
+
+  /// A list of layers, which may hold lists of layers: `Configuration.schema` has the definition.
+  private static var listSchema: SchemaPart { .list(of: SchemaPart(json: ["$ref": "#/$defs/layer"])) }
+
+  /// One entry of a list: a word where a layer needs no key, or a mapping with one key.
+  static func entrySchema(_ problems: ProblemList) -> SchemaPart {
+    let layers = LayerReader(problems, BlockLibrary())
     var (words, mapping) = ([String](), ObjectSchema())
     for kind in kinds {
-      let (_, keys) = SectionReader.describing(path: kind.word, problems, kind.read)
+      let (_, keys) = SectionReader.describing(path: kind.word, problems) { layers.read(kind, $0) }
       if keys.required.isEmpty { words.append(kind.word) }
       mapping.add(
         kind.word, keys.required.isEmpty ? .any([.object(keys), SchemaPart(json: ["type": "null"])]) : .object(keys),
@@ -91,8 +162,50 @@ enum LayerReader {
     }
     var one = mapping.json
     (one["minProperties"], one["maxProperties"]) = (1, 1)
-    return .list(of: .any([.choice(words, nil), SchemaPart(json: one)]))
+    return .any([.choice(words, nil), SchemaPart(json: one)])
   }
+
+  // MARK: Layers of layers
+
+  private func residual(_ section: SectionReader) -> any Layer {
+    Residual(
+      nodes(section, "layers"), shortcut: nodes(section, "shortcut", []),
+      activation: Self.activation(section, "activation", "linear"), name: section.optionalText("name"))
+  }
+
+  private func repetition(_ section: SectionReader) -> any Layer {
+    let times = section.int("times", nil, in: 1...1000)
+    let outer = multiplicity
+    defer { multiplicity = outer }
+    multiplicity = min(outer * times, Self.mostLayers + 1)
+    return Repeat(times, nodes(section, "layers"), name: section.optionalText("name"))
+  }
+
+  /// `{use: NAME, PARAMETER: …}`, or `{layers: […]}`, which is what one with `use` is written out as.
+  private func block(_ section: SectionReader) -> any Layer {
+    if problems.isDescribing {
+      section.describe("use", .text(nil))
+      _ = nodes(section, "layers", [])
+      section.allowOthers()
+      return Block([], name: section.optionalText("name"))
+    }
+    guard section.isGiven("use") else { return Block(nodes(section, "layers"), name: section.optionalText("name")) }
+    let name = section.optionalText("name")
+    guard let written = blocks.layers(of: section) else { return Block([], name: name) }
+    guard !uses.contains(written.use) else {
+      problems.add("the block \(written.use) uses itself", at: section.node)
+      return Block([], name: name)
+    }
+    uses.append(written.use)
+    defer { uses.removeLast() }
+    let reader = SectionReader(Node([(Node("layers"), written.layers)]), path: section.path, problems)
+    let nodes = problems.using(written.use, at: section.node) { self.nodes(reader, "layers") }
+    let resolved = problems.expandsBlocks ? reader.resolved : written.resolved
+    for (key, value) in resolved { section.record(key.string ?? "", value) }
+    return Block(nodes, name: name)
+  }
+
+  // MARK: Parts of layers
 
   /// A word, or `{type: elu, alpha: 0.5}`.
   private static func activation(_ section: SectionReader, _ key: String, _ fallback: String?) -> ActivationFunction {
@@ -169,6 +282,28 @@ enum LayerReader {
     let size = section.pair("pool_size", 2)
     let strides = section.optionalPair("strides")
     return MaxPooling2D(poolSize: size, strides: strides, padding: padding(section), name: section.optionalText("name"))
+  }
+
+  private static let axes = -8...8
+
+  @Sendable private static func batchNormalization(_ section: SectionReader) -> any Layer {
+    BatchNormalization(
+      axis: section.int("axis", -1, in: axes), momentum: section.number("momentum", 0.99, in: .kept),
+      epsilon: section.number("epsilon", 0.001, in: .epsilon), center: section.bool("center", true),
+      scale: section.bool("scale", true), name: section.optionalText("name"))
+  }
+
+  @Sendable private static func embedding(_ section: SectionReader) -> any Layer {
+    Embedding(
+      section.int("input_dim", nil, in: 1...1 << 30), section.int("output_dim", nil, in: SectionReader.extents),
+      embeddingsInitializer: initializer(section, "embeddings_initializer", "random_uniform"),
+      embeddingsRegularizer: regularizer(section, "embeddings_regularizer"), name: section.optionalText("name"))
+  }
+
+  @Sendable private static func dot(_ section: SectionReader) -> any Layer {
+    Dot(
+      axes: section.twoIntegers("axes", -1, in: axes), normalize: section.bool("normalize", false),
+      name: section.optionalText("name"))
   }
 
   @Sendable private static func averagePooling2d(_ section: SectionReader) -> any Layer {

@@ -1,22 +1,6 @@
 import SwitchbackNeuralNetworks
 import Yams
 
-/// Collects what is wrong while a configuration is read, so that all of it is said at once.
-final class ProblemList {
-  let file: String
-  /// Whether nothing is read and the keys say what they take: see `ConfigurationSchema`.
-  let isDescribing: Bool
-  var problems: [ConfigurationError.Problem] = []
-
-  init(file: String, isDescribing: Bool = false) { (self.file, self.isDescribing) = (file, isDescribing) }
-
-  /// A node without a mark comes from the command line; without a node there is no line to name.
-  func add(_ message: String, at node: Node?) {
-    let file = node.map { $0.mark == nil } == true ? "command line" : file
-    problems.append(.init(file: file, line: node?.mark?.line, column: node?.mark?.column, message: message))
-  }
-}
-
 /// Reads the keys of one mapping. What is read is all that may stand there: `finish()` refuses the rest, the resolved
 /// values, defaults included, are what `config show` prints, and what each key takes is what `config schema` prints.
 final class SectionReader {
@@ -45,6 +29,12 @@ final class SectionReader {
       entries.append((key, value))
     }
   }
+
+  /// The keys that are given, in their order.
+  var keys: [String] { entries.compactMap(\.key.string) }
+
+  /// Keys besides take anything: while describing.
+  func allowOthers() { schema.additional = SchemaPart(json: [:]) }
 
   func full(_ key: String) -> String { path.isEmpty ? key : path + "." + key }
 
@@ -141,6 +131,16 @@ final class SectionReader {
     let value = node?.bool ?? fallback
     record(key, Node("\(value)", Tag(.bool)))
     return value
+  }
+
+  /// A truth value that is recorded only where it is given.
+  func optionalBool(_ key: String, _ fallback: Bool) -> Bool {
+    guard isGiven(key) else {
+      describe(key, .bool(fallback))
+      known.append(key)
+      return fallback
+    }
+    return bool(key, fallback)
   }
 
   func text(_ key: String, _ fallback: String?) -> String {
@@ -268,6 +268,28 @@ final class SectionReader {
       return nil
     }
     return pair(key, nil)
+  }
+
+  /// One whole number for both of two things, or a list of two.
+  func twoIntegers(_ key: String, _ fallback: Int, in range: ClosedRange<Int>) -> (first: Int, second: Int) {
+    let one = SchemaPart.integer(range, nil).json
+    describe(
+      key,
+      SchemaPart(
+        json: ["anyOf": [one, ["type": "array", "items": one, "minItems": 2, "maxItems": 2]], "default": fallback]))
+    guard let node = take(key) else {
+      record(key, Node("\(fallback)", Tag(.int)))
+      return (fallback, fallback)
+    }
+    let values = node.sequence.map { $0.map(\.int) } ?? [node.int, node.int]
+    guard values.count == 2, let first = values[0], let second = values[1], range.contains(first),
+      range.contains(second)
+    else {
+      problems.add("\(full(key)) must be \(Self.words(for: range)), or a list of two of them", at: node)
+      return (fallback, fallback)
+    }
+    record(key, node)
+    return (first, second)
   }
 
   /// A list of numbers.
