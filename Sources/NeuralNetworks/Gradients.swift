@@ -4,7 +4,8 @@ import SwitchbackPrograms
 struct Gradients {
   var builder: ProgramBuilder
   let loss: Value
-  let correct: Value?
+  /// Of each objective: what stands before its names, its own loss, and how many of the batch are right.
+  let parts: [(prefix: String, loss: Value, correct: Value?)]
   let parameters: [Parameter]
   /// The trainable weights.
   let pairs: [(parameter: Parameter, gradient: Value)]
@@ -78,7 +79,10 @@ struct Gradients {
 
   mutating func finishOutputs() {
     builder.output("loss", loss)
-    if let correct { builder.output("correct", correct) }
+    for part in parts {
+      if !part.prefix.isEmpty { builder.output(part.prefix + "loss", part.loss) }
+      if let correct = part.correct { builder.output(part.prefix + "correct", correct) }
+    }
   }
 }
 

@@ -4,8 +4,9 @@ import SwitchbackPrograms
 public struct InferenceProgram: Sendable {
   /// Input `images`; output `predictions`: after the last activation, and after the gate that a loss of logits implies.
   /// An evaluation has the input `labels` too, and the outputs `lossSum` f32 `[]` (over the batch, without class weights
-  /// and regularizers), `correct` f32 `[]` where labels are classes (counted from `predictions`), and `regularization`
-  /// f32 `[]` where weights have regularizers.
+  /// and regularizers), `correct` f32 `[]` where labels are classes (counted from `predictions`), `weightSum` f32 `[]`
+  /// where samples have weights, and `regularization` f32 `[]` where weights have regularizers. Of several objectives
+  /// each has its outputs behind its name: `digit/predictions`.
   public let program: Program
   /// All weights, in the order of the layers. Their values come from a training or a file.
   public let parameters: [Parameter]
@@ -25,17 +26,20 @@ public struct InferenceProgram: Sendable {
   public static func build(
     _ model: any Layer, sampleShape: Shape, batchSize: Int, inputName: String = "images", loss: (any Loss)? = nil
   ) throws(ProgramError) -> InferenceProgram {
-    try build(model, inputs: [ModelInput(inputName, .float32(sampleShape))], batchSize: batchSize, loss: loss)
+    try build(
+      model, inputs: [ModelInput(inputName, .float32(sampleShape))], batchSize: batchSize,
+      objectives: loss.map { [Objective(loss: $0)] } ?? [])
   }
 
-  /// The same for a model with any inputs.
+  /// The same for a model with any inputs and results, trained for `objectives`.
   public static func build(
-    _ model: any Layer, inputs: [ModelInput], batchSize: Int, loss: (any Loss)? = nil
+    _ model: any Layer, inputs: [ModelInput], batchSize: Int, objectives: [Objective] = []
   ) throws(ProgramError) -> InferenceProgram {
     var traced = try TracedModel(
       model, inputs: inputs, batchSize: batchSize, programName: "predict", isTraining: false)
-    let answer = try traced.answer(to: loss)
-    traced.builder.output("predictions", answer)
+    for (_, prefix, _, answer) in try traced.answers(to: objectives) {
+      traced.builder.output(prefix + "predictions", answer)
+    }
     return InferenceProgram(program: traced.builder.build(), parameters: traced.parameters)
   }
 }
@@ -45,21 +49,26 @@ extension TrainingStep {
   public func evaluation(batchSize: Int) throws(ProgramError) -> InferenceProgram {
     var traced = try TracedModel(
       model, inputs: inputs, batchSize: batchSize, programName: "evaluate", isTraining: false)
-    let objective = Objective(loss: loss, targets: targets, classWeights: [])
-    let answer = try traced.answer(to: loss)
-    let result = try objective(traced.output, answer: answer, in: &traced.builder)
-    traced.builder.path = "loss"
-    let sum = try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)
+    var outputs: [(name: String, value: Value)] = []
+    for (calls, prefix, output, answer) in try traced.answers(to: objectives) {
+      guard let calls else { throw ProgramError("an evaluation needs an objective") }
+      let result = try calls.withoutClassWeights(output, answer: answer, in: &traced.builder)
+      traced.builder.path = prefix + "loss"
+      outputs.append((prefix + "predictions", answer))
+      outputs.append((prefix + "lossSum", try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
+      if let correct = result.correct { outputs.append((prefix + "correct", correct)) }
+      if let weights = result.sampleWeights {
+        outputs.append((prefix + "weightSum", try traced.builder.append(Reduce(.sum, axes: [0]), weights)))
+      }
+    }
     let penalty = try traced.penalty()
-    traced.builder.output("predictions", answer)
-    traced.builder.output("lossSum", sum)
-    if let correct = result.correct { traced.builder.output("correct", correct) }
+    for (name, value) in outputs { traced.builder.output(name, value) }
     if let penalty { traced.builder.output("regularization", penalty) }
     return InferenceProgram(program: traced.builder.build(), parameters: traced.parameters)
   }
 
   /// The program that predicts for a batch without labels.
   public func inference(batchSize: Int) throws(ProgramError) -> InferenceProgram {
-    try InferenceProgram.build(model, inputs: inputs, batchSize: batchSize, loss: loss)
+    try InferenceProgram.build(model, inputs: inputs, batchSize: batchSize, objectives: objectives)
   }
 }

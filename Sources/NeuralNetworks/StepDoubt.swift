@@ -4,8 +4,16 @@ extension TrainingStep {
   /// A warning for a legal but probably unintended end of the network, or nil.
   public func doubt(of inference: InferenceProgram) -> String? {
     let program = inference.program
+    return objectives.lazy.compactMap { objective in
+      let name = objective.output ?? model.resultNames.first ?? ""
+      let prefix = objectives.count > 1 ? name + "/" : ""
+      return doubt(of: objective.loss, program.output(named: prefix + "predictions"), in: program)
+    }.first
+  }
+
+  private func doubt(of loss: any Loss, _ output: Int?, in program: Program) -> String? {
     func maker(of value: Int) -> Program.Call? { program.calls.last { $0.outputs.contains(value) } }
-    guard let output = program.output(named: "predictions"), let last = maker(of: output) else { return nil }
+    guard let output, let last = maker(of: output) else { return nil }
     if loss.impliedGate != nil {
       guard let inner = maker(of: last.inputs[0]), let gate = inner.gate else { return nil }
       return "the loss takes the results of \(inner.path) for logits (training.loss.from_logits), but they come from a "

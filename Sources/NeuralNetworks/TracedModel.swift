@@ -5,7 +5,7 @@ struct TracedModel {
   var builder: ProgramBuilder
   /// The model's results, the first of which is what a model with one answers.
   let results: [Value]
-  var output: Value { results[0] }
+  private let resultNames: [String]
   let parameters: [Parameter]
   let activations: [ActivationRecord]
   let outputs: [(path: String, value: Value)]
@@ -25,6 +25,7 @@ struct TracedModel {
         context.builder.input(input.name, input.type.with(shape: Shape([batchSize] + input.type.shape.extents))))
     }
     results = try context.callModel(model, zip(inputs, values).map { ($0.name, $1) })
+    resultNames = model.resultNames
     builder = context.builder
     parameters = context.parameters
     replacements = context.replacements.sorted { $0.key < $1.key }.map { (context.parameters[$0.key], $0.value) }
@@ -36,13 +37,67 @@ struct TracedModel {
     }
   }
 
-  /// What the model says to the outside: its output, behind the gate that a loss of logits implies.
-  mutating func answer(to loss: (any Loss)?) throws(ProgramError) -> Value {
-    guard let gate = loss?.impliedGate else { return output }
+  /// The result that an objective judges.
+  private func output(of objective: Objective) throws(ProgramError) -> Value {
+    guard let name = objective.output else { return results[0] }
+    guard let place = resultNames.firstIndex(of: name) else {
+      let known = resultNames.isEmpty ? "one, without a name" : resultNames.joined(separator: ", ")
+      throw ProgramError("an objective judges \(name), and the model has no such output (it has \(known))")
+    }
+    return results[place]
+  }
+
+  /// Appends the calls of every objective on its result.
+  mutating func judge(
+    _ objectives: [Objective],
+    _ append: (ObjectiveCalls, Value, inout ProgramBuilder) throws(ProgramError) -> ObjectiveCalls.Result
+  ) throws(ProgramError) -> [(calls: ObjectiveCalls, result: ObjectiveCalls.Result)] {
+    var judged: [(ObjectiveCalls, ObjectiveCalls.Result)] = []
+    for calls in try named(objectives) {
+      judged.append((calls, try append(calls, output(of: calls.objective), &builder)))
+    }
+    return judged
+  }
+
+  /// Each objective with what stands before its names, where there are several.
+  private func named(_ objectives: [Objective]) throws(ProgramError) -> [ObjectiveCalls] {
+    var calls: [ObjectiveCalls] = []
+    for objective in objectives {
+      guard NumberRange.factor.contains(objective.weight) else {
+        throw ProgramError("the weight of an objective is a number\(NumberRange.factor.words), not \(objective.weight)")
+      }
+      let name = objective.output ?? resultNames.first
+      guard objectives.count > 1 else { return [ObjectiveCalls(objective: objective, prefix: "")] }
+      guard let name else { throw ProgramError("of several objectives each names the output that it judges") }
+      guard !calls.contains(where: { $0.prefix == name + "/" }) else {
+        throw ProgramError("two objectives judge \(name)")
+      }
+      calls.append(ObjectiveCalls(objective: objective, prefix: name + "/"))
+    }
+    return calls
+  }
+
+  /// What the model says to the outside: each objective's result behind the gate that a loss of logits implies; without
+  /// objectives all results as they are.
+  mutating func answers(
+    to objectives: [Objective]
+  ) throws(ProgramError) -> [(calls: ObjectiveCalls?, prefix: String, output: Value, answer: Value)] {
+    guard !objectives.isEmpty else {
+      let prefixes = results.count == 1 ? [""] : resultNames.map { $0 + "/" }
+      return zip(prefixes, results).map { (nil, $0, $1, $1) }
+    }
     let outer = builder.path
     defer { builder.path = outer }
-    builder.path = "loss"
-    return try gate(output, in: &builder)
+    var answers: [(ObjectiveCalls?, String, Value, Value)] = []
+    for calls in try named(objectives) {
+      let output = try output(of: calls.objective)
+      builder.path = calls.prefix + "loss"
+      let answer = try calls.objective.loss.impliedGate.map { gate throws(ProgramError) in
+        try gate(output, in: &builder)
+      }
+      answers.append((calls, calls.prefix, output, answer ?? output))
+    }
+    return answers
   }
 
   /// The sum of all regularizers, `nil` where there is none.

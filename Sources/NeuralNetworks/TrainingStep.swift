@@ -17,12 +17,9 @@ public struct TrainingStep: Sendable {
   public var model: any Layer
   /// What the model reads of a batch.
   public var inputs: [ModelInput]
-  public var loss: any Loss
+  /// What is made small: their sum, by their weights.
+  public var objectives: [Objective]
   public var optimizer: any Optimizer
-  /// What labels are; unless said, what the loss expects.
-  public var targets: Targets
-  /// One factor a class for the loss of its samples; empty for none. The mean stays over the batch (Keras).
-  public var classWeights: [Double]
   public var clipping: GradientClipping?
   public var accumulationSteps: Int
   /// The momentum of the weights' moving average (Keras's `ema_momentum`, there 0.99); `nil` for none.
@@ -30,8 +27,12 @@ public struct TrainingStep: Sendable {
   /// Whether clipping knows a norm that overflows Float32; a run that was begun without goes on without, since its
   /// checkpoints are of that program.
   package var scalesNorms = true
-  /// The state that holds `classWeights`.
-  package static let classWeightsName = "loss/classWeights"
+  /// The state that holds the class weights of an objective.
+  package static func classWeightsName(_ prefix: String = "") -> String { prefix + "loss/classWeights" }
+  /// Whether a state holds class weights.
+  package static func isClassWeights(_ name: String) -> Bool {
+    name == classWeightsName() || name.hasSuffix("/" + classWeightsName())
+  }
 
   /// Adds calls that watch the step, such as `statistics`, and names their results as outputs.
   public typealias Probe = (inout ProgramBuilder, TrainingTrace) throws(ProgramError) -> Void
@@ -43,22 +44,20 @@ public struct TrainingStep: Sendable {
     averageMomentum: Double? = nil, inputName: String = "images"
   ) {
     self.init(
-      model: model, inputs: [ModelInput(inputName, .float32(sampleShape))], loss: loss, optimizer: optimizer,
-      targets: targets, classWeights: classWeights, clipping: clipping, accumulationSteps: accumulationSteps,
-      averageMomentum: averageMomentum)
+      model: model, inputs: [ModelInput(inputName, .float32(sampleShape))],
+      objectives: [Objective(loss: loss, targets: targets, classWeights: classWeights)], optimizer: optimizer,
+      clipping: clipping, accumulationSteps: accumulationSteps, averageMomentum: averageMomentum)
   }
 
+  /// A step of a model with any inputs and one or more objectives.
   public init(
-    model: any Layer, inputs: [ModelInput], loss: any Loss, optimizer: any Optimizer, targets: Targets? = nil,
-    classWeights: [Double] = [], clipping: GradientClipping? = nil, accumulationSteps: Int = 1,
-    averageMomentum: Double? = nil
+    model: any Layer, inputs: [ModelInput], objectives: [Objective], optimizer: any Optimizer,
+    clipping: GradientClipping? = nil, accumulationSteps: Int = 1, averageMomentum: Double? = nil
   ) {
     self.model = model
     self.inputs = inputs
-    self.loss = loss
+    self.objectives = objectives
     self.optimizer = optimizer
-    self.targets = targets ?? loss.targets
-    self.classWeights = classWeights
     self.clipping = clipping
     self.accumulationSteps = accumulationSteps
     self.averageMomentum = averageMomentum
@@ -132,10 +131,18 @@ public struct TrainingStep: Sendable {
 
   private func backward(_ batchSize: Int, name: String) throws(ProgramError) -> Gradients {
     var traced = try TracedModel(model, inputs: inputs, batchSize: batchSize, programName: name, isTraining: true)
-    let objective = Objective(loss: loss, targets: targets, classWeights: classWeights)
-    let result = try objective(traced.output, in: &traced.builder)
+    let judged = try traced.judge(objectives) { (objective, output, builder) throws(ProgramError) in
+      try objective(output, in: &builder)
+    }
     traced.builder.path = "loss"
-    var total = try traced.builder.append(Reduce(.mean, axes: [0]), result.perSample)
+    var (sum, parts): (Value?, [Value]) = (nil, [])
+    for (calls, result) in judged {
+      parts.append(try traced.builder.append(Reduce(.mean, axes: [0]), result.perSample))
+      let weight = calls.objective.weight
+      let weighted = weight == 1 ? parts.last! : try traced.builder.scale(parts.last!, by: weight)
+      sum = if let sum { try traced.builder.append(Binary(.add), sum, weighted) } else { weighted }
+    }
+    guard var total = sum else { throw ProgramError("training needs an objective") }
     if let penalty = try traced.penalty() { total = try traced.builder.append(Binary(.add), total, penalty) }
 
     let trainable = traced.parameters.filter(\.isTrainable)
@@ -155,8 +162,10 @@ public struct TrainingStep: Sendable {
         preActivationGradient: byValue[record.preActivation.id], outputGradient: byValue[record.output.id])
     }
     return Gradients(
-      builder: traced.builder, loss: total, correct: result.correct, parameters: traced.parameters, pairs: pairs,
-      replacements: traced.replacements, activations: activations, objectiveStates: result.states)
+      builder: traced.builder, loss: total,
+      parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result.correct) }, parameters: traced.parameters,
+      pairs: pairs, replacements: traced.replacements, activations: activations,
+      objectiveStates: judged.flatMap(\.result.states))
   }
 
   // MARK: Update

@@ -255,7 +255,7 @@ extension TrainingSession {
   /// Puts the states back. Class weights are a setting: they stay as they were given to this session.
   func restoreStates(of checkpoint: Checkpoint) throws {
     try checkStates(of: checkpoint)
-    for tensor in checkpoint.tensors.tensors where tensor.name != TrainingStep.classWeightsName {
+    for tensor in checkpoint.tensors.tensors where !TrainingStep.isClassWeights(tensor.name) {
       try states.withMutableBytes(of: tensor.name) { bytes in
         tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) }
       }

@@ -86,7 +86,7 @@ extension Checkpoint {
         averages[parameter] = Safetensors.Tensor(
           name: parameter, type: tensor.type, shape: tensor.shape, bytes: tensor.bytes)
       } else if owner(name, "optimizer", slot: true) == nil, owner(name, "accumulator") == nil,
-        name != TrainingStep.classWeightsName
+        !TrainingStep.isClassWeights(name)
       {
         weights[name] = tensor
       }

@@ -58,7 +58,8 @@ struct GraphTests {
       Dot().reading("twin", "other")
     }
     let inputs = [ModelInput("left", .float32([3])), ModelInput("right", .float32([3]))]
-    let step = TrainingStep(model: model, inputs: inputs, loss: MeanSquaredError(), optimizer: SGD())
+    let step = TrainingStep(
+      model: model, inputs: inputs, objectives: [Objective(loss: MeanSquaredError())], optimizer: SGD())
     let training = try step.build(batchSize: 5)
     #expect(training.parameters.map(\.name) == ["twin/kernel", "twin/bias"])
     // The kernel is met twice, so two products with it are added before the update.
@@ -207,7 +208,7 @@ struct ReplacedStateTests {
     }
     let inputs = [ModelInput("left", .float32([3])), ModelInput("right", .float32([3]))]
     let program = try TrainingStep(
-      model: model, inputs: inputs, loss: CategoricalCrossentropy(), optimizer: SGD()
+      model: model, inputs: inputs, objectives: [Objective(loss: CategoricalCrossentropy())], optimizer: SGD()
     ).build(batchSize: 4).program
     let mean = try #require(program.value(named: "norm/movingMean"))
     #expect(program.calls.filter { $0.operation is Assign && $0.inputs[0] == mean }.count == 1)

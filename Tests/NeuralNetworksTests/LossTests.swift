@@ -26,7 +26,7 @@ struct LossTests {
     let training = try step.build(batchSize: 7)
     #expect(training.trace.parameters.count == 4)
     #expect(training.program.values[training.program.output(named: "loss")!].type == .float32([]))
-    #expect((training.program.output(named: "correct") != nil) == (step.targets == .classes))
+    #expect((training.program.output(named: "correct") != nil) == (step.objectives[0].targets == .classes))
     #expect(try Program(text: training.program.description) == training.program)
     _ = try training.program.converted(to: .float64)
     let evaluation = try step.evaluation(batchSize: 7).program
@@ -60,12 +60,12 @@ struct LossTests {
   @Test("class weights are a table looked up by the labels, and the mean stays over the batch")
   func classWeights() throws {
     var step = Networks.small()
-    step.classWeights = [1, 2, 0.5]
+    step.objectives[0].classWeights = [1, 2, 0.5]
     let training = try step.build(batchSize: 7)
     #expect(training.states.first { $0.name == "loss/classWeights" }?.values(seed: 0) == [1, 2, 0.5])
     #expect(training.program.counts["gather"] == 1)
     #expect(try step.evaluation(batchSize: 7).program.counts["gather"] == nil)
-    step.classWeights = [1, 2]
+    step.objectives[0].classWeights = [1, 2]
     #expect(errorText { _ = try step.build(batchSize: 7) }.contains("there are 3 classes"))
   }
 

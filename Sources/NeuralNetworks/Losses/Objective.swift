@@ -1,36 +1,70 @@
 import SwitchbackPrograms
 
-/// A loss with what belongs to it: labels, class weights, and the count of right answers.
-struct Objective {
-  let loss: any Loss
-  let targets: Targets
-  let classWeights: [Double]
+/// What is to be made small: how far a result of the model is from a field of the data.
+public struct Objective: Sendable {
+  /// The model's result that is judged, by its name; nil: the first.
+  public var output: String?
+  /// The field that says what is right: i32 `[]` for classes, f32 shaped like the result for values.
+  public var target: String
+  public var loss: any Loss
+  /// What the target is.
+  public var targets: Targets
+  /// Its part in the sum of several objectives.
+  public var weight: Double
+  /// One factor a class for the loss of its samples; empty for none. The mean stays over the batch (Keras).
+  public var classWeights: [Double]
+  /// A field f32 `[]` with a factor for the loss of each sample; nil for none. The mean stays over the batch (Keras).
+  public var sampleWeight: String?
+
+  /// `targets`: unless said, what the loss expects.
+  public init(
+    output: String? = nil, target: String = "labels", loss: any Loss, targets: Targets? = nil, weight: Double = 1,
+    classWeights: [Double] = [], sampleWeight: String? = nil
+  ) {
+    (self.output, self.target, self.loss, self.weight) = (output, target, loss, weight)
+    self.targets = targets ?? loss.targets
+    (self.classWeights, self.sampleWeight) = (classWeights, sampleWeight)
+  }
+}
+
+/// An objective in a program.
+struct ObjectiveCalls {
+  let objective: Objective
+  /// What stands before its names where there are several: `digit/`.
+  let prefix: String
+
+  private var loss: any Loss { objective.loss }
+  private var targets: Targets { objective.targets }
+  private var classWeights: [Double] { objective.classWeights }
 
   /// What `callAsFunction` found.
   struct Result {
     /// One loss a sample, `[N]`, weighted.
     var perSample: Value
-    /// f32 `[]`: how many samples are classified rightly; `nil` where labels are no classes.
+    /// f32 `[]`: how many samples are classified rightly (the sum of their weights, where samples have weights); `nil`
+    /// where targets are no classes.
     var correct: Value?
+    /// f32 `[N]`, where samples have weights.
+    var sampleWeights: Value?
     /// The state that holds the class weights.
     var states: [InitialState] = []
   }
 
-  /// Declares the input `labels` and appends the loss of each sample. Right answers are counted from `answer`, what the
+  /// Declares the target's input and appends the loss of each sample. Right answers are counted from `answer`, what the
   /// program says to the outside; nil, in training: from what enters the last gate.
   func callAsFunction(
     _ output: Value, answer: Value? = nil, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Result {
     let outer = builder.path
     defer { builder.path = outer }
-    builder.path = "loss"
+    builder.path = prefix + "loss"
     let predictions = Predictions(output, in: builder)
     guard output.shape.rank >= 2 else {
       throw ProgramError("the model's output must be [N, …], not \(output.shape)", path: builder.path)
     }
     let batch = output.shape[0]
     let labelType: TensorType = targets == .classes ? .int32([batch]) : .float32(output.shape)
-    let labels = builder.input("labels", labelType)
+    let labels = try input(objective.target, labelType, in: &builder)
     let numbers = targets == .classes ? try numbers(for: labels, like: output, in: &builder) : labels
     var result = Result(perSample: try loss(predictions, numbers, in: &builder))
     guard result.perSample.shape == [batch] else {
@@ -38,11 +72,37 @@ struct Objective {
         "\(loss.name) must give one number a sample, [\(batch)], not \(result.perSample.shape)", path: builder.path)
     }
     if !classWeights.isEmpty { try weigh(&result, by: labels, like: output, in: &builder) }
+    if let field = objective.sampleWeight {
+      let weights = try input(field, .float32([batch]), in: &builder)
+      result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)
+      result.sampleWeights = weights
+    }
     if targets == .classes {
-      builder.path = "metrics"
-      result.correct = try correct(predictions, answer, labels, in: &builder)
+      builder.path = prefix + "metrics"
+      result.correct = try correct(predictions, answer, labels, result.sampleWeights, in: &builder)
     }
     return result
+  }
+
+  /// The same for an evaluation, which does not weigh classes.
+  var withoutClassWeights: ObjectiveCalls {
+    var objective = objective
+    objective.classWeights = []
+    return ObjectiveCalls(objective: objective, prefix: prefix)
+  }
+
+  /// A field that the program has already is one value, whoever reads it.
+  private func input(
+    _ name: String, _ type: TensorType, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    guard let id = builder.program.value(named: name), builder.program.values[id].role == .input else {
+      return builder.input(name, type)
+    }
+    let value = builder.value(id)
+    guard value.type == type else {
+      throw ProgramError("needs \(name) as \(type), and another reader has it as \(value.type)", path: builder.path)
+    }
+    return value
   }
 
   private func classCount(_ output: Value) throws(ProgramError) -> Int {
@@ -84,7 +144,7 @@ struct Objective {
       throw ProgramError("all class weights are 0: nothing would be learned", path: builder.path)
     }
     let state = InitialState(
-      name: TrainingStep.classWeightsName, type: .float32([classes]),
+      name: TrainingStep.classWeightsName(prefix), type: .float32([classes]),
       initializer: .values(classWeights.map { Float($0) }))
     let table = builder.state(state.name, state.type)
     let weights = try builder.append(Gather(axis: 0), table, labels)
@@ -94,7 +154,7 @@ struct Objective {
 
   /// The largest output is the answer; of a single one, whether it is above one half (a logit: above 0).
   private func correct(
-    _ predictions: Predictions, _ answer: Value?, _ labels: Value, in builder: inout ProgramBuilder
+    _ predictions: Predictions, _ answer: Value?, _ labels: Value, _ weights: Value?, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Value {
     let scores = answer ?? predictions.logits
     let found: Value
@@ -108,7 +168,9 @@ struct Objective {
       found = try builder.append(Reshape(shape: labels.shape.extents), cast)
     }
     let isRight = try builder.append(Binary(.equal), found, labels)
-    return try builder.append(Reduce(.sum, axes: [0]), builder.append(Cast(to: .float32), isRight))
+    var counted = try builder.append(Cast(to: .float32), isRight)
+    if let weights { counted = try builder.append(Binary(.multiply), counted, weights) }
+    return try builder.append(Reduce(.sum, axes: [0]), counted)
   }
 }
 
