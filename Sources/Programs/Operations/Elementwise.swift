@@ -89,6 +89,24 @@ public enum UnaryFunction: String, StringAttribute, CaseIterable {
     }
   }
 
+  /// Where the formula, or that of the derivative, changes its branch.
+  var kinks: [Double] {
+    switch self {
+    case .absolute, .relu, .leakyRelu, .elu, .selu: [0]
+    case .hardSigmoid: [-3, 3]
+    default: []
+    }
+  }
+
+  /// The kinks, and numbers on both sides of them, where it is defined everywhere.
+  fileprivate func questions(on sample: OperationSample) -> [SampleQuestion] {
+    let kinks: [SampleQuestion] = kinks.isEmpty ? [] : [.kinks(kinks)]
+    switch sample.domains[0] {
+    case .distinct, .range(-3, 3): return kinks + [.wide([.range(-6, 6)] + sample.domains.dropFirst())]
+    default: return kinks
+    }
+  }
+
   var ulps: Double {
     switch self {
     case .identity, .negate, .absolute, .square, .sign, .floor, .relu, .leakyRelu, .isFinite: 1
@@ -120,6 +138,16 @@ public struct Unary: TableOperation {
           Unary(function, alpha: function.usesAlpha ? 0.3 : 0), [.float32(Shape($0))], [function.domain])
       }
     }
+  }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] {
+    guard let function = (sample.operation as? Unary)?.function else { return [] }
+    return function.questions(on: sample)
+  }
+
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    try growth.builder.append(Unary(growth.pick([.tanh, .relu, .sigmoid, .negate])), growth.x)
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -179,6 +207,15 @@ public struct UnaryBackward: TableOperation {
       }
     }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] {
+    guard let function = (sample.operation as? UnaryBackward)?.function else { return [] }
+    return function.questions(on: sample)
+  }
+
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "it stands behind its function: chains of training have it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
@@ -257,6 +294,27 @@ public struct Binary: TableOperation {
         return OperationSample(Binary(function), [.float32(Shape($0.0)), .float32(Shape($0.1))], domains)
       }
     }
+  }
+
+  public static var furtherSamples: [OperationSample] {
+    let functions = BinaryFunction.allCases.filter { ![.divide, .power].contains($0) }
+    return functions.flatMap { function in
+      [([5, 3], [5, 3]), ([4, 1, 5], [3, 1]), ([4, 6], [6])].map { (a: [Int], b: [Int]) in
+        // Few numbers, so that there are ties.
+        OperationSample(Binary(function), [.int32(Shape(a)), .int32(Shape(b))], [.indices(3)])
+      }
+    }
+  }
+
+  /// Of maximum and minimum with ties: samples keep away from them.
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] {
+    sample.domains[0] == .range(-2, 0) ? [.wide([.range(-2, 2), .range(-2, 2)])] : []
+  }
+
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    let function = growth.pick([BinaryFunction.add, .multiply, .maximum, .subtract])
+    let partner = growth.partner(of: growth.x)
+    return try growth.bounded(growth.builder.append(Binary(function), growth.x, partner))
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -350,6 +408,22 @@ public struct Select: TensorOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] {
+    [ElementType.int32, .int64, .uint8].map { type in
+      OperationSample(
+        Select(), [TensorType(.bool, [13]), TensorType(type, [9, 13]), TensorType(type, [9, 1])],
+        [.indices(2), .indices(9), .indices(9)])
+    }
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    let (a, b) = growth.exactPair()
+    let condition = try growth.builder.append(Binary(.greater), a, b)
+    let branch = growth.partner(of: condition)
+    return try growth.builder.append(Select(), condition, branch, growth.builder.append(Unary(.negate), branch))
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 3)
     guard inputs[0].elementType == .bool else { throw ProgramError("the condition is \(inputs[0]), not bool") }
@@ -399,6 +473,14 @@ public struct Cast: ElementTypedOperation {
     ]
   }
 
+  public static var furtherSamples: [OperationSample] {
+    [OperationSample(Cast(to: .bool), [.float32([37])], [.indices(2)])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "numbers of other types have few readers there")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     return [inputs[0].with(elementType: to)]
@@ -437,6 +519,10 @@ public struct Fill: ElementTypedOperation {
   public static var samples: [OperationSample] {
     [[], [1], [3, 5], [0, 2]].map { OperationSample(Fill(value: 1.5, shape: $0, elementType: .float32), []) }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "constants have no operand to wait for")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 0)
