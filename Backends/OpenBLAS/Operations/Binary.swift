@@ -22,6 +22,14 @@ extension BinaryFunction {
   }
 }
 
+extension Binary: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.binary(self) }
+}
+
+extension Select: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.select() }
+}
+
 extension KernelMaker {
   func binary(_ operation: Binary) throws -> Kernel {
     switch type(0).elementType {

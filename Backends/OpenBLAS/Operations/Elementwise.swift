@@ -15,6 +15,14 @@ extension UnaryFunction {
   }
 }
 
+extension Unary: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.unary(self) }
+}
+
+extension UnaryBackward: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.unaryBackward(self) }
+}
+
 extension KernelMaker {
   func unary(_ operation: Unary) throws -> Kernel {
     guard let code = operation.function.code else {

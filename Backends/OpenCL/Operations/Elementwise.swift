@@ -23,6 +23,30 @@ extension ElementType {
   }
 }
 
+extension Unary: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.unary(self) }
+}
+
+extension UnaryBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.unaryBackward(self) }
+}
+
+extension Binary: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.binary(self) }
+}
+
+extension Select: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.select() }
+}
+
+extension Cast: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.cast(self) }
+}
+
+extension Fill: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.fill(self) }
+}
+
 extension WorkMaker {
   func unary(_ operation: Unary) -> Work {
     let kernel = KernelName("elementwise", "unary", ["-DUNARY", "-DFUNCTION=forward_\(operation.function.rawValue)"])
@@ -30,8 +54,10 @@ extension WorkMaker {
     return Work([Launch(kernel, [input(0), output, .float(operation.alpha), .int(count)], elements: count)])
   }
 
-  func unaryBackward(_ operation: UnaryBackward) -> Work? {
-    guard operation.function.gradientOperand != .none else { return nil }
+  func unaryBackward(_ operation: UnaryBackward) throws -> Work {
+    guard operation.function.gradientOperand != .none else {
+      throw Declined(reason: "\(operation.name) of \(operation.function.rawValue) is not implemented here")
+    }
     let kernel = KernelName(
       "elementwise", "unary_backward", ["-DUNARY_BACKWARD", "-DFUNCTION=backward_\(operation.function.rawValue)"])
     let count = result.shape.elementCount

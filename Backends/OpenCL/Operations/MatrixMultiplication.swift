@@ -58,6 +58,10 @@ struct Epilogue {
   }
 }
 
+extension MatrixMultiplication: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.matrixMultiplication(self) }
+}
+
 extension WorkMaker {
   /// y[rows, columns] = Σ gathered rows of `a` · filter `w`, whose element (tap, term, column) lies at these strides.
   func multiplyRows(

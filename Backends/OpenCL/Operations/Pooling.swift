@@ -1,5 +1,21 @@
 import SwitchbackPrograms
 
+extension MaxPool2D: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.pool("max_pool", geometry) }
+}
+
+extension MaxPool2DBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.maxPoolBackward(geometry) }
+}
+
+extension AveragePool2D: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.pool("average_pool", geometry) }
+}
+
+extension AveragePool2DBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.averagePoolBackward(geometry) }
+}
+
 extension WorkMaker {
   /// A launch over the cells of `grid` [images, rows, columns, channels]; a GPU's work-items have one channel each, so
   /// that neighbours read neighbours, a CPU's as many as a register.
