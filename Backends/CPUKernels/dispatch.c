@@ -22,3 +22,17 @@ const sb_kernels *sb_kernels_for_this_cpu(void) {
 #endif
   return &sb_kernels_baseline;
 }
+
+static int number_of(const char *word, const char *const *words, int count) {
+  for (int i = 0; i < count; i++)
+    if (strcmp(words[i], word) == 0) return i;
+  return -1;
+}
+
+#define NUMBER_OF(word, ...) \
+  static const char *const words[] = {__VA_ARGS__}; \
+  return number_of(word, words, (int)(sizeof words / sizeof *words))
+
+int sb_unary_number(const char *word) { NUMBER_OF(word, SB_UNARY_WORDS); }
+int sb_arithmetic_number(const char *word) { NUMBER_OF(word, SB_ARITHMETIC_WORDS); }
+int sb_comparison_number(const char *word) { NUMBER_OF(word, SB_COMPARISON_WORDS); }

@@ -22,7 +22,7 @@ static inline float gelu_inner(float x) { return 0.7978845608028654f * (x + 0.04
   } \
   break
 
-static void unary(int function, float alpha, int64_t count, const float *x, float *y) {
+static int unary(int function, float alpha, int64_t count, const float *x, float *y) {
   switch (function) {
     case SB_IDENTITY: EACH(v);
     case SB_NEGATE: EACH(-v);
@@ -48,7 +48,10 @@ static void unary(int function, float alpha, int64_t count, const float *x, floa
     case SB_TANH: EACH(tanhf(v));
     case SB_SOFTPLUS: EACH((v > 0 ? v : 0) + log1pf(expf(-fabsf(v))));
     case SB_IS_FINITE: EACH(v - v == 0 ? 1 : 0);
+    SB_FORWARD_FORMULAS
+    default: return false;
   }
+  return true;
 }
 #undef EACH
 
@@ -59,7 +62,7 @@ static void unary(int function, float alpha, int64_t count, const float *x, floa
   } \
   break
 
-static void unary_backward(int function, float alpha, int64_t count, const float *x, const float *dy, float *dx) {
+static int unary_backward(int function, float alpha, int64_t count, const float *x, const float *dy, float *dx) {
   switch (function) {
     case SB_IDENTITY: EACH(1 + 0 * (v != v));
     case SB_NEGATE: EACH(-1 + 0 * (v != v));
@@ -96,8 +99,11 @@ static void unary_backward(int function, float alpha, int64_t count, const float
     case SB_TANH: EACH(1 - v * v);
     case SB_SOFTPLUS: EACH(-expm1f(-v));
     /* Constant almost everywhere. */
-    default: EACH(0 * (v != v));
+    case SB_SIGN: case SB_FLOOR: case SB_IS_FINITE: EACH(0 * (v != v));
+    SB_SLOPE_FORMULAS
+    default: return false;
   }
+  return true;
 }
 #undef EACH
 
@@ -121,26 +127,28 @@ static inline float apply(int function, float a, float b) {
     case SB_DIVIDE: loop(SB_DIVIDE); break; \
     case SB_MAXIMUM: loop(SB_MAXIMUM); break; \
     case SB_POWER: loop(SB_POWER); break; \
-    default: loop(SB_MINIMUM); \
-  }
+    case SB_MINIMUM: loop(SB_MINIMUM); break; \
+    default: return false; \
+  } \
+  return true
 
-static void binary(int function, int64_t count, const float *a, int sa, const float *b, int sb, float *y) {
+static int binary(int function, int64_t count, const float *a, int sa, const float *b, int sb, float *y) {
 #define LOOP(f) \
   if (sa && sb) for (int64_t e = 0; e < count; e++) y[e] = apply(f, a[e], b[e]); \
   else for (int64_t e = 0; e < count; e++) y[e] = apply(f, a[e * sa], b[e * sb])
-  FOR_EACH_FUNCTION(LOOP)
+  FOR_EACH_FUNCTION(LOOP);
 #undef LOOP
 }
 
-static void binary_row(int function, int64_t rows, int64_t columns, const float *a, const float *b, float *y) {
+static int binary_row(int function, int64_t rows, int64_t columns, const float *a, const float *b, float *y) {
 #define LOOP(f) \
   for (int64_t r = 0; r < rows; r++) \
     for (int64_t c = 0; c < columns; c++) y[r * columns + c] = apply(f, a[r * columns + c], b[c])
-  FOR_EACH_FUNCTION(LOOP)
+  FOR_EACH_FUNCTION(LOOP);
 #undef LOOP
 }
 
-static void compare(int function, int64_t count, const float *a, int sa, const float *b, int sb, uint8_t *y) {
+static int compare(int function, int64_t count, const float *a, int sa, const float *b, int sb, uint8_t *y) {
 #define LOOP(relation) \
   if (sa && sb) for (int64_t e = 0; e < count; e++) y[e] = a[e] relation b[e]; \
   else for (int64_t e = 0; e < count; e++) y[e] = a[e * sa] relation b[e * sb]
@@ -148,9 +156,11 @@ static void compare(int function, int64_t count, const float *a, int sa, const f
     case SB_EQUAL: LOOP(==); break;
     case SB_GREATER: LOOP(>); break;
     case SB_GREATER_EQUAL: LOOP(>=); break;
-    default: LOOP(<);
+    case SB_LESS: LOOP(<); break;
+    default: return false;
   }
 #undef LOOP
+  return true;
 }
 
 static void select_elements(

@@ -60,8 +60,10 @@ struct Fusion {
       epilogue.bias = bias
       last += 1
     }
-    if let next = onlyReader(after: last), let activation = next.operation as? Unary {
-      (epilogue.function, epilogue.alpha) = (activation.function, activation.alpha)
+    if let next = onlyReader(after: last), let activation = next.operation as? Unary,
+      let function = try? ElementwiseKernels.forward(activation.function)
+    {
+      (epilogue.function, epilogue.alpha) = (function, activation.alpha)
       last += 1
     }
     guard last > first, let result = segment.calls[last].outputs[0] else { return nil }
@@ -91,11 +93,12 @@ struct Fusion {
     let call = segment.calls[first]
     guard let pooling = call.operation as? MaxPool2DBackward, case .success = maker(first).make(),
       let next = onlyReader(after: first), let gate = next.operation as? UnaryBackward,
-      gate.function.gradientOperand == .output, next.inputs[0] == call.inputs[0], let result = next.outputs[0]
+      gate.function.gradientOperand == .output, next.inputs[0] == call.inputs[0], let result = next.outputs[0],
+      let function = try? ElementwiseKernels.backward(gate.function)
     else { return nil }
     return FusedCalls(
       calls: first..<first + 2,
       work: maker(first).maxPoolBackward(
-        pooling.geometry, into: .value(result), through: gate.function, alpha: gate.alpha))
+        pooling.geometry, into: .value(result), through: function, alpha: gate.alpha))
   }
 }

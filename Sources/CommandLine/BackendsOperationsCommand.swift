@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Switchback
 import SwitchbackConformance
+import SwitchbackPrograms
 
 struct BackendsOperationsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -20,8 +21,15 @@ struct BackendsOperationsCommand: ParsableCommand {
   @Argument(help: "Names, or paths of libraries.", completion: .list(backendWords))
   var backends: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Writes what the C kernels (c) or the OpenCL kernels (opencl) take from the tables of functions instead.",
+      visibility: .hidden))
+  var functions: ElementwiseSources?
+
   func run() throws {
     try reportingErrors {
+      if let functions { return Terminal.write(functions.text.trimmingCharacters(in: .newlines)) }
       let registry = makeRegistry()
       let rows = backends.isEmpty ? registry.linkedListings + registry.libraries.map(registry.listing) : []
       if backends.isEmpty, let row = rows.first(where: { !$0.isAvailable }) {
@@ -33,3 +41,5 @@ struct BackendsOperationsCommand: ParsableCommand {
     }
   }
 }
+
+extension ElementwiseSources: ExpressibleByArgument {}

@@ -54,21 +54,22 @@ public struct ConformanceSuite {
       progress(made)
     }
     for entry in catalog.entries {
-      for (index, sample) in FurtherSamples.samples(of: entry, areQuick: isQuick).enumerated() {
+      for (index, sample) in entry.askedSamples(areQuick: isQuick).enumerated() {
         let name = "\(index): \(Self.words(sample))"
         for round in 0..<(isQuick ? 1 : 3) {
           check(entry.name, name) { try operation(sample, seed: seed &+ Int64(round)) }
         }
         check(entry.name, name + ", special values") { try special(sample) }
         check(entry.name, name + ", twice") { try twice(sample) }
-        if let wide = Self.wide(sample) { check(entry.name, name + ", wide") { try operation(wide, seed: seed) } }
-        if ["maxPool2d", "maxPool2d/backward", ArgMax.name].contains(entry.name) {
-          check(entry.name, name + ", ties") { try operation(ties(sample), seed: seed) }
+        for question in entry.questions(on: sample) {
+          switch question {
+          case .numbers(let word, let domains):
+            let other = OperationSample(sample.operation, sample.inputs, domains)
+            check(entry.name, "\(name), \(word)") { try operation(other, seed: seed) }
+          case .oneBadNumber: check(entry.name, name + ", one bad number") { try oneBad(sample) }
+          case .kinks: break  // Among the special values.
+          }
         }
-        if [Convolution2D.name, Convolution2DBackwardInput.name].contains(entry.name) {
-          check(entry.name, name + ", background") { try operation(background(sample), seed: seed) }
-        }
-        if entry.name == "allFinite" { check(entry.name, name + ", one bad number") { try oneBad(sample) } }
       }
     }
     for (name, replay) in programs { check("training steps", name) { try lockstep(replay) } }
@@ -78,7 +79,7 @@ public struct ConformanceSuite {
     for index in 0..<(isQuick ? 10 : 100) {
       let number = Int(seed) &* 1000 &+ index
       check("random programs", "seed \(number)") {
-        let random = try RandomProgram(seed: number)
+        let random = try RandomProgram(seed: number, catalog: catalog)
         return try lockstep(ReplayFile(random.program, random.values))
       }
     }
@@ -108,34 +109,6 @@ public struct ConformanceSuite {
     let special = try SpecialValues(sample, on: candidate, reference: reference)
     return special.fault.map { .failed($0, replay: special.replay) }
       ?? (special.wasAsked ? .passed(worst: 0) : .notAsked)
-  }
-
-  /// Numbers beyond the kinks that samples keep away from for the sake of finite differences; nil where the operation
-  /// is not defined there, or has none.
-  private static func wide(_ sample: OperationSample) -> OperationSample? {
-    var domains = sample.domains
-    switch (sample.operation.name, domains.first) {
-    case ("unary", .distinct), ("unary", .range(-3, 3)), ("unary/backward", .distinct),
-      ("unary/backward", .range(-3, 3)):
-      domains[0] = .range(-6, 6)
-    case ("binary", .range(-2, 0)): domains = [.range(-2, 2), .range(-2, 2)]
-    default: return nil
-    }
-    return OperationSample(sample.operation, sample.inputs, domains)
-  }
-
-  /// The first operand's numbers are few, so that the largest is there several times: the first of them counts.
-  private func ties(_ sample: OperationSample) -> OperationSample {
-    var domains = sample.domains
-    domains[0] = .indices(3)
-    return OperationSample(sample.operation, sample.inputs, domains)
-  }
-
-  /// The images are mostly zeros: a backend may treat them apart.
-  private func background(_ sample: OperationSample) -> OperationSample {
-    var domains = sample.domains
-    domains[0] = .background(-2, 2)
-    return OperationSample(sample.operation, sample.inputs, domains)
   }
 
   /// An infinity or NaN is found wherever it is, alone.

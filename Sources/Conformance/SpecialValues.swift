@@ -16,8 +16,8 @@ public struct SpecialValues: Sendable {
     0, .nan, -0.0, .infinity, 1, -.infinity, -1, 0x1p-140, 2, -0x1p-140, 0.5, -3,
   ]
   private static let extreme: [Double] = ordinary + [Double(Float.greatestFiniteMagnitude), -0x1p-149, 88, -104]
-  /// The kinks of the table of functions lie at −3, 0 and 3.
-  private static let kinks: [Double] = [0, 1, .nan, -1, 3, 0.5, -3, 2, 0.25, -0.5, 4]
+  /// Beside kinks, on both sides of them.
+  private static let moderate: [Double] = [0, 1, .nan, -1, 3, 0.5, -3, 2, 0.25, -0.5, 4]
 
   public init(_ sample: OperationSample, on candidate: BackendChain, reference: BackendChain) throws {
     let feeds = Self.feeds(sample)
@@ -51,14 +51,24 @@ public struct SpecialValues: Sendable {
     let floating = sample.inputs.indices.filter { sample.inputs[$0].elementType.isFloatingPoint }
     guard !floating.isEmpty else { return [] }
     let own = SampleValues(sample).operands
+    let kinks = Self.kinks(sample)
+    func pattern(_ numbers: [Double]) -> [[Double]] {
+      patterned(own, floating, numbers + kinks.filter { !numbers.contains($0) })
+    }
     switch type(of: sample.operation).specialValues.reach {
-    case .everywhere: return [patterned(own, floating, extreme)]
-    case .sums: return [patterned(own, floating, ordinary)]
-    case .kinks: return [patterned(own, floating, kinks)]
+    case .everywhere: return [pattern(extreme)]
+    case .sums: return [pattern(ordinary)]
+    case .kinks: return [pattern(moderate)]
     // A NaN among the rates would hide all else.
     case .nan: return [sprinkled(own, floating.filter { sample.inputs[$0].shape.rank > 0 }, every: 4)]
     case .spread: return floating.map { sprinkled(own, [$0], every: 29) }
     case .none: return []
+    }
+  }
+
+  private static func kinks(_ sample: OperationSample) -> [Double] {
+    type(of: sample.operation).questions(on: sample).flatMap { question -> [Double] in
+      if case .kinks(let numbers) = question { numbers } else { [] }
     }
   }
 

@@ -12,6 +12,13 @@ public protocol TensorOperation: Hashable, Codable, Sendable {
   static var specialValues: SpecialValueLaw { get }
   /// Small cases that tests and conformance walk: extents of 1, primes, empty batch, strides, dilation, groups.
   static var samples: [OperationSample] { get }
+  /// Cases that conformance asks beside `samples`, and finite differences do not: whole numbers and Booleans, extents
+  /// around the blocks that kernels work in, what is too long for these.
+  static var furtherSamples: [OperationSample] { get }
+  /// What conformance asks of one of either beside its own numbers: kinks, ties, images of mostly background.
+  static func questions(on sample: OperationSample) -> [SampleQuestion]
+  /// What it has to do with random programs, which try a backend's scheduling.
+  static var randomProgramPart: RandomProgramPart { get }
 
   /// The types of the results, or an error that names both the operand and what was expected.
   func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType]

@@ -110,8 +110,10 @@ private struct GoldenCase: Decodable, Sendable {
           if case .string(let row)? = $0.attributes["function"] { row } else { nil }
         })
     }
-    #expect(rows("unary") == Set(UnaryFunction.allCases.map(\.rawValue)))
-    let differentiable = UnaryFunction.allCases.filter { $0.gradientOperand != .none }
+    // A row that states formulas states beside them what they must give (ElementwiseTableTests).
+    let written = UnaryFunction.allCases.filter { $0.formulas == nil }
+    #expect(rows("unary") == Set(written.map(\.rawValue)))
+    let differentiable = written.filter { $0.gradientOperand != .none }
     #expect(rows("unary/backward") == Set(differentiable.map(\.rawValue)))
     #expect(rows("binary") == Set(BinaryFunction.allCases.map(\.rawValue)))
     #expect(rows("reduce") == Set(ReduceFunction.allCases.map(\.rawValue)))

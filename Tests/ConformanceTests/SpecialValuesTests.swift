@@ -44,14 +44,24 @@ private func backends() -> [any ComputeBackend] {
 
   @Test("no gradient of a function of the table loses a NaN of its operand", arguments: UnaryFunction.allCases)
   func gradients(function: UnaryFunction) throws {
-    // The derivatives of identity and negate do not read it.
-    guard function.gradientOperand != .none, function != .identity, function != .negate else { return }
+    guard function.hasVaryingSlope else { return }
     let program = try OperationSample(UnaryBackward(function, alpha: 0.3), [.float32([37]), .float32([37])]).program()
     let operand = (0..<37).map { $0 % 5 == 2 ? Double.nan : 0.5 }
     for backend in backends() {
       let values = ["x0": operand, "x1": [Double](repeating: 2, count: 37)]
       let found = try ProgramEvaluation(program, values, on: chain(backend)).outputs["y0"] ?? []
       #expect(found.map(\.isNaN) == operand.map(\.isNaN), "\(backend.identity.name)")
+    }
+  }
+
+  @Test("a function of the table makes of a NaN what its row says", arguments: UnaryFunction.allCases)
+  func ofNaN(function: UnaryFunction) throws {
+    let program = try OperationSample(Unary(function, alpha: 0.3), [.float32([37])]).program()
+    let operand = (0..<37).map { $0 % 5 == 2 ? Double.nan : 0.5 }
+    for backend in backends() {
+      let found = try ProgramEvaluation(program, ["x0": operand], on: chain(backend)).outputs["y0"] ?? []
+      let expected = operand.map { $0.isNaN && function.keepsNaN }
+      #expect(found.map(\.isNaN) == expected, "\(backend.identity.name)")
     }
   }
 

@@ -186,6 +186,7 @@ class Family:
 OPENCL_SERVES = {
     "convolution.cl": ["conv2d"],
     "elementwise.cl": ["unary", "binary", "select", "cast", "fill"],
+    "formulas.cl": ["unary"],
     "functions.cl": ["unary", "binary"],
     "indexing.cl": ["oneHot", "gather", "scatterAdd", "argmax"],
     "layout.cl": ["transpose", "broadcast", "slice", "concatenate", "pad"],

@@ -15,6 +15,9 @@ private struct Mish: TensorOperation, ReferenceKernel {
   static let law = "y = x·tanh(ln(1 + eˣ))"
   static let specialValues = SpecialValueLaw(.everywhere, nan: "NaN stays NaN; −∞ gives NaN")
   static let samples = [OperationSample(Mish(), [.float32([1])]), OperationSample(Mish(), [.float32([3, 7])])]
+  static let furtherSamples: [OperationSample] = []
+  static func questions(on sample: OperationSample) -> [SampleQuestion] { [.wide([.range(-6, 6)])] }
+  static let randomProgramPart = RandomProgramPart.absent(reason: "conformance does not know it")
 
   func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     guard inputs.count == 1 else { throw ProgramError("mish takes one tensor, not \(inputs.count)") }

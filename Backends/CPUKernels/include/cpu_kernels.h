@@ -6,13 +6,8 @@
 
 #include <stdint.h>
 
-enum {
-  SB_IDENTITY, SB_NEGATE, SB_ABSOLUTE, SB_EXP, SB_LOG, SB_SQRT, SB_RSQRT, SB_SQUARE, SB_RECIPROCAL, SB_SIGN, SB_FLOOR,
-  SB_RELU, SB_LEAKY_RELU, SB_ELU, SB_SELU, SB_GELU, SB_GELU_TANH, SB_SWISH, SB_SIGMOID, SB_HARD_SIGMOID, SB_TANH,
-  SB_SOFTPLUS, SB_IS_FINITE
-};
-enum { SB_ADD, SB_SUBTRACT, SB_MULTIPLY, SB_DIVIDE, SB_MAXIMUM, SB_MINIMUM, SB_POWER };
-enum { SB_EQUAL, SB_GREATER, SB_GREATER_EQUAL, SB_LESS };
+#include "elementwise_functions.h"
+
 enum { SB_UNIFORM, SB_NORMAL };
 enum { SB_EXPONENT_BINS = 64, SB_FIRST_EXPONENT = -40 };
 
@@ -41,14 +36,15 @@ typedef struct {
 
 typedef struct {
   const char *name; /* avx512, avx2, baseline */
-  void (*unary)(int function, float alpha, int64_t count, const float *x, float *y);
-  void (*unary_backward)(int function, float alpha, int64_t count, const float *v, const float *dy, float *dx);
+  /* The functions of the table return whether they have this one; of no element, that is all they do. */
+  int (*unary)(int function, float alpha, int64_t count, const float *x, float *y);
+  int (*unary_backward)(int function, float alpha, int64_t count, const float *v, const float *dy, float *dx);
   /* Strides of 0 (a scalar) or 1. */
-  void (*binary)(int function, int64_t count, const float *a, int a_stride, const float *b, int b_stride, float *y);
+  int (*binary)(int function, int64_t count, const float *a, int a_stride, const float *b, int b_stride, float *y);
   /* y = function(a[rows, columns], b[columns]). */
-  void (*binary_row)(int function, int64_t rows, int64_t columns, const float *a, const float *b, float *y);
+  int (*binary_row)(int function, int64_t rows, int64_t columns, const float *a, const float *b, float *y);
   /* y = function(a, b) ? 1 : 0; strides of 0 or 1. */
-  void (*compare)(int function, int64_t count, const float *a, int a_stride, const float *b, int b_stride, uint8_t *y);
+  int (*compare)(int function, int64_t count, const float *a, int a_stride, const float *b, int b_stride, uint8_t *y);
   /* y = condition ? a : b on elements of four bytes; strides of 0 or 1. */
   void (*select)(
     int64_t count, const uint8_t *condition, int condition_stride, const uint32_t *a, int a_stride, const uint32_t *b,
@@ -104,5 +100,11 @@ typedef struct {
 
 /* The kernels for the best instruction set of this CPU; SWITCHBACK_CPU_KERNELS=avx2 or baseline limits it. */
 const sb_kernels *sb_kernels_for_this_cpu(void);
+
+/* The number of a function of the table by its word, of two variables among arithmetic or among comparisons; -1: these
+ * kernels were built without it. */
+int sb_unary_number(const char *word);
+int sb_arithmetic_number(const char *word);
+int sb_comparison_number(const char *word);
 
 #endif

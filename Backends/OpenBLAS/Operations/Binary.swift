@@ -1,25 +1,12 @@
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
-extension BinaryFunction {
-  /// The number that the C kernels know it by: of arithmetic, or of a comparison.
-  fileprivate var code: Int32 {
-    let code =
-      switch self {
-      case .add: SB_ADD
-      case .subtract: SB_SUBTRACT
-      case .multiply: SB_MULTIPLY
-      case .divide: SB_DIVIDE
-      case .maximum: SB_MAXIMUM
-      case .minimum: SB_MINIMUM
-      case .power: SB_POWER
-      case .equal: SB_EQUAL
-      case .greater: SB_GREATER
-      case .greaterEqual: SB_GREATER_EQUAL
-      case .less: SB_LESS
-      }
-    return Int32(code)
-  }
+extension Binary: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.binary(self) }
+}
+
+extension Select: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.select() }
 }
 
 extension KernelMaker {
@@ -33,11 +20,14 @@ extension KernelMaker {
   }
 
   private func arithmetic(_ operation: Binary) throws -> Kernel {
-    let (a, b, y, code, kernels) = (input(0), input(1), output, operation.function.code, library.kernels)
+    let (a, b, y, kernels) = (input(0), input(1), output, library.kernels)
+    let code = try number(operation.function.rawValue, sb_arithmetic_number) {
+      kernels.pointee.binary($0, 0, nil, 1, nil, 1, nil)
+    }
     if type(0).shape == type(1).shape {
       let size = rowSize(type(0))
       return Kernel(access: [.rows, .rows], rows: rowCount(type(0))) { frame in
-        kernels.pointee.binary(
+        _ = kernels.pointee.binary(
           code, Int64(frame.rows * size), frame.floats(a), 1, frame.floats(b), 1, frame.floats(y))
       }
     }
@@ -48,7 +38,7 @@ extension KernelMaker {
       let size = rowSize(other)
       let strides: (Int32, Int32) = scalar == 0 ? (0, 1) : (1, 0)
       return Kernel(access: scalar == 0 ? [.whole, .rows] : [.rows, .whole], rows: rowCount(other)) { frame in
-        kernels.pointee.binary(
+        _ = kernels.pointee.binary(
           code, Int64(frame.rows * size), frame.floats(a), strides.0, frame.floats(b), strides.1, frame.floats(y))
       }
     }
@@ -58,20 +48,23 @@ extension KernelMaker {
     {
       let lines = rowSize(type(0)) / max(columns, 1)
       return Kernel(access: [.rows, .whole], rows: rowCount(type(0))) { frame in
-        kernels.pointee.binary_row(
+        _ = kernels.pointee.binary_row(
           code, Int64(frame.rows * lines), Int64(columns), frame.floats(a), frame.floats(b), frame.floats(y))
       }
     }
     return try lines { frame, at, count, strides in
-      kernels.pointee.binary(
+      _ = kernels.pointee.binary(
         code, count, frame.floats(a) + at[1], strides.0, frame.floats(b) + at[2], strides.1, frame.floats(y) + at[0])
     }
   }
 
   private func comparison(_ operation: Binary) throws -> Kernel {
-    let (a, b, y, code, kernels) = (input(0), input(1), output, operation.function.code, library.kernels)
+    let (a, b, y, kernels) = (input(0), input(1), output, library.kernels)
+    let code = try number(operation.function.rawValue, sb_comparison_number) {
+      kernels.pointee.compare($0, 0, nil, 1, nil, 1, nil)
+    }
     return try lines { frame, at, count, strides in
-      kernels.pointee.compare(
+      _ = kernels.pointee.compare(
         code, count, frame.floats(a) + at[1], strides.0, frame.floats(b) + at[2], strides.1,
         frame.pointers[y].assumingMemoryBound(to: UInt8.self) + at[0])
     }

@@ -5,6 +5,10 @@ import SwitchbackPrograms
   import Glibc
 #endif
 
+extension Cast: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.cast(self) }
+}
+
 extension KernelMaker {
   func cast(_ operation: Cast) throws -> Kernel {
     switch type(0).elementType {

@@ -70,6 +70,18 @@ private struct Patches {
   }
 }
 
+extension Convolution2D: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolution(geometry) }
+}
+
+extension Convolution2DBackwardInput: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolutionBackwardInput(geometry) }
+}
+
+extension Convolution2DBackwardFilter: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolutionBackwardFilter(self) }
+}
+
 extension KernelMaker {
   func convolution(_ geometry: ConvolutionGeometry) -> Kernel {
     let kernel = type(1).shape

@@ -7,6 +7,18 @@ import SwitchbackPrograms
 
 // An index outside its axis is kept as the frame's fault and writes nothing; the run then ends with an error.
 
+extension Gather: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.gather(self) }
+}
+
+extension ScatterAdd: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.scatterAdd(self) }
+}
+
+extension OneHot: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.oneHot(self) }
+}
+
 extension KernelMaker {
   func oneHot(_ operation: OneHot) -> Kernel {
     let (labels, y, classes) = (input(0), output, operation.classes)

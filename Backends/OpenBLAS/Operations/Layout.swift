@@ -15,6 +15,42 @@ private struct Move {
   var toStart = 0
 }
 
+extension Reshape: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.copy(rowsStay: true) }
+}
+
+extension Broadcast: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.broadcast() }
+}
+
+extension Transpose: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.transpose(self) }
+}
+
+extension Slice: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.slice(self) }
+}
+
+extension SliceBackward: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.sliceBackward(self) }
+}
+
+extension Concatenate: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.concatenate(self) }
+}
+
+extension Pad: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.pad(self) }
+}
+
+extension Fill: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.fill(self) }
+}
+
+extension Assign: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.copyToState() }
+}
+
 extension KernelMaker {
   /// `divided`: row r of the result is made of rows r of the operands, so that the first axis counts rows.
   /// `value`: the bits of what lies around the boxes.

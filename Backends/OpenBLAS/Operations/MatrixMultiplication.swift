@@ -1,5 +1,9 @@
 import SwitchbackPrograms
 
+extension MatrixMultiplication: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.matrixMultiplication(self) }
+}
+
 extension KernelMaker {
   func matrixMultiplication(_ operation: MatrixMultiplication) -> Kernel {
     let (a, b, y, library) = (input(0), input(1), output, library)

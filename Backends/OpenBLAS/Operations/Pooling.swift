@@ -1,6 +1,22 @@
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
+extension MaxPool2D: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.maxPool(geometry) }
+}
+
+extension MaxPool2DBackward: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.maxPoolBackward(geometry) }
+}
+
+extension AveragePool2D: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.averagePool(geometry) }
+}
+
+extension AveragePool2DBackward: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.averagePoolBackward(geometry) }
+}
+
 extension KernelMaker {
   private func description(_ geometry: PoolingGeometry, x: Shape, y: Shape) -> sb_pooling {
     sb_pooling(

@@ -1,6 +1,10 @@
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
+extension RandomNumbers: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.randomNumbers(self) }
+}
+
 extension KernelMaker {
   /// Numbers by their position in the whole tensor, whoever draws them: the same bits as on the reference.
   func randomNumbers(_ operation: RandomNumbers) -> Kernel {

@@ -1,6 +1,14 @@
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
+extension Reduce: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.reduce(self) }
+}
+
+extension ArgMax: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.argMax(self) }
+}
+
 extension KernelMaker {
   func reduce(_ operation: Reduce) throws -> Kernel {
     let (x, y, shape, kernels) = (input(0), output, type(0).shape, library.kernels)

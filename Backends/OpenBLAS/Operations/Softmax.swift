@@ -1,5 +1,21 @@
 import SwitchbackPrograms
 
+extension Softmax: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.softmax(self) }
+}
+
+extension SoftmaxBackward: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.softmaxBackward(self) }
+}
+
+extension SoftmaxCrossEntropy: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.crossEntropy() }
+}
+
+extension SoftmaxCrossEntropyBackward: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.crossEntropyBackward() }
+}
+
 extension KernelMaker {
   /// A row as [lines, length, inner] with the axis in the middle. Along the first axis rows cannot be divided.
   private func lines(_ axis: Int) -> (access: Kernel.Access?, rows: Int, outer: Int, length: Int, inner: Int) {

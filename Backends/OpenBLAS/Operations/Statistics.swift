@@ -1,6 +1,10 @@
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
+extension Statistics: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) -> Kernel { maker.statistics(self) }
+}
+
 extension KernelMaker {
   func statistics(_ operation: Statistics) -> Kernel {
     let bins = operation.histogram ? Statistics.histogramBins : 0

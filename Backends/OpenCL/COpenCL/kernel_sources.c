@@ -5,6 +5,8 @@
 /* The kernels' sources are part of the program: nothing has to be found at run time. */
 static const char functions[] = {
 #embed "../Kernels/functions.cl"
+  ,
+#embed "../Kernels/formulas.cl"
   , 0};
 static const char elementwise[] = {
 #embed "../Kernels/elementwise.cl"

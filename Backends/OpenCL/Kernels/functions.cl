@@ -1,8 +1,9 @@
 // Functions of one element and what all kernels share; stands before every other source.
 //
 // forward_NAME(x, alpha) is the function, slope_NAME(v, alpha) its derivative in terms of the result or the operand,
-// as UnaryFunction.gradientOperand says; backward_NAME(v, dy, alpha) is dy times that. A source is given one of them by
-// its whole name (-DFUNCTION=forward_exp), since names such as exp may be macros themselves.
+// as UnaryFunction.gradientOperand says; the gradient is dy times that (backward_slope, with -DSLOPE=slope_exp), or what
+// backward_NAME(v, dy, alpha) says. A source is given one of them by its whole name (-DFUNCTION=forward_exp), since
+// names such as exp may be macros themselves. The host looks here which there are: each begins its line.
 
 #define SELU_SCALE 1.0507009873554804934f
 #define SELU_ALPHA 1.6732632423543772848f
@@ -75,28 +76,9 @@ float slope_softplus(float v, float a) { return -expm1(-v); }
 
 // A gate that is shut lets nothing through, not even an infinity times zero.
 float backward_relu(float v, float dy, float a) { return v > 0 ? dy : v <= 0 ? 0 : v; }
-#define BACKWARD_OF(name) \
-  float backward_##name(float v, float dy, float a) { return dy * slope_##name(v, a); }
-BACKWARD_OF(identity)
-BACKWARD_OF(negate)
-BACKWARD_OF(absolute)
-BACKWARD_OF(exp)
-BACKWARD_OF(log)
-BACKWARD_OF(sqrt)
-BACKWARD_OF(rsqrt)
-BACKWARD_OF(square)
-BACKWARD_OF(reciprocal)
-BACKWARD_OF(leakyRelu)
-BACKWARD_OF(elu)
-BACKWARD_OF(selu)
-BACKWARD_OF(gelu)
-BACKWARD_OF(geluTanh)
-BACKWARD_OF(swish)
-BACKWARD_OF(sigmoid)
-BACKWARD_OF(hardSigmoid)
-BACKWARD_OF(tanh)
-BACKWARD_OF(softplus)
-#undef BACKWARD_OF
+#ifdef SLOPE
+float backward_slope(float v, float dy, float a) { return dy * SLOPE(v, a); }
+#endif
 
 // Where element `index` of a box (row-major extents) lies in a tensor walked with these strides.
 int offset_of(int index, int8 extents, int8 strides, int rank) {

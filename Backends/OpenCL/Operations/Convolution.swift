@@ -1,5 +1,17 @@
 import SwitchbackPrograms
 
+extension Convolution2D: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.convolution(self) }
+}
+
+extension Convolution2DBackwardInput: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.convolutionBackwardInput(self) }
+}
+
+extension Convolution2DBackwardFilter: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.convolutionBackwardFilter(self) }
+}
+
 extension WorkMaker {
   func convolution(_ operation: Convolution2D) -> Work { convolution(operation, into: output, epilogue: Epilogue()) }
 

@@ -1,3 +1,4 @@
+import SwitchbackOpenCLLibrary
 import SwitchbackPrograms
 
 extension ElementType {
@@ -23,17 +24,64 @@ extension ElementType {
   }
 }
 
+/// The functions of the table that the kernels' source has.
+enum ElementwiseKernels {
+  /// `forward_exp`, `slope_exp`, `backward_relu`
+  private static let names: Set<Substring> = Set(
+    (ocl_source("functions").map { String(cString: $0) } ?? "").split(separator: "\n").compactMap { line in
+      line.hasPrefix("float ") ? line.dropFirst(6).prefix { $0 != "(" } : nil
+    })
+
+  /// The options that make a kernel call this function.
+  static func forward(_ function: UnaryFunction) throws(Declined) -> [String] {
+    guard names.contains("forward_\(function)") else { throw Declined(reason: "\(function) is not implemented here") }
+    return ["-DFUNCTION=forward_\(function)"]
+  }
+
+  /// The same for its gradient.
+  static func backward(_ function: UnaryFunction) throws(Declined) -> [String] {
+    if names.contains("backward_\(function)") { return ["-DFUNCTION=backward_\(function)"] }
+    guard function.gradientOperand != .none, names.contains("slope_\(function)") else {
+      throw Declined(reason: "the gradient of \(function) is not implemented here")
+    }
+    return ["-DFUNCTION=backward_slope", "-DSLOPE=slope_\(function)"]
+  }
+}
+
+extension Unary: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.unary(self) }
+}
+
+extension UnaryBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.unaryBackward(self) }
+}
+
+extension Binary: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.binary(self) }
+}
+
+extension Select: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.select() }
+}
+
+extension Cast: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.cast(self) }
+}
+
+extension Fill: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.fill(self) }
+}
+
 extension WorkMaker {
-  func unary(_ operation: Unary) -> Work {
-    let kernel = KernelName("elementwise", "unary", ["-DUNARY", "-DFUNCTION=forward_\(operation.function.rawValue)"])
+  func unary(_ operation: Unary) throws -> Work {
+    let kernel = KernelName("elementwise", "unary", ["-DUNARY"] + (try ElementwiseKernels.forward(operation.function)))
     let count = result.shape.elementCount
     return Work([Launch(kernel, [input(0), output, .float(operation.alpha), .int(count)], elements: count)])
   }
 
-  func unaryBackward(_ operation: UnaryBackward) -> Work? {
-    guard operation.function.gradientOperand != .none else { return nil }
+  func unaryBackward(_ operation: UnaryBackward) throws -> Work {
     let kernel = KernelName(
-      "elementwise", "unary_backward", ["-DUNARY_BACKWARD", "-DFUNCTION=backward_\(operation.function.rawValue)"])
+      "elementwise", "unary_backward", ["-DUNARY_BACKWARD"] + (try ElementwiseKernels.backward(operation.function)))
     let count = result.shape.elementCount
     return Work([Launch(kernel, [input(0), input(1), output, .float(operation.alpha), .int(count)], elements: count)])
   }

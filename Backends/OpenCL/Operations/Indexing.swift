@@ -1,5 +1,17 @@
 import SwitchbackPrograms
 
+extension OneHot: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.oneHot(self) }
+}
+
+extension Gather: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.gather(self) }
+}
+
+extension ScatterAdd: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.scatterAdd(self) }
+}
+
 extension WorkMaker {
   func oneHot(_ operation: OneHot) -> Work {
     let count = result.shape.elementCount

@@ -1,5 +1,37 @@
 import SwitchbackPrograms
 
+extension Reshape: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.move(from: 0) }
+}
+
+extension Broadcast: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.broadcast() }
+}
+
+extension Transpose: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.transpose(self) }
+}
+
+extension Slice: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.slice(self) }
+}
+
+extension SliceBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.sliceBackward(self) }
+}
+
+extension Concatenate: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.concatenate(self) }
+}
+
+extension Pad: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.pad(self) }
+}
+
+extension Assign: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.move(from: 1) }
+}
+
 extension WorkMaker {
   /// Moves a box of elements between an operand and the result; strides and starts in elements.
   private func moveLaunch(

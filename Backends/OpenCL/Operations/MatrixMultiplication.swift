@@ -50,12 +50,15 @@ struct GatheredProduct {
 struct Epilogue {
   /// The value of a bias, one number a column.
   var bias: Int?
-  var function: UnaryFunction?
+  /// The options that make the kernel apply a function, and the function's own number.
+  var function: [String] = []
   var alpha = 0.0
 
-  var options: [String] {
-    (bias == nil ? [] : ["-DBIAS"]) + (function.map { ["-DFUNCTION=forward_\($0.rawValue)"] } ?? [])
-  }
+  var options: [String] { (bias == nil ? [] : ["-DBIAS"]) + function }
+}
+
+extension MatrixMultiplication: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.matrixMultiplication(self) }
 }
 
 extension WorkMaker {

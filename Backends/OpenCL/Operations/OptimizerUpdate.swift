@@ -1,5 +1,25 @@
 import SwitchbackPrograms
 
+extension SGDUpdate: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.sgd(self) }
+}
+
+extension RMSpropUpdate: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.rmsprop(self) }
+}
+
+extension AdagradUpdate: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.adagrad(self) }
+}
+
+extension AdamUpdate: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.adam(self) }
+}
+
+extension AllFinite: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.allFinite() }
+}
+
 extension WorkMaker {
   /// An update's launch: parameter, gradient, rate, `allow`, delta, then what the kernel takes besides.
   private func update(

@@ -1,5 +1,21 @@
 import SwitchbackPrograms
 
+extension MaxPool2D: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.pool("max_pool", geometry) }
+}
+
+extension MaxPool2DBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.maxPoolBackward(geometry) }
+}
+
+extension AveragePool2D: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.pool("average_pool", geometry) }
+}
+
+extension AveragePool2DBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.averagePoolBackward(geometry) }
+}
+
 extension WorkMaker {
   /// A launch over the cells of `grid` [images, rows, columns, channels]; a GPU's work-items have one channel each, so
   /// that neighbours read neighbours, a CPU's as many as a register.
@@ -28,12 +44,12 @@ extension WorkMaker {
   }
 
   func maxPoolBackward(_ geometry: PoolingGeometry) -> Work {
-    maxPoolBackward(geometry, into: output, through: nil, alpha: 0)
+    maxPoolBackward(geometry, into: output, through: [], alpha: 0)
   }
 
-  /// With `function` the gradient goes on through the activation whose result x is.
+  /// With options of a `function` the gradient goes on through the activation whose result x is.
   func maxPoolBackward(
-    _ geometry: PoolingGeometry, into dx: Argument, through function: UnaryFunction?, alpha: Double
+    _ geometry: PoolingGeometry, into dx: Argument, through function: [String], alpha: Double
   ) -> Work {
     let (image, size) = (shape(0), geometry.poolSize)
     let isApart = size == geometry.strides && geometry.padding.allSatisfy { $0 == 0 }
@@ -43,7 +59,7 @@ extension WorkMaker {
     return launch(
       isApart ? "max_pool_apart_backward" : "max_pool_backward", geometry, x: image, y: shape(1),
       over: isApart ? windows : image, [input(0), input(1), dx, .float(alpha)],
-      options: function.map { ["-DFUNCTION=backward_\($0.rawValue)"] } ?? [])
+      options: function)
   }
 
   func averagePoolBackward(_ geometry: PoolingGeometry) -> Work {

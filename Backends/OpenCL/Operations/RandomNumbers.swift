@@ -1,5 +1,9 @@
 import SwitchbackPrograms
 
+extension RandomNumbers: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.randomNumbers(self) }
+}
+
 extension WorkMaker {
   func randomNumbers(_ operation: RandomNumbers) -> Work {
     let count = result.shape.elementCount

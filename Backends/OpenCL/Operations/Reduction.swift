@@ -1,5 +1,29 @@
 import SwitchbackPrograms
 
+extension Reduce: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.reduce(self) }
+}
+
+extension ArgMax: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.argMax(self) }
+}
+
+extension Softmax: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.lines("softmax", axis: axis) }
+}
+
+extension SoftmaxBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.lines("softmax_backward", axis: axis) }
+}
+
+extension SoftmaxCrossEntropy: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.lines("cross_entropy", axis: 1) }
+}
+
+extension SoftmaxCrossEntropyBackward: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.lines("cross_entropy_backward", axis: 1) }
+}
+
 extension WorkMaker {
   func reduce(_ operation: Reduce) throws -> Work {
     let x = shape(0)

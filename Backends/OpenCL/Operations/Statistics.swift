@@ -1,5 +1,9 @@
 import SwitchbackPrograms
 
+extension Statistics: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.statistics(self) }
+}
+
 extension WorkMaker {
   func statistics(_ operation: Statistics) throws -> Work {
     guard traits.hasFloat64 else { throw Declined(reason: "the device has no float64 for the sums") }

@@ -36,6 +36,9 @@ extension Unary: FloatingKernel {
     case .tanh: map(operands, y, type) { T.tanh($0) }
     case .softplus: map(operands, y, type) { ($0 > 0 ? $0 : 0) + T.log1p(T.exp(-abs($0))) }
     case .isFinite: map(operands, y, type) { $0.isFinite ? 1 : 0 }
+    default:
+      let formula = try formulas(of: function).forward
+      map(operands, y, type) { formula.value(at: $0, alpha: a) }
     }
   }
 
@@ -48,7 +51,15 @@ extension Unary: FloatingKernel {
   }
 }
 
-@inline(__always) private func sigmoid<T: ReferenceScalar>(_ x: T) -> T {
+/// Of a function that has no kernel above.
+private func formulas(of function: UnaryFunction) throws(BackendError) -> (forward: Formula, slope: Formula) {
+  guard let formulas = function.formulas else {
+    throw BackendError(.unsupported, "\(function) has neither a kernel nor a formula")
+  }
+  return formulas
+}
+
+@inline(__always) func sigmoid<T: ReferenceScalar>(_ x: T) -> T {
   // Neither form overflows on its side of zero.
   if x >= 0 { return 1 / (1 + T.exp(-x)) }
   let e = T.exp(x)
@@ -102,6 +113,9 @@ extension UnaryBackward: FloatingKernel {
     case .tanh: map(operands, result, type) { 1 - $0 * $0 }
     case .softplus: map(operands, result, type) { -T.expm1(-$0) }
     case .sign, .floor, .isFinite: map(operands, result, type) { _ in 0 }
+    default:
+      let formula = try formulas(of: function).slope
+      map(operands, result, type) { formula.value(at: $0, alpha: a) }
     }
   }
 

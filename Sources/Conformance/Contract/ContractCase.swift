@@ -140,7 +140,7 @@ public struct ContractEnvironment {
     var subjects: [ContractSubject] = []
     for entry in OperationCatalog.standard.entries {
       var taken: [ContractSubject] = []
-      for (index, sample) in FurtherSamples.samples(of: entry, areQuick: true).enumerated() {
+      for (index, sample) in entry.askedSamples(areQuick: true).enumerated() {
         let subject = try ContractSubject("\(entry.name) \(index)", sample)
         guard try device.query(subject.segment)[0].isAccepted else { continue }
         taken.append(subject)

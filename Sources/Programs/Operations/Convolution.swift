@@ -75,6 +75,59 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     (ConvolutionGeometry(), [5, 13, 13, 17], [3, 3, 33]),
   ]
 
+  /// Convolutions that are too long for finite differences, with the types of image, filter and result.
+  static let longSamples: [(geometry: ConvolutionGeometry, x: TensorType, w: TensorType, y: TensorType)] =
+    long.map { geometry, image, kernel in
+      let size = (0..<2).map { axis in
+        let padded = image[1 + axis] + geometry.padding[2 * axis] + geometry.padding[2 * axis + 1]
+        return (padded - kernel[axis]) / geometry.strides[axis] + 1
+      }
+      return (
+        geometry, .float32(Shape(image)), .float32([kernel[0], kernel[1], image[3] / geometry.groups, kernel[2]]),
+        .float32([image[0], size[0], size[1], kernel[2]])
+      )
+    }
+
+  /// Images and kernels (height, width, filters) whose convolutions are worked off in more than one piece.
+  private static let long: [(ConvolutionGeometry, image: [Int], kernel: [Int])] = [
+    // Transforms of two stages, and tiles: the last of one output, or of one less than the others.
+    (ConvolutionGeometry(groups: 2), [9, 1, 50, 2], [1, 9, 2]),
+    (ConvolutionGeometry(groups: 2), [2, 1, 200, 2], [1, 150, 2]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 257, 4], [1, 5, 4]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 2403, 4], [1, 5, 4]),
+    (ConvolutionGeometry(), [1, 1, 200, 3], [1, 150, 2]),
+    (ConvolutionGeometry(), [1, 70, 5, 1], [67, 3, 2]),
+    (ConvolutionGeometry(), [1, 120, 110, 1], [3, 3, 2]),
+    (ConvolutionGeometry(strides: [1, 2], groups: 2), [2, 1, 51, 2], [1, 9, 2]),
+    (ConvolutionGeometry(groups: 4), [1, 1, 17000, 4], [1, 16500, 4]),
+    // More channels than are transformed at once, and one pair of them along two axes.
+    (ConvolutionGeometry(), [1, 6, 6, 300], [3, 3, 1]),
+    (ConvolutionGeometry(groups: 300), [1, 6, 6, 300], [3, 3, 300]),
+    (ConvolutionGeometry(groups: 2), [1, 32, 32, 2], [5, 5, 2]),
+    (ConvolutionGeometry(strides: [2, 2], groups: 2), [1, 7, 7, 520], [3, 3, 2]),
+    // More bytes than a slice of a sum over the batch has, or than a small budget holds.
+    (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [24, 16, 15, 16], [3, 3, 16]),
+    // Filters, channels and images that leave a rest of a block.
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 15]),
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 16]),
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 17]),
+    (ConvolutionGeometry(), [2, 5, 4, 3], [3, 2, 33]),
+    (ConvolutionGeometry(), [2, 4, 4, 17], [2, 3, 65]),
+    (ConvolutionGeometry(), [17, 4, 4, 2], [3, 3, 5]),
+    (ConvolutionGeometry(), [61, 4, 3, 3], [2, 2, 9]),
+    (ConvolutionGeometry(), [250, 3, 3, 2], [2, 2, 7]),
+    // Three groups, of more than one channel each.
+    (ConvolutionGeometry(padding: [1, 1, 1, 1], groups: 3), [2, 5, 4, 6], [3, 3, 9]),
+    (ConvolutionGeometry(strides: [2, 1], groups: 5), [3, 7, 5, 15], [2, 3, 10]),
+    // One pixel for each result, but not each pixel, of few channels and of more than eight.
+    (ConvolutionGeometry(strides: [2, 2]), [2, 5, 7, 3], [1, 1, 5]),
+    (ConvolutionGeometry(strides: [2, 3]), [3, 7, 7, 9], [1, 1, 17]),
+    // Padding on one side of an axis along which nothing else happens.
+    (ConvolutionGeometry(padding: [1, 0, 0, 0]), [2, 4, 9, 2], [1, 3, 2]),
+    (ConvolutionGeometry(padding: [0, 0, 2, 0]), [2, 9, 4, 2], [3, 1, 2]),
+  ]
+
   func cost(multiplies: [Int], _ types: [TensorType]) -> Cost {
     Cost(flops: 2 * Cost.product(multiplies), bytes: types.reduce(0) { $0 + $1.byteCount })
   }
@@ -113,6 +166,18 @@ public struct Convolution2D: TensorOperation {
         [.float32(Shape(image)), .float32([kernel[0], kernel[1], image[3] / geometry.groups, kernel[2]])])
     }
   }
+
+  public static var furtherSamples: [OperationSample] {
+    ConvolutionGeometry.longSamples.map { OperationSample(Convolution2D($0.geometry), [$0.x, $0.w]) } + [
+      // Mostly background, in several blocks of channels.
+      OperationSample(
+        Convolution2D(ConvolutionGeometry(groups: 300)), [.float32([1, 6, 6, 300]), .float32([3, 3, 1, 300])],
+        [.background(-2, 2), .range(-2, 2)])
+    ]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background(sample)] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
@@ -187,6 +252,16 @@ public struct Convolution2DBackwardInput: TensorOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] {
+    ConvolutionGeometry.longSamples.map {
+      OperationSample(
+        Convolution2DBackwardInput($0.geometry, inputSize: Array($0.x.shape.extents[1...2])), [$0.y, $0.w])
+    }
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background(sample)] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
     try expectFloatingPoint(inputs)
@@ -254,6 +329,16 @@ public struct Convolution2DBackwardFilter: TensorOperation {
         [.float32(Shape(image)), .float32([image[0], size[0], size[1], kernel[2]])])
     }
   }
+
+  public static var furtherSamples: [OperationSample] {
+    ConvolutionGeometry.longSamples.map {
+      OperationSample(
+        Convolution2DBackwardFilter($0.geometry, kernelSize: Array($0.w.shape.extents[..<2])), [$0.x, $0.y])
+    }
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)

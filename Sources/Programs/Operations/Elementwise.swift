@@ -1,68 +1,31 @@
-/// Elementwise operations: one operation an arity, with a table of functions. A new activation is one row.
+/// Elementwise operations: one operation an arity, with a table of functions.
 
-/// A row of the table of functions of one variable.
-public enum UnaryFunction: String, StringAttribute, CaseIterable {
-  case identity, negate, absolute, exp, log, sqrt, rsqrt, square, reciprocal, sign, floor
-  case relu, leakyRelu, elu, selu, gelu, geluTanh, swish, sigmoid, hardSigmoid, tanh, softplus
-  case isFinite
+/// A function of one variable: a row of the table (`ElementwiseTable.swift`).
+public struct UnaryFunction: StringAttribute, CaseIterable, CustomStringConvertible {
+  private let number: Int
 
-  /// The constants of Klambauer et al., *Self-Normalizing Neural Networks* (2017), §2.
-  public static let seluScale = 1.0507009873554804934193349852946
-  public static let seluAlpha = 1.6732632423543772848170429916717
+  private init(number: Int) { self.number = number }
 
-  public var law: String {
-    switch self {
-    case .identity: "x"
-    case .negate: "−x"
-    case .absolute: "|x|"
-    case .exp: "eˣ"
-    case .log: "ln x"
-    case .sqrt: "√x"
-    case .rsqrt: "1/√x"
-    case .square: "x²"
-    case .reciprocal: "1/x"
-    case .sign: "sign x"
-    case .floor: "⌊x⌋"
-    case .relu: "max(x, 0)"
-    case .leakyRelu: "x > 0 ? x : alpha·x"
-    case .elu: "x > 0 ? x : alpha·(eˣ − 1)"
-    case .selu: "1.0507·(x > 0 ? x : 1.6733·(eˣ − 1))"
-    case .gelu: "x·Φ(x) = x/2·(1 + erf(x/√2))"
-    case .geluTanh: "x/2·(1 + tanh(√(2/π)·(x + 0.044715x³)))"
-    case .swish: "x/(1 + e⁻ˣ)"
-    case .sigmoid: "1/(1 + e⁻ˣ)"
-    case .hardSigmoid: "min(max(x/6 + 1/2, 0), 1)"
-    case .tanh: "tanh x"
-    case .softplus: "ln(1 + eˣ)"
-    case .isFinite: "1 where x is finite, else 0"
-    }
+  /// Nil where the table has no row of this name.
+  public init?(rawValue: String) {
+    guard let number = Self.table.firstIndex(where: { $0.name == rawValue }) else { return nil }
+    self.number = number
   }
+
+  public var rawValue: String { row.name }
+  public var description: String { rawValue }
+  public static let allCases = table.indices.map { UnaryFunction(number: $0) }
+
+  var row: Row { Self.table[number] }
+
+  public var law: String { row.law }
 
   /// The derivative that `UnaryBackward` multiplies dy with, in terms of the value that `gradientOperand` names; at a kink
   /// it is what the formula gives there. Nil where it is 0 almost everywhere, so that none is built.
   public var derivative: String? {
-    switch self {
-    case .identity: "1"
-    case .negate: "−1"
-    case .absolute: "sign x (0 at 0)"
-    case .exp: "y"
-    case .log: "1/x"
-    case .sqrt: "1/(2y)"
-    case .rsqrt: "−y³/2"
-    case .square: "2x"
-    case .reciprocal: "−y²"
-    case .relu: "y > 0 ? 1 : 0 (0 at 0), and dx = 0 for any dy where it is 0"
-    case .leakyRelu: "y > 0 ? 1 : alpha (alpha at 0)"
-    case .elu: "y > 0 ? 1 : y + alpha (alpha at 0)"
-    case .selu: "y > 0 ? 1.0507 : y + 1.7581 (1.7581 at 0)"
-    case .gelu: "Φ(x) + x·φ(x)"
-    case .geluTanh: "(1 + t)/2 + x/2·(1 − t²)·√(2/π)·(1 + 0.134145x²), t = tanh(√(2/π)·(x + 0.044715x³))"
-    case .swish: "s·(1 + x·(1 − s)), s = 1/(1 + e⁻ˣ)"
-    case .sigmoid: "y·(1 − y)"
-    case .hardSigmoid: "−3 < x < 3 ? 1/6 : 0 (0 at −3 and 3)"
-    case .tanh: "1 − y²"
-    case .softplus: "1 − e⁻ʸ"
-    case .sign, .floor, .isFinite: nil
+    switch row.derivative {
+    case .ofOperand(let formula), .ofResult(let formula), .constant(let formula): formula
+    case .zero: nil
     }
   }
 
@@ -71,30 +34,77 @@ public enum UnaryFunction: String, StringAttribute, CaseIterable {
   public enum GradientOperand: Sendable { case input, output, none }
 
   public var gradientOperand: GradientOperand {
-    switch self {
-    case .exp, .sqrt, .rsqrt, .reciprocal, .relu, .leakyRelu, .elu, .selu, .sigmoid, .tanh, .softplus: .output
-    case .identity, .negate, .absolute, .log, .square, .gelu, .geluTanh, .swish, .hardSigmoid: .input
-    case .sign, .floor, .isFinite: .none
+    switch row.derivative {
+    case .ofResult: .output
+    case .ofOperand, .constant: .input
+    case .zero: .none
     }
   }
 
-  var usesAlpha: Bool { self == .leakyRelu || self == .elu }
+  /// Of a function that backends make from its row: y, and dy/dx in terms of what `gradientOperand` names.
+  public var formulas: (forward: Formula, slope: Formula)? {
+    guard case .made(let forward, let slope, _) = row.kernels else { return nil }
+    return (forward, slope)
+  }
 
-  /// An interval in which samples are drawn, away from kinks and poles.
-  var domain: OperationSample.Domain {
-    switch self {
-    case .log, .sqrt, .rsqrt, .reciprocal: .range(0.25, 4)
-    case .relu, .leakyRelu, .elu, .selu, .absolute, .hardSigmoid: .distinct
-    default: .range(-3, 3)
+  /// What somebody else says of such a function: x, y and dy/dx.
+  package var known: [(x: Double, y: Double, slope: Double)] {
+    guard case .made(_, _, let known) = row.kernels else { return [] }
+    return known
+  }
+
+  /// Whether NaN comes out where NaN goes in.
+  package var keepsNaN: Bool { row.keepsNaN }
+
+  /// Whether the derivative changes with the operand.
+  package var hasVaryingSlope: Bool {
+    switch row.derivative {
+    case .ofOperand, .ofResult: true
+    case .constant, .zero: false
     }
   }
 
-  var ulps: Double {
-    switch self {
-    case .identity, .negate, .absolute, .square, .sign, .floor, .relu, .leakyRelu, .isFinite: 1
-    default: 8
-    }
+  /// The kinks, and numbers on both sides of them, where it is defined there.
+  fileprivate func questions(on sample: OperationSample, _ drawn: Drawn) -> [SampleQuestion] {
+    let wide = drawn.wide.map { [SampleQuestion.wide([$0] + sample.domains.dropFirst())] } ?? []
+    return (row.kinks.isEmpty ? [] : [.kinks(row.kinks)]) + wide
   }
+}
+
+// What code of ours is written with; programs and configurations know every row by its name.
+extension UnaryFunction {
+  public static let identity = row("identity")
+  public static let negate = row("negate")
+  public static let absolute = row("absolute")
+  public static let exp = row("exp")
+  public static let log = row("log")
+  public static let sqrt = row("sqrt")
+  public static let rsqrt = row("rsqrt")
+  public static let square = row("square")
+  public static let reciprocal = row("reciprocal")
+  public static let sign = row("sign")
+  public static let floor = row("floor")
+  public static let relu = row("relu")
+  public static let leakyRelu = row("leakyRelu")
+  public static let elu = row("elu")
+  public static let selu = row("selu")
+  public static let gelu = row("gelu")
+  public static let geluTanh = row("geluTanh")
+  public static let swish = row("swish")
+  public static let sigmoid = row("sigmoid")
+  public static let hardSigmoid = row("hardSigmoid")
+  public static let tanh = row("tanh")
+  public static let softplus = row("softplus")
+  public static let isFinite = row("isFinite")
+
+  private static func row(_ name: String) -> UnaryFunction {
+    guard let function = UnaryFunction(rawValue: name) else { preconditionFailure("the table has no \(name)") }
+    return function
+  }
+
+  /// The constants of Klambauer et al., *Self-Normalizing Neural Networks* (2017), §2.
+  public static let seluScale = 1.0507009873554804934193349852946
+  public static let seluAlpha = 1.6732632423543772848170429916717
 }
 
 /// A function of the table applied to each element.
@@ -105,7 +115,7 @@ public struct Unary: TableOperation {
     .everywhere, nan: "NaN stays NaN (of isFinite 0); an infinity is put into the formula as it stands")
   var rowName: String { function.rawValue }
   public var function: UnaryFunction
-  /// The slope of `leakyRelu` and the scale of `elu`; otherwise 0.
+  /// Where the function has a number of its own, as the slope of `leakyRelu` and the scale of `elu`; otherwise 0.
   public var alpha: Double
 
   public init(_ function: UnaryFunction, alpha: Double = 0) {
@@ -117,9 +127,20 @@ public struct Unary: TableOperation {
     UnaryFunction.allCases.flatMap { function in
       [[1], [7], [0, 3], [3, 5, 2]].map {
         OperationSample(
-          Unary(function, alpha: function.usesAlpha ? 0.3 : 0), [.float32(Shape($0))], [function.domain])
+          Unary(function, alpha: function.row.usesAlpha ? 0.3 : 0), [.float32(Shape($0))],
+          [function.row.operand.domain])
       }
     }
+  }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] {
+    guard let function = (sample.operation as? Unary)?.function else { return [] }
+    return function.questions(on: sample, function.row.operand)
+  }
+
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    try growth.builder.append(Unary(growth.pick([.tanh, .relu, .sigmoid, .negate])), growth.x)
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -139,10 +160,7 @@ public struct Unary: TableOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, inputs) }
-  /// Far on the negative side gelu is a large number times a difference of nearly equal ones.
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    function == .gelu || function == .geluTanh ? .ulpsOfLargest(4) : .ulps(function.ulps)
-  }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { function.row.bound }
 }
 
 /// `dx = dy · function′`, from the operand that `UnaryFunction.gradientOperand` names.
@@ -166,19 +184,21 @@ public struct UnaryBackward: TableOperation {
   public static var samples: [OperationSample] {
     UnaryFunction.allCases.filter { $0.gradientOperand != .none }.flatMap { function in
       [[1], [7], [0, 3], [3, 5, 2]].map {
-        let domain: OperationSample.Domain =
-          switch function {
-          case .sigmoid: .range(0.1, 0.9)
-          case .tanh: .range(-0.9, 0.9)
-          case .softplus: .range(0.1, 3)
-          default: function.domain
-          }
-        return OperationSample(
-          UnaryBackward(function, alpha: function.usesAlpha ? 0.3 : 0),
-          [.float32(Shape($0)), .float32(Shape($0))], [domain, .range(-2, 2)])
+        OperationSample(
+          UnaryBackward(function, alpha: function.row.usesAlpha ? 0.3 : 0),
+          [.float32(Shape($0)), .float32(Shape($0))], [function.row.slopeOperand.domain, .range(-2, 2)])
       }
     }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] {
+    guard let function = (sample.operation as? UnaryBackward)?.function else { return [] }
+    return function.questions(on: sample, function.row.slopeOperand)
+  }
+
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "it stands behind its function: chains of training have it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
@@ -192,7 +212,7 @@ public struct UnaryBackward: TableOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, [inputs[1]]) }
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .ulpsOfLargest(2 * function.ulps) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { function.row.slopeBound }
 }
 
 /// A row of the table of functions of two variables.
@@ -257,6 +277,27 @@ public struct Binary: TableOperation {
         return OperationSample(Binary(function), [.float32(Shape($0.0)), .float32(Shape($0.1))], domains)
       }
     }
+  }
+
+  public static var furtherSamples: [OperationSample] {
+    let functions = BinaryFunction.allCases.filter { ![.divide, .power].contains($0) }
+    return functions.flatMap { function in
+      [([5, 3], [5, 3]), ([4, 1, 5], [3, 1]), ([4, 6], [6])].map { (a: [Int], b: [Int]) in
+        // Few numbers, so that there are ties.
+        OperationSample(Binary(function), [.int32(Shape(a)), .int32(Shape(b))], [.indices(3)])
+      }
+    }
+  }
+
+  /// Of maximum and minimum with ties: samples keep away from them.
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] {
+    sample.domains[0] == .range(-2, 0) ? [.wide([.range(-2, 2), .range(-2, 2)])] : []
+  }
+
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    let function = growth.pick([BinaryFunction.add, .multiply, .maximum, .subtract])
+    let partner = growth.partner(of: growth.x)
+    return try growth.bounded(growth.builder.append(Binary(function), growth.x, partner))
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -350,6 +391,22 @@ public struct Select: TensorOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] {
+    [ElementType.int32, .int64, .uint8].map { type in
+      OperationSample(
+        Select(), [TensorType(.bool, [13]), TensorType(type, [9, 13]), TensorType(type, [9, 1])],
+        [.indices(2), .indices(9), .indices(9)])
+    }
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    let (a, b) = growth.exactPair()
+    let condition = try growth.builder.append(Binary(.greater), a, b)
+    let branch = growth.partner(of: condition)
+    return try growth.builder.append(Select(), condition, branch, growth.builder.append(Unary(.negate), branch))
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 3)
     guard inputs[0].elementType == .bool else { throw ProgramError("the condition is \(inputs[0]), not bool") }
@@ -399,6 +456,14 @@ public struct Cast: ElementTypedOperation {
     ]
   }
 
+  public static var furtherSamples: [OperationSample] {
+    [OperationSample(Cast(to: .bool), [.float32([37])], [.indices(2)])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "numbers of other types have few readers there")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     return [inputs[0].with(elementType: to)]
@@ -437,6 +502,10 @@ public struct Fill: ElementTypedOperation {
   public static var samples: [OperationSample] {
     [[], [1], [3, 5], [0, 2]].map { OperationSample(Fill(value: 1.5, shape: $0, elementType: .float32), []) }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "constants have no operand to wait for")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 0)

@@ -22,6 +22,10 @@ public struct OneHot: ElementTypedOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "gather reads the labels")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     guard inputs[0].elementType == .int32 else { throw ProgramError("the indices are \(inputs[0]), not i32") }
@@ -56,6 +60,13 @@ public struct Gather: TensorOperation {
       OperationSample(
         Gather(axis: $0.2), [.float32(Shape($0.0)), .int32(Shape($0.1))], [.range(-2, 2), .indices(5)])
     }
+  }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    try growth.builder.append(
+      Unary(.sigmoid), growth.builder.append(Gather(axis: 0), growth.table, growth.labels))
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -102,6 +113,11 @@ public struct ScatterAdd: TensorOperation {
         [.range(-2, 2), .indices(5), .range(-2, 2)])
     }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "it stands behind gather: training steps have it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 3)

@@ -15,6 +15,17 @@ public struct Reshape: TensorOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    guard growth.x.shape.rank > 1 else { return nil }
+    let extents = growth.x.shape.extents
+    let shape =
+      growth.next(2) == 0
+      ? [extents[0], extents.dropFirst().reduce(1, *)] : [extents[0] * extents[1]] + Array(extents[2...])
+    return try growth.builder.append(Reshape(shape: shape), growth.x)
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     let result = Shape(shape)
@@ -51,6 +62,15 @@ public struct Transpose: TensorOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    let rank = growth.x.shape.rank
+    guard rank > 1 else { return nil }
+    let turn = growth.next(rank)
+    return try growth.builder.append(Transpose(permutation: (0..<rank).map { ($0 + turn) % rank }), growth.x)
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     guard permutation.sorted() == Array(0..<inputs[0].shape.rank) else {
@@ -82,6 +102,11 @@ public struct Broadcast: TensorOperation {
       OperationSample(Broadcast(shape: $0.1), [.float32(Shape($0.0))])
     }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "operands of two shapes are stretched without it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
@@ -124,6 +149,16 @@ public struct Slice: TensorOperation {
   ]
 
   public static var samples: [OperationSample] { cases.map { OperationSample($0.slice, [.float32(Shape($0.input))]) } }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    guard growth.x.shape.rank > 0 else { return nil }
+    let extents = growth.x.shape.extents
+    let starts = extents.map { growth.next($0) }
+    let part = try growth.builder.append(Slice(starts: starts, sizes: zip(starts, extents).map { $1 - $0 }), growth.x)
+    return try growth.builder.append(Pad(low: starts.map { _ in 0 }, high: starts, value: 0.5), part)
+  }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
@@ -173,6 +208,11 @@ public struct SliceBackward: TensorOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "it stands behind slice: training steps have it")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     let slice = Slice(starts: starts, sizes: inputs[0].shape.extents, strides: strides)
@@ -206,6 +246,13 @@ public struct Concatenate: TensorOperation {
       ([[1]], 0), ([[2, 3], [4, 3]], 0), ([[2, 3], [2, 1], [2, 5]], 1), ([[2, 0, 2], [2, 3, 2]], 1),
     ]
     return cases.map { OperationSample(Concatenate(axis: $0.1), $0.0.map { .float32(Shape($0)) }) }
+  }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    guard growth.x.shape.rank > 0 else { return nil }
+    return try growth.builder.append(Concatenate(axis: growth.next(growth.x.shape.rank)), growth.x, growth.x)
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -261,6 +308,11 @@ public struct Pad: TensorOperation {
       OperationSample(Pad(low: $0.1, high: $0.2, value: $0.3), [.float32(Shape($0.0))])
     }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "it comes with slice, whose part it makes whole again")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)

@@ -29,6 +29,32 @@ public struct MatrixMultiplication: TensorOperation {
     }
   }
 
+  /// Each extent as rows, as columns and as terms, with operands read as they lie and exchanged in turn.
+  public static var furtherSamples: [OperationSample] {
+    // Below, at and above whatever somebody may have chosen as a block.
+    let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] }
+    return extents.enumerated().flatMap { index, extent in
+      [(extent, 9, 5), (9, extent, 5), (5, 9, extent)].enumerated().flatMap { place, size in
+        [0, 1].map { turn in
+          let (m, n, k) = size
+          let flags = (index + place + 2 * turn) % 4
+          let (a, b) = (flags & 1 != 0, flags & 2 != 0)
+          return OperationSample(
+            MatrixMultiplication(transposeA: a, transposeB: b),
+            [.float32(a ? [k, m] : [m, k]), .float32(b ? [n, k] : [k, n])])
+        }
+      }
+    }
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    guard growth.x.shape.rank == 2 else { return nil }
+    let isTurned = growth.next(2) == 0
+    let product = MatrixMultiplication(transposeA: isTurned, transposeB: !isTurned)
+    return try growth.bounded(growth.builder.append(product, growth.x, growth.x))
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
     try expectFloatingPoint(inputs)

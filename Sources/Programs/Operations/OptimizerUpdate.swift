@@ -15,6 +15,12 @@ extension OptimizerUpdate {
   /// The same for all of them; where infinities end hangs on how a formula is written.
   public static var specialValues: SpecialValueLaw { SpecialValueLaw(.nan, nan: nanOfUpdates) }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static var randomProgramPart: RandomProgramPart {
+    .absent(reason: "training steps have it, of all parameters")
+  }
+
   fileprivate static var nanOfUpdates: String {
     "a NaN stays in its element: parameter, slots and update; where allow is false nothing changes"
   }
@@ -188,6 +194,10 @@ public struct Assign: InPlaceOperation {
     [[], [1], [3, 5], [0]].map { OperationSample(Assign(), [.float32(Shape($0)), .float32(Shape($0))]) }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "every random program ends with one")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
     try expectSame(inputs[0], inputs[1])
@@ -219,6 +229,10 @@ public struct AllFinite: TensorOperation {
       OperationSample(AllFinite(), [.float32([37])]),
     ]
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.oneBadNumber] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "training steps have it, over all gradients")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expectFloatingPoint(inputs)

@@ -33,6 +33,12 @@ public struct PoolingGeometry: Hashable, Sendable {
     (PoolingGeometry(poolSize: [2, 2]), [3, 26, 26, 5]),
     (PoolingGeometry(poolSize: [2, 2]), [9, 5, 4, 2]),
   ]
+
+  /// Padded above and on the left, where the others are not.
+  static let paddedSample = (
+    geometry: PoolingGeometry(poolSize: [3, 2], strides: [1, 2], padding: [1, 1, 1, 1]),
+    image: TensorType.float32([2, 5, 6, 3]), pooled: TensorType.float32([2, 5, 4, 3])
+  )
 }
 
 public struct MaxPool2D: TensorOperation {
@@ -54,6 +60,14 @@ public struct MaxPool2D: TensorOperation {
   public static var samples: [OperationSample] {
     PoolingGeometry.samples.map { OperationSample(MaxPool2D($0.0), [.float32(Shape($0.1))], [.distinct]) }
   }
+
+  public static var furtherSamples: [OperationSample] {
+    let (geometry, image, _) = PoolingGeometry.paddedSample
+    return [OperationSample(MaxPool2D(geometry), [image], [.distinct])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
@@ -98,6 +112,14 @@ public struct MaxPool2DBackward: TensorOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] {
+    let (geometry, image, pooled) = PoolingGeometry.paddedSample
+    return [OperationSample(MaxPool2DBackward(geometry), [image, pooled], [.distinct, .range(-2, 2)])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
     try expectFloatingPoint(inputs)
@@ -132,6 +154,14 @@ public struct AveragePool2D: TensorOperation {
   public static var samples: [OperationSample] {
     PoolingGeometry.samples.map { OperationSample(AveragePool2D($0.0), [.float32(Shape($0.1))]) }
   }
+
+  public static var furtherSamples: [OperationSample] {
+    let (geometry, image, _) = PoolingGeometry.paddedSample
+    return [OperationSample(AveragePool2D(geometry), [image])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
@@ -177,6 +207,14 @@ public struct AveragePool2DBackward: TensorOperation {
       return OperationSample(AveragePool2DBackward(geometry, inputSize: Array(image[1...2])), [y])
     }
   }
+
+  public static var furtherSamples: [OperationSample] {
+    let (geometry, _, pooled) = PoolingGeometry.paddedSample
+    return [OperationSample(AveragePool2DBackward(geometry, inputSize: [5, 6]), [pooled])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)

@@ -43,6 +43,15 @@ public struct RandomNumbers: ElementTypedOperation {
     }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    let numbers = try growth.builder.append(
+      RandomNumbers(.uniform, shape: growth.x.shape.extents, stream: growth.step), growth.key)
+    growth.keepExact(numbers)
+    return numbers
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     guard inputs[0] == TensorType(.int64, [2]) else {

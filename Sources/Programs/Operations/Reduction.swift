@@ -39,6 +39,15 @@ public struct Reduce: TensorOperation {
       }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    let axes = (0..<growth.x.shape.rank).filter { _ in growth.next(2) == 0 }
+    let function = growth.pick([ReduceFunction.sum, .mean, .max, .sumSquares])
+    let reduction = Reduce(function, axes: axes, keepDimensions: growth.next(2) == 0)
+    return try growth.bounded(growth.builder.append(reduction, growth.x))
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     try expectFloatingPoint(inputs)
@@ -108,6 +117,10 @@ public struct ArgMax: TensorOperation {
       OperationSample(ArgMax(axis: 1), [.float32([0, 4])]),
     ]
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "a rounding would choose an index")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)

@@ -20,6 +20,13 @@ public struct Softmax: TensorOperation {
       + large.map { OperationSample(Softmax(axis: $0.1), [.float32(Shape($0.0))], [.range(-150, 150)]) }
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    guard growth.x.shape.rank > 0 else { return nil }
+    return try growth.builder.append(Softmax(axis: growth.next(growth.x.shape.rank)), growth.x)
+  }
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     try expectFloatingPoint(inputs)
@@ -52,6 +59,11 @@ public struct SoftmaxBackward: TensorOperation {
         SoftmaxBackward(axis: $0.1), [.float32(Shape($0.0)), .float32(Shape($0.0))], [.range(0, 1), .range(-2, 2)])
     }
   }
+
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "it stands behind softmax: training steps have it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
@@ -86,6 +98,14 @@ public struct SoftmaxCrossEntropy: TensorOperation {
         SoftmaxCrossEntropy(), [.float32(Shape($0)), .float32(Shape($0))], [.range(-4, 4), .probabilities])
     }
   }
+
+  /// Targets with weights do not sum to 1.
+  public static var furtherSamples: [OperationSample] {
+    [OperationSample(SoftmaxCrossEntropy(), [.float32([5, 7]), .float32([5, 7])], [.range(-4, 4), .range(0, 2)])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its targets are probabilities")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 2)
@@ -122,6 +142,17 @@ public struct SoftmaxCrossEntropyBackward: TensorOperation {
         [.range(-4, 4), .probabilities, .range(-2, 2)])
     }
   }
+
+  public static var furtherSamples: [OperationSample] {
+    [
+      OperationSample(
+        SoftmaxCrossEntropyBackward(), [.float32([5, 7]), .float32([5, 7]), .float32([5])],
+        [.range(-4, 4), .range(0, 2), .range(-2, 2)])
+    ]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "its targets are probabilities")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 3)

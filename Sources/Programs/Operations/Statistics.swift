@@ -29,6 +29,10 @@ public struct Statistics: TensorOperation {
     } + [OperationSample(Statistics(histogram: true), [.float32([5, 9])], [.indices(3)])]  // with zeros
   }
 
+  public static var furtherSamples: [OperationSample] { [] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(reason: "it looks at what was drawn")
+
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
     try expect(inputs, count: 1)
     try expectFloatingPoint(inputs)
