@@ -158,13 +158,6 @@ enum ConformancePrograms {
       return Double(Float(0.5 * Philox.uniform(bits[element % 4]) + shown))
     }
     values["labels"] = (0..<batch).map { Double($0 % 4) }
-    for name in training.stepValues.names {
-      switch training.stepValues(name, at: StepPosition(update: update, seed: 1)) {
-      case .scalar(let number)?: values[name] = [Double(Float(number))]
-      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
-      case nil: break
-      }
-    }
-    return values
+    return values.merging(training.stepValues.numbers(at: StepPosition(update: update, seed: 1))) { $1 }
   }
 }

@@ -134,7 +134,7 @@ extension TrainingStep {
         }
       }
     }
-    try executor.fill(training.stepValues, at: StepPosition(update: 0, seed: 1))
+    try StepValueFeed(training.stepValues, for: executor).fill(at: StepPosition(update: 0, seed: 1))
   }
 }
 

@@ -28,6 +28,7 @@ public final class StepComparison {
   }
 
   private var executors: [ProgramExecutor]
+  private var stepValues: [StepValueFeed]
   private let chains: [BackendChain]
   private let training: TrainingProgram
   private let inputName: String
@@ -40,12 +41,14 @@ public final class StepComparison {
     _ step: TrainingStep, batchSize: Int, seed: Int, on first: BackendChain, and second: BackendChain,
     isFresh: Bool = false
   ) throws {
-    training = try step.build(batchSize: batchSize) { (builder, trace) throws(ProgramError) in
+    let training = try step.build(batchSize: batchSize) { (builder, trace) throws(ProgramError) in
       for parameter in trace.parameters { builder.output("gradient/" + parameter.parameter.name, parameter.gradient) }
     }
     let program = training.program
+    self.training = training
     chains = [first, second]
     executors = try chains.map { try ProgramExecutor(program, on: $0, states: StateStore()) }
+    stepValues = try executors.map { try StepValueFeed(training.stepValues, for: $0) }
     (inputName, self.seed, self.isFresh) = (step.inputName, Int64(seed), isFresh)
     for state in training.states {
       let values = state.values(seed: Int64(seed))
@@ -77,13 +80,7 @@ public final class StepComparison {
       values[inputName] = Self.numbers(UnsafeRawBufferPointer(samples), type)
       values["labels"] = Self.numbers(UnsafeRawBufferPointer(targets), targetType)
     }
-    for name in training.stepValues.names {
-      switch training.stepValues(name, at: StepPosition(update: steps, seed: seed)) {
-      case .scalar(let number)?: values[name] = [Double(Float(number))]
-      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
-      case nil: break
-      }
-    }
+    values.merge(training.stepValues.numbers(at: StepPosition(update: steps, seed: seed))) { $1 }
     for id in program.values(.state) {
       let (name, type) = (program.values[id].name, program.values[id].type)
       // One that no operation uses has no memory.
@@ -115,14 +112,16 @@ public final class StepComparison {
         try ProgramExecutor(program, on: chains[0], states: executors[0].states),
         try ProgramExecutor(program, on: chains[1], states: StateStore()),
       ]
+      stepValues = try executors.map { try StepValueFeed(training.stepValues, for: $0) }
     }
     let (a, b) = (executors[0], executors[1])
     for name in a.states.states.keys {
       let bytes = try a.states.withBytes(of: name) { Array($0) }
       try b.states.withMutableBytes(of: name) { $0.copyBytes(from: bytes) }
     }
-    for executor in executors {
+    for (executor, stepValues) in zip(executors, stepValues) {
       try prepare(executor, dataset, indices)
+      try stepValues.fill(at: StepPosition(update: steps, seed: seed))
       try executor.run()
     }
     steps += 1
@@ -185,6 +184,5 @@ public final class StepComparison {
           indices, samples: images.bindMemory(to: Float.self).baseAddress!, targets: labels.baseAddress!)
       }
     }
-    try executor.fill(training.stepValues, at: StepPosition(update: steps, seed: seed))
   }
 }
