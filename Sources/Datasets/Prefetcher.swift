@@ -3,15 +3,14 @@ import Foundation
 /// A data set whose next batch is read on a thread of its own while the last one is worked on.
 ///
 /// What it gives is what the data set itself gives, so the bits of a run do not depend on it. An error of the reading
-/// thread is thrown by the `gather` that wants the batch. One thread calls it at a time.
+/// thread is thrown by the `fill` that wants the batch. One thread calls it at a time.
 public final class Prefetcher: Dataset {
   private let base: any Dataset
   private let reader: Reader
 
   public var count: Int { base.count }
-  public var sampleShape: [Int] { base.sampleShape }
+  public var fields: [Field] { base.fields }
   public var classNames: [String] { base.classNames }
-  public var targets: DatasetTargets { base.targets }
 
   public init(_ base: any Dataset, batchSize: Int) throws(DatasetError) {
     self.base = base
@@ -28,16 +27,14 @@ public final class Prefetcher: Dataset {
   /// Batches will be asked for in this order, from that one on.
   public func begin(_ order: BatchOrder, at index: Int) { reader.begin(order, at: index) }
 
-  public func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) { try base.read(index, sample: sample, target: target) }
+  public func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
+    try base.read(index, row: row, into: batch)
+  }
 
   /// Allocates nothing where the batch is the next of the order.
-  public func gather(
-    _ indices: ArraySlice<Int32>, samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
-    guard reader.isReading(indices) else { return try base.gather(indices, samples: samples, targets: targets) }
-    try reader.take(samples: samples, targets: targets)
+  public func fill(_ indices: ArraySlice<Int32>, into batch: BatchMemory) throws(DatasetError) {
+    guard reader.isReading(indices) else { return try base.fill(indices, into: batch) }
+    try reader.take(into: batch)
   }
 }
 
@@ -45,10 +42,7 @@ public final class Prefetcher: Dataset {
 private final class Reader: @unchecked Sendable {
   // Unchecked: between `start` and `done` everything belongs to the thread, otherwise to the caller.
   private let base: any Dataset
-  private let sampleSize: Int
-  private let targetSize: Int
-  private let samples: UnsafeMutablePointer<Float>
-  private let targets: UnsafeMutableRawPointer
+  private let memory: BatchMemory
   private let start = DispatchSemaphore(value: 0)
   private let done = DispatchSemaphore(value: 0)
   /// What the thread reads or has read.
@@ -61,23 +55,7 @@ private final class Reader: @unchecked Sendable {
 
   init(_ base: any Dataset, batchSize: Int) throws(DatasetError) {
     self.base = base
-    (sampleSize, targetSize) = (base.sampleSize, base.targets.byteCount)
-    let (elements, overflows) = max(batchSize, 1).multipliedReportingOverflow(by: max(sampleSize, 1))
-    guard !overflows, elements < 1 << 48, let samples = malloc(4 * elements),
-      let targets = malloc(max(batchSize * targetSize, 1))
-    else {
-      throw DatasetError(
-        .invalid,
-        "a batch of \(batchSize) samples \(base.sampleShape) cannot be had in memory: take a smaller "
-          + "training.batch_size, or smaller samples")
-    }
-    self.samples = samples.bindMemory(to: Float.self, capacity: elements)
-    self.targets = targets
-  }
-
-  deinit {
-    free(samples)
-    free(targets)
+    memory = try BatchMemory(base.fields, rows: batchSize)
   }
 
   func work() {
@@ -86,7 +64,7 @@ private final class Reader: @unchecked Sendable {
       if isEnding { return }
       do {
         failure = nil
-        try base.gather(batch, samples: samples, targets: targets)
+        try base.fill(batch, into: memory)
       } catch {
         failure = error
       }
@@ -117,12 +95,11 @@ private final class Reader: @unchecked Sendable {
 
   func isReading(_ indices: ArraySlice<Int32>) -> Bool { isBusy && batch == indices }
 
-  func take(samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer) throws(DatasetError) {
+  func take(into target: BatchMemory) throws(DatasetError) {
     done.wait()
     isBusy = false
     if let failure { throw failure }
-    samples.update(from: self.samples, count: batch.count * sampleSize)
-    targets.copyMemory(from: self.targets, byteCount: batch.count * targetSize)
+    target.copy(batch.count, from: memory)
     readNext()
   }
 }

@@ -1,9 +1,10 @@
 import SwitchbackExecution
+import SwitchbackInference
 
 /// A program that evaluates, on its executor. Whatever is filled and read for each batch is found once.
 final class EvaluationExecutor {
   let executor: ProgramExecutor
-  let samples: InputHandle
+  let feed: ProgramFeed
   let labels: InputHandle
   let predictions: OutputHandle
   /// f32 `[]`: over the batch.
@@ -11,9 +12,9 @@ final class EvaluationExecutor {
   /// Nil where targets are numbers.
   let correct: OutputHandle?
 
-  init(_ executor: ProgramExecutor, inputName: String) throws(ExecutionError) {
+  init(_ executor: ProgramExecutor) throws(ExecutionError) {
     self.executor = executor
-    samples = try executor.input(named: inputName)
+    feed = try ProgramFeed(executor)
     labels = try executor.input(named: "labels")
     predictions = try executor.output(named: "predictions")
     lossSum = try executor.output(named: "lossSum")

@@ -6,9 +6,7 @@ import SwitchbackPrograms
 /// A program of a training step on its executor. Whatever a step fills and reads is found once, when this is made.
 final class StepExecutor {
   let executor: ProgramExecutor
-  let samples: InputHandle
-  let labels: InputHandle
-  let stepValues: StepValueFeed
+  let feed: StepFeed
   private let loss: OutputHandle
   /// Nil where targets are numbers.
   private let correct: OutputHandle?
@@ -17,12 +15,10 @@ final class StepExecutor {
   private let probes: [(probe: Probe, output: OutputHandle)]
 
   init(
-    _ executor: ProgramExecutor, inputName: String, _ stepValues: StepValues, probes: [Probe] = []
+    _ executor: ProgramExecutor, _ stepValues: StepValues, probes: [Probe] = []
   ) throws(ExecutionError) {
     self.executor = executor
-    samples = try executor.input(named: inputName)
-    labels = try executor.input(named: "labels")
-    self.stepValues = try StepValueFeed(stepValues, for: executor)
+    feed = try StepFeed(executor, stepValues)
     loss = try executor.output(named: "loss")
     correct = try? executor.output(named: "correct")
     isFinite = try? executor.output(named: "isFinite")

@@ -18,6 +18,8 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
+  /// Whether the labels are classes, of which a share is right.
+  private let isOfClasses: Bool
   /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
   private let validationSamples: any Dataset
   /// The last validation that was one of the whole test set, and after which batch.
@@ -102,6 +104,7 @@ public final class TrainingLoop {
     let prefetches = configuration.data.prefetch ?? !train.isInMemory
     prefetcher = prefetches ? try Prefetcher(train, batchSize: configuration.training.batchSize) : nil
     self.train = prefetcher ?? train
+    isOfClasses = train.targets == .classes
     validation = parts.validation
     let held = validation ?? test
     validationSamples =
@@ -138,7 +141,7 @@ public final class TrainingLoop {
             + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
     }
     let program = try session.step.inference(batchSize: 1).program
-    guard train.targets == .classes, let output = program.output(named: "predictions"),
+    guard isOfClasses, let output = program.output(named: "predictions"),
       let units = program.values[output].type.shape.extents.last
     else { return }
     let classes = train.classNames.count
@@ -508,7 +511,7 @@ public final class TrainingLoop {
   }
 
   private func accuracy(_ correct: Double, of count: Int) -> Double? {
-    train.targets == .classes ? correct / Double(max(count, 1)) : nil
+    isOfClasses ? correct / Double(max(count, 1)) : nil
   }
 
   // MARK: Watching

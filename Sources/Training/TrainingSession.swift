@@ -120,10 +120,9 @@ public final class TrainingSession {
     }
     let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
-      update: try StepExecutor(executor, inputName: step.inputName, program.stepValues, probes: probes),
+      update: try StepExecutor(executor, program.stepValues, probes: probes),
       accumulation: try program.accumulation.map {
-        try StepExecutor(
-          ProgramExecutor($0, on: chain, states: states), inputName: step.inputName, program.stepValues)
+        try StepExecutor(ProgramExecutor($0, on: chain, states: states), program.stepValues)
       },
       program: program)
     trainers[key] = made
@@ -155,8 +154,7 @@ public final class TrainingSession {
     let evaluation = try step.evaluation(batchSize: size)
     let made = try EvaluationExecutor(
       ProgramExecutor(
-        key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states),
-      inputName: step.inputName)
+        key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states))
     evaluators[key] = made
     return made
   }
@@ -259,11 +257,10 @@ public final class TrainingSession {
       indices.count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
     let program = trainer.program
     let executor = isUpdate ? trainer.update : trainer.accumulation ?? trainer.update
-    try fill(executor.executor, executor.samples, executor.labels, dataset, indices)
     let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau)
     let learningRate = program.stepValues.learningRate(at: position)
     try step.optimizer.check(learningRate: learningRate, atUpdate: updates)
-    try executor.stepValues.fill(at: position)
+    try executor.feed.fill(dataset, indices, at: position)
     let run = try executor.executor.start()
     batches += 1
     if isUpdate { updates += 1 }
@@ -309,6 +306,7 @@ public final class TrainingSession {
   ) throws -> Evaluation {
     var (loss, correct, done) = (0.0, 0.0, 0)
     var classes: ClassificationMetrics?
+    let isOfClasses = dataset.targets == .classes
     let order = BatchOrder(
       count: dataset.count, batchSize: try evaluationBatchSize(dataset.count, weights), isShuffled: false)
     try progress(0)
@@ -316,12 +314,12 @@ public final class TrainingSession {
       let batch = order.batch(index)
       let evaluator = try evaluator(batch.count, weights)
       let executor = evaluator.executor
-      try fill(executor, evaluator.samples, evaluator.labels, dataset, batch)
+      try evaluator.feed.fill(dataset, batch)
       try executor.run()
       loss += try executor.number(of: evaluator.lossSum)
       done += batch.count
       try progress(done)
-      guard dataset.targets == .classes, let right = evaluator.correct else { continue }
+      guard isOfClasses, let right = evaluator.correct else { continue }
       correct += try executor.number(of: right)
       try executor.withOutput(evaluator.predictions) { bytes in
         let predictions = bytes.bindMemory(to: Float.self)
@@ -344,7 +342,7 @@ public final class TrainingSession {
     _ dataset: any Dataset, _ indices: ArraySlice<Int32>, weights: ModelWeights? = nil
   ) throws -> [[Float]] {
     let evaluator = try evaluator(indices.count, weights)
-    try fill(evaluator.executor, evaluator.samples, evaluator.labels, dataset, indices)
+    try evaluator.feed.fill(dataset, indices)
     try evaluator.executor.run()
     return try evaluator.executor.withOutput(evaluator.predictions) { bytes in
       let values = Array(bytes.bindMemory(to: Float.self))
@@ -355,36 +353,18 @@ public final class TrainingSession {
 
   /// The same for one sample, `sampleShape` row-major.
   public func predict(_ sample: [Float], weights: ModelWeights? = nil) throws -> [Float] {
+    guard sample.count == step.sampleShape.elementCount else {
+      throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.sampleShape)")
+    }
     let evaluator = try evaluator(1, weights)
-    let executor = evaluator.executor
-    try executor.withInput(evaluator.samples) { bytes in
-      guard bytes.count == 4 * sample.count else {
-        throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.sampleShape)")
-      }
-      sample.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    // The program counts right answers too, and is given zeros to compare with.
+    let columns = try evaluator.executor.inputs.map { input throws(DatasetError) in
+      let shape = Array(input.type.shape.extents.dropFirst())
+      if input.name == step.inputName { return ArrayDataset.Column.float32(input.name, sample, shape: shape) }
+      return input.type.elementType == .int32
+        ? .int32(input.name, [Int32](repeating: 0, count: input.type.shape.elementCount), shape: shape)
+        : .float32(input.name, [Float](repeating: 0, count: input.type.shape.elementCount), shape: shape)
     }
-    try executor.withInput(evaluator.labels) { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
-    try executor.run()
-    return try executor.withOutput(evaluator.predictions) { Array($0.bindMemory(to: Float.self)) }
-  }
-
-  private func fill(
-    _ executor: ProgramExecutor, _ samples: InputHandle, _ labels: InputHandle, _ dataset: any Dataset,
-    _ indices: ArraySlice<Int32>
-  ) throws {
-    try executor.withInput(samples) { images in
-      try executor.withInput(labels) { labels in
-        guard images.count == 4 * indices.count * dataset.sampleSize,
-          labels.count == indices.count * dataset.targets.byteCount
-        else {
-          throw DatasetError(
-            .invalid,
-            "samples of \(dataset.sampleShape) with \(dataset.targets) do not fill \(images.count) and \(labels.count) bytes"
-          )
-        }
-        try dataset.gather(
-          indices, samples: images.bindMemory(to: Float.self).baseAddress!, targets: labels.baseAddress!)
-      }
-    }
+    return try predict(try ArrayDataset(columns), [0], weights: weights)[0]
   }
 }

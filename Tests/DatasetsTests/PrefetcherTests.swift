@@ -5,30 +5,18 @@ import Testing
 /// Numbers that say where they come from; reading sample `fault` fails.
 private struct Numbers: Dataset {
   let count: Int
-  let sampleShape = [3]
+  let fields = [Field("images", .float32, [3]), Field("labels", .int32)]
   let classNames = ["a", "b"]
-  let targets = DatasetTargets.classes
   var fault = -1
 
-  func read(_ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer) throws(DatasetError) {
+  func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     guard index != fault else { throw DatasetError(.corrupt, "sample \(index) is broken") }
-    for e in 0..<3 { sample[e] = Float(3 * index + e) }
-    target.storeBytes(of: Int32(index % 2), as: Int32.self)
+    for e in 0..<3 { batch[0, row].storeBytes(of: Float(3 * index + e), toByteOffset: 4 * e, as: Float.self) }
+    batch[1, row].storeBytes(of: Int32(index % 2), as: Int32.self)
   }
 }
 
 @Suite struct PrefetcherTests {
-  private func gather(_ data: any Dataset, _ indices: ArraySlice<Int32>) throws -> ([Float], [Int32]) {
-    var samples = [Float](repeating: -1, count: indices.count * 3)
-    var labels = [Int32](repeating: -1, count: indices.count)
-    try labels.withUnsafeMutableBytes { labels in
-      try samples.withUnsafeMutableBufferPointer {
-        try data.gather(indices, samples: $0.baseAddress!, targets: labels.baseAddress!)
-      }
-    }
-    return (samples, labels)
-  }
-
   @Test(
     "every batch of several epochs is what the data set gives, the smaller last one too", arguments: [1, 4, 7, 100])
   func same(batchSize: Int) throws {
@@ -39,7 +27,7 @@ private struct Numbers: Dataset {
       let first = min(epoch - 1, order.batchCount - 1)
       prefetcher.begin(order, at: first)
       for index in first..<order.batchCount {
-        #expect(try gather(prefetcher, order.batch(index)) == gather(data, order.batch(index)))
+        #expect(try prefetcher.numbers(order.batch(index)) == data.numbers(order.batch(index)))
       }
     }
   }
@@ -49,15 +37,15 @@ private struct Numbers: Dataset {
     let data = Numbers(count: 40)
     let prefetcher = try Prefetcher(data, batchSize: 8)
     let order = BatchOrder(count: 40, batchSize: 8, seed: 1, epoch: 1)
-    #expect(try gather(prefetcher, order.batch(2)) == gather(data, order.batch(2)))
+    #expect(try prefetcher.numbers(order.batch(2)) == data.numbers(order.batch(2)))
     prefetcher.begin(order, at: 0)
     for index in [3, 0, 1, 1, 4, 2] {
-      #expect(try gather(prefetcher, order.batch(index)) == gather(data, order.batch(index)), "\(index)")
+      #expect(try prefetcher.numbers(order.batch(index)) == data.numbers(order.batch(index)), "\(index)")
     }
     let other = BatchOrder(count: 40, batchSize: 8, seed: 2, epoch: 1)
     prefetcher.begin(other, at: 1)
-    #expect(try gather(prefetcher, other.batch(1)) == gather(data, other.batch(1)))
-    #expect(try gather(prefetcher, order.batch(2)) == gather(data, order.batch(2)))
+    #expect(try prefetcher.numbers(other.batch(1)) == data.numbers(other.batch(1)))
+    #expect(try prefetcher.numbers(order.batch(2)) == data.numbers(order.batch(2)))
   }
 
   @Test("an error of the reading thread is the error of the batch that it hit, and the next batch is well")
@@ -68,10 +56,10 @@ private struct Numbers: Dataset {
     prefetcher.begin(order, at: 0)
     for index in 0..<4 {
       if index == 2 {
-        let error = #expect(throws: DatasetError.self) { try gather(prefetcher, order.batch(index)) }
+        let error = #expect(throws: DatasetError.self) { try prefetcher.numbers(order.batch(index)) }
         #expect(error?.message == "sample 12 is broken")
       } else {
-        #expect(try gather(prefetcher, order.batch(index)) == gather(data, order.batch(index)))
+        #expect(try prefetcher.numbers(order.batch(index)) == data.numbers(order.batch(index)))
       }
     }
   }

@@ -1,15 +1,19 @@
-import SwitchbackExecution
-import SwitchbackNeuralNetworks
+public import SwitchbackDatasets
+public import SwitchbackExecution
+import SwitchbackInference
+public import SwitchbackNeuralNetworks
 
-/// Gives a program its step values before each run. Which they are and where they go is found once.
-struct StepValueFeed {
-  private let executor: ProgramExecutor
+/// Gives the program of a training step all that it is given before each run: a batch and its step values. What they are and
+/// where they go is found once.
+public struct StepFeed {
+  private let batches: ProgramFeed
   private let values: StepValues
   /// Indices of `values`, and the inputs that take them. A program that accumulates has fewer than one that updates.
   private let places: [(index: Int, input: InputHandle)]
 
-  init(_ values: StepValues, for executor: ProgramExecutor) throws(ExecutionError) {
-    (self.executor, self.values) = (executor, values)
+  public init(_ executor: ProgramExecutor, _ values: StepValues) throws(ExecutionError) {
+    batches = try ProgramFeed(executor)
+    self.values = values
     var places: [(index: Int, input: InputHandle)] = []
     for (index, name) in values.names.enumerated() where executor.hasInput(name) {
       places.append((index, try executor.input(named: name)))
@@ -17,8 +21,10 @@ struct StepValueFeed {
     self.places = places
   }
 
-  /// Writes what the next run is given: rates as Float, keys of random numbers as two Int64.
-  func fill(at position: StepPosition) throws(ExecutionError) {
+  /// Writes what the next run reads: the samples at `indices`, rates as Float, keys of random numbers as two Int64.
+  public func fill(_ dataset: any Dataset, _ indices: ArraySlice<Int32>, at position: StepPosition) throws {
+    try batches.fill(dataset, indices)
+    let executor = batches.executor
     let slot = try executor.nextSlot()
     for place in places {
       let bytes = executor.memory(of: place.input, slot: slot)
