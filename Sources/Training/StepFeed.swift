@@ -21,6 +21,11 @@ public struct StepFeed {
     self.places = places
   }
 
+  /// The memory of the next run's batch: see `ProgramFeed`.
+  func memory(for dataset: any Dataset, count: Int) throws -> BatchMemory {
+    try batches.memory(for: dataset, count: count)
+  }
+
   /// Writes what the next run reads: the samples at `indices`, rates as Float, keys of random numbers as two Int64.
   public func fill(_ dataset: any Dataset, _ indices: ArraySlice<Int32>, at position: StepPosition) throws {
     try batches.fill(dataset, indices)

@@ -304,7 +304,8 @@ public final class TrainingLoop {
     let order = BatchOrder(
       count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: position.epoch,
       dropsLast: settings.dropsLastBatch, version: position.orderVersion)
-    prefetcher?.begin(order, at: position.batchInEpoch)
+    prefetcher?.begin(order, at: position.batchInEpoch, waits: try session.overlaps)
+    defer { prefetcher?.stop() }
     epoch = Measured()
     while nextBatch < order.batchCount {
       try trainStep(order)
@@ -464,9 +465,7 @@ public final class TrainingLoop {
     let batch = order.batch(nextBatch)
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
-    // What is left at the end of an epoch is an update of its own.
-    let endsAccumulation = !position.hasEarlyRules && nextBatch + 1 == order.batchCount
-    let step = try session.start(train, batch, endsAccumulation: endsAccumulation)
+    let step = try session.start(train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
     epoch.seconds += (clock.now - begin).seconds
     epoch.samples += batch.count
     measured.samples += batch.count
@@ -476,7 +475,20 @@ public final class TrainingLoop {
     // The numbers of the step before, while this one is under way.
     try finishStep()
     underWay = (step, order.batchCount)
-    if try !session.overlaps { try finishStep() }
+    if try !session.overlaps { try finishStep() } else { try readAhead(order) }
+  }
+
+  /// What is left at the end of an epoch is an update of its own.
+  private func endsAccumulation(_ batch: Int, of order: BatchOrder) -> Bool {
+    !position.hasEarlyRules && batch + 1 == order.batchCount
+  }
+
+  /// Has the next batch read where its step will read it, while the step that is under way reads its own elsewhere.
+  private func readAhead(_ order: BatchOrder) throws {
+    guard let prefetcher, decision == .proceed, nextBatch < order.batchCount else { return }
+    prefetcher.readAhead(
+      into: try session.nextBatchMemory(
+        prefetcher, count: order.batch(nextBatch).count, endsAccumulation: endsAccumulation(nextBatch, of: order)))
   }
 
   /// Reads the numbers of the step that is under way, if one is, and tells everybody. Its time counts wherever it is

@@ -251,14 +251,10 @@ public final class TrainingSession {
   public func start(
     _ dataset: any Dataset, _ indices: ArraySlice<Int32>, endsAccumulation: Bool = false
   ) throws -> StartedStep {
-    let isUpdate = endsAccumulation || accumulated + 1 == step.accumulationSteps
-    let isProbed = isUpdate && probeInterval.map { (updates + 1) % $0 == 0 } ?? false
-    let trainer = try trainer(
-      indices.count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
-    let program = trainer.program
+    let (trainer, isUpdate, isProbed) = try nextTrainer(indices.count, endsAccumulation: endsAccumulation)
     let executor = isUpdate ? trainer.update : trainer.accumulation ?? trainer.update
     let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau)
-    let learningRate = program.stepValues.learningRate(at: position)
+    let learningRate = trainer.program.stepValues.learningRate(at: position)
     try step.optimizer.check(learningRate: learningRate, atUpdate: updates)
     try executor.feed.fill(dataset, indices, at: position)
     let run = try executor.executor.start()
@@ -268,6 +264,27 @@ public final class TrainingSession {
     return StartedStep(
       executor: executor, run: run, samples: indices.count, batch: batches, isUpdate: isUpdate, isProbed: isProbed,
       learningRate: learningRate)
+  }
+
+  /// What the next step runs on, with a batch of so many samples.
+  private func nextTrainer(
+    _ count: Int, endsAccumulation: Bool
+  ) throws -> (trainer: Trainer, isUpdate: Bool, isProbed: Bool) {
+    let isUpdate = endsAccumulation || accumulated + 1 == step.accumulationSteps
+    let isProbed = isUpdate && probeInterval.map { (updates + 1) % $0 == 0 } ?? false
+    let trainer = try trainer(
+      count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
+    return (trainer, isUpdate, isProbed)
+  }
+
+  /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Where steps overlap it
+  /// is free as soon as the step before the last one that was started is finished; elsewhere as soon as none runs.
+  package func nextBatchMemory(
+    _ dataset: any Dataset, count: Int, endsAccumulation: Bool = false
+  ) throws -> BatchMemory {
+    let (trainer, isUpdate, _) = try nextTrainer(count, endsAccumulation: endsAccumulation)
+    let executor = isUpdate ? trainer.update : trainer.accumulation ?? trainer.update
+    return try executor.feed.memory(for: dataset, count: count)
   }
 
   /// Whether a step may be started before the one before it is finished.
