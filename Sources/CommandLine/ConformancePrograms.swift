@@ -22,11 +22,15 @@ enum ConformancePrograms {
   /// Fifty steps of each, on samples that show their class.
   static func runs() throws -> [TrainingRun] {
     try steps(isQuick: false).map { name, step, _ in
-      let batch = 8
+      let (batch, count) = (8, 50)
       let training = try step.build(batchSize: batch)
+      let samples = ShownSamples(for: step, batchSize: batch, batchCount: count)
       return TrainingRun(
-        name: "50 steps: \(name)", start: try replay(step, training, batch: batch),
-        batches: (0..<50).map { operands(step, training, batch: batch, update: $0) })
+        name: "50 steps: \(name)", start: try replay(step, training, batch: batch), stepCount: count
+      ) { executor in
+        let feed = try StepFeed(executor, training.stepValues)
+        return { try feed.fill(samples, samples.batch($0), at: StepPosition(update: $0, seed: 1)) }
+      }
     }
   }
 
@@ -139,32 +143,41 @@ enum ConformancePrograms {
 
   /// The step's program with its initial weights, random samples and what the first step is given.
   private static func replay(_ step: TrainingStep, _ training: TrainingProgram, batch: Int) throws -> ReplayFile {
-    var values = operands(step, training, batch: batch, update: 0)
+    let samples = ShownSamples(for: step, batchSize: batch)
+    var values = try samples.numbers(samples.batch(0))
+    values.merge(training.stepValues.numbers(at: StepPosition(update: 0, seed: 1))) { $1 }
     for state in training.states { values[state.name] = state.values(seed: 1).map(Double.init) }
     return ReplayFile(training.program, values)
   }
+}
 
-  /// What one step is given: random samples whose class brightens a quarter of them much, all of them a little.
-  private static func operands(
-    _ step: TrainingStep, _ training: TrainingProgram, batch: Int, update: Int
-  ) -> [String: [Double]] {
+/// Random samples of four classes in turn, whose class brightens a quarter of them much, all of them a little. Batches
+/// follow one another.
+private struct ShownSamples: Dataset {
+  let count: Int
+  let fields: [Field]
+  let classNames = ["0", "1", "2", "3"]
+  private let batchSize: Int
+
+  init(for step: TrainingStep, batchSize: Int, batchCount: Int = 1) {
+    (count, self.batchSize) = (batchSize * batchCount, batchSize)
+    fields = [Field(step.inputs[0].name, .float32, step.inputs[0].type.shape.extents), Field(Field.labels, .int32)]
+  }
+
+  func batch(_ index: Int) -> ArraySlice<Int32> {
+    (0..<Int32(batchSize)).map { Int32(index * batchSize) + $0 }[...]
+  }
+
+  func read(_ index: Int, row: Int, into batch: BatchMemory) {
     let philox = Philox(seed: 3)
-    let size = step.inputs[0].type.shape.elementCount
-    var values: [String: [Double]] = [:]
-    values[step.inputs[0].name] = (0..<batch * size).map { element in
+    let (update, sample) = index.quotientAndRemainder(dividingBy: batchSize)
+    let numbers = batch[0, row].bindMemory(to: Float.self)
+    for place in numbers.indices {
+      let element = sample * numbers.count + place
       let bits = philox.bits(block: element / 4, stream: 0, step: Int64(update))
-      let (sample, place) = (element / size, element % size)
-      let shown = (4 * place / size == sample % 4 ? 2 : 0) + 0.5 * Double(sample % 4)
-      return Double(Float(0.5 * Philox.uniform(bits[element % 4]) + shown))
+      let shown = (4 * place / numbers.count == sample % 4 ? 2 : 0) + 0.5 * Double(sample % 4)
+      numbers[place] = Float(0.5 * Philox.uniform(bits[element % 4]) + shown)
     }
-    values["labels"] = (0..<batch).map { Double($0 % 4) }
-    for name in training.stepValues.names {
-      switch training.stepValues(name, at: StepPosition(update: update, seed: 1)) {
-      case .scalar(let number)?: values[name] = [Double(Float(number))]
-      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
-      case nil: break
-      }
-    }
-    return values
+    batch[1, row].storeBytes(of: Int32(sample % 4), as: Int32.self)
   }
 }

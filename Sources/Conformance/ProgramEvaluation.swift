@@ -44,7 +44,8 @@ public struct ProgramEvaluation {
     }
   }
 
-  static func load(_ bytes: UnsafeRawBufferPointer, _ type: TensorType) -> [Double] {
+  /// The elements of a tensor as Float64.
+  package static func load(_ bytes: UnsafeRawBufferPointer, _ type: TensorType) -> [Double] {
     (0..<type.shape.elementCount).map { e in
       switch type.elementType {
       case .float64: bytes.load(fromByteOffset: 8 * e, as: Double.self)

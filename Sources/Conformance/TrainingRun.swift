@@ -7,11 +7,15 @@ public struct TrainingRun: Sendable {
   public let name: String
   /// A training step with the output `loss`, and the numbers of its states before the first step.
   public let start: ReplayFile
-  /// For each step the numbers of its inputs and step values.
-  public let batches: [[String: [Double]]]
+  public let stepCount: Int
+  /// Whoever gives an executor of the program the inputs and step values of the step with a number, from 0.
+  public typealias Feed = (_ step: Int) throws -> Void
+  private let feed: @Sendable (ProgramExecutor) throws -> Feed
 
-  public init(name: String, start: ReplayFile, batches: [[String: [Double]]]) {
-    (self.name, self.start, self.batches) = (name, start, batches)
+  public init(
+    name: String, start: ReplayFile, stepCount: Int, feed: @escaping @Sendable (ProgramExecutor) throws -> Feed
+  ) {
+    (self.name, self.start, self.stepCount, self.feed) = (name, start, stepCount, feed)
   }
 
   /// The loss of each step. `isFresh`: of a new executable each.
@@ -19,27 +23,35 @@ public struct TrainingRun: Sendable {
     let states = StateStore()
     var executor = try ProgramExecutor(start.program, on: chain, states: states)
     try executor.fill(start.values)
-    return try batches.map { batch in
-      if isFresh { executor = try ProgramExecutor(start.program, on: chain, states: states) }
-      try executor.fill(batch)
+    var feed = try self.feed(executor)
+    return try (0..<stepCount).map { step in
+      if isFresh {
+        executor = try ProgramExecutor(start.program, on: chain, states: states)
+        feed = try self.feed(executor)
+      }
+      try feed(step)
       try executor.run()
       return try executor.withOutput("loss") { Double($0.load(as: Float.self)) }
     }
   }
 
-  /// What the steps with these numbers are given on `chain`: its states before them, their batches.
+  /// What the steps with these numbers are given on `chain`, whose runs do not overlap: its states before them, their
+  /// batches.
   func replays(at steps: Set<Int>, on chain: BackendChain) throws -> [(step: Int, replay: ReplayFile)] {
     let executor = try ProgramExecutor(start.program, on: chain, states: StateStore())
     try executor.fill(start.values)
-    let program = start.program
+    let feed = try self.feed(executor)
+    let program = executor.program
     var replays: [(Int, ReplayFile)] = []
-    for (step, batch) in batches.enumerated() {
+    for step in 0..<stepCount {
+      try feed(step)
       if steps.contains(step) {
-        var values = start.values.merging(batch) { $1 }
-        for id in program.values(.state) { values[program.values[id].name] = try executor.numbers(of: id) }
-        replays.append((step, ReplayFile(program, values)))
+        var values = start.values
+        for id in program.values.indices where program.values[id].role != .temporary {
+          values[program.values[id].name] = try executor.numbers(of: id)
+        }
+        replays.append((step, ReplayFile(start.program, values)))
       }
-      try executor.fill(batch)
       try executor.run()
     }
     return replays
@@ -71,7 +83,7 @@ extension ConformanceSuite {
     let expected = try run.losses(on: reference)
     guard let fault = TrainingRun.fault(try run.losses(on: chain), expected) else { return .passed(worst: 0) }
     // A loss names nobody: its steps are asked one by one.
-    let steps = Set([0, 1, 5, 20, run.batches.count - 1])
+    let steps = Set([0, 1, 5, 20, run.stepCount - 1])
     for (step, replay) in try run.replays(at: steps, on: reference) {
       for ask in [lockstep, { try segments($0) }] {
         guard case .failed(let message, let smallest) = try ask(replay) else { continue }

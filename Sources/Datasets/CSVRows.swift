@@ -3,7 +3,7 @@ final class CSVTable: Sendable {
   let file: RowFile
   let delimiter: UInt8
   let columns: [CSVColumn]
-  let featureCount: Int
+  let fields: [Field]
   let classNames: [String]
   let targets: DatasetTargets
   /// One a feature; empty where features are the numbers as they are.
@@ -13,7 +13,8 @@ final class CSVTable: Sendable {
     file: RowFile, delimiter: UInt8, columns: [CSVColumn], featureCount: Int, classNames: [String],
     targets: DatasetTargets, normalization: [DatasetRecord.Normalization]
   ) {
-    (self.file, self.delimiter, self.columns, self.featureCount) = (file, delimiter, columns, featureCount)
+    (self.file, self.delimiter, self.columns) = (file, delimiter, columns)
+    fields = [Field(Field.images, .float32, [featureCount]), .labels(targets)]
     (self.classNames, self.targets, self.normalization) = (classNames, targets, normalization)
   }
 
@@ -39,14 +40,12 @@ struct CSVRows: Dataset {
   let labels: [Int32]
 
   var count: Int { spans.count }
-  var sampleShape: [Int] { [table.featureCount] }
+  var fields: [Field] { table.fields }
   var classNames: [String] { table.classNames }
-  var targets: DatasetTargets { table.targets }
 
-  func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
+  func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     let table = table
+    let (sample, target) = (batch[0, row].bindMemory(to: Float.self), batch[1, row])
     try table.file.withRow(spans[index]) { bytes throws(DatasetError) in
       do throws(CSVRow.Problem) {
         let row = CSVRow(bytes: bytes, delimiter: table.delimiter)

@@ -1,27 +1,22 @@
-/// Samples with what is to be learnt of them: in memory, or decoded on demand.
+/// Samples with what is to be learnt of them, as fields: in memory, or decoded on demand.
 ///
 /// Reading is safe from several threads at once.
 public protocol Dataset: Sendable {
   var count: Int { get }
-  /// Without the batch: `[H, W, C]` of images, `[k]` of table rows.
-  var sampleShape: [Int] { get }
+  /// What a batch is made of, each field with a name of its own; the same ones every time.
+  var fields: [Field] { get }
   /// One a class; empty where targets are numbers.
   var classNames: [String] { get }
-  var targets: DatasetTargets { get }
   /// The class of each sample, where it is known without reading the sample; otherwise empty.
   var labels: [Int32] { get }
   /// Whether reading a sample is only copying, so that nothing is won by doing it ahead.
   var isInMemory: Bool { get }
 
-  /// Copies one sample (`sampleShape`, row-major; images scaled to 0…1) and its target: an i32, or k f32.
-  func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError)
+  /// Writes all fields of one sample to `batch[field, row]`; fields count as in `fields`.
+  func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError)
 
-  /// Copies the samples at `indices` to `[n, …]` and their targets to i32 `[n]` or f32 `[n, k]`.
-  func gather(
-    _ indices: ArraySlice<Int32>, samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer
-  ) throws(DatasetError)
+  /// Writes the samples at `indices` to the first rows of `batch`.
+  func fill(_ indices: ArraySlice<Int32>, into batch: BatchMemory) throws(DatasetError)
 }
 
 /// What is to be learnt of a sample.
@@ -30,45 +25,47 @@ public enum DatasetTargets: Hashable, Sendable {
   case classes
   /// So many numbers, f32.
   case values(Int)
-
-  /// Bytes of one sample's target.
-  public var byteCount: Int {
-    switch self {
-    case .classes: 4
-    case .values(let count): 4 * count
-    }
-  }
 }
 
 extension Dataset {
   public var isInMemory: Bool { false }
   public var labels: [Int32] { [] }
-  public var sampleSize: Int { sampleShape.reduce(1, *) }
 
-  public func gather(
-    _ indices: ArraySlice<Int32>, samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
-    let (sampleSize, targetSize) = (sampleSize, self.targets.byteCount)
-    var (sample, target) = (samples, targets)
-    for index in indices {
-      try read(Int(index), sample: sample, target: target)
-      (sample, target) = (sample + sampleSize, target + targetSize)
-    }
+  public func fill(_ indices: ArraySlice<Int32>, into batch: BatchMemory) throws(DatasetError) {
+    for (row, index) in indices.enumerated() { try read(Int(index), row: row, into: batch) }
+  }
+
+  /// The number of the field that a network with one input reads: the first that neither is to be learnt nor says how much
+  /// of a sample counts.
+  private var sampleField: Int? {
+    let others = [Field.labels, Field.sampleWeight] + fields.compactMap(\.lengths)
+    return fields.firstIndex { !others.contains($0.name) }
+  }
+
+  /// Of that field, without the batch: `[H, W, C]` of images, `[k]` of table rows.
+  public var sampleShape: [Int] { sampleField.map { fields[$0].shape } ?? [] }
+
+  /// What the field `labels` holds; no numbers where there is none.
+  public var targets: DatasetTargets {
+    guard let labels = fields.first(where: { $0.name == Field.labels }) else { return .values(0) }
+    return labels.elementType == .int32 ? .classes : .values(labels.elementCount)
+  }
+
+  /// A batch as numbers, by the names of the fields: for looking at it.
+  public func numbers(_ indices: ArraySlice<Int32>) throws(DatasetError) -> [String: [Double]] {
+    let memory = try BatchMemory(fields, rows: indices.count)
+    try fill(indices, into: memory)
+    var numbers: [String: [Double]] = [:]
+    for (index, field) in fields.enumerated() { numbers[field.name] = memory.numbers(index, count: indices.count) }
+    return numbers
   }
 
   /// One sample, as an array: for showing it.
   public func sample(_ index: Int) throws(DatasetError) -> (values: [Float], target: [Float]) {
-    var values = [Float](repeating: 0, count: sampleSize)
-    switch targets {
-    case .classes:
-      var label: Int32 = 0
-      try read(index, sample: &values, target: &label)
-      return (values, [Float(label)])
-    case .values(let count):
-      var target = [Float](repeating: 0, count: count)
-      try read(index, sample: &values, target: &target)
-      return (values, target)
-    }
+    let memory = try BatchMemory(fields, rows: 1)
+    try read(index, row: 0, into: memory)
+    func numbers(_ field: Int?) -> [Float] { field.map { memory.numbers($0, count: 1).map(Float.init) } ?? [] }
+    return (numbers(sampleField), numbers(fields.firstIndex { $0.name == Field.labels }))
   }
 
   /// The samples in `range` as a data set of their own; nothing is copied.

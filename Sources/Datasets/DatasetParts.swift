@@ -65,19 +65,16 @@ public struct DatasetSubset: Dataset {
   init(_ base: any Dataset, _ indices: [Int32]) { (self.base, self.indices) = (base, indices) }
 
   public var count: Int { indices.count }
-  public var sampleShape: [Int] { base.sampleShape }
+  public var fields: [Field] { base.fields }
   public var classNames: [String] { base.classNames }
-  public var targets: DatasetTargets { base.targets }
   public var isInMemory: Bool { base.isInMemory }
   public var labels: [Int32] {
     let labels = base.labels
     return labels.isEmpty ? [] : indices.map { labels[Int($0)] }
   }
 
-  public func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
-    try base.read(Int(indices[index]), sample: sample, target: target)
+  public func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
+    try base.read(Int(indices[index]), row: row, into: batch)
   }
 }
 
@@ -99,18 +96,15 @@ struct DatasetUnion: Dataset {
     count = members.reduce(0) { $0 + $1.count }
   }
 
-  var sampleShape: [Int] { members[0].sampleShape }
+  var fields: [Field] { members[0].fields }
   var classNames: [String] { members[0].classNames }
-  var targets: DatasetTargets { members[0].targets }
   var isInMemory: Bool { members.allSatisfy(\.isInMemory) }
   var labels: [Int32] { members.flatMap(\.labels) }
 
-  func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
+  func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     var index = index
     for member in members {
-      if index < member.count { return try member.read(index, sample: sample, target: target) }
+      if index < member.count { return try member.read(index, row: row, into: batch) }
       index -= member.count
     }
   }

@@ -1,6 +1,6 @@
 /// Image files, decoded when they are asked for.
 public struct ImageFiles: Dataset {
-  public let sampleShape: [Int]
+  public let fields: [Field]
   public let classNames: [String]
   public let paths: [String]
   public let labels: [Int32]
@@ -8,7 +8,7 @@ public struct ImageFiles: Dataset {
   private let warn: (@Sendable (String) -> Void)?
 
   public var count: Int { paths.count }
-  public var targets: DatasetTargets { .classes }
+  private let extents: (height: Int, width: Int, channels: Int)
 
   /// Each image becomes `[height, width, channels]`; without `labels` all are of class 0.
   public init(
@@ -19,16 +19,18 @@ public struct ImageFiles: Dataset {
       throw DatasetError(
         .invalid, "images are [height, width, 1 or 3], and the network's input is \(sampleShape): it takes no images")
     }
-    (self.paths, self.classNames, self.sampleShape, self.warn) = (paths, classNames, sampleShape, warn)
+    fields = [Field(Field.images, .float32, sampleShape), .labels(.classes)]
+    extents = (sampleShape[0], sampleShape[1], sampleShape[2])
+    (self.paths, self.classNames, self.warn) = (paths, classNames, warn)
     self.labels = labels ?? [Int32](repeating: 0, count: paths.count)
   }
 
-  public func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
+  public func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     let image = try Image(path: paths[index])
     if let warning = image.warning { warn?("\(paths[index]): \(warning)") }
-    image.write(to: sample, height: sampleShape[0], width: sampleShape[1], channels: sampleShape[2])
-    target.storeBytes(of: labels[index], as: Int32.self)
+    if let sample = batch[0, row].bindMemory(to: Float.self).baseAddress {
+      image.write(to: sample, height: extents.height, width: extents.width, channels: extents.channels)
+    }
+    batch[1, row].storeBytes(of: labels[index], as: Int32.self)
   }
 }

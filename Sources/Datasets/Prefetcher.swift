@@ -3,15 +3,14 @@ import Foundation
 /// A data set whose next batch is read on a thread of its own while the last one is worked on.
 ///
 /// What it gives is what the data set itself gives, so the bits of a run do not depend on it. An error of the reading
-/// thread is thrown by the `gather` that wants the batch. One thread calls it at a time.
+/// thread is thrown by the `fill` that wants the batch. One thread calls it at a time.
 public final class Prefetcher: Dataset {
   private let base: any Dataset
   private let reader: Reader
 
   public var count: Int { base.count }
-  public var sampleShape: [Int] { base.sampleShape }
+  public var fields: [Field] { base.fields }
   public var classNames: [String] { base.classNames }
-  public var targets: DatasetTargets { base.targets }
 
   public init(_ base: any Dataset, batchSize: Int) throws(DatasetError) {
     self.base = base
@@ -25,19 +24,30 @@ public final class Prefetcher: Dataset {
 
   deinit { reader.end() }
 
-  /// Batches will be asked for in this order, from that one on.
-  public func begin(_ order: BatchOrder, at index: Int) { reader.begin(order, at: index) }
+  /// Batches will be asked for in this order, from that one on. Each is read into memory of our own as soon as the one before
+  /// is asked for; or, where `waits`, into the memory that `readAhead` gives, as soon as it does.
+  public func begin(_ order: BatchOrder, at index: Int, waits: Bool = false) {
+    reader.begin(order, at: index, waits: waits)
+  }
 
-  public func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) { try base.read(index, sample: sample, target: target) }
+  /// Reads the next batch of the order into memory that nobody else touches until that batch is asked for. Whoever asks for
+  /// it with the same memory has it without a copy.
+  public func readAhead(into memory: BatchMemory) { reader.readAhead(into: memory) }
+
+  /// Waits for what is being read: memory that `readAhead` was given is the giver's again.
+  public func stop() { reader.stop() }
+
+  public func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
+    try base.read(index, row: row, into: batch)
+  }
 
   /// Allocates nothing where the batch is the next of the order.
-  public func gather(
-    _ indices: ArraySlice<Int32>, samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
-    guard reader.isReading(indices) else { return try base.gather(indices, samples: samples, targets: targets) }
-    try reader.take(samples: samples, targets: targets)
+  public func fill(_ indices: ArraySlice<Int32>, into batch: BatchMemory) throws(DatasetError) {
+    guard reader.isReading(indices) else {
+      reader.leave(batch)
+      return try base.fill(indices, into: batch)
+    }
+    try reader.take(into: batch)
   }
 }
 
@@ -45,39 +55,24 @@ public final class Prefetcher: Dataset {
 private final class Reader: @unchecked Sendable {
   // Unchecked: between `start` and `done` everything belongs to the thread, otherwise to the caller.
   private let base: any Dataset
-  private let sampleSize: Int
-  private let targetSize: Int
-  private let samples: UnsafeMutablePointer<Float>
-  private let targets: UnsafeMutableRawPointer
+  private let ownMemory: BatchMemory
   private let start = DispatchSemaphore(value: 0)
   private let done = DispatchSemaphore(value: 0)
-  /// What the thread reads or has read.
+  /// What the thread reads or has read, and where to.
   private var batch: ArraySlice<Int32> = []
+  private var memory: BatchMemory
   private var failure: DatasetError?
   private var order: BatchOrder?
   private var next = 0
+  /// Whether batches are read when `readAhead` gives memory for them.
+  private var waits = false
   private var isBusy = false
   private var isEnding = false
 
   init(_ base: any Dataset, batchSize: Int) throws(DatasetError) {
     self.base = base
-    (sampleSize, targetSize) = (base.sampleSize, base.targets.byteCount)
-    let (elements, overflows) = max(batchSize, 1).multipliedReportingOverflow(by: max(sampleSize, 1))
-    guard !overflows, elements < 1 << 48, let samples = malloc(4 * elements),
-      let targets = malloc(max(batchSize * targetSize, 1))
-    else {
-      throw DatasetError(
-        .invalid,
-        "a batch of \(batchSize) samples \(base.sampleShape) cannot be had in memory: take a smaller "
-          + "training.batch_size, or smaller samples")
-    }
-    self.samples = samples.bindMemory(to: Float.self, capacity: elements)
-    self.targets = targets
-  }
-
-  deinit {
-    free(samples)
-    free(targets)
+    ownMemory = try BatchMemory(base.fields, rows: batchSize)
+    memory = ownMemory
   }
 
   func work() {
@@ -86,7 +81,7 @@ private final class Reader: @unchecked Sendable {
       if isEnding { return }
       do {
         failure = nil
-        try base.gather(batch, samples: samples, targets: targets)
+        try base.fill(batch, into: memory)
       } catch {
         failure = error
       }
@@ -95,34 +90,47 @@ private final class Reader: @unchecked Sendable {
   }
 
   func end() {
-    if isBusy { done.wait() }
+    stop()
     isEnding = true
     start.signal()
   }
 
-  func begin(_ order: BatchOrder, at index: Int) {
-    if isBusy { done.wait() }
-    isBusy = false
-    (self.order, next) = (order, index)
-    readNext()
+  func begin(_ order: BatchOrder, at index: Int, waits: Bool) {
+    stop()
+    (self.order, next, self.waits) = (order, index, waits)
+    readNext(into: ownMemory)
   }
 
-  private func readNext() {
-    guard let order, next < order.batchCount else { return }
+  func readAhead(into memory: BatchMemory) { if !isBusy { readNext(into: memory) } }
+
+  private func readNext(into memory: BatchMemory) {
+    guard let order, next < order.batchCount, order.batch(next).count <= memory.rows else { return }
     batch = order.batch(next)
+    self.memory = memory
     next += 1
     isBusy = true
     start.signal()
   }
 
-  func isReading(_ indices: ArraySlice<Int32>) -> Bool { isBusy && batch == indices }
-
-  func take(samples: UnsafeMutablePointer<Float>, targets: UnsafeMutableRawPointer) throws(DatasetError) {
+  /// Waits for the thread, whether or not somebody wants what it reads.
+  func stop() {
+    guard isBusy else { return }
     done.wait()
     isBusy = false
+  }
+
+  /// Whoever fills `memory` with another batch must not meet the thread in it.
+  func leave(_ memory: BatchMemory) { if memory === self.memory { stop() } }
+
+  func isReading(_ indices: ArraySlice<Int32>) -> Bool { isBusy && batch == indices }
+
+  func take(into target: BatchMemory) throws(DatasetError) {
+    stop()
+    // Memory of others is kept alive no longer than it is written to.
+    let source = memory
+    memory = ownMemory
     if let failure { throw failure }
-    samples.update(from: self.samples, count: batch.count * sampleSize)
-    targets.copyMemory(from: self.targets, byteCount: batch.count * targetSize)
-    readNext()
+    if source !== target { target.copy(batch.count, from: source) }
+    if !waits { readNext(into: ownMemory) }
   }
 }

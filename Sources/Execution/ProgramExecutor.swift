@@ -4,8 +4,8 @@ public import SwitchbackPrograms
 
 /// Runs one program again and again: planned and compiled once, then nothing is allocated in a run.
 ///
-/// Fill the inputs and step values (`withInput`), call `run()`, read the outputs. States live in the `StateStore`, shared
-/// with the executors of other programs. One thread at a time.
+/// Find inputs, step values and outputs once (`input(named:)`, `output(named:)`); then fill, call `run()` and read, again and
+/// again. States live in the `StateStore`, shared with the executors of other programs. One thread at a time.
 ///
 /// Where all of a program runs on one device with memory of its own, runs may overlap: `start()` only hands the work
 /// over, and `finish` waits for a run's numbers while the next one is under way.
@@ -36,14 +36,16 @@ public final class ProgramExecutor {
   private var runCount: UInt64 = 0
   /// The run whose values are read.
   private var finishedRun: UInt64 = 0
+  /// How often something was found by its name since the start; a step must not.
+  package private(set) var nameSearchCount = 0
 
   /// How many runs may be under way at once.
   public var depth: Int { slots.count }
 
   /// Host memory of one run.
   private struct Slot {
-    /// Inputs and step values by id.
-    var inputs: [Int: HostBuffer] = [:]
+    /// For each value its memory, where it is an input or step value.
+    var inputs: [HostBuffer?] = []
     var arena: HostBuffer?
     /// Where each value lies.
     var views: [sb_view] = []
@@ -119,54 +121,105 @@ public final class ProgramExecutor {
     }
   }
 
-  // MARK: Values
+  // MARK: Handles
 
-  /// The memory of an input or step value, to be filled before the next run.
-  public func withInput<Result>(
-    _ name: String, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
-  ) throws -> Result {
-    let slot = slot(of: runCount + 1)
-    guard let id = program.value(named: name), let buffer = slots[slot].inputs[id] else {
+  /// The inputs of the program, in the order in which it declares them; step values are not among them.
+  public var inputs: [InputHandle] { program.values(.input).map(handle(ofInput:)) }
+
+  /// The input or step value called `name`, for whoever fills it at every run.
+  public func input(named name: String) throws(ExecutionError) -> InputHandle {
+    guard let handle = knownInput(name) else {
       throw ExecutionError(.invalid, "the program \(program.name) has no input called \(name)")
     }
-    try wait(slot)
-    return try body(buffer.bytes)
+    return handle
   }
 
-  /// Whether the program reads an input or step value of that name.
-  public func hasInput(_ name: String) -> Bool {
-    program.value(named: name).map { slots[0].inputs[$0] != nil } ?? false
-  }
+  /// Whether the program has an input or step value of that name.
+  public func hasInput(_ name: String) -> Bool { knownInput(name) != nil }
 
-  /// The bytes of an output after `run()`.
-  public func withOutput<Result>(
-    _ name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
-  ) throws -> Result {
+  /// The output called `name`, for whoever reads it after every run.
+  public func output(named name: String) throws(ExecutionError) -> OutputHandle {
+    nameSearchCount += 1
     guard let id = program.output(named: name) else {
       throw ExecutionError(.invalid, "the program \(program.name) has no output called \(name)")
     }
-    return try withValue(id, body)
+    return OutputHandle(name: name, type: program.values[id].type, value: id)
+  }
+
+  private func knownInput(_ name: String) -> InputHandle? {
+    nameSearchCount += 1
+    guard let id = program.value(named: name), slots[0].inputs[id] != nil else { return nil }
+    return handle(ofInput: id)
+  }
+
+  private func handle(ofInput id: Int) -> InputHandle {
+    InputHandle(name: program.values[id].name, type: program.values[id].type, value: id)
+  }
+
+  // MARK: Values
+
+  /// Which of the `depth` memories of inputs the next run reads. It belongs to the caller until `start`: the run that read
+  /// it last is waited for.
+  public func nextSlot() throws(ExecutionError) -> Int {
+    let slot = slot(of: runCount + 1)
+    try wait(slot)
+    return slot
+  }
+
+  /// The memory of an input or step value in one of the `depth` slots. It stays where it is as long as the executor lives.
+  public func memory(of input: InputHandle, slot: Int) -> UnsafeMutableRawBufferPointer {
+    guard let buffer = slots[slot].inputs[input.value] else {
+      preconditionFailure("\(input.name) is no input of the program \(program.name)")
+    }
+    return buffer.bytes
+  }
+
+  /// The memory of an input or step value, to be filled before the next run.
+  public func withInput<Result>(
+    _ input: InputHandle, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    try body(memory(of: input, slot: try nextSlot()))
+  }
+
+  /// The same, found by name: for single use.
+  public func withInput<Result>(
+    _ name: String, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    try withInput(try input(named: name), body)
+  }
+
+  /// The bytes of an output of the run that was finished last.
+  public func withOutput<Result>(
+    _ output: OutputHandle, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    try withValue(output.value, body)
+  }
+
+  /// The same, found by name: for single use.
+  public func withOutput<Result>(
+    _ name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    try withOutput(try output(named: name), body)
+  }
+
+  /// What an input held in the run that was finished last.
+  public func withValue<Result>(
+    of input: InputHandle, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    try withValue(input.value, body)
   }
 
   /// The bytes of an output, a tap, an input or a state after `run()`: those of the run that was finished last.
   public func withValue<Result>(
     _ id: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
-    if let state = stateOfValue[id] { return try states.withBytes(of: state.name, body) }
+    if let state = stateOfValue[id] { return try state.withBytes(body) }
     // Before the first run, what was filled for it.
     let view = slots[slot(of: max(finishedRun, 1))].views[id]
     guard let host = view.host else {
       throw ExecutionError(.invalid, "value %\(id) of \(program.name) is not in host memory")
     }
     return try body(UnsafeRawBufferPointer(start: host, count: Int(view.bytes)))
-  }
-
-  /// The same for a value that the outside has a name for.
-  public func withValue<Result>(of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
-    guard let id = program.value(named: name) else {
-      throw ExecutionError(.invalid, "the program \(program.name) has no value called \(name)")
-    }
-    return try withValue(id, body)
   }
 
   private func slot(of run: UInt64) -> Int { Int(run % UInt64(slots.count)) }
@@ -336,7 +389,7 @@ extension ProgramExecutor {
     }
     bindAll()
     plan.memory.states = stateOfValue.values.reduce(0) { $0 + $1.type.byteCount }
-    plan.memory.inputs = slots.reduce(0) { $0 + $1.inputs.values.reduce(0) { $0 + $1.bytes.count } }
+    plan.memory.inputs = slots.reduce(0) { $0 + $1.inputs.reduce(0) { $0 + ($1?.bytes.count ?? 0) } }
     plan.memory.own = plan.reports.reduce(0) { $0 + $1.ownByteCount }
     // A CPU's own memory, as OpenCL has it, is the host's after all.
     let onHost = chain.links.indices.filter { !devices.contains($0) || chain.links[$0].device.info.kind == "cpu" }
@@ -365,7 +418,9 @@ extension ProgramExecutor {
 
   /// Host memory of a run.
   private func hostSlot(_ taps: Set<Int>) throws(BackendError) -> Slot {
-    var slot = Slot(views: [sb_view](repeating: sb_view(), count: plan.program.values.count))
+    let count = plan.program.values.count
+    var slot = Slot(
+      inputs: [HostBuffer?](repeating: nil, count: count), views: [sb_view](repeating: sb_view(), count: count))
     for (id, value) in plan.program.values.enumerated() {
       switch value.role {
       case .input, .step:

@@ -30,9 +30,7 @@ public final class StateStore {
   public func withBytes<Result>(
     of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
-    let state = try known(name)
-    try state.bringToHost()
-    return try body(UnsafeRawBufferPointer(state.bytes))
+    try known(name).withBytes(body)
   }
 
   /// Changes the contents of a known state.
@@ -112,6 +110,12 @@ public final class State {
     guard let source = copies.first(where: \.isCurrent) else { return }
     try source.device.wait(for: try source.device.copy(from: source.view, to: hostView))
     isHostCurrent = true
+  }
+
+  /// Reads the contents.
+  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+    try bringToHost()
+    return try body(UnsafeRawBufferPointer(bytes))
   }
 
   /// Somebody replaced the contents: on that device, or in host memory.

@@ -16,7 +16,8 @@ public final class TrainedModel {
   /// Whether the outputs come from a softmax or sigmoid, the network's own or the one that its loss implies.
   public let areProbabilities: Bool
   private let executor: ProgramExecutor
-  private let inputName: String
+  private let feed: ProgramFeed
+  private let predictions: OutputHandle
 
   /// Takes the weights out of `tensors`, by name; whatever does not fit together is an error in words.
   package init(
@@ -28,7 +29,6 @@ public final class TrainedModel {
     }
     (self.program, self.samples, self.weights) = (program, samples, weights)
     areProbabilities = program.answersProbabilities
-    inputName = program.values[program.values(.input)[0]].name
     let states = StateStore()
     var given = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
     for id in program.values(.state) {
@@ -48,6 +48,8 @@ public final class TrainedModel {
       throw TrainedModelError("the network has no weight \(given.keys.sorted().prefix(5).joined(separator: ", "))")
     }
     executor = try ProgramExecutor(program, on: chain, states: states)
+    feed = try ProgramFeed(executor)
+    predictions = try executor.output(named: "predictions")
   }
 
   // MARK: Predicting
@@ -55,14 +57,13 @@ public final class TrainedModel {
   /// What the network says of a sample that is its input as it is: `samples.shape`, row-major; pixels from 0 to 1, table
   /// rows normalized.
   public func predict(_ sample: [Float]) throws -> Prediction {
-    try executor.withInput(inputName) { bytes in
-      guard bytes.count == 4 * sample.count else {
-        throw TrainedModelError("\(sample.count) numbers are no sample \(samples.shape)")
-      }
-      sample.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    guard sample.count == samples.shape.reduce(1, *) else {
+      throw TrainedModelError("\(sample.count) numbers are no sample \(samples.shape)")
     }
+    let columns = executor.inputs.map { ArrayDataset.Column.float32($0.name, sample, shape: samples.shape) }
+    try feed.fill(try ArrayDataset(columns), [0])
     try executor.run()
-    let outputs = try executor.withOutput("predictions") { Array($0.bindMemory(to: Float.self)) }
+    let outputs = try executor.withOutput(predictions) { Array($0.bindMemory(to: Float.self)) }
     guard outputs.allSatisfy(\.isFinite) else {
       throw TrainedModelError("the network answers \(outputs.prefix(5)), which is not finite")
     }

@@ -31,23 +31,43 @@ public struct StepPosition: Hashable, Sendable {
 public struct StepValues: Sendable {
   /// The names in the order the program declares them.
   public let names: [String]
-  private let recipes: [String: @Sendable (StepPosition) -> StepValue]
+  /// In the order of the names.
+  private let recipes: [@Sendable (StepPosition) -> StepValue]
+  private let learningRateIndex: Int?
 
   init(_ program: Program, _ recipes: [String: @Sendable (StepPosition) -> StepValue]) throws(ProgramError) {
     names = program.values(.step).map { program.values[$0].name }
-    for name in names where recipes[name] == nil {
-      throw ProgramError("nobody gives the step value \(name); only randomKey may be asked for by a layer")
+    self.recipes = try names.map { name throws(ProgramError) in
+      guard let recipe = recipes[name] else {
+        throw ProgramError("nobody gives the step value \(name); only randomKey may be asked for by a layer")
+      }
+      return recipe
     }
-    self.recipes = recipes
+    learningRateIndex = names.firstIndex(of: "learningRate")
   }
 
+  /// The content of the step value `names[index]`.
+  public subscript(index: Int, at position: StepPosition) -> StepValue { recipes[index](position) }
+
   public func callAsFunction(_ name: String, at position: StepPosition) -> StepValue? {
-    recipes[name].map { $0(position) }
+    names.firstIndex(of: name).map { self[$0, at: position] }
+  }
+
+  /// All of them as the numbers that the program is given, by name: rates rounded to Float32, keys as two numbers.
+  public func numbers(at position: StepPosition) -> [String: [Double]] {
+    var numbers: [String: [Double]] = [:]
+    for (index, name) in names.enumerated() {
+      switch self[index, at: position] {
+      case .scalar(let number): numbers[name] = [Double(Float(number))]
+      case .key(let seed, let counter): numbers[name] = [Double(seed), Double(counter)]
+      }
+    }
+    return numbers
   }
 
   /// The learning rate that the next update uses, for the log.
   public func learningRate(at position: StepPosition) -> Double {
-    guard case .scalar(let rate)? = self("learningRate", at: position) else { return 0 }
+    guard let learningRateIndex, case .scalar(let rate) = self[learningRateIndex, at: position] else { return 0 }
     return rate
   }
 }

@@ -109,8 +109,7 @@ extension HostServices {
 }
 
 extension TrainingStep {
-  /// Initial weights, uniform samples and labels in turn: what a step is measured and checked on. Times do not depend
-  /// on more, and no data need be there.
+  /// Initial weights and `MeasuringSamples`: what a step is measured and checked on.
   fileprivate func fill(_ executor: ProgramExecutor, _ training: TrainingProgram) throws {
     for state in training.states where executor.states.states[state.name] != nil {
       let values = state.values(seed: 1)
@@ -118,23 +117,9 @@ extension TrainingStep {
         values.withUnsafeBytes { bytes.copyMemory(from: $0) }
       }
     }
-    let classes = training.program.calls.lazy.compactMap { ($0.operation as? OneHot)?.classes }.first ?? 2
-    for id in executor.program.values(.input) {
-      let value = executor.program.values[id]
-      try executor.withInput(value.name) { bytes in
-        if value.type.elementType == .int32 {
-          let labels = bytes.bindMemory(to: Int32.self)
-          for index in labels.indices { labels[index] = Int32(index % classes) }
-        } else {
-          let (philox, numbers) = (Philox(seed: 1), bytes.bindMemory(to: Float.self))
-          for block in 0..<(numbers.count + 3) / 4 {
-            let bits = philox.bits(block: block, stream: 0, step: 0)
-            for e in 4 * block..<min(4 * block + 4, numbers.count) { numbers[e] = Float(Philox.uniform(bits[e % 4])) }
-          }
-        }
-      }
-    }
-    try executor.fill(training.stepValues, at: StepPosition(update: 0, seed: 1))
+    let samples = try MeasuringSamples(for: executor.program)
+    try StepFeed(executor, training.stepValues).fill(
+      samples, (0..<Int32(samples.count)).map { $0 }[...], at: StepPosition(update: 0, seed: 1))
   }
 }
 

@@ -27,29 +27,39 @@ public final class StepComparison {
     public var roundingDifference: Double?
   }
 
-  private var executors: [ProgramExecutor]
+  private var subjects: [Subject]
   private let chains: [BackendChain]
   private let training: TrainingProgram
-  private let inputName: String
   private let seed: Int64
   private let isFresh: Bool
   private var steps = 0
+
+  /// The step on one of the chains.
+  private struct Subject {
+    let executor: ProgramExecutor
+    let feed: StepFeed
+
+    init(_ training: TrainingProgram, on chain: BackendChain, states: StateStore) throws {
+      executor = try ProgramExecutor(training.program, on: chain, states: states)
+      feed = try StepFeed(executor, training.stepValues)
+    }
+  }
 
   /// `isFresh`: both chains compile anew for each step, so that nothing that an executable keeps reaches the next.
   public init(
     _ step: TrainingStep, batchSize: Int, seed: Int, on first: BackendChain, and second: BackendChain,
     isFresh: Bool = false
   ) throws {
-    training = try step.build(batchSize: batchSize) { (builder, trace) throws(ProgramError) in
+    let training = try step.build(batchSize: batchSize) { (builder, trace) throws(ProgramError) in
       for parameter in trace.parameters { builder.output("gradient/" + parameter.parameter.name, parameter.gradient) }
     }
-    let program = training.program
+    self.training = training
     chains = [first, second]
-    executors = try chains.map { try ProgramExecutor(program, on: $0, states: StateStore()) }
-    (inputName, self.seed, self.isFresh) = (step.inputs[0].name, Int64(seed), isFresh)
+    subjects = try chains.map { try Subject(training, on: $0, states: StateStore()) }
+    (self.seed, self.isFresh) = (Int64(seed), isFresh)
     for state in training.states {
       let values = state.values(seed: Int64(seed))
-      try executors[0].states.withMutableBytes(of: state.name) { bytes in
+      try subjects[0].executor.states.withMutableBytes(of: state.name) { bytes in
         values.withUnsafeBytes { bytes.copyMemory(from: $0) }
       }
     }
@@ -61,47 +71,16 @@ public final class StepComparison {
   /// That program, and the numbers of its operands before the next step on these samples.
   public func operands(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> (Program, [String: [Double]]) {
     // From the data and the states themselves: where runs overlap, what an executor shows is of another run.
-    var values: [String: [Double]] = [:]
-    func memory(_ name: String) -> (TensorType, UnsafeMutableRawBufferPointer)? {
-      guard let id = program.value(named: name) else { return nil }
-      let type = program.values[id].type
-      return (type, .allocate(byteCount: type.byteCount, alignment: 64))
-    }
-    if let (type, samples) = memory(inputName), let (targetType, targets) = memory("labels") {
-      defer {
-        samples.deallocate()
-        targets.deallocate()
-      }
-      try dataset.gather(
-        indices, samples: samples.bindMemory(to: Float.self).baseAddress!, targets: targets.baseAddress!)
-      values[inputName] = Self.numbers(UnsafeRawBufferPointer(samples), type)
-      values["labels"] = Self.numbers(UnsafeRawBufferPointer(targets), targetType)
-    }
-    for name in training.stepValues.names {
-      switch training.stepValues(name, at: StepPosition(update: steps, seed: seed)) {
-      case .scalar(let number)?: values[name] = [Double(Float(number))]
-      case .key(let seed, let counter)?: values[name] = [Double(seed), Double(counter)]
-      case nil: break
-      }
-    }
+    var values = try dataset.numbers(indices).filter { name, _ in program.value(named: name) != nil }
+    values.merge(training.stepValues.numbers(at: StepPosition(update: steps, seed: seed))) { $1 }
+    let states = subjects[0].executor.states
     for id in program.values(.state) {
       let (name, type) = (program.values[id].name, program.values[id].type)
       // One that no operation uses has no memory.
-      guard executors[0].states.states[name] != nil else { continue }
-      values[name] = try executors[0].states.withBytes(of: name) { Self.numbers($0, type) }
+      guard states.states[name] != nil else { continue }
+      values[name] = try states.withBytes(of: name) { ProgramEvaluation.load($0, type) }
     }
     return (program, values)
-  }
-
-  private static func numbers(_ bytes: UnsafeRawBufferPointer, _ type: TensorType) -> [Double] {
-    (0..<type.shape.elementCount).map { e in
-      switch type.elementType {
-      case .int32: Double(bytes.load(fromByteOffset: 4 * e, as: Int32.self))
-      case .int64: Double(bytes.load(fromByteOffset: 8 * e, as: Int64.self))
-      case .uint8, .bool: Double(bytes[e])
-      default: Double(bytes.load(fromByteOffset: 4 * e, as: Float.self))
-      }
-    }
   }
 
   /// One step of both from the first's states. With a chain of the reference alone the row says what rounding explains,
@@ -111,22 +90,22 @@ public final class StepComparison {
   ) throws -> Row {
     let rounding = try reference.map { try self.rounding(dataset, indices, on: $0) }
     if isFresh, steps > 0 {
-      executors = [
-        try ProgramExecutor(program, on: chains[0], states: executors[0].states),
-        try ProgramExecutor(program, on: chains[1], states: StateStore()),
+      subjects = [
+        try Subject(training, on: chains[0], states: subjects[0].executor.states),
+        try Subject(training, on: chains[1], states: StateStore()),
       ]
     }
-    let (a, b) = (executors[0], executors[1])
+    let (a, b) = (subjects[0].executor, subjects[1].executor)
     for name in a.states.states.keys {
       let bytes = try a.states.withBytes(of: name) { Array($0) }
       try b.states.withMutableBytes(of: name) { $0.copyBytes(from: bytes) }
     }
-    for executor in executors {
-      try prepare(executor, dataset, indices)
-      try executor.run()
+    for subject in subjects {
+      try subject.feed.fill(dataset, indices, at: StepPosition(update: steps, seed: seed))
+      try subject.executor.run()
     }
     steps += 1
-    let losses = try executors.map { Double(try $0.withOutput("loss") { $0.load(as: Float.self) }) }
+    let losses = try [a, b].map { Double(try $0.withOutput("loss") { $0.load(as: Float.self) }) }
     var row = Row(
       step: steps, losses: losses, lossDifference: abs(losses[0] - losses[1]) / max(abs(losses[0]), 1e-30),
       gradientDifference: 0, parameter: "", lostZeros: 0, roundingDifference: rounding)
@@ -162,8 +141,8 @@ public final class StepComparison {
   }
 
   private func difference(_ output: String) throws -> (relative: Double, lostZeros: Int) {
-    try executors[0].withOutput(output) { first in
-      try executors[1].withOutput(output) { second in
+    try subjects[0].executor.withOutput(output) { first in
+      try subjects[1].executor.withOutput(output) { second in
         let (a, b) = (first.bindMemory(to: Float.self), second.bindMemory(to: Float.self))
         var (squares, norm) = (0.0, 0.0)
         var lostZeros = 0
@@ -176,15 +155,5 @@ public final class StepComparison {
         return ((squares / max(norm, 1e-30)).squareRoot(), lostZeros)
       }
     }
-  }
-
-  private func prepare(_ executor: ProgramExecutor, _ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws {
-    try executor.withInput(inputName) { images in
-      try executor.withInput("labels") { labels in
-        try dataset.gather(
-          indices, samples: images.bindMemory(to: Float.self).baseAddress!, targets: labels.baseAddress!)
-      }
-    }
-    try executor.fill(training.stepValues, at: StepPosition(update: steps, seed: seed))
   }
 }

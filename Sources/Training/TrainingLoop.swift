@@ -18,6 +18,8 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
+  /// Whether the labels are classes, of which a share is right.
+  private let isOfClasses: Bool
   /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
   private let validationSamples: any Dataset
   /// The last validation that was one of the whole test set, and after which batch.
@@ -102,6 +104,7 @@ public final class TrainingLoop {
     let prefetches = configuration.data.prefetch ?? !train.isInMemory
     prefetcher = prefetches ? try Prefetcher(train, batchSize: configuration.training.batchSize) : nil
     self.train = prefetcher ?? train
+    isOfClasses = train.targets == .classes
     validation = parts.validation
     let held = validation ?? test
     validationSamples =
@@ -138,7 +141,7 @@ public final class TrainingLoop {
             + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
     }
     let program = try session.step.inference(batchSize: 1).program
-    guard train.targets == .classes, let output = program.output(named: "predictions"),
+    guard isOfClasses, let output = program.output(named: "predictions"),
       let units = program.values[output].type.shape.extents.last
     else { return }
     let classes = train.classNames.count
@@ -301,7 +304,8 @@ public final class TrainingLoop {
     let order = BatchOrder(
       count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: position.epoch,
       dropsLast: settings.dropsLastBatch, version: position.orderVersion)
-    prefetcher?.begin(order, at: position.batchInEpoch)
+    prefetcher?.begin(order, at: position.batchInEpoch, waits: try session.overlaps)
+    defer { prefetcher?.stop() }
     epoch = Measured()
     while nextBatch < order.batchCount {
       try trainStep(order)
@@ -461,9 +465,7 @@ public final class TrainingLoop {
     let batch = order.batch(nextBatch)
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
-    // What is left at the end of an epoch is an update of its own.
-    let endsAccumulation = !position.hasEarlyRules && nextBatch + 1 == order.batchCount
-    let step = try session.start(train, batch, endsAccumulation: endsAccumulation)
+    let step = try session.start(train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
     epoch.seconds += (clock.now - begin).seconds
     epoch.samples += batch.count
     measured.samples += batch.count
@@ -473,7 +475,20 @@ public final class TrainingLoop {
     // The numbers of the step before, while this one is under way.
     try finishStep()
     underWay = (step, order.batchCount)
-    if try !session.overlaps { try finishStep() }
+    if try !session.overlaps { try finishStep() } else { try readAhead(order) }
+  }
+
+  /// What is left at the end of an epoch is an update of its own.
+  private func endsAccumulation(_ batch: Int, of order: BatchOrder) -> Bool {
+    !position.hasEarlyRules && batch + 1 == order.batchCount
+  }
+
+  /// Has the next batch read where its step will read it, while the step that is under way reads its own elsewhere.
+  private func readAhead(_ order: BatchOrder) throws {
+    guard let prefetcher, decision == .proceed, nextBatch < order.batchCount else { return }
+    prefetcher.readAhead(
+      into: try session.nextBatchMemory(
+        prefetcher, count: order.batch(nextBatch).count, endsAccumulation: endsAccumulation(nextBatch, of: order)))
   }
 
   /// Reads the numbers of the step that is under way, if one is, and tells everybody. Its time counts wherever it is
@@ -508,7 +523,7 @@ public final class TrainingLoop {
   }
 
   private func accuracy(_ correct: Double, of count: Int) -> Double? {
-    train.targets == .classes ? correct / Double(max(count, 1)) : nil
+    isOfClasses ? correct / Double(max(count, 1)) : nil
   }
 
   // MARK: Watching

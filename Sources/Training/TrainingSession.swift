@@ -14,15 +14,15 @@ public final class TrainingSession {
   public let batchSize: Int
   public let seed: Int64
   public let parameterCount: Int
-  public private(set) var probes: [Probe] = []
   /// Batches trained so far.
   public private(set) var batches = 0
   /// Updates of the weights so far.
   public private(set) var updates = 0
   /// Batches whose gradients wait in the accumulators for the next update.
   public private(set) var accumulated = 0
-  /// What ran the last batch.
-  public private(set) var lastExecutor: ProgramExecutor?
+  /// What ran the last batch that was finished.
+  public var lastExecutor: ProgramExecutor? { last?.executor }
+  private var last: StepExecutor?
 
   /// What lowers the learning rate besides its schedule.
   var plateau: ReduceOnPlateau?
@@ -30,9 +30,10 @@ public final class TrainingSession {
   private let isProfiled: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
   private struct Trainer {
-    let executor: ProgramExecutor
-    let accumulation: ProgramExecutor?
+    let update: StepExecutor
+    let accumulation: StepExecutor?
     let program: TrainingProgram
+    var executor: ProgramExecutor { update.executor }
   }
 
   private struct TrainerKey: Hashable {
@@ -48,7 +49,7 @@ public final class TrainingSession {
   }
 
   private var trainers: [TrainerKey: Trainer] = [:]
-  private var evaluators: [EvaluatorKey: ProgramExecutor] = [:]
+  private var evaluators: [EvaluatorKey: EvaluationExecutor] = [:]
   private var evaluatedAtOnce: Int?
 
   /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
@@ -89,14 +90,14 @@ public final class TrainingSession {
     let trainer = try trainer(batchSize, isProbed: false)
     let use = trainer.executor.plan.memory
     var need = MemoryNeed(
-      states: use.hostStates, step: use.withoutStates + (trainer.accumulation?.plan.memory.withoutStates ?? 0))
+      states: use.hostStates, step: use.withoutStates + (trainer.accumulation?.executor.plan.memory.withoutStates ?? 0))
     if probeInterval != nil {
       need.probedStep = try self.trainer(batchSize, isProbed: true).executor.plan.memory.withoutStates
     }
     need.lastBatch = (need.step + need.probedStep) / batchSize * (training % batchSize)
     guard evaluation > 0 else { return need }
     let size = try evaluationBatchSize(evaluation, .raw)
-    let once = try evaluator(min(size, evaluation), .raw).plan.memory.withoutStates
+    let once = try evaluator(min(size, evaluation), .raw).executor.plan.memory.withoutStates
     need.evaluation = once + (evaluation > size ? once / size * (evaluation % size) : 0)
     // The averaged weights have a program of their own.
     if step.averageMomentum != nil { need.evaluation *= 2 }
@@ -111,14 +112,18 @@ public final class TrainingSession {
   private func trainer(_ size: Int, isProbed: Bool, accumulated: Int? = nil) throws -> Trainer {
     let key = TrainerKey(size: size, isProbed: isProbed, accumulated: accumulated ?? step.accumulationSteps)
     if let made = trainers[key] { return made }
+    var probes: [Probe] = []
     let program = try step.build(batchSize: size, accumulated: key.accumulated) {
       (builder, trace) throws(ProgramError) in
       guard isProbed else { return }
-      self.probes = try builder.attachProbes(at: Self.points(trace))
+      probes = try builder.attachProbes(at: Self.points(trace))
     }
+    let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
-      executor: try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled),
-      accumulation: try program.accumulation.map { try ProgramExecutor($0, on: chain, states: states) },
+      update: try StepExecutor(executor, program.stepValues, probes: probes),
+      accumulation: try program.accumulation.map {
+        try StepExecutor(ProgramExecutor($0, on: chain, states: states), program.stepValues)
+      },
       program: program)
     trainers[key] = made
     return made
@@ -132,7 +137,7 @@ public final class TrainingSession {
     for size in [4 * batchSize, 2 * batchSize] where count > size / 2 {
       do {
         let made = try evaluator(min(size, count), weights)
-        if made.plan.memory.planned <= bound {
+        if made.executor.plan.memory.planned <= bound {
           if count >= size { evaluatedAtOnce = size }
           return size
         }
@@ -143,12 +148,13 @@ public final class TrainingSession {
     return batchSize
   }
 
-  private func evaluator(_ size: Int, _ wanted: ModelWeights?) throws -> ProgramExecutor {
+  private func evaluator(_ size: Int, _ wanted: ModelWeights?) throws -> EvaluationExecutor {
     let key = EvaluatorKey(size: size, weights: try weights(wanted))
     if let made = evaluators[key] { return made }
     let evaluation = try step.evaluation(batchSize: size)
-    let made = try ProgramExecutor(
-      key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states)
+    let made = try EvaluationExecutor(
+      ProgramExecutor(
+        key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states))
     evaluators[key] = made
     return made
   }
@@ -221,7 +227,7 @@ public final class TrainingSession {
 
   /// A step that was handed over and whose numbers are not read yet.
   public struct StartedStep {
-    let executor: ProgramExecutor
+    let executor: StepExecutor
     let run: UInt64
     /// Samples of its batch.
     public let samples: Int
@@ -245,24 +251,40 @@ public final class TrainingSession {
   public func start(
     _ dataset: any Dataset, _ indices: ArraySlice<Int32>, endsAccumulation: Bool = false
   ) throws -> StartedStep {
-    let isUpdate = endsAccumulation || accumulated + 1 == step.accumulationSteps
-    let isProbed = isUpdate && probeInterval.map { (updates + 1) % $0 == 0 } ?? false
-    let trainer = try trainer(
-      indices.count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
-    let program = trainer.program
-    let executor = isUpdate ? trainer.executor : trainer.accumulation ?? trainer.executor
-    try fill(executor, dataset, indices)
+    let (trainer, isUpdate, isProbed) = try nextTrainer(indices.count, endsAccumulation: endsAccumulation)
+    let executor = isUpdate ? trainer.update : trainer.accumulation ?? trainer.update
     let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau)
-    let learningRate = program.stepValues.learningRate(at: position)
+    let learningRate = trainer.program.stepValues.learningRate(at: position)
     try step.optimizer.check(learningRate: learningRate, atUpdate: updates)
-    try executor.fill(program.stepValues, at: position)
-    let run = try executor.start()
+    try executor.feed.fill(dataset, indices, at: position)
+    let run = try executor.executor.start()
     batches += 1
     if isUpdate { updates += 1 }
     accumulated = isUpdate ? 0 : accumulated + 1
     return StartedStep(
       executor: executor, run: run, samples: indices.count, batch: batches, isUpdate: isUpdate, isProbed: isProbed,
       learningRate: learningRate)
+  }
+
+  /// What the next step runs on, with a batch of so many samples.
+  private func nextTrainer(
+    _ count: Int, endsAccumulation: Bool
+  ) throws -> (trainer: Trainer, isUpdate: Bool, isProbed: Bool) {
+    let isUpdate = endsAccumulation || accumulated + 1 == step.accumulationSteps
+    let isProbed = isUpdate && probeInterval.map { (updates + 1) % $0 == 0 } ?? false
+    let trainer = try trainer(
+      count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
+    return (trainer, isUpdate, isProbed)
+  }
+
+  /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Where steps overlap it
+  /// is free as soon as the step before the last one that was started is finished; elsewhere as soon as none runs.
+  package func nextBatchMemory(
+    _ dataset: any Dataset, count: Int, endsAccumulation: Bool = false
+  ) throws -> BatchMemory {
+    let (trainer, isUpdate, _) = try nextTrainer(count, endsAccumulation: endsAccumulation)
+    let executor = isUpdate ? trainer.update : trainer.accumulation ?? trainer.update
+    return try executor.feed.memory(for: dataset, count: count)
   }
 
   /// Whether a step may be started before the one before it is finished.
@@ -272,25 +294,26 @@ public final class TrainingSession {
 
   /// Waits for a step and reads its numbers; steps are finished in the order in which they were started.
   public func finish(_ step: StartedStep) throws -> StepResult {
-    let executor = step.executor
-    try executor.finish(step.run)
-    lastExecutor = executor
-    let loss = Double(try executor.withOutput("loss") { $0.load(as: Float.self) })
+    try step.executor.executor.finish(step.run)
+    last = step.executor
+    let (loss, correct) = try step.executor.numbers()
     return StepResult(
-      loss: loss, correct: try number(executor, "correct"), isUpdate: step.isUpdate,
-      isFinite: step.isUpdate ? try executor.withOutput("isFinite") { $0.load(as: UInt8.self) != 0 } : loss.isFinite,
+      loss: loss, correct: correct, isUpdate: step.isUpdate,
+      isFinite: try step.executor.allowedUpdate() ?? loss.isFinite,
       isProbed: step.isProbed, learningRate: step.learningRate)
   }
 
   /// What the probes saw in the last step, if it had any.
   public func probeRows(of result: StepResult, step: Int) throws -> ProbeRows {
     let loss = result.isFinite ? result.loss : .nan
-    guard result.isProbed, let executor = lastExecutor else { return ProbeRows(step: step, loss: loss, rows: []) }
-    return ProbeRows(
-      step: step, loss: loss,
-      rows: try probes.map { probe in
-        try executor.withOutput(probe.output) { (probe, TensorStatistics($0.bindMemory(to: Double.self))) }
-      })
+    return ProbeRows(step: step, loss: loss, rows: result.isProbed ? try last?.probed() ?? [] : [])
+  }
+
+  /// How often this session's executors found something by its name.
+  package var nameSearchCount: Int {
+    trainers.values.reduce(0) {
+      $0 + $1.executor.nameSearchCount + ($1.accumulation?.executor.nameSearchCount ?? 0)
+    } + evaluators.values.reduce(0) { $0 + $1.executor.nameSearchCount }
   }
 
   /// Loss and metrics over a data set: unless `weights` says otherwise with the moving average, where the step keeps one.
@@ -300,24 +323,26 @@ public final class TrainingSession {
   ) throws -> Evaluation {
     var (loss, correct, done) = (0.0, 0.0, 0)
     var classes: ClassificationMetrics?
+    let isOfClasses = dataset.targets == .classes
     let order = BatchOrder(
       count: dataset.count, batchSize: try evaluationBatchSize(dataset.count, weights), isShuffled: false)
     try progress(0)
     for index in 0..<order.batchCount {
       let batch = order.batch(index)
-      let executor = try evaluator(batch.count, weights)
-      try fill(executor, dataset, batch)
+      let evaluator = try evaluator(batch.count, weights)
+      let executor = evaluator.executor
+      try evaluator.feed.fill(dataset, batch)
       try executor.run()
-      loss += Double(try executor.withOutput("lossSum") { $0.load(as: Float.self) })
+      loss += try executor.number(of: evaluator.lossSum)
       done += batch.count
       try progress(done)
-      guard dataset.targets == .classes else { continue }
-      correct += try number(executor, "correct")
-      try executor.withOutput("predictions") { bytes in
+      guard isOfClasses, let right = evaluator.correct else { continue }
+      correct += try executor.number(of: right)
+      try executor.withOutput(evaluator.predictions) { bytes in
         let predictions = bytes.bindMemory(to: Float.self)
         // A network may end with more outputs than the data has classes, or with one for two.
         let count = max(dataset.classNames.count, predictions.count / batch.count, 2)
-        try executor.withValue(of: "labels") { labels in
+        try executor.withValue(of: evaluator.labels) { labels in
           classes = classes ?? ClassificationMetrics(classCount: count)
           classes?.add(predictions: predictions, labels: labels.bindMemory(to: Int32.self))
         }
@@ -333,10 +358,10 @@ public final class TrainingSession {
   public func predict(
     _ dataset: any Dataset, _ indices: ArraySlice<Int32>, weights: ModelWeights? = nil
   ) throws -> [[Float]] {
-    let executor = try evaluator(indices.count, weights)
-    try fill(executor, dataset, indices)
-    try executor.run()
-    return try executor.withOutput("predictions") { bytes in
+    let evaluator = try evaluator(indices.count, weights)
+    try evaluator.feed.fill(dataset, indices)
+    try evaluator.executor.run()
+    return try evaluator.executor.withOutput(evaluator.predictions) { bytes in
       let values = Array(bytes.bindMemory(to: Float.self))
       let classes = values.count / max(indices.count, 1)
       return indices.indices.enumerated().map { row, _ in Array(values[row * classes..<(row + 1) * classes]) }
@@ -345,40 +370,18 @@ public final class TrainingSession {
 
   /// The same for one sample, `sampleShape` row-major.
   public func predict(_ sample: [Float], weights: ModelWeights? = nil) throws -> [Float] {
-    let executor = try evaluator(1, weights)
-    try executor.withInput(step.inputs[0].name) { bytes in
-      guard bytes.count == 4 * sample.count else {
-        throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.inputs[0].type.shape)")
-      }
-      sample.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    guard sample.count == step.inputs[0].type.shape.elementCount else {
+      throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.inputs[0].type.shape)")
     }
-    try executor.withInput("labels") { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
-    try executor.run()
-    return try executor.withOutput("predictions") { Array($0.bindMemory(to: Float.self)) }
-  }
-
-  private func number(_ executor: ProgramExecutor, _ output: String) throws -> Double {
-    guard let id = executor.program.output(named: output) else { return 0 }
-    return try executor.withValue(id) { bytes in
-      executor.program.values[id].type.elementType == .int32
-        ? Double(bytes.load(as: Int32.self)) : Double(bytes.load(as: Float.self))
+    let evaluator = try evaluator(1, weights)
+    // The program counts right answers too, and is given zeros to compare with.
+    let columns = try evaluator.executor.inputs.map { input throws(DatasetError) in
+      let shape = Array(input.type.shape.extents.dropFirst())
+      if input.name == step.inputs[0].name { return ArrayDataset.Column.float32(input.name, sample, shape: shape) }
+      return input.type.elementType == .int32
+        ? .int32(input.name, [Int32](repeating: 0, count: input.type.shape.elementCount), shape: shape)
+        : .float32(input.name, [Float](repeating: 0, count: input.type.shape.elementCount), shape: shape)
     }
-  }
-
-  private func fill(_ executor: ProgramExecutor, _ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws {
-    try executor.withInput(step.inputs[0].name) { images in
-      try executor.withInput("labels") { labels in
-        guard images.count == 4 * indices.count * dataset.sampleSize,
-          labels.count == indices.count * dataset.targets.byteCount
-        else {
-          throw DatasetError(
-            .invalid,
-            "samples of \(dataset.sampleShape) with \(dataset.targets) do not fill \(images.count) and \(labels.count) bytes"
-          )
-        }
-        try dataset.gather(
-          indices, samples: images.bindMemory(to: Float.self).baseAddress!, targets: labels.baseAddress!)
-      }
-    }
+    return try predict(try ArrayDataset(columns), [0], weights: weights)[0]
   }
 }

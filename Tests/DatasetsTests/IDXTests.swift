@@ -77,14 +77,15 @@ private func file(_ bytes: [UInt8], _ name: String = "file") throws -> String {
     #expect(common(batches(1, 1, .shifted), batches(2, 1, .shifted)) > 5)
   }
 
-  @Test("gathering scales bytes to 0…1 and takes the labels along")
-  func gather() throws {
+  @Test("a batch has bytes scaled to 0…1, and the labels beside them")
+  func batch() throws {
     let data = try ByteDataset(
       sampleShape: [1, 2, 1], classNames: ["a", "b"], samples: [0, 255, 51, 102], labels: [1, 0])
-    var (samples, labels) = ([Float](repeating: -1, count: 4), [Int32](repeating: -1, count: 2))
-    try data.gather([1, 0], samples: &samples, targets: &labels)
-    #expect(zip(samples, [0.2, 0.4, 0, 1]).allSatisfy { abs($0 - $1) < 1e-6 })
-    #expect(labels == [0, 1])
+    #expect(data.fields == [Field("images", .float32, [1, 2, 1]), Field("labels", .int32)])
+    let batch = try data.numbers([1, 0])
+    #expect(batch["images"]?.count == 4)
+    #expect(zip(batch["images"] ?? [], [0.2, 0.4, 0, 1]).allSatisfy { abs($0 - $1) < 1e-6 })
+    #expect(batch["labels"] == [0, 1])
     #expect(throws: DatasetError.self) {
       try ByteDataset(sampleShape: [1], classNames: ["a"], samples: [0], labels: [1])
     }

@@ -145,6 +145,34 @@ private func dataset() throws -> ByteDataset {
     #expect(weights[0] == weights[1])
   }
 
+  @Test("batches that are read ahead where steps read them give the weights of batches read when they are wanted")
+  func readAhead() throws {
+    let data = try dataset()
+    // The last batch is smaller, and every third update runs on another program.
+    let order = BatchOrder(count: data.count, batchSize: 36, isShuffled: false)
+    let weights = try [false, true].map { readsAhead in
+      let session = try TrainingSession(
+        step: convolutionalStep(), batchSize: 36, seed: 1, on: try chain(OpenCLBackend()), probeInterval: 3)
+      let prefetcher = try Prefetcher(data, batchSize: 36)
+      var underWay: TrainingSession.StartedStep?
+      for _ in 0..<3 {
+        if readsAhead { prefetcher.begin(order, at: 0, waits: try session.overlaps) }
+        for batch in 0..<order.batchCount {
+          let started = try session.start(readsAhead ? prefetcher : data as any Dataset, order.batch(batch))
+          if let before = underWay { _ = try session.finish(before) }
+          underWay = started
+          guard readsAhead, batch + 1 < order.batchCount else { continue }
+          let count = order.batch(batch + 1).count
+          prefetcher.readAhead(into: try session.nextBatchMemory(prefetcher, count: count))
+        }
+      }
+      if let underWay { _ = try session.finish(underWay) }
+      return try session.states.states.keys.sorted().map { name in try session.states.withBytes(of: name) { Array($0) }
+      }
+    }
+    #expect(weights[0] == weights[1])
+  }
+
   @Test("a segment in several pools computes what one in a single pool does")
   func pools() {
     let blocks = (0..<12).map { MemoryPlan.Block(byteCount: 1000 + $0, birth: $0, death: $0 + 3) }

@@ -19,20 +19,19 @@ private final class Mendable: Dataset, @unchecked Sendable {
   }
 
   var count: Int { base.count }
-  var sampleShape: [Int] { base.sampleShape }
+  var fields: [Field] { base.fields }
   var classNames: [String] { base.classNames }
-  var targets: DatasetTargets { base.targets }
 
   func mend() { lock.withLock { readsLeft = .max } }
 
-  func read(_ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer) throws(DatasetError) {
+  func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     let isReadable = lock.withLock {
       guard index == broken else { return true }
       readsLeft -= 1
       return readsLeft >= 0
     }
     guard isReadable else { throw DatasetError(.corrupt, "sample \(index) is broken") }
-    base.read(index, sample: sample, target: target)
+    base.read(index, row: row, into: batch)
   }
 }
 

@@ -1,6 +1,7 @@
 import Foundation
 import SwitchbackBackendKit
 import SwitchbackDatasets
+import SwitchbackInference
 import SwitchbackInterchange
 import SwitchbackOpenBLAS
 import SwitchbackReference
@@ -92,6 +93,7 @@ private struct GoldenRun: Decodable, Sendable, CustomTestStringConvertible {
       }
     }
     let order = BatchOrder(count: data.count, batchSize: 64, seed: Int64(seed), epoch: 1)
+    let feed = try ProgramFeed(executor)
     for index in 0..<50 {
       func tensor(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) -> Safetensors.Tensor {
         Safetensors.Tensor(name: name, type: type, shape: shape, bytes: Data(bytes))
@@ -101,15 +103,9 @@ private struct GoldenRun: Decodable, Sendable, CustomTestStringConvertible {
         let bytes = try executor.states.withBytes(of: parameter.name) { Array($0) }
         tensors.append(tensor(parameter.name, "F32", parameter.type.shape.extents, bytes))
       }
-      try executor.withInput("images") { images in
-        try executor.withInput("labels") { labels in
-          try data.gather(
-            order.batch(index), samples: images.bindMemory(to: Float.self).baseAddress!,
-            targets: labels.baseAddress!)
-          tensors.append(tensor("images", "F32", [64, 28, 28, 1], Array(images)))
-          tensors.append(tensor("labels", "I32", [64], Array(labels)))
-        }
-      }
+      try feed.fill(data, order.batch(index))
+      try executor.withInput("images") { tensors.append(tensor("images", "F32", [64, 28, 28, 1], Array($0))) }
+      try executor.withInput("labels") { tensors.append(tensor("labels", "I32", [64], Array($0))) }
       try executor.withInput("learningRate") { $0.storeBytes(of: 0.001, as: Float.self) }
       try executor.run()
       tensors.append(tensor("loss", "F32", [], try executor.withOutput("loss") { Array($0) }))

@@ -29,24 +29,6 @@ private var backends: [any ComputeBackend] {
   return backends
 }
 
-/// Samples and numbers to learn, as they are written here.
-struct NumberDataset: Dataset {
-  var samples: [[Float]]
-  var numbers: [[Float]]
-  var count: Int { samples.count }
-  var sampleShape: [Int] { [samples[0].count] }
-  var classNames: [String] { [] }
-  var targets: DatasetTargets { .values(numbers[0].count) }
-  var isInMemory: Bool { true }
-
-  func read(_ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer) {
-    for (e, value) in samples[index].enumerated() { sample[e] = value }
-    for (e, value) in numbers[index].enumerated() {
-      target.storeBytes(of: value, toByteOffset: 4 * e, as: Float.self)
-    }
-  }
-}
-
 /// A case of `Golden/ranges.json`: the weights after 500 updates in Float64.
 private struct GoldenRange: Decodable, Sendable, CustomTestStringConvertible {
   let optimizer: [String: Setting]
@@ -321,7 +303,7 @@ extension TrainingSession {
   @Test("centered RMSprop under a constant gradient is finite, and with a large ε Float64's", arguments: [1e-7, 0.1])
   func centered(epsilon: Double) throws {
     // The gradient of |11·w − 10⁶| is −11: in Float32 v − a² falls below −ε after 136 updates.
-    let data = NumberDataset(samples: [[11]], numbers: [[1e6]])
+    let data = try ArrayDataset([11], shape: [1], targets: [1e6])
     // By the formulas of Keras 3 in Float64.
     var (v, a, expected) = (0.0, 0.0, 0.0)
     for _ in 0..<500 {
@@ -346,7 +328,7 @@ extension TrainingSession {
     arguments: [GradientClipping.norm(1), .globalNorm(1), .norm(1e-6)])
   func norms(clipping: GradientClipping) throws {
     // The gradient of the square of 10¹⁰·w is 2·10²⁰·w: its square is above 3.4·10³⁸.
-    let data = NumberDataset(samples: [[1e10, 1e10]], numbers: [[0]])
+    let data = try ArrayDataset([1e10, 1e10], shape: [2], targets: [0])
     let bound = clipping == .norm(1e-6) ? 1e-6 : 1
     for backend in backends {
       let step = TrainingStep(

@@ -24,14 +24,12 @@ private func configuration(_ overrides: [String] = []) throws -> Configuration {
 private struct Mislabelled: Dataset {
   let base: any Dataset
   var count: Int { base.count }
-  var sampleShape: [Int] { base.sampleShape }
+  var fields: [Field] { base.fields }
   var classNames: [String] { base.classNames }
-  var targets: DatasetTargets { base.targets }
 
-  func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
-    try base.read(index, sample: sample, target: target)
+  func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
+    try base.read(index, row: row, into: batch)
+    let target = batch[1, row]
     if index % 5 == 0 { target.storeBytes(of: (target.load(as: Int32.self) + 1) % 10, as: Int32.self) }
   }
 }
@@ -249,8 +247,8 @@ private func resumed(_ overrides: [String], _ start: Checkpoint) throws -> Recor
   @Test("an update that overflows ends the run, and its weights are in no checkpoint", arguments: [1, 2])
   func brokenWeights(samples: Int) throws {
     // Finite gradients of 2·10³⁰ times the rate of 10⁹.
-    let data = NumberDataset(
-      samples: Array(repeating: [1e15], count: samples), numbers: Array(repeating: [0], count: samples))
+    let data = try ArrayDataset(
+      [Float](repeating: 1e15, count: samples), shape: [1], targets: [Float](repeating: 0, count: samples))
     let configuration = try configuration([
       "model.layers=[dense: {units: 1, kernel_initializer: ones}]", "training.loss=mean_squared_error",
       "training.batch_size=1", "training.optimizer.learning_rate=1e9",

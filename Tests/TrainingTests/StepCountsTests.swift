@@ -10,6 +10,8 @@ private struct StepCounts {
   var forks: Int
   /// By the calling thread and by every worker.
   var allocations: [Int]
+  /// Inputs and outputs that were found by their names.
+  var nameSearches: Int
 
   /// Of `steps` steps after `warmUp` others.
   init(_ session: TrainingSession, warmUp: Int = 12, steps: Int) throws {
@@ -25,7 +27,9 @@ private struct StepCounts {
     Self.count(host, into: counts[0])
     Self.count(host, into: counts[1])
     let forks = host.forkCount
+    let searches = session.nameSearchCount
     for index in 0..<steps { _ = try session.train(data, batches[index % batches.count]) }
+    nameSearches = session.nameSearchCount - searches
     self.forks = host.forkCount - forks
     Self.count(host, into: counts[2])
     allocations = (0..<host.workers).map { counts[2][$0] - 2 * counts[1][$0] + counts[0][$0] }
@@ -39,7 +43,7 @@ private struct StepCounts {
 
 @Suite(.enabled(if: hasOpenBLAS, "libopenblas.so.0 is not on this machine")) struct StepCountsTests {
   @Test(
-    "a step forks once and allocates nothing: with probes and without, linked in and through the contract",
+    "a step forks once, allocates nothing and searches no name: with probes and without, linked in and through the contract",
     arguments: ["mnist-cnn", "mnist-mlp"], [false, true])
   func stepCounts(name: String, isWatched: Bool) throws {
     let backends: [(String, any ComputeBackend)] = [
@@ -53,6 +57,7 @@ private struct StepCounts {
         "\(name)\(isWatched ? " with probes" : ""), \(how): \(Double(counts.forks) / 20) forks and "
           + "\(Double(counts.allocations.reduce(0, +)) / 20) allocations a step")
       #expect(counts.forks == 20)
+      #expect(counts.nameSearches == 0)
       if allocation_count_works() != 0 { #expect(counts.allocations.allSatisfy { $0 == 0 }, "\(counts.allocations)") }
     }
   }

@@ -27,15 +27,12 @@ private struct Watched: Dataset {
   let base: any Dataset
   let reads: Reads
   var count: Int { base.count }
-  var sampleShape: [Int] { base.sampleShape }
+  var fields: [Field] { base.fields }
   var classNames: [String] { base.classNames }
-  var targets: DatasetTargets { base.targets }
 
-  func read(
-    _ index: Int, sample: UnsafeMutablePointer<Float>, target: UnsafeMutableRawPointer
-  ) throws(DatasetError) {
+  func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     reads.add(index)
-    try base.read(index, sample: sample, target: target)
+    try base.read(index, row: row, into: batch)
   }
 }
 

@@ -1,0 +1,44 @@
+/// One thing that a data set knows of every sample: `images` f32 `[28, 28, 1]`, `labels` i32 `[]`. A program reads it by its
+/// name.
+public struct Field: Hashable, Sendable, CustomStringConvertible {
+  /// What one element is stored as.
+  public enum ElementType: String, Hashable, Sendable, CaseIterable {
+    case float32 = "f32"
+    case int32 = "i32"
+    case uint8 = "u8"
+
+    public var byteCount: Int { self == .uint8 ? 1 : 4 }
+  }
+
+  public var name: String
+  public var elementType: ElementType
+  /// Without the batch.
+  public var shape: [Int]
+  /// Of sequences, padded to `shape[0]`: the field i32 `[]` that says how many of them are real.
+  public var lengths: String?
+
+  public init(_ name: String, _ elementType: ElementType, _ shape: [Int] = [], lengths: String? = nil) {
+    (self.name, self.elementType, self.shape, self.lengths) = (name, elementType, shape, lengths)
+  }
+
+  /// Of one sample.
+  public var elementCount: Int { shape.reduce(1, *) }
+  public var byteCount: Int { elementCount * elementType.byteCount }
+
+  public var description: String { "\(name) \(elementType.rawValue) \(shape)" }
+
+  /// What data sets of one input call it, pictures and rows of tables alike.
+  public static let images = "images"
+  /// What is to be learnt.
+  public static let labels = "labels"
+  /// How much a sample counts, f32 `[]`.
+  public static let sampleWeight = "sample_weight"
+
+  /// The labels of a data set: a class i32 `[]`, or so many numbers f32 `[k]`.
+  static func labels(_ targets: DatasetTargets) -> Field {
+    switch targets {
+    case .classes: Field(labels, .int32)
+    case .values(let count): Field(labels, .float32, [count])
+    }
+  }
+}
