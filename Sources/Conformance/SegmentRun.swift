@@ -17,7 +17,7 @@ struct SegmentRun {
     var limit: Double
   }
 
-  private let program: Program
+  let program: Program
   private let start: [String: [Double]]
   private let expected: [String: [Double]]
   /// By name, of the reference in Float32 against Float64.
