@@ -100,7 +100,9 @@ extension ConformanceSuite {
   private func taps(of program: Program, _ count: Int) -> [Int] {
     let made = program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary }
     guard made.count > count else { return made }
-    return (0..<count).map { made[($0 * made.count / count + Int(seed)) % made.count] }
+    // Whatever the seed is, negative or too large to add to.
+    let shift = Int(UInt64(bitPattern: seed) % UInt64(made.count))
+    return (0..<count).map { made[($0 * made.count / count + shift) % made.count] }
   }
 
   /// Operands whose contents change between two runs, by role: the states, then the inputs.
