@@ -80,21 +80,29 @@ extension ConformanceSuite {
           return try run.stale(on: chain, changing: names + cut).map(words)
         })
     }
-    // A device with memory of its own has no workers of the host's.
-    if let chainWithWorkers, !chain.links[0].device.info.hasPrivateMemory {
-      let counts = [1, 2, 3, 5, 7]
-      let chains = try counts.map { count in
-        let candidate = try chainWithWorkers(count)
-        return BackendChain(candidate.links + reference.links, host: candidate.host)
-      }
-      questions.append(
-        SegmentQuestion(
-          when: "with other numbers of workers, which change no bits",
-          ask: { run in
-            try run.difference(between: chains).map { "\($1) has other bits on \(counts[$0]) than on 1" }
-          }, isOfRounding: false))
-    }
+    questions.append(try bitsQuestion(on: chain))
     return questions
+  }
+
+  /// Bits do not depend on how many workers there are; a device with memory of its own has none of the host's.
+  private func bitsQuestion(on chain: BackendChain) throws -> SegmentQuestion {
+    guard let chainWithWorkers, !chain.links[0].device.info.hasPrivateMemory else {
+      return SegmentQuestion(
+        when: "in five runs from the same numbers",
+        ask: { run in
+          try run.difference(amongRuns: 5, on: chain).map { "\($1) has other bits in run \($0 + 1) than in the first" }
+        }, isOfRounding: false)
+    }
+    let counts = [1, 2, 3, 5, 7]
+    let chains = try counts.map { count in
+      let candidate = try chainWithWorkers(count)
+      return BackendChain(candidate.links + reference.links, host: candidate.host)
+    }
+    return SegmentQuestion(
+      when: "with other numbers of workers, which change no bits",
+      ask: { run in
+        try run.difference(between: chains).map { "\($1) has other bits on \(counts[$0]) than on 1" }
+      }, isOfRounding: false)
   }
 
   private func taps(of program: Program, _ count: Int) -> [Int] {

@@ -62,14 +62,28 @@ struct SegmentRun {
   }
 
   /// Whether one of `chains` has other bits than the first one; its place and what differs.
-  func difference(between chains: [BackendChain]) throws -> (chain: Int, name: String)? {
-    var first: [String: [Double]] = [:]
-    for (index, chain) in chains.enumerated() {
-      let found = try Self.results(ReplayFile(program, start), on: chain, [])
-      if index == 0 { first = found }
-      for (name, numbers) in found.sorted(by: { $0.key < $1.key })
+  func difference(between chains: [BackendChain]) throws -> (place: Int, name: String)? {
+    try Self.difference(count: chains.count) { try Self.results(ReplayFile(program, start), on: chains[$0], []) }
+  }
+
+  /// Whether one of `count` runs of one executable, each from the same numbers, has other bits than the first one.
+  func difference(amongRuns count: Int, on chain: BackendChain) throws -> (place: Int, name: String)? {
+    let executor = try ProgramExecutor(program, on: chain, states: StateStore())
+    return try Self.difference(count: count) { _ in
+      try executor.fill(start)
+      try executor.run()
+      return try executor.results([])
+    }
+  }
+
+  private static func difference(
+    count: Int, _ results: (Int) throws -> [String: [Double]]
+  ) throws -> (place: Int, name: String)? {
+    let first = try results(0)
+    for place in 1..<count {
+      for (name, numbers) in try results(place).sorted(by: { $0.key < $1.key })
       where numbers.map(\.bitPattern) != first[name]?.map(\.bitPattern) {
-        return (index, name)
+        return (place, name)
       }
     }
     return nil
