@@ -241,13 +241,17 @@ struct ConformanceCommand: ParsableCommand {
     } catch {
       throw fail("\(file): \(error.message)", ExitStatus.badData)
     }
-    var verdict = try suite.lockstep(replay)
+    var (verdict, unjudged) = (try suite.lockstep(replay), "")
     // What is right operation by operation may be wrong when nobody looks at what is between.
-    if case .passed = verdict, case .failed(let message, let smallest) = try suite.segments(replay) {
-      verdict = .failed(message, replay: smallest)
+    if case .passed = verdict {
+      switch try suite.segments(replay) {
+      case .failed(let message, let smallest): verdict = .failed(message, replay: smallest)
+      case .declined(let reason): unjudged = "; in one segment \(reason)"
+      case .passed, .notAsked: break
+      }
     }
     switch verdict {
-    case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound")
+    case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound\(unjudged)")
     case .declined(let reason): Terminal.write("declined: \(reason)")
     case .notAsked: Terminal.write("there is nothing to ask")
     case .failed(let message, _):

@@ -26,12 +26,16 @@ private struct SegmentQuestion {
 
 extension ConformanceSuite {
   /// The program as it is trained, on the candidate with the reference behind it. What is wrong is made as small as it
-  /// can be, so that it has a name.
+  /// can be, so that it has a name. Where an output or a state cannot be judged, the verdict says which one.
   public func segments(_ replay: ReplayFile, tapCount: Int = .max) throws -> ConformanceReport.Verdict {
     let chain = candidateWithReference
     let plan = try ExecutionPlan(replay.program, chain: chain, taps: [])
     guard plan.placements.contains(where: { $0.link == 0 }) else { return .declined("nothing of it is taken") }
-    let whole = try SegmentRun(replay, reference: reference)
+    var (replay, whole) = (replay, try SegmentRun(replay, reference: reference))
+    if !whole.unjudged.isEmpty {
+      let other = try SegmentRun(replay.scaled, reference: reference)
+      if other.unjudged.count < whole.unjudged.count { (replay, whole) = (replay.scaled, other) }
+    }
     var confirming: SegmentRun?
     for question in try questions(of: replay.program, tapCount, on: chain) {
       guard let first = try question.ask(whole) else { continue }
@@ -46,6 +50,10 @@ extension ConformanceSuite {
       let words = try question.ask(SegmentRun(smallest, reference: reference)) ?? first
       return .failed(
         "\(smallest.subject) wrong on \(candidate.links[0].name) \(question.when): \(words)", replay: smallest)
+    }
+    guard whole.unjudged.isEmpty else {
+      return .declined(
+        "not judged, since Float32 itself leaves too little of it: \(whole.unjudged.joined(separator: ", "))")
     }
     return .passed(worst: 0)
   }

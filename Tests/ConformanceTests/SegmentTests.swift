@@ -98,4 +98,39 @@ private struct Spoiling: ComputeBackend {
       return
     }
   }
+
+  /// (x + 1) − 1 of one number: rounding takes a part of it, 1.7e-4 of 2e-4.
+  @Test("a result of which rounding takes much may be off by no more than 1e-3")
+  func ceiling() throws {
+    var builder = ProgramBuilder(name: "cancels")
+    let (x, one) = (builder.input("x", .float32([1])), builder.state("one", .float32([1])))
+    builder.output("y", try builder.append(Binary(.subtract), builder.append(Binary(.add), x, one), one))
+    let replay = ReplayFile(builder.build(), ["x": [Double(Float(2e-4))], "one": [1]])
+    for (factor, isWrong) in [(Float(1.0002), false), (1.002, true)] {
+      let candidate = try chain(Spoiling { _, result, _ in result[0] *= factor })
+      let verdict = try ConformanceSuite(candidate, reference: chain(ReferenceBackend())).segments(replay)
+      if case .failed = verdict { #expect(isWrong, "\(factor)") } else { #expect(!isWrong, "\(factor)") }
+    }
+  }
+
+  @Test("what overflows in Float32 alone is said to be not judged, and the rest is judged")
+  func overflow() throws {
+    var builder = ProgramBuilder(name: "overflows")
+    let x = builder.input("x", .float32([3]))
+    builder.output("y", try builder.append(Unary(.relu), x))
+    builder.output("z", try builder.append(Binary(.multiply), x, x))
+    let replay = ReplayFile(builder.build(), ["x": [Double(Float(1e30)), 2, 3]])
+    func verdict(_ candidate: any ComputeBackend) throws -> ConformanceReport.Verdict {
+      try ConformanceSuite(chain(candidate), reference: chain(ReferenceBackend())).segments(replay)
+    }
+    guard case .declined(let reason) = try verdict(ReferenceBackend()) else {
+      Issue.record("z cannot be judged")
+      return
+    }
+    #expect(reason.contains("not judged") && reason.hasSuffix(": z"), "\(reason)")
+    guard case .failed = try verdict(Spoiling { _, result, _ in result[0] = 1 }) else {
+      Issue.record("y can be judged")
+      return
+    }
+  }
 }
