@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Switchback
 import SwitchbackConformance
+import SwitchbackCrashNote
 
 struct ConformanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -147,7 +148,16 @@ struct ConformanceCommand: ParsableCommand {
       ftruncate(file, off_t(text.count))
     }
     defer { tell(Self.finished) }
-    suite.willTry = { family, name in tell("\(family) \(name)") }
+    switchback_report_crashes()
+    var subject: UnsafeMutablePointer<CChar>?
+    suite.willTry = { family, name in
+      let words = "\(family) \(name)"
+      tell(words)
+      let before = subject
+      subject = strdup("the backend \(backend) was at work on \(words). Again: \(again(words))")
+      switchback_crash_subject(subject)
+      free(before)
+    }
     var chains: [Int: BackendChain] = [:]
     suite.chainWithWorkers = { count in
       if let known = chains[count] { return known }

@@ -103,6 +103,19 @@ func commands(_ output: String) -> [String] {
     #expect(diff.error.contains("the backend template was at work on layers.1.dense/matmul. "), "\(diff.error)")
   }
 
+  @Test("a kernel that crashes in conformance is named first, by its case, with the command that shows it again")
+  func crashOfCase() throws {
+    let wrong = try compilePlugin(
+      template, replacing: [("k < s->inner; k++", "s->inner > 100 && *(volatile int *)8 == 0 && k < s->inner; k++")])
+    let outcome = try switchback("conformance", "--backend", wrong, "--quick", "--filter", "matmul")
+    #expect(outcome.status == 1)
+    let lines = outcome.error.split(separator: "\n")
+    #expect(lines.first?.hasPrefix("error: SIGSEGV: the backend \(wrong) was at work on matmul ") == true, "\(lines)")
+    let command = try #require(commands(outcome.error).first)
+    #expect(lines.first?.hasSuffix("Again: \(command)") == true, "\(lines)")
+    #expect(try printed(command).error.contains("SIGSEGV"))
+  }
+
   @Test("what other workers show is shown again by the program alone, on as many threads as were asked for")
   func workersAgain() throws {
     let base = "\(root)/Tests/Museum/base.c"
