@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Switchback
 import SwitchbackConformance
+import SwitchbackCrashNote
 
 struct ConformanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -124,15 +125,14 @@ struct ConformanceCommand: ParsableCommand {
             failures: [.init(name: name, message: fault, cause: name, replay: nil)])
         ))
     }
-    throw fail(
-      "\(backend): \(fault): \(name)\n  again: \(again)\(quick ? " --quick" : "") --filter \(name.quotedForShell)",
-      ExitStatus.failure)
+    throw fail("\(backend): \(fault): \(name)\n  again: \(again(name))", ExitStatus.failure)
   }
 
-  /// What asks this backend again, but for the cases.
-  private var again: String {
-    let options = options.map { " --option \($0.quotedForShell)" }.joined()
-    return "switchback conformance --backend \(backend.quotedForShell)\(options)"
+  /// What asks this backend again: the case called `name`, or the program that was given.
+  private func again(_ name: String) -> String { program.map(line.again(program:)) ?? line.again(case: name) }
+
+  private var line: ConformanceLine {
+    ConformanceLine(backend: backend, options: options, threads: threads, seed: seed, isQuick: quick)
   }
 
   private func runCases(tellingOf progress: String) throws {
@@ -148,14 +148,16 @@ struct ConformanceCommand: ParsableCommand {
       ftruncate(file, off_t(text.count))
     }
     defer { tell(Self.finished) }
-    suite.willTry = { family, name in tell("\(family) \(name)") }
-    if let program {
-      suite.willTry("the program", program)
-      try check(program, suite)
-      return
+    switchback_report_crashes()
+    var subject: UnsafeMutablePointer<CChar>?
+    suite.willTry = { family, name in
+      let words = "\(family) \(name)"
+      tell(words)
+      let before = subject
+      subject = strdup("the backend \(backend) was at work on \(words). Again: \(again(words))")
+      switchback_crash_subject(subject)
+      free(before)
     }
-    suite.programs = try ConformancePrograms.all(isQuick: quick)
-    suite.segmentPrograms = try ConformancePrograms.segments(isQuick: quick) + ChainPrograms.all(isQuick: quick)
     var chains: [Int: BackendChain] = [:]
     suite.chainWithWorkers = { count in
       if let known = chains[count] { return known }
@@ -164,6 +166,13 @@ struct ConformanceCommand: ParsableCommand {
       chains[count] = made
       return made
     }
+    if let program {
+      suite.willTry("the program", program)
+      try check(program, suite)
+      return
+    }
+    suite.programs = try ConformancePrograms.all(isQuick: quick)
+    suite.segmentPrograms = try ConformancePrograms.segments(isQuick: quick) + ChainPrograms.all(isQuick: quick)
     suite.trainingRuns = quick ? [] : try ConformancePrograms.runs()
     let runner = ContractRunner(
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
@@ -228,7 +237,8 @@ struct ConformanceCommand: ParsableCommand {
     for (cause, file) in zip(report.causes, files) {
       let count = cause.failures.count
       Terminal.write("✗ \(cause.name): \(count) case\(count == 1 ? "" : "s")")
-      if let file { Terminal.write("  again: \(again) --program \(file.quotedForShell)") }
+      let first = report.failures[cause.failures[0]].name
+      Terminal.write("  again: \(file.map(line.again(program:)) ?? line.again(case: first))")
     }
     if sums.0 == 0 { Terminal.write("nothing was taken, so nothing is proved", to: .standardError) }
   }
@@ -241,13 +251,17 @@ struct ConformanceCommand: ParsableCommand {
     } catch {
       throw fail("\(file): \(error.message)", ExitStatus.badData)
     }
-    var verdict = try suite.lockstep(replay)
+    var (verdict, unjudged) = (try suite.lockstep(replay), "")
     // What is right operation by operation may be wrong when nobody looks at what is between.
-    if case .passed = verdict, case .failed(let message, let smallest) = try suite.segments(replay) {
-      verdict = .failed(message, replay: smallest)
+    if case .passed = verdict {
+      switch try suite.segments(replay) {
+      case .failed(let message, let smallest): verdict = .failed(message, replay: smallest)
+      case .declined(let reason): unjudged = "; in one segment \(reason)"
+      case .passed, .notAsked: break
+      }
     }
     switch verdict {
-    case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound")
+    case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound\(unjudged)")
     case .declined(let reason): Terminal.write("declined: \(reason)")
     case .notAsked: Terminal.write("there is nothing to ask")
     case .failed(let message, _):

@@ -56,18 +56,18 @@ struct DiffCause {
   func command(writing file: String) throws -> String {
     guard let (program, backend) = conformance else { return Self.thisCommand }
     try AtomicFile.write("\(program)", to: file)
-    var words = ["switchback", "conformance", "--backend", setting.subject.word(for: backend)]
-    for (key, value) in backend.request.options.sorted(by: { $0.key < $1.key }) {
-      words += ["--option", "\(key)=\(value)"]
-    }
-    if setting.host.workers != HostServices.usableCores { words += ["--threads", "\(setting.host.workers)"] }
-    return Self.line(words + ["--program", file])
+    let workers = setting.host.workers
+    return ConformanceLine(
+      backend: setting.subject.word(for: backend),
+      options: backend.request.options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" },
+      threads: workers == HostServices.usableCores ? 0 : workers
+    ).again(program: file)
   }
 
   /// The command that is running, for the shell.
-  static var thisCommand: String { line(["switchback"] + CommandLine.arguments.dropFirst()) }
-
-  private static func line(_ words: [String]) -> String { words.map(\.quotedForShell).joined(separator: " ") }
+  static var thisCommand: String {
+    (["switchback"] + CommandLine.arguments.dropFirst()).map(\.quotedForShell).joined(separator: " ")
+  }
 }
 
 extension ReplayFile {

@@ -10,6 +10,12 @@ private func row(_ family: String, _ output: String) -> [Int]? {
   return line?.dropFirst(family.count).split(separator: " ").prefix(3).compactMap { Int($0) }
 }
 
+/// Those that the output says to run again.
+func commands(_ output: String) -> [String] {
+  output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { $0.hasPrefix("again: ") }
+    .map { String($0.dropFirst("again: ".count)) }
+}
+
 @Suite struct ConformanceTests {
   @Test("every built-in backend passes", arguments: ["reference", "openblas", "fft", "opencl"])
   func builtIn(name: String) throws {
@@ -95,6 +101,48 @@ private func row(_ family: String, _ output: String) -> [Int]? {
       "diff", "configs/mnist-mlp.yaml", "--data", data, "--steps", "1", "--backends", "reference,\(wrong)", "--replay",
       temporary())
     #expect(diff.error.contains("the backend template was at work on layers.1.dense/matmul. "), "\(diff.error)")
+  }
+
+  @Test("a kernel that crashes in conformance is named first, by its case, with the command that shows it again")
+  func crashOfCase() throws {
+    let wrong = try compilePlugin(
+      template, replacing: [("k < s->inner; k++", "s->inner > 100 && *(volatile int *)8 == 0 && k < s->inner; k++")])
+    let outcome = try switchback("conformance", "--backend", wrong, "--quick", "--filter", "matmul")
+    #expect(outcome.status == 1)
+    let lines = outcome.error.split(separator: "\n")
+    #expect(lines.first?.hasPrefix("error: SIGSEGV: the backend \(wrong) was at work on matmul ") == true, "\(lines)")
+    let command = try #require(commands(outcome.error).first)
+    #expect(lines.first?.hasSuffix("Again: \(command)") == true, "\(lines)")
+    #expect(try printed(command).error.contains("SIGSEGV"))
+  }
+
+  @Test("what other workers show is shown again by the program alone, on as many threads as were asked for")
+  func workersAgain() throws {
+    let base = "\(root)/Tests/Museum/base.c"
+    let library = try compilePlugin(
+      "Tests/Museum/row_lost_at_odd_workers.c", replacing: [("#include \"base.c\"", "#include \"\(base)\"")])
+    let outcome = try switchback(
+      "conformance", "--backend", library, "--quick", "--threads", "2", "--seed=-3", "--filter",
+      "segments product, bias, relu", "--failures", temporary())
+    #expect(outcome.status == 1, "\(outcome.output)\(outcome.error)")
+    let command = try #require(commands(outcome.output).first)
+    #expect(command.contains(" --threads 2 --seed=-3 --program "), "\(command)")
+    let shown = try printed(command)
+    #expect(shown.status == 1 && shown.output.contains("other numbers of workers"), "\(shown.output)\(shown.error)")
+  }
+
+  @Test("a rule of the contract that is broken has a command that asks it again")
+  func contractAgain() throws {
+    let library = try compilePlugin(
+      template, replacing: [("*ticket = 0;", "*ticket = 0; void *volatile block = malloc(4096); free(block);")])
+    let outcome = try switchback(
+      "conformance", "--backend", library, "--quick", "--filter", "a run allocates nothing")
+    #expect(outcome.status == 1, "\(outcome.output)\(outcome.error)")
+    let command = try #require(commands(outcome.output).first)
+    #expect(
+      command == "switchback conformance --backend \(library) --quick --filter 'contract a run allocates nothing'")
+    let shown = try printed(command)
+    #expect(shown.status == 1 && shown.output.contains("asks for 4096 bytes"), "\(shown.output)\(shown.error)")
   }
 
   @Test("train --profile has the host's time of a backend that measures none")

@@ -35,7 +35,7 @@ import Testing
     #expect(outcome.status == 1, "\(outcome.output)\(outcome.error)")
     let lines = outcome.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
     #expect(lines.contains { $0.hasPrefix("✗ ") && $0.contains(operation) }, "\(outcome.output)")
-    let commands = lines.filter { $0.hasPrefix("again: ") }.map { String($0.dropFirst("again: ".count)) }
+    let commands = commands(outcome.output)
     #expect(!commands.isEmpty)
     for command in commands {
       let shown = try printed(command)

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Atomic(const char *) note;
+static _Atomic(const char *) note, subject;
 
 void switchback_crash_note(const char *words) { atomic_store_explicit(&note, words, memory_order_release); }
+
+void switchback_crash_subject(const char *words) { atomic_store_explicit(&subject, words, memory_order_release); }
 
 const char *switchback_crash_words(void) { return atomic_load_explicit(&note, memory_order_acquire); }
 
@@ -28,7 +30,8 @@ static void put(const char *text) {
 /* Only what a signal handler may call. */
 static void report(int number, siginfo_t *info, void *context) {
   (void)context;
-  const char *words = atomic_exchange(&note, NULL);
+  const char *words = atomic_exchange(&note, NULL), *about = atomic_exchange(&subject, NULL);
+  if (about) words = about;
   for (int i = 0; i < crash_count; i++) {
     if (crashes[i].number != number) continue;
     if (words) {

@@ -5,6 +5,10 @@
 /* The words must live until the next call; null: nothing is handed over. */
 void switchback_crash_note(const char *words);
 
+/* Words that are said in place of all notes, until the next call; they must live as long. For whoever knows better than a
+   segment does what shows the crash again. */
+void switchback_crash_subject(const char *words);
+
 /* The words that were noted last, or null. */
 const char *switchback_crash_words(void);
 
