@@ -74,7 +74,10 @@ struct LayerTests {
     #expect(try unary(Activation(.elu())) == Unary(.elu, alpha: 1))
     #expect(try unary(Activation(.gelu())) == Unary(.gelu))
     #expect(try unary(Activation(.gelu(approximate: true))) == Unary(.geluTanh))
-    #expect(Set(ActivationFunction.all.map(\.word)).count == 12)
+    #expect(Set(ActivationFunction.all.map(\.word)).count == 12 + UnaryFunction.activations.count)
+    for (_, function) in UnaryFunction.activations {
+      #expect(try unary(Activation(.row(function))) == Unary(function))
+    }
   }
 
   @Test("prelu shares alpha along the axes it is told to")

@@ -1,4 +1,4 @@
-import SwitchbackPrograms
+public import SwitchbackPrograms
 
 /// A function that a layer applies to its result. Defaults are those of Keras 3's `keras.activations`.
 public enum ActivationFunction: Hashable, Codable, Sendable {
@@ -18,11 +18,19 @@ public enum ActivationFunction: Hashable, Codable, Sendable {
   case softplus
   /// Along the last axis.
   case softmax
+  /// One that is a row of the table of elementwise functions and nothing else (`UnaryFunction.activations`).
+  case row(UnaryFunction)
 
   /// Each with its defaults, by Keras's word in lowerCamel.
-  public static let all: [ActivationFunction] = [
-    .linear, .relu, .leakyRelu(), .elu(), .selu, .gelu(), .swish, .sigmoid, .hardSigmoid, .tanh, .softplus, .softmax,
-  ]
+  public static let all: [ActivationFunction] =
+    [
+      .linear, .relu, .leakyRelu(), .elu(), .selu, .gelu(), .swish, .sigmoid, .hardSigmoid, .tanh, .softplus, .softmax,
+    ] + rows.map(\.function)
+
+  /// Those of the table, by the word that configurations have for them.
+  package static let rows = UnaryFunction.activations.map {
+    (word: $0.word, function: ActivationFunction.row($0.function))
+  }
 
   /// `relu`, `leakyRelu`, `hardSigmoid`, …
   public var word: String {
@@ -48,6 +56,7 @@ public enum ActivationFunction: Hashable, Codable, Sendable {
     case .hardSigmoid: Unary(.hardSigmoid)
     case .tanh: Unary(.tanh)
     case .softplus: Unary(.softplus)
+    case .row(let function): Unary(function)
     }
   }
 

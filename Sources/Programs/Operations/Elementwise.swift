@@ -43,13 +43,19 @@ public struct UnaryFunction: StringAttribute, CaseIterable, CustomStringConverti
 
   /// Of a function that backends make from its row: y, and dy/dx in terms of what `gradientOperand` names.
   public var formulas: (forward: Formula, slope: Formula)? {
-    guard case .made(let forward, let slope, _) = row.kernels else { return nil }
+    guard case .made(let forward, let slope, _, _) = row.kernels else { return nil }
     return (forward, slope)
+  }
+
+  /// The activations that are rows of the table and nothing else, by the word that configurations have for them.
+  public static let activations: [(word: String, function: UnaryFunction)] = allCases.compactMap { function in
+    guard case .made(_, _, let word?, _) = function.row.kernels else { return nil }
+    return (word, function)
   }
 
   /// What somebody else says of such a function: x, y and dy/dx.
   package var known: [(x: Double, y: Double, slope: Double)] {
-    guard case .made(_, _, let known) = row.kernels else { return [] }
+    guard case .made(_, _, _, let known) = row.kernels else { return [] }
     return known
   }
 

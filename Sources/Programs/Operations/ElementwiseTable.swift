@@ -43,9 +43,10 @@ extension UnaryFunction {
   enum Kernels: Sendable {
     /// Each backend that has it has one written by hand.
     case written
-    /// Made from these formulas, that of the slope in terms of what the derivative names. `known` is what somebody else
-    /// says: x, y and dy/dx there.
-    case made(forward: Formula, slope: Formula, known: [(x: Double, y: Double, slope: Double)])
+    /// Made from these formulas, that of the slope in terms of what the derivative names. `activation` is the word that
+    /// configurations have for it as an activation. `known` is what somebody else says: x, y and dy/dx there.
+    case made(
+      forward: Formula, slope: Formula, activation: String?, known: [(x: Double, y: Double, slope: Double)])
   }
 
   static let table: [Row] = [

@@ -50,7 +50,12 @@ final class LayerReader {
       Kind(function.word) { Activation(function.read($0), name: $0.optionalText("name")) }
     }
 
-  private static let functions: [(word: String, read: @Sendable (SectionReader) -> ActivationFunction)] = [
+  private typealias Function = (word: String, read: @Sendable (SectionReader) -> ActivationFunction)
+
+  private static let functions =
+    ownFunctions + ActivationFunction.rows.map { row -> Function in (row.word, { _ in row.function }) }
+
+  private static let ownFunctions: [Function] = [
     ("linear", { _ in .linear }), ("relu", { _ in .relu }),
     ("leaky_relu", { .leakyRelu(negativeSlope: $0.number("negative_slope", 0.2)) }),
     ("elu", { .elu(alpha: $0.number("alpha", 1)) }), ("selu", { _ in .selu }),
