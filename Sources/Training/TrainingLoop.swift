@@ -124,6 +124,7 @@ public final class TrainingLoop {
       NonFinite(),
     ])
     try check(train)
+    for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
     memoryNeed = try session.memoryNeed(training: train.count, evaluation: (validation ?? test).count)
     try memoryNeed.check(against: room)
   }
@@ -485,7 +486,9 @@ public final class TrainingLoop {
 
   /// Has the next batch read where its step will read it, while the step that is under way reads its own elsewhere.
   private func readAhead(_ order: BatchOrder) throws {
-    guard let prefetcher, decision == .proceed, nextBatch < order.batchCount else { return }
+    guard let prefetcher, decision == .proceed, nextBatch < order.batchCount,
+      session.batches != configuration.training.steps
+    else { return }
     prefetcher.readAhead(
       into: try session.nextBatchMemory(
         prefetcher, count: order.batch(nextBatch).count, endsAccumulation: endsAccumulation(nextBatch, of: order)))

@@ -287,6 +287,11 @@ public final class TrainingSession {
     return try executor.feed.memory(for: dataset, count: count)
   }
 
+  /// Throws where the step cannot be fed with a data set: a field that it lacks, or that does not fit.
+  package func checkFields(of dataset: any Dataset) throws {
+    _ = try trainer(batchSize, isProbed: false).update.feed.memory(for: dataset, count: batchSize)
+  }
+
   /// Whether a step may be started before the one before it is finished.
   public var overlaps: Bool {
     get throws { try trainer(batchSize, isProbed: false).executor.depth > 1 }
