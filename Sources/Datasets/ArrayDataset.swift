@@ -38,12 +38,17 @@ public struct ArrayDataset: Dataset {
     }
 
     /// `shape` is that of one sample; `[]` is one number.
-    public static func float32(_ name: String, _ values: [Float], shape: [Int] = []) -> Column {
-      Column(field: Field(name, .float32, shape), values: .float32(values))
+    public static func float32(
+      _ name: String, _ values: [Float], shape: [Int] = [], lengths: String? = nil
+    ) -> Column {
+      Column(field: Field(name, .float32, shape, lengths: lengths), values: .float32(values))
     }
 
-    public static func int32(_ name: String, _ values: [Int32], shape: [Int] = []) -> Column {
-      Column(field: Field(name, .int32, shape), values: .int32(values))
+    /// `lengths` names the field that says how many of `shape[0]` are real, where samples are padded sequences.
+    public static func int32(
+      _ name: String, _ values: [Int32], shape: [Int] = [], lengths: String? = nil
+    ) -> Column {
+      Column(field: Field(name, .int32, shape, lengths: lengths), values: .int32(values))
     }
 
     public static func uint8(_ name: String, _ values: [UInt8], shape: [Int] = []) -> Column {
@@ -65,6 +70,7 @@ public struct ArrayDataset: Dataset {
         throw DatasetError(.invalid, "two fields are called \(column.field.name)")
       }
       if column.field.name == Field.sampleWeight { try Self.check(weights: column) }
+      if let lengths = column.field.lengths { try Self.check(lengths, of: column.field, columns) }
     }
     (self.columns, fields) = (columns, columns.map(\.field))
     guard let column = columns.first(where: { $0.field.name == Field.labels }), column.field.shape.isEmpty,
@@ -143,6 +149,20 @@ public struct ArrayDataset: Dataset {
     }
     if let row = values.firstIndex(where: { !$0.isFinite || $0 < 0 }) {
       throw DatasetError(.invalid, "the field \(weights.field) is \(values[row]) in row \(row): no weight of a sample")
+    }
+  }
+
+  /// Whether `lengths` holds the lengths of a field's sequences.
+  private static func check(_ lengths: String, of field: Field, _ columns: [Column]) throws(DatasetError) {
+    guard let most = field.shape.first else {
+      throw DatasetError(.invalid, "the field \(field) has lengths, and no axis that they could be along")
+    }
+    guard let column = columns.first(where: { $0.field.name == lengths }), column.field.shape.isEmpty,
+      case .int32(let values) = column.values
+    else { throw DatasetError(.invalid, "the field \(field) needs a field \(lengths) i32 [] with its lengths") }
+    if let row = values.firstIndex(where: { $0 < 0 || $0 > most }) {
+      throw DatasetError(
+        .invalid, "the field \(column.field) is \(values[row]) in row \(row), and \(field) has room for \(most)")
     }
   }
 

@@ -124,6 +124,7 @@ public final class TrainingLoop {
       NonFinite(),
     ])
     try check(train)
+    for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
     memoryNeed = try session.memoryNeed(training: train.count, evaluation: (validation ?? test).count)
     try memoryNeed.check(against: room)
   }
@@ -485,7 +486,9 @@ public final class TrainingLoop {
 
   /// Has the next batch read where its step will read it, while the step that is under way reads its own elsewhere.
   private func readAhead(_ order: BatchOrder) throws {
-    guard let prefetcher, decision == .proceed, nextBatch < order.batchCount else { return }
+    guard let prefetcher, decision == .proceed, nextBatch < order.batchCount,
+      session.batches != configuration.training.steps
+    else { return }
     prefetcher.readAhead(
       into: try session.nextBatchMemory(
         prefetcher, count: order.batch(nextBatch).count, endsAccumulation: endsAccumulation(nextBatch, of: order)))
@@ -537,7 +540,7 @@ public final class TrainingLoop {
     let isDue = batch <= settings.probeInterval || batch % settings.period < settings.probeInterval
     if isDue || !result.isFinite { try emit(.probes(rows)) }
     for finding in monitor.observe(rows) {
-      let finding = try finding.rule == "nonFinite" ? located(finding) : finding
+      let finding = try finding.rule == "nonFinite" ? located(finding, in: result) : finding
       try emit(.finding(finding))
       if configuration.monitor.action == .stop {
         try saveCheckpoint()
@@ -547,7 +550,7 @@ public final class TrainingLoop {
   }
 
   /// Names the operation that made the first value that is not finite, or the backend where the reference makes none.
-  private func located(_ finding: Finding) throws -> Finding {
+  private func located(_ finding: Finding, in result: TrainingSession.StepResult) throws -> Finding {
     isBackendToBlame = false
     var finding = finding
     // Finite gradients may have made weights that are not: the update before overflowed.
@@ -555,8 +558,7 @@ public final class TrainingLoop {
     finding.message +=
       broken.map { " But \($0) is infinite or NaN already: an update of finite gradients overflowed." }
       ?? " The weights are those of the last good step."
-    guard let executor = session.lastExecutor else { return finding }
-    switch try NonFiniteReplay(of: executor, on: reference, host: host) {
+    switch try NonFiniteReplay(of: result.executor.executor, on: reference, host: host) {
     case .operation(let label, let path):
       finding.layers = [path] + finding.layers.filter { $0 != path }
       finding.message = "\(label) made the first value that is infinite or not a number. " + finding.message

@@ -20,9 +20,6 @@ public final class TrainingSession {
   public private(set) var updates = 0
   /// Batches whose gradients wait in the accumulators for the next update.
   public private(set) var accumulated = 0
-  /// What ran the last batch that was finished.
-  public var lastExecutor: ProgramExecutor? { last?.executor }
-  private var last: StepExecutor?
 
   /// What lowers the learning rate besides its schedule.
   var plateau: ReduceOnPlateau?
@@ -213,7 +210,8 @@ public final class TrainingSession {
 
   // MARK: Steps
 
-  public struct StepResult: Sendable {
+  public struct StepResult {
+    let executor: StepExecutor
     public var loss: Double
     public var correct: Double
     /// Whether this batch ended in an update (of k accumulated batches the last does).
@@ -287,6 +285,11 @@ public final class TrainingSession {
     return try executor.feed.memory(for: dataset, count: count)
   }
 
+  /// Throws where the step cannot be fed with a data set: a field that it lacks, or that does not fit.
+  package func checkFields(of dataset: any Dataset) throws {
+    _ = try trainer(batchSize, isProbed: false).update.feed.memory(for: dataset, count: batchSize)
+  }
+
   /// Whether a step may be started before the one before it is finished.
   public var overlaps: Bool {
     get throws { try trainer(batchSize, isProbed: false).executor.depth > 1 }
@@ -295,18 +298,17 @@ public final class TrainingSession {
   /// Waits for a step and reads its numbers; steps are finished in the order in which they were started.
   public func finish(_ step: StartedStep) throws -> StepResult {
     try step.executor.executor.finish(step.run)
-    last = step.executor
     let (loss, correct) = try step.executor.numbers()
     return StepResult(
-      loss: loss, correct: correct, isUpdate: step.isUpdate,
+      executor: step.executor, loss: loss, correct: correct, isUpdate: step.isUpdate,
       isFinite: try step.executor.allowedUpdate() ?? loss.isFinite,
       isProbed: step.isProbed, learningRate: step.learningRate)
   }
 
-  /// What the probes saw in the last step, if it had any.
+  /// What the probes saw in a step, if it had any; before another step is finished.
   public func probeRows(of result: StepResult, step: Int) throws -> ProbeRows {
     let loss = result.isFinite ? result.loss : .nan
-    return ProbeRows(step: step, loss: loss, rows: result.isProbed ? try last?.probed() ?? [] : [])
+    return ProbeRows(step: step, loss: loss, rows: result.isProbed ? try result.executor.probed() : [])
   }
 
   /// How often this session's executors found something by its name.

@@ -67,6 +67,27 @@ private func session(_ step: TrainingStep) throws -> TrainingSession {
     }
   }
 
+  @Test("a loop refuses data whose fields its network cannot read before it begins, in every part")
+  func loop() throws {
+    let images = [Float](repeating: 0.5, count: 100 * 784)
+    let labels = (0..<100).map { Int32($0 % 10) }
+    let right = try ArrayDataset(images, shape: [28, 28, 1], labels: labels)
+    _ = try makeLoop(data: DatasetParts(train: right, test: right))
+    let misnamed = try ArrayDataset(images, shape: [28, 28, 1], labels: labels, name: "table")
+    let smaller = try ArrayDataset(images, shape: [28, 28], labels: labels)
+    let halves = try ArrayDataset(images + images, shape: [56, 28, 1], labels: labels)
+    // The same numbers in another shape are read.
+    _ = try makeLoop(data: DatasetParts(train: right, test: smaller))
+    for (parts, words) in [
+      (DatasetParts(train: misnamed, test: right), "reads images f32 [50, 28, 28, 1], and the data has no field of"),
+      (DatasetParts(train: right, test: misnamed), "reads images f32 [50, 28, 28, 1], and the data has no field of"),
+      (DatasetParts(train: right, validation: halves, test: right), "the field images f32 [56, 28, 1] of 50 samples"),
+    ] {
+      let error = #expect(throws: DatasetError.self) { try makeLoop(data: parts) }
+      #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+  }
+
   @Test("training on fields of one's own has the bits of training on bytes, and the model's input may have any name")
   func training() throws {
     let bytes = samples.map { UInt8($0 * 255) }
