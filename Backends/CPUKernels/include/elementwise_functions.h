@@ -26,6 +26,7 @@ enum {
   SB_TANH,
   SB_SOFTPLUS,
   SB_IS_FINITE,
+  SB_HARD_SWISH,
 };
 enum {
   SB_ADD,
@@ -66,7 +67,8 @@ enum {
   "hardSigmoid", \
   "tanh", \
   "softplus", \
-  "isFinite"
+  "isFinite", \
+  "hardSwish"
 #define SB_ARITHMETIC_WORDS \
   "add", \
   "subtract", \
@@ -82,7 +84,9 @@ enum {
   "less"
 
 /* Cases of the switches in kernels_template.h: functions that state formulas. */
-#define SB_FORWARD_FORMULAS
-#define SB_SLOPE_FORMULAS
+#define SB_FORWARD_FORMULAS \
+  case SB_HARD_SWISH: EACH((v <= -3.0f ? 0.0f : (v >= 3.0f ? v : ((v * (v + 3.0f)) / 6.0f))));
+#define SB_SLOPE_FORMULAS \
+  case SB_HARD_SWISH: EACH((v <= -3.0f ? 0.0f : (v >= 3.0f ? 1.0f : ((v / 3.0f) + 0.5f))));
 
 #endif

@@ -142,5 +142,21 @@ extension UnaryFunction {
       name: "isFinite", law: "1 where x is finite, else 0", derivative: .zero, usesAlpha: false, kinks: [],
       keepsNaN: false, operand: .anywhere, slopeOperand: .anywhere, bound: .ulps(1), slopeBound: .ulpsOfLargest(2),
       kernels: .written),
+    // Howard et al., *Searching for MobileNetV3* (2019), §5.2. Known values are fractions by the formula.
+    Row(
+      name: "hardSwish", law: "x·min(max(x/6 + 1/2, 0), 1)",
+      derivative: .ofOperand("−3 < x < 3 ? x/3 + 1/2 : x ≥ 3 ? 1 : 0 (0 at −3, 1 at 3)"), usesAlpha: false,
+      kinks: [-3, 3], keepsNaN: true, operand: .anywhere, slopeOperand: .anywhere, bound: .ulps(8),
+      slopeBound: .ulpsOfLargest(16),
+      kernels: .made(
+        forward: .choice(
+          .variable <= -3, then: 0,
+          otherwise: .choice(.variable >= 3, then: .variable, otherwise: .variable * (.variable + 3) / 6)),
+        slope: .choice(
+          .variable <= -3, then: 0, otherwise: .choice(.variable >= 3, then: 1, otherwise: .variable / 3 + 0.5)),
+        activation: "hard_swish",
+        known: [
+          (-4, 0, 0), (-1, -1.0 / 3, 1.0 / 6), (0, 0, 0.5), (1, 2.0 / 3, 5.0 / 6), (2.5, 13.75 / 6, 4.0 / 3), (7, 7, 1),
+        ])),
   ]
 }
