@@ -172,6 +172,27 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     #expect(text.contains("name=\"memory does not grow with runs\"/>"))
   }
 
+  @Test("what a library asks for in its first runs is let pass; a fork excuses nobody without Swift's runtime")
+  func allocations() throws {
+    func outcome(_ change: String, _ more: (String, String)...) throws -> Outcome {
+      let library = try compilePlugin(template, replacing: [("*ticket = 0;", change + " *ticket = 0;")] + more)
+      return try switchback("conformance", "--backend", library, "--quick", "--filter", "a run allocates nothing")
+    }
+    let settling = try outcome(
+      "static int runs; if (runs++ < 3) { void *volatile block = malloc(4096); free(block); }")
+    #expect(settling.status == 0, "\(settling.output)\(settling.error)")
+    let nothing =
+      "#include <stdlib.h>\nstatic void nothing(void *c, uint32_t i, uint32_t w) { (void)c, (void)i, (void)w; }"
+    let forking = try outcome(
+      "device->host->parallel(device->host->self, 2, nothing, 0); void *volatile block = malloc(32); free(block);",
+      ("#include <stdlib.h>", nothing))
+    #expect(forking.status == 1 && forking.output.contains("asks for 32 bytes"), "\(forking.output)")
+    // One that not every count of allocations knows.
+    let aligned = try outcome(
+      "void *volatile block = memalign(64, 640); free(block);", ("#include <stdlib.h>", "#include <malloc.h>"))
+    #expect(aligned.status == 1 && aligned.output.contains("asks for 640 bytes"), "\(aligned.output)")
+  }
+
   @Test("a library that crashes when it is loaded is an error of conformance, not its end")
   func crashes() throws {
     let library = try compilePlugin(
