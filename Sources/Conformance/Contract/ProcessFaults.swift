@@ -183,8 +183,8 @@ extension ContractCase {
     },
   ]
 
-  /// Swift's runtime may box the closure that a backend forks.
-  private static let swiftBoxByteCount = 64
+  /// Swift's runtime may box the closures that a backend forks, with what they capture.
+  private static let swiftBoxByteCount = 128
 
   private static func bits(_ replay: ReplayFile, _ chain: BackendChain, taps: Set<Int>) throws -> [[UInt8]] {
     let states = StateStore()
