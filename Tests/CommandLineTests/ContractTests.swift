@@ -131,6 +131,10 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     Breach(
       "says why and which", "names operation -1",
       ("return sb_fail(error, SB_UNSUPPORTED, (int32_t)i, why);", "return sb_fail(error, SB_UNSUPPORTED, -1, why);")),
+    Breach("an option that is not known", "does not name", ("no option %s\", options[0].key", "no options\"")),
+    Breach(
+      "an option that is not known", "not SB_INVALID",
+      ("sb_fail(error, SB_INVALID, -1, words)", "sb_fail(error, SB_INTERNAL, -1, words)")),
     Breach("beyond the last", "9999", ("if (index > 0) return sb_fail(error", "if (0) return sb_fail(error")),
     Breach(
       "starts no threads", "threads are running",
