@@ -34,8 +34,8 @@ enum ConformancePrograms {
     }
   }
 
-  /// Networks whose neighbouring operations backends make one kernel of, in every program that a run has of them. Batches
-  /// and channels leave a rest whatever the block is.
+  /// Networks whose neighbouring operations backends make one kernel of, in every program that a run has of them, and the
+  /// training steps with every kind of layer. Batches and channels leave a rest whatever the block is.
   static func segments(isQuick: Bool) throws -> [SegmentProgram] {
     func convolutions(_ filters: Int, _ activation: ActivationFunction) -> [any Layer] {
       [
@@ -80,7 +80,8 @@ enum ConformancePrograms {
         add("training after accumulation", accumulating.program, more)
       }
     }
-    return programs
+    return try programs
+      + all(isQuick: isQuick).map { SegmentProgram($0.name, $0.replay, tapCount: isQuick ? 0 : 10) }
   }
 
   /// Looks at what the monitor looks at.

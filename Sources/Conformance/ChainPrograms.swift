@@ -39,8 +39,6 @@ public enum ChainPrograms {
         for reader in Reader.allCases where hasBias || reader != .sum {
           programs.append((words + reader.rawValue, try chain(product, hasBias: hasBias, reader)))
         }
-        // Transforms spread one that is not a number over its whole image, and may.
-        guard product != .convolution else { continue }
         var replay = try chain(product, hasBias: hasBias, .none)
         replay.plantSpecialValues()
         programs.append((words + ", special values among the operands", replay))
@@ -275,8 +273,8 @@ public enum ChainPrograms {
 }
 
 extension ReplayFile {
-  /// Not a number, an infinity, zeros of both signs and denormals, each in a row of `x` of its own, and a bias that closes
-  /// its gate for good.
+  /// Not a number, an infinity, zeros of both signs and denormals, each in a row (or an image) of `x` of its own, and a
+  /// bias that closes its gate for good.
   fileprivate mutating func plantSpecialValues() {
     guard let x = program.value(named: "x"), let columns = program.values[x].type.shape.extents.last else { return }
     let rows: [(row: Int, number: (Int) -> Double?)] = [

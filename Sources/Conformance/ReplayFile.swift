@@ -13,9 +13,11 @@ public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
   /// Of all its values, temporaries too.
   var elementCount: Int { program.values.reduce(0) { $0 + $1.type.shape.elementCount } }
 
-  /// Operands without a line get random numbers. A program whose values do not fit into this machine is an error.
+  /// Operands without a line get random numbers. Numbers beyond an operand's type are an error, as is a program whose
+  /// values do not fit into this machine.
   public init(text: String, catalog: OperationCatalog = .standard) throws(ProgramError) {
     var (lines, values): ([Substring], [String: [Double]]) = ([], [:])
+    var places: [String: Int] = [:]
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       guard line.hasPrefix("value ") else {
         lines.append(line)
@@ -28,14 +30,21 @@ public struct ReplayFile: Hashable, Sendable, CustomStringConvertible {
       guard let name = words.first, numbers.count == words.count - 1 else {
         throw ProgramError("line \(index + 1): a value is a name and numbers")
       }
-      values[String(name)] = numbers
+      (values[String(name)], places[String(name)]) = (numbers, index + 1)
     }
     program = try Program(text: lines.joined(separator: "\n"), catalog: catalog)
     try Self.checkMemory(of: program)
     for (name, numbers) in values {
-      guard let id = program.value(named: name) else { throw ProgramError("the program has no operand called \(name)") }
-      guard program.values[id].type.shape.elementCount == numbers.count else {
-        throw ProgramError("\(name) is \(program.values[id].type), but \(numbers.count) numbers are given")
+      let line = "line \(places[name] ?? 0): "
+      guard let id = program.value(named: name) else {
+        throw ProgramError(line + "the program has no operand called \(name)")
+      }
+      let type = program.values[id].type
+      guard type.shape.elementCount == numbers.count else {
+        throw ProgramError(line + "\(name) is \(type), but \(numbers.count) numbers are given")
+      }
+      if let number = numbers.first(where: { !type.elementType.holds($0) }) {
+        throw ProgramError(line + "\(name) is \(type), and \(number) is no \(type.elementType.rawValue)")
       }
     }
     self.values = values

@@ -67,7 +67,9 @@ extension ConformanceSuite {
     of program: Program, _ tapCount: Int, on chain: BackendChain
   ) throws -> [SegmentQuestion] {
     func words(_ fault: SegmentRun.Fault) -> String {
-      "\(fault.name) is \(fault.error.short) off, and rounding explains \(fault.limit.short)"
+      fault.error.isFinite
+        ? "\(fault.name) is \(fault.error.short) off, and rounding explains \(fault.limit.short)"
+        : "\(fault.name) has or lacks NaN or an infinity, or changes where nothing should"
     }
     var questions = [
       SegmentQuestion(when: "as training runs it, with nobody looking") { try $0.fault(on: chain).map(words) }

@@ -7,7 +7,8 @@ import SwitchbackPrograms
 ///
 /// Outputs, changed states and values that somebody looks at are judged, each as a whole. Rounding carries through a
 /// network, and now and then opens a gate that is closed elsewhere, so what Float32 costs the reference itself is the
-/// measure.
+/// measure. Where operands are not finite, and an operation may spread them over its result (`SpecialValueLaw`), only NaN
+/// is asked for, where it has to come out.
 struct SegmentRun {
   /// What is wrong: a name, how far it is off (relative L2 of the change of a state, of an output itself), and how far it
   /// may be.
@@ -20,6 +21,7 @@ struct SegmentRun {
   let program: Program
   private let start: [String: [Double]]
   private let expected: [String: [Double]]
+  private let spreads: Bool
   /// By name, of the reference in Float32 against Float64; without those that are not judged.
   private let limits: [String: Double]
   /// The outputs and states of which Float32 leaves too little to judge by: sums that overflow, or cancel.
@@ -31,12 +33,20 @@ struct SegmentRun {
 
   init(_ replay: ReplayFile, reference: BackendChain) throws {
     (program, start) = (replay.program, replay.values)
+    let spreads =
+      start.values.contains { !$0.allSatisfy(\.isFinite) }
+      && program.calls.contains { type(of: $0.operation).specialValues.reach == .spread }
+    self.spreads = spreads
     let taps = Set(program.values(.temporary))
     expected = try Self.results(replay, on: reference, taps)
     let truth = try Self.results(ReplayFile(try program.converted(to: .float64), start), on: reference, taps)
     var limits: [String: Double] = [:]
     for (name, numbers) in expected {
-      let own = Self.error(numbers, truth[name] ?? [], since: start[name])
+      let right = truth[name] ?? []
+      let own =
+        spreads
+        ? max(Self.lostNaN(numbers, right), Self.lostNaN(right, numbers))
+        : Self.error(numbers, right, since: start[name])
       // A right kernel may be off as far in another direction.
       if 2 * own <= Self.most { limits[name] = min(max(Self.factor * own, Self.least), Self.most) }
     }
@@ -88,7 +98,8 @@ struct SegmentRun {
     let first = try results(0)
     for place in 1..<count {
       for (name, numbers) in try results(place).sorted(by: { $0.key < $1.key })
-      where numbers.map(\.bitPattern) != first[name]?.map(\.bitPattern) {
+      // One NaN is as good as another.
+      where !zip(numbers, first[name] ?? []).allSatisfy({ $0.bitPattern == $1.bitPattern || $0.isNaN && $1.isNaN }) {
         return (place, name)
       }
     }
@@ -99,7 +110,8 @@ struct SegmentRun {
     var worst: Fault?
     for (name, numbers) in found.sorted(by: { $0.key < $1.key }) {
       guard let limit = limits[name] else { continue }
-      let error = Self.error(numbers, expected[name] ?? [], since: start[name])
+      let right = expected[name] ?? []
+      let error = spreads ? Self.lostNaN(numbers, right) : Self.error(numbers, right, since: start[name])
       guard !(error <= limit), error / limit > worst.map({ $0.error / $0.limit }) ?? 0 || error.isNaN else { continue }
       worst = Fault(name: name, error: error, limit: limit)
     }
@@ -113,6 +125,11 @@ struct SegmentRun {
     try executor.fill(replay.values)
     try executor.run()
     return try executor.results(taps)
+  }
+
+  /// Infinite where a NaN of `expected` is missing in `found`, else 0.
+  private static func lostNaN(_ found: [Double], _ expected: [Double]) -> Double {
+    zip(found, expected).contains { !$0.isNaN && $1.isNaN } ? .infinity : 0
   }
 
   /// ‖found − expected‖ in units of ‖expected‖, or of how much `expected` changed since `start`. Numbers that are not

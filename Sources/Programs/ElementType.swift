@@ -11,6 +11,18 @@ public enum ElementType: String, Hashable, Codable, Sendable, CaseIterable {
   case uint8 = "u8"
   case bool = "bool"
 
+  /// Whether `value`, without its fraction, is a number of this type. Floating point has room for all.
+  package func holds(_ value: Double) -> Bool {
+    let whole = value.rounded(.towardZero)
+    return switch self {
+    case .float32, .float64, .float16, .bfloat16: true
+    case .int32: Int32(exactly: whole) != nil
+    case .int64: Int64(exactly: whole) != nil
+    case .uint8: UInt8(exactly: whole) != nil
+    case .bool: whole == 0 || whole == 1
+    }
+  }
+
   /// Bytes one element takes; a `bool` takes a whole byte (0 or 1).
   public var byteCount: Int {
     switch self {

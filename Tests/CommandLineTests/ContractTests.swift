@@ -131,6 +131,10 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     Breach(
       "says why and which", "names operation -1",
       ("return sb_fail(error, SB_UNSUPPORTED, (int32_t)i, why);", "return sb_fail(error, SB_UNSUPPORTED, -1, why);")),
+    Breach("an option that is not known", "does not name", ("no option %s\", options[0].key", "no options\"")),
+    Breach(
+      "an option that is not known", "not SB_INVALID",
+      ("sb_fail(error, SB_INVALID, -1, words)", "sb_fail(error, SB_INTERNAL, -1, words)")),
     Breach("beyond the last", "9999", ("if (index > 0) return sb_fail(error", "if (0) return sb_fail(error")),
     Breach(
       "starts no threads", "threads are running",
@@ -170,6 +174,27 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     #expect(outcome.status == 0, "\(outcome.output)\(outcome.error)")
     let text = try String(contentsOfFile: junit, encoding: .utf8)
     #expect(text.contains("name=\"memory does not grow with runs\"/>"))
+  }
+
+  @Test("what a library asks for in its first runs is let pass; a fork excuses nobody without Swift's runtime")
+  func allocations() throws {
+    func outcome(_ change: String, _ more: (String, String)...) throws -> Outcome {
+      let library = try compilePlugin(template, replacing: [("*ticket = 0;", change + " *ticket = 0;")] + more)
+      return try switchback("conformance", "--backend", library, "--quick", "--filter", "a run allocates nothing")
+    }
+    let settling = try outcome(
+      "static int runs; if (runs++ < 3) { void *volatile block = malloc(4096); free(block); }")
+    #expect(settling.status == 0, "\(settling.output)\(settling.error)")
+    let nothing =
+      "#include <stdlib.h>\nstatic void nothing(void *c, uint32_t i, uint32_t w) { (void)c, (void)i, (void)w; }"
+    let forking = try outcome(
+      "device->host->parallel(device->host->self, 2, nothing, 0); void *volatile block = malloc(32); free(block);",
+      ("#include <stdlib.h>", nothing))
+    #expect(forking.status == 1 && forking.output.contains("asks for 32 bytes"), "\(forking.output)")
+    // One that not every count of allocations knows.
+    let aligned = try outcome(
+      "void *volatile block = memalign(64, 640); free(block);", ("#include <stdlib.h>", "#include <malloc.h>"))
+    #expect(aligned.status == 1 && aligned.output.contains("asks for 640 bytes"), "\(aligned.output)")
   }
 
   @Test("a library that crashes when it is loaded is an error of conformance, not its end")

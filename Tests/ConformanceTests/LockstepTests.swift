@@ -166,6 +166,19 @@ private struct Stale: ComputeBackend {
     #expect(throws: ProgramError.self) { try ReplayFile(text: text + "value x 1 2\n") }
     #expect(throws: ProgramError.self) { try ReplayFile(text: text + "value x one\n") }
     #expect(try ReplayFile(text: program.description).values.count == 3)
+    for (type, number) in [
+      ("i32", "1e10"), ("i32", "nan"), ("u8", "-1"), ("u8", "256"), ("bool", "2"), ("i64", "1e19"), ("i64", "inf"),
+    ] {
+      let text = "input %0 a \(type)[1]\n%1: \(type)[1] = reshape(%0) {shape: [1]}\noutput y %1\nvalue a \(number)\n"
+      let error = #expect(throws: ProgramError.self) { _ = try ReplayFile(text: text) }
+      #expect(error?.message.hasPrefix("line 4: a is \(type)[1]") == true, "\(error?.message ?? "")")
+      #expect(throws: Never.self) { try ReplayFile(text: text.replacing("value a \(number)", with: "value a 1")) }
+    }
+    for (type, number) in [("i32", "3e9"), ("u8", "300.0"), ("bool", "2.0"), ("i64", "1e19")] {
+      let text = "%0: \(type)[1] = fill() {elementType: \"\(type)\", shape: [1], value: \(number)}\noutput y %0\n"
+      #expect(throws: ProgramError.self) { try ReplayFile(text: text) }
+      #expect(throws: Never.self) { try ReplayFile(text: text.replacing("value: \(number)", with: "value: 1.0")) }
+    }
     // As an operand, as a result and as one that nobody reads.
     let type = "f32[1048576,1048576]"
     let call = "= broadcast(%0) {shape: [1048576, 1048576]}\n"

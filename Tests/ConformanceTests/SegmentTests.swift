@@ -133,4 +133,17 @@ private struct Spoiling: ComputeBackend {
       return
     }
   }
+
+  @Test("a convolution may spread what is not a number, and may not lose it")
+  func spread() throws {
+    var builder = ProgramBuilder(name: "spreads")
+    let (x, w) = (builder.input("x", .float32([1, 2, 2, 1])), builder.state("w", .float32([1, 1, 1, 1])))
+    builder.output("y", try builder.append(Convolution2D(), x, w))
+    let replay = ReplayFile(builder.build(), ["x": [.nan, 1, 2, 3], "w": [1]])
+    for (place, number, isWrong) in [(1, Float.nan, false), (0, 0, true)] {
+      let candidate = try chain(Spoiling { _, result, _ in result[place] = number })
+      let verdict = try ConformanceSuite(candidate, reference: chain(ReferenceBackend())).segments(replay)
+      if case .failed = verdict { #expect(isWrong, "\(place)") } else { #expect(!isWrong, "\(place)") }
+    }
+  }
 }

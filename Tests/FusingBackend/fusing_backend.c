@@ -3,6 +3,7 @@
 #include "switchback_backend.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* 1 no bias in the last block of 16 columns      5 relu after a product loses NaN
@@ -162,8 +163,13 @@ static sb_status device_info(const sb_backend *backend, uint32_t index, sb_info 
 static sb_status open_device(
   const sb_backend *backend, uint32_t index, const sb_host *host, const sb_option *options, uint32_t count,
   sb_device **device, sb_error *error) {
-  (void)backend, (void)options, (void)count;
+  (void)backend;
   if (index > 0) return sb_fail(error, SB_END, -1, "there is one device");
+  if (count) { /* a user's mistake is not ignored */
+    char words[128];
+    snprintf(words, sizeof words, "the fusing backend has no option %s", options[0].key);
+    return sb_fail(error, SB_INVALID, -1, words);
+  }
   if (!(*device = malloc(sizeof **device))) return sb_fail(error, SB_OUT_OF_MEMORY, -1, "no memory");
   (*device)->host = host;
   return SB_OK;

@@ -2,6 +2,8 @@
  * here to be proved right, and each exhibit is this file with one of the hooks below defined otherwise. */
 #include "base.h"
 
+#include <stdio.h>
+
 /* ---- Hooks ---- */
 
 /* How many terms of a product's sum are added, what a finished sum becomes, and where its result lies. */
@@ -400,6 +402,7 @@ static void plan_keeps(const sb_program *program, sb_executable *made) {
     while (k < made->keep_count && memcmp(&made->keeps[k], &keep, sizeof keep) != 0) k++;
     if (k == made->keep_count) made->keeps[made->keep_count++] = keep;
     s->keep = (int)k;
+    s->keeps_state = program->values[value].role == SB_STATE;
     for (uint32_t before = 0; before < i; before++) {
       const struct step *other = &made->steps[before];
       if (other->keep == s->keep) s->must_make = 0;
@@ -755,7 +758,8 @@ static void make_keep(
   uint64_t now = w.run->generations[value];
   if (!MUST_MAKE(w.s) && IS_FRESH(*kept->generation, now)) return;
   spread(w, rows, body);
-  *kept->generation = now;
+  /* Of a state that was replaced in this run nobody can say which generation it has. */
+  *kept->generation = w.s->keeps_state && MUST_MAKE(w.s) ? 0 : now;
 }
 
 static void run_step(struct work w) {
@@ -819,8 +823,13 @@ static sb_status device_info(const sb_backend *backend, uint32_t index, sb_info 
 static sb_status open_device(
   const sb_backend *backend, uint32_t index, const sb_host *host, const sb_option *options, uint32_t count,
   sb_device **device, sb_error *error) {
-  (void)backend, (void)options, (void)count;
+  (void)backend;
   if (index > 0) return sb_fail(error, SB_END, -1, "there is one device");
+  if (count) { /* a user's mistake is not ignored */
+    char words[128];
+    snprintf(words, sizeof words, "the museum has no option %s", options[0].key);
+    return sb_fail(error, SB_INVALID, -1, words);
+  }
   if (!(*device = malloc(sizeof **device))) return sb_fail(error, SB_OUT_OF_MEMORY, -1, "no memory");
   (*device)->host = host;
   return SB_OK;

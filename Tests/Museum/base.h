@@ -40,6 +40,7 @@ struct step {
   enum function activation;
   int is_done;    /* a part of the kernel before it */
   int keep;       /* which keep of the segment, or -1 */
+  int keeps_state;
   int must_make;  /* the value is written earlier in the segment: its generation is that of what lay there before */
   uint64_t slots; /* of a filter's gradient: how many lie in the workspace */
 };

@@ -82,8 +82,17 @@ extension ContractCase {
       }
       if let opened {
         backend.table.close(opened)
-      } else if status == sb_status(SB_OK) || text.isEmpty {
+        // Plug-ins of the first header, which did not say it, are right to do so.
+        throw ContractDeclined("open takes the option noSuchOption without a word: what a user mistypes does nothing")
+      }
+      guard status != sb_status(SB_OK), !text.isEmpty else {
         throw ContractFault("open neither gives a device nor says why not (status \(status))")
+      }
+      guard status == sb_status(SB_INVALID) else {
+        throw ContractFault("open answers \(status) to an option that it does not know, not SB_INVALID")
+      }
+      guard text.contains("noSuchOption") else {
+        throw ContractFault("the error does not name the option noSuchOption, but says: \(text)")
       }
     },
 

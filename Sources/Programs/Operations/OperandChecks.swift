@@ -23,9 +23,9 @@ extension TensorOperation {
     }
   }
 
-  /// No whole number is NaN, infinite or beyond 64 bits.
+  /// No whole number is NaN, infinite or beyond its type.
   func expectNumber(_ value: Double, _ elementType: ElementType) throws(ProgramError) {
-    guard elementType.isFloatingPoint || abs(value) < 0x1p63 else {
+    guard elementType.holds(value) else {
       throw ProgramError("\(value) is no \(elementType.rawValue)")
     }
   }

@@ -283,10 +283,11 @@ struct sb_backend {
   sb_status (*query)(sb_device *, const sb_program *, sb_verdict *, sb_error *);
   /* The description dies when compile returns. One call at a time on a device. */
   sb_status (*compile)(sb_device *, const sb_segment *, sb_executable **, sb_compiled *, sb_error *);
-  /* Allocates nothing: what it needs it has from compile, as workspace or keep, or takes from sb_host.scratch. On
-   * devices that use host memory conformance counts the bytes that malloc, calloc, realloc and their kin are asked for
-   * on all threads during a run after the first, by libraries too: more than 64 a fork, which a language's runtime may
-   * take for the closure that it forks, are a fault. One call at a time on a device. */
+  /* Allocates nothing: what it needs it has from compile, as workspace or keep, or takes from sb_host.scratch.
+   * Conformance counts, on devices that use host memory, what all threads ask of malloc and its kin (calloc, realloc,
+   * aligned_alloc, posix_memalign, memalign, valloc, pvalloc; not mmap), the libraries below the backend too. A run may
+   * ask for memory while libraries set themselves up; one of the first five must ask for none. Only a library that needs
+   * Swift's runtime may have 128 bytes a fork, for the closures that it forks. One call at a time on a device. */
   sb_status (*run)(sb_device *, sb_executable *, const sb_run *, sb_ticket *, sb_error *);
   void (*release)(sb_device *, sb_executable *);
   /* Required where runs are asynchronous or memory is private; otherwise null. */
