@@ -1,23 +1,41 @@
 import SwitchbackExecution
 import SwitchbackInference
+import SwitchbackNeuralNetworks
 
 /// A program that evaluates, on its executor. Whatever is filled and read for each batch is found once.
 final class EvaluationExecutor {
   let executor: ProgramExecutor
   let feed: ProgramFeed
-  let labels: InputHandle
-  let predictions: OutputHandle
-  /// f32 `[]`: over the batch.
-  let lossSum: OutputHandle
-  /// Nil where targets are numbers.
-  let correct: OutputHandle?
+  /// One for each objective, in their order.
+  let judged: [Judged]
 
-  init(_ executor: ProgramExecutor) throws(ExecutionError) {
+  /// What is read of one objective.
+  struct Judged {
+    let objective: Objective
+    /// Of the model's output; empty where there is one objective.
+    let name: String
+    let target: InputHandle
+    let predictions: OutputHandle
+    /// f32 `[]`: over the batch.
+    let lossSum: OutputHandle
+    /// Nil where targets are numbers.
+    let correct: OutputHandle?
+    /// f32 `[]`: of the samples' weights; nil where each counts 1.
+    let weightSum: OutputHandle?
+  }
+
+  init(_ executor: ProgramExecutor, _ step: TrainingStep) throws(ExecutionError) {
     self.executor = executor
     feed = try ProgramFeed(executor)
-    labels = try executor.input(named: "labels")
-    predictions = try executor.output(named: "predictions")
-    lossSum = try executor.output(named: "lossSum")
-    correct = try? executor.output(named: "correct")
+    judged = try step.objectives.map { objective throws(ExecutionError) in
+      let name = step.objectives.count > 1 ? objective.output ?? step.model.resultNames.first ?? "" : ""
+      let prefix = name.isEmpty ? "" : name + "/"
+      return Judged(
+        objective: objective, name: name, target: try executor.input(named: objective.target),
+        predictions: try executor.output(named: prefix + "predictions"),
+        lossSum: try executor.output(named: prefix + "lossSum"),
+        correct: try? executor.output(named: prefix + "correct"),
+        weightSum: try? executor.output(named: prefix + "weightSum"))
+    }
   }
 }

@@ -151,7 +151,7 @@ public final class TrainingSession {
     let evaluation = try step.evaluation(batchSize: size)
     let made = try EvaluationExecutor(
       ProgramExecutor(
-        key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states))
+        key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states), step)
     evaluators[key] = made
     return made
   }
@@ -323,36 +323,59 @@ public final class TrainingSession {
   public func evaluate(
     _ dataset: any Dataset, weights: ModelWeights? = nil, progress: (Int) throws -> Void = { _ in }
   ) throws -> Evaluation {
-    var (loss, correct, done) = (0.0, 0.0, 0)
-    var classes: ClassificationMetrics?
-    let isOfClasses = dataset.targets == .classes
+    var tallies = step.objectives.map { _ in Tally() }
+    var done = 0
     let order = BatchOrder(
       count: dataset.count, batchSize: try evaluationBatchSize(dataset.count, weights), isShuffled: false)
     try progress(0)
     for index in 0..<order.batchCount {
       let batch = order.batch(index)
       let evaluator = try evaluator(batch.count, weights)
-      let executor = evaluator.executor
       try evaluator.feed.fill(dataset, batch)
-      try executor.run()
-      loss += try executor.number(of: evaluator.lossSum)
+      try evaluator.executor.run()
+      for (place, judged) in evaluator.judged.enumerated() {
+        let names = judged.objective.target == Field.labels ? dataset.classNames.count : 0
+        try tallies[place].add(judged, of: evaluator.executor, batchSize: batch.count, classCount: names)
+      }
       done += batch.count
       try progress(done)
-      guard isOfClasses, let right = evaluator.correct else { continue }
+    }
+    let outputs = zip(step.objectives, tallies).map { $1.output($0, of: dataset.count, in: step) }
+    guard outputs.count > 1 else {
+      return Evaluation(loss: outputs[0].loss, accuracy: outputs[0].accuracy, classes: outputs[0].classes)
+    }
+    return Evaluation(
+      loss: zip(step.objectives, outputs).reduce(0) { $0 + $1.0.weight * $1.1.loss }, outputs: outputs)
+  }
+
+  /// What was counted of one objective so far.
+  private struct Tally {
+    var (loss, correct, weight) = (0.0, 0.0, 0.0)
+    var classes: ClassificationMetrics?
+
+    mutating func add(
+      _ judged: EvaluationExecutor.Judged, of executor: ProgramExecutor, batchSize: Int, classCount: Int
+    ) throws {
+      loss += try executor.number(of: judged.lossSum)
+      weight += try judged.weightSum.map { try executor.number(of: $0) } ?? Double(batchSize)
+      guard let right = judged.correct else { return }
       correct += try executor.number(of: right)
-      try executor.withOutput(evaluator.predictions) { bytes in
+      try executor.withOutput(judged.predictions) { bytes in
         let predictions = bytes.bindMemory(to: Float.self)
         // A network may end with more outputs than the data has classes, or with one for two.
-        let count = max(dataset.classNames.count, predictions.count / batch.count, 2)
-        try executor.withValue(of: evaluator.labels) { labels in
+        let count = max(classCount, predictions.count / batchSize, 2)
+        try executor.withValue(of: judged.target) { labels in
           classes = classes ?? ClassificationMetrics(classCount: count)
           classes?.add(predictions: predictions, labels: labels.bindMemory(to: Int32.self))
         }
       }
     }
-    let count = Double(max(dataset.count, 1))
-    return Evaluation(
-      loss: loss / count, accuracy: classes == nil ? nil : correct / count, classes: classes)
+
+    func output(_ objective: Objective, of count: Int, in step: TrainingStep) -> Evaluation.Output {
+      Evaluation.Output(
+        name: objective.output ?? step.model.resultNames.first ?? "", loss: loss / Double(max(count, 1)),
+        accuracy: classes.map { _ in weight == 0 ? 0 : correct / weight }, classes: classes)
+    }
   }
 
   /// The network's outputs for the samples at `indices`, behind the gate that the loss implies; `weights` as in
@@ -363,10 +386,28 @@ public final class TrainingSession {
     let evaluator = try evaluator(indices.count, weights)
     try evaluator.feed.fill(dataset, indices)
     try evaluator.executor.run()
-    return try evaluator.executor.withOutput(evaluator.predictions) { bytes in
+    return try rows(evaluator.judged[0].predictions, indices.count, evaluator.executor)
+  }
+
+  /// The same of every objective's output, by its name.
+  public func predictions(
+    _ dataset: any Dataset, _ indices: ArraySlice<Int32>, weights: ModelWeights? = nil
+  ) throws -> [String: [[Float]]] {
+    let evaluator = try evaluator(indices.count, weights)
+    try evaluator.feed.fill(dataset, indices)
+    try evaluator.executor.run()
+    var found: [String: [[Float]]] = [:]
+    for judged in evaluator.judged {
+      found[judged.name] = try rows(judged.predictions, indices.count, evaluator.executor)
+    }
+    return found
+  }
+
+  private func rows(_ output: OutputHandle, _ count: Int, _ executor: ProgramExecutor) throws -> [[Float]] {
+    try executor.withOutput(output) { bytes in
       let values = Array(bytes.bindMemory(to: Float.self))
-      let classes = values.count / max(indices.count, 1)
-      return indices.indices.enumerated().map { row, _ in Array(values[row * classes..<(row + 1) * classes]) }
+      let width = values.count / max(count, 1)
+      return (0..<count).map { Array(values[$0 * width..<($0 + 1) * width]) }
     }
   }
 

@@ -127,7 +127,7 @@ struct GraphTests {
     }
     #expect(
       message(unread, table) == "lost: nobody reads its result; name it among the outputs, or leave it out")
-    #expect(message(Graph { Dense(3, name: "table") }, table).contains("is called like an input"))
+    #expect(message(Graph { Dense(3, name: "table") }, table).contains("a layer is called like an input: table"))
     let joined = Graph {
       Dense(3, name: "a").reading("table")
       Dense(4, name: "b").reading("table")

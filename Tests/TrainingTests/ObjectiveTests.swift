@@ -1,9 +1,11 @@
 import SwitchbackBackendKit
 import SwitchbackConformance
+import SwitchbackDatasets
 import SwitchbackExecution
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 import SwitchbackReference
+import SwitchbackTraining
 import Testing
 
 @Suite("Objectives")
@@ -100,6 +102,70 @@ struct ObjectiveTests {
     #expect(abs(weighted["correct"]![0] - right) < 1e-6)
     let evaluation = try outputs(try step("weights").evaluation(batchSize: 4).program, training.states)
     #expect(abs(evaluation["lossSum"]![0] - sum) < 1e-5 && abs(evaluation["weightSum"]![0] - 3.5) < 1e-6)
+  }
+
+  @Test("a network of two inputs and two outputs is trained, judged by output, and predicts both")
+  func session() throws {
+    let two = Graph(outputs: ["digit", "ink"]) {
+      Conv2D(4, kernelSize: 3, activation: .relu, name: "stem").reading("images")
+      BatchNormalization()
+      GlobalAveragePooling2D(name: "seen")
+      Embedding(5, 3, name: "word").reading("token")
+      Concatenate(name: "both").reading("seen", "word")
+      Dense(2, activation: .softmax, name: "digit")
+      Dense(1, name: "ink").reading("both")
+    }
+    let step = TrainingStep(
+      model: two,
+      inputs: [ModelInput("images", .float32([5, 4, 1])), ModelInput("token", TensorType(.int32, []))],
+      objectives: [
+        Objective(output: "digit", loss: CategoricalCrossentropy(), sampleWeight: "sample_weight"),
+        Objective(output: "ink", target: "ink", loss: MeanSquaredError(), weight: 0.5),
+      ], optimizer: Adam(learningRate: 0.02))
+    let count = 48
+    let classes = (0..<count).map { Int32($0 % 2) }
+    let pixels = (0..<count * 20).map { Float($0 % 7) / 7 + Float(classes[$0 / 20]) }
+    let data = try ArrayDataset([
+      .float32("images", pixels, shape: [5, 4, 1]), .int32("token", (0..<count).map { Int32($0 % 5) }),
+      .int32("labels", classes), .float32("ink", (0..<count).map { Float($0 % 5) - 2 }, shape: [1]),
+      .float32("sample_weight", (0..<count).map { $0 % 3 == 0 ? 0 : 1 }),
+    ])
+    let host = try HostServices(workers: 2)
+    let chain = BackendChain(
+      [.init(name: "reference", device: try ReferenceBackend().open(device: 0, options: [:], host: host))], host: host)
+    let session = try TrainingSession(step: step, batchSize: 16, seed: 1, on: chain)
+    let before = try session.evaluate(data)
+    #expect(before.outputs.map(\.name) == ["digit", "ink"] && before.accuracy == nil)
+    for update in 0..<60 {
+      let first = Int32(16 * (update % 3))
+      _ = try session.train(data, Array(first..<first + 16)[...])
+    }
+    let after = try session.evaluate(data)
+    #expect(after.loss < 0.5 * before.loss)
+    #expect(abs(after.loss - after.outputs[0].loss - 0.5 * after.outputs[1].loss) < 1e-9)
+    #expect(after.outputs[0].accuracy == 1 && after.outputs[0].classes?.classCount == 2)
+    #expect(after.outputs[1].accuracy == nil && after.outputs[1].classes == nil)
+    let predictions = try session.predictions(data, [0, 1, 2])
+    #expect(predictions["digit"]?.map(\.count) == [2, 2, 2] && predictions["ink"]?.map(\.count) == [1, 1, 1])
+    // The statistics moved, and evaluation reads them.
+    let name = "layers.1.batchNormalization/movingMean"
+    let mean = try session.states.withBytes(of: name) { Array($0.bindMemory(to: Float.self)) }
+    #expect(mean.contains { $0 != 0 })
+  }
+
+  @Test("a token that the table has no row for ends the step, and is named")
+  func tokens() throws {
+    let model = Sequential([Embedding(5, 3), Dense(2, activation: .softmax)])
+    let step = TrainingStep(
+      model: model, inputs: [ModelInput("token", TensorType(.int32, []))],
+      objectives: [Objective(loss: CategoricalCrossentropy())], optimizer: SGD())
+    let data = try ArrayDataset([.int32("token", [0, 4, 5, 1]), .int32("labels", [0, 1, 0, 1])])
+    let host = try HostServices(workers: 2)
+    let chain = BackendChain(
+      [.init(name: "reference", device: try ReferenceBackend().open(device: 0, options: [:], host: host))], host: host)
+    let session = try TrainingSession(step: step, batchSize: 4, seed: 1, on: chain)
+    let error = #expect(throws: (any Error).self) { try session.train(data, [0, 1, 2, 3]) }
+    #expect(error.map { "\($0)" }?.contains("5") == true, "\(error.map { "\($0)" } ?? "")")
   }
 
   @Test("objectives that cannot be are errors that name them")

@@ -96,7 +96,9 @@ extension LayerContext {
     var scope = GraphScope()
     for (name, value) in zip(names, inputs) { scope.entries[name] = .init(results: [value], resultNames: []) }
     scope.later = Set(nodes.compactMap(\.layer.name))
-    try require(scope.later.isDisjoint(with: names), "a layer is called like an input: \(names)")
+    let taken = scope.later.intersection(names).union(
+      scope.later.intersection(scopes.first?.entries.keys.map { $0 } ?? []))
+    try require(taken.isEmpty, "a layer is called like an input: \(taken.sorted().joined(separator: ", "))")
     scopes.append(scope)
     defer { scopes.removeLast() }
 
