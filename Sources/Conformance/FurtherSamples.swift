@@ -4,7 +4,7 @@ import SwitchbackPrograms
 /// too long for these, pooling with padding on all sides, and extents around the blocks that kernels work in.
 enum FurtherSamples {
   /// Below, at and above whatever somebody may have chosen as a block.
-  static let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] }
+  static let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] } + [1000]
 
   /// Beyond this a plain loop takes a tenth of a second, and each sample is asked a dozen times.
   private static let mostQuickFlops = 10_000_000
