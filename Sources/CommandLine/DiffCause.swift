@@ -32,11 +32,9 @@ struct DiffCause {
     // The last step first: in the first one biases and slots are zero.
     for step in verdict.steps.reversed().flatMap({ [$0.withoutUpdates, $0] }) {
       for suspect in verdict.suspects {
-        guard var suite = try Self.suite(suspect, setting) else { continue }
-        suite.isQuick = true
+        guard let suite = try Self.suite(suspect, setting) else { continue }
         guard case .failed(let message, let smallest) = try suite.segments(step) else { continue }
         self.message = message
-        suite.isQuick = false
         let program = smallest ?? step
         if case .failed = try suite.segments(program) { conformance = (program, suspect) }
         return
@@ -48,8 +46,10 @@ struct DiffCause {
   /// As `conformance --program` makes it; nil where that command cannot have as many workers here.
   private static func suite(_ suspect: BackendChain.Link, _ setting: DiffSetting) throws -> ConformanceSuite? {
     guard setting.host.workers <= HostServices.usableCores else { return nil }
-    return ConformanceSuite(
+    var suite = ConformanceSuite(
       try setting.subject.backend(suspect, on: setting.host), reference: setting.reference)
+    suite.chainWithWorkers = { try setting.subject.backend(suspect, on: HostServices(workers: $0)) }
+    return suite
   }
 
   /// Writes the program to `file`, if the command needs one, and answers the command.

@@ -91,8 +91,11 @@ extension ConformanceSuite {
       }
     }
     let healed = TrainingRun.fault(try run.losses(on: chain, isFresh: true), expected) == nil
+    let labels = run.start.program.calls.map(\.operation.name)
+    let names = labels.indices.filter { !labels[..<$0].contains(labels[$0]) }.map { labels[$0] }
     return .failed(
-      fault
+      "\(run.start.program.calls.count) operations (\(names.joined(separator: ", "))) are wrong only over many steps: "
+        + fault
         + (healed
           ? "; it is right with a new executable for each step: contents kept across runs"
           : "; every operation and segment of steps \(steps.sorted().map { "\($0 + 1)" }.joined(separator: ", ")) is right"),

@@ -39,7 +39,8 @@ func commands(_ output: String) -> [String] {
   @Test("the template passes with what it implements, and declines the rest")
   func templatePasses() throws {
     let outcome = try switchback(
-      "conformance", "--backend", try compilePlugin(template), "--quick", "--skip", "contract")
+      "conformance", "--backend", try compilePlugin(template), "--quick", "--filter", "unary", "--filter", "matmul",
+      "--filter", "conv2d", "--filter", "segments")
     #expect(outcome.status == 0, "\(outcome.output)\(outcome.error)")
     #expect(try #require(row("matmul", outcome.output))[0] > 0)
     let convolution = try #require(row("conv2d", outcome.output))
@@ -61,13 +62,14 @@ func commands(_ output: String) -> [String] {
     let folder = temporary()
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let outcome = try switchback(
-      "conformance", "--backend", library, "--quick", "--failures", folder, "--json", "--filter", family, "--filter",
-      "segments", "--filter", "training steps")
+      "conformance", "--backend", library, "--quick", "--failures", folder, "--json", "--filter", "unary", "--filter",
+      "matmul", "--filter", "segments", "--filter", "training steps")
     #expect(outcome.status == 1)
     let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
     let families = try #require(result["families"] as? [[String: Any]])
     let failed = families.filter { ($0["failed"] as? Int ?? 0) > 0 }.compactMap { $0["family"] as? String }
     #expect(failed.contains(family))
+    // The other one that the template has is right.
     #expect(
       failed.allSatisfy { [family, "training steps", "segments"].contains($0) },
       "\(failed)")

@@ -93,7 +93,8 @@ static struct dynamic dynamic_section(const struct dl_phdr_info *library) {
   if (strstr(library->dlpi_name, "vdso")) return found;
   ElfW(Addr) base = library->dlpi_addr;
   for (int i = 0; i < library->dlpi_phnum; i++)
-    if (library->dlpi_phdr[i].p_type == PT_DYNAMIC) found.entries = (const void *)(base + library->dlpi_phdr[i].p_vaddr);
+    if (library->dlpi_phdr[i].p_type == PT_DYNAMIC)
+      found.entries = (const void *)(base + library->dlpi_phdr[i].p_vaddr);
   if (!found.entries) return found;
   for (const ElfW(Dyn) *entry = found.entries; entry->d_tag != DT_NULL; entry++)
     if (entry->d_tag > 0 && entry->d_tag < DT_NUM) found.value[entry->d_tag] = entry->d_un.d_val;

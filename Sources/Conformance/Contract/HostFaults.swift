@@ -112,27 +112,35 @@ extension ContractCase {
       let expected = try cases.map { try ProgramEvaluation($0.replay.program, $0.replay.values, on: one).outputs }
       let host = try environment.host()
       let chains = try (0..<2).map { _ in try environment.chain(host) }
-      let replays = cases.map(\.replay)
-      nonisolated(unsafe) var faults: [String?] = [nil, nil]
       environment.say("\(cases.count) cases on two devices at once")
       let rounds = environment.isQuick ? 2 : 10
-      faults.withUnsafeMutableBufferPointer { buffer in
-        nonisolated(unsafe) let faults = buffer
-        DispatchQueue.concurrentPerform(iterations: 2) { index in
-          do {
-            for round in 0..<rounds {
-              for offset in replays.indices {
-                let number = (offset + index * 3 + round) % replays.count
-                let found = try ProgramEvaluation(replays[number].program, replays[number].values, on: chains[index])
-                try expectEqual(found.outputs, expected[number], cases[number].label, "while another device runs")
+      /// Runs on each device all of `replays`, begun at another one; the first with other bits, or an error.
+      func fault(_ replays: [ReplayFile], _ expected: [[String: [Double]]]) -> (number: Int, words: String)? {
+        nonisolated(unsafe) var faults: [(Int, String)?] = [nil, nil]
+        faults.withUnsafeMutableBufferPointer { buffer in
+          nonisolated(unsafe) let faults = buffer
+          DispatchQueue.concurrentPerform(iterations: 2) { index in
+            for turn in 0..<rounds * replays.count where faults[index] == nil {
+              let number = (turn % replays.count + index * 3 + turn / replays.count) % replays.count
+              let replay = replays[number]
+              do {
+                let found = try ProgramEvaluation(replay.program, replay.values, on: chains[index])
+                try expectEqual(found.outputs, expected[number], "it", "while another device runs")
+              } catch {
+                faults[index] = (number, "\(error)")
               }
             }
-          } catch {
-            faults[index] = "\(error)"
           }
         }
+        return faults.compactMap { $0 }.first
       }
-      if let fault = faults.compactMap({ $0 }).first { throw ContractFault(fault) }
+      guard let (number, words) = fault(cases.map(\.replay), expected) else { return }
+      // What it takes others for to go wrong stays whole.
+      let subject = try environment.smallest(cases[number].replay) { part in
+        fault([part], [try ProgramEvaluation(part.program, part.values, on: one).outputs]) != nil
+      }
+      throw ContractFault(
+        "\(subject) computed with other bits beside another device: \(words) (\(cases[number].label))")
     },
   ]
 

@@ -32,7 +32,7 @@ public struct MatrixMultiplication: TensorOperation {
   /// Each extent as rows, as columns and as terms, with operands read as they lie and exchanged in turn.
   public static var furtherSamples: [OperationSample] {
     // Below, at and above whatever somebody may have chosen as a block.
-    let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] }
+    let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] } + [1000]
     return extents.enumerated().flatMap { index, extent in
       [(extent, 9, 5), (9, extent, 5), (5, 9, extent)].enumerated().flatMap { place, size in
         [0, 1].map { turn in

@@ -286,8 +286,8 @@ struct sb_backend {
   /* Allocates nothing: what it needs it has from compile, as workspace or keep, or takes from sb_host.scratch.
    * Conformance counts, on devices that use host memory, what all threads ask of malloc and its kin (calloc, realloc,
    * aligned_alloc, posix_memalign, memalign, valloc, pvalloc; not mmap), the libraries below the backend too. A run may
-   * ask for memory while libraries set themselves up; one of the first five must ask for none. Only a library that needs
-   * Swift's runtime may have 128 bytes a fork, for the closures that it forks. One call at a time on a device. */
+   * ask for memory while libraries set themselves up, but one of the first five must ask for none. Only a library that
+   * needs Swift's runtime may have 128 bytes a fork, for the closures that it forks. One call at a time on a device. */
   sb_status (*run)(sb_device *, sb_executable *, const sb_run *, sb_ticket *, sb_error *);
   void (*release)(sb_device *, sb_executable *);
   /* Required where runs are asynchronous or memory is private; otherwise null. */
