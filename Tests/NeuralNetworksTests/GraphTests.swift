@@ -23,8 +23,8 @@ struct GraphTests {
       Dense(3, useBias: false, name: "side").reading("table")
       Concatenate().reading("seen", "side")
       Residual {
-        Dense(7, useBias: false)
-        Concatenate().reading("side", "seen")
+        Dense(4, useBias: false, name: "inner")
+        Concatenate().reading("side", "inner")
       }
       Dense(2, useBias: false)
     }
@@ -32,7 +32,7 @@ struct GraphTests {
     #expect(program.names(.input) == ["images", "table"])
     #expect(
       try parameters(model, [images, table]) == [
-        "stem/kernel", "side/kernel", "layers.4.residual.layers.0.dense/kernel", "layers.5.dense/kernel",
+        "stem/kernel", "side/kernel", "layers.4.residual.inner/kernel", "layers.5.dense/kernel",
       ])
     #expect(program.values[program.output(named: "predictions")!].type.shape == [2, 2])
   }

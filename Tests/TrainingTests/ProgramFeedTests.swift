@@ -33,17 +33,17 @@ private func session(_ step: TrainingStep) throws -> TrainingSession {
     let misnamed = try ArrayDataset(samples, shape: [4], labels: classes, name: "table")
     #expect(
       try refusal(misnamed)
-        == "the program train reads images f32 [2, 4], and the data has no field of that name; it has table f32 [4], "
+        == "the program train reads images f32[2,4], and the data has no field of that name; it has table f32 [4], "
         + "labels i32 []")
     let unlabelled = try ArrayDataset([.float32("images", samples, shape: [4])])
-    #expect(try refusal(unlabelled).contains("reads labels i32 [2], and the data has no field of that name"))
+    #expect(try refusal(unlabelled).contains("reads labels i32[2], and the data has no field of that name"))
     let short = try ArrayDataset(samples, shape: [2], labels: classes + classes)
     #expect(
       try refusal(short)
-        == "the field images f32 [2] of 2 samples does not fit the input images f32 [2, 4] of the program train")
+        == "the field images f32 [2] of 2 samples does not fit the input images f32[2,4] of the program train")
     let numbers = try ArrayDataset(samples, shape: [4], targets: [1, 2, 3, 4, 5, 6])
     #expect(
-      try refusal(numbers).contains("the field labels f32 [1] of 2 samples does not fit the input labels i32 [2]"))
+      try refusal(numbers).contains("the field labels f32 [1] of 2 samples does not fit the input labels i32[2]"))
     let right = try ArrayDataset(samples, shape: [4], labels: classes)
     #expect(try refusal(right, [0, 1, 2]) == "3 samples are no batch of the program train, which takes 2")
   }
@@ -79,8 +79,8 @@ private func session(_ step: TrainingStep) throws -> TrainingSession {
     // The same numbers in another shape are read.
     _ = try makeLoop(data: DatasetParts(train: right, test: smaller))
     for (parts, words) in [
-      (DatasetParts(train: misnamed, test: right), "reads images f32 [50, 28, 28, 1], and the data has no field of"),
-      (DatasetParts(train: right, test: misnamed), "reads images f32 [50, 28, 28, 1], and the data has no field of"),
+      (DatasetParts(train: misnamed, test: right), "reads images f32[50,28,28,1], and the data has no field of"),
+      (DatasetParts(train: right, test: misnamed), "reads images f32[50,28,28,1], and the data has no field of"),
       (DatasetParts(train: right, validation: halves, test: right), "the field images f32 [56, 28, 1] of 50 samples"),
     ] {
       let error = #expect(throws: DatasetError.self) { try makeLoop(data: parts) }

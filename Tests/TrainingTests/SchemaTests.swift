@@ -4,9 +4,17 @@ import Testing
 import Yams
 
 /// As much of JSON Schema as ours uses: where `value` does not fit `schema`, or nil.
-private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -> String? {
+private func fault(
+  _ value: Any, _ schema: [String: Any], _ path: String = "", in root: [String: Any]
+) -> String? {
+  if let name = (schema["$ref"] as? String)?.split(separator: "/").last {
+    guard let definition = (root["$defs"] as? [String: [String: Any]])?[String(name)] else {
+      return "\(path): there is no definition \(name)"
+    }
+    return fault(value, definition, path, in: root)
+  }
   if let options = schema["anyOf"] as? [[String: Any]] {
-    return options.contains { fault(value, $0, path) == nil } ? nil : "\(path) fits no alternative"
+    return options.contains { fault(value, $0, path, in: root) == nil } ? nil : "\(path) fits no alternative"
   }
   if let words = schema["enum"] as? [Any] {
     return words.contains { "\($0)" == "\(value)" } ? nil : "\(path) is none of the words"
@@ -34,7 +42,7 @@ private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -
       return "\(path) has \(items.count) items"
     }
     let part = schema["items"] as? [String: Any] ?? [:]
-    return items.enumerated().lazy.compactMap { fault($0.element, part, "\(path)[\($0.offset)]") }.first
+    return items.enumerated().lazy.compactMap { fault($0.element, part, "\(path)[\($0.offset)]", in: root) }.first
   case "object":
     guard let object = value as? [String: Any] else { return "\(path) is no mapping" }
     let properties = schema["properties"] as? [String: [String: Any]] ?? [:]
@@ -46,7 +54,7 @@ private func fault(_ value: Any, _ schema: [String: Any], _ path: String = "") -
       guard let known = properties[key] ?? schema["additionalProperties"] as? [String: Any] else {
         return "\(path).\(key) is unknown"
       }
-      if let found = fault(part, known, "\(path).\(key)") { return found }
+      if let found = fault(part, known, "\(path).\(key)", in: root) { return found }
     }
     return nil
   default: return schema.isEmpty ? nil : "\(path): the schema says \(schema)"
@@ -67,7 +75,9 @@ private func repeatedAlternatives(_ value: Any) -> Int {
     return try #require(json as? [String: Any])
   }
 
-  private func check(_ text: String) throws -> String? { fault(try #require(try Yams.load(yaml: text)), try schema()) }
+  private func check(_ text: String) throws -> String? {
+    fault(try #require(try Yams.load(yaml: text)), try schema(), in: try schema())
+  }
 
   private func shipped() throws -> [String] {
     let folder = root + "/configs/"

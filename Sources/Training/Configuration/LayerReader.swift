@@ -194,8 +194,8 @@ final class LayerReader {
       section.allowOthers()
       return Block([], name: section.optionalText("name"))
     }
-    guard section.isGiven("use") else { return Block(nodes(section, "layers"), name: section.optionalText("name")) }
     let name = section.optionalText("name")
+    guard section.isGiven("use") else { return Block(nodes(section, "layers"), name: name) }
     guard let written = blocks.layers(of: section) else { return Block([], name: name) }
     guard !uses.contains(written.use) else {
       problems.add("the block \(written.use) uses itself", at: section.node)
@@ -204,7 +204,7 @@ final class LayerReader {
     uses.append(written.use)
     defer { uses.removeLast() }
     let reader = SectionReader(Node([(Node("layers"), written.layers)]), path: section.path, problems)
-    let nodes = problems.using(written.use, at: section.node) { self.nodes(reader, "layers") }
+    let nodes = problems.using(written.use, path: section.path, at: section.node) { self.nodes(reader, "layers") }
     let resolved = problems.expandsBlocks ? reader.resolved : written.resolved
     for (key, value) in resolved { section.record(key.string ?? "", value) }
     return Block(nodes, name: name)

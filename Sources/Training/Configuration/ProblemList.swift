@@ -9,8 +9,8 @@ final class ProblemList {
   let expandsBlocks: Bool
   private(set) var problems: [ConfigurationError.Problem] = []
   /// What the layers being read were written for: ` (in the block basic, used in line 12)`.
-  private var uses: [String] = []
-  /// Problems without their uses: one of a block is said once.
+  private var uses: [(path: String, words: String)] = []
+  /// Where blocks have problems: each is said once, for the first use.
   private var said: Set<String> = []
 
   init(file: String, isDescribing: Bool = false, expandsBlocks: Bool = false) {
@@ -21,13 +21,18 @@ final class ProblemList {
   func add(_ message: String, at node: Node?) {
     let file = node.map { $0.mark == nil } == true ? "command line" : file
     let (line, column) = (node?.mark?.line, node?.mark?.column)
-    if !uses.isEmpty, !said.insert("\(line ?? 0) \(column ?? 0) \(message)").inserted { return }
-    problems.append(.init(file: file, line: line, column: column, message: message + uses.joined()))
+    if let use = uses.last {
+      let place = "\(line ?? 0):\(column ?? 0) \(message.replacing(use.path, with: ""))"
+      guard said.insert(place).inserted else { return }
+    }
+    problems.append(
+      .init(file: file, line: line, column: column, message: message + uses.map(\.words).joined()))
   }
 
-  /// Reads the layers of a block for the entry at `node`.
-  func using<Result>(_ block: String, at node: Node?, _ read: () -> Result) -> Result {
-    uses.append(" (in the block \(block)\(node?.mark.map { ", used in line \($0.line)" } ?? ""))")
+  /// Reads the layers of a block for the entry at `node`, whose path they are under.
+  func using<Result>(_ block: String, path: String, at node: Node?, _ read: () -> Result) -> Result {
+    let line = node?.mark.map { ", used in line \($0.line)" } ?? ""
+    uses.append((path, " (in the block \(block)\(line))"))
     defer { uses.removeLast() }
     return read()
   }
