@@ -32,8 +32,11 @@ for config in configs/*.yaml; do
   for backend in reference openblas fft opencl; do
     a=$(weights "$before" before "$config" $backend) || a=
     b=$(weights "$after" after "$config" $backend) || b=
-    if [ -z "$a" ] || [ -z "$b" ]; then
-      echo "skipped  $config $backend: $(tail -1 "$folder/$([ -z "$a" ] && echo before || echo after).log")"
+    if [ -z "$a" ]; then
+      echo "skipped  $config $backend: $(tail -1 "$folder/before.log")"
+    elif [ -z "$b" ]; then
+      differ=1
+      echo "FAILS    $config $backend: $(tail -1 "$folder/after.log")"
     elif [ "$a" = "$b" ]; then
       compared=$((compared + 1))
       echo "equal    $config $backend: $a tensors"
@@ -45,4 +48,5 @@ for config in configs/*.yaml; do
   done
 done
 echo "$compared equal, $([ $differ = 0 ] && echo none differs || echo some differ)"
+[ $compared -gt 0 ] || exit 1
 exit $differ

@@ -128,6 +128,20 @@ enum ConformancePrograms {
             [Conv2D(6, kernelSize: 1), PReLU(), Conv2D(3, kernelSize: 5), LeakyReLU(), GlobalAveragePooling2D()]), 3
         ),
         (
+          "residual, batch normalization, SGD",
+          step(
+            [7, 5, 3], SGD(learningRate: 0.1, momentum: 0.9),
+            [
+              Conv2D(5, kernelSize: 3, padding: .same, useBias: false), BatchNormalization(momentum: 0.9),
+              Activation(.relu),
+              Residual(activation: .relu) {
+                Conv2D(5, kernelSize: 3, padding: .same, useBias: false)
+                BatchNormalization(momentum: 0.9)
+              },
+              GlobalAveragePooling2D(),
+            ]), 6
+        ),
+        (
           "one sample, Adagrad",
           step([5], Adagrad(learningRate: 0.1), [Dense(7, activation: .gelu()), Dense(3, activation: .softplus)]), 1
         ),

@@ -35,8 +35,8 @@ extension Dataset {
     for (row, index) in indices.enumerated() { try read(Int(index), row: row, into: batch) }
   }
 
-  /// The number of the field that a network with one input reads: the first that neither is to be learnt nor says how much
-  /// of a sample counts.
+  /// The number of the field that a network with one input reads: the first field that is no target, no sample weight and
+  /// no length.
   private var sampleField: Int? {
     let others = [Field.labels, Field.sampleWeight] + fields.compactMap(\.lengths)
     return fields.firstIndex { !others.contains($0.name) }

@@ -24,8 +24,8 @@ public final class Prefetcher: Dataset {
 
   deinit { reader.end() }
 
-  /// Batches will be asked for in this order, from that one on. Each is read into memory of our own as soon as the one before
-  /// is asked for; or, where `waits`, into the memory that `readAhead` gives, as soon as it does.
+  /// Batches will be asked for in this order, from that one on. A batch is read ahead as soon as the one before it is asked
+  /// for, into memory of the prefetcher's own. With `waits` it is read when `readAhead` gives the memory to read into.
   public func begin(_ order: BatchOrder, at index: Int, waits: Bool = false) {
     reader.begin(order, at: index, waits: waits)
   }

@@ -5,7 +5,8 @@ import SwitchbackPrograms
 /// Feeds a program with batches of samples: every input of the program is the field of its name.
 ///
 /// Inputs are found once, and again only where a data set comes that has other fields. Then a batch is written where the
-/// program reads it, and nothing is allocated. Fields that the program does not read are left out. One thread at a time.
+/// program reads it, and nothing is allocated. A field that the program does not
+/// read is read all the same, into memory that nobody looks at. One thread at a time.
 public final class ProgramFeed {
   public let executor: ProgramExecutor
   /// Samples of a batch.

@@ -5,7 +5,7 @@ struct Gradients {
   var builder: ProgramBuilder
   let loss: Value
   /// Of each objective: what stands before its names, its own loss, and how many of the batch are right.
-  let parts: [(prefix: String, loss: Value, correct: Value?)]
+  let parts: [(prefix: String, loss: Value, result: ObjectiveCalls.Result)]
   let parameters: [Parameter]
   /// The trainable weights.
   let pairs: [(parameter: Parameter, gradient: Value)]
@@ -77,11 +77,15 @@ struct Gradients {
     return states
   }
 
-  mutating func finishOutputs() {
+  mutating func finishOutputs() throws(ProgramError) {
     builder.output("loss", loss)
     for part in parts {
       if !part.prefix.isEmpty { builder.output(part.prefix + "loss", part.loss) }
-      if let correct = part.correct { builder.output(part.prefix + "correct", correct) }
+      if let correct = part.result.correct { builder.output(part.prefix + "correct", correct) }
+      if let weights = part.result.sampleWeights {
+        builder.path = part.prefix + "metrics"
+        builder.output(part.prefix + "weightSum", try builder.append(Reduce(.sum, axes: [0]), weights))
+      }
     }
   }
 }

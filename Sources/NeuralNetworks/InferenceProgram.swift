@@ -40,7 +40,7 @@ public struct InferenceProgram: Sendable {
     for (_, prefix, _, answer) in try traced.answers(to: objectives) {
       traced.builder.output(prefix + "predictions", answer)
     }
-    return InferenceProgram(program: traced.builder.build(), parameters: traced.parameters)
+    return InferenceProgram(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
   }
 }
 
@@ -64,7 +64,7 @@ extension TrainingStep {
     let penalty = try traced.penalty()
     for (name, value) in outputs { traced.builder.output(name, value) }
     if let penalty { traced.builder.output("regularization", penalty) }
-    return InferenceProgram(program: traced.builder.build(), parameters: traced.parameters)
+    return InferenceProgram(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
   }
 
   /// The program that predicts for a batch without labels.

@@ -37,6 +37,15 @@ struct TracedModel {
     }
   }
 
+  /// The program, whose operands each have a name of their own.
+  static func finish(_ builder: ProgramBuilder) throws(ProgramError) -> Program {
+    let program = builder.build()
+    if let name = program.repeatedName {
+      throw ProgramError("two operands of the program are called \(name): give the field or layer another name")
+    }
+    return program
+  }
+
   /// The result that an objective judges.
   private func output(of objective: Objective) throws(ProgramError) -> Value {
     guard let name = objective.output else { return results[0] }

@@ -40,8 +40,9 @@ public struct TrainingTrace: Sendable {
 
 /// A training step as data: forward, loss, backward, update.
 public struct TrainingProgram: Sendable {
-  /// Inputs `images` and `labels`; outputs `loss` f32 `[]`, `isFinite` bool `[]` and, where labels are classes,
-  /// `correct` f32 `[]` (how many of the batch).
+  /// Its inputs are those of the model and the fields that objectives judge by. Outputs: `loss` f32 `[]`, `isFinite` bool
+  /// `[]` and, where labels are classes, `correct` f32 `[]` (how many of the batch; the sum of their weights, where
+  /// samples have weights, with `weightSum`). Of several objectives each has `digit/loss`, `digit/correct`.
   public let program: Program
   /// With gradient accumulation over k batches: the program for the first k − 1 of them. Same inputs, same outputs but
   /// `isFinite`. None beside a program for fewer than k.

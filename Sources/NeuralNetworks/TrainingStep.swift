@@ -11,6 +11,9 @@ import SwitchbackPrograms
 /// and is forgotten. Fewer batches, as are left at the end of an epoch, are updated with by a `train` built for them:
 /// (accumulator + gradient) / their number. Learning rates, bias corrections and averages count updates.
 ///
+/// **States that layers replace**, such as running statistics, are written behind the guard of the weights; under
+/// accumulation by every batch, behind that batch's own.
+///
 /// **Moving average of the weights**: the states `ema/<parameter>` follow by e ← w + m·(e − w) after each update, with
 /// m the step value `averageMomentum`: 0 at the first update, as Keras starts, then `averageMomentum`.
 public struct TrainingStep: Sendable {
@@ -88,8 +91,8 @@ public struct TrainingStep: Sendable {
       var gradients = try backward(batchSize, name: "accumulate")
       try gradients.accumulate()
       try gradients.replaceStates(where: gradients.areFinite())
-      gradients.finishOutputs()
-      accumulation = gradients.builder.build()
+      try gradients.finishOutputs()
+      accumulation = try TracedModel.finish(gradients.builder)
     }
     var step = try backward(batchSize, name: "train")
     let (trace, slots) = try apply(&step, accumulated: accumulated)
@@ -99,9 +102,9 @@ public struct TrainingStep: Sendable {
       try probe(&step.builder, trace)
       step.builder.placeBehindProducers(callsFrom: callCount)
     }
-    step.finishOutputs()
+    try step.finishOutputs()
     step.builder.output("isFinite", trace.isFinite)
-    let program = step.builder.build()
+    let program = try TracedModel.finish(step.builder)
     let weights = step.parameters.map {
       InitialState(name: $0.name, type: $0.type, initializer: $0.initializer)
     }
@@ -163,7 +166,7 @@ public struct TrainingStep: Sendable {
     }
     return Gradients(
       builder: traced.builder, loss: total,
-      parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result.correct) }, parameters: traced.parameters,
+      parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result) }, parameters: traced.parameters,
       pairs: pairs, replacements: traced.replacements, activations: activations,
       objectiveStates: judged.flatMap(\.result.states))
   }

@@ -100,6 +100,12 @@ public struct Program: Hashable, Sendable {
   /// The ids of the values with `role`, in the order they were declared.
   public func values(_ role: Role) -> [Int] { values.indices.filter { values[$0].role == role } }
 
+  /// A name that two operands have; nil: each has its own. Whoever feeds the program could not tell them apart.
+  package var repeatedName: String? {
+    var seen: Set<String> = []
+    return values.first { $0.role != .temporary && !seen.insert($0.name).inserted }?.name
+  }
+
   public func value(named name: String) -> Int? { values.firstIndex { $0.name == name && !name.isEmpty } }
   public func output(named name: String) -> Int? { outputs.first { $0.name == name }?.value }
 

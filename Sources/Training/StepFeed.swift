@@ -11,6 +11,9 @@ public struct StepFeed {
   /// Indices of `values`, and the inputs that take them. A program that accumulates has fewer than one that updates.
   private let places: [(index: Int, input: InputHandle)]
 
+  /// Samples of a batch.
+  var batchSize: Int { batches.batchSize }
+
   public init(_ executor: ProgramExecutor, _ values: StepValues) throws(ExecutionError) {
     batches = try ProgramFeed(executor)
     self.values = values

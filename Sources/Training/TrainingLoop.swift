@@ -504,7 +504,7 @@ public final class TrainingLoop {
     let begin = clock.now
     let result = try session.finish(step)
     epoch.seconds += (clock.now - begin).seconds
-    position.count(loss: result.loss, correct: result.correct, of: step.samples)
+    position.count(loss: result.loss, correct: result.correct ?? 0, of: step.samples)
     try emit(
       .step(
         StepReport(
@@ -512,7 +512,8 @@ public final class TrainingLoop {
           stepsLeft: min(
             (settings.epochs - position.epoch + 1) * stepsInEpoch - position.batchInEpoch,
             (settings.steps ?? .max) - step.batch),
-          loss: result.loss, accuracy: accuracy(result.correct, of: step.samples), learningRate: result.learningRate,
+          loss: result.loss, accuracy: accuracy(result.correct ?? 0, of: step.samples),
+          learningRate: result.learningRate,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
     nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
     if result.isUpdate { updates = (updates.due + 1, updates.applied + (result.isFinite ? 1 : 0)) }

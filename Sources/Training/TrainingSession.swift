@@ -213,7 +213,8 @@ public final class TrainingSession {
   public struct StepResult {
     let executor: StepExecutor
     public var loss: Double
-    public var correct: Double
+    /// How many samples of the batch were classified rightly; nil where targets are numbers, and of several objectives.
+    public var correct: Double?
     /// Whether this batch ended in an update (of k accumulated batches the last does).
     public var isUpdate: Bool
     /// Whether the update was applied: false where the loss or a gradient was not finite.
@@ -275,8 +276,8 @@ public final class TrainingSession {
     return (trainer, isUpdate, isProbed)
   }
 
-  /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Where steps overlap it
-  /// is free as soon as the step before the last one that was started is finished; elsewhere as soon as none runs.
+  /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Nobody may write there
+  /// while a step reads it: where steps overlap, the last but one must be finished; elsewhere, every step.
   package func nextBatchMemory(
     _ dataset: any Dataset, count: Int, endsAccumulation: Bool = false
   ) throws -> BatchMemory {

@@ -50,7 +50,7 @@ struct GraphTests {
         == [0, 1].map { "\(path).\($0).layers.0.block.layers.0.residual.layers.0.dense/kernel" })
   }
 
-  @Test("a shared layer runs again with its weights, and its gradient is the sum over its uses")
+  @Test("a shared layer runs again with its weights, which are there once")
   func shared() throws {
     let model = Graph {
       Dense(4, name: "twin").reading("left")
@@ -62,7 +62,7 @@ struct GraphTests {
       model: model, inputs: inputs, objectives: [Objective(loss: MeanSquaredError())], optimizer: SGD())
     let training = try step.build(batchSize: 5)
     #expect(training.parameters.map(\.name) == ["twin/kernel", "twin/bias"])
-    // The kernel is met twice, so two products with it are added before the update.
+    // The gradient, a sum over both uses, is looked at beside PyTorch's layers.
     let kernel = training.parameters[0].value.id
     #expect(
       training.program.calls.filter { $0.operation is MatrixMultiplication && $0.inputs.contains(kernel) }.count == 2)
@@ -70,6 +70,46 @@ struct GraphTests {
     #expect(
       errorText { _ = try parameters(model, other) }
         == "other: shares twin/kernel of [3,4], but its input here needs [5,4] (the layer gets [2,5] from right)")
+  }
+
+  @Test("a shared list reads what it read where it stands")
+  func sharedSurroundings() throws {
+    let model = Graph {
+      Dense(3, name: "s").reading("table")
+      Block(name: "code") { Multiply().reading("s", "s") }.reading("s")
+      Residual {
+        Dense(3, name: "s")
+        Shared("code", name: "again")
+        Add().reading("s", "again")
+      }.reading("code")
+    }
+    let program = try InferenceProgram.build(model, inputs: [table], batchSize: 2).program
+    let products = program.calls.filter { ($0.operation as? Binary)?.function == .multiply }
+    #expect(products.count == 2 && products[0].inputs == products[1].inputs)
+  }
+
+  @Test("freezing a use of what is trained elsewhere is an error, and so is a layer that is only lent")
+  func lent() {
+    let model = Graph {
+      Dense(3, name: "a").reading("table")
+      Frozen(Shared("a", name: "b")).reading("table")
+      Add().reading("a", "b")
+    }
+    #expect(message(model, table).contains("freezes a/kernel, which is trained where it stands: freeze it there"))
+    let unread = Graph {
+      Dense(3, name: "a").reading("table")
+      Shared("a").reading("table")
+    }
+    #expect(message(unread, table).hasPrefix("a: nobody reads its result"))
+  }
+
+  @Test("a field cannot be called like what the loop gives a program")
+  func stepNames() {
+    let step = TrainingStep(
+      model: Dense(2, activation: .softmax), inputs: [ModelInput("learningRate", .float32([3]))],
+      objectives: [Objective(loss: CategoricalCrossentropy())], optimizer: SGD())
+    #expect(
+      errorText { _ = try step.build(batchSize: 2) }.contains("two operands of the program are called learningRate"))
   }
 
   @Test("a graph is a layer, with several results by name")

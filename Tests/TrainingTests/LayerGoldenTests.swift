@@ -153,3 +153,75 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
     }
   }
 }
+
+@Suite struct SharedLayerTests {
+  /// Σ result·upstream of a graph of two inputs, and its gradients, in Float64.
+  private func program(_ model: Graph) throws -> (program: Program, values: [String: [Double]]) {
+    var context = LayerContext(builder: ProgramBuilder(name: "shared"), isTraining: true)
+    let operands = ["left", "right"].map { context.builder.input($0, .float32([5, 3])) }
+    let result = try context.call(model, at: "model", operands)[0]
+    var builder = context.builder
+    let product = try builder.append(Binary(.multiply), result, builder.input("upstream", result.type))
+    let loss = try builder.append(Reduce(.sum, axes: [0, 1]), product)
+    builder.output("loss", loss)
+    let trained = context.parameters.filter(\.isTrainable)
+    let gradients = try builder.gradients(of: loss, for: trained.map(\.value))
+    for parameter in trained {
+      builder.output("d/" + parameter.name, try #require(gradients[parameter.value.id]))
+    }
+    for (index, value) in context.replacements { builder.output(context.parameters[index].name + "/new", value) }
+    let program = try builder.build().converted(to: .float64)
+    var values: [String: [Double]] = [:]
+    for id in program.values.indices where program.values[id].role != .temporary {
+      let count = program.values[id].type.shape.elementCount
+      values[program.values[id].name] = (0..<count).map { 0.3 + Double(($0 * 7 + id * 5) % 11) / 8 }
+    }
+    return (program, values)
+  }
+
+  @Test("the gradient of a shared weight is the sum over its uses, by finite differences")
+  func gradients() throws {
+    let model = Graph(inputs: ["left", "right"]) {
+      Dense(4, activation: .tanh, name: "twin").reading("left")
+      BatchNormalization(name: "norm")
+      Shared("twin", name: "other").reading("right")
+      Shared("norm", name: "again")
+      Multiply().reading("norm", "again")
+    }
+    let (program, values) = try program(model)
+    let reference = try chain(ReferenceBackend())
+    let found = try ProgramEvaluation(program, values, on: reference).outputs
+    let gradients = found.filter { $0.key.hasPrefix("d/") }
+    #expect(gradients.count == 4)
+    for (name, gradient) in gradients {
+      for element in gradient.indices {
+        func loss(at shift: Double) throws -> Double {
+          var moved = values
+          moved[String(name.dropFirst(2))]![element] += shift
+          return try #require(ProgramEvaluation(program, moved, on: reference).outputs["loss"])[0]
+        }
+        let slope = (try loss(at: 1e-5) - loss(at: -1e-5)) / 2e-5
+        #expect(abs(gradient[element] - slope) < 1e-6 * max(1, abs(slope)), "\(name) \(element)")
+      }
+    }
+  }
+
+  @Test("statistics of a shared normalization move by one use after the other")
+  func statistics() throws {
+    let model = Graph(inputs: ["left", "right"]) {
+      BatchNormalization(momentum: 0.5, name: "norm").reading("left")
+      Shared("norm", name: "again").reading("right")
+      Add().reading("norm", "again")
+    }
+    let (program, values) = try program(model)
+    let found = try ProgramEvaluation(program, values, on: try chain(ReferenceBackend())).outputs
+    func mean(_ name: String, _ channel: Int) -> Double {
+      (0..<5).reduce(0) { $0 + values[name]![3 * $1 + channel] } / 5
+    }
+    for channel in 0..<3 {
+      let start = values["model.norm/movingMean"]![channel]
+      let expected = 0.25 * start + 0.25 * mean("left", channel) + 0.5 * mean("right", channel)
+      #expect(abs(found["model.norm/movingMean/new"]![channel] - expected) < 1e-12)
+    }
+  }
+}

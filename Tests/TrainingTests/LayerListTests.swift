@@ -158,7 +158,7 @@ struct LayerListTests {
     has("test.yaml:10:", "colour is not a key here", "(in the block odd, used in line")
     has("model.layers.2.block: the block odd needs units")
     has("model.blocks has no block od; did you mean odd?")
-    has("the block loop uses itself", "used in line")
+    has("model.blocks.loop: the block loop uses itself")
     has("model.layers.5.block.unit is not a key here; did you mean units?")
     has("model.layers.6.residual.layers must be a list of layers")
     has("model.layers.7.repeat.times is missing")
@@ -171,6 +171,55 @@ struct LayerListTests {
   func depth() {
     let deep = String(repeating: "{residual: {layers: [", count: 200) + "flatten" + String(repeating: "]}}", count: 200)
     #expect(problems("layers: [\(deep)]").contains { $0.contains("more than 40 deep") })
+  }
+
+  @Test("a block may be given to a block; what its layers lack is said though nobody uses it")
+  func givenBlocks() throws {
+    let blocks = """
+      blocks:
+        wrap: {parameters: {inner: ~}, layers: [{residual: {layers: $inner}}]}
+        plain: {parameters: {inner: ~}, layers: $inner}
+
+      """
+    let inner = "[{block: {use: wrap, inner: [{block: {use: plain, inner: [{dense: {units: 4, use_bias: false}}]}}]}}]"
+    #expect(
+      try weights(blocks + "layers: [{block: {use: wrap, inner: \(inner)}}]")
+        == [
+          "layers.0.block.layers.0.residual.layers.0.block.layers.0.residual.layers.0.block.layers.0.dense/kernel"
+        ])
+    let unused = "blocks: {odd: {parameters: {units: ~}, layers: [{dense: {units: $unit}}]}}\nlayers: [flatten]"
+    #expect(problems(unused).contains { $0.contains("$unit is not among its parameters") })
+  }
+
+  @Test("a small file that stands for a huge one is refused, not read")
+  func aliases() {
+    var text = "a0: &a0 [flatten, flatten, flatten, flatten, flatten, flatten, flatten, flatten, flatten, flatten]\n"
+    for level in 1...8 {
+      text +=
+        "a\(level): &a\(level) [" + [String](repeating: "*a\(level - 1)", count: 10).joined(separator: ", ") + "]\n"
+    }
+    #expect(problems(text).contains { $0.contains("more than 100000 values") })
+  }
+
+  @Test("inputs are words: a list among them is no input that is left out")
+  func inputs() {
+    for inputs in ["[a, [b, c]]", "[a, {x: b}]", "{x: a}"] {
+      #expect(
+        problems("layers: [{concatenate: {inputs: \(inputs)}}]").contains {
+          $0.contains("must be a word or a list of words")
+        })
+    }
+  }
+
+  @Test("layers that share one another cannot grow without end")
+  func sharedWithoutEnd() {
+    var entries = ["{dense: {units: 4, name: b0}}"]
+    for level in 1...40 {
+      let name = "b\(level - 1)"
+      entries.append(
+        "{block: {name: b\(level), layers: [{shared: {layer: \(name)}}, {shared: {layer: \(name)}}]}}")
+    }
+    #expect(message("layers: [\(entries.joined(separator: ", "))]").contains("more than 20000 layers"))
   }
 
   @Test("what cannot be wired is said with its path")

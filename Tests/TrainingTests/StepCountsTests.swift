@@ -41,17 +41,27 @@ private struct StepCounts {
   }
 }
 
+/// Batch normalization with its statistics, and a shortcut.
+private let residual = """
+  model.layers=[{conv2d: {filters: 4, kernel_size: 3, strides: 4}}, batch_normalization,
+  {residual: {layers: [{conv2d: {filters: 4, kernel_size: 3, padding: same}}, batch_normalization], activation: relu}},
+  flatten, {dense: {units: 10, activation: softmax}}]
+  """
+
 @Suite(.enabled(if: hasOpenBLAS, "libopenblas.so.0 is not on this machine")) struct StepCountsTests {
   @Test(
     "a step forks once, allocates nothing and searches no name: with probes and without, linked in and through the contract",
-    arguments: ["mnist-cnn", "mnist-mlp"], [false, true])
+    arguments: ["mnist-cnn", "mnist-mlp", "residual"], [false, true])
   func stepCounts(name: String, isWatched: Bool) throws {
     let backends: [(String, any ComputeBackend)] = [
       ("linked in", OpenBLASBackend()),
       ("through the contract", try LoadedBackend(table: exportBackend(OpenBLASBackend()))),
     ]
     for (how, backend) in backends {
-      let session = try session(name, on: backend, isWatched: isWatched)
+      let session =
+        name == "residual"
+        ? try session("mnist-mlp", on: backend, isWatched: isWatched, [residual])
+        : try session(name, on: backend, isWatched: isWatched)
       let counts = try StepCounts(session, steps: 20)
       print(
         "\(name)\(isWatched ? " with probes" : ""), \(how): \(Double(counts.forks) / 20) forks and "

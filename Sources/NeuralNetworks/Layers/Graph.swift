@@ -110,7 +110,11 @@ extension LayerContext {
         if node.inputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
         let values = try node.inputs.isEmpty ? last : values(called: node.inputs)
         let results = try call(node.layer, at: component, values)
-        var entry = GraphScope.Entry(results: results, resultNames: node.layer.resultNames, layer: node.layer)
+        let layer = try (node.layer as? Shared).map { shared throws(ProgramError) in
+          try find(shared.layer).entry.layer ?? node.layer
+        }
+        var entry = GraphScope.Entry(
+          results: results, resultNames: (layer ?? node.layer).resultNames, layer: node.layer)
         (entry.weightsPath, entry.index) = (weightsPath + (weightsPath.isEmpty ? "" : ".") + component, index)
         if let name = node.layer.name {
           scopes[scopes.count - 1].entries[name] = entry
@@ -151,16 +155,19 @@ extension LayerContext {
     return values
   }
 
-  /// The input or node of that name, nearest first, which counts as read.
-  mutating func read(_ name: String) throws(ProgramError) -> GraphScope.Entry {
-    for depth in scopes.indices.reversed() {
-      if let entry = scopes[depth].entries[name] {
-        if let index = entry.index { scopes[depth].read.insert(index) }
-        return entry
-      }
-      if scopes[depth].later.contains(name) {
-        throw ProgramError(
-          "reads \(name), which comes later: a layer reads inputs and earlier layers", path: "")
+  /// The input or node of that name, which counts as read.
+  private mutating func read(_ name: String) throws(ProgramError) -> GraphScope.Entry {
+    let (place, entry) = try find(name)
+    if let index = entry.index { scopes[place].read.insert(index) }
+    return entry
+  }
+
+  /// The input or node of that name, nearest first, and the place of its list.
+  func find(_ name: String) throws(ProgramError) -> (place: Int, entry: GraphScope.Entry) {
+    for place in scopes.indices.reversed() {
+      if let entry = scopes[place].entries[name] { return (place, entry) }
+      if scopes[place].later.contains(name) {
+        throw ProgramError("reads \(name), which comes later: a layer reads inputs and earlier layers", path: "")
       }
     }
     let known = Set(scopes.flatMap(\.entries.keys)).sorted().joined(separator: ", ")

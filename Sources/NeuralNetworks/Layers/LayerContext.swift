@@ -58,6 +58,11 @@ public struct LayerContext: Sendable {
   /// Where the weights of the layer being traced are: its path, or that of the layer whose weights it shares.
   private(set) var weightsPath = ""
   private var isFrozen = false
+  private var depth = 0
+  private var callCount = 0
+
+  /// More layers than that are a mistake, or made to take all memory and time.
+  private static let (mostCalls, deepest) = (20_000, 100)
 
   public init(builder: ProgramBuilder, isTraining: Bool) {
     self.builder = builder
@@ -121,6 +126,9 @@ public struct LayerContext: Sendable {
       guard parameters[index].type.shape == shape else {
         throw ProgramError(
           "shares \(full) of \(parameters[index].type.shape), but its input here needs \(shape)", path: path)
+      }
+      guard !isFrozen || !parameters[index].isTrainable else {
+        throw ProgramError("freezes \(full), which is trained where it stands: freeze it there", path: path)
       }
       return index
     }
@@ -187,8 +195,15 @@ public struct LayerContext: Sendable {
     guard paths.insert(inner(outer)).inserted else {
       throw ProgramError("two layers are called \(inner(outer)); give each a name of its own", path: inner(outer))
     }
+    callCount += 1
+    guard callCount <= Self.mostCalls, depth < Self.deepest else {
+      throw ProgramError(
+        "the model has more than \(Self.mostCalls) layers, or layers more than \(Self.deepest) deep in each other",
+        path: inner(outer))
+    }
+    depth += 1
     (builder.path, weightsPath) = (inner(outer), inner(outerWeights))
-    defer { (builder.path, weightsPath) = (outer, outerWeights) }
+    defer { (builder.path, weightsPath, depth) = (outer, outerWeights, depth - 1) }
     do throws(ProgramError) {
       let results = try layer(inputs, in: &self)
       guard !results.isEmpty else { throw ProgramError("a layer answers at least one value", path: path) }
@@ -223,13 +238,18 @@ public struct LayerContext: Sendable {
 
   /// Traces the earlier layer of that name once more, with its weights.
   mutating func callAgain(_ name: String, _ inputs: [Value]) throws(ProgramError) -> [Value] {
-    let entry = try read(name)
+    let (place, entry) = try find(name)
     guard let layer = entry.layer else {
       throw ProgramError("\(name) is an input, and no layer whose weights can be shared", path: path)
     }
-    let outer = weightsPath
-    defer { weightsPath = outer }
+    // What it reads by name are the values that it saw where it stands.
+    let (outerWeights, hidden) = (weightsPath, scopes[(place + 1)...])
+    scopes.removeSubrange((place + 1)...)
     weightsPath = entry.weightsPath
+    defer {
+      weightsPath = outerWeights
+      scopes += hidden
+    }
     return try layer(inputs, in: &self)
   }
 

@@ -44,7 +44,7 @@ extension UnaryFunction {
     /// Each backend that has it has one written by hand.
     case written
     /// Made from these formulas, that of the slope in terms of what the derivative names. `activation` is the word that
-    /// configurations have for it as an activation. `known` is what somebody else says: x, y and dy/dx there.
+    /// configurations have for it as an activation. `known` are values from elsewhere to test by: x, y and dy/dx.
     case made(
       forward: Formula, slope: Formula, activation: String?, known: [(x: Double, y: Double, slope: Double)])
   }

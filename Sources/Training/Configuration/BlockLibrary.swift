@@ -18,6 +18,8 @@ struct BlockLibrary {
   }
 
   private var definitions: [String: Definition] = [:]
+  /// Blocks that are not written out, since something wrong was said of them.
+  private var broken: Set<String> = []
   /// Keys of an entry that are no parameters.
   private static let reserved: Set = ["use", "name", "inputs", "trainable", "layers"]
 
@@ -39,12 +41,27 @@ struct BlockLibrary {
         parameters.append((parameter, declared.take(parameter)))
       }
       let layers = definition.take("layers")
-      if layers?.sequence?.isEmpty != false {
+      let isParameter = layers?.scalar?.string.hasPrefix("$") == true
+      if !isParameter, layers?.sequence?.isEmpty != false {
         section.problems.add(
           "\(definition.full("layers")) must be a list of layers, such as - dense: {units: $units}", at: layers ?? node)
       }
       definition.finish()
+      let names = Set(parameters.map(\.0))
+      Self.visit(Node([layers ?? node])) { _, value in
+        guard let word = value.scalar?.string, word.hasPrefix("$"), !names.contains(String(word.dropFirst())) else {
+          return
+        }
+        section.problems.add(
+          "\(reader.full(name)): \(word) is not among its parameters"
+            + Suggestion.words(for: String(word.dropFirst()), among: parameters.map(\.0)), at: value)
+        broken.insert(name)
+      }
       definitions[name] = Definition(parameters: parameters, layers: layers ?? Node([Node]()))
+    }
+    for name in reader.keys where used(by: name).contains(name) {
+      section.problems.add("\(reader.full(name)): the block \(name) uses itself", at: definitions[name]?.layers)
+      broken.insert(name)
     }
     // As it is written: `config show --expanded` has none left.
     if !section.problems.expandsBlocks { section.record("blocks", given) }
@@ -81,36 +98,44 @@ struct BlockLibrary {
       }
       values[name] = value
     }
-    var isComplete = true
-    let layers = Self.replace(definition.layers, values) { name, node in
-      isComplete = false
-      let known = definition.parameters.map(\.name)
-      problems.add(
-        "model.blocks.\(use): $\(name) is not among its parameters\(Suggestion.words(for: name, among: known))",
-        at: node)
-    }
-    return isComplete ? Use(use: use, resolved: resolved, layers: layers) : nil
+    guard !broken.contains(use) else { return nil }
+    return Use(use: use, resolved: resolved, layers: Self.replace(definition.layers, values))
   }
 
-  private static func replace(
-    _ node: Node, _ values: [String: Node], _ unknown: (String, Node) -> Void
-  ) -> Node {
+  private static func replace(_ node: Node, _ values: [String: Node]) -> Node {
     switch node {
     case .scalar(let scalar):
-      guard scalar.string.hasPrefix("$") else { return node }
-      let name = String(scalar.string.dropFirst())
-      guard let value = values[name] else {
-        unknown(name, node)
-        return node
-      }
-      return value
+      return scalar.string.hasPrefix("$") ? values[String(scalar.string.dropFirst())] ?? node : node
     case .sequence(let items):
-      return .sequence(.init(items.map { replace($0, values, unknown) }, items.tag, items.style, items.mark))
+      return .sequence(.init(items.map { replace($0, values) }, items.tag, items.style, items.mark))
     case .mapping(let pairs):
-      return .mapping(
-        .init(pairs.map { ($0.key, replace($0.value, values, unknown)) }, pairs.tag, pairs.style, pairs.mark))
+      return .mapping(.init(pairs.map { ($0.key, replace($0.value, values)) }, pairs.tag, pairs.style, pairs.mark))
     case .alias: return node
     }
+  }
+
+  /// Calls `body` for every value below, with its key in a mapping.
+  private static func visit(_ node: Node, _ body: (_ key: String?, _ value: Node) -> Void) {
+    for item in node.sequence.map({ Array($0) }) ?? [] {
+      body(nil, item)
+      visit(item, body)
+    }
+    for pair in node.mapping.map({ Array($0) }) ?? [] {
+      body(pair.key.string, pair.value)
+      visit(pair.value, body)
+    }
+  }
+
+  /// The blocks that its layers use, themselves and through others.
+  private func used(by name: String) -> Set<String> {
+    var (found, next): (Set<String>, [String]) = ([], [name])
+    while let definition = next.popLast().flatMap({ definitions[$0] }) {
+      Self.visit(definition.layers) { key, value in
+        guard key == "use", let word = value.scalar?.string, found.insert(word).inserted else { return }
+        if definitions[word] != nil { next.append(word) }
+      }
+    }
+    return found
   }
 
   private static var schema: SchemaPart {

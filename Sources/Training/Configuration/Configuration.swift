@@ -123,6 +123,10 @@ public struct Configuration: Sendable {
       let reason = "it is empty; switchback config init prints a configuration to start from"
       throw ConfigurationError(problems: [.init(file: file, line: 1, column: 1, message: reason)])
     }
+    if let root, !Self.isReasonable(root) {
+      let reason = "with its aliases it has more than \(Self.mostNodes) values"
+      throw ConfigurationError(problems: [.init(file: file, line: 1, column: 1, message: reason)])
+    }
     for override in overrides { root = Self.apply(override, to: root, problems) }
     let top = SectionReader(root, path: "", problems)
     let stem = file.split(separator: "/").last?.prefix { $0 != "." } ?? ""
@@ -180,6 +184,20 @@ public struct Configuration: Sendable {
         minimumDelta: $0.number("min_delta", 1e-4), cooldown: $0.int("cooldown", 0),
         minimumLearningRate: $0.number("min_learning_rate", 0, in: .learningRate))
     }
+  }
+
+  /// A file of a few lines can hold any number of values, by aliases of aliases.
+  private static let mostNodes = 100_000
+
+  private static func isReasonable(_ root: Node) -> Bool {
+    var (count, next) = (0, [root])
+    while let node = next.popLast() {
+      count += 1
+      guard count <= mostNodes else { return false }
+      next += node.sequence.map { Array($0) } ?? []
+      next += node.mapping?.values.map { $0 } ?? []
+    }
+    return true
   }
 
   /// A parser's error in one line, with its place.

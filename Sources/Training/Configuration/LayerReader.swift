@@ -66,8 +66,6 @@ final class LayerReader {
 
   private let problems: ProblemList
   private let blocks: BlockLibrary
-  /// The blocks whose layers are being read, outermost first.
-  private var uses: [String] = []
   private var depth = 0
   private var count = 0
   /// How often a layer that is read now will be there.
@@ -197,12 +195,6 @@ final class LayerReader {
     let name = section.optionalText("name")
     guard section.isGiven("use") else { return Block(nodes(section, "layers"), name: name) }
     guard let written = blocks.layers(of: section) else { return Block([], name: name) }
-    guard !uses.contains(written.use) else {
-      problems.add("the block \(written.use) uses itself", at: section.node)
-      return Block([], name: name)
-    }
-    uses.append(written.use)
-    defer { uses.removeLast() }
     let reader = SectionReader(Node([(Node("layers"), written.layers)]), path: section.path, problems)
     let nodes = problems.using(written.use, path: section.path, at: section.node) { self.nodes(reader, "layers") }
     let resolved = problems.expandsBlocks ? reader.resolved : written.resolved

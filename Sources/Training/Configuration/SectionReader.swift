@@ -317,8 +317,11 @@ final class SectionReader {
       return fallback
     }
     record(key, node)
-    if let items = node.sequence { return items.compactMap { $0.scalar?.string } }
-    return [node.scalar?.string ?? ""]
+    let items = node.sequence.map { Array($0) } ?? [node]
+    for item in items where item.scalar == nil {
+      problems.add("\(full(key)) must be a word or a list of words, not \(Self.word(for: item)) among them", at: item)
+    }
+    return items.compactMap { $0.scalar?.string }
   }
 
   func optionalTexts(_ key: String) -> [String]? {
