@@ -65,8 +65,9 @@ struct DiffReport {
         + "\(agreement.gradientDifference.shortText) (\(worst?.parameter ?? "") in step \(worst?.step ?? 0)), "
         + "no more than 1e-4 in \(rows.filter { $0.gradientDifference <= 1e-4 }.count) of \(rows.count) steps")
     Terminal.write(
-      "rounding alone explains \(agreement.roundingDifference.shortText) (the reference in Float32 against Float64, "
-        + "\(measured)); a median of \(agreement.limit.shortText) is allowed")
+      "rounding alone explains \(agreement.roundingDifference.shortText) (the reference in Float32, and with weights "
+        + "that differ in their last bits, against Float64, \(measured)); a median of \(agreement.limit.shortText) is allowed"
+    )
   }
 
   // MARK: Other settings
@@ -93,7 +94,7 @@ struct DiffReport {
       obstacles.append(
         "gradients are apart by \(agreement.medianGradientDifference.shortText) (median), and "
           + "\(agreement.limit.shortText) is allowed")
-    } else if agreement.gradientDifference > StepAgreement.gradientLimit {
+    } else if agreement.gradientDifference > agreement.stepLimit {
       obstacles.append("the gradients of a step are apart by \(agreement.gradientDifference.shortText)")
     }
     if agreement.lossDifference > StepAgreement.lossLimit {

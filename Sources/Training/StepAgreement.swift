@@ -1,7 +1,7 @@
 /// Whether the steps of a comparison agree: no loss is too far off, no gradient, and not the median of the gradients.
 ///
-/// What Float32 costs the reference itself on the same steps is the measure of the median. A step by itself is allowed
-/// much more: one unit in the last place flips a pooling tie or a gate.
+/// What rounding costs the reference itself on the same steps (`Row.roundingDifference`) is the measure. A step by itself is
+/// allowed much more than the median: one unit in the last place flips a pooling tie or a gate.
 public struct StepAgreement: Sendable, Codable {
   /// So many times what rounding explains is allowed.
   public static let factor = 10.0
@@ -10,7 +10,7 @@ public struct StepAgreement: Sendable, Codable {
   public static let leastLimit = 2e-6
   /// Of the loss of each step, relative.
   public static let lossLimit = 1e-5
-  /// Of the gradient of each step, in relative L2.
+  /// Of the gradient of each step, in relative L2; more where rounding explains more.
   public static let gradientLimit = 1e-2
 
   /// Relative, of the worst step.
@@ -21,8 +21,9 @@ public struct StepAgreement: Sendable, Codable {
   /// The median of `Row.roundingDifference`, and over how many steps.
   public var roundingDifference = 0.0
   public var roundingSteps = 0
-  /// What the median may be.
+  /// What the median may be, and the worst step.
   public var limit = leastLimit
+  public var stepLimit = gradientLimit
 
   public init(_ rows: [StepComparison.Row]) {
     // A difference that is no number is the worst of all.
@@ -35,11 +36,12 @@ public struct StepAgreement: Sendable, Codable {
     roundingDifference = rounding.isEmpty ? 0 : rounding[rounding.count / 2]
     // Where the reference has no numbers itself, it explains nothing.
     if roundingDifference.isFinite { limit = max(Self.factor * roundingDifference, Self.leastLimit) }
+    if let worst = rounding.last, worst.isFinite { stepLimit = max(Self.factor * worst, Self.gradientLimit) }
   }
 
   public var isMedianWithin: Bool { medianGradientDifference <= limit }
 
   public var agrees: Bool {
-    isMedianWithin && lossDifference <= Self.lossLimit && gradientDifference <= Self.gradientLimit
+    isMedianWithin && lossDifference <= Self.lossLimit && gradientDifference <= stepLimit
   }
 }

@@ -32,6 +32,13 @@ import Testing
     #expect(try !agreement([2.1e-6], rounding: [1e-9]).agrees)
   }
 
+  @Test("a network of which rounding makes much may be apart by more, in each step too")
+  func sensitive() throws {
+    #expect(try agreement([2e-2, 3e-2, 2e-2], rounding: [8e-3, 9e-3, 7e-3]).agrees)
+    #expect(try !agreement([2e-2, 0.2, 2e-2], rounding: [8e-3, 9e-3, 7e-3]).agrees)
+    #expect(try !agreement([0.2, 0.2, 0.2], rounding: [8e-3, 9e-3, 7e-3]).agrees)
+  }
+
   @Test("one step may be apart, where a gate flips, but not by much; a loss and what is no number may not")
   func worst() throws {
     #expect(try agreement([1e-7, 9e-3, 1e-7], rounding: [1e-7]).agrees)
