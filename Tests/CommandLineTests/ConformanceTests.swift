@@ -144,7 +144,7 @@ func commands(_ output: String) -> [String] {
     #expect(
       command == "switchback conformance --backend \(library) --quick --filter 'contract a run allocates nothing'")
     let shown = try printed(command)
-    #expect(shown.status == 1 && shown.output.contains("asks for 4096 bytes"), "\(shown.output)\(shown.error)")
+    #expect(shown.status == 1 && shown.error.contains("asks for 4096 bytes"), "\(shown.output)\(shown.error)")
   }
 
   @Test("train --profile has the host's time of a backend that measures none")

@@ -190,11 +190,11 @@ private struct Breach: Sendable, CustomTestStringConvertible {
     let forking = try outcome(
       "device->host->parallel(device->host->self, 2, nothing, 0); void *volatile block = malloc(32); free(block);",
       ("#include <stdlib.h>", nothing))
-    #expect(forking.status == 1 && forking.output.contains("asks for 32 bytes"), "\(forking.output)")
+    #expect(forking.status == 1 && forking.error.contains("asks for 32 bytes"), "\(forking.output)\(forking.error)")
     // One that not every count of allocations knows.
     let aligned = try outcome(
       "void *volatile block = memalign(64, 640); free(block);", ("#include <stdlib.h>", "#include <malloc.h>"))
-    #expect(aligned.status == 1 && aligned.output.contains("asks for 640 bytes"), "\(aligned.output)")
+    #expect(aligned.status == 1 && aligned.error.contains("asks for 640 bytes"), "\(aligned.output)\(aligned.error)")
   }
 
   @Test("a library that crashes when it is loaded is an error of conformance, not its end")
