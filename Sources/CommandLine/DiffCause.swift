@@ -26,14 +26,17 @@ struct DiffCause {
     }
   }
 
-  /// Of a step that is wrong though its operations are right; nil where no part of it is wrong in one run.
+  /// Of a step that is wrong though its operations are right; nil where no part of it is wrong in one run, or none was found
+  /// in a minute: of a deep network each question takes seconds, and some ten values of it are looked at.
   init?(_ verdict: DiffSetting.Verdict, _ setting: DiffSetting) throws {
     self.setting = setting
+    let deadline = ContinuousClock.now + .seconds(60)
     // The last step first: in the first one biases and slots are zero.
     for step in verdict.steps.reversed().flatMap({ [$0.withoutUpdates, $0] }) {
       for suspect in verdict.suspects {
+        guard ContinuousClock.now < deadline else { return nil }
         guard let suite = try Self.suite(suspect, setting) else { continue }
-        guard case .failed(let message, let smallest) = try suite.segments(step) else { continue }
+        guard case .failed(let message, let smallest) = try suite.segments(step, tapCount: 10) else { continue }
         self.message = message
         let program = smallest ?? step
         if case .failed = try suite.segments(program) { conformance = (program, suspect) }

@@ -3,10 +3,12 @@ import SwitchbackDatasets
 import TestFiles
 import Testing
 
-/// Every configuration in `configs/`, and a network whose channels die before a depthwise convolution.
+/// Every configuration in `configs/`, a network whose channels die before a depthwise convolution, and a residual one in
+/// place of the deep one, which takes minutes and in which one gate decides.
 private let configurations: [String] = {
   let files = (try? FileManager.default.contentsOfDirectory(atPath: root + "/configs")) ?? []
-  return files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted() + ["dead-channels"]
+  return files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
+    .filter { $0 != "resnet20-fashion" }.sorted() + ["dead-channels", "residual"]
 }()
 
 private let deadChannels = """
@@ -23,6 +25,27 @@ private let deadChannels = """
     batch_size: 32
     loss: categorical_crossentropy
     optimizer: {type: rmsprop}
+  """
+
+private let residual = """
+  version: 1
+  model:
+    layers:
+      - conv2d: {filters: 8, kernel_size: 3, strides: 2, use_bias: false}
+      - batch_normalization
+      - relu
+      - residual:
+          layers:
+            - conv2d: {filters: 8, kernel_size: 3, padding: same, use_bias: false}
+            - batch_normalization
+          activation: relu
+      - global_average_pooling2d
+      - dense: {units: 10, activation: softmax}
+  data: {dataset: mnist}
+  training:
+    batch_size: 32
+    loss: categorical_crossentropy
+    optimizer: {type: sgd, momentum: 0.9}
   """
 
 /// Three classes by four features, of which one never changes; some rows are zeros.
@@ -58,10 +81,9 @@ private func arguments(_ name: String) throws -> [String] {
   case "dead-channels":
     try write(deadChannels.utf8, to: folder + "/dead-channels.yaml")
     return [folder + "/dead-channels.yaml", "--data", sampleFolder]
-  case "resnet20-fashion" where !runsLongTests:
-    // One block of each stage instead of three.
-    return ["configs/\(name).yaml", "--data", sampleFolder, "--set", "data.dataset=mnist"]
-      + [3, 5, 7].flatMap { ["--set", "model.layers.\($0).repeat.times=1"] }
+  case "residual":
+    try write(residual.utf8, to: folder + "/residual.yaml")
+    return [folder + "/residual.yaml", "--data", sampleFolder]
   default:
     // Fashion's images are not here; the digits have its shape.
     return ["configs/\(name).yaml", "--data", sampleFolder, "--set", "data.dataset=mnist"]
