@@ -72,6 +72,6 @@ package enum ElementwiseSources: String, CaseIterable {
         "float slope_\(function)(float v, float a) { return \(slope.text(.openCL)); }",
       ]
     }
-    return (["// \(origin)", "// Stands behind functions.cl."] + functions).joined(separator: "\n") + "\n"
+    return (["// \(origin)", "// Stands before functions.cl."] + functions).joined(separator: "\n") + "\n"
   }
 }

@@ -108,7 +108,7 @@ struct ObjectiveTests {
   func session() throws {
     let two = Graph(outputs: ["digit", "ink"]) {
       Conv2D(4, kernelSize: 3, activation: .relu, name: "stem").reading("images")
-      BatchNormalization()
+      BatchNormalization(momentum: 0.5)
       GlobalAveragePooling2D(name: "seen")
       Embedding(5, 3, name: "word").reading("token")
       Concatenate(name: "both").reading("seen", "word")

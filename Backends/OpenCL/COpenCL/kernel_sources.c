@@ -4,9 +4,9 @@
 
 /* The kernels' sources are part of the program: nothing has to be found at run time. */
 static const char functions[] = {
-#embed "../Kernels/functions.cl"
-  ,
 #embed "../Kernels/formulas.cl"
+  ,
+#embed "../Kernels/functions.cl"
   , 0};
 static const char elementwise[] = {
 #embed "../Kernels/elementwise.cl"

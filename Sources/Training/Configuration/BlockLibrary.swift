@@ -141,7 +141,10 @@ struct BlockLibrary {
   private static var schema: SchemaPart {
     let definition: [String: Any] = [
       "type": "object", "required": ["layers"], "additionalProperties": false,
-      "properties": ["parameters": ["type": "object"], "layers": ["type": "array", "minItems": 1]] as [String: Any],
+      "properties": [
+        "parameters": ["type": "object", "additionalProperties": [String: Any]()] as [String: Any],
+        "layers": ["type": "array", "minItems": 1],
+      ] as [String: Any],
     ]
     return SchemaPart(json: ["type": "object", "additionalProperties": definition])
   }
