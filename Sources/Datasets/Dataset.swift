@@ -5,7 +5,9 @@ public protocol Dataset: Sendable {
   var count: Int { get }
   /// What a batch is made of, each field with a name of its own; the same ones every time.
   var fields: [Field] { get }
-  /// One a class; empty where targets are numbers.
+  /// What is to be learnt, in fields among `fields`; unless said otherwise the field `labels`.
+  var targetFields: [DatasetLayout.Target] { get }
+  /// One a class of the field `labels`; empty where targets are numbers.
   var classNames: [String] { get }
   /// The class of each sample, where it is known without reading the sample; otherwise empty.
   var labels: [Int32] { get }
@@ -35,21 +37,16 @@ extension Dataset {
     for (row, index) in indices.enumerated() { try read(Int(index), row: row, into: batch) }
   }
 
-  /// The number of the field that a network with one input reads: the first field that is no target, no sample weight and
-  /// no length.
+  /// The number of the field that a network with one input reads.
   private var sampleField: Int? {
-    let others = [Field.labels, Field.sampleWeight] + fields.compactMap(\.lengths)
-    return fields.firstIndex { !others.contains($0.name) }
+    layout.inputs.first.flatMap { input in fields.firstIndex { $0.name == input.name } }
   }
 
   /// Of that field, without the batch: `[H, W, C]` of images, `[k]` of table rows.
   public var sampleShape: [Int] { sampleField.map { fields[$0].shape } ?? [] }
 
   /// What the field `labels` holds; no numbers where there is none.
-  public var targets: DatasetTargets {
-    guard let labels = fields.first(where: { $0.name == Field.labels }) else { return .values(0) }
-    return labels.elementType == .int32 ? .classes : .values(labels.elementCount)
-  }
+  public var targets: DatasetTargets { layout[Field.labels]?.targets ?? .values(0) }
 
   /// A batch as numbers, by the names of the fields: for looking at it.
   public func numbers(_ indices: ArraySlice<Int32>) throws(DatasetError) -> [String: [Double]] {

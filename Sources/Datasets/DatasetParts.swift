@@ -66,6 +66,7 @@ public struct DatasetSubset: Dataset {
 
   public var count: Int { indices.count }
   public var fields: [Field] { base.fields }
+  public var targetFields: [DatasetLayout.Target] { base.targetFields }
   public var classNames: [String] { base.classNames }
   public var isInMemory: Bool { base.isInMemory }
   public var labels: [Int32] {

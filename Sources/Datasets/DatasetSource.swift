@@ -34,6 +34,14 @@ public enum DatasetSource: Hashable, Sendable {
     }
   }
 
+  /// What a network may read and learn of a sample: read from files only where nothing else says it.
+  public func layout() throws(DatasetError) -> DatasetLayout {
+    if case .csv(let file) = self { return try file.open(DatasetRequest(mayLackParts: true)).train.layout }
+    let samples = try samples()
+    return DatasetLayout(
+      inputs: [Field(Field.images, .float32, samples.shape)], targets: [.init(Field.labels, samples.targets)])
+  }
+
   /// Fetches the files of a data set known by name into the cache, where they are nowhere and no folder was given.
   public func fetchIfMissing(showsProgress: Bool, say: (String) -> Void) throws(DatasetError) {
     guard case .named(let name, nil) = self else { return }

@@ -1,0 +1,38 @@
+/// What a data set has for a network: the fields that may be read, and what is to be learnt.
+public struct DatasetLayout: Hashable, Sendable {
+  /// No targets, no sample weights and no lengths of sequences.
+  public var inputs: [Field]
+  public var targets: [Target]
+
+  /// What is to be learnt of a sample, in a field of its own.
+  public struct Target: Hashable, Sendable {
+    /// Of the field.
+    public var name: String
+    public var targets: DatasetTargets
+    /// In the order of their numbers; empty where targets are numbers.
+    public var classNames: [String]
+
+    public init(_ name: String, _ targets: DatasetTargets, classNames: [String] = []) {
+      (self.name, self.targets, self.classNames) = (name, targets, classNames)
+    }
+  }
+
+  public init(inputs: [Field], targets: [Target]) { (self.inputs, self.targets) = (inputs, targets) }
+
+  /// The target of a name; nil where there is none.
+  public subscript(_ name: String) -> Target? { targets.first { $0.name == name } }
+}
+
+extension Dataset {
+  public var layout: DatasetLayout {
+    let others = targetFields.map(\.name) + [Field.sampleWeight] + fields.compactMap(\.lengths)
+    return DatasetLayout(inputs: fields.filter { !others.contains($0.name) }, targets: targetFields)
+  }
+
+  /// The field `labels`, where there is one.
+  public var targetFields: [DatasetLayout.Target] {
+    guard let labels = fields.first(where: { $0.name == Field.labels }) else { return [] }
+    let targets: DatasetTargets = labels.elementType == .int32 ? .classes : .values(labels.elementCount)
+    return [.init(Field.labels, targets, classNames: classNames)]
+  }
+}
