@@ -87,7 +87,7 @@ enum ConformancePrograms {
   /// Looks at what the monitor looks at.
   private static func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
     let seen =
-      trace.activations.flatMap { [$0.output, $0.preActivationGradient].compactMap { $0 } }
+      trace.gates.flatMap { [$0.output, $0.preActivationGradient].compactMap { $0 } }
       + trace.parameters.flatMap { [$0.gradient, $0.update] }
     for (index, value) in seen.enumerated() {
       builder.output("probe/\(index)", try builder.append(Statistics(), value))

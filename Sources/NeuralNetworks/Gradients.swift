@@ -11,7 +11,7 @@ struct Gradients {
   let pairs: [(parameter: Parameter, gradient: Value)]
   /// The states that layers replace, and by what.
   let replacements: [(parameter: Parameter, value: Value)]
-  let activations: [ActivationTrace]
+  let gates: [Gate]
   let objectiveStates: [InitialState]
 
   /// Declares a state for the sum of each gradient.

@@ -7,7 +7,7 @@ struct TracedModel {
   let results: [Value]
   private let resultNames: [String]
   let parameters: [Parameter]
-  let activations: [ActivationRecord]
+  private(set) var gates: [Gate]
   let outputs: [(path: String, value: Value)]
   /// The states that layers replace, and by what.
   let replacements: [(parameter: Parameter, value: Value)]
@@ -29,7 +29,8 @@ struct TracedModel {
     builder = context.builder
     parameters = context.parameters
     replacements = context.replacements.sorted { $0.key < $1.key }.map { (context.parameters[$0.key], $0.value) }
-    activations = context.activations
+    gates = context.gates
+    gates.connect(in: builder.program)
     outputs = context.outputs
     var names: Set<String> = []
     for parameter in parameters where !names.insert(parameter.name).inserted {

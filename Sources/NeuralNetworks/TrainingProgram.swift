@@ -1,20 +1,5 @@
 import SwitchbackPrograms
 
-/// A traced gate with the gradients on both its sides.
-public struct ActivationTrace: Sendable {
-  /// The layer, `layers.2.conv2d`.
-  public let path: String
-  /// `relu`, `softmax`, `linear`, …
-  public let function: String
-  public let preActivation: Value
-  public let output: Value
-  /// δ after the gate on the way back: the gradient of the pre-activation. `nil` where no weight lies before it.
-  public let preActivationGradient: Value?
-  /// δ before the gate: the gradient of the activation's output. `nil` for the last layer where the loss is fused with
-  /// its softmax or sigmoid: the loss then starts from the pre-activation. Equal to the other one where `linear`.
-  public let outputGradient: Value?
-}
-
 /// A trainable weight with everything the step knows of it.
 public struct ParameterTrace: Sendable {
   public let parameter: Parameter
@@ -29,7 +14,7 @@ public struct ParameterTrace: Sendable {
 /// What a probe can read of a training step.
 public struct TrainingTrace: Sendable {
   /// In the order of the layers.
-  public let activations: [ActivationTrace]
+  public let gates: [Gate]
   /// The trainable weights, in the order of the layers.
   public let parameters: [ParameterTrace]
   /// f32 `[]`, with regularizers.
@@ -62,5 +47,5 @@ public struct TrainingProgram: Sendable {
     parameters.reduce(0) { $0 + ($1.isTrainable ? $1.type.shape.elementCount : 0) }
   }
 
-  public var activations: [ActivationTrace] { trace.activations }
+  public var gates: [Gate] { trace.gates }
 }

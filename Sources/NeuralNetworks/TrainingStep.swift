@@ -159,15 +159,15 @@ public struct TrainingStep: Sendable {
       }
       return (parameter, gradient)
     }
-    let activations = traced.activations.map { record in
-      ActivationTrace(
-        path: record.path, function: record.function, preActivation: record.preActivation, output: record.output,
-        preActivationGradient: byValue[record.preActivation.id], outputGradient: byValue[record.output.id])
+    var gates = traced.gates
+    for place in gates.indices {
+      gates[place].preActivationGradient = byValue[gates[place].preActivation.id]
+      gates[place].outputGradient = byValue[gates[place].output.id]
     }
     return Gradients(
       builder: traced.builder, loss: total,
       parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result) }, parameters: traced.parameters,
-      pairs: pairs, replacements: traced.replacements, activations: activations,
+      pairs: pairs, replacements: traced.replacements, gates: gates,
       objectiveStates: judged.flatMap(\.result.states))
   }
 
@@ -223,7 +223,7 @@ public struct TrainingStep: Sendable {
     if averageMomentum != nil { states += try step.average() }
     step.builder.path = ""
     return (
-      TrainingTrace(activations: step.activations, parameters: parameters, loss: step.loss, isFinite: allow), states
+      TrainingTrace(gates: step.gates, parameters: parameters, loss: step.loss, isFinite: allow), states
     )
   }
 }

@@ -113,7 +113,7 @@ public final class TrainingSession {
     let program = try step.build(batchSize: size, accumulated: key.accumulated) {
       (builder, trace) throws(ProgramError) in
       guard isProbed else { return }
-      probes = try builder.attachProbes(at: Self.points(trace))
+      probes = try builder.attach(Self.probes(of: trace))
     }
     let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
@@ -181,26 +181,24 @@ public final class TrainingSession {
   }
 
   /// δ before and after every gate, and every parameter with its gradient and update.
-  private static func points(_ trace: TrainingTrace) -> [ProbePoint] {
-    var points: [ProbePoint] = []
-    var depths: [String: Int] = [:]
-    for (depth, activation) in trace.activations.enumerated() {
-      depths[activation.path] = depth
-      if let delta = activation.outputGradient, delta != activation.preActivationGradient {
-        points.append(ProbePoint(kind: .deltaBeforeGate, path: activation.path, depth: depth, value: delta))
+  private static func probes(of trace: TrainingTrace) -> [(probe: Probe, value: Value)] {
+    var probes: [(Probe, Value)] = []
+    for (place, gate) in trace.gates.enumerated() {
+      func watch(_ kind: ProbeKind, _ delta: Value) {
+        probes.append((Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources), delta))
       }
-      if let delta = activation.preActivationGradient {
-        points.append(ProbePoint(kind: .deltaAfterGate, path: activation.path, depth: depth, value: delta))
-      }
+      if let delta = gate.outputGradient, delta != gate.preActivationGradient { watch(.deltaBeforeGate, delta) }
+      if let delta = gate.preActivationGradient { watch(.deltaAfterGate, delta) }
     }
     for parameter in trace.parameters {
-      let path = parameter.parameter.name
-      let depth = depths[parameter.parameter.path] ?? 0
-      points.append(ProbePoint(kind: .parameterGradient, path: path, depth: depth, value: parameter.gradient))
-      points.append(ProbePoint(kind: .parameterUpdate, path: path, depth: depth, value: parameter.update))
-      points.append(ProbePoint(kind: .parameter, path: path, depth: depth, value: parameter.parameter.value))
+      func watch(_ kind: ProbeKind, _ value: Value) {
+        probes.append((Probe(kind: kind, path: parameter.parameter.name), value))
+      }
+      watch(.parameterGradient, parameter.gradient)
+      watch(.parameterUpdate, parameter.update)
+      watch(.parameter, parameter.parameter.value)
     }
-    return points
+    return probes
   }
 
   /// Where the time of the steps without probes went, where the session was made to measure it.

@@ -38,7 +38,7 @@ struct LossTests {
     let training = try Networks.small().build(batchSize: 7)
     #expect(training.program.counts["softmaxCrossEntropy/backward"] == 1)
     #expect(training.program.counts["softmax/backward"] == nil)
-    let last = try #require(training.activations.last)
+    let last = try #require(training.gates.last)
     #expect(last.function == "softmax" && last.outputGradient == nil)
     #expect(last.preActivationGradient?.shape == [7, 3])
   }

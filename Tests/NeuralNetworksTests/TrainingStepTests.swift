@@ -27,27 +27,49 @@ struct TrainingStepTests {
     #expect(!program.calls.contains { $0.label == "layers.0.conv2d/backwardInput" })
   }
 
-  @Test("every layer with weights shows its gate with δ on both sides")
-  func activations() throws {
-    let activations = try Networks.seedStep.build(batchSize: 64).activations
-    #expect(activations.map(\.path) == [0, 2, 4, 6, 7].map { "layers.\($0).\($0 < 6 ? "conv2d" : "dense")" })
-    #expect(activations.map(\.function) == ["relu", "relu", "relu", "relu", "softmax"])
-    for activation in activations {
-      #expect(activation.preActivationGradient?.shape == activation.preActivation.shape)
+  @Test("every layer with weights shows its gate with δ on both sides, and which gate it reads from")
+  func gates() throws {
+    let gates = try Networks.seedStep.build(batchSize: 64).gates
+    #expect(gates.map(\.path) == [0, 2, 4, 6, 7].map { "layers.\($0).\($0 < 6 ? "conv2d" : "dense")" })
+    #expect(gates.map(\.function) == ["relu", "relu", "relu", "relu", "softmax"])
+    #expect(gates.map(\.sources) == [[], [0], [1], [2], [3]])
+    for gate in gates { #expect(gate.preActivationGradient?.shape == gate.preActivation.shape) }
+    for gate in gates.dropLast() {
+      #expect(gate.outputGradient?.shape == gate.output.shape)
+      #expect(gate.outputGradient != gate.preActivationGradient)
     }
-    for activation in activations.dropLast() {
-      #expect(activation.outputGradient?.shape == activation.output.shape)
-      #expect(activation.outputGradient != activation.preActivationGradient)
+  }
+
+  @Test("gates of a graph read from those before a join, and one gate at another's value from that one")
+  func gatesOfGraph() throws {
+    let model = Graph {
+      Dense(4, activation: .tanh, name: "stem").reading("images")
+      Residual {
+        Dense(4, activation: .relu, name: "inner"); Dense(4, name: "last")
+      }
+      Activation(.sigmoid, name: "gate")
+      Dense(2, name: "side").reading("table")
+      Concatenate().reading("gate", "side")
+      Dense(3, activation: .softmax, name: "answer")
     }
+    let step = TrainingStep(
+      model: model, inputs: [ModelInput("images", .float32([4])), ModelInput("table", .float32([2]))],
+      objectives: [Objective(loss: CategoricalCrossentropy())], optimizer: SGD())
+    let gates = try step.build(batchSize: 5).gates
+    let names = gates.map { $0.path.split(separator: ".").last ?? "" }
+    #expect(names == ["stem", "inner", "last", "gate", "side", "answer"])
+    #expect(
+      gates.map { $0.sources.map { names[$0] } }
+        == [[], ["stem"], ["inner"], ["stem", "last"], [], ["gate", "side"]])
   }
 
   @Test("probes stand behind what they read and change nothing else")
   func probes() throws {
     let bare = try Networks.seedStep.build(batchSize: 64).program
     let probed = try Networks.seedStep.build(batchSize: 64) { builder, trace throws(ProgramError) in
-      for activation in trace.activations {
-        guard let delta = activation.preActivationGradient else { continue }
-        builder.output("probes/\(activation.path)/delta", try builder.append(Statistics(), delta))
+      for gate in trace.gates {
+        guard let delta = gate.preActivationGradient else { continue }
+        builder.output("probes/\(gate.path)/delta", try builder.append(Statistics(), delta))
       }
       for parameter in trace.parameters {
         let name = parameter.parameter.name

@@ -22,43 +22,40 @@ public struct Probe: Hashable, Sendable {
   public var kind: ProbeKind
   /// The layer (`layers.2.conv2d`) or the parameter (`layers.2.conv2d/kernel`).
   public var path: String
-  /// Position of the layer from the input, counted over what has a δ or a parameter.
-  public var depth: Int
+  /// Of a δ: the place of its gate among the network's gates, from the input.
+  public var gate: Int?
+  /// Of a δ: the places of the gates that its gate reads from, with no other gate between.
+  public var sources: [Int]
   /// The program's output that holds the statistics.
   public var output: String
   /// Axes of the watched tensor: matrices and filters have at least 2, biases 1.
   public var rank: Int
-}
 
-/// A value that somebody wants watched.
-public struct ProbePoint: Sendable {
-  public var kind: ProbeKind
-  public var path: String
-  public var depth: Int
-  public var value: Value
-
-  public init(kind: ProbeKind, path: String, depth: Int, value: Value) {
-    (self.kind, self.path, self.depth, self.value) = (kind, path, depth, value)
+  public init(
+    kind: ProbeKind, path: String, gate: Int? = nil, sources: [Int] = [], output: String = "", rank: Int = 1
+  ) {
+    (self.kind, self.path, self.gate, self.sources) = (kind, path, gate, sources)
+    (self.output, self.rank) = (output, rank)
   }
 }
 
 extension ProgramBuilder {
-  /// Appends a `statistics` operation for each point. Probes are operations of the program like any other: a backend
-  /// folds them into the passes that touch the data anyway, and they change no other value.
-  public mutating func attachProbes(
-    at points: [ProbePoint], histogram: Bool = false
+  /// Appends a `statistics` operation for each value; the probes come back with their outputs and ranks. Probes are
+  /// operations of the program like any other: a backend folds them into the passes that touch the data anyway, and they
+  /// change no other value.
+  public mutating func attach(
+    _ probes: [(probe: Probe, value: Value)], histogram: Bool = false
   ) throws(ProgramError) -> [Probe] {
     let outer = path
     defer { path = outer }
-    var probes: [Probe] = []
-    for (index, point) in points.enumerated() {
-      path = String(point.path.split(separator: "/").first ?? "")
-      let name = "probe/\(index)"
-      output(name, try append(Statistics(histogram: histogram), point.value))
-      probes.append(
-        Probe(
-          kind: point.kind, path: point.path, depth: point.depth, output: name, rank: point.value.shape.rank))
+    var attached: [Probe] = []
+    for (index, (probe, value)) in probes.enumerated() {
+      path = String(probe.path.split(separator: "/").first ?? "")
+      var probe = probe
+      (probe.output, probe.rank) = ("probe/\(index)", value.shape.rank)
+      output(probe.output, try append(Statistics(histogram: histogram), value))
+      attached.append(probe)
     }
-    return probes
+    return attached
   }
 }

@@ -26,24 +26,24 @@ public struct ExplodingGradient: Rule {
 
   public mutating func observe(_ rows: ProbeRows) -> Finding? {
     guard rows.isFinite else { return nil }
-    let flow = GradientFlow(rows)
-    let isGrown = flow.largest > 1e-30 && flow.grownDecades >= decades
+    let flow = rows.flow
+    let isGrown = flow.peak > 1e-30 && flow.grownDecades >= decades
     let ratios = updateRatios(rows)
     let worst = ratios.max { $0.ratio < $1.ratio }
     let isTorn = rows.step > warmUp && (worst?.ratio ?? 0) > updateRatio
     let (opensGrowth, opensRatio) = (growth.opens(isGrown), ratio.opens(isTorn))
-    if opensGrowth, let first = flow.layers.first {
+    if opensGrowth, let first = flow.first {
+      var (evidence, takers) = (["decades": flow.grownDecades, "largestNorm": flow.peak], "")
+      if let gates = flow.gateDecades, let weights = flow.weightDecades {
+        (evidence["gateDecades"], evidence["weightDecades"]) = (gates, weights)
+        takers = "; weights \(rounded(weights)), gates \(rounded(gates))"
+      }
       return Finding(
-        rule: name, severity: .error, step: rows.step,
-        layers: flow.layers.filter { $0.norm >= flow.layers.last!.norm * pow10(decades) }.map(\.path),
-        evidence: [
-          "decades": flow.grownDecades, "gateDecades": flow.gateDecades, "weightDecades": flow.weightDecades,
-          "largestNorm": flow.largest,
-        ],
+        rule: name, severity: .error, step: rows.step, layers: flow.grown(above: decades).map(\.path),
+        evidence: evidence,
         message: "Between the loss and \(first.path) the gradient grows \(shortened(pow10(flow.grownDecades)))× "
-          + "(\(rounded(flow.grownDecades)) decades over \(flow.layers.count) layers; weights "
-          + "\(rounded(flow.weightDecades)), gates \(rounded(flow.gateDecades))). The weights are too large for the "
-          + "activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not cure an initialization.")
+          + "(\(rounded(flow.grownDecades)) decades over \(flow.length) layers\(takers)). The weights are too large for "
+          + "the activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not cure an initialization.")
     }
     if opensRatio, let worst {
       return Finding(

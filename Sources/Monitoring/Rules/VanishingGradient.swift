@@ -21,19 +21,20 @@ public struct VanishingGradient: Rule {
 
   public mutating func observe(_ rows: ProbeRows) -> Finding? {
     guard rows.isFinite else { return nil }
-    let flow = GradientFlow(rows)
+    let flow = rows.flow
     // A loss that reached zero leaves no gradient to compare.
     let isBad = flow.largest > 1e-30 && flow.lostDecades >= decades
-    guard persistence.opens(isBad), let first = flow.layers.first else { return nil }
-    let starved = flow.layers.filter { $0.norm * pow10(decades) <= flow.largest }.map(\.path)
+    guard persistence.opens(isBad), let first = flow.first else { return nil }
+    let starved = flow.starved(below: decades).map(\.path)
     let updates = rows.rows.filter { $0.probe.kind == .parameterUpdate && $0.probe.path.hasPrefix(first.path + "/") }
     let parameters = rows.rows.filter { $0.probe.kind == .parameter && $0.probe.path.hasPrefix(first.path + "/") }
     let ratio = zip(updates, parameters).filter { $0.0.probe.rank >= 2 && $0.1.statistics.l2 > 0 }
       .map { $0.0.statistics.l2 / $0.1.statistics.l2 }.max()
     var evidence = [
-      "decades": flow.lostDecades, "gateDecades": flow.gateDecades, "weightDecades": flow.weightDecades,
-      "firstNorm": first.norm, "largestNorm": flow.largest, "layers": Double(flow.layers.count),
+      "decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest,
+      "layers": Double(flow.length),
     ]
+    (evidence["gateDecades"], evidence["weightDecades"]) = (flow.gateDecades, flow.weightDecades)
     evidence["updateRatio"] = ratio
     guard first.norm > 0 else {
       return Finding(
@@ -43,14 +44,22 @@ public struct VanishingGradient: Rule {
     }
     var words =
       "Between the loss and \(first.path) the gradient shrinks \(shortened(pow10(flow.lostDecades)))× "
-      + "(\(rounded(flow.lostDecades)) decades over \(flow.layers.count) layers). Activation gates take "
-      + "\(rounded(-flow.gateDecades)) decades, weights \(rounded(-flow.weightDecades))."
+      + "(\(rounded(flow.lostDecades)) decades over \(flow.length) layers)."
+    if let gates = flow.gateDecades, let weights = flow.weightDecades {
+      words += " Activation gates take \(rounded(-gates)) decades, weights \(rounded(-weights))."
+    }
     if let ratio { words += " \(first.path) changes \(shortened(ratio)) of its weight a step (healthy: about 1e-3)." }
-    words +=
-      -flow.gateDecades > -flow.weightDecades
-      ? " Try relu with he_normal initialization, or tanh with glorot_uniform; clipping and a higher rate do not help."
-      : " The weights are too small for the activation: try he_normal (relu) or glorot_uniform (tanh)."
+    words += cure(flow)
     return Finding(
       rule: name, severity: .error, step: rows.step, layers: starved, evidence: evidence, message: words)
+  }
+
+  private func cure(_ flow: GradientFlow) -> String {
+    guard let gates = flow.gateDecades, let weights = flow.weightDecades else {
+      return " Try batch_normalization before the activations, or relu with he_normal initialization."
+    }
+    return -gates > -weights
+      ? " Try relu with he_normal initialization, or tanh with glorot_uniform; clipping and a higher rate do not help."
+      : " The weights are too small for the activation: try he_normal (relu) or glorot_uniform (tanh)."
   }
 }

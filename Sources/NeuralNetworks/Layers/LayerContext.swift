@@ -27,16 +27,6 @@ public struct LayerState: Hashable, Sendable {
   public let value: Value
 }
 
-/// A gate that was traced: what goes in (pre-activation z) and what comes out.
-///
-/// Every layer with weights has one; where nothing follows the weights (`linear`), both values are the same.
-public struct ActivationRecord: Hashable, Sendable {
-  public let path: String
-  public let function: String
-  public let preActivation: Value
-  public let output: Value
-}
-
 /// What a layer is traced with: the program so far, and what the layers declared.
 public struct LayerContext: Sendable {
   /// The program that grows. `append` below covers most uses.
@@ -44,7 +34,7 @@ public struct LayerContext: Sendable {
   /// Whether the trace is of a training step; dropout, for one, does nothing in inference.
   public let isTraining: Bool
   public private(set) var parameters: [Parameter] = []
-  public private(set) var activations: [ActivationRecord] = []
+  public private(set) var gates: [Gate] = []
   /// What each layer answered, in the order they were called; of nested ones the inner before the outer.
   private(set) var outputs: [(path: String, value: Value)] = []
   /// What training replaces states by, by their place among the parameters.
@@ -176,8 +166,7 @@ public struct LayerContext: Sendable {
 
   /// Records a gate that the layer wrote itself.
   public mutating func recordActivation(_ function: String, _ preActivation: Value, _ output: Value) {
-    activations.append(
-      ActivationRecord(path: path, function: function, preActivation: preActivation, output: output))
+    gates.append(Gate(path: path, function: function, preActivation: preActivation, output: output))
   }
 
   // MARK: Layers in layers
