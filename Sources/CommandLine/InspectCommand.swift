@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Switchback
 
 struct InspectCommand: ParsableCommand {
@@ -12,6 +13,7 @@ struct InspectCommand: ParsableCommand {
         switchback inspect configs/mnist-cnn.yaml --operations  (every operation, its backend and its cost)
         switchback inspect configs/mnist-cnn.yaml --backend reference --json
         switchback inspect configs/mnist-cnn.yaml --program     (the program text, which parses back)
+        switchback inspect configs/resnet20-fashion.yaml --svg resnet20.svg  (a drawing of the network)
       """)
 
   @OptionGroup var experiment: ExperimentOptions
@@ -21,6 +23,9 @@ struct InspectCommand: ParsableCommand {
 
   @Flag(help: "The program text after the passes, and nothing else.")
   var program = false
+
+  @Option(help: "Draws the network into this file, which must not exist.")
+  var svg: String?
 
   @Flag(help: "One JSON object on standard output.")
   var json = false
@@ -75,6 +80,7 @@ struct InspectCommand: ParsableCommand {
       let configuration = try experiment.configuration()
       let session = try inspectedSession(configuration)
       let plan = try session.plan
+      if let svg { try draw(try session.step.layers(batchSize: session.batchSize), svg) }
       if program {
         Terminal.write(plan.program.description, terminator: "")
         return
@@ -85,9 +91,11 @@ struct InspectCommand: ParsableCommand {
   }
 
   private func show(_ inspection: Inspection, _ summary: String) {
-    var layers = TextTable(["layer", "output", "parameters"], rightAligned: [2])
-    for layer in inspection.layers {
-      layers.add([layer.path, "\(layer.outputShape)", "\(layer.parameterCount)"])
+    let reads = Self.reads(inspection.layers)
+    var layers = TextTable(["layer", "output", "parameters"] + (reads.isEmpty ? [] : ["reads"]), rightAligned: [2])
+    for (index, layer) in inspection.layers.enumerated() {
+      layers.add(
+        [layer.path, "\(layer.outputShape)", "\(layer.parameterCount)"] + (reads.isEmpty ? [] : [reads[index]]))
     }
     Terminal.write(layers.text)
     if operations {
@@ -107,6 +115,34 @@ struct InspectCommand: ParsableCommand {
         + "arena \(ExecutionPlan.bytes(inspection.memory.arena)) "
         + "(unshared \(ExecutionPlan.bytes(inspection.memory.unsharedArena))) · "
         + "states \(ExecutionPlan.bytes(inspection.memory.states))")
+  }
+
+  /// What each layer reads, where it is not the one above alone; empty where every layer reads the one above.
+  private static func reads(_ layers: [LayerSummary]) -> [String] {
+    var above: String?
+    var reads: [String] = []
+    for layer in layers {
+      let isPlain = layer.inputs.isEmpty || layer.inputs == [above ?? layer.inputs[0]]
+      reads.append(isPlain ? "" : layer.inputs.map { relative($0, to: layer.path) }.joined(separator: ", "))
+      if !layer.inputs.isEmpty { above = layer.path }
+    }
+    return reads.allSatisfy(\.isEmpty) ? [] : reads
+  }
+
+  /// Without what both paths begin with: `3.conv2d` in the same list.
+  private static func relative(_ path: String, to reader: String) -> String {
+    let (parts, others) = (path.split(separator: "."), reader.split(separator: "."))
+    let shared = zip(parts, others).prefix { $0 == $1 }.count
+    // A list's number stays with its word.
+    let first = shared > 0 && shared < parts.count && parts[shared].allSatisfy(\.isNumber) ? shared - 1 : shared
+    return parts[min(first, parts.count - 1)...].joined(separator: ".")
+  }
+
+  private func draw(_ layers: [LayerSummary], _ file: String) throws {
+    guard !FileManager.default.fileExists(atPath: file) else {
+      throw fail("\(file) is there already; name another file", ExitStatus.cannotWrite)
+    }
+    try AtomicFile.write(NetworkDrawing(layers).file, to: file)
   }
 
   private func megaflops(_ flops: Int) -> String { "\(Double(flops / 100_000) / 10)" }

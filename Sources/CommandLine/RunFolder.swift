@@ -123,6 +123,9 @@ final class RunFolder: TrainingCallback {
     try write(Terminal.json(environment) + "\n", to: "environment.json")
   }
 
+  /// What the report draws.
+  func record(_ layers: [LayerSummary]) throws { try write(Terminal.json(layers) + "\n", to: "network.json") }
+
   private static func write(_ data: DatasetRecord?, to folder: String) throws {
     guard let data else { return }
     try AtomicFile.write(Terminal.json(data) + "\n", to: folder + "/data.json")

@@ -155,6 +155,7 @@ struct TrainCommand: ParsableCommand {
             isComplete: loop.isComplete(at: start.position))
         } else { try RunFolder(configuration, data: data.record) }
       try folder.record(environment)
+      try folder.record(loop.session.step.layers(batchSize: loop.session.batchSize))
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
       do {

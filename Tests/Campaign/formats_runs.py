@@ -5,7 +5,7 @@ from formats import Format, Makers
 from mutations import checkpoint_checksum, model_checksum, packed, parts, repacked
 from shared import ROOT, newest
 
-FILES = ["config.yaml", "data.json", "environment.json", "metrics.jsonl", "metrics.csv", "findings.jsonl",
+FILES = ["config.yaml", "data.json", "environment.json", "metrics.jsonl", "metrics.csv", "findings.jsonl", "network.json",
          "gradients.jsonl", "evaluation.json", "summary.json"]
 
 

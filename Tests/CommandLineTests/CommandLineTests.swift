@@ -309,6 +309,23 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect((reference["devices"] as? [Any])?.count == 1)
   }
 
+  @Test("inspect says what the layers of a graph read, and draws them")
+  func inspectGraph() throws {
+    let folder = temporary()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let drawing = folder + "/network.svg"
+    let arguments = ["inspect", "configs/resnet20-fashion.yaml", "--backend", "reference", "--svg", drawing]
+    let outcome = try switchback(arguments)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let join = try #require(outcome.output.split(separator: "\n").first { $0.contains("block.layers.0.residual  ") })
+    #expect(join.contains("layers.4.batchNormalization, ") && join.hasSuffix("2.activation"))
+    let svg = try String(contentsOfFile: drawing, encoding: .utf8)
+    #expect(svg.hasPrefix("<svg ") && svg.contains(">images<") && svg.components(separatedBy: "<rect").count > 70)
+    let again = try switchback(arguments)
+    #expect(again.status == 73 && again.error.contains("is there already"))
+    #expect(!(try switchback("inspect", "configs/mnist-cnn.yaml", "--backend", "reference").output.contains("reads")))
+  }
+
   @Test("inspect says who runs every operation, and its program text is the program")
   func inspect() throws {
     // Without any data: the shapes of MNIST are known.

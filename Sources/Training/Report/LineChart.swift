@@ -126,5 +126,5 @@ extension Double {
   /// `15200`; of a number from a file, which may be too large for an `Int` or none at all.
   package var whole: String { String(format: "%.0f", rounded(.down)) }
 
-  fileprivate var tenth: String { String(format: "%.1f", self) }
+  var tenth: String { String(format: "%.1f", self) }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import SwitchbackInterchange
 import SwitchbackMonitoring
+import SwitchbackNeuralNetworks
 
 /// What a run folder says of its run, read back from its files.
 struct RunRecord {
@@ -13,6 +14,8 @@ struct RunRecord {
   var summary: RunSummary?
   var evaluation: EvaluationRecord?
   var environment: RunEnvironment?
+  /// Empty of a run of an earlier program.
+  var network: [LayerSummary] = []
   var configuration = ""
 
   /// A line of `gradients.jsonl`.
@@ -69,6 +72,7 @@ struct RunRecord {
     summary = whole("summary.json", as: RunSummary.self)
     evaluation = whole("evaluation.json", as: EvaluationRecord.self)
     environment = whole("environment.json", as: RunEnvironment.self)
+    network = whole("network.json", as: [LayerSummary].self) ?? []
   }
 }
 

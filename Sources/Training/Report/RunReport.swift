@@ -21,6 +21,7 @@ public struct RunReport {
     \(gradientFlow)
     \(confusions)
     \(environment)
+    \(network)
     <details><summary>Configuration, every default written out</summary>
     <pre>\(record.configuration.htmlEscaped)</pre></details>
     </body></html>
@@ -148,6 +149,11 @@ public struct RunReport {
     return "<h2>Environment</h2><table class=\"words\">\(rows.joined())</table>"
   }
 
+  private var network: String {
+    let drawing = NetworkDrawing(record.network).svg
+    return drawing.isEmpty ? "" : "<details><summary>Network</summary><div class=\"wide\">\(drawing)</div></details>"
+  }
+
   private static func percent(_ share: Double?) -> String {
     share.map { String(format: "%.2f %%", $0 * 100) } ?? "–"
   }
@@ -173,6 +179,7 @@ public struct RunReport {
     .flow td,.confusion td.right{background:color-mix(in srgb,var(--one) calc(var(--s)*75%),transparent)}
     .confusion td.wrong{background:color-mix(in srgb,var(--bad) calc(var(--s)*100%),transparent)}
     .words td{text-align:left}
+    \(NetworkDrawing.style)
     pre{background:color-mix(in srgb,var(--line) 40%,transparent);padding:1em;overflow-x:auto}summary{cursor:pointer;\
     margin-top:2em}
     """
