@@ -40,7 +40,8 @@ struct BackendAgreementTests {
     arguments: ["openblas", "fft", "opencl", "auto"], runsLongTests ? [1, 2, 3] : [1])
   func lockstep(backend: String, seed: Int) throws {
     try skipWithout(backend)
-    let steps = 50
+    // Every configuration is in lockstep for a few steps in ConfigurationAgreementTests.
+    let steps = runsLongTests ? 50 : 12
     let outcome = try switchback([
       "diff", "configs/mnist-cnn.yaml", "--backends", "reference,\(backend)", "--steps", "\(steps)",
       "--seed", "\(seed)", "--data", mnistFolder, "--replay", temporary(), "--json",
@@ -51,7 +52,7 @@ struct BackendAgreementTests {
     let gradients = rows.compactMap { $0["gradientDifference"] as? Double }
     try #require(losses.count == steps && gradients.count == steps)
     #expect(losses.allSatisfy { $0 <= 1e-5 } && gradients.allSatisfy { $0 <= 1e-2 })
-    #expect(gradients.filter { $0 <= 1e-4 }.count >= 46, "\(gradients)")
+    #expect(gradients.filter { $0 <= 1e-4 }.count >= steps * 46 / 50, "\(gradients)")
     #expect(gradients.sorted()[steps / 2] <= 1e-5)
     let learned = try [rows[0], rows[steps - 1]].map { try #require(($0["losses"] as? [Double])?.first) }
     #expect(learned[1] < learned[0])
