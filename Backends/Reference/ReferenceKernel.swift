@@ -67,7 +67,7 @@ extension FloatingKernel {
 }
 
 /// Float and Double with the functions that kernels need.
-protocol ReferenceScalar: BinaryFloatingPoint {
+package protocol ReferenceScalar: BinaryFloatingPoint {
   static func exp(_ x: Self) -> Self
   static func expm1(_ x: Self) -> Self
   static func log(_ x: Self) -> Self
@@ -80,27 +80,27 @@ protocol ReferenceScalar: BinaryFloatingPoint {
 }
 
 extension Float: ReferenceScalar {
-  static func exp(_ x: Float) -> Float { expf(x) }
-  static func expm1(_ x: Float) -> Float { expm1f(x) }
-  static func log(_ x: Float) -> Float { logf(x) }
-  static func log1p(_ x: Float) -> Float { log1pf(x) }
-  static func tanh(_ x: Float) -> Float { tanhf(x) }
-  static func erf(_ x: Float) -> Float { erff(x) }
-  static func pow(_ x: Float, _ y: Float) -> Float { powf(x, y) }
-  static func sin(_ x: Float) -> Float { sinf(x) }
-  static func cos(_ x: Float) -> Float { cosf(x) }
+  package static func exp(_ x: Float) -> Float { expf(x) }
+  package static func expm1(_ x: Float) -> Float { expm1f(x) }
+  package static func log(_ x: Float) -> Float { logf(x) }
+  package static func log1p(_ x: Float) -> Float { log1pf(x) }
+  package static func tanh(_ x: Float) -> Float { tanhf(x) }
+  package static func erf(_ x: Float) -> Float { erff(x) }
+  package static func pow(_ x: Float, _ y: Float) -> Float { powf(x, y) }
+  package static func sin(_ x: Float) -> Float { sinf(x) }
+  package static func cos(_ x: Float) -> Float { cosf(x) }
 }
 
 extension Double: ReferenceScalar {
-  static func exp(_ x: Double) -> Double { Glibc.exp(x) }
-  static func expm1(_ x: Double) -> Double { Glibc.expm1(x) }
-  static func log(_ x: Double) -> Double { Glibc.log(x) }
-  static func log1p(_ x: Double) -> Double { Glibc.log1p(x) }
-  static func tanh(_ x: Double) -> Double { Glibc.tanh(x) }
-  static func erf(_ x: Double) -> Double { Glibc.erf(x) }
-  static func pow(_ x: Double, _ y: Double) -> Double { Glibc.pow(x, y) }
-  static func sin(_ x: Double) -> Double { Glibc.sin(x) }
-  static func cos(_ x: Double) -> Double { Glibc.cos(x) }
+  package static func exp(_ x: Double) -> Double { Glibc.exp(x) }
+  package static func expm1(_ x: Double) -> Double { Glibc.expm1(x) }
+  package static func log(_ x: Double) -> Double { Glibc.log(x) }
+  package static func log1p(_ x: Double) -> Double { Glibc.log1p(x) }
+  package static func tanh(_ x: Double) -> Double { Glibc.tanh(x) }
+  package static func erf(_ x: Double) -> Double { Glibc.erf(x) }
+  package static func pow(_ x: Double, _ y: Double) -> Double { Glibc.pow(x, y) }
+  package static func sin(_ x: Double) -> Double { Glibc.sin(x) }
+  package static func cos(_ x: Double) -> Double { Glibc.cos(x) }
 }
 
 func microseconds() -> Double {

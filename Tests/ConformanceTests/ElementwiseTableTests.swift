@@ -46,6 +46,21 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
     }
   }
 
+  @Test("the reference computes every step of a formula")
+  func value() {
+    let x = Formula.variable
+    let cases: [(Formula, Double)] = [
+      (x + 2, 2.25), (x - 2, -1.75), (2 - x, 1.75), (x * 3, 0.75), (x / 2, 0.125), (.alpha * x, 0.375), (2, 2),
+      (.choice(x < 0.25, then: 1, otherwise: 2), 2), (.choice(x <= 0.25, then: 1, otherwise: 2), 1),
+      (.choice(x > 0.25, then: 1, otherwise: 2), 2), (.choice(x >= 0.25, then: 1, otherwise: 2), 1),
+      (.apply(.sqrt, x), 0.5), (.apply(.absolute, x - 1), 0.75),
+    ]
+    for (formula, expected) in cases {
+      #expect(formula.value(at: 0.25, alpha: 1.5) == expected, "\(formula)")
+      #expect(formula.value(at: Float(0.25), alpha: 1.5) == Float(expected), "\(formula)")
+    }
+  }
+
   @Test("a function that is made of its row gives what somebody else says", arguments: UnaryFunction.allCases)
   func known(function: UnaryFunction) throws {
     guard function.formulas != nil else { return }

@@ -2,7 +2,7 @@ import SwitchbackPrograms
 
 extension Formula {
   /// Its value where the variable is `x`, every step of it rounded to `T`.
-  func value<T: ReferenceScalar>(at x: T, alpha: T) -> T {
+  package func value<T: ReferenceScalar>(at x: T, alpha: T) -> T {
     func part(_ formula: Formula) -> T { formula.value(at: x, alpha: alpha) }
     return switch self {
     case .variable: x
