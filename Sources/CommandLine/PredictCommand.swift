@@ -50,14 +50,17 @@ struct PredictCommand: ParsableCommand {
       }
       let run = try options.restored()
       let model = try run.model()
-      if !model.areProbabilities, model.samples.targets == .classes {
-        Terminal.write(
-          "warning: the network ends with no softmax or sigmoid: its outputs are scores, not probabilities",
-          to: .standardError)
-      }
+      warnOfScores(model)
       if let index {
         try predict(index, run, model)
-      } else if model.samples.shape.count == 1 {
+        return
+      }
+      guard model.samples.inputs.count == 1 else {
+        throw fail(
+          "the network reads \(model.samples.inputWords), and files say one of these: take a sample of the test set, with "
+            + "--index, or from Swift TrainedModel.predict(fields:)", ExitCode(64))
+      }
+      if model.samples.inputs[0].shape.count == 1 {
         guard paths.count == 1 else {
           throw fail("the network takes rows of a table: one CSV file, or - for standard input", ExitCode(64))
         }
@@ -68,6 +71,16 @@ struct PredictCommand: ParsableCommand {
     }
   }
 
+  private func warnOfScores(_ model: TrainedModel) {
+    let outputs = model.samples.outputs
+    let scores = outputs.filter { $0.targets == .classes && !model.areProbabilities($0.name) }
+    guard !scores.isEmpty else { return }
+    let names = outputs.count > 1 ? " in \(scores.map(\.name).joined(separator: ", "))" : ""
+    Terminal.write(
+      "warning: the network ends with no softmax or sigmoid\(names): its outputs are scores, not probabilities",
+      to: .standardError)
+  }
+
   // MARK: A sample of the test set
 
   private func predict(_ index: Int, _ run: RestoredRun, _ model: TrainedModel) throws {
@@ -76,17 +89,20 @@ struct PredictCommand: ParsableCommand {
       throw fail(
         test.count == 0 ? "the data has no test part" : "--index must lie from 0 to \(test.count - 1)", ExitCode(64))
     }
-    let sample = try test.sample(index)
-    let prediction = try PredictionLine("test \(index)", model.predict(sample.values))
+    let line = PredictionLine(sample: "test \(index)", try model.predict(test, [Int32(index)])[0], of: model)
     if json {
-      Terminal.write(Terminal.json(prediction))
+      Terminal.write(Terminal.json(line))
       return
     }
-    show(sample.values, test.sampleShape, prediction)
-    if test.targets == .classes {
-      Terminal.write("label: \(test.classNames[Int(sample.target[0])])")
-    } else {
-      Terminal.write("target: \(sample.target.map { "\($0)" }.joined(separator: " "))")
+    let sample = try test.numbers([Int32(index)])
+    let values = model.samples.inputs.first { $0.shape.count == 3 }.map { ($0.shape, sample[$0.name] ?? []) }
+    show(values.map { ($0.0, $0.1.map(Float.init)) }, line, of: model) { output in
+      let numbers = sample[output.target] ?? []
+      guard test.layout[output.target]?.targets == .classes else {
+        return "target: \(numbers.map { "\(Float($0))" }.joined(separator: " "))"
+      }
+      let names = test.layout[output.target]?.classNames ?? []
+      return "label: \(numbers.first.flatMap { names.indices.contains(Int($0)) ? names[Int($0)] : "\(Int($0))" } ?? "")"
     }
   }
 
@@ -96,10 +112,10 @@ struct PredictCommand: ParsableCommand {
     guard case .csv(let table) = run.configuration.data.source else {
       throw fail("the network was trained on no table", ExitCode(64))
     }
-    let samples = model.samples
+    let input = model.samples.inputs[0]
     let rows = CSVPredictionRows(
-      path: path, features: samples.features, labels: samples.labels, hasHeader: table.hasHeader,
-      delimiter: table.delimiter)
+      path: path, features: input.features, labels: model.samples.outputs.flatMap(\.labels),
+      hasHeader: table.hasHeader, delimiter: table.delimiter)
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     try rows.forEach { ignored in
@@ -107,8 +123,8 @@ struct PredictCommand: ParsableCommand {
         "columns that the network does not know are not used: \(ignored.joined(separator: ", "))", to: .standardError)
     } _: { row in
       do {
-        let prediction = try model.predict(row: try row.values.get())
-        writer.add(PredictionLine(row: row.number, prediction, valueNames: table.hasHeader ? samples.labels : []))
+        let answers = try model.predict(fields: [input.name: .row(try row.values.get())])
+        writer.add(PredictionLine(row: row.number, answers, of: model, namesValues: table.hasHeader))
       } catch let error as DatasetError {
         // One broken row of a thousand is said, and the others are predicted.
         _ = fail(error.message, ExitStatus.badData)
@@ -142,8 +158,9 @@ struct PredictCommand: ParsableCommand {
   }
 
   private func predict(_ files: [String], _ model: TrainedModel) throws {
-    let shape = model.samples.shape
-    let images = try ImageFiles(paths: files, classNames: model.samples.classNames, sampleShape: shape) {
+    let input = model.samples.inputs[0]
+    let images = try ImageFiles(paths: files, classNames: model.samples.outputs[0].classNames, sampleShape: input.shape)
+    {
       Terminal.write("warning: \($0)", to: .standardError)
     }
     let isShown = !json && files.count == 1 && output == nil
@@ -159,8 +176,8 @@ struct PredictCommand: ParsableCommand {
         unreadable += 1
         continue
       }
-      let line = PredictionLine(file, try model.predict(values))
-      if isShown { show(values, shape, line) } else { writer.add(line) }
+      let line = PredictionLine(sample: file, try model.predict(fields: [input.name: .numbers(values)]), of: model)
+      if isShown { show((input.shape, values), line, of: model) } else { writer.add(line) }
     }
     if !isShown { try writer.finish() }
     if unreadable > 0 { throw ExitStatus.badData }
@@ -168,15 +185,19 @@ struct PredictCommand: ParsableCommand {
 
   // MARK: Showing
 
-  private func show(_ values: [Float], _ shape: [Int], _ prediction: PredictionLine) {
-    if shape.count == 3, Terminal.Stream.standardOutput.isInteractive {
-      let picture = TextPicture(values, height: shape[0], width: shape[1], channels: shape[2])
-      for line in picture.lines(columns: Terminal.width) { Terminal.write(line) }
+  /// The picture, where there is one; then each output, with what `truth` says of it.
+  private func show(
+    _ picture: (shape: [Int], values: [Float])?, _ line: PredictionLine, of model: TrainedModel,
+    truth: (SampleFormat.Output) -> String? = { _ in nil }
+  ) {
+    if let (shape, values) = picture, shape.count == 3, Terminal.Stream.standardOutput.isInteractive {
+      let drawn = TextPicture(values, height: shape[0], width: shape[1], channels: shape[2])
+      for line in drawn.lines(columns: Terminal.width) { Terminal.write(line) }
     }
-    for found in prediction.classes {
-      Terminal.write(
-        (found.probability.map { "\(($0 * 1000).rounded() / 10) %" } ?? "\(found.score ?? 0)") + "  \(found.name)")
+    let isOnly = line.outputs.count == 1
+    for (output, format) in zip(line.outputs, model.samples.outputs) {
+      if !isOnly { Terminal.write(output.name) }
+      for words in output.lines + (truth(format).map { [$0] } ?? []) { Terminal.write((isOnly ? "" : "  ") + words) }
     }
-    if let values = prediction.values { Terminal.write(values.map { "\($0)" }.joined(separator: " ")) }
   }
 }

@@ -1,8 +1,8 @@
 import Foundation
 import Switchback
 
-/// What `predict` says of a sample, in JSON Lines as it is.
-struct PredictionLine: Encodable {
+/// What `predict` says of one output of a network, in JSON as it is.
+struct PredictedOutput: Encodable {
   struct Class: Encodable {
     var name: String
     /// Where the outputs come from a softmax or sigmoid.
@@ -11,38 +11,70 @@ struct PredictionLine: Encodable {
     var score: Double?
   }
 
-  /// A file, or `test 7`.
-  var sample: String?
-  /// Of a table, its number from 1.
-  var row: Int?
+  let name: String
   /// The likeliest first, at most five.
-  var classes: [Class]
-  /// The network's outputs, where targets are numbers.
-  var values: [Float]?
+  let classes: [Class]
+  /// The network's numbers, where targets are numbers.
+  let values: [Float]?
   /// What these numbers are called.
-  var valueNames: [String] = []
+  let valueNames: [String]
   let areProbabilities: Bool
 
-  private enum CodingKeys: String, CodingKey { case sample, row, classes, values }
+  fileprivate enum CodingKeys: String, CodingKey { case classes, values }
 
-  init(_ sample: String, _ prediction: Prediction) {
-    self.init(prediction)
-    self.sample = sample
-  }
-
-  init(row: Int, _ prediction: Prediction, valueNames: [String]) {
-    self.init(prediction)
-    (self.row, self.valueNames) = (row, valueNames)
-  }
-
-  private init(_ prediction: Prediction) {
-    areProbabilities = prediction.areProbabilities
+  init(_ name: String, _ prediction: Prediction, valueNames: [String]) {
+    (self.name, self.valueNames, areProbabilities) = (name, valueNames, prediction.areProbabilities)
     classes = prediction.likeliest().map {
       Class(
         name: $0.name, probability: prediction.areProbabilities ? $0.score : nil,
         score: prediction.areProbabilities ? nil : $0.score)
     }
     values = prediction.scores.isEmpty ? prediction.outputs : nil
+  }
+
+  /// A line each, for people.
+  var lines: [String] {
+    classes.map { found in
+      (found.probability.map { "\(($0 * 1000).rounded() / 10) %" } ?? "\(found.score ?? 0)") + "  \(found.name)"
+    } + (values.map { [$0.map { "\($0)" }.joined(separator: " ")] } ?? [])
+  }
+}
+
+/// What `predict` says of a sample. As JSON: of a network with one output its keys, of one with several an object for each
+/// output, by its name.
+struct PredictionLine: Encodable {
+  /// A file, or `test 7`.
+  var sample: String?
+  /// Of a table, its number from 1.
+  var row: Int?
+  /// In the order of the network's outputs.
+  let outputs: [PredictedOutput]
+
+  init(
+    sample: String? = nil, row: Int? = nil, _ answers: [String: Prediction], of model: TrainedModel,
+    namesValues: Bool = false
+  ) {
+    (self.sample, self.row) = (sample, row)
+    outputs = model.samples.outputs.compactMap { output in
+      answers[output.name].map { PredictedOutput(output.name, $0, valueNames: namesValues ? output.labels : []) }
+    }
+  }
+
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encodeIfPresent(sample, forKey: Key(stringValue: "sample"))
+    try container.encodeIfPresent(row, forKey: Key(stringValue: "row"))
+    // Outputs may be called so too, and are what was asked for.
+    guard outputs.count > 1 else { return try outputs.first?.encode(to: encoder) ?? () }
+    for output in outputs { try container.encode(output, forKey: Key(stringValue: output.name)) }
   }
 }
 
@@ -63,22 +95,28 @@ struct PredictionTable {
     }
     if !hasHead { write(Self.head(line)) }
     hasHead = true
-    let cells =
-      [line.sample ?? "\(line.row ?? 0)"]
-      + line.classes.flatMap { [$0.name, $0.probability.map { String(format: "%.6f", $0) } ?? "\($0.score ?? 0)"] }
-      + (line.values ?? []).map { "\($0)" }
-    write(cells)
+    write([line.sample ?? "\(line.row ?? 0)"] + line.outputs.flatMap(Self.cells))
   }
 
+  private static func cells(_ output: PredictedOutput) -> [String] {
+    output.classes.flatMap { [$0.name, $0.probability.map { String(format: "%.6f", $0) } ?? "\($0.score ?? 0)"] }
+      + (output.values ?? []).map { "\($0)" }
+  }
+
+  /// Of several outputs each has its name before its columns; columns that were learnt have their own.
   private static func head(_ line: PredictionLine) -> [String] {
-    let word = line.areProbabilities ? "probability" : "score"
-    let classes = line.classes.indices.flatMap {
-      $0 == 0 ? ["class", word] : ["class_\($0 + 1)", "\(word)_\($0 + 1)"]
-    }
-    let values = (line.values ?? []).indices.map { index in
-      index < line.valueNames.count ? line.valueNames[index] : "value_\(index + 1)"
-    }
-    return [line.row == nil ? "file" : "row"] + classes + values
+    [line.row == nil ? "file" : "row"]
+      + line.outputs.flatMap { output in
+        let prefix = line.outputs.count > 1 ? output.name + "/" : ""
+        let word = output.areProbabilities ? "probability" : "score"
+        let classes = output.classes.indices.flatMap { index in
+          (index == 0 ? ["class", word] : ["class_\(index + 1)", "\(word)_\(index + 1)"]).map { prefix + $0 }
+        }
+        let values = (output.values ?? []).indices.map { index in
+          index < output.valueNames.count ? output.valueNames[index] : "\(prefix)value_\(index + 1)"
+        }
+        return classes + values
+      }
   }
 
   private mutating func write(_ cells: [String]) {

@@ -1,24 +1,25 @@
+import SwitchbackDatasets
 import SwitchbackPrograms
 
 extension Program {
-  /// How many numbers it answers for a sample.
-  var outputCount: Int { output(named: "predictions").map { values[$0].type.shape.elementCount } ?? 0 }
+  /// The name under which it answers an output: `predictions`, of several `digit/predictions`.
+  static func answerName(_ output: SampleFormat.Output, in samples: SampleFormat) -> String {
+    (samples.outputs.count == 1 ? "" : output.name + "/") + "predictions"
+  }
 
-  /// Why this is no program that answers for one sample of a shape; nil where it is. A file may hold any program: none
-  /// that passes changes a weight, asks for a value that nobody gives, or needs more memory than `largestWork`.
-  func faultOfInference(on shape: [Int]) -> String? {
-    guard shape.allSatisfy({ $0 > 0 }), Shape([1] + shape).isAddressable else {
-      return "samples \(shape) have no element"
+  /// How many numbers it answers for each output of a sample.
+  func answerCounts(_ samples: SampleFormat) -> [Int] {
+    samples.outputs.map { output in
+      self.output(named: Self.answerName(output, in: samples)).map { values[$0].type.shape.elementCount } ?? 0
     }
-    let (inputs, wanted) = (values(.input), TensorType.float32(Shape([1] + shape)))
-    guard inputs.count == 1, values[inputs[0]].type == wanted else {
-      return "it takes \(inputs.map { values[$0].type.description }.joined(separator: ", ")), not one \(wanted)"
-    }
+  }
+
+  /// Why this is no program that answers for one such sample; nil where it is. A file may hold any program: none that
+  /// passes changes a weight, asks for a value that nobody gives, or needs more memory than `largestWork`.
+  func faultOfInference(on samples: SampleFormat) -> String? {
+    if let fault = samples.faultOfNames ?? faultOfInputs(samples) { return fault }
     if let step = values(.step).first { return "\(values[step].name) would have to be given anew for each sample" }
-    guard outputs.count == 1, let output = output(named: "predictions") else { return "it has no output predictions" }
-    let answer = values[output].type
-    guard answer.elementType == .float32, answer.shape.rank >= 1, answer.shape[0] == 1, answer.shape.elementCount > 0
-    else { return "it answers \(answer)" }
+    if let fault = faultOfAnswers(samples) { return fault }
     for call in calls {
       if let id = call.outputs.compactMap({ $0 }).first(where: { values[$0].role != .temporary }) {
         return "\(call.label) changes \(values[id].name)"
@@ -33,9 +34,39 @@ extension Program {
   /// Bytes of all that is computed for one sample.
   private static let largestWork = 8e9
 
-  /// Whether the output comes from a softmax or sigmoid.
-  var answersProbabilities: Bool {
-    guard var value = output(named: "predictions") else { return false }
+  private func faultOfInputs(_ samples: SampleFormat) -> String? {
+    var wanted: [String: TensorType] = [:]
+    for input in samples.inputs {
+      guard input.shape.allSatisfy({ $0 > 0 }), Shape([1] + input.shape).isAddressable else {
+        return "samples \(input.shape) have no element"
+      }
+      guard input.elementType != .uint8 else { return "the field \(input.name) is u8, which no network reads" }
+      wanted[input.name] = TensorType(input.elementType == .int32 ? .int32 : .float32, Shape([1] + input.shape))
+    }
+    let taken = values(.input).map { values[$0] }
+    // No program has two inputs of one name.
+    if taken.count == wanted.count, taken.allSatisfy({ wanted[$0.name] == $0.type }) { return nil }
+    if samples.inputs.count == 1, let type = wanted[samples.inputs[0].name] {
+      return "it takes \(taken.map(\.type.description).joined(separator: ", ")), not one \(type)"
+    }
+    return "it takes \(taken.map { "\($0.name) \($0.type)" }.joined(separator: ", ")), not "
+      + samples.inputs.map { "\($0.name) \(wanted[$0.name]?.description ?? "")" }.joined(separator: ", ")
+  }
+
+  private func faultOfAnswers(_ samples: SampleFormat) -> String? {
+    let names = samples.outputs.map { Self.answerName($0, in: samples) }
+    for name in names {
+      guard let output = output(named: name) else { return "it has no output \(name)" }
+      let answer = values[output].type
+      guard answer.elementType == .float32, answer.shape.rank >= 1, answer.shape[0] == 1, answer.shape.elementCount > 0
+      else { return "it answers \(answer)" }
+    }
+    return outputs.count == names.count ? nil : "it has other outputs than \(names.joined(separator: ", "))"
+  }
+
+  /// Whether an output comes from a softmax or sigmoid.
+  func answersProbabilities(_ name: String) -> Bool {
+    guard var value = output(named: name) else { return false }
     while let call = calls.last(where: { $0.outputs.contains(value) }) {
       if call.gate != nil { return true }
       guard call.operation is Reshape else { return false }

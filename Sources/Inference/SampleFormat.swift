@@ -1,33 +1,81 @@
 public import SwitchbackDatasets
 
-/// How samples become a network's input, and what its answers mean.
-public struct SampleFormat: Hashable, Sendable, Codable {
-  /// Without the batch: `[H, W, C]` of images, `[k]` of table rows.
-  public var shape: [Int]
-  public var targets: DatasetTargets
-  /// In the order of the class numbers; empty where targets are numbers.
-  public var classNames: [String]
-  /// Of a table: the columns in the order of the network's inputs; empty where nobody named them.
-  public var features: [String]
-  /// Of a table: the columns that were learnt.
-  public var labels: [String]
-  /// Of a table, one a feature; empty where features are taken as they are.
-  public var normalization: [DatasetRecord.Normalization]
-  /// Of images: what the last axis holds.
-  public var channels: DatasetRecord.ChannelOrder?
+/// What a network reads of a sample, and what its answers mean.
+public struct SampleFormat: Hashable, Sendable {
+  /// The fields that are read, at least one, each with a name of its own.
+  public var inputs: [Input]
+  /// What is answered, at least one, each with a name of its own.
+  public var outputs: [Output]
 
+  /// A field of a sample.
+  public struct Input: Hashable, Sendable {
+    public var name: String
+    /// f32, or i32 for tokens and other numbers of things.
+    public var elementType: Field.ElementType
+    /// Without the batch: `[H, W, C]` of images, `[k]` of table rows.
+    public var shape: [Int]
+    /// Of a table: the columns in the order of the field's numbers; empty where nobody named them.
+    public var features: [String]
+    /// Of a table, one a feature; empty where features are taken as they are.
+    public var normalization: [DatasetRecord.Normalization]
+    /// Of images: what the last axis holds.
+    public var channels: DatasetRecord.ChannelOrder?
+
+    /// What has three axes of which the last is 1 or 3 is taken for images.
+    public init(
+      _ name: String, _ elementType: Field.ElementType = .float32, shape: [Int], features: [String] = [],
+      normalization: [DatasetRecord.Normalization] = []
+    ) {
+      (self.name, self.elementType, self.shape) = (name, elementType, shape)
+      (self.features, self.normalization) = (features, normalization)
+      let mayBeImages = elementType == .float32 && shape.count == 3
+      channels = mayBeImages && shape[2] == 1 ? .gray : mayBeImages && shape[2] == 3 ? .rgb : nil
+    }
+  }
+
+  /// A result of the network.
+  public struct Output: Hashable, Sendable, Codable {
+    /// What the answer is called; the only one of a network that does not name it is called like its target.
+    public var name: String
+    /// The field that was learnt.
+    public var target: String
+    public var targets: DatasetTargets
+    /// In the order of the class numbers; empty where targets are numbers.
+    public var classNames: [String]
+    /// Of a table: the columns that were learnt.
+    public var labels: [String]
+
+    /// `name`: unless said, the target's.
+    public init(
+      _ name: String? = nil, target: String = Field.labels, targets: DatasetTargets = .classes,
+      classNames: [String] = [], labels: [String] = []
+    ) {
+      (self.name, self.target, self.targets) = (name ?? target, target, targets)
+      (self.classNames, self.labels) = (classNames, labels)
+    }
+  }
+
+  public init(inputs: [Input], outputs: [Output]) { (self.inputs, self.outputs) = (inputs, outputs) }
+
+  /// One field and one target.
   public init(
     shape: [Int], targets: DatasetTargets = .classes, classNames: [String] = [], features: [String] = [],
     labels: [String] = [], normalization: [DatasetRecord.Normalization] = []
   ) {
-    (self.shape, self.targets, self.classNames) = (shape, targets, classNames)
-    (self.features, self.labels, self.normalization) = (features, labels, normalization)
-    channels = shape.count == 3 ? shape[2] == 1 ? .gray : shape[2] == 3 ? .rgb : nil : nil
+    self.init(
+      inputs: [Input(Field.images, shape: shape, features: features, normalization: normalization)],
+      outputs: [Output(targets: targets, classNames: classNames, labels: labels)])
   }
 
-  /// As the samples of a data set are; of their numbers nothing is known but that they are the input as they are.
-  public init(_ dataset: any Dataset) {
-    self.init(shape: dataset.sampleShape, targets: dataset.targets, classNames: dataset.classNames)
+  /// As the samples of a data set are, with every field that can be read and every target; of their numbers nothing is
+  /// known but that they are the inputs as they are.
+  public init(_ dataset: any Dataset) { self.init(dataset.layout) }
+
+  /// The same of what a data set has.
+  public init(_ layout: DatasetLayout) {
+    self.init(
+      inputs: layout.inputs.map { Input($0.name, $0.elementType, shape: $0.shape) },
+      outputs: layout.targets.map { Output(target: $0.name, targets: $0.targets, classNames: $0.classNames) })
   }
 
   /// As a run recorded it.
@@ -35,21 +83,69 @@ public struct SampleFormat: Hashable, Sendable, Codable {
     self.init(
       shape: record.sampleShape, targets: record.targets, classNames: record.classNames, features: record.features,
       labels: record.labels, normalization: record.normalization)
-    channels = record.channels
+    inputs[0].channels = record.channels
   }
 
-  /// Why this cannot be what a network with so many outputs takes and answers; nil where it can.
-  func fault(outputs: Int) -> String? {
-    let fault = DatasetRecord.fault(
-      shape: shape, targets: targets, features: features, normalization: normalization, channels: channels)
-    if let fault { return fault }
+  /// What a data set of such samples has: the fields and targets, by which a training step is made.
+  public var layout: DatasetLayout {
+    DatasetLayout(
+      inputs: inputs.map { Field($0.name, $0.elementType, $0.shape) },
+      targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames) })
+  }
+
+  /// The fields that are read, for messages.
+  public var inputWords: String {
+    inputs.map { "\($0.name) \($0.elementType.rawValue) \($0.shape)" }.joined(separator: ", ")
+  }
+
+  // MARK: Checks
+
+  /// Why fields or answers cannot be told apart; nil where they can.
+  var faultOfNames: String? {
+    for (what, names) in [("field", inputs.map(\.name)), ("answer", outputs.map(\.name))] {
+      guard !names.isEmpty else { return "its samples have no \(what)" }
+      guard !names.contains("") else { return "one \(what) has no name" }
+      var known: Set<String> = []
+      if let twice = names.first(where: { !known.insert($0).inserted }) { return "two \(what)s are called \(twice)" }
+    }
+    return nil
+  }
+
+  /// Why this cannot be what a network takes and answers that gives so many numbers for each output; nil where it can.
+  func fault(answering counts: [Int]) -> String? {
+    for input in inputs {
+      if let fault = input.fault { return words(fault, of: input.name, among: inputs.count) }
+    }
+    for (output, count) in zip(outputs, counts) {
+      if let fault = output.fault(answering: count) { return words(fault, of: output.name, among: outputs.count) }
+    }
+    return nil
+  }
+
+  /// What is said of one of several names the field or answer.
+  func words(_ words: String, of name: String, among count: Int) -> String {
+    count == 1 ? words : "\(name): \(words)"
+  }
+}
+
+extension SampleFormat.Input {
+  fileprivate var fault: String? {
+    if elementType != .float32, !normalization.isEmpty || channels != nil {
+      return "it is \(elementType.rawValue), which neither images nor normalized columns are"
+    }
+    return DatasetRecord.fault(
+      shape: shape, targets: .classes, features: features, normalization: normalization, channels: channels)
+  }
+}
+
+extension SampleFormat.Output {
+  fileprivate func fault(answering count: Int) -> String? {
     switch targets {
-    case .values(let count):
-      return count == outputs ? nil : "\(count) numbers were learnt, and the network has \(outputs) outputs"
+    case .values(let learnt):
+      return learnt == count ? nil : "\(learnt) numbers were learnt, and the network has \(count) outputs"
     case .classes:
       // A single output tells two classes apart.
-      let most = max(outputs, 2)
-      return classNames.count <= most ? nil : "there are \(classNames.count) classes for \(outputs) outputs"
+      return classNames.count <= max(count, 2) ? nil : "there are \(classNames.count) classes for \(count) outputs"
     }
   }
 }

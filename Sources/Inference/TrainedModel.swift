@@ -4,31 +4,41 @@ import SwitchbackExecution
 import SwitchbackInterchange
 public import SwitchbackPrograms
 
-/// A trained network, ready to be used: the program of inference, its weights, and how samples become its input.
+/// A trained network, ready to be used: the program of inference, its weights, and how samples become its inputs.
 ///
 /// It answers one sample at a time, so that an answer never depends on the samples beside it. One thread at a time.
+///
+/// ```swift
+/// let answers = try model.predict(fields: ["images": .image(picture), "table": .row([31, 4.5])])
+/// print(answers["digit"]?.best?.name ?? "", answers["ink"]?.outputs ?? [])
+/// ```
 public final class TrainedModel {
-  /// For one sample: an input, the weights as states, and the output `predictions`.
+  /// For one sample: the fields as inputs, the weights as states, and the output `predictions`, of several outputs
+  /// `digit/predictions`.
   public let program: Program
   public let samples: SampleFormat
   /// Which weights it holds.
   public let weights: ModelWeights
-  /// Whether the outputs come from a softmax or sigmoid, the network's own or the one that its loss implies.
-  public let areProbabilities: Bool
   private let executor: ProgramExecutor
   private let feed: ProgramFeed
-  private let predictions: OutputHandle
+  /// One for each of `samples.inputs`.
+  private let inputs: [InputHandle]
+  /// One for each of `samples.outputs`.
+  private let answers: [(handle: OutputHandle, areProbabilities: Bool)]
 
-  /// Takes the weights out of `tensors`, by name; whatever does not fit together is an error in words.
+  /// Takes the weights out of `tensors`, by name; whatever does not fit together is an error in words. Of one field the
+  /// program says the name.
   package init(
     program: Program, tensors: [Safetensors.Tensor], samples: SampleFormat, weights: ModelWeights,
     on chain: BackendChain
   ) throws {
-    if let fault = program.faultOfInference(on: samples.shape) ?? samples.fault(outputs: program.outputCount) {
+    var samples = samples
+    let fields = program.values(.input)
+    if samples.inputs.count == 1, fields.count == 1 { samples.inputs[0].name = program.values[fields[0]].name }
+    if let fault = program.faultOfInference(on: samples) ?? samples.fault(answering: program.answerCounts(samples)) {
       throw TrainedModelError("the network cannot be used: \(fault)")
     }
     (self.program, self.samples, self.weights) = (program, samples, weights)
-    areProbabilities = program.answersProbabilities
     let states = StateStore()
     var given = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
     for id in program.values(.state) {
@@ -47,58 +57,97 @@ public final class TrainedModel {
     guard given.isEmpty else {
       throw TrainedModelError("the network has no weight \(given.keys.sorted().prefix(5).joined(separator: ", "))")
     }
-    executor = try ProgramExecutor(program, on: chain, states: states)
-    feed = try ProgramFeed(executor)
-    predictions = try executor.output(named: "predictions")
+    let executor = try ProgramExecutor(program, on: chain, states: states)
+    (self.executor, feed) = (executor, try ProgramFeed(executor))
+    inputs = try samples.inputs.map { try executor.input(named: $0.name) }
+    answers = try samples.outputs.map { output in
+      let name = Program.answerName(output, in: samples)
+      return (try executor.output(named: name), program.answersProbabilities(name))
+    }
+  }
+
+  /// Whether an output comes from a softmax or sigmoid, the network's own or the one that its loss implies; without a
+  /// name the first one.
+  public func areProbabilities(_ output: String? = nil) -> Bool {
+    let place = output.map { name in samples.outputs.firstIndex { $0.name == name } } ?? 0
+    return place.map { answers[$0].areProbabilities } ?? false
   }
 
   // MARK: Predicting
 
-  /// What the network says of a sample that is its input as it is: `samples.shape`, row-major; pixels from 0 to 1, table
-  /// rows normalized.
-  public func predict(_ sample: [Float]) throws -> Prediction {
-    guard sample.count == samples.shape.reduce(1, *) else {
-      throw TrainedModelError("\(sample.count) numbers are no sample \(samples.shape)")
+  /// What the network says of a sample, given as a value for each of `samples.inputs`: an answer for each of
+  /// `samples.outputs`, by its name.
+  public func predict(fields: [String: FieldValue]) throws -> [String: Prediction] {
+    let unknown = fields.keys.filter { name in !samples.inputs.contains { $0.name == name } }.sorted()
+    guard unknown.isEmpty else {
+      throw TrainedModelError(
+        "the network reads no field \(unknown.joined(separator: ", ")); it reads \(samples.inputWords)")
     }
-    let columns = executor.inputs.map { ArrayDataset.Column.float32($0.name, sample, shape: samples.shape) }
-    try feed.fill(try ArrayDataset(columns), [0])
-    try executor.run()
-    let outputs = try executor.withOutput(predictions) { Array($0.bindMemory(to: Float.self)) }
-    guard outputs.allSatisfy(\.isFinite) else {
-      throw TrainedModelError("the network answers \(outputs.prefix(5)), which is not finite")
+    for (input, handle) in zip(samples.inputs, inputs) {
+      guard let value = fields[input.name] else {
+        throw TrainedModelError("the field \(input.name) is missing; the network reads \(samples.inputWords)")
+      }
+      try executor.withInput(handle) { bytes throws(TrainedModelError) in
+        do throws(TrainedModelError) { try input.write(value, to: bytes) } catch {
+          throw TrainedModelError(samples.words(error.message, of: input.name, among: inputs.count))
+        }
+      }
     }
-    return Prediction(
-      outputs: outputs, isOfClasses: samples.targets == .classes, areProbabilities: areProbabilities,
-      names: samples.classNames)
+    return try answer()
   }
+
+  /// What the network says of samples of a data set that has its fields, in the order of `indices`; other fields are not
+  /// looked at.
+  public func predict(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> [[String: Prediction]] {
+    try indices.map { index in
+      guard (0..<dataset.count).contains(Int(index)) else {
+        throw TrainedModelError("there is no sample \(index): the data has \(dataset.count)")
+      }
+      try feed.fill(dataset, [index])
+      return try answer()
+    }
+  }
+
+  /// What the network with one field and one output says of a sample that is its input as it is, row-major: pixels from 0
+  /// to 1, table rows normalized.
+  public func predict(_ sample: [Float]) throws -> Prediction { try predict(.numbers(sample)) }
 
   /// The same for several samples, in their order.
   public func predict(_ batch: [[Float]]) throws -> [Prediction] { try batch.map { try predict($0) } }
 
-  /// What the network says of a row of the table, its features in the order of `samples.features`, as they stand in the
-  /// table: they are normalized here, in Float64.
-  public func predict(row: [Double]) throws -> Prediction {
-    guard samples.shape == [row.count] else {
-      throw TrainedModelError("\(row.count) numbers are no row of the network's \(samples.shape) features")
+  /// What the network with one field and one output says of a row of the table, as it stands there (`FieldValue.row`).
+  public func predict(row: [Double]) throws -> Prediction { try predict(.row(row)) }
+
+  /// What the network with one field and one output says of a picture, which is resized and made gray or coloured as it
+  /// wants them.
+  public func predict(_ image: Image) throws -> Prediction { try predict(.image(image)) }
+
+  private func predict(_ value: FieldValue) throws -> Prediction {
+    guard samples.inputs.count == 1, samples.outputs.count == 1 else {
+      throw TrainedModelError(
+        "the network reads \(samples.inputWords), and answers \(samples.outputs.map(\.name).joined(separator: ", ")): "
+          + "predict(fields:) takes and answers them by their names")
     }
-    let normalization = samples.normalization
-    let values = row.indices.map { Float(normalization.isEmpty ? row[$0] : normalization[$0](row[$0])) }
-    for (index, value) in values.enumerated() where !value.isFinite {
-      let name = samples.features.isEmpty ? "number \(index)" : samples.features[index]
-      throw TrainedModelError("\(name): \(row[index]) is too large for the network")
-    }
-    return try predict(values)
+    let answers = try predict(fields: [samples.inputs[0].name: value])
+    guard let answer = answers[samples.outputs[0].name] else { throw TrainedModelError("the network has no answer") }
+    return answer
   }
 
-  /// What the network says of a picture, which is resized and made gray or coloured as it wants them.
-  public func predict(_ image: Image) throws -> Prediction {
-    let shape = samples.shape
-    guard shape.count == 3, samples.channels != nil else {
-      throw TrainedModelError("the network takes samples \(shape), which are no images")
+  /// Runs the program on what its inputs hold.
+  private func answer() throws -> [String: Prediction] {
+    try executor.run()
+    var found: [String: Prediction] = [:]
+    for (output, answer) in zip(samples.outputs, answers) {
+      let outputs = try executor.withOutput(answer.handle) { Array($0.bindMemory(to: Float.self)) }
+      guard outputs.allSatisfy(\.isFinite) else {
+        let words = "the network answers \(outputs.prefix(5)), which is not finite"
+        throw TrainedModelError(samples.words(words, of: output.name, among: answers.count))
+      }
+      found[output.name] = Prediction(
+        outputs: outputs, isOfClasses: output.targets == .classes, areProbabilities: answer.areProbabilities,
+        names: output.classNames)
     }
-    var values = [Float](repeating: 0, count: shape.reduce(1, *))
-    image.write(to: &values, height: shape[0], width: shape[1], channels: shape[2])
-    return try predict(values)
+    return found
   }
 
   // MARK: Weights

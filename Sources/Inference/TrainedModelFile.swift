@@ -6,10 +6,12 @@ public import SwitchbackPrograms
 
 /// The file of a trained model: safetensors, with the weights by their names and, as metadata, `format`, `program` (the
 /// text for one sample), `samples` (`SampleFormat` as JSON), `weights` (raw or averaged) and a checksum of it all (FNV-1a,
-/// 64 bits). A later format gets the next number, and every earlier one stays readable.
+/// 64 bits). A later format gets the next number, and every earlier one stays readable; a model is written in the
+/// earliest format that can say it.
 extension TrainedModel {
   private static let formatPrefix = "switchback-model-"
-  private static let newestFormat = 1
+  /// 2: samples of several fields or answers, or of a field that is not f32.
+  private static let newestFormat = 2
   /// Of a program's text: bounds what reading somebody's file can cost.
   private static let (longestText, mostLines) = (4 << 20, 1 << 14)
 
@@ -19,7 +21,7 @@ extension TrainedModel {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var file = Safetensors(try tensors())
     file.metadata = [
-      "format": "\(Self.formatPrefix)\(Self.newestFormat)", "program": program.description,
+      "format": "\(Self.formatPrefix)\(samples.isPlain ? 1 : 2)", "program": program.description,
       "samples": String(decoding: try encoder.encode(samples), as: UTF8.self), "weights": weights.rawValue,
     ]
     file.metadata["checksum"] = Self.checksum(file)

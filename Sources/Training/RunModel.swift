@@ -2,6 +2,7 @@ import Foundation
 import SwitchbackDatasets
 public import SwitchbackExecution
 public import SwitchbackInference
+public import SwitchbackNeuralNetworks
 
 extension TrainedModel {
   /// The network of a run folder with the weights of its newest complete checkpoint (`best`: of the one with the lowest
@@ -29,11 +30,17 @@ extension TrainedModel {
     let data = try RunData(
       run: folder, checkpoint: checkpoint, source: configuration.data.source, classes: classNames)
     let samples = try data.samples(of: configuration, run: folder)
-    let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
-    let inference = try step.inference(batchSize: 1)
-    let (tensors, which) = try checkpoint.weights(weights)
-    try self.init(
-      program: inference.program, tensors: Array(tensors.values), samples: samples, weights: which, on: chain)
+    try self.init(checkpoint, of: try configuration.step(for: samples), for: samples, weights: weights, on: chain)
+  }
+}
+
+extension Configuration {
+  /// The training step of this experiment on such samples.
+  public func step(for samples: SampleFormat) throws(TrainedModelError) -> TrainingStep {
+    guard let input = samples.inputs.first, let output = samples.outputs.first else {
+      throw TrainedModelError("the samples have no field, or no target")
+    }
+    return trainingStep(sampleShape: input.shape, targets: output.targets)
   }
 }
 

@@ -40,7 +40,8 @@ extension TrainingSession {
   }
 
   /// The network as it is now, to be used or saved without what only training needs: unless said otherwise with the
-  /// moving average of its weights, where the step keeps one.
+  /// moving average of its weights, where the step keeps one. Of the fields and targets of `samples` the model takes those
+  /// that it reads and is trained for, by their names; a single one of each fits whatever it is called.
   public func trainedModel(for samples: SampleFormat, weights wanted: ModelWeights? = nil) throws -> TrainedModel {
     let weights = try weights(wanted)
     let inference = try step.inference(batchSize: 1)
@@ -50,7 +51,7 @@ extension TrainingSession {
         name: parameter.name, shape: parameter.type.shape.extents, bytes: try states.withBytes(of: name) { Data($0) })
     }
     return try TrainedModel(
-      program: inference.program, tensors: tensors, samples: samples, weights: weights, on: chain)
+      program: inference.program, tensors: tensors, samples: try step.format(of: samples), weights: weights, on: chain)
   }
 
   /// The same; what its samples and answers are is read from a data set.

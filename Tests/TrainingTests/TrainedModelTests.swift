@@ -39,7 +39,7 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
     let model = try session.trainedModel(for: samples)
     try model.save(to: path)
     let loaded = try TrainedModel(file: path, on: try chain(ReferenceBackend()))
-    #expect(loaded.samples == samples && loaded.weights == .raw && loaded.areProbabilities)
+    #expect(loaded.samples == samples && loaded.weights == .raw && loaded.areProbabilities())
     let rows: [[Double]] = [[1e8 + 3, -0.5, 0.25], [1e8, 0, -2], [1e8 - 1, -3, 7]]
     for row in rows {
       let answer = try loaded.predict(row: row)
@@ -84,7 +84,7 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
       }, sampleShape: [2, 2, 1], loss: CategoricalCrossentropy(), optimizer: SGD())
     let session = try TrainingSession(step: step, batchSize: 4, seed: 1, on: try chain(ReferenceBackend()))
     let model = try session.trainedModel(for: SampleFormat(shape: [2, 2, 1], classNames: ["a", "b", "c"]))
-    #expect(model.samples.channels == .gray)
+    #expect(model.samples.inputs[0].channels == .gray)
     let pixels: [UInt8] = [0, 255, 51, 102]
     let image = try Image(bytes: Array("P5 2 2 255\n".utf8) + pixels, path: "x.pgm")
     #expect(try model.predict(image).outputs == model.predict(pixels.map { Float($0) * (1 / 255) }).outputs)
@@ -143,7 +143,7 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
   func hostile() throws {
     #expect(try fault { _ in }.isEmpty)
     #expect(try fault({ $0.tensors[0].bytes[0] ^= 1 }, seals: false).contains("checksum"))
-    #expect(try fault { $0.metadata["format"] = "switchback-model-2" }.contains("format 2, of a later Switchback"))
+    #expect(try fault { $0.metadata["format"] = "switchback-model-3" }.contains("format 3, of a later Switchback"))
     #expect(try fault { $0.metadata["format"] = "switchback-checkpoint-1" }.contains("do not say that it is one"))
     #expect(try fault { $0.metadata["program"] = nil }.contains("lack the program"))
     #expect(try fault { $0.metadata["samples"] = "{}" }.contains("is no trained model"))
@@ -177,7 +177,7 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
     #expect(try programFault { $0 + "nonsense(%0)\n" }.contains("line "))
     #expect(try programFault { $0 + "input %900 more f32[1,3]\n" }.contains("not one f32[1,3]"))
     #expect(try programFault { $0 + "step %900 learningRate f32[]\n" }.contains("learningRate would have to be given"))
-    #expect(try programFault { $0 + "output other %0\n" }.contains("no output predictions"))
+    #expect(try programFault { $0 + "output other %0\n" }.contains("other outputs than predictions"))
     #expect(
       try programFault { $0.replacingOccurrences(of: "output predictions", with: "output p") }.contains(
         "no output predictions"))

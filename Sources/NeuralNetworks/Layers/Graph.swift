@@ -46,6 +46,9 @@ public struct GraphNode: Sendable {
   public var inputs: [String]
 
   public init(_ layer: any Layer, inputs: [String] = []) { (self.layer, self.inputs) = (layer, inputs) }
+
+  /// What its path adds to that of its list: its layer's name, or `<word>.<index>.<kind>`.
+  func component(at index: Int, of word: String) -> String { layer.name ?? "\(word).\(index).\(layer.kind)" }
 }
 
 extension Layer {
@@ -105,36 +108,35 @@ extension LayerContext {
     var last = inputs
     var lastIndex: Int?
     for (index, node) in nodes.enumerated() {
-      let component = node.layer.name ?? "\(component).\(index).\(node.layer.kind)"
+      let part = node.component(at: index, of: component)
       do throws(ProgramError) {
         if node.inputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
         let values = try node.inputs.isEmpty ? last : values(called: node.inputs)
-        let results = try call(node.layer, at: component, values)
+        let results = try call(node.layer, at: part, values)
         let layer = try (node.layer as? Shared).map { shared throws(ProgramError) in
           try find(shared.layer).entry.layer ?? node.layer
         }
         var entry = GraphScope.Entry(
           results: results, resultNames: (layer ?? node.layer).resultNames, layer: node.layer)
-        (entry.weightsPath, entry.index) = (weightsPath + (weightsPath.isEmpty ? "" : ".") + component, index)
+        (entry.weightsPath, entry.index) = (Self.path(of: part, in: weightsPath), index)
         if let name = node.layer.name {
           scopes[scopes.count - 1].entries[name] = entry
           scopes[scopes.count - 1].later.remove(name)
         }
         (last, lastIndex) = ([results[0]], index)
       } catch {
-        throw error.path.isEmpty ? ProgramError(error.message, path: inner(component)) : error
+        throw error.path.isEmpty ? ProgramError(error.message, path: Self.path(of: part, in: path)) : error
       }
     }
     let results = try outputs.isEmpty ? last : values(called: outputs)
     if outputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
     if let index = nodes.indices.first(where: { !scopes[scopes.count - 1].read.contains($0) }) {
-      let component = nodes[index].layer.name ?? "\(component).\(index).\(nodes[index].layer.kind)"
-      throw ProgramError("nobody reads its result; name it among the outputs, or leave it out", path: inner(component))
+      let part = nodes[index].component(at: index, of: component)
+      throw ProgramError(
+        "nobody reads its result; name it among the outputs, or leave it out", path: Self.path(of: part, in: path))
     }
     return results
   }
-
-  private func inner(_ component: String) -> String { path.isEmpty ? component : path + "." + component }
 
   /// The values called so in this list or one around it.
   private mutating func values(called names: [String]) throws(ProgramError) -> [Value] {

@@ -171,27 +171,31 @@ public struct LayerContext: Sendable {
 
   // MARK: Layers in layers
 
+  /// Where a part of the layer at `outer` is; the model's own path is empty.
+  static func path(of component: String, in outer: String) -> String {
+    outer.isEmpty ? component : outer + "." + component
+  }
+
   /// Traces `layer` under `component` appended to the current path; how a composite layer calls the layers it is made
   /// of.
   public mutating func call(
     _ layer: any Layer, at component: String, _ inputs: [Value]
   ) throws(ProgramError) -> [Value] {
-    let (outer, outerWeights) = (path, weightsPath)
-    func inner(_ path: String) -> String { path.isEmpty ? component : path + "." + component }
+    let (outer, outerWeights, inner) = (path, weightsPath, Self.path(of: component, in: path))
     guard component.utf8.allSatisfy(Self.isAllowedInPath), !component.isEmpty else {
       throw ProgramError("\"\(component)\" is no layer name: use letters, digits, `.`, `_` and `-`", path: outer)
     }
-    guard paths.insert(inner(outer)).inserted else {
-      throw ProgramError("two layers are called \(inner(outer)); give each a name of its own", path: inner(outer))
+    guard paths.insert(inner).inserted else {
+      throw ProgramError("two layers are called \(inner); give each a name of its own", path: inner)
     }
     callCount += 1
     guard callCount <= Self.mostCalls, depth < Self.deepest else {
       throw ProgramError(
         "the model has more than \(Self.mostCalls) layers, or layers more than \(Self.deepest) deep in each other",
-        path: inner(outer))
+        path: inner)
     }
     depth += 1
-    (builder.path, weightsPath) = (inner(outer), inner(outerWeights))
+    (builder.path, weightsPath) = (inner, Self.path(of: component, in: outerWeights))
     defer { (builder.path, weightsPath, depth) = (outer, outerWeights, depth - 1) }
     do throws(ProgramError) {
       let results = try layer(inputs, in: &self)

@@ -71,6 +71,8 @@ for index in 0..<4 {
     answer.best?.name == ["up", "down"][index % 2], "\(index) is taken for \(answer.best?.name ?? "nothing")")
 }
 print("saved, loaded and predicted with: the same")
+try residual(in: folder, on: chain)
+print("a residual network with two inputs and two outputs: the same")
 
 // The README's snippet, on images of its size.
 let large = try ByteDataset(

@@ -1,0 +1,57 @@
+import SwitchbackDatasets
+public import SwitchbackExecution
+public import SwitchbackInference
+public import SwitchbackNeuralNetworks
+import SwitchbackPrograms
+
+extension TrainingStep {
+  /// What a model of this step reads of the samples of a data set, and what its answers mean. Fields and targets are found
+  /// by their names; a single one of each fits a model with one input or objective, whatever it is called.
+  package func format(of data: SampleFormat) throws(TrainedModelError) -> SampleFormat {
+    var outputs: [SampleFormat.Output] = []
+    for objective in objectives {
+      guard var output = data.output(for: objective, isOnly: objectives.count == 1) else {
+        throw TrainedModelError(
+          "the model is trained for \(objective.target), and the samples have no such field or target; they have "
+            + (data.inputs.map(\.name) + data.outputs.map(\.target)).joined(separator: ", "))
+      }
+      output.name = objective.output ?? model.resultNames.first ?? output.name
+      outputs.append(output)
+    }
+    return SampleFormat(inputs: inputs.map { data.input(for: $0, isOnly: inputs.count == 1) }, outputs: outputs)
+  }
+}
+
+extension SampleFormat {
+  fileprivate func input(for input: ModelInput, isOnly: Bool) -> Input {
+    if let known = inputs.first(where: { $0.name == input.name }) { return known }
+    if isOnly, inputs.count == 1 { return inputs[0] }
+    // What a data set keeps beside its fields, such as the lengths of sequences, is read as it is.
+    let type = Field.ElementType(rawValue: input.type.elementType.rawValue) ?? .float32
+    return Input(input.name, type, shape: input.type.shape.extents)
+  }
+
+  fileprivate func output(for objective: Objective, isOnly: Bool) -> Output? {
+    if let known = outputs.first(where: { $0.target == objective.target }) { return known }
+    // A data set made in a program need not say which of its fields are targets.
+    if let field = inputs.first(where: { $0.name == objective.target }) {
+      let targets = objective.targets == .classes ? .classes : DatasetTargets.values(field.shape.reduce(1, *))
+      return Output(target: field.name, targets: targets)
+    }
+    return isOnly && outputs.count == 1 ? outputs[0] : nil
+  }
+}
+
+extension TrainedModel {
+  /// The network that a step trains, with the weights of a checkpoint: unless said otherwise with their moving average,
+  /// where it holds one. Of `samples` the model takes what it reads and is trained for.
+  public convenience init(
+    _ checkpoint: Checkpoint, of step: TrainingStep, for samples: SampleFormat, weights: ModelWeights? = nil,
+    on chain: BackendChain
+  ) throws {
+    let (tensors, which) = try checkpoint.weights(weights)
+    try self.init(
+      program: try step.inference(batchSize: 1).program, tensors: Array(tensors.values),
+      samples: try step.format(of: samples), weights: which, on: chain)
+  }
+}
