@@ -31,15 +31,8 @@ public enum Initializer: Hashable, Codable, Sendable {
 
   /// Why no weight can start so; nil where it can.
   var obstacle: String? {
-    let numbers: [Double] =
-      switch self {
-      case .constant(let value), .orthogonal(let value): [value]
-      case .randomUniform(let minimum, let maximum): [minimum, maximum]
-      case .randomNormal(let mean, let deviation), .truncatedNormal(let mean, let deviation): [mean, deviation]
-      case .values(let values): values.allSatisfy(\.isFinite) ? [] : [.nan]
-      default: []
-      }
-    return numbers.allSatisfy(NumberRange.any.contains)
+    let isFinite = if case .values(let values) = self { values.allSatisfy(\.isFinite) } else { true }
+    return isFinite && numbers.allSatisfy(NumberRange.any.contains)
       ? nil : "an initializer's numbers must be finite in Float32"
   }
 
@@ -88,6 +81,74 @@ public enum Initializer: Hashable, Codable, Sendable {
     case .truncatedNormal(let mean, let deviation):
       return (0..<count).map { _ in Float(mean + deviation * numbers.nextTruncatedNormal()) }
     case .orthogonal(let gain): return numbers.orthogonal(shape, gain: gain)
+    }
+  }
+}
+
+extension Initializer {
+  /// Those that configurations know, by their words.
+  package static let kinds: [Settings<Initializer>] = [
+    Settings("zeros", of: .zeros, help: "All 0"),
+    Settings("ones", of: .ones, help: "All 1"),
+    Settings(
+      "constant", of: .constant(0), help: "All the same number",
+      keys: [.number("value", \.first, in: .any, .required, help: "The number")]),
+    Settings("glorot_uniform", of: .glorotUniform, help: "Uniform, variance 2 / (inputs + outputs of a unit)"),
+    Settings("glorot_normal", of: .glorotNormal, help: "Normal, variance 2 / (inputs + outputs of a unit)"),
+    Settings("he_uniform", of: .heUniform, help: "Uniform, variance 2 / inputs of a unit: for relu"),
+    Settings("he_normal", of: .heNormal, help: "Normal, variance 2 / inputs of a unit: for relu"),
+    Settings("lecun_uniform", of: .lecunUniform, help: "Uniform, variance 1 / inputs of a unit: for selu"),
+    Settings("lecun_normal", of: .lecunNormal, help: "Normal, variance 1 / inputs of a unit: for selu"),
+    Settings(
+      "orthogonal", of: .orthogonal(), help: "Orthonormal rows or columns, whichever are fewer",
+      keys: [.number("gain", \.first, in: .any, help: "What they are multiplied with")]),
+    Settings(
+      "random_uniform", of: .randomUniform(), help: "Uniform between two numbers",
+      keys: [
+        .number("minval", \.first, in: .any, help: "The lower bound"),
+        .number("maxval", \.second, in: .any, help: "The upper bound"),
+      ]),
+    Settings("random_normal", of: .randomNormal(), help: "Normal", keys: normal),
+    Settings(
+      "truncated_normal", of: .truncatedNormal(), help: "Normal, without what is beyond two standard deviations",
+      keys: normal),
+  ]
+
+  private static let normal: [Setting<Initializer>] = [
+    .number("mean", \.first, in: .any, help: "The mean"),
+    .number("stddev", \.second, in: .nonNegative, help: "The standard deviation"),
+  ]
+
+  /// The first number of those that have one.
+  private var first: Double {
+    get { numbers.first ?? 0 }
+    set { numbers = [newValue] + numbers.dropFirst() }
+  }
+
+  private var second: Double {
+    get { numbers.last ?? 0 }
+    set { numbers = [first, newValue] }
+  }
+
+  /// In the order of the case's values.
+  private var numbers: [Double] {
+    get {
+      switch self {
+      case .constant(let value), .orthogonal(let value): [value]
+      case .randomUniform(let minimum, let maximum): [minimum, maximum]
+      case .randomNormal(let mean, let deviation), .truncatedNormal(let mean, let deviation): [mean, deviation]
+      default: []
+      }
+    }
+    set {
+      switch self {
+      case .constant: self = .constant(newValue[0])
+      case .orthogonal: self = .orthogonal(gain: newValue[0])
+      case .randomUniform: self = .randomUniform(minimum: newValue[0], maximum: newValue[1])
+      case .randomNormal: self = .randomNormal(mean: newValue[0], standardDeviation: newValue[1])
+      case .truncatedNormal: self = .truncatedNormal(mean: newValue[0], standardDeviation: newValue[1])
+      default: break
+      }
     }
   }
 }

@@ -25,12 +25,7 @@ public enum ActivationFunction: Hashable, Codable, Sendable {
   public static let all: [ActivationFunction] =
     [
       .linear, .relu, .leakyRelu(), .elu(), .selu, .gelu(), .swish, .sigmoid, .hardSigmoid, .tanh, .softplus, .softmax,
-    ] + rows.map(\.function)
-
-  /// Those of the table, by the word that configurations have for them.
-  package static let rows = UnaryFunction.activations.map {
-    (word: $0.word, function: ActivationFunction.row($0.function))
-  }
+    ] + UnaryFunction.activations.map { .row($0.function) }
 
   /// `relu`, `leakyRelu`, `hardSigmoid`, …
   public var word: String {
@@ -72,6 +67,53 @@ public enum ActivationFunction: Hashable, Codable, Sendable {
   }
 }
 
+extension ActivationFunction {
+  /// Those that configurations know, by their words.
+  package static let kinds: [Settings<ActivationFunction>] =
+    [
+      Settings("linear", of: .linear, help: "x"),
+      Settings("relu", of: .relu, help: "max(x, 0)"),
+      Settings(
+        "leaky_relu", of: .leakyRelu(), help: "x where x > 0, else negative_slope · x",
+        keys: [.number("negative_slope", \.number, in: .nonNegative, help: "The slope below 0")]),
+      Settings(
+        "elu", of: .elu(), help: "x where x > 0, else alpha · (eˣ − 1)",
+        keys: [.number("alpha", \.number, in: .nonNegative, help: "The limit far below 0 is −alpha")]),
+      Settings("selu", of: .selu, help: "1.0507 · (x where x > 0, else 1.6733 · (eˣ − 1))"),
+      Settings(
+        "gelu", of: .gelu(), help: "x · Φ(x), with the distribution of normal numbers Φ",
+        keys: [.bool("approximate", \.isApproximate, help: "Whether tanh stands in for erf")]),
+      Settings("swish", of: .swish, help: "x / (1 + e⁻ˣ)"),
+      Settings("sigmoid", of: .sigmoid, help: "1 / (1 + e⁻ˣ)"),
+      Settings("hard_sigmoid", of: .hardSigmoid, help: "x/6 + 1/2, within 0 and 1"),
+      Settings("tanh", of: .tanh, help: "The hyperbolic tangent"),
+      Settings("softplus", of: .softplus, help: "ln(1 + eˣ)"),
+      Settings("softmax", of: .softmax, help: "eˣ over the sum of eˣ along the last axis"),
+    ] + UnaryFunction.activations.map { Settings($0.word, of: .row($0.function), help: $0.function.law) }
+
+  /// The number of those that have one.
+  fileprivate var number: Double {
+    get {
+      switch self {
+      case .leakyRelu(let number), .elu(let number): number
+      default: 0
+      }
+    }
+    set {
+      switch self {
+      case .leakyRelu: self = .leakyRelu(negativeSlope: newValue)
+      case .elu: self = .elu(alpha: newValue)
+      default: break
+      }
+    }
+  }
+
+  fileprivate var isApproximate: Bool {
+    get { self == .gelu(approximate: true) }
+    set { self = .gelu(approximate: newValue) }
+  }
+}
+
 /// An activation function as a layer of its own.
 public struct Activation: UnaryLayer {
   public var function: ActivationFunction
@@ -88,6 +130,14 @@ public struct Activation: UnaryLayer {
   }
 }
 
+extension Activation: ConfigurableLayer {
+  package static let settings = Settings<Activation>(
+    "activation", of: Activation(.linear), help: "An activation function as a layer of its own",
+    keys: [
+      .activation("function", \.function, .required, help: "What the input passes through")
+    ])
+}
+
 /// x > 0 ? x : negativeSlope·x, with the default of Keras's layer.
 public struct LeakyReLU: UnaryLayer {
   public var negativeSlope: Double
@@ -102,6 +152,14 @@ public struct LeakyReLU: UnaryLayer {
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     try context.activate(input, .leakyRelu(negativeSlope: negativeSlope))
   }
+}
+
+extension LeakyReLU: ConfigurableLayer {
+  package static let settings = Settings<LeakyReLU>(
+    "leaky_relu", of: LeakyReLU(), help: "x where x > 0, else negative_slope times x",
+    keys: [
+      .number("negative_slope", \.negativeSlope, in: .nonNegative, help: "The slope below 0")
+    ])
 }
 
 /// x > 0 ? x : alpha·x with a learned alpha for every feature, or one shared along `sharedAxes` (1 is the first axis
@@ -143,4 +201,16 @@ public struct PReLU: UnaryLayer {
     context.recordActivation("prelu", input, output)
     return output
   }
+}
+
+extension PReLU: ConfigurableLayer {
+  package static let settings = Settings<PReLU>(
+    "prelu", of: PReLU(), help: "x where x > 0, else a learned alpha times x",
+    keys: [
+      .integers(
+        "shared_axes", \.sharedAxes, in: 1...8, .whereGiven,
+        help: "Axes that share an alpha, from 1: [1, 2] gives each channel one"),
+      .initializer("alpha_initializer", \.alphaInitializer, .whereGiven, help: "How the slopes start"),
+      .regularizer("alpha_regularizer", \.alphaRegularizer, help: "What the slopes' size adds to the loss"),
+    ])
 }

@@ -75,3 +75,16 @@ public struct BatchNormalization: UnaryLayer {
     return try context.append(Binary(.add), old, new)
   }
 }
+
+extension BatchNormalization: ConfigurableLayer {
+  package static let settings = Settings<BatchNormalization>(
+    "batch_normalization", of: BatchNormalization(),
+    help: "Channels to mean 0 and variance 1 over the batch, then times gamma plus beta",
+    keys: [
+      .integer("axis", \.axis, in: .axes, help: "The axis of the channels; negative ones count from the end"),
+      .number("momentum", \.momentum, in: .kept, help: "What is kept of the running statistics at each step"),
+      .number("epsilon", \.epsilon, in: .epsilon, help: "Added to the variance, so that nothing is divided by 0"),
+      .bool("center", \.center, help: "Whether there is a beta, which is added"),
+      .bool("scale", \.scale, help: "Whether there is a gamma, which is multiplied with"),
+    ])
+}

@@ -90,7 +90,28 @@ public struct Conv2D: UnaryLayer {
   }
 }
 
+extension Conv2D: ConfigurableLayer {
+  package static let settings = Settings<Conv2D>(
+    "conv2d", of: Conv2D(1, kernelSize: 1), help: "A convolution over images [N, H, W, C]",
+    keys: [
+      .integer("filters", \.filters, in: .extents, .required, help: "How many filters: the channels of the result"),
+      .pair("kernel_size", \.kernelSize, .required, help: "Rows and columns of the kernel"),
+      .pair("strides", \.strides, help: "How far the kernel moves at a time, down and right"),
+      .choice("padding", \.padding, help: Padding.help),
+      .pair("dilation_rate", \.dilationRate, help: "How far apart the cells are that a kernel's neighbours read"),
+      .integer("groups", \.groups, in: .extents, help: "Into how many groups channels and filters are split"),
+      .activation("activation", \.activation, help: "What the result passes through"),
+      .bool("use_bias", \.useBias, help: "Whether a bias is added"),
+      .initializer("kernel_initializer", \.kernelInitializer, help: "How the kernel starts"),
+      .initializer("bias_initializer", \.biasInitializer, help: "How the bias starts"),
+      .regularizer("kernel_regularizer", \.kernelRegularizer, help: "What the kernel's size adds to the loss"),
+      .regularizer("bias_regularizer", \.biasRegularizer, help: "What the bias's size adds to the loss"),
+    ])
+}
+
 extension Padding {
+  static let help = "same: padded, so that only strides shrink the image; valid: not padded"
+
   /// `[top, bottom, left, right]` for an image `[N, H, W, C]`.
   func cells(around image: Shape, _ kernelSize: [Int], _ strides: [Int], _ dilations: [Int] = [1, 1]) -> [Int] {
     switch self {

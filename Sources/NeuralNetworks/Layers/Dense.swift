@@ -43,3 +43,17 @@ public struct Dense: UnaryLayer {
     return try context.activate(value, activation)
   }
 }
+
+extension Dense: ConfigurableLayer {
+  package static let settings = Settings<Dense>(
+    "dense", of: Dense(1), help: "Every output a weighted sum of all inputs: rows [N, features]",
+    keys: [
+      .integer("units", \.units, in: .extents, .required, help: "How many outputs"),
+      .activation("activation", \.activation, help: "What the result passes through"),
+      .bool("use_bias", \.useBias, help: "Whether a bias is added"),
+      .initializer("kernel_initializer", \.kernelInitializer, help: "How the kernel starts"),
+      .initializer("bias_initializer", \.biasInitializer, help: "How the bias starts"),
+      .regularizer("kernel_regularizer", \.kernelRegularizer, help: "What the kernel's size adds to the loss"),
+      .regularizer("bias_regularizer", \.biasRegularizer, help: "What the bias's size adds to the loss"),
+    ])
+}

@@ -24,3 +24,11 @@ public struct Dropout: UnaryLayer {
     return try context.append(Binary(.multiply), input, mask)
   }
 }
+
+extension Dropout: ConfigurableLayer {
+  package static let settings = Settings<Dropout>(
+    "dropout", of: Dropout(0), help: "Sets random elements to zero in training and scales the others up",
+    keys: [
+      .number("rate", \.rate, in: .kept, .required, help: "The share of elements that become zero")
+    ])
+}

@@ -35,3 +35,14 @@ public struct Embedding: UnaryLayer {
     return rows
   }
 }
+
+extension Embedding: ConfigurableLayer {
+  package static let settings = Settings<Embedding>(
+    "embedding", of: Embedding(1, 1), help: "A row of a table of weights for each whole number of the input",
+    keys: [
+      .integer("input_dim", \.inputDimension, in: 1...1 << 30, .required, help: "How many rows: numbers are below it"),
+      .integer("output_dim", \.outputDimension, in: .extents, .required, help: "How many numbers a row has"),
+      .initializer("embeddings_initializer", \.embeddingsInitializer, help: "How the table starts"),
+      .regularizer("embeddings_regularizer", \.embeddingsRegularizer, help: "What the table's size adds to the loss"),
+    ])
+}

@@ -14,3 +14,8 @@ public struct Flatten: UnaryLayer {
     return shape == input.shape ? input : try context.append(Reshape(shape: shape.extents), input)
   }
 }
+
+extension Flatten: ConfigurableLayer {
+  package static let settings = Settings<Flatten>(
+    "flatten", of: Flatten(), help: "All axes but the batch become one")
+}

@@ -12,6 +12,11 @@ public struct Add: Layer {
   }
 }
 
+extension Add: ConfigurableLayer {
+  package static let settings = Settings<Add>(
+    "add", of: Add(), help: "The sum of its inputs, which have one shape")
+}
+
 /// The product of all inputs, element by element, which have one shape.
 public struct Multiply: Layer {
   public var name: String?
@@ -22,6 +27,11 @@ public struct Multiply: Layer {
   public func callAsFunction(_ inputs: [Value], in context: inout LayerContext) throws(ProgramError) -> [Value] {
     [try context.join(inputs, .multiply)]
   }
+}
+
+extension Multiply: ConfigurableLayer {
+  package static let settings = Settings<Multiply>(
+    "multiply", of: Multiply(), help: "The product of its inputs element by element, which have one shape")
 }
 
 /// The inputs one after another along `axis`: `[N, a]` and `[N, b]` give `[N, a + b]`. A negative axis counts from the
@@ -46,6 +56,14 @@ public struct Concatenate: Layer {
     }
     return [try context.builder.append(SwitchbackPrograms.Concatenate(axis: place), inputs)[0]]
   }
+}
+
+extension Concatenate: ConfigurableLayer {
+  package static let settings = Settings<Concatenate>(
+    "concatenate", of: Concatenate(), help: "Its inputs one after another along an axis",
+    keys: [
+      .integer("axis", \.axis, in: .axes, help: "The axis they are joined along; negative ones count from the end")
+    ])
 }
 
 /// The sum of products of two inputs along an axis of each: `[N, k]` and `[N, k]` give `[N, 1]`, `[N, a, k]` and
@@ -95,6 +113,15 @@ public struct Dot: Layer {
     let rows = value.shape.extents.removing(0, axis).reduce(1, *)
     return moved.shape.rank == 3 ? moved : try context.append(Reshape(shape: [batch, rows, terms]), moved)
   }
+}
+
+extension Dot: ConfigurableLayer {
+  package static let settings = Settings<Dot>(
+    "dot", of: Dot(), help: "The sums of products of two inputs along an axis of each",
+    keys: [
+      .twoIntegers("axes", \.axes, in: .axes, help: "The axis of both inputs, or one of each"),
+      .bool("normalize", \.normalize, help: "Whether both get length 1 before: the cosine of their angle"),
+    ])
 }
 
 extension LayerContext {

@@ -3,18 +3,22 @@ import SwitchbackPrograms
 /// The largest element of each window: x `[N, H, W, C]`, y `[N, H′, W′, C]`. Padded cells never win.
 public struct MaxPooling2D: UnaryLayer {
   public var poolSize: (height: Int, width: Int)
-  public var strides: (height: Int, width: Int)
+  /// Those of the window where none are said: windows then stand side by side.
+  public var strides: (height: Int, width: Int) {
+    get { ownStrides ?? poolSize }
+    set { ownStrides = newValue }
+  }
+  private var ownStrides: (height: Int, width: Int)?
   public var padding: Padding
   public var name: String?
   public var kind: String { "maxPooling2d" }
 
-  /// Without `strides` the windows stand side by side.
   public init(
     poolSize: (height: Int, width: Int), strides: (height: Int, width: Int)? = nil, padding: Padding = .valid,
     name: String? = nil
   ) {
     self.poolSize = poolSize
-    self.strides = strides ?? poolSize
+    ownStrides = strides
     self.padding = padding
     self.name = name
   }
@@ -30,21 +34,35 @@ public struct MaxPooling2D: UnaryLayer {
   }
 }
 
+extension MaxPooling2D: ConfigurableLayer {
+  package static let settings = Settings<MaxPooling2D>(
+    "max_pooling2d", of: MaxPooling2D(), help: "The largest element of each window",
+    keys: [
+      .pair("pool_size", \.poolSize, help: "Rows and columns of a window"),
+      .pair("strides", \.ownStrides, help: "How far the window moves; without it windows stand side by side"),
+      .choice("padding", \.padding, help: Padding.help),
+    ])
+}
+
 /// The mean of each window: x `[N, H, W, C]`, y `[N, H′, W′, C]`. Padded cells do not count.
 public struct AveragePooling2D: UnaryLayer {
   public var poolSize: (height: Int, width: Int)
-  public var strides: (height: Int, width: Int)
+  /// Those of the window where none are said: windows then stand side by side.
+  public var strides: (height: Int, width: Int) {
+    get { ownStrides ?? poolSize }
+    set { ownStrides = newValue }
+  }
+  private var ownStrides: (height: Int, width: Int)?
   public var padding: Padding
   public var name: String?
   public var kind: String { "averagePooling2d" }
 
-  /// Without `strides` the windows stand side by side.
   public init(
     poolSize: (height: Int, width: Int), strides: (height: Int, width: Int)? = nil, padding: Padding = .valid,
     name: String? = nil
   ) {
     self.poolSize = poolSize
-    self.strides = strides ?? poolSize
+    ownStrides = strides
     self.padding = padding
     self.name = name
   }
@@ -58,6 +76,16 @@ public struct AveragePooling2D: UnaryLayer {
     let geometry = try context.poolingGeometry(input, poolSize, strides, padding)
     return try context.append(AveragePool2D(geometry), input)
   }
+}
+
+extension AveragePooling2D: ConfigurableLayer {
+  package static let settings = Settings<AveragePooling2D>(
+    "average_pooling2d", of: AveragePooling2D(), help: "The mean of each window; padded cells do not count",
+    keys: [
+      .pair("pool_size", \.poolSize, help: "Rows and columns of a window"),
+      .pair("strides", \.ownStrides, help: "How far the window moves; without it windows stand side by side"),
+      .choice("padding", \.padding, help: Padding.help),
+    ])
 }
 
 /// The mean of each channel over the whole image: x `[N, H, W, C]`, y `[N, C]`, or `[N, 1, 1, C]` with
@@ -76,6 +104,14 @@ public struct GlobalAveragePooling2D: UnaryLayer {
     guard input.shape.rank == 4 else { throw context.mismatch(input, takes: "images [N, H, W, C]") }
     return try context.append(Reduce(.mean, axes: [1, 2], keepDimensions: keepDimensions), input)
   }
+}
+
+extension GlobalAveragePooling2D: ConfigurableLayer {
+  package static let settings = Settings<GlobalAveragePooling2D>(
+    "global_average_pooling2d", of: GlobalAveragePooling2D(), help: "The mean of each channel over the whole image",
+    keys: [
+      .bool("keepdims", \.keepDimensions, help: "Whether the result is [N, 1, 1, C] instead of [N, C]")
+    ])
 }
 
 extension LayerContext {

@@ -21,3 +21,12 @@ public struct Rescaling: UnaryLayer {
     return offset == 0 ? scaled : try context.append(Binary(.add), scaled, context.constant(offset))
   }
 }
+
+extension Rescaling: ConfigurableLayer {
+  package static let settings = Settings<Rescaling>(
+    "rescaling", of: Rescaling(1), help: "Its input times scale plus offset",
+    keys: [
+      .number("scale", \.scale, in: .any, .required, help: "What the input is multiplied with"),
+      .number("offset", \.offset, in: .any, help: "What is added afterwards"),
+    ])
+}

@@ -15,3 +15,11 @@ public struct Shared: Layer {
     try context.callAgain(layer, inputs)
   }
 }
+
+extension Shared: ConfigurableLayer {
+  package static let settings = Settings<Shared>(
+    "shared", of: Shared(""), help: "An earlier layer once more, with its weights",
+    keys: [
+      .text("layer", \.layer, .required, help: "The name of the earlier layer")
+    ])
+}

@@ -38,6 +38,18 @@ public struct CategoricalCrossentropy: Loss {
   }
 }
 
+extension CategoricalCrossentropy: ConfigurableLoss {
+  package static let settings = Settings<CategoricalCrossentropy>(
+    "categorical_crossentropy", of: CategoricalCrossentropy(),
+    help: "Of classes that exclude each other: −ln of the right one's probability",
+    keys: [
+      .bool("from_logits", \.fromLogits, help: "Whether the model ends before the activation that makes probabilities"),
+      .number(
+        "label_smoothing", \.labelSmoothing, in: NumberRange(0...1),
+        help: "The share of each target that is spread over all classes"),
+    ])
+}
+
 /// `CategoricalCrossentropy` by its name for labels that are class numbers. Both take either here, since the program
 /// makes one-hot targets itself.
 public struct SparseCategoricalCrossentropy: Loss {
@@ -54,6 +66,15 @@ public struct SparseCategoricalCrossentropy: Loss {
   ) throws(ProgramError) -> Value {
     try CategoricalCrossentropy(fromLogits: fromLogits)(predictions, targets, in: &builder)
   }
+}
+
+extension SparseCategoricalCrossentropy: ConfigurableLoss {
+  package static let settings = Settings<SparseCategoricalCrossentropy>(
+    "sparse_categorical_crossentropy", of: SparseCategoricalCrossentropy(),
+    help: "categorical_crossentropy by its name for labels that are class numbers",
+    keys: [
+      .bool("from_logits", \.fromLogits, help: "Whether the model ends before the activation that makes probabilities")
+    ])
 }
 
 /// −(z·ln p + (1 − z)·ln(1 − p)), the mean over outputs that do not exclude each other; class labels 0 and 1 fit one
@@ -93,4 +114,16 @@ public struct BinaryCrossentropy: Loss {
     let sum = try builder.append(Binary(.add), yes, no)
     return try builder.meanOverFeatures(builder.append(Unary(.negate), sum))
   }
+}
+
+extension BinaryCrossentropy: ConfigurableLoss {
+  package static let settings = Settings<BinaryCrossentropy>(
+    "binary_crossentropy", of: BinaryCrossentropy(),
+    help: "Of outputs that do not exclude each other, or of one output for two classes",
+    keys: [
+      .bool("from_logits", \.fromLogits, help: "Whether the model ends before the activation that makes probabilities"),
+      .number(
+        "label_smoothing", \.labelSmoothing, in: NumberRange(0...1),
+        help: "The share of each target that is spread over all classes"),
+    ])
 }

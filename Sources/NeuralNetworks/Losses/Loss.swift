@@ -89,3 +89,9 @@ extension ProgramBuilder {
 
 /// Probabilities are kept this far from 0 and 1 before a logarithm (Keras's `epsilon`).
 let probabilityEpsilon = 1e-7
+
+/// The losses that configurations know.
+package let configurableLosses: [any ConfigurableLoss.Type] = [
+  CategoricalCrossentropy.self, SparseCategoricalCrossentropy.self, BinaryCrossentropy.self, MeanSquaredError.self,
+  MeanAbsoluteError.self, Huber.self,
+]

@@ -15,6 +15,11 @@ public struct MeanSquaredError: Loss {
   }
 }
 
+extension MeanSquaredError: ConfigurableLoss {
+  package static let settings = Settings<MeanSquaredError>(
+    "mean_squared_error", of: MeanSquaredError(), help: "The mean of squared differences")
+}
+
 /// mean |prediction − target|, over the features of a sample.
 public struct MeanAbsoluteError: Loss {
   public var name: String { "meanAbsoluteError" }
@@ -28,6 +33,11 @@ public struct MeanAbsoluteError: Loss {
     let difference = try builder.append(Binary(.subtract), predictions.values, targets)
     return try builder.meanOverFeatures(builder.append(Unary(.absolute), difference))
   }
+}
+
+extension MeanAbsoluteError: ConfigurableLoss {
+  package static let settings = Settings<MeanAbsoluteError>(
+    "mean_absolute_error", of: MeanAbsoluteError(), help: "The mean of absolute differences")
 }
 
 /// Quadratic up to `delta`, linear beyond: e²/2 where |e| ≤ delta, else delta·(|e| − delta/2) (Huber, 1964).
@@ -51,4 +61,13 @@ public struct Huber: Loss {
     let rest = try builder.append(Binary(.subtract), error, builder.scale(quadratic, by: 0.5))
     return try builder.meanOverFeatures(builder.append(Binary(.multiply), quadratic, rest))
   }
+}
+
+extension Huber: ConfigurableLoss {
+  package static let settings = Settings<Huber>(
+    "huber", of: Huber(), help: "Quadratic for small differences, linear for large ones",
+    keys: [
+      .number(
+        "delta", \.delta, in: NumberRange(1e-9...Double.infinity), help: "The difference from which on it is linear")
+    ])
 }

@@ -33,3 +33,12 @@ public struct Regularizer: Hashable, Codable, Sendable {
     return result
   }
 }
+
+extension Regularizer: Configurable {
+  package static let settings = Settings<Regularizer>(
+    "regularizer", of: Regularizer(l1: 0, l2: 0), help: "What a weight's size adds to the loss",
+    keys: [
+      .number("l1", \.l1, in: .factor, help: "Times the sum of absolute values"),
+      .number("l2", \.l2, in: .factor, help: "Times the sum of squares (no factor 1/2)"),
+    ])
+}

@@ -18,7 +18,7 @@ public protocol Optimizer: Sendable {
   func initialValue(ofSlot slot: String) -> Double
   /// The bias correction for the update numbered from 0, for operations that take one.
   func correction(atUpdate update: Int) -> Double
-  /// Its numbers besides learning rate and weight decay; `TrainingStep.build` refuses what is out of its range.
+  /// Its numbers besides the learning rate; `TrainingStep.build` refuses what is out of its range.
   var numbers: [BoundedNumber] { get }
 }
 
@@ -40,7 +40,7 @@ public struct SGD: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "sgd" }
-  public var numbers: [BoundedNumber] { [.init("momentum", momentum, .kept)] }
+  public var numbers: [BoundedNumber] { Self.settings.numbers(of: self) }
 
   public init(
     learningRate: Schedule = 0.01, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
@@ -58,6 +58,17 @@ public struct SGD: Optimizer {
   }
 }
 
+extension SGD: ConfigurableOptimizer {
+  package static let settings = Settings<SGD>(
+    "sgd", of: SGD(), help: "Stochastic gradient descent",
+    keys: [
+      .learningRate(\.learningRate), .weightDecay(\.weightDecay),
+      .number("momentum", \.momentum, in: .kept, help: "What is kept of the last update's direction"),
+      .bool("nesterov", \.nesterov, help: "Whether the gradient is looked at after the step of momentum (Nesterov)"),
+      .weightDecayExclusions(\.weightDecayExclusions),
+    ])
+}
+
 /// RMSprop. ε inside the root: g/√(v + ε); PyTorch adds it outside. `centered`: of v − a², never below 0.
 public struct RMSprop: Optimizer {
   public var learningRate: Schedule
@@ -68,9 +79,7 @@ public struct RMSprop: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "rmsprop" }
-  public var numbers: [BoundedNumber] {
-    [.init("rho", rho, .kept), .init("momentum", momentum, .kept), .init("epsilon", epsilon, .epsilon)]
-  }
+  public var numbers: [BoundedNumber] { Self.settings.numbers(of: self) }
 
   public init(
     learningRate: Schedule = 0.001, rho: Double = 0.9, momentum: Double = 0, epsilon: Double = 1e-7,
@@ -90,6 +99,19 @@ public struct RMSprop: Optimizer {
   }
 }
 
+extension RMSprop: ConfigurableOptimizer {
+  package static let settings = Settings<RMSprop>(
+    "rmsprop", of: RMSprop(), help: "Gradients over the root of the running mean of their squares",
+    keys: [
+      .learningRate(\.learningRate), .weightDecay(\.weightDecay),
+      .number("rho", \.rho, in: .kept, help: "What is kept of the running mean of squares"),
+      .number("momentum", \.momentum, in: .kept, help: "What is kept of the last update's direction"),
+      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
+      .bool("centered", \.centered, help: "Whether the variance stands in for the mean of squares"),
+      .weightDecayExclusions(\.weightDecayExclusions),
+    ])
+}
+
 /// Adagrad. ε inside the root: g/√(a + ε); PyTorch adds it outside.
 public struct Adagrad: Optimizer {
   public var learningRate: Schedule
@@ -98,9 +120,7 @@ public struct Adagrad: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "adagrad" }
-  public var numbers: [BoundedNumber] {
-    [.init("initialAccumulatorValue", initialAccumulatorValue, .factor), .init("epsilon", epsilon, .epsilon)]
-  }
+  public var numbers: [BoundedNumber] { Self.settings.numbers(of: self) }
 
   public init(
     learningRate: Schedule = 0.001, initialAccumulatorValue: Double = 0.1, epsilon: Double = 1e-7,
@@ -120,6 +140,19 @@ public struct Adagrad: Optimizer {
   public func initialValue(ofSlot slot: String) -> Double { initialAccumulatorValue }
 }
 
+extension Adagrad: ConfigurableOptimizer {
+  package static let settings = Settings<Adagrad>(
+    "adagrad", of: Adagrad(), help: "Gradients over the root of the sum of all their squares so far",
+    keys: [
+      .learningRate(\.learningRate), .weightDecay(\.weightDecay),
+      .number(
+        "initial_accumulator_value", \.initialAccumulatorValue, in: .factor, help: "What the sum of squares starts with"
+      ),
+      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
+      .weightDecayExclusions(\.weightDecayExclusions),
+    ])
+}
+
 /// Adam. ε outside the root of the uncorrected v: c·m/(√v + ε) with c = √(1 − β₂ᵗ)/(1 − β₁ᵗ), the paper's ε̂;
 /// PyTorch adds it to the root of the corrected v.
 public struct Adam: Optimizer {
@@ -130,9 +163,7 @@ public struct Adam: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "adam" }
-  public var numbers: [BoundedNumber] {
-    [.init("beta1", beta1, .kept), .init("beta2", beta2, .kept), .init("epsilon", epsilon, .epsilon)]
-  }
+  public var numbers: [BoundedNumber] { Self.settings.numbers(of: self) }
 
   public init(
     learningRate: Schedule = 0.001, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-7,
@@ -153,6 +184,18 @@ public struct Adam: Optimizer {
   public func correction(atUpdate update: Int) -> Double { AdamUpdate.correction(beta1, beta2, atUpdate: update) }
 }
 
+extension Adam: ConfigurableOptimizer {
+  package static let settings = Settings<Adam>(
+    "adam", of: Adam(), help: "Running mean of gradients over the root of that of their squares",
+    keys: [
+      .learningRate(\.learningRate), .weightDecay(\.weightDecay),
+      .number("beta_1", \.beta1, in: .kept, help: "What is kept of the running mean of gradients"),
+      .number("beta_2", \.beta2, in: .kept, help: "What is kept of the running mean of their squares"),
+      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
+      .weightDecayExclusions(\.weightDecayExclusions),
+    ])
+}
+
 /// Adam with decoupled weight decay, 0.004 unless said. ε as in `Adam`.
 public struct AdamW: Optimizer {
   public var learningRate: Schedule
@@ -162,9 +205,7 @@ public struct AdamW: Optimizer {
   public var weightDecay: Double
   public var weightDecayExclusions: [String]
   public var name: String { "adamw" }
-  public var numbers: [BoundedNumber] {
-    [.init("beta1", beta1, .kept), .init("beta2", beta2, .kept), .init("epsilon", epsilon, .epsilon)]
-  }
+  public var numbers: [BoundedNumber] { Self.settings.numbers(of: self) }
 
   public init(
     learningRate: Schedule = 0.001, weightDecay: Double = 0.004, beta1: Double = 0.9, beta2: Double = 0.999,
@@ -184,3 +225,40 @@ public struct AdamW: Optimizer {
 
   public func correction(atUpdate update: Int) -> Double { AdamUpdate.correction(beta1, beta2, atUpdate: update) }
 }
+
+extension AdamW: ConfigurableOptimizer {
+  package static let settings = Settings<AdamW>(
+    "adamw", of: AdamW(), help: "Adam with weight decay unless said",
+    keys: [
+      .learningRate(\.learningRate), .weightDecay(\.weightDecay),
+      .number("beta_1", \.beta1, in: .kept, help: "What is kept of the running mean of gradients"),
+      .number("beta_2", \.beta2, in: .kept, help: "What is kept of the running mean of their squares"),
+      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
+      .weightDecayExclusions(\.weightDecayExclusions),
+    ])
+}
+
+extension Setting where Owner: Optimizer {
+  fileprivate static func learningRate(_ path: any Path<Schedule>) -> Setting {
+    .schedule(
+      "learning_rate", path, of: Schedule.rules,
+      help: "How far weights move along their gradients: a number, or a schedule")
+  }
+
+  fileprivate static func weightDecay(_ path: any Path<Double>) -> Setting {
+    .number(
+      "weight_decay", path, in: .factor,
+      help: "Times the learning rate: the share of each weight that is taken away at an update")
+  }
+
+  fileprivate static func weightDecayExclusions(_ path: any Path<[String]>) -> Setting {
+    .texts(
+      "exclude_from_weight_decay", path, .whereGiven,
+      help: "Weights whose name contains one of these words do not decay, such as bias")
+  }
+}
+
+/// The optimizers that configurations know.
+package let configurableOptimizers: [any ConfigurableOptimizer.Type] = [
+  SGD.self, RMSprop.self, Adagrad.self, Adam.self, AdamW.self,
+]

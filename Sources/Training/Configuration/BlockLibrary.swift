@@ -26,7 +26,8 @@ struct BlockLibrary {
   init() {}
 
   init(_ section: SectionReader) {
-    section.describe("blocks", Self.schema)
+    section.describe(
+      "blocks", help: "Lists of layers with parameters, by name: {parameters: {units: 4}, layers: […]}", Self.schema)
     guard let given = section.take("blocks"), !section.problems.isDescribing else { return }
     let reader = SectionReader(given, path: section.full("blocks"), section.problems)
     for name in reader.keys {

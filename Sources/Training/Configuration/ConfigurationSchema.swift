@@ -4,6 +4,12 @@ import SwitchbackNeuralNetworks
 /// What a key takes, as JSON Schema says it.
 struct SchemaPart {
   var json: [String: Any]
+  /// What it means, in one line; where a description is complete there is one.
+  var help = ""
+  /// What each of its words means, where that is to be said.
+  private(set) var meanings: [(word: String, help: String)] = []
+
+  init(json: [String: Any]) { self.json = json }
 
   static func integer(_ range: ClosedRange<Int>, _ fallback: Int?) -> SchemaPart {
     var json: [String: Any] = ["type": "integer", "minimum": range.lowerBound]
@@ -33,19 +39,20 @@ struct SchemaPart {
   }
 
   /// YAML reads some words as numbers or truth values, which then are as good as the words.
-  static func choice(_ words: [String], _ fallback: String?) -> SchemaPart {
+  static func choice(_ words: [String], _ fallback: String?, meanings: [String] = []) -> SchemaPart {
     func value(_ word: String) -> Any { Int(word).map { $0 as Any } ?? Bool(word).map { $0 as Any } ?? word }
     var json: [String: Any] = ["enum": words.map(value)]
     json["default"] = fallback.map(value)
-    return SchemaPart(json: json)
+    var part = SchemaPart(json: json)
+    part.meanings = zip(words, meanings).map { (word: $0, help: $1) }
+    return part
   }
 
-  static func pair(_ fallback: Int?) -> SchemaPart {
-    let one: [String: Any] = [
-      "type": "integer", "minimum": SectionReader.extents.lowerBound, "maximum": SectionReader.extents.upperBound,
-    ]
+  /// One whole number for two things, or a list of two.
+  static func pair(of range: ClosedRange<Int>, _ fallback: [Int]?) -> SchemaPart {
+    let one = integer(range, nil).json
     var json: [String: Any] = ["anyOf": [one, ["type": "array", "items": one, "minItems": 2, "maxItems": 2]]]
-    json["default"] = fallback
+    json["default"] = fallback.map { $0[0] == $0[1] ? $0[0] as Any : $0 }
     return SchemaPart(json: json)
   }
 

@@ -8,6 +8,7 @@ final class SectionReader {
   let node: Node?
   let problems: ProblemList
   private(set) var resolved: [(Node, Node)] = []
+  private var recordsDefaults = true
   private var known: [String] = []
   private var entries: [(key: Node, value: Node)] = []
   /// What was declared, while describing.
@@ -49,16 +50,32 @@ final class SectionReader {
   func isGiven(_ key: String) -> Bool { entries.contains { $0.key.string == key && $0.value.null == nil } }
   private func isMapping(_ key: String) -> Bool { entries.contains { $0.key.string == key && $0.value.mapping != nil } }
 
-  func describe(_ key: String, isRequired: Bool = false, _ description: @autoclosure () -> SchemaPart) {
+  func describe(
+    _ key: String, isRequired: Bool = false, help: String, _ description: @autoclosure () -> SchemaPart
+  ) {
     guard problems.isDescribing else { return }
-    schema.add(key, description(), isRequired: isRequired)
+    var part = description()
+    part.help = help
+    schema.add(key, part, isRequired: isRequired)
   }
-  func record(_ key: String, _ value: Node) { resolved.append((Node(key), value)) }
+
+  func record(_ key: String, _ value: Node) {
+    if recordsDefaults || isGiven(key) { resolved.append((Node(key), value)) }
+  }
+
+  /// Reads keys that are recorded only where they are given.
+  func withoutDefaults<T>(_ read: () -> T) -> T {
+    recordsDefaults = false
+    defer { recordsDefaults = true }
+    return read()
+  }
 
   // MARK: Scalars
 
-  func int(_ key: String, _ fallback: Int?, in range: ClosedRange<Int> = 0...Int.max) -> Int {
-    describe(key, isRequired: fallback == nil, .integer(range, fallback))
+  func int(
+    _ key: String, _ fallback: Int?, in range: ClosedRange<Int> = 0...Int.max, help: String = ""
+  ) -> Int {
+    describe(key, isRequired: fallback == nil, help: help, .integer(range, fallback))
     let node = take(key)
     let value = node.flatMap { $0.int } ?? fallback ?? range.lowerBound
     if let node, node.int == nil || !range.contains(value) {
@@ -70,18 +87,20 @@ final class SectionReader {
     return value
   }
 
-  func optionalInt(_ key: String, in range: ClosedRange<Int> = 1...Int.max) -> Int? {
+  func optionalInt(_ key: String, in range: ClosedRange<Int> = 1...Int.max, help: String = "") -> Int? {
     guard isGiven(key) else {
-      describe(key, .integer(range, nil))
+      describe(key, help: help, .integer(range, nil))
       known.append(key)
       return nil
     }
-    return int(key, nil, in: range)
+    return int(key, nil, in: range, help: help)
   }
 
   /// A number, or the word that says there is none, which is the default.
-  func int(_ key: String, or word: String, in range: ClosedRange<Int> = 1...Int.max) -> Int? {
-    describe(key, .any([.integer(range, nil), .choice([word], word)]))
+  func int(
+    _ key: String, or word: String, in range: ClosedRange<Int> = 1...Int.max, help: String = ""
+  ) -> Int? {
+    describe(key, help: help, .any([.integer(range, nil), .choice([word], word)]))
     guard let node = take(key), node.string != word else {
       record(key, Node(word))
       return nil
@@ -94,12 +113,14 @@ final class SectionReader {
     return value
   }
 
-  func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double>) -> Double {
-    number(key, fallback, in: NumberRange(range))
+  func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double>, help: String = "") -> Double {
+    number(key, fallback, in: NumberRange(range), help: help)
   }
 
-  func number(_ key: String, _ fallback: Double?, in range: NumberRange = .nonNegative) -> Double {
-    describe(key, isRequired: fallback == nil, .number(range, fallback))
+  func number(
+    _ key: String, _ fallback: Double?, in range: NumberRange = .nonNegative, help: String = ""
+  ) -> Double {
+    describe(key, isRequired: fallback == nil, help: help, .number(range, fallback))
     let node = take(key)
     let value = node.flatMap { $0.float } ?? fallback ?? range.lowerBound
     if let node, node.float == nil || !range.contains(value) {
@@ -113,17 +134,17 @@ final class SectionReader {
     return value
   }
 
-  func optionalNumber(_ key: String, in range: NumberRange = .nonNegative) -> Double? {
+  func optionalNumber(_ key: String, in range: NumberRange = .nonNegative, help: String = "") -> Double? {
     guard isGiven(key) else {
-      describe(key, .number(range, nil))
+      describe(key, help: help, .number(range, nil))
       known.append(key)
       return nil
     }
-    return number(key, nil, in: range)
+    return number(key, nil, in: range, help: help)
   }
 
-  func bool(_ key: String, _ fallback: Bool) -> Bool {
-    describe(key, .bool(fallback))
+  func bool(_ key: String, _ fallback: Bool, help: String = "") -> Bool {
+    describe(key, help: help, .bool(fallback))
     let node = take(key)
     if let node, node.bool == nil {
       problems.add("\(full(key)) must be true or false, not \(Self.word(for: node))", at: node)
@@ -133,24 +154,14 @@ final class SectionReader {
     return value
   }
 
-  /// A truth value that is recorded only where it is given.
-  func optionalBool(_ key: String, _ fallback: Bool) -> Bool {
-    guard isGiven(key) else {
-      describe(key, .bool(fallback))
-      known.append(key)
-      return fallback
-    }
-    return bool(key, fallback)
-  }
-
-  func text(_ key: String, _ fallback: String?) -> String {
-    describe(key, isRequired: fallback == nil, .text(fallback))
+  func text(_ key: String, _ fallback: String?, help: String = "") -> String {
+    describe(key, isRequired: fallback == nil, help: help, .text(fallback))
     return plainText(key, fallback)
   }
 
   /// A part of a file's name.
-  func fileName(_ key: String, _ fallback: String) -> String {
-    let value = text(key, fallback)
+  func fileName(_ key: String, _ fallback: String, help: String = "") -> String {
+    let value = text(key, fallback, help: help)
     let isOne =
       !value.isEmpty && !value.hasPrefix(".") && value.utf8.count <= 200
       && value.unicodeScalars.allSatisfy { $0 != "/" && $0.value >= 0x20 && $0.value != 0x7f }
@@ -163,8 +174,8 @@ final class SectionReader {
   }
 
   /// Where files are.
-  func path(_ key: String, _ fallback: String) -> String {
-    let value = text(key, fallback)
+  func path(_ key: String, _ fallback: String, help: String = "") -> String {
+    let value = text(key, fallback, help: help)
     if value.isEmpty || value.utf8.contains(0) {
       problems.add("\(full(key)) must name a folder", at: entries.first { $0.key.string == key }?.value ?? node)
     }
@@ -182,18 +193,18 @@ final class SectionReader {
     return value
   }
 
-  func optionalText(_ key: String) -> String? {
+  func optionalText(_ key: String, help: String = "") -> String? {
     guard isGiven(key) else {
-      describe(key, .text(nil))
+      describe(key, help: help, .text(nil))
       known.append(key)
       return nil
     }
-    return text(key, nil)
+    return text(key, nil, help: help)
   }
 
   /// A word that YAML may read as a number.
-  func optionalWord(_ key: String) -> String? {
-    describe(key, .any([.text(nil), .integer(0...Int.max, nil)]))
+  func optionalWord(_ key: String, help: String = "") -> String? {
+    describe(key, help: help, .any([.text(nil), .integer(0...Int.max, nil)]))
     guard isGiven(key) else {
       known.append(key)
       return nil
@@ -226,8 +237,13 @@ final class SectionReader {
   }
 
   /// One of a few words; the error names the nearest. `isSelector` where the word decides which other keys there are.
-  func choice<T>(_ key: String, _ fallback: String?, isSelector: Bool = false, _ choices: [(String, T)]) -> T {
-    describe(key, isRequired: fallback == nil, .choice(choices.map(\.0), fallback))
+  /// `meanings` has a line for each word where they need one.
+  func choice<T>(
+    _ key: String, _ fallback: String?, isSelector: Bool = false, _ choices: [(String, T)],
+    meanings: [String] = [], help: String = "Which one"
+  ) -> T {
+    describe(
+      key, isRequired: fallback == nil, help: help, .choice(choices.map(\.0), fallback, meanings: meanings))
     if isSelector { schema.selector = (key, choices.map(\.0)) }
     let node = isGiven(key) ? entries.first { $0.key.string == key }?.value : nil
     let word = plainText(key, fallback)
@@ -239,75 +255,93 @@ final class SectionReader {
     return choices.first { $0.0 == fallback }?.1 ?? choices[0].1
   }
 
-  /// Extents of one axis: more is a slip of the pen.
-  static let extents = 1...1 << 20
-
   /// One number for both axes, or a list of two.
-  func pair(_ key: String, _ fallback: Int?) -> (height: Int, width: Int) {
-    describe(key, isRequired: fallback == nil, .pair(fallback))
+  func pair(
+    _ key: String, _ fallback: (height: Int, width: Int)?, help: String = ""
+  ) -> (height: Int, width: Int) {
+    let value = fallback.map { Self.node($0.height, $0.width) }
+    describe(key, isRequired: fallback == nil, help: help, .pair(of: .extents, fallback.map { [$0.height, $0.width] }))
     guard let node = take(key) else {
       if fallback == nil { missing(key) }
-      let value = fallback ?? 1
-      record(key, Node("\(value)", Tag(.int)))
-      return (value, value)
+      record(key, value ?? Node("1", Tag(.int)))
+      return fallback ?? (1, 1)
     }
     let values = node.sequence.map { $0.map { $0.int ?? 0 } } ?? [node.int ?? 0, node.int ?? 0]
-    guard values.count == 2, values.allSatisfy(Self.extents.contains) else {
-      problems.add(
-        "\(full(key)) must be \(Self.words(for: Self.extents)), or two of them [height, width]", at: node)
+    guard values.count == 2, values.allSatisfy(ClosedRange<Int>.extents.contains) else {
+      problems.add("\(full(key)) must be \(Self.words(for: .extents)), or two of them [height, width]", at: node)
       return (1, 1)
     }
     record(key, node)
     return (values[0], values[1])
   }
 
-  func optionalPair(_ key: String) -> (height: Int, width: Int)? {
+  func optionalPair(_ key: String, help: String = "") -> (height: Int, width: Int)? {
     guard isGiven(key) else {
-      describe(key, .pair(nil))
+      describe(key, help: help, .pair(of: .extents, nil))
       known.append(key)
       return nil
     }
-    return pair(key, nil)
+    return pair(key, nil, help: help)
+  }
+
+  /// Two numbers as they are written: one where they are equal.
+  private static func node(_ first: Int, _ second: Int) -> Node {
+    let nodes = [first, second].map { Node("\($0)", Tag(.int)) }
+    return first == second ? nodes[0] : Node(nodes)
   }
 
   /// One whole number for both of two things, or a list of two.
-  func twoIntegers(_ key: String, _ fallback: Int, in range: ClosedRange<Int>) -> (first: Int, second: Int) {
-    let one = SchemaPart.integer(range, nil).json
-    describe(
-      key,
-      SchemaPart(
-        json: ["anyOf": [one, ["type": "array", "items": one, "minItems": 2, "maxItems": 2]], "default": fallback]))
+  func twoIntegers(
+    _ key: String, _ fallback: (first: Int, second: Int), in range: ClosedRange<Int>, help: String = ""
+  ) -> (first: Int, second: Int) {
+    describe(key, help: help, .pair(of: range, [fallback.first, fallback.second]))
     guard let node = take(key) else {
-      record(key, Node("\(fallback)", Tag(.int)))
-      return (fallback, fallback)
+      record(key, Self.node(fallback.first, fallback.second))
+      return fallback
     }
     let values = node.sequence.map { $0.map(\.int) } ?? [node.int, node.int]
     guard values.count == 2, let first = values[0], let second = values[1], range.contains(first),
       range.contains(second)
     else {
       problems.add("\(full(key)) must be \(Self.words(for: range)), or a list of two of them", at: node)
-      return (fallback, fallback)
+      return fallback
     }
     record(key, node)
     return (first, second)
   }
 
-  /// A list of numbers.
-  func numbers(_ key: String, in range: NumberRange) -> [Double] {
-    describe(key, .list(of: .number(range, nil)))
-    guard let node = take(key) else { return [] }
-    let values = node.sequence.map { $0.compactMap { $0.float } } ?? []
-    guard values.count == node.sequence?.count, values.allSatisfy(range.contains) else {
-      problems.add("\(full(key)) must be a list of numbers\(range.words), such as [1, 0.5]", at: node)
-      return []
+  /// A list of numbers; without a fallback there must be one. It is recorded only where it is given.
+  func numbers(_ key: String, _ fallback: [Double]? = [], in range: NumberRange, help: String = "") -> [Double] {
+    describe(key, isRequired: fallback == nil, help: help, .list(of: .number(range, nil)))
+    let words = "a list of numbers\(range.words), such as [1, 0.5]"
+    return list(key, fallback, words) { $0.float.flatMap { range.contains($0) ? $0 : nil } }
+  }
+
+  /// A list of whole numbers; without a fallback there must be one. It is recorded only where it is given.
+  func integers(_ key: String, _ fallback: [Int]? = [], in range: ClosedRange<Int>, help: String = "") -> [Int] {
+    describe(key, isRequired: fallback == nil, help: help, .list(of: .integer(range, nil)))
+    return list(key, fallback, "a list, each \(Self.words(for: range)), such as [1, 2]") {
+      $0.int.flatMap { range.contains($0) ? $0 : nil }
+    }
+  }
+
+  private func list<Item>(_ key: String, _ fallback: [Item]?, _ words: String, _ read: (Node) -> Item?) -> [Item] {
+    guard let node = take(key) else {
+      if fallback == nil { missing(key) }
+      return fallback ?? []
+    }
+    let items = node.sequence.map { $0.compactMap(read) }
+    guard let items, items.count == node.sequence?.count else {
+      problems.add("\(full(key)) must be \(words)", at: node)
+      return fallback ?? []
     }
     record(key, node)
-    return values
+    return items
   }
 
   /// A list of words, or one word.
-  func texts(_ key: String, _ fallback: [String]?) -> [String] {
-    describe(key, isRequired: fallback == nil, .any([.text(nil), .list(of: .text(nil))]))
+  func texts(_ key: String, _ fallback: [String]?, help: String = "") -> [String] {
+    describe(key, isRequired: fallback == nil, help: help, .any([.text(nil), .list(of: .text(nil))]))
     guard let node = take(key) else {
       guard let fallback else {
         missing(key)
@@ -324,24 +358,26 @@ final class SectionReader {
     return items.compactMap { $0.scalar?.string }
   }
 
-  func optionalTexts(_ key: String) -> [String]? {
+  func optionalTexts(_ key: String, help: String = "") -> [String]? {
     guard isGiven(key) else {
-      describe(key, .any([.text(nil), .list(of: .text(nil))]))
+      describe(key, help: help, .any([.text(nil), .list(of: .text(nil))]))
       known.append(key)
       return nil
     }
-    return texts(key, nil)
+    return texts(key, nil, help: help)
   }
 
   // MARK: Sections
 
   /// Reads a nested mapping with `read`; a bare word is short for `{<shorthand>: word}`.
-  func section<T>(_ key: String, shorthand: String? = nil, _ read: (SectionReader) -> T) -> T {
+  func section<T>(
+    _ key: String, shorthand: String? = nil, help: String = "", _ read: (SectionReader) -> T
+  ) -> T {
     if problems.isDescribing {
       let (value, nested) = Self.describing(path: full(key), problems, read)
       let words = nested.selector.map { SchemaPart.choice($0.words, nil) } ?? .text(nil)
       describe(
-        key, isRequired: shorthand == nil && !nested.required.isEmpty,
+        key, isRequired: shorthand == nil && !nested.required.isEmpty, help: help,
         shorthand == nil ? .object(nested) : .any([words, .object(nested)]))
       return value
     }
@@ -362,29 +398,30 @@ final class SectionReader {
   }
 
   /// A nested mapping that may be absent.
-  func optionalSection<T>(_ key: String, _ read: (SectionReader) -> T) -> T? {
+  func optionalSection<T>(_ key: String, help: String = "", _ read: (SectionReader) -> T) -> T? {
     if problems.isDescribing {
-      describe(key, .object(Self.describing(path: full(key), problems, read).schema))
+      describe(key, help: help, .object(Self.describing(path: full(key), problems, read).schema))
       return nil
     }
     guard isGiven(key) else {
       known.append(key)
       return nil
     }
-    return section(key, read)
+    return section(key, help: help, read)
   }
 
   /// A number, or a nested mapping.
   func numberOrSection<T>(
-    _ key: String, _ fallback: Double, in range: NumberRange = .nonNegative,
+    _ key: String, _ fallback: Double, in range: NumberRange = .nonNegative, help: String = "",
     number make: (Double) -> T, section read: (SectionReader) -> T
   ) -> T {
     if problems.isDescribing {
       let nested = Self.describing(path: full(key), problems, read).schema
-      describe(key, .any([.number(range, fallback), .object(nested)]))
+      describe(key, help: help, .any([.number(range, fallback), .object(nested)]))
       return make(fallback)
     }
-    return isMapping(key) ? section(key, read) : make(number(key, fallback, in: range))
+    return isMapping(key)
+      ? section(key, help: help, read) : make(number(key, fallback, in: range, help: help))
   }
 
   /// What `read` declares: with its defaults, and with every word of its selector.

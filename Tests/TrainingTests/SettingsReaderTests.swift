@@ -1,0 +1,88 @@
+import SwitchbackNeuralNetworks
+import SwitchbackTraining
+import Testing
+
+private let text = """
+  version: 1
+  model:
+    layers:
+      - prelu
+      - flatten
+      - dense: {units: 10, activation: softmax}
+  data: {dataset: mnist}
+  training:
+    optimizer: {type: sgd, learning_rate: 0.1}
+  """
+
+private func read(_ overrides: String...) throws -> Configuration {
+  try Configuration(text: text, file: "test.yaml", overrides: overrides)
+}
+
+private func problems(_ overrides: String...) -> [String] {
+  do {
+    _ = try Configuration(text: text, file: "test.yaml", overrides: overrides)
+    return []
+  } catch {
+    return error.problems.map(\.message)
+  }
+}
+
+@Suite("What tables say and YAML once could not")
+struct SettingsReaderTests {
+  @Test("prelu's shared axes, slopes and penalty are read, and recorded only where they are given")
+  func sharedAxes() throws {
+    #expect(try read().resolvedText.contains("- prelu\n"))
+    let given = try read(
+      "model.layers.0={prelu: {shared_axes: [1, 2], alpha_initializer: {type: constant, value: 0.25}}}")
+    let layer = try #require(given.model.nodes[0].layer as? PReLU)
+    #expect(layer.sharedAxes == [1, 2] && layer.alphaInitializer == .constant(0.25) && layer.alphaRegularizer == nil)
+    #expect(try Configuration(text: given.resolvedText, file: "test.yaml").resolvedText == given.resolvedText)
+    #expect(given.resolvedText.contains("shared_axes:") && !given.resolvedText.contains("alpha_regularizer"))
+    #expect(
+      problems("model.layers.0={prelu: {shared_axes: [0]}}").first?.contains(
+        "shared_axes must be a list, each a whole number from 1 to 8") == true)
+    #expect(problems("model.layers.0={prelu: {shared_axes: 1}}").first?.contains("must be a list") == true)
+  }
+
+  @Test("weights are excluded from decay by words of their names, recorded only where they are given")
+  func exclusions() throws {
+    #expect(!(try read().resolvedText.contains("exclude_from_weight_decay")))
+    for type in ["sgd", "rmsprop", "adagrad", "adam", "adamw"] {
+      let given = try read("training.optimizer={type: \(type), exclude_from_weight_decay: [bias, gamma]}")
+      #expect(given.training.optimizer.weightDecayExclusions == ["bias", "gamma"])
+      #expect(try Configuration(text: given.resolvedText, file: "test.yaml").resolvedText == given.resolvedText)
+    }
+    let word = try read("training.optimizer={type: adamw, exclude_from_weight_decay: bias}")
+    #expect(word.training.optimizer.weightDecayExclusions == ["bias"])
+  }
+
+  @Test("a piecewise constant schedule has its rates up to its boundaries, and behind a warm-up too")
+  func piecewise() throws {
+    let rates = "{type: piecewise_constant, boundaries: [10, 20], values: [1, 0.5, 0.1]}"
+    let given = try read("training.optimizer.learning_rate=\(rates)")
+    let rate = given.training.optimizer.learningRate
+    #expect([0, 10, 11, 20, 21, 1000].map { rate($0) } == [1, 1, 0.5, 0.5, 0.1, 0.1])
+    #expect(try Configuration(text: given.resolvedText, file: "test.yaml").resolvedText == given.resolvedText)
+    let warmed = try read("training.optimizer.learning_rate={type: linear_warmup, steps: 4, then: \(rates)}")
+    #expect([0, 2, 4, 14, 15].map { warmed.training.optimizer.learningRate($0) } == [0, 0.5, 1, 1, 0.5])
+    for wrong in [
+      "{type: piecewise_constant, boundaries: [10, 20], values: [1, 0.5]}",
+      "{type: piecewise_constant, boundaries: [20, 10], values: [1, 0.5, 0.1]}",
+    ] {
+      let found = problems("training.optimizer.learning_rate=\(wrong)")
+      #expect(found.count == 1 && found[0].contains("increasing boundaries and one value more"), "\(found)")
+      #expect(found.first?.hasPrefix("training.optimizer.learning_rate: ") == true)
+    }
+    // What is said of a list itself is enough.
+    #expect(
+      problems("training.optimizer.learning_rate={type: piecewise_constant, boundaries: [-1], values: [1]}").count == 1)
+    #expect(problems("training.optimizer.learning_rate={type: piecewise_constant}").count == 2)
+  }
+
+  @Test("the schema has the keys that were missing")
+  func schema() {
+    for key in ["shared_axes", "alpha_initializer", "exclude_from_weight_decay", "boundaries", "values"] {
+      #expect(Configuration.schema.contains("\"\(key)\" : "), "\(key)")
+    }
+  }
+}
