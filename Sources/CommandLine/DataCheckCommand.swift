@@ -63,6 +63,12 @@ struct DataCheckCommand: ParsableCommand {
     for (index, name) in check.classNames.enumerated() {
       table.add([name] + check.parts.map { index < $0.classCounts.count ? "\($0.classCounts[index])" : "" })
     }
+    for target in check.targets ?? [] {
+      for (index, name) in target.classNames.enumerated() {
+        let counts = check.parts.map { $0.classCountsByTarget?[target.name] ?? [] }
+        table.add(["\(target.name) \(name)"] + counts.map { index < $0.count ? "\($0[index])" : "" })
+      }
+    }
     Terminal.write(table.text)
   }
 }

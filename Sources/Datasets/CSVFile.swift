@@ -1,4 +1,4 @@
-/// A table in a text file: a column or some are what is to be learnt, all others are features, numbers `[k]`.
+/// A table in a text file: columns are what is to be learnt, one may name pictures, all others are features, numbers `[k]`.
 public struct CSVFile: Hashable, Sendable {
   public enum Targets: Hashable, Sendable {
     /// The label column holds words or numbers, each a class; classes count in the order of their names.
@@ -7,10 +7,48 @@ public struct CSVFile: Hashable, Sendable {
     case values
   }
 
+  /// What is to be learnt, in a field of its own.
+  public struct Target: Hashable, Sendable {
+    /// Of the field.
+    public var name: String
+    /// By name, or by index from 0: one of classes, one or several of values.
+    public var columns: [String]
+    public var targets: Targets
+
+    /// A field that is called as its column.
+    public init(_ column: String, _ targets: Targets) { self.init(column, columns: [column], targets) }
+
+    public init(_ name: String, columns: [String], _ targets: Targets) {
+      (self.name, self.columns, self.targets) = (name, columns, targets)
+    }
+  }
+
+  /// A column with the paths of pictures, relative to the table's folder: the field `images` f32 `[height, width,
+  /// channels]`. The features are then the field `table`.
+  public struct Pictures: Hashable, Sendable {
+    /// By name, or by index from 0.
+    public var column: String
+    /// Every picture is resized to it.
+    public var height: Int
+    public var width: Int
+    /// 1: gray, 3: red, green, blue.
+    public var channels: Int
+    /// How far opening looks whether the pictures can be read.
+    public var check: ImageCheck.Extent
+
+    public init(
+      column: String, height: Int, width: Int, channels: Int, check: ImageCheck.Extent = .quick
+    ) {
+      (self.column, self.height, self.width) = (column, height, width)
+      (self.channels, self.check) = (channels, check)
+    }
+  }
+
   public var path: String
-  /// Columns by name, or by index from 0.
-  public var labels: [String]
-  public var targets: Targets
+  /// What is to be learnt, a field each.
+  public var learnt: [Target]
+  /// Nil: there are none, and the features are the field `images`.
+  public var pictures: Pictures?
   /// The share of the rows that is for testing; which ones depends on their number alone.
   public var testSplit: Double
   public var hasHeader: Bool
@@ -19,34 +57,86 @@ public struct CSVFile: Hashable, Sendable {
   public var isNormalized: Bool
 
   public init(
-    path: String, labels: [String], targets: Targets = .classes, testSplit: Double = 0.2, hasHeader: Bool = true,
+    path: String, learnt: [Target], pictures: Pictures? = nil, testSplit: Double = 0.2, hasHeader: Bool = true,
     delimiter: UInt8 = UInt8(ascii: ","), isNormalized: Bool = false
   ) {
-    (self.path, self.labels, self.targets, self.testSplit) = (path, labels, targets, testSplit)
-    (self.hasHeader, self.delimiter, self.isNormalized) = (hasHeader, delimiter, isNormalized)
+    (self.path, self.learnt, self.pictures) = (path, learnt, pictures)
+    (self.testSplit, self.hasHeader) = (testSplit, hasHeader)
+    (self.delimiter, self.isNormalized) = (delimiter, isNormalized)
   }
 
-  /// Reads the file once, which finds every mistake in it, and keeps only where the rows are and their classes.
+  /// What is to be learnt is one field, `labels`, of all columns `labels`.
+  public init(
+    path: String, labels: [String], targets: Targets = .classes, pictures: Pictures? = nil, testSplit: Double = 0.2,
+    hasHeader: Bool = true, delimiter: UInt8 = UInt8(ascii: ","), isNormalized: Bool = false
+  ) {
+    self.init(
+      path: path, learnt: [Target(Field.labels, columns: labels, targets)], pictures: pictures, testSplit: testSplit,
+      hasHeader: hasHeader, delimiter: delimiter, isNormalized: isNormalized)
+  }
+
+  /// The columns that are to be learnt, by name or by index from 0.
+  public var labels: [String] { learnt.flatMap(\.columns) }
+  /// What the first field that is to be learnt holds.
+  public var targets: Targets { learnt.first?.targets ?? .classes }
+
+  /// Why no table can be read so; nil where one can.
+  package var fault: String? {
+    var taken = pictures == nil ? [Field.images] : [Field.images, Field.table]
+    taken.append(Field.sampleWeight)
+    for target in learnt {
+      let isName = target.name.unicodeScalars.allSatisfy {
+        !$0.properties.isWhitespace && $0.value > 0x20 && $0.value != 0x7f
+      }
+      guard isName, !target.name.isEmpty else {
+        return "a field cannot be called \"\(target.name)\", with blanks: rename the column"
+      }
+      guard !taken.contains(target.name) else {
+        return "there is another field that is called \(target.name): rename the column"
+      }
+      taken.append(target.name)
+    }
+    if let pictures, pictures.height < 1 || pictures.width < 1 || pictures.channels != 1 && pictures.channels != 3 {
+      return "pictures are [height, width, 1 or 3], not [\(pictures.height), \(pictures.width), \(pictures.channels)]"
+    }
+    return nil
+  }
+
+  /// Reads the file once, which finds every mistake in it, and keeps only where the rows are and their classes; of
+  /// pictures as much as their `check` says.
   public func open(_ request: DatasetRequest = DatasetRequest()) throws(DatasetError) -> DatasetParts {
+    let scan = try scanned(request)
+    let check = ImageCheck(of: scan.pictures, pictures?.check ?? .none)
+    if let error = check.error { throw error }
+    var parts = try scan.parts(identity: scan.identity)
+    parts.notes += check.notes
+    return parts
+  }
+
+  /// The pass over the file.
+  func scanned(_ request: DatasetRequest) throws(DatasetError) -> CSVScan {
+    if let fault { throw DatasetError(.invalid, "\(path): \(fault)") }
     let file = try RowFile(path)
-    var scan = CSVScan(self, request)
+    var scan = CSVScan(self, request, file)
     try file.forEachRow { (bytes, span, line) throws(DatasetError) in
       let row = CSVRow(bytes: bytes, delimiter: delimiter)
       do throws(CSVRow.Problem) {
-        try scan.add(row, span)
+        try scan.add(row, span, line: line)
       } catch {
         // A row that is too short or too long has its fields in the wrong columns: that they cannot be read is no wonder.
         throw (scan.lengthProblem(of: row) ?? error).error(in: path, line: line)
       }
     }
-    return try scan.parts(of: file).counted(request, testSplit: testSplit)
+    return scan
   }
 }
 
 /// What a column is for.
 enum CSVColumn: Hashable, Sendable {
   case feature(Int)
-  case label(Int)
+  case picture
+  /// A number of a target, both by their place.
+  case label(target: Int, element: Int)
   /// The network was trained without it.
   case ignored
 }

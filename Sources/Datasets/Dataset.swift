@@ -11,6 +11,8 @@ public protocol Dataset: Sendable {
   var classNames: [String] { get }
   /// The class of each sample, where it is known without reading the sample; otherwise empty.
   var labels: [Int32] { get }
+  /// The same of any field among `targetFields`.
+  func classes(of target: String) -> [Int32]
   /// Whether reading a sample is only copying, so that nothing is won by doing it ahead.
   var isInMemory: Bool { get }
 
@@ -32,6 +34,7 @@ public enum DatasetTargets: Hashable, Sendable {
 extension Dataset {
   public var isInMemory: Bool { false }
   public var labels: [Int32] { [] }
+  public func classes(of target: String) -> [Int32] { target == Field.labels ? labels : [] }
 
   public func fill(_ indices: ArraySlice<Int32>, into batch: BatchMemory) throws(DatasetError) {
     for (row, index) in indices.enumerated() { try read(Int(index), row: row, into: batch) }

@@ -8,9 +8,11 @@ public struct DatasetCheck: Hashable, Sendable, Encodable {
   public internal(set) var path = ""
   /// In the order of the class numbers; empty where targets are numbers.
   public internal(set) var classNames: [String] = []
+  /// Of data with other targets than `labels`: what is to be learnt.
+  public internal(set) var targets: [DatasetRecord.Target]?
   public internal(set) var parts: [DatasetRecord.Part] = []
-  /// `sha256:` over the contents: of a CSV file over its bytes, of a folder over the lines that `sha256sum` prints of its
-  /// files in the order of their names' bytes; nil where a file cannot be read.
+  /// `sha256:` over the contents: of a CSV file over its bytes, of a folder (and of a CSV file with its pictures) over the
+  /// lines that `sha256sum` prints of its files in the order of their names' bytes; nil where a file cannot be read.
   public internal(set) var contents: String?
   /// What a user should know, in sentences.
   public internal(set) var notes: [String] = []
@@ -66,10 +68,14 @@ extension DatasetSource {
   private static func check(_ file: CSVFile) throws(DatasetError) -> DatasetCheck {
     var check = DatasetCheck(source: "csv")
     check.path = file.path
-    let source = DatasetSource.csv(file)
     try check.reading { check throws(DatasetError) in
-      check.count(try source.open())
-      check.contents = "sha256:" + (try Checksum.sha256(ofContent: file.path))
+      let scan = try file.scanned(DatasetRequest())
+      let images = ImageCheck(of: scan.pictures, .all)
+      // What is not there has no size, and is among the problems.
+      check.count(try scan.parts(identity: ""))
+      check.notes += images.notes
+      (check.warnings, check.problems) = (images.warnings, images.problems)
+      check.contents = try scan.contents
     }
     return check
   }
@@ -97,6 +103,7 @@ extension DatasetCheck {
   /// Takes over what was counted.
   fileprivate mutating func count(_ data: DatasetParts) {
     classNames = data.train.classNames
+    targets = data.record?.targetFields
     notes += data.notes
     parts = data.record?.parts ?? []
   }

@@ -74,6 +74,11 @@ public struct DatasetSubset: Dataset {
     return labels.isEmpty ? [] : indices.map { labels[Int($0)] }
   }
 
+  public func classes(of target: String) -> [Int32] {
+    let classes = base.classes(of: target)
+    return classes.isEmpty ? [] : indices.map { classes[Int($0)] }
+  }
+
   public func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     try base.read(Int(indices[index]), row: row, into: batch)
   }
@@ -98,9 +103,12 @@ struct DatasetUnion: Dataset {
   }
 
   var fields: [Field] { members[0].fields }
+  var targetFields: [DatasetLayout.Target] { members[0].targetFields }
   var classNames: [String] { members[0].classNames }
   var isInMemory: Bool { members.allSatisfy(\.isInMemory) }
   var labels: [Int32] { members.flatMap(\.labels) }
+
+  func classes(of target: String) -> [Int32] { members.flatMap { $0.classes(of: target) } }
 
   func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     var index = index

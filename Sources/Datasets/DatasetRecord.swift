@@ -28,6 +28,47 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public var parts: [Part]
   /// Where the run went on with other data, because it was told to.
   public var others: [OtherData] = []
+  /// What a network may read of a sample, where that is not one field of an image or of a table alone; nil: it is, and
+  /// `sampleShape`, `features`, `normalization` and `channels` say all of it. Else these are those of the first field.
+  public private(set) var inputFields: [Input]?
+  /// What is to be learnt, where that is not the field `labels` alone; nil: it is, and `targets`, `classNames` and `labels`
+  /// say all of it. Else these are those of the first field, and `labels` the columns of all.
+  public private(set) var targetFields: [Target]?
+
+  /// A field that a network may read.
+  public struct Input: Hashable, Sendable, Codable {
+    public var name: String
+    /// Without the batch.
+    public var shape: [Int]
+    /// Of a table, as in the record.
+    public var features: [String]
+    public var normalization: [Normalization]
+    /// Of images: what the last axis holds, and the column that names their files.
+    public var channels: ChannelOrder?
+    public var column: String?
+
+    public init(
+      _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
+      channels: ChannelOrder? = nil, column: String? = nil
+    ) {
+      (self.name, self.shape, self.features, self.normalization) = (name, shape, features, normalization)
+      (self.channels, self.column) = (channels, column)
+    }
+  }
+
+  /// A field that is to be learnt.
+  public struct Target: Hashable, Sendable, Codable {
+    public var name: String
+    /// Of a table.
+    public var columns: [String]
+    public var targets: DatasetTargets
+    /// In the order of the class numbers; empty where targets are numbers.
+    public var classNames: [String]
+
+    public init(_ name: String, columns: [String] = [], _ targets: DatasetTargets, classNames: [String] = []) {
+      (self.name, self.columns, self.targets, self.classNames) = (name, columns, targets, classNames)
+    }
+  }
 
   public struct OtherData: Hashable, Sendable, Codable {
     /// After so many batches.
@@ -70,11 +111,14 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
 
     public var name: Name
     public var count: Int
-    /// One a class; empty where targets are numbers.
+    /// One a class; empty where targets are numbers. Of several targets those of the first.
     public var classCounts: [Int]
+    /// The same of every target of classes by its name, where there are `targetFields`.
+    public var classCountsByTarget: [String: [Int]]?
 
-    public init(name: Name, count: Int, classCounts: [Int]) {
+    public init(name: Name, count: Int, classCounts: [Int], classCountsByTarget: [String: [Int]]? = nil) {
       (self.name, self.count, self.classCounts) = (name, count, classCounts)
+      self.classCountsByTarget = classCountsByTarget
     }
   }
 
@@ -86,6 +130,36 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     (self.source, self.sampleShape, self.targets, self.classNames) = (source, sampleShape, targets, classNames)
     (self.features, self.labels, self.normalization, self.channels) = (features, labels, normalization, channels)
     (self.identity, self.split, self.parts) = (identity, split, parts)
+  }
+
+  /// Of data with any fields, at least one of each kind.
+  package init(source: String, inputs: [Input], learnt: [Target], identity: String) {
+    let (input, target) = (inputs[0], learnt[0])
+    self.init(
+      source: source, sampleShape: input.shape, targets: target.targets, classNames: target.classNames,
+      features: input.features, labels: learnt.flatMap(\.columns), normalization: input.normalization,
+      channels: input.channels, identity: identity)
+    if inputs.count > 1 || input.column != nil { inputFields = inputs }
+    if learnt.count > 1 || target.name != Field.labels { targetFields = learnt }
+  }
+
+  /// What a network may read of a sample.
+  public var inputs: [Input] {
+    inputFields ?? [
+      Input(Field.images, sampleShape, features: features, normalization: normalization, channels: channels)
+    ]
+  }
+
+  /// What is to be learnt.
+  public var learnt: [Target] {
+    targetFields ?? [Target(Field.labels, columns: labels, targets, classNames: classNames)]
+  }
+
+  /// The fields of the data, for whoever makes a network for them.
+  public var layout: DatasetLayout {
+    DatasetLayout(
+      inputs: inputs.map { Field($0.name, .float32, $0.shape) },
+      targets: learnt.map { .init($0.name, $0.targets, classNames: $0.classNames) })
   }
 }
 
@@ -99,14 +173,12 @@ extension DatasetRecord {
       if then != now { differences.append("\(what): \(words(now)), not \(words(then))") }
     }
     compare("the data set", earlier.source, source)
-    compare("the shape of a sample", earlier.sampleShape, sampleShape)
-    if earlier.classNames.map({ Array($0.utf8) }) != classNames.map({ Array($0.utf8) }) {
-      differences.append("the classes: \(ClassOrder.words(classNames)), not \(ClassOrder.words(earlier.classNames))")
+    differences += inputDifferences(since: earlier) + targetDifferences(since: earlier)
+    compare(
+      "the columns", earlier.inputs.flatMap(\.columns) + earlier.labels, inputs.flatMap(\.columns) + labels)
+    if earlier.inputs.map(\.normalization) != inputs.map(\.normalization) {
+      differences.append("the normalization of the columns")
     }
-    compare("the columns", earlier.features + earlier.labels, features + labels)
-    compare("channels", earlier.channels?.rawValue, channels?.rawValue)
-    if earlier.targets != targets { differences.append("what is to be learnt") }
-    if earlier.normalization != normalization { differences.append("the normalization of the columns") }
     compare("data.test_split", earlier.testSplit, testSplit)
     compare("data.validation_split", earlier.validationSplit, validationSplit)
     compare("data.split_seed", earlier.splitSeed, splitSeed)
@@ -120,14 +192,102 @@ extension DatasetRecord {
     return differences
   }
 
+  private func inputDifferences(since earlier: DatasetRecord) -> [String] {
+    let (then, now) = (earlier.inputs, inputs)
+    guard then.map(\.name) == now.map(\.name) else {
+      return ["the inputs: \(Self.words(now.map(\.name))), not \(Self.words(then.map(\.name)))"]
+    }
+    return zip(then, now).flatMap { then, now -> [String] in
+      var differences: [String] = []
+      let what = inputFields == nil ? "a sample" : now.name
+      if then.shape != now.shape { differences.append("the shape of \(what): \(now.shape), not \(then.shape)") }
+      if then.channels != now.channels {
+        func words(_ channels: ChannelOrder?) -> String { channels?.rawValue ?? "none" }
+        differences.append("channels: \(words(now.channels)), not \(words(then.channels))")
+      }
+      return differences
+    }
+  }
+
+  private func targetDifferences(since earlier: DatasetRecord) -> [String] {
+    let (then, now) = (earlier.learnt, learnt)
+    guard then.map(\.name) == now.map(\.name) else {
+      return ["the targets: \(Self.words(now.map(\.name))), not \(Self.words(then.map(\.name)))"]
+    }
+    return zip(then, now).flatMap { then, now -> [String] in
+      var differences: [String] = []
+      let what = targetFields == nil ? "" : " of \(now.name)"
+      if then.classNames.map({ Array($0.utf8) }) != now.classNames.map({ Array($0.utf8) }) {
+        differences.append(
+          "the classes\(what): \(ClassOrder.words(now.classNames)), not \(ClassOrder.words(then.classNames))")
+      }
+      if then.targets != now.targets { differences.append("what is to be learnt\(what)") }
+      return differences
+    }
+  }
+
+  private static func words(_ names: [String]) -> String { names.joined(separator: " and ") }
+
   /// Why no data set can be so; nil where one can. Records come from files, which may hold anything.
   public var fault: String? {
-    if classNames.count > 1 << 20 { return "it has \(classNames.count) classes" }
-    for part in parts where part.count < 0 || part.classCounts.contains(where: { $0 < 0 }) {
-      return "a part has fewer than 0 samples"
+    if classNames.count > Self.mostClasses { return "it has \(classNames.count) classes" }
+    for part in parts {
+      let counts = [part.classCounts] + (part.classCountsByTarget.map { Array($0.values) } ?? [])
+      if part.count < 0 || counts.contains(where: { $0.contains { $0 < 0 } }) {
+        return "a part has fewer than 0 samples"
+      }
     }
-    return Self.fault(
-      shape: sampleShape, targets: targets, features: features, normalization: normalization, channels: channels)
+    return inputFault ?? targetFault
+  }
+
+  private static let mostClasses = 1 << 20
+
+  private var inputFault: String? {
+    guard let inputFields else { return Self.fault(of: inputs[0], targets) }
+    if let fault = Self.fault(ofNames: inputFields.map(\.name), "inputs") { return fault }
+    for input in inputFields {
+      if let fault = Self.fault(of: input, targets) { return "\(input.name): \(fault)" }
+    }
+    let first = inputFields[0]
+    guard first.shape == sampleShape, first.features == features, first.normalization == normalization,
+      first.channels == channels
+    else { return "it says two things of the input \(first.name)" }
+    return nil
+  }
+
+  private var targetFault: String? {
+    guard let targetFields else { return nil }
+    let names = targetFields.map(\.name)
+    if let fault = Self.fault(ofNames: names + inputs.map(\.name), "fields") ?? Self.fault(ofNames: names, "targets") {
+      return fault
+    }
+    for target in targetFields {
+      if target.classNames.count > Self.mostClasses {
+        return "\(target.name): it has \(target.classNames.count) classes"
+      }
+      if case .values(let count) = target.targets {
+        guard (1...1 << 20).contains(count), target.classNames.isEmpty else {
+          return "\(target.name): \(count) numbers are learnt, with \(target.classNames.count) class names"
+        }
+      }
+    }
+    let first = targetFields[0]
+    guard first.targets == targets, first.classNames == classNames, targetFields.flatMap(\.columns) == labels else {
+      return "it says two things of the target \(first.name)"
+    }
+    return nil
+  }
+
+  private static func fault(ofNames names: [String], _ what: String) -> String? {
+    guard (1...1 << 10).contains(names.count) else { return "it has \(names.count) \(what)" }
+    guard !names.contains(""), Set(names).count == names.count else { return "two \(what) have one name, or one none" }
+    return nil
+  }
+
+  private static func fault(of input: Input, _ targets: DatasetTargets) -> String? {
+    fault(
+      shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,
+      channels: input.channels)
   }
 
   /// The same of what says how samples are read.
@@ -159,22 +319,32 @@ extension DatasetRecord {
 
   public func count(of part: Part.Name) -> Int { parts.first { $0.name == part }?.count ?? 0 }
 
-  /// How many samples are where, in a line for people and, where classes are few, one more.
+  /// How many samples are where, in a line for people and, of each target with few classes, one more.
   public var words: [String] {
     let counts = parts.map { "\($0.name.rawValue) \($0.count)" }.joined(separator: ", ")
-    guard targets == .classes else { return ["samples: \(counts)"] }
     let names = parts.map(\.name.rawValue).joined(separator: "/")
-    guard classNames.count <= 20 else {
-      let ranges = parts.map { "\($0.name.rawValue) \($0.classCounts.min() ?? 0) to \($0.classCounts.max() ?? 0)" }
-      return ["samples: \(counts)", "of each of \(classNames.count) classes: \(ranges.joined(separator: ", "))"]
-    }
-    let each = classNames.indices.map { index in
-      "\(classNames[index]) "
-        + parts.map { index < $0.classCounts.count ? "\($0.classCounts[index])" : "0" }
-        .joined(separator: "/")
-    }
-    return ["samples: \(counts)", "by class (\(names)): \(each.joined(separator: ", "))"]
+    return ["samples: \(counts)"]
+      + learnt.filter { $0.targets == .classes }.map { target in
+        let what = targetFields == nil ? "" : " of \(target.name)"
+        func counts(_ part: Part) -> [Int] {
+          targetFields == nil ? part.classCounts : part.classCountsByTarget?[target.name] ?? []
+        }
+        guard target.classNames.count <= 20 else {
+          let ranges = parts.map { "\($0.name.rawValue) \(counts($0).min() ?? 0) to \(counts($0).max() ?? 0)" }
+          return "of each of \(target.classNames.count) classes\(what): \(ranges.joined(separator: ", "))"
+        }
+        let each = target.classNames.indices.map { index in
+          "\(target.classNames[index]) "
+            + parts.map { index < counts($0).count ? "\(counts($0)[index])" : "0" }.joined(separator: "/")
+        }
+        return "by class\(what) (\(names)): \(each.joined(separator: ", "))"
+      }
   }
+}
+
+extension DatasetRecord.Input {
+  /// Columns of a table that it is made of.
+  fileprivate var columns: [String] { (column.map { [$0] } ?? []) + features }
 }
 
 extension DatasetTargets: Codable {

@@ -23,20 +23,28 @@ public enum DatasetSource: Hashable, Sendable {
     }
   }
 
-  /// The shape of a sample, and what is to be learnt of it: read from files only where nothing else says it.
+  /// The shape of a sample, and what is to be learnt of it, for a network that reads one field and learns `labels`: read
+  /// from files only where nothing else says it. Data with other fields is an error.
   public func samples() throws(DatasetError) -> (shape: [Int], targets: DatasetTargets) {
     switch self {
     case .named(let name, _): return (try NamedDataset.named(name).sampleShape, .classes)
     case .imageFolder(let folder): return ([folder.height, folder.width, folder.channels], .classes)
-    case .csv(let file):
-      let train = try file.open(DatasetRequest(mayLackParts: true)).train
-      return (train.sampleShape, train.targets)
+    case .csv:
+      let layout = try layout()
+      guard layout.inputs.count == 1, layout.targets.count == 1, let target = layout[Field.labels] else {
+        func words(_ names: [String]) -> String { names.joined(separator: " and ") }
+        throw DatasetError(
+          .invalid,
+          "the data has the inputs \(words(layout.inputs.map(\.name))) and the targets "
+            + "\(words(layout.targets.map(\.name))), and this is for one input and the target \(Field.labels)")
+      }
+      return (layout.inputs[0].shape, target.targets)
     }
   }
 
   /// What a network may read and learn of a sample: read from files only where nothing else says it.
   public func layout() throws(DatasetError) -> DatasetLayout {
-    if case .csv(let file) = self { return try file.open(DatasetRequest(mayLackParts: true)).train.layout }
+    if case .csv(let file) = self { return try file.scanned(DatasetRequest(mayLackParts: true)).layout() }
     let samples = try samples()
     return DatasetLayout(
       inputs: [Field(Field.images, .float32, samples.shape)], targets: [.init(Field.labels, samples.targets)])
@@ -82,6 +90,12 @@ public struct DatasetRequest: Sendable {
     if let record { self.splitRule = record.split }
   }
 
+  /// The class names of a trained network for a field of the data; nil: those of the data.
+  func classNames(of target: String) -> [String]? {
+    guard let fields = record?.targetFields else { return target == Field.labels ? classNames : nil }
+    return fields.first { $0.name == target && $0.targets == .classes }?.classNames
+  }
+
   /// Which part a sample of this hash belongs to, where `testSplit` is the share for testing.
   func part(of hash: UInt64, testSplit: Double) -> DatasetRecord.Part.Name {
     if SplitHash.isTest(hash, split: testSplit) { return .test }
@@ -117,17 +131,20 @@ extension DatasetParts {
     var counted: [DatasetRecord.Part] = []
     for name in [DatasetRecord.Part.Name.train, .validation, .test] {
       guard let part = self[name] else { continue }
-      var counts: [Int] = []
-      if part.targets == .classes {
-        counts = [Int](repeating: 0, count: part.classNames.count)
-        for label in part.labels { counts[Int(label)] += 1 }
-        let without = part.classNames.indices.filter { counts[$0] == 0 }
+      var byTarget: [String: [Int]] = [:]
+      for target in part.targetFields where target.targets == .classes {
+        let (counts, without) = Self.counts(of: target, in: part)
+        byTarget[target.name] = counts
         if !without.isEmpty, !request.mayLackParts {
-          notes.append(
-            "the \(name.rawValue) part has no sample of class \(ClassOrder.words(without.map { part.classNames[$0] }))")
+          let what = target.name == Field.labels ? "" : "\(target.name) "
+          notes.append("the \(name.rawValue) part has no sample of \(what)class \(ClassOrder.words(without))")
         }
       }
-      counted.append(DatasetRecord.Part(name: name, count: part.count, classCounts: counts))
+      counted.append(
+        DatasetRecord.Part(
+          name: name, count: part.count,
+          classCounts: part.targetFields.first.flatMap { byTarget[$0.name] } ?? [],
+          classCountsByTarget: record?.targetFields == nil ? nil : byTarget))
     }
     record?.parts = counted
     record?.split = request.splitRule
@@ -135,5 +152,14 @@ extension DatasetParts {
     record?.splitSeed = request.splitSeed
     // What a run says of itself stays, such as where it went on with other data.
     if let others = request.record?.others { record?.others = others }
+  }
+
+  /// How many samples each class has, and which have none.
+  private static func counts(
+    of target: DatasetLayout.Target, in part: any Dataset
+  ) -> (counts: [Int], without: [String]) {
+    var counts = [Int](repeating: 0, count: target.classNames.count)
+    for number in part.classes(of: target.name) { counts[Int(number)] += 1 }
+    return (counts, target.classNames.indices.filter { counts[$0] == 0 }.map { target.classNames[$0] })
   }
 }

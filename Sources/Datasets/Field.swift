@@ -29,16 +29,20 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
 
   /// What data sets of one input call it, pictures and rows of tables alike.
   public static let images = "images"
+  /// The numbers of a row, where there are pictures beside them.
+  public static let table = "table"
   /// What is to be learnt.
   public static let labels = "labels"
   /// How much a sample counts, f32 `[]`.
   public static let sampleWeight = "sample_weight"
 
-  /// The labels of a data set: a class i32 `[]`, or so many numbers f32 `[k]`.
-  static func labels(_ targets: DatasetTargets) -> Field {
+  /// What is to be learnt: a class i32 `[]`, or so many numbers f32 `[k]`.
+  static func target(_ name: String, _ targets: DatasetTargets) -> Field {
     switch targets {
-    case .classes: Field(labels, .int32)
-    case .values(let count): Field(labels, .float32, [count])
+    case .classes: Field(name, .int32)
+    case .values(let count): Field(name, .float32, [count])
     }
   }
+
+  static func labels(_ targets: DatasetTargets) -> Field { target(labels, targets) }
 }

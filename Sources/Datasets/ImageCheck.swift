@@ -24,6 +24,12 @@ public struct ImageCheck: Sendable {
   private var flattenedCount = 0
   private var inksCount = 0
 
+  /// A picture, and what stands before its path in problems and warnings: where it is named.
+  struct File {
+    var path: String
+    var place = ""
+  }
+
   /// What was found out about a file.
   private struct Finding: Sendable {
     var header: ImageHeader?
@@ -39,10 +45,15 @@ public struct ImageCheck: Sendable {
 
   /// `seconds` is the time for decoding of a quick check.
   public init(of paths: [String], _ extent: Extent, seconds: Double = 2) {
-    fileCount = paths.count
+    self.init(of: paths.map { File(path: $0) }, extent, seconds: seconds)
+  }
+
+  init(of files: [File], _ extent: Extent, seconds: Double = 2) {
+    fileCount = files.count
     guard extent != .none else { return }
     // Neighbours by name are of one class, and mostly from one source.
-    let paths = paths.sorted()
+    let files = files.sorted { $0.path < $1.path }
+    let paths = files.map(\.path)
     let looks = onAllCores(paths.count) { Self.look(at: paths[$0]) }
     let deadline = ContinuousClock.now + .seconds(seconds)
     let order = Self.order(looks.map(\.isDoubtful))
@@ -53,16 +64,16 @@ public struct ImageCheck: Sendable {
       guard extent == .all || isDue || ContinuousClock.now < deadline else { return finding }
       return Self.decoded(paths[order[position]], finding)
     }
-    for (_, finding) in zip(order, decoded).sorted(by: { $0.0 < $1.0 }) { add(finding) }
+    for (index, finding) in zip(order, decoded).sorted(by: { $0.0 < $1.0 }) { add(finding, files[index].place) }
   }
 
-  private mutating func add(_ finding: Finding) {
+  private mutating func add(_ finding: Finding, _ place: String) {
     if finding.isDecoded { decodedCount += 1 }
     if finding.changes.contains(.turned) { turnedCount += 1 }
     if finding.changes.contains(.flattened) { flattenedCount += 1 }
     if finding.changes.contains(.inksConverted) { inksCount += 1 }
-    if let warning = finding.warning { warnings.append(warning) }
-    if let problem = finding.problem { problems.append(problem) }
+    if let warning = finding.warning { warnings.append(place + warning) }
+    if let problem = finding.problem { problems.append(place + problem) }
   }
 
   // MARK: What it says

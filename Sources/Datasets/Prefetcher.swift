@@ -10,6 +10,7 @@ public final class Prefetcher: Dataset {
 
   public var count: Int { base.count }
   public var fields: [Field] { base.fields }
+  public var targetFields: [DatasetLayout.Target] { base.targetFields }
   public var classNames: [String] { base.classNames }
 
   public init(_ base: any Dataset, batchSize: Int) throws(DatasetError) {

@@ -126,6 +126,19 @@ final class RowFile: Sendable {
     }
   }
 
+  /// The number of the line, from 1, that the byte at `offset` lies in: for saying where something is wrong.
+  func line(at offset: Int) -> Int {
+    var chunk = [UInt8](repeating: 0, count: 1 << 20)
+    var (position, line) = (0, 1)
+    while position < offset {
+      let got = pread(file, &chunk, min(chunk.count, offset - position), off_t(position))
+      guard got > 0 else { break }
+      line += chunk[..<got].count { $0 == 10 }
+      position += got
+    }
+    return line
+  }
+
   private static func withBytes(
     of row: [UInt8], _ body: (UnsafeBufferPointer<UInt8>) throws(DatasetError) -> Void
   ) throws(DatasetError) {

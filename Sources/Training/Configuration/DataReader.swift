@@ -22,23 +22,57 @@ enum DataReader {
   }
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
-    let size = section.pair("image_size", nil)
+    let path = section.text("path", nil)
+    let pictures = pictures(section, column: "")
     return ImageFolder(
-      path: section.text("path", nil), height: size.height, width: size.width,
-      channels: section.choice("channels", "3", [("1", 1), ("3", 3)]), testSplit: testSplit(section),
-      check: section.choice("check", "quick", ImageCheck.Extent.allCases.map { ($0.rawValue, $0) }))
+      path: path, height: pictures.height, width: pictures.width, channels: pictures.channels,
+      testSplit: testSplit(section), check: check(section))
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
-    CSVFile(
-      path: section.text("path", nil),
-      labels: section.texts("label", nil),
-      targets: section.choice("targets", "classes", [("classes", .classes), ("values", .values)]),
-      testSplit: testSplit(section), hasHeader: section.bool("header", true),
+    let path = section.text("path", nil)
+    let learnt = learnt(section)
+    let column = section.optionalWord("images")
+    var pictures = column != nil || section.problems.isDescribing ? pictures(section, column: column ?? "") : nil
+    if pictures != nil { pictures?.check = check(section) }
+    let file = CSVFile(
+      path: path, learnt: learnt, pictures: pictures, testSplit: testSplit(section),
+      hasHeader: section.bool("header", true),
       delimiter: section.choice(
         "delimiter", ",",
         [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))]),
       isNormalized: section.bool("normalize", false))
+    if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
+    return file
+  }
+
+  /// What is done to pictures, in a folder or named by the column of a table.
+  private static func pictures(_ section: SectionReader, column: String) -> CSVFile.Pictures {
+    let size = section.pair("image_size", nil)
+    return CSVFile.Pictures(
+      column: column, height: size.height, width: size.width,
+      channels: section.choice("channels", "3", [("1", 1), ("3", 3)]))
+  }
+
+  private static func check(_ section: SectionReader) -> ImageCheck.Extent {
+    section.choice("check", "quick", ImageCheck.Extent.allCases.map { ($0.rawValue, $0) })
+  }
+
+  /// One column or a list of them, which are the field `labels`; or a mapping of columns, each a field of its own.
+  private static func learnt(_ section: SectionReader) -> [CSVFile.Target] {
+    let words: [(String, CSVFile.Targets)] = [("classes", .classes), ("values", .values)]
+    if let given = section.take("label"), given.mapping != nil {
+      let learnt = section.section("label") { reader in
+        reader.keys.map { CSVFile.Target($0, reader.choice($0, nil, words)) }
+      }
+      if learnt.isEmpty { section.problems.add("\(section.full("label")) must name a column", at: given) }
+      return learnt
+    }
+    let labels = section.texts("label", nil)
+    let each = SchemaPart(
+      json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json, "minProperties": 1])
+    section.describe("label", isRequired: true, .any([.text(nil), .list(of: .text(nil)), each]))
+    return [CSVFile.Target(Field.labels, columns: labels, section.choice("targets", "classes", words))]
   }
 
   private static func testSplit(_ section: SectionReader) -> Double {

@@ -1,0 +1,69 @@
+import SwitchbackDatasets
+import SwitchbackTraining
+import Testing
+
+private func text(_ data: String) -> String {
+  """
+  version: 1
+  model:
+    layers: [{dense: {units: 1}}]
+  data: \(data)
+  training:
+    optimizer: {type: sgd, learning_rate: 0.1}
+  """
+}
+
+private func problems(_ data: String) -> String {
+  do { _ = try Configuration(text: text(data), file: "test.yaml") } catch {
+    return error.problems.map(\.description).joined(separator: "\n")
+  }
+  return "nothing"
+}
+
+@Suite struct DataSectionTests {
+  @Test("a table names pictures and several targets, and reads back to itself")
+  func table() throws {
+    let made = try Configuration(
+      text: text(
+        "{dataset: csv, path: samples.csv, images: file, image_size: [28, 20], channels: 1, "
+          + "label: {digit: classes, ink: values}, normalize: true, check: all}"), file: "test.yaml")
+    let file = CSVFile(
+      path: "samples.csv", learnt: [.init("digit", .classes), .init("ink", .values)],
+      pictures: .init(column: "file", height: 28, width: 20, channels: 1, check: .all), isNormalized: true)
+    #expect(made.data.source == .csv(file))
+    #expect(try Configuration(text: made.resolvedText, file: "a").data.source == .csv(file))
+    let numbered = try Configuration(
+      text: text("{dataset: csv, path: a.csv, header: false, images: 0, image_size: 8, label: {1: values}}"), file: "a")
+    let other = CSVFile(
+      path: "a.csv", learnt: [.init("1", .values)], pictures: .init(column: "0", height: 8, width: 8, channels: 3),
+      hasHeader: false)
+    #expect(numbered.data.source == .csv(other))
+    #expect(try Configuration(text: numbered.resolvedText, file: "a").data.source == .csv(other))
+  }
+
+  @Test("one label stays the field labels, and a table without pictures has no keys for them")
+  func plain() throws {
+    let made = try Configuration(
+      text: text("{dataset: csv, path: a.csv, label: [x, y], targets: values}"), file: "test.yaml")
+    #expect(made.data.source == .csv(CSVFile(path: "a.csv", labels: ["x", "y"], targets: .values)))
+    #expect(!made.resolvedText.contains("image") && !made.resolvedText.contains("channels"))
+  }
+
+  @Test(
+    "what cannot be is said with its key",
+    arguments: [
+      ("label: {x: clases}", "data.label.x cannot be clases; did you mean classes?"),
+      ("label: {}", "data.label must name a column"), ("label: {x: [1]}", "data.label.x must be a word"),
+      ("label: {x: classes}, targets: values", "data.targets is not a key here"),
+      ("label: x, images: file", "data.image_size is missing"),
+      ("label: x, image_size: 28", "data.image_size is not a key here"),
+      ("label: {table: values}, images: file, image_size: 28", "another field that is called table"),
+      ("label: {a b: values}", "a field cannot be called \"a b\""),
+      ("images: file, image_size: 2", "data.label is missing"),
+    ])
+  func mistakes(keys: String, words: String) {
+    let found = problems("{dataset: csv, path: a.csv, \(keys)}")
+    #expect(found.contains(words), "\(found)")
+    #expect(found.contains("test.yaml:4:"), "\(found)")
+  }
+}
