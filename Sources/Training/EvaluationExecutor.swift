@@ -28,10 +28,9 @@ final class EvaluationExecutor {
     self.executor = executor
     feed = try ProgramFeed(executor)
     judged = try step.objectives.map { objective throws(ExecutionError) in
-      let name = step.objectives.count > 1 ? objective.output ?? step.model.resultNames.first ?? "" : ""
-      let prefix = name.isEmpty ? "" : name + "/"
+      let prefix = step.prefix(of: objective)
       return Judged(
-        objective: objective, name: name, target: try executor.input(named: objective.target),
+        objective: objective, name: String(prefix.dropLast()), target: try executor.input(named: objective.target),
         predictions: try executor.output(named: prefix + "predictions"),
         lossSum: try executor.output(named: prefix + "lossSum"),
         correct: try? executor.output(named: prefix + "correct"),

@@ -374,7 +374,7 @@ public final class TrainingSession {
 
     func output(_ objective: Objective, of count: Int, in step: TrainingStep) -> Evaluation.Output {
       Evaluation.Output(
-        name: objective.output ?? step.model.resultNames.first ?? "", loss: loss / Double(max(count, 1)),
+        name: String(step.prefix(of: objective).dropLast()), loss: loss / Double(max(count, 1)),
         accuracy: classes.map { _ in weight == 0 ? 0 : correct / weight }, classes: classes)
     }
   }
