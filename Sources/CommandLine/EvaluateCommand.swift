@@ -57,7 +57,7 @@ struct EvaluateCommand: ParsableCommand {
             : "the data has no \(part.rawValue) part; --part all takes every sample", ExitStatus.badData)
       }
       let result = try run.session.evaluate(test, weights: run.weights)
-      let record = EvaluationRecord(result, classNames: test.classNames)
+      let record = EvaluationRecord(result)
       let top = result.classes?.topAccuracy(5)
       if json {
         Terminal.write(

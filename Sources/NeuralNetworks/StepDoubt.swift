@@ -5,9 +5,7 @@ extension TrainingStep {
   public func doubt(of inference: InferenceProgram) -> String? {
     let program = inference.program
     return objectives.lazy.compactMap { objective in
-      let name = objective.output ?? model.resultNames.first ?? ""
-      let prefix = objectives.count > 1 ? name + "/" : ""
-      return doubt(of: objective.loss, program.output(named: prefix + "predictions"), in: program)
+      doubt(of: objective.loss, program.output(named: prefix(of: objective) + "predictions"), in: program)
     }.first
   }
 

@@ -57,14 +57,13 @@ struct TracedModel {
     return results[place]
   }
 
-  /// Appends the calls of every objective on its result.
+  /// Appends the losses of every objective on its result.
   mutating func judge(
-    _ objectives: [Objective],
-    _ append: (ObjectiveCalls, Value, inout ProgramBuilder) throws(ProgramError) -> ObjectiveCalls.Result
+    _ objectives: [Objective]
   ) throws(ProgramError) -> [(calls: ObjectiveCalls, result: ObjectiveCalls.Result)] {
     var judged: [(ObjectiveCalls, ObjectiveCalls.Result)] = []
     for calls in try named(objectives) {
-      judged.append((calls, try append(calls, output(of: calls.objective), &builder)))
+      judged.append((calls, try calls(output(of: calls.objective), in: &builder)))
     }
     return judged
   }
@@ -76,13 +75,15 @@ struct TracedModel {
       guard NumberRange.factor.contains(objective.weight) else {
         throw ProgramError("the weight of an objective is a number\(NumberRange.factor.words), not \(objective.weight)")
       }
-      let name = objective.output ?? resultNames.first
-      guard objectives.count > 1 else { return [ObjectiveCalls(objective: objective, prefix: "")] }
-      guard let name else { throw ProgramError("of several objectives each names the output that it judges") }
-      guard !calls.contains(where: { $0.prefix == name + "/" }) else {
-        throw ProgramError("two objectives judge \(name)")
+      let name = objective.outputName(among: resultNames)
+      guard objectives.count == 1 || name != nil else {
+        throw ProgramError("of several objectives each names the output that it judges")
       }
-      calls.append(ObjectiveCalls(objective: objective, prefix: name + "/"))
+      let prefix = objectives.prefix(of: objective, among: resultNames)
+      guard !calls.contains(where: { $0.prefix == prefix }) else {
+        throw ProgramError("two objectives judge \(name ?? "")")
+      }
+      calls.append(ObjectiveCalls(objective: objective, prefix: prefix))
     }
     return calls
   }

@@ -134,9 +134,7 @@ public struct TrainingStep: Sendable {
 
   private func backward(_ batchSize: Int, name: String) throws(ProgramError) -> Gradients {
     var traced = try TracedModel(model, inputs: inputs, batchSize: batchSize, programName: name, isTraining: true)
-    let judged = try traced.judge(objectives) { (objective, output, builder) throws(ProgramError) in
-      try objective(output, in: &builder)
-    }
+    let judged = try traced.judge(objectives)
     traced.builder.path = "loss"
     var (sum, parts): (Value?, [Value]) = (nil, [])
     for (calls, result) in judged {

@@ -18,24 +18,20 @@ final class EvaluationExecutor {
     let predictions: OutputHandle
     /// f32 `[]`: over the batch.
     let lossSum: OutputHandle
-    /// Nil where targets are numbers.
-    let correct: OutputHandle?
-    /// f32 `[]`: of the samples' weights; nil where each counts 1.
-    let weightSum: OutputHandle?
+    /// f32 `[N]`; nil where each sample counts 1.
+    let weights: InputHandle?
   }
 
   init(_ executor: ProgramExecutor, _ step: TrainingStep) throws(ExecutionError) {
     self.executor = executor
     feed = try ProgramFeed(executor)
     judged = try step.objectives.map { objective throws(ExecutionError) in
-      let name = step.objectives.count > 1 ? objective.output ?? step.model.resultNames.first ?? "" : ""
-      let prefix = name.isEmpty ? "" : name + "/"
+      let prefix = step.prefix(of: objective)
       return Judged(
-        objective: objective, name: name, target: try executor.input(named: objective.target),
+        objective: objective, name: String(prefix.dropLast()), target: try executor.input(named: objective.target),
         predictions: try executor.output(named: prefix + "predictions"),
         lossSum: try executor.output(named: prefix + "lossSum"),
-        correct: try? executor.output(named: prefix + "correct"),
-        weightSum: try? executor.output(named: prefix + "weightSum"))
+        weights: try objective.sampleWeight.map { name throws(ExecutionError) in try executor.input(named: name) })
     }
   }
 }

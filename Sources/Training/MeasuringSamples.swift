@@ -19,7 +19,7 @@ struct MeasuringSamples: Dataset {
       fields.append(Field(value.name, elementType, Array(value.type.shape.extents.dropFirst())))
     }
     (self.count, self.fields) = (count, fields)
-    let classCount = program.calls.lazy.compactMap { ($0.operation as? OneHot)?.classes }.first ?? 2
+    let classCount = program.calls.lazy.compactMap { ($0.operation as? OneHot)?.classes }.min() ?? 2
     classNames = (0..<classCount).map { "\($0)" }
   }
 

@@ -150,12 +150,7 @@ public final class StepComparison {
     var worst = 0.0
     for parameter in training.parameters where parameter.isTrainable {
       let name = "gradient/" + parameter.name
-      var (squares, norm) = (0.0, 0.0)
-      for (exact, rounded) in zip(exact[name] ?? [], rounded[name] ?? []) {
-        squares += (exact - rounded) * (exact - rounded)
-        norm += exact * exact
-      }
-      let difference = (squares / max(norm, 1e-30)).squareRoot()
+      let difference = Self.relativeDifference(of: rounded[name] ?? [], to: exact[name] ?? [])
       if !(difference <= worst) { worst = difference }
     }
     return worst
@@ -165,16 +160,19 @@ public final class StepComparison {
     try subjects[0].executor.withOutput(output) { first in
       try subjects[1].executor.withOutput(output) { second in
         let (a, b) = (first.bindMemory(to: Float.self), second.bindMemory(to: Float.self))
-        var (squares, norm) = (0.0, 0.0)
-        var lostZeros = 0
-        for e in a.indices {
-          let difference = Double(a[e]) - Double(b[e])
-          squares += difference * difference
-          norm += Double(a[e]) * Double(a[e])
-          if a[e] == 0, b[e] != 0 { lostZeros += 1 }
-        }
-        return ((squares / max(norm, 1e-30)).squareRoot(), lostZeros)
+        let lostZeros = a.indices.count { a[$0] == 0 && b[$0] != 0 }
+        return (Self.relativeDifference(of: b.lazy.map(Double.init), to: a.lazy.map(Double.init)), lostZeros)
       }
     }
+  }
+
+  /// ‖b − a‖₂ / ‖a‖₂
+  private static func relativeDifference(of b: some Sequence<Double>, to a: some Sequence<Double>) -> Double {
+    var (squares, norm) = (0.0, 0.0)
+    for (a, b) in zip(a, b) {
+      squares += (a - b) * (a - b)
+      norm += a * a
+    }
+    return (squares / max(norm, 1e-30)).squareRoot()
   }
 }

@@ -215,7 +215,7 @@ public final class TrainingLoop {
         .message(
           "test loss with the averaged weights \(result.loss.short), with the raw ones \(raw.loss.short)"))
     }
-    try emit(.tested(EvaluationRecord(result, classNames: test.classNames, raw: raw)))
+    try emit(.tested(EvaluationRecord(result, raw: raw)))
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
       rawTestAccuracy: raw?.accuracy, rawTestLoss: raw?.loss,

@@ -21,6 +21,9 @@ public final class TrainingSession {
   /// Batches whose gradients wait in the accumulators for the next update.
   public private(set) var accumulated = 0
 
+  /// What an evaluation judges each output by besides its loss: one list an objective. Accuracy and who was taken for whom
+  /// are counted of classes in any case.
+  public var metrics: [[any Metric]]
   /// What lowers the learning rate besides its schedule.
   var plateau: ReduceOnPlateau?
   private let probeInterval: Int?
@@ -57,6 +60,7 @@ public final class TrainingSession {
     isProfiled: Bool = false, isOnlyPlanned: Bool = false
   ) throws {
     self.isProfiled = isProfiled
+    metrics = step.objectives.map { _ in [] }
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
     (self.chain, self.probeInterval) = (chain, probeInterval)
     parameterCount = try step.build(batchSize: batchSize).trainableCount
@@ -322,7 +326,10 @@ public final class TrainingSession {
   public func evaluate(
     _ dataset: any Dataset, weights: ModelWeights? = nil, progress: (Int) throws -> Void = { _ in }
   ) throws -> Evaluation {
-    var tallies = step.objectives.map { _ in Tally() }
+    let layout = dataset.layout
+    var tallies = zip(step.objectives, metrics).map { objective, metrics in
+      ObjectiveTally(objective, name: String(step.prefix(of: objective).dropLast()), layout, metrics: metrics)
+    }
     var done = 0
     let order = BatchOrder(
       count: dataset.count, batchSize: try evaluationBatchSize(dataset.count, weights), isShuffled: false)
@@ -333,48 +340,15 @@ public final class TrainingSession {
       try evaluator.feed.fill(dataset, batch)
       try evaluator.executor.run()
       for (place, judged) in evaluator.judged.enumerated() {
-        let names = judged.objective.target == Field.labels ? dataset.classNames.count : 0
-        try tallies[place].add(judged, of: evaluator.executor, batchSize: batch.count, classCount: names)
+        try tallies[place].add(judged, of: evaluator.executor, count: batch.count)
       }
       done += batch.count
       try progress(done)
     }
-    let outputs = zip(step.objectives, tallies).map { $1.output($0, of: dataset.count, in: step) }
-    guard outputs.count > 1 else {
-      return Evaluation(loss: outputs[0].loss, accuracy: outputs[0].accuracy, classes: outputs[0].classes)
-    }
+    let outputs = tallies.map(\.output)
+    guard outputs.count > 1 else { return Evaluation(loss: outputs[0].loss, outputs: outputs) }
     return Evaluation(
       loss: zip(step.objectives, outputs).reduce(0) { $0 + $1.0.weight * $1.1.loss }, outputs: outputs)
-  }
-
-  /// What was counted of one objective so far.
-  private struct Tally {
-    var (loss, correct, weight) = (0.0, 0.0, 0.0)
-    var classes: ClassificationMetrics?
-
-    mutating func add(
-      _ judged: EvaluationExecutor.Judged, of executor: ProgramExecutor, batchSize: Int, classCount: Int
-    ) throws {
-      loss += try executor.number(of: judged.lossSum)
-      weight += try judged.weightSum.map { try executor.number(of: $0) } ?? Double(batchSize)
-      guard let right = judged.correct else { return }
-      correct += try executor.number(of: right)
-      try executor.withOutput(judged.predictions) { bytes in
-        let predictions = bytes.bindMemory(to: Float.self)
-        // A network may end with more outputs than the data has classes, or with one for two.
-        let count = max(classCount, predictions.count / batchSize, 2)
-        try executor.withValue(of: judged.target) { labels in
-          classes = classes ?? ClassificationMetrics(classCount: count)
-          classes?.add(predictions: predictions, labels: labels.bindMemory(to: Int32.self))
-        }
-      }
-    }
-
-    func output(_ objective: Objective, of count: Int, in step: TrainingStep) -> Evaluation.Output {
-      Evaluation.Output(
-        name: objective.output ?? step.model.resultNames.first ?? "", loss: loss / Double(max(count, 1)),
-        accuracy: classes.map { _ in weight == 0 ? 0 : correct / weight }, classes: classes)
-    }
   }
 
   /// The network's outputs for the samples at `indices`, behind the gate that the loss implies; `weights` as in

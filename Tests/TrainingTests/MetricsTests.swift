@@ -4,11 +4,9 @@ import SwitchbackTraining
 import Testing
 
 @Suite struct MetricsTests {
-  private func metrics(_ rows: [[Float]], _ labels: [Int32], classes: Int) -> ClassificationMetrics {
-    var metrics = ClassificationMetrics(classCount: classes)
-    rows.flatMap { $0 }.withUnsafeBufferPointer { predictions in
-      labels.withUnsafeBufferPointer { metrics.add(predictions: predictions, labels: $0) }
-    }
+  private func metrics(_ rows: [[Float]], _ labels: [Int32], classes: Int) -> ConfusionMatrix {
+    var metrics = ConfusionMatrix(classCount: classes)
+    metrics.add(MetricBatch(rows.flatMap { $0 }, .classes(labels, count: classes), count: labels.count))
     return metrics
   }
 
@@ -48,8 +46,8 @@ import Testing
   }
 
   /// Random scores and labels of many samples, and the confusion matrix counted by hand.
-  private func random(classes: Int, samples: Int) -> (metrics: ClassificationMetrics, matrix: [Int]) {
-    var metrics = ClassificationMetrics(classCount: classes)
+  private func random(classes: Int, samples: Int) -> (metrics: ConfusionMatrix, matrix: [Int]) {
+    var metrics = ConfusionMatrix(classCount: classes)
     var matrix = [Int](repeating: 0, count: classes * classes)
     var state: UInt64 = 9
     func next(_ bound: Int) -> Int {
@@ -60,9 +58,7 @@ import Testing
       let (label, predicted) = (next(classes), next(classes))
       var scores = [Float](repeating: 0, count: classes)
       scores[predicted] = 1
-      scores.withUnsafeBufferPointer { scores in
-        [Int32(label)].withUnsafeBufferPointer { metrics.add(predictions: scores, labels: $0) }
-      }
+      metrics.add(MetricBatch(scores, .classes([Int32(label)], count: classes), count: 1))
       matrix[label * classes + predicted] += 1
     }
     return (metrics, matrix)
@@ -86,7 +82,7 @@ import Testing
       #expect(metrics.mistakes[truth].map(\.samples) == others.map { row[$0] })
     }
     let data = try JSONEncoder().encode(metrics)
-    #expect(try JSONDecoder().decode(ClassificationMetrics.self, from: data) == metrics)
+    #expect(try JSONDecoder().decode(ConfusionMatrix.self, from: data) == metrics)
     // One rule: whole up to 64 classes, cells above.
     let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect((object["confusion"] as? [Int]) == (classes <= 64 ? matrix : nil))
@@ -96,16 +92,14 @@ import Testing
   @Test("8,000 classes take memory and file by their samples, not by the square of the classes")
   func manyClasses() throws {
     let classes = 8000
-    var metrics = ClassificationMetrics(classCount: classes)
+    var metrics = ConfusionMatrix(classCount: classes)
     var scores = [Float](repeating: 0, count: 10 * classes)
     for batch in 0..<200 {
       let predicted = (0..<10).map { (batch * 10 + $0) * 4 % classes }
       for (row, column) in predicted.enumerated() { scores[row * classes + column] = 1 }
       // Every other sample is of the next class.
       let labels = predicted.enumerated().map { Int32($1 + $0 % 2) }
-      scores.withUnsafeBufferPointer { scores in
-        labels.withUnsafeBufferPointer { metrics.add(predictions: scores, labels: $0) }
-      }
+      metrics.add(MetricBatch(scores, .classes(labels, count: classes), count: labels.count))
       for (row, column) in predicted.enumerated() { scores[row * classes + column] = 0 }
     }
     #expect(metrics.sampleCount == 2000)
@@ -116,7 +110,7 @@ import Testing
     #expect((0..<classes).count { metrics.precision($0) == 0 } == 1000)
     let data = try JSONEncoder().encode(metrics)
     #expect(data.count < 100_000, "\(data.count) bytes")
-    #expect(try JSONDecoder().decode(ClassificationMetrics.self, from: data) == metrics)
+    #expect(try JSONDecoder().decode(ConfusionMatrix.self, from: data) == metrics)
   }
 
   @Test("evaluation.json of a run before 2026-11-28, whose matrix is whole, is read; with more than 64 classes too")
@@ -131,7 +125,7 @@ import Testing
     #expect(classes.topAccuracy(1) == record.accuracy)
     let (many, matrix) = random(classes: 70, samples: 50)
     let text = "{\"classCount\":70,\"confusion\":\(matrix),\"rightWithin\":\(many.rightWithin)}"
-    #expect(try JSONDecoder().decode(ClassificationMetrics.self, from: Data(text.utf8)) == many)
+    #expect(try JSONDecoder().decode(ConfusionMatrix.self, from: Data(text.utf8)) == many)
   }
 
   @Test(
@@ -149,7 +143,7 @@ import Testing
     ])
   func hostile(text: String) {
     #expect(throws: DecodingError.self) {
-      try JSONDecoder().decode(ClassificationMetrics.self, from: Data(text.utf8))
+      try JSONDecoder().decode(ConfusionMatrix.self, from: Data(text.utf8))
     }
   }
 }

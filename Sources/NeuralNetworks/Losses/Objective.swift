@@ -27,6 +27,26 @@ public struct Objective: Sendable {
   }
 }
 
+extension Objective {
+  /// The name of the result that is judged, of a model with these results; nil where neither says one.
+  func outputName(among resultNames: [String]) -> String? { output ?? resultNames.first }
+}
+
+extension [Objective] {
+  /// What stands before the names of one of these, in programs and in columns of metrics: `digit/`; nothing before those of
+  /// one alone.
+  func prefix(of objective: Objective, among resultNames: [String]) -> String {
+    count > 1 ? (objective.outputName(among: resultNames) ?? "") + "/" : ""
+  }
+}
+
+extension TrainingStep {
+  /// What stands before an objective's names, where there are several: `digit/`.
+  public func prefix(of objective: Objective) -> String {
+    objectives.prefix(of: objective, among: model.resultNames)
+  }
+}
+
 /// An objective in a program.
 struct ObjectiveCalls {
   let objective: Objective

@@ -1,6 +1,10 @@
-/// How a model's predictions of classes compare with the labels, gathered batch by batch. Of the confusion matrix only
-/// the cells that occur are kept: as many as there are samples at the most, however many classes there are.
-public struct ClassificationMetrics: Hashable, Sendable {
+public import SwitchbackNeuralNetworks
+
+/// Who was taken for whom: how many samples of each class were predicted to be of which. Only the cells that occur are kept:
+/// as many as there are samples at the most, however many classes there are.
+///
+/// It counts samples, so a weight matters only where it is 0: such a sample is left out.
+public struct ConfusionMatrix: Hashable, Sendable {
   public let classCount: Int
   /// How many samples, by true class · classCount + predicted class.
   private var occurring: [Int: Int] = [:]
@@ -11,35 +15,11 @@ public struct ClassificationMetrics: Hashable, Sendable {
   /// as the likelier.
   public private(set) var rightWithin: [Int]
 
-  /// `predictions` have a column a class, or a single column whose class is 1 above one half.
   public init(classCount: Int) {
     self.classCount = classCount
     sampleCounts = [Int](repeating: 0, count: classCount)
     predictionCounts = sampleCounts
     rightWithin = [Int](repeating: 0, count: min(classCount, 5))
-  }
-
-  /// Adds a batch: predictions `[N, columns]` and labels `[N]`.
-  package mutating func add(predictions: UnsafeBufferPointer<Float>, labels: UnsafeBufferPointer<Int32>) {
-    guard !labels.isEmpty else { return }
-    let columns = predictions.count / labels.count
-    for (row, label) in labels.enumerated() where label >= 0 && label < classCount {
-      let scores = UnsafeBufferPointer(rebasing: predictions[row * columns..<(row + 1) * columns])
-      let truth = Int(label)
-      if columns == 1 {
-        let predicted = scores[0] > 0.5 ? 1 : 0
-        count(truth, takenFor: predicted)
-        for k in rightWithin.indices where predicted == truth || k > 0 { rightWithin[k] += 1 }
-        continue
-      }
-      var (best, rank) = (0, 0)
-      for column in 0..<columns {
-        if scores[column] > scores[best] { best = column }
-        if scores[column] > scores[truth] || (scores[column] == scores[truth] && column < truth) { rank += 1 }
-      }
-      count(truth, takenFor: best)
-      for k in rightWithin.indices where rank <= k { rightWithin[k] += 1 }
-    }
   }
 
   private mutating func count(_ truth: Int, takenFor predicted: Int, _ samples: Int = 1) {
@@ -103,7 +83,25 @@ public struct ClassificationMetrics: Hashable, Sendable {
   private func share(_ part: Int, of whole: Int) -> Double? { whole == 0 ? nil : Double(part) / Double(whole) }
 }
 
-extension ClassificationMetrics: Codable {
+extension ConfusionMatrix: Metric {
+  public var name: String { "confusion_matrix" }
+  public var targets: Targets { .classes }
+  public var isMaximized: Bool { true }
+  /// It is no single number.
+  public var value: Double? { nil }
+
+  public mutating func add(_ batch: MetricBatch) {
+    batch.forEachClass { scores, truth, weight in
+      let found = scores.likeliest
+      guard weight > 0, max(truth, found) < classCount else { return }
+      count(truth, takenFor: found)
+      let rank = scores.rank(of: truth)
+      for k in rightWithin.indices where rank <= k { rightWithin[k] += 1 }
+    }
+  }
+}
+
+extension ConfusionMatrix: Codable {
   private enum CodingKeys: String, CodingKey { case classCount, confusion, cells, rightWithin }
 
   /// Up to so many classes the matrix is written whole, row by row, as `confusion`; above, as `cells`: `[true class,

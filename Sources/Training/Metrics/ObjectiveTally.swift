@@ -1,0 +1,50 @@
+import SwitchbackDatasets
+import SwitchbackExecution
+import SwitchbackNeuralNetworks
+
+/// What an evaluation gathers of one objective, batch by batch.
+struct ObjectiveTally {
+  private let objective: Objective
+  private let name: String
+  /// What the data says of its target.
+  private let classNames: [String]
+  private var metrics: [any Metric]
+  private var classes: ConfusionMatrix?
+  private var (loss, samples) = (0.0, 0)
+
+  /// `metrics` are empty; of classes accuracy is counted besides.
+  init(_ objective: Objective, name: String, _ data: DatasetLayout, metrics: [any Metric]) {
+    (self.objective, self.name) = (objective, name)
+    classNames = data[objective.target]?.classNames ?? []
+    let isCounted = objective.targets == .classes && !metrics.contains { $0.name == Accuracy.word }
+    self.metrics = (isCounted ? [Accuracy()] : []) + metrics
+  }
+
+  mutating func add(_ judged: EvaluationExecutor.Judged, of executor: ProgramExecutor, count: Int) throws {
+    loss += try executor.number(of: judged.lossSum)
+    samples += count
+    guard !metrics.isEmpty else { return }
+    let predictions = try executor.withOutput(judged.predictions) { Array($0.bindMemory(to: Float.self)) }
+    let target: MetricBatch.Target
+    switch objective.targets {
+    case .classes:
+      let labels = try executor.withValue(of: judged.target) { Array($0.bindMemory(to: Int32.self)) }
+      // A network may end with more outputs than the data has classes, or with one for two.
+      target = .classes(labels, count: max(classNames.count, predictions.count / max(count, 1), 2))
+    case .values: target = .values(try executor.withValue(of: judged.target) { Array($0.bindMemory(to: Float.self)) })
+    }
+    let weights = try judged.weights.map { try executor.withValue(of: $0) { Array($0.bindMemory(to: Float.self)) } }
+    let batch = MetricBatch(predictions, target, weights: weights, count: count)
+    for index in metrics.indices { metrics[index].add(batch) }
+    if case .classes(_, let classCount) = target {
+      classes = classes ?? ConfusionMatrix(classCount: classCount)
+      classes?.add(batch)
+    }
+  }
+
+  var output: Evaluation.Output {
+    Evaluation.Output(
+      name: name, loss: loss / Double(max(samples, 1)), metrics: metrics.map { MetricResult($0) }, classes: classes,
+      classNames: classNames)
+  }
+}
