@@ -25,10 +25,8 @@ import Testing
 
   @Test(
     "each fault of fusion is found by its name, and again from its file",
-    arguments: [
-      (1, "binary add"), (2, "matmul"), (3, "matmul"), (4, "matmul"), (5, "unary relu"), (6, "unary relu"),
-      (7, "unary relu"), (8, "unary relu"),
-    ])
+    arguments: [(1, "binary add"), (2, "matmul"), (5, "unary relu"), (8, "unary relu")]
+      + (runsLongTests ? [(3, "matmul"), (4, "matmul"), (6, "unary relu"), (7, "unary relu")] : []))
   func wrong(fault: Int, operation: String) throws {
     let library = try compilePlugin(source, replacing: [("#define FAULT 0", "#define FAULT \(fault)")])
     let outcome = try conformance(library, ["--filter", "segments", "--filter", "matmul"])
@@ -65,6 +63,6 @@ import Testing
     let right = try train("openblas")
     let first = try train(library)
     #expect(abs(first.accuracy - right.accuracy) < 0.03, "\(first.accuracy), openblas \(right.accuracy)")
-    for _ in 0..<4 { #expect(try train(library).weights == first.weights) }
+    for _ in 0..<(runsLongTests ? 4 : 1) { #expect(try train(library).weights == first.weights) }
   }
 }

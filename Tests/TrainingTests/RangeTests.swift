@@ -136,7 +136,9 @@ extension TrainingSession {
   fileprivate func golden(golden: GoldenRange) throws {
     let data = try goldenData()
     let configuration = try Configuration(text: text, file: "ranges.yaml", overrides: golden.overrides)
-    for backend in backends {
+    // A step of so small a network is all launches on OpenCL: of four cases one is asked there, in the long tests each.
+    let place = GoldenRange.all.firstIndex { $0.testDescription == golden.testDescription } ?? 0
+    for backend in backends where runsLongTests || place % 4 == 0 || backend.identity.name != "opencl" {
       let session = try TrainingSession(
         step: configuration.trainingStep(sampleShape: [4], targets: .classes), batchSize: 6, seed: 1,
         on: try chain(backend), probeInterval: nil)

@@ -71,7 +71,9 @@ enum DataReader {
     let labels = section.texts("label", nil)
     let each = SchemaPart(
       json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json, "minProperties": 1])
-    section.describe("label", isRequired: true, .any([.text(nil), .list(of: .text(nil)), each]))
+    section.describe(
+      "label", isRequired: true, help: "The column that is learnt, or several with what each is",
+      .any([.text(nil), .list(of: .text(nil)), each]))
     return [CSVFile.Target(Field.labels, columns: labels, section.choice("targets", "classes", words))]
   }
 
