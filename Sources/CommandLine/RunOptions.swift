@@ -50,8 +50,8 @@ struct RunOptions: ParsableArguments {
       on: try configuration.inferenceChain(
         registry: makeRegistry(configuration.backend.search),
         host: try makeHost(threads: configuration.backend.threads),
-        replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil)
-    try session.restore(checkpoint)
+        replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil,
+      evaluating: checkpoint)
     let weights = try session.weights(raw ? .raw : nil)
     if weights == .averaged {
       Terminal.write("with the averaged weights of ema_momentum; --raw takes the others", to: .standardError)

@@ -27,17 +27,19 @@ public struct Safetensors: Sendable {
     (self.tensors, self.metadata) = (tensors, metadata)
   }
 
-  /// A tensor's entry in the header of a file, which may hold anything.
-  private struct Entry {
-    var type: String
-    var shape: [Int]
-    var start, end: Int
+  /// What the header of a file says of a tensor.
+  package struct Entry: Sendable {
+    package var name: String
+    package var type: String
+    package var shape: [Int]
+    /// Behind the header.
+    package var start, end: Int
     /// What type and shape need.
-    var byteCount: Int
+    fileprivate var byteCount: Int
 
     private static let byteCounts = ["F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1]
 
-    init(_ value: Any, of name: String) throws(FormatError) {
+    fileprivate init(_ value: Any, of name: String) throws(FormatError) {
       guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
         let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int], offsets.count == 2,
         0 <= offsets[0], offsets[0] <= offsets[1]
@@ -52,7 +54,7 @@ public struct Safetensors: Sendable {
         byteCount = product
       }
       if shape.contains(0) { byteCount = 0 }
-      (self.type, self.shape, self.byteCount) = (type, shape, byteCount)
+      (self.name, self.type, self.shape, self.byteCount) = (name, type, shape, byteCount)
       (start, end) = (offsets[0], offsets[1])
     }
   }
@@ -83,30 +85,47 @@ public struct Safetensors: Sendable {
 
   /// Reads a file's bytes; whatever does not fit together is an error in words.
   public init(decoding data: Data) throws {
-    guard data.count >= 8 else { throw FormatError(description: "the file ends inside its first eight bytes") }
-    let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) }
-    guard length <= UInt64(data.count - 8), length <= 100 << 20 else {
-      throw FormatError(description: "the header should be \(length) bytes, but the file has \(data.count)")
+    let length = try Self.headerLength(data.prefix(8), fileByteCount: data.count)
+    let body = data.dropFirst(8 + length)
+    let (metadata, entries) = try Self.header(data.dropFirst(8).prefix(length), bodyByteCount: body.count)
+    self.metadata = metadata
+    tensors = entries.map { entry in
+      let bytes = Data(body[body.startIndex + entry.start..<body.startIndex + entry.end])
+      return Tensor(name: entry.name, type: entry.type, shape: entry.shape, bytes: bytes)
     }
-    let body = data.dropFirst(8 + Int(length))
-    guard
-      let header = try? JSONSerialization.jsonObject(with: data.dropFirst(8).prefix(Int(length))) as? [String: Any]
-    else { throw FormatError(description: "the header is no JSON object") }
-    metadata = header["__metadata__"] as? [String: String] ?? [:]
-    tensors = []
+  }
+
+  /// How long the header of a file is that begins with these eight bytes.
+  package static func headerLength(_ start: Data, fileByteCount: Int) throws(FormatError) -> Int {
+    guard start.count == 8 else { throw FormatError(description: "the file ends inside its first eight bytes") }
+    let length = start.enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) }
+    guard length <= UInt64(fileByteCount - 8), length <= 100 << 20 else {
+      throw FormatError(description: "the header should be \(length) bytes, but the file has \(fileByteCount)")
+    }
+    return Int(length)
+  }
+
+  /// What a header says, its tensors in the order of the file; the bytes behind it are theirs to the last.
+  package static func header(
+    _ json: Data, bodyByteCount: Int
+  ) throws(FormatError) -> (metadata: [String: String], entries: [Entry]) {
+    guard let header = try? JSONSerialization.jsonObject(with: json) as? [String: Any] else {
+      throw FormatError(description: "the header is no JSON object")
+    }
+    var entries: [Entry] = []
+    for (name, value) in header where name != "__metadata__" { entries.append(try Entry(value, of: name)) }
+    entries.sort { ($0.start, $0.name) < ($1.start, $1.name) }
     var end = 0
-    let entries = try header.filter { $0.key != "__metadata__" }.map { name, value in
-      (name: name, entry: try Entry(value, of: name))
-    }
-    for (name, entry) in entries.sorted(by: { ($0.entry.start, $0.name) < ($1.entry.start, $1.name) }) {
-      guard entry.start == end, entry.end <= body.count, entry.end - entry.start == entry.byteCount else {
-        throw FormatError(description: "\(name) does not lie where its header says (\(entry.start), \(entry.end))")
+    for entry in entries {
+      guard entry.start == end, entry.end <= bodyByteCount, entry.end - entry.start == entry.byteCount else {
+        throw FormatError(
+          description: "\(entry.name) does not lie where its header says (\(entry.start), \(entry.end))")
       }
-      let start = body.startIndex + end
       end = entry.end
-      tensors.append(
-        Tensor(name: name, type: entry.type, shape: entry.shape, bytes: Data(body[start..<body.startIndex + end])))
     }
-    guard end == body.count else { throw FormatError(description: "\(body.count - end) bytes follow the last tensor") }
+    guard end == bodyByteCount else {
+      throw FormatError(description: "\(bodyByteCount - end) bytes follow the last tensor")
+    }
+    return (header["__metadata__"] as? [String: String] ?? [:], entries)
   }
 }

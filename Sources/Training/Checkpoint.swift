@@ -103,11 +103,39 @@ public struct Checkpoint: Sendable {
 
   /// Reads a file's bytes and proves them.
   package init(decoding data: Data) throws {
-    tensors = try Safetensors(decoding: data)
+    let file = try Safetensors(decoding: data)
+    try self.init(proving: file, checksum: Self.checksum(file))
+  }
+
+  /// Reads a file for whoever evaluates or predicts: without optimizer slots and accumulators. These are proved too, piece
+  /// by piece, but take no memory.
+  package init(weightsOf path: String) throws {
+    let reader = try SafetensorsReader(path)
+    let names = Set(reader.entries.map(\.name))
+    var fingerprint = Self.fingerprint(of: reader.metadata)
+    var kept = Safetensors([], metadata: reader.metadata)
+    for entry in reader.entries {
+      fingerprint.mix(bytes: entry.name.utf8)
+      let isKept = !Self.isOnlyForTraining(entry.name, among: names)
+      var bytes = Data(capacity: isKept ? entry.end - entry.start : 0)
+      try reader.forEachPiece(of: entry) { piece in
+        fingerprint.mix(bytes: piece)
+        if isKept { bytes.append(piece) }
+      }
+      guard isKept else { continue }
+      kept.tensors.append(
+        Safetensors.Tensor(name: entry.name, type: entry.type, shape: entry.shape, bytes: bytes))
+    }
+    try self.init(proving: kept, checksum: fingerprint.text)
+  }
+
+  /// `checksum` is that of the whole file.
+  private init(proving file: Safetensors, checksum found: String) throws {
+    tensors = file
     guard let checksum = tensors.metadata["checksum"] else {
       throw Safetensors.FormatError(description: "it is no checkpoint of a run")
     }
-    guard Self.checksum(tensors) == checksum else {
+    guard found == checksum else {
       throw Safetensors.FormatError(description: "its checksum does not fit its contents")
     }
     let decoder = JSONDecoder()
@@ -143,13 +171,18 @@ public struct Checkpoint: Sendable {
     positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
 
   package static func checksum(_ file: Safetensors) -> String {
-    var fingerprint = Fingerprint()
-    for key in ["position", "data"] { fingerprint.mix(bytes: (file.metadata[key] ?? "").utf8) }
+    var fingerprint = fingerprint(of: file.metadata)
     for tensor in file.tensors.sorted(by: { $0.name < $1.name }) {
       fingerprint.mix(bytes: tensor.name.utf8)
       fingerprint.mix(bytes: tensor.bytes)
     }
     return fingerprint.text
+  }
+
+  private static func fingerprint(of metadata: [String: String]) -> Fingerprint {
+    var fingerprint = Fingerprint()
+    for key in ["position", "data"] { fingerprint.mix(bytes: (metadata[key] ?? "").utf8) }
+    return fingerprint
   }
 }
 
@@ -208,18 +241,22 @@ public struct CheckpointStore: Sendable {
   }
 
   private static func entry(_ path: String) -> Entry {
+    entry(path) { try Checkpoint(decoding: RegularFile.read($0)) }
+  }
+
+  private static func entry(_ path: String, reading: (String) throws -> Checkpoint) -> Entry {
     do {
-      return Entry(path: path, fault: nil, checkpoint: try Checkpoint(decoding: RegularFile.read(path)))
+      return Entry(path: path, fault: nil, checkpoint: try reading(path))
     } catch {
       return Entry(path: path, fault: "\(error)", checkpoint: nil)
     }
   }
 
   /// The checkpoint whose weights a run answers with: the newest, or the best where that is asked for (nil where there is
-  /// none) or preferred (`training.restore_best`).
+  /// none) or preferred (`training.restore_best`). It is without what only training needs.
   public func answering(best: Bool, preferringBest: Bool) -> Entry? {
-    let preferred = best || preferringBest ? bestEntry() : nil
-    return best ? preferred : preferred ?? newestEntry()
+    let candidates = (best || preferringBest ? [bestPath] : []) + (best ? [] : paths().reversed())
+    return candidates.lazy.map { Self.entry($0) { try Checkpoint(weightsOf: $0) } }.first { $0.checkpoint != nil }
   }
 
   /// The newest checkpoint that is complete; torn ones are passed over.

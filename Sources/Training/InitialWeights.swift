@@ -67,38 +67,6 @@ public struct InitialWeights: Sendable {
   }
 }
 
-extension Checkpoint {
-  /// The network's weights by the parameters' names: unless said otherwise the moving average of those that have one.
-  func weights(
-    _ wanted: ModelWeights? = nil
-  ) throws(CheckpointMismatch) -> (tensors: [String: Safetensors.Tensor], weights: ModelWeights) {
-    let all = Dictionary(tensors.tensors.map { ($0.name, $0) }) { first, _ in first }
-    /// The parameter that a state belongs to, where it is no parameter itself.
-    func owner(_ name: String, _ kind: String, slot: Bool = false) -> String? {
-      guard name.hasPrefix(kind + "/") else { return nil }
-      var rest = name.dropFirst(kind.count + 1)
-      if slot { rest = rest[..<(rest.lastIndex(of: "/") ?? rest.startIndex)] }
-      return all[String(rest)] == nil ? nil : String(rest)
-    }
-    var (weights, averages) = ([String: Safetensors.Tensor](), [String: Safetensors.Tensor]())
-    for (name, tensor) in all {
-      if let parameter = owner(name, "ema") {
-        averages[parameter] = Safetensors.Tensor(
-          name: parameter, type: tensor.type, shape: tensor.shape, bytes: tensor.bytes)
-      } else if owner(name, "optimizer", slot: true) == nil, owner(name, "accumulator") == nil,
-        !TrainingStep.isClassWeights(name)
-      {
-        weights[name] = tensor
-      }
-    }
-    guard wanted != .averaged || !averages.isEmpty else {
-      throw CheckpointMismatch(message: "the run keeps no average of its weights")
-    }
-    if wanted == .raw || averages.isEmpty { return (weights, .raw) }
-    return (weights.merging(averages) { $1 }, .averaged)
-  }
-}
-
 extension TrainingSession {
   /// Starts with these weights, the moving average too; every name and shape must fit, or all that does not is said.
   public func load(_ initial: InitialWeights) throws {

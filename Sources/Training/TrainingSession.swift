@@ -28,6 +28,7 @@ public final class TrainingSession {
   var plateau: ReduceOnPlateau?
   private let probeInterval: Int?
   private let isProfiled: Bool
+  private let onlyEvaluates: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
   private struct Trainer {
     let update: StepExecutor
@@ -54,16 +55,22 @@ public final class TrainingSession {
 
   /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
   /// weights do not depend on it. Without weights (`isOnlyPlanned`) it is for whoever looks at its plan: no tensor's
-  /// memory is touched.
+  /// memory is touched. With the weights of a checkpoint (`evaluating`) it evaluates and predicts, but cannot train: it has
+  /// no optimizer slots.
   public init(
     step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = 10,
-    isProfiled: Bool = false, isOnlyPlanned: Bool = false
+    isProfiled: Bool = false, isOnlyPlanned: Bool = false, evaluating checkpoint: Checkpoint? = nil
   ) throws {
-    self.isProfiled = isProfiled
+    (self.isProfiled, onlyEvaluates) = (isProfiled, checkpoint != nil)
     metrics = step.objectives.map { _ in [] }
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
     (self.chain, self.probeInterval) = (chain, probeInterval)
-    parameterCount = try step.build(batchSize: batchSize).trainableCount
+    let program = try step.build(batchSize: batchSize)
+    parameterCount = program.trainableCount
+    if let checkpoint {
+      try takeWeights(of: checkpoint, program.parameters)
+      return
+    }
     let room = HostMemory.available()
     let trainer = try trainer(batchSize, isProbed: false)
     if isOnlyPlanned { return }
@@ -113,6 +120,10 @@ public final class TrainingSession {
   private func trainer(_ size: Int, isProbed: Bool, accumulated: Int? = nil) throws -> Trainer {
     let key = TrainerKey(size: size, isProbed: isProbed, accumulated: accumulated ?? step.accumulationSteps)
     if let made = trainers[key] { return made }
+    guard !onlyEvaluates else {
+      throw ExecutionError(
+        .invalid, "the session was made to evaluate a checkpoint: it has no optimizer slots to train with")
+    }
     var probes: [Probe] = []
     let program = try step.build(batchSize: size, accumulated: key.accumulated) {
       (builder, trace) throws(ProgramError) in
@@ -134,11 +145,13 @@ public final class TrainingSession {
   /// more memory than the training step, or hardly any.
   private func evaluationBatchSize(_ count: Int, _ weights: ModelWeights?) throws -> Int {
     if let known = evaluatedAtOnce { return known }
-    let bound = max(try trainer(batchSize, isProbed: false).executor.plan.memory.planned, 256 << 20)
+    var trainingMemory: Int?
     for size in [4 * batchSize, 2 * batchSize] where count > size / 2 {
       do {
         let made = try evaluator(min(size, count), weights)
-        if made.executor.plan.memory.planned <= bound {
+        let planned = made.executor.plan.memory.planned
+        if planned > Self.littleMemory, trainingMemory == nil { trainingMemory = try plannedForTraining() }
+        if planned <= max(Self.littleMemory, trainingMemory ?? 0) {
           if count >= size { evaluatedAtOnce = size }
           return size
         }
@@ -147,6 +160,17 @@ public final class TrainingSession {
     }
     if count > 2 * batchSize { evaluatedAtOnce = batchSize }
     return batchSize
+  }
+
+  /// Bytes that are hardly any.
+  private static let littleMemory = 256 << 20
+
+  /// Bytes that the training step takes.
+  private func plannedForTraining() throws -> Int {
+    guard onlyEvaluates else { return try trainer(batchSize, isProbed: false).executor.plan.memory.planned }
+    // Planned beside this session's states, so that it gets no slots.
+    let program = try step.build(batchSize: batchSize).program
+    return try ProgramExecutor(program, on: chain, states: StateStore()).plan.memory.planned
   }
 
   private func evaluator(_ size: Int, _ wanted: ModelWeights?) throws -> EvaluationExecutor {
