@@ -13,8 +13,12 @@ struct DataCommand: ParsableCommand {
         switchback data fetch mnist            (into ~/.cache/switchback/datasets/mnist)
         switchback data verify mnist --data ~/datasets
         switchback data check configs/image-folder.yaml --data photos/   (every image is decoded)
+        switchback data export mnist mnist-table                         (pictures, and a table that names them)
       """,
-    subcommands: [DataListCommand.self, DataFetchCommand.self, DataVerifyCommand.self, DataCheckCommand.self],
+    subcommands: [
+      DataListCommand.self, DataFetchCommand.self, DataVerifyCommand.self, DataCheckCommand.self,
+      DataExportCommand.self,
+    ],
     defaultSubcommand: DataListCommand.self)
 }
 

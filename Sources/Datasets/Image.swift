@@ -38,7 +38,7 @@ public struct Image: Sendable {
   /// More than any camera makes; a header that says more is a broken or hostile file.
   static let maximumPixels = 1 << 28
 
-  init(
+  package init(
     width: Int, height: Int, channels: Int, pixels: [UInt8], changes: Changes = [], warning: String? = nil
   ) {
     (self.width, self.height, self.channels, self.pixels) = (width, height, channels, pixels)

@@ -35,6 +35,19 @@ public enum AtomicFile {
 
   public static func write(_ text: String, to path: String) throws(FileError) { try write(Data(text.utf8), to: path) }
 
+  /// Writes a file that was not there, one of many that count only once a last one, written by `write`, names them: it is
+  /// not made durable by itself. What has its name, a link too, is an error.
+  public static func writeNew(_ data: Data, to path: String) throws(FileError) {
+    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw FileError(path, .make) }
+    var failure: FileError?
+    do { try write(data, to: file, of: path) } catch { failure = error }
+    if close(file) != 0, failure == nil { failure = FileError(path, .write) }
+    guard let failure else { return }
+    unlink(path)
+    throw failure
+  }
+
   /// Where the links of a path lead to at last, one by one, since what they name need not be there.
   private static func target(of path: String) -> String {
     var path = path
