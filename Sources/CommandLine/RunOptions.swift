@@ -42,15 +42,18 @@ struct RunOptions: ParsableArguments {
     }
     let source = configuration.data.source
     let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)
-    let samples =
-      try runData.record.map { ($0.sampleShape, $0.targets) } ?? { try source.samples() }()
+    let layout =
+      try runData.record.map {
+        DatasetLayout(sampleShape: $0.sampleShape, targets: $0.targets, classNames: $0.classNames)
+      } ?? { try source.layout() }()
     let session = try TrainingSession(
-      step: configuration.trainingStep(sampleShape: samples.0, targets: samples.1),
+      step: try configuration.trainingStep(on: layout),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try configuration.inferenceChain(
         registry: makeRegistry(configuration.backend.search),
         host: try makeHost(threads: configuration.backend.threads),
         replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil)
+    session.metrics = configuration.metrics
     try session.restore(checkpoint)
     let weights = try session.weights(raw ? .raw : nil)
     if weights == .averaged {

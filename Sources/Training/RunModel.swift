@@ -29,7 +29,8 @@ extension TrainedModel {
     let data = try RunData(
       run: folder, checkpoint: checkpoint, source: configuration.data.source, classes: classNames)
     let samples = try data.samples(of: configuration, run: folder)
-    let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
+    let step = try configuration.trainingStep(
+      on: DatasetLayout(sampleShape: samples.shape, targets: samples.targets, classNames: samples.classNames))
     let inference = try step.inference(batchSize: 1)
     let (tensors, which) = try checkpoint.weights(weights)
     try self.init(

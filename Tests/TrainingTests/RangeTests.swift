@@ -138,7 +138,7 @@ extension TrainingSession {
     let configuration = try Configuration(text: text, file: "ranges.yaml", overrides: golden.overrides)
     for backend in backends {
       let session = try TrainingSession(
-        step: configuration.trainingStep(sampleShape: [4], targets: .classes), batchSize: 6, seed: 1,
+        step: configuration.trainingStep(on: DatasetLayout(sampleShape: [4], targets: .classes)), batchSize: 6, seed: 1,
         on: try chain(backend), probeInterval: nil)
       var isFinite = true
       for batch in 0..<500 * golden.accumulationSteps {
