@@ -224,9 +224,8 @@ private struct Explanation: Encodable {
 
 /// A configuration's session for whoever only looks at its plan; no data is read where its shapes are known.
 func inspectedSession(_ configuration: Configuration) throws -> TrainingSession {
-  let samples = try configuration.data.source.samples()
-  return try TrainingSession(
-    configuration, sampleShape: samples.shape, targets: samples.targets,
+  try TrainingSession(
+    configuration, on: try configuration.data.source.layout(),
     registry: makeRegistry(configuration.backend.search), host: try makeHost(threads: configuration.backend.threads),
     probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil, isOnlyPlanned: true,
     progress: showBackendProgress)

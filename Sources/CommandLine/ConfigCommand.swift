@@ -69,10 +69,10 @@ struct ConfigCommand: ParsableCommand {
       try reportingErrors {
         do {
           let configuration = try experiment.configuration()
-          let problems = try faults(of: configuration.backend) + faults(ofNetworkIn: configuration)
-          guard problems.isEmpty else {
-            throw ConfigurationError(problems: problems.map { .init(file: experiment.config, message: $0) })
-          }
+          let problems =
+            try faults(of: configuration.backend).map { .init(file: experiment.config, message: $0) }
+            + faults(ofNetworkIn: configuration)
+          guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
           Terminal.write(json ? "[]" : "\(experiment.config) is valid")
         } catch let error as ConfigurationError where json {
           Terminal.write(Terminal.json(error.problems))
@@ -96,18 +96,24 @@ struct ConfigCommand: ParsableCommand {
       }
     }
 
-    /// Layers that do not fit together; of a table nobody knows what comes in before the whole of it is read.
-    private func faults(ofNetworkIn configuration: Configuration) -> [String] {
+    /// What does not fit the data, and layers that do not fit together; of a table nobody knows what comes in before the
+    /// whole of it is read.
+    private func faults(ofNetworkIn configuration: Configuration) -> [ConfigurationError.Problem] {
       if case .csv = configuration.data.source { return [] }
-      guard let samples = try? configuration.data.source.samples() else { return [] }
+      guard let layout = try? configuration.data.source.layout() else { return [] }
+      let step: TrainingStep
+      do throws(ConfigurationError) {
+        step = try configuration.trainingStep(on: layout)
+      } catch {
+        return error.problems
+      }
       do throws(ProgramError) {
-        let step = configuration.trainingStep(sampleShape: samples.shape, targets: samples.targets)
         let inference = try step.inference(batchSize: 1)
         // Whatever the first step would refuse.
         _ = try step.build(batchSize: configuration.training.batchSize)
         if let doubt = step.doubt(of: inference) { Terminal.write("warning: \(doubt)", to: .standardError) }
       } catch {
-        return ["the network does not fit together: \(error)"]
+        return [.init(file: experiment.config, message: "the network does not fit together: \(error)")]
       }
       return []
     }

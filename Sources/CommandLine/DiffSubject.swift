@@ -14,7 +14,7 @@ struct DiffSubject {
     (self.configuration, self.names) = (configuration, names)
     try fetchIfMissing(configuration.data.source)
     train = try configuration.data.source.open().train
-    step = configuration.trainingStep(sampleShape: train.sampleShape, targets: train.targets)
+    step = try configuration.trainingStep(on: train.layout)
     registry = makeRegistry(configuration.backend.search)
     // Whoever compares wants to see everything that a backend can take.
     options = optionsThatTakeAll.merging(configuration.backend.options) { taken, given in

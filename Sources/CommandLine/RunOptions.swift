@@ -42,16 +42,15 @@ struct RunOptions: ParsableArguments {
     }
     let source = configuration.data.source
     let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)
-    let samples =
-      try runData.record.map { ($0.sampleShape, $0.targets) } ?? { try source.samples() }()
     let session = try TrainingSession(
-      step: configuration.trainingStep(sampleShape: samples.0, targets: samples.1),
+      step: try configuration.trainingStep(on: try runData.record?.layout ?? source.layout()),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try configuration.inferenceChain(
         registry: makeRegistry(configuration.backend.search),
         host: try makeHost(threads: configuration.backend.threads),
         replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil,
       evaluating: checkpoint)
+    session.metrics = configuration.metrics
     let weights = try session.weights(raw ? .raw : nil)
     if weights == .averaged {
       Terminal.write("with the averaged weights of ema_momentum; --raw takes the others", to: .standardError)

@@ -3,6 +3,8 @@ public struct DatasetLayout: Hashable, Sendable {
   /// No targets, no sample weights and no lengths of sequences.
   public var inputs: [Field]
   public var targets: [Target]
+  /// Weights of samples and lengths of sequences, which a model reads only where it is told to.
+  public var others: [Field]
 
   /// What is to be learnt of a sample, in a field of its own.
   public struct Target: Hashable, Sendable {
@@ -17,7 +19,16 @@ public struct DatasetLayout: Hashable, Sendable {
     }
   }
 
-  public init(inputs: [Field], targets: [Target]) { (self.inputs, self.targets) = (inputs, targets) }
+  public init(inputs: [Field], targets: [Target], others: [Field] = []) {
+    (self.inputs, self.targets, self.others) = (inputs, targets, others)
+  }
+
+  /// Of samples with one input of this shape (without the batch), `images`, and what is to be learnt in `labels`.
+  public init(sampleShape: [Int], targets: DatasetTargets, classNames: [String] = []) {
+    self.init(
+      inputs: [Field(Field.images, .float32, sampleShape)],
+      targets: [Target(Field.labels, targets, classNames: classNames)])
+  }
 
   /// The target of a name; nil where there is none.
   public subscript(_ name: String) -> Target? { targets.first { $0.name == name } }
@@ -25,8 +36,10 @@ public struct DatasetLayout: Hashable, Sendable {
 
 extension Dataset {
   public var layout: DatasetLayout {
-    let others = targetFields.map(\.name) + [Field.sampleWeight] + fields.compactMap(\.lengths)
-    return DatasetLayout(inputs: fields.filter { !others.contains($0.name) }, targets: targetFields)
+    let (targets, others) = (targetFields.map(\.name), [Field.sampleWeight] + fields.compactMap(\.lengths))
+    return DatasetLayout(
+      inputs: fields.filter { !targets.contains($0.name) && !others.contains($0.name) }, targets: targetFields,
+      others: fields.filter { others.contains($0.name) })
   }
 
   /// The field `labels`, where there is one.

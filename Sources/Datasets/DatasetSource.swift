@@ -46,8 +46,7 @@ public enum DatasetSource: Hashable, Sendable {
   public func layout() throws(DatasetError) -> DatasetLayout {
     if case .csv(let file) = self { return try file.scanned(DatasetRequest(mayLackParts: true)).layout() }
     let samples = try samples()
-    return DatasetLayout(
-      inputs: [Field(Field.images, .float32, samples.shape)], targets: [.init(Field.labels, samples.targets)])
+    return DatasetLayout(sampleShape: samples.shape, targets: samples.targets)
   }
 
   /// Fetches the files of a data set known by name into the cache, where they are nowhere and no folder was given.

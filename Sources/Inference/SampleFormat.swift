@@ -81,9 +81,15 @@ public struct SampleFormat: Hashable, Sendable {
   /// As a run recorded it.
   public init(_ record: DatasetRecord) {
     self.init(
-      shape: record.sampleShape, targets: record.targets, classNames: record.classNames, features: record.features,
-      labels: record.labels, normalization: record.normalization)
-    inputs[0].channels = record.channels
+      inputs: record.inputs.map { recorded in
+        var input = Input(
+          recorded.name, shape: recorded.shape, features: recorded.features, normalization: recorded.normalization)
+        input.channels = recorded.channels
+        return input
+      },
+      outputs: record.learnt.map {
+        Output(target: $0.name, targets: $0.targets, classNames: $0.classNames, labels: $0.columns)
+      })
   }
 
   /// What a data set of such samples has: the fields and targets, by which a training step is made.

@@ -169,15 +169,16 @@ extension Configuration {
 extension TrainingSession {
   /// A configuration's network, on its backends.
   public convenience init(
-    _ configuration: Configuration, sampleShape: [Int], targets: DatasetTargets, registry: BackendRegistry,
-    host: HostServices, probeInterval: Int?, isProfiled: Bool = false, isOnlyPlanned: Bool = false,
+    _ configuration: Configuration, on data: DatasetLayout, registry: BackendRegistry, host: HostServices,
+    probeInterval: Int?, isProfiled: Bool = false, isOnlyPlanned: Bool = false,
     replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
-    let step = configuration.trainingStep(sampleShape: sampleShape, targets: targets)
+    let step = try configuration.trainingStep(on: data)
     try self.init(
       step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try configuration.backendChain(
         for: step, registry: registry, host: host, replaying: routing, progress: progress),
       probeInterval: probeInterval, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned)
+    metrics = configuration.metrics
   }
 }

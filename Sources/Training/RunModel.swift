@@ -30,17 +30,8 @@ extension TrainedModel {
     let data = try RunData(
       run: folder, checkpoint: checkpoint, source: configuration.data.source, classes: classNames)
     let samples = try data.samples(of: configuration, run: folder)
-    try self.init(checkpoint, of: try configuration.step(for: samples), for: samples, weights: weights, on: chain)
-  }
-}
-
-extension Configuration {
-  /// The training step of this experiment on such samples.
-  public func step(for samples: SampleFormat) throws(TrainedModelError) -> TrainingStep {
-    guard let input = samples.inputs.first, let output = samples.outputs.first else {
-      throw TrainedModelError("the samples have no field, or no target")
-    }
-    return trainingStep(sampleShape: input.shape, targets: output.targets)
+    try self.init(
+      checkpoint, of: try configuration.trainingStep(on: samples.layout), for: samples, weights: weights, on: chain)
   }
 }
 

@@ -18,8 +18,6 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
-  /// Whether the labels are classes, of which a share is right.
-  private let isOfClasses: Bool
   /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
   private let validationSamples: any Dataset
   /// The last validation that was one of the whole test set, and after which batch.
@@ -104,13 +102,12 @@ public final class TrainingLoop {
     let prefetches = configuration.data.prefetch ?? !train.isInMemory
     prefetcher = prefetches ? try Prefetcher(train, batchSize: configuration.training.batchSize) : nil
     self.train = prefetcher ?? train
-    isOfClasses = train.targets == .classes
     validation = parts.validation
     let held = validation ?? test
     validationSamples =
       configuration.training.validation.samples.map { held.drawn($0, seed: configuration.data.splitSeed) } ?? held
     session = try TrainingSession(
-      configuration, sampleShape: train.sampleShape, targets: train.targets, registry: registry, host: host,
+      configuration, on: train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
     position = Checkpoint.Position(
@@ -141,23 +138,35 @@ public final class TrainingLoop {
           : "training.last_batch: drop leaves no batch: \(train.count) training samples are fewer than "
             + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
     }
-    let program = try session.step.inference(batchSize: 1).program
-    guard isOfClasses, let output = program.output(named: "predictions"),
-      let units = program.values[output].type.shape.extents.last
-    else { return }
-    let classes = train.classNames.count
-    let hint = DatasetParts.suspicions(about: train.classNames)
+    let (step, layout) = (session.step, train.layout)
+    let program = try step.inference(batchSize: 1).program
+    for objective in step.objectives where objective.targets == .classes {
+      let prefix = step.prefix(of: objective)
+      guard let names = layout[objective.target]?.classNames,
+        let output = program.output(named: prefix + "predictions"),
+        let units = program.values[output].type.shape.extents.last
+      else { continue }
+      try check(names, units: units, prefix.isEmpty ? nil : (objective.target, String(prefix.dropLast())))
+    }
+  }
+
+  /// Of several outputs, `place` is the field and the output.
+  private func check(_ classNames: [String], units: Int, _ place: (field: String, output: String)?) throws(DatasetError)
+  {
+    let classes = classNames.count
+    let hint = DatasetParts.suspicions(about: classNames)
+    let what = place.map { "\($0.field) has" } ?? "the data has"
     // A single output tells two classes apart.
     guard classes <= max(units, 2) else {
       throw DatasetError(
         .invalid,
-        "the data has \(classes) classes, and the network ends with \(units) outputs: "
+        "\(what) \(classes) classes, and \(place.map { "\($0.output)" } ?? "the network") ends with \(units) outputs: "
           + "set the units of its last layer to \(classes)\(hint)")
     }
     if classes < max(units, 2) {
       notes.append(
-        "the data has \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(train.classNames))), and "
-          + "the network ends with outputs for \(max(units, 2))\(hint)")
+        "\(what) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
+          + "\(place.map { "\($0.output)" } ?? "the network") ends with outputs for \(max(units, 2))\(hint)")
     }
   }
 
@@ -527,7 +536,8 @@ public final class TrainingLoop {
   }
 
   private func accuracy(_ correct: Double, of count: Int) -> Double? {
-    isOfClasses ? correct / Double(max(count, 1)) : nil
+    session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
+      ? correct / Double(max(count, 1)) : nil
   }
 
   // MARK: Watching

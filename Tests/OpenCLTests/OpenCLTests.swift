@@ -100,7 +100,8 @@ private func dataset() throws -> ByteDataset {
     let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
     let configuration = try Configuration(file: "\(root)/configs/\(name).yaml", overrides: [])
     let session = try TrainingSession(
-      step: configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64, seed: 1,
+      step: configuration.trainingStep(on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes)), batchSize: 64,
+      seed: 1,
       on: try chain(OpenCLBackend()), probeInterval: 10)
     #expect(try session.plan.segmentCount == 1)
   }

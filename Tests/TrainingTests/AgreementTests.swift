@@ -12,7 +12,9 @@ import Testing
 func trainingExecutor(_ configuration: Configuration, on chain: BackendChain) throws -> (
   ProgramExecutor, TrainingProgram
 ) {
-  let program = try configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes).build(batchSize: 64) {
+  let program = try configuration.trainingStep(on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes)).build(
+    batchSize: 64
+  ) {
     (builder, trace) throws(ProgramError) in
     for parameter in trace.parameters { builder.output("gradient/" + parameter.parameter.name, parameter.gradient) }
   }
@@ -103,7 +105,8 @@ func floats(_ executor: ProgramExecutor, _ output: String) throws -> [Float] {
         BackendChain.Link(name: $0.identity.name, device: try $0.open(device: 0, options: [:], host: host))
       }
       let session = try TrainingSession(
-        step: configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64, seed: 1,
+        step: configuration.trainingStep(on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes)), batchSize: 64,
+        seed: 1,
         on: BackendChain(links, host: host))
       return try session.train(data, steps: 30)
     }

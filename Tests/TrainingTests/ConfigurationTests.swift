@@ -199,11 +199,11 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     #expect((layers[4] as? Activation)?.function == .elu(alpha: 0.5))
     #expect((layers[5] as? Dense)?.kernelInitializer == .orthogonal())
     let training = configuration.training
-    #expect((training.loss as? Huber)?.delta == 2)
+    #expect((training.objectives[0].loss as? Huber)?.delta == 2)
     #expect(abs(training.optimizer.learningRate(5) - 0.2) < 1e-12)
     #expect(abs(training.optimizer.learningRate(60) - 0.2) < 1e-12)
     #expect(training.plateau?.factor == 0.5 && training.plateau?.patience == 10)
-    #expect(training.classWeights == [1, 0.5, 2])
+    #expect(training.objectives[0].classWeights == [1, 0.5, 2])
     #expect(configuration.backend.search == ["/opt/backends"])
     let again = try Configuration(text: configuration.resolvedText, file: "test.yaml")
     #expect(again.resolvedText == configuration.resolvedText)
@@ -224,7 +224,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
       (configuration.model.nodes[1].layer as? Dense)?.kernelInitializer
         == .randomNormal(mean: 0, standardDeviation: 0.3))
     #expect(configuration.backend.threads == 2 && configuration.backend.name == "openblas")
-    #expect((configuration.training.loss as? CategoricalCrossentropy)?.labelSmoothing == 0.1)
+    #expect((configuration.training.objectives[0].loss as? CategoricalCrossentropy)?.labelSmoothing == 0.1)
   }
 
   @Test("anchors are read; an empty file, bytes that are no text and a folder are problems with a place")

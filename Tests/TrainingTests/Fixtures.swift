@@ -52,7 +52,7 @@ func session(
 ) throws -> TrainingSession {
   let configuration = try configuration(name, overrides)
   return try TrainingSession(
-    step: configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64,
+    step: configuration.trainingStep(on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes)), batchSize: 64,
     seed: configuration.training.seed,
     on: try chain(backend, workers: workers), probeInterval: isWatched ? 1 : nil)
 }

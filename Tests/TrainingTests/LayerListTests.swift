@@ -1,3 +1,4 @@
+import SwitchbackDatasets
 import Foundation
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
@@ -30,7 +31,8 @@ private func problems(_ model: String) -> [String] {
 
 /// What the network of the configuration is, or why there is none.
 private func weights(_ model: String) throws -> [String] {
-  try read(model).trainingStep(sampleShape: [4], targets: .classes).inference(batchSize: 2).parameters
+  try read(model).trainingStep(on: DatasetLayout(sampleShape: [4], targets: .classes)).inference(batchSize: 2)
+    .parameters
     .map(\.name)
 }
 
@@ -88,12 +90,14 @@ struct LayerListTests {
     let programs = try [written.resolvedText, expanded.resolvedText].map { text in
       let again = try Configuration(text: text, file: "again.yaml")
       #expect(again.resolvedText == text)
-      return try again.trainingStep(sampleShape: [4], targets: .classes).build(batchSize: 3).program.description
+      return try again.trainingStep(on: DatasetLayout(sampleShape: [4], targets: .classes)).build(batchSize: 3).program
+        .description
     }
     #expect(programs[0] == programs[1])
     #expect(
       programs[0]
-        == (try written.trainingStep(sampleShape: [4], targets: .classes).build(batchSize: 3).program.description))
+        == (try written.trainingStep(on: DatasetLayout(sampleShape: [4], targets: .classes)).build(batchSize: 3).program
+          .description))
   }
 
   @Test("entries read by name, share weights, and are frozen")
@@ -105,7 +109,8 @@ struct LayerListTests {
         - concatenate: {inputs: [a, b, images]}
         - dense: {units: 3}
       """
-    let training = try read(model).trainingStep(sampleShape: [4], targets: .classes).build(batchSize: 3)
+    let training = try read(model).trainingStep(on: DatasetLayout(sampleShape: [4], targets: .classes)).build(
+      batchSize: 3)
     #expect(training.parameters.map(\.name) == ["a/kernel", "a/bias", "layers.3.dense/kernel", "layers.3.dense/bias"])
     #expect(training.parameters.map(\.isTrainable) == [false, false, true, true])
     #expect(training.parameters[2].type.shape == [12, 3])
@@ -114,7 +119,8 @@ struct LayerListTests {
   @Test("a residual network of the configurations is the one of its paper")
   func resnet() throws {
     let configuration = try Configuration(file: root + "/configs/resnet20-fashion.yaml")
-    let training = try configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes).build(batchSize: 2)
+    let training = try configuration.trainingStep(on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes)).build(
+      batchSize: 2)
     let kernels = training.parameters.filter { $0.name.hasSuffix("/kernel") }
     // 19 convolutions and the dense layer; the two projections are counted apart.
     #expect(kernels.filter { !$0.name.contains("shortcut") }.count == 20)

@@ -140,7 +140,7 @@ extension TrainingSession {
     let place = GoldenRange.all.firstIndex { $0.testDescription == golden.testDescription } ?? 0
     for backend in backends where runsLongTests || place % 4 == 0 || backend.identity.name != "opencl" {
       let session = try TrainingSession(
-        step: configuration.trainingStep(sampleShape: [4], targets: .classes), batchSize: 6, seed: 1,
+        step: configuration.trainingStep(on: DatasetLayout(sampleShape: [4], targets: .classes)), batchSize: 6, seed: 1,
         on: try chain(backend), probeInterval: nil)
       var isFinite = true
       for batch in 0..<500 * golden.accumulationSteps {

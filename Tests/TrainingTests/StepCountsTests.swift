@@ -76,7 +76,8 @@ private let residual = """
   func profile() throws {
     let configuration = try configuration("mnist-cnn")
     let session = try TrainingSession(
-      step: configuration.trainingStep(sampleShape: [28, 28, 1], targets: .classes), batchSize: 64, seed: 1,
+      step: configuration.trainingStep(on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes)), batchSize: 64,
+      seed: 1,
       on: try chain(OpenBLASBackend()), probeInterval: nil, isProfiled: true)
     let clock = ContinuousClock()
     let data = try madeData()

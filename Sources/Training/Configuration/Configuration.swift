@@ -14,6 +14,7 @@ public struct Configuration: Sendable {
   public var training: Training
   public var backend: Backend
   public var monitor: Monitor
+  let modelPlaces: Places
   /// The whole configuration with every default written out, as YAML.
   public var resolvedText: String
 
@@ -34,12 +35,12 @@ public struct Configuration: Sendable {
     public var batchSize: Int
     public var dropsLastBatch: Bool
     public var seed: Int
-    public var loss: any Loss
+    /// What is to be made small: one an output. `training.loss` alone is short for one.
+    public var objectives: [ObjectiveSettings]
     public var optimizer: any Optimizer
     public var clipping: GradientClipping?
     public var accumulationSteps: Int
     public var averageMomentum: Double?
-    public var classWeights: [Double]
     public var validation: Validation
     /// Validations without a lower loss before the run ends; one comes every `validation.every` epochs.
     public var patience: Int?
@@ -140,11 +141,12 @@ public struct Configuration: Sendable {
   init(reading top: SectionReader, fallbackName: String) {
     _ = top.int("version", nil, in: 1...1)
     name = top.fileName("name", fallbackName)
-    (model, initialWeights) = top.section("model") { section in
-      (LayerReader.model(section), section.optionalText("from"))
+    (model, initialWeights, modelPlaces) = top.section("model") { section in
+      (LayerReader.model(section), section.optionalText("from"), Places(section, path: section.path))
     }
     data = top.section("data") { section in DataReader.data(section) }
     training = top.section("training") { section in Self.training(section) }
+    ObjectiveReader.check(training.objectives, of: model, modelPlaces, top.problems)
     backend = top.section("backend", shorthand: "name") { section in BackendReader.backend(section) }
     monitor = top.section("monitor") { section in
       Monitor(
@@ -164,10 +166,9 @@ public struct Configuration: Sendable {
       epochs: section.int("epochs", 1, in: 1...1_000_000_000), steps: section.optionalInt("steps"),
       batchSize: section.int("batch_size", 32, in: 1...1 << 20),
       dropsLastBatch: section.choice("last_batch", "keep", [("keep", false), ("drop", true)]),
-      seed: section.int("seed", 1), loss: section.section("loss", shorthand: "type") { LossReader.loss($0) },
-      optimizer: optimizer.optimizer, clipping: optimizer.clipping,
+      seed: section.int("seed", 1), objectives: ObjectiveReader.objectives(section), optimizer: optimizer.optimizer,
+      clipping: optimizer.clipping,
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
-      classWeights: section.numbers("class_weights", in: .factor),
       validation: section.section("validation") {
         Validation(every: $0.int("every", 1, in: 1...1_000_000_000), samples: $0.int("samples", or: "all"))
       },

@@ -12,11 +12,22 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
       (self.file, self.line, self.column, self.message) = (file, line, column, message)
     }
 
+    init(_ place: Place, _ message: String) {
+      self.init(file: place.file, line: place.line, column: place.column, message: message)
+    }
+
     /// `configs/mnist.yaml:12:5: …`, or without a line.
     public var description: String {
       guard let line, let column else { return "\(file): \(message)" }
       return "\(file):\(line):\(column): \(message)"
     }
+  }
+
+  /// Where in a file, as in `Problem`.
+  struct Place: Hashable, Sendable {
+    var file: String
+    var line: Int?
+    var column: Int?
   }
 
   public var problems: [Problem]

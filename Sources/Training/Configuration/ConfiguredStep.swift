@@ -3,15 +3,43 @@ public import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 
 extension Configuration {
-  /// The training step of this experiment on samples of `sampleShape` (without the batch).
-  public func trainingStep(sampleShape: [Int], targets: DatasetTargets) -> TrainingStep {
+  /// The training step of this experiment on such data. What does not fit it is named with its line.
+  public func trainingStep(on data: DatasetLayout) throws(ConfigurationError) -> TrainingStep {
+    let inputs = try modelInputs(in: data)
     var step = TrainingStep(
-      model: model, sampleShape: Shape(sampleShape), loss: training.loss, optimizer: training.optimizer,
-      targets: targets == .classes ? .classes : .values, classWeights: training.classWeights,
+      model: model, inputs: inputs, objectives: try objectives(on: data, inputs), optimizer: training.optimizer,
       clipping: training.clipping, accumulationSteps: training.accumulationSteps,
       averageMomentum: training.averageMomentum)
     step.scalesNorms = training.scalesNorms
     return step
+  }
+
+  /// What each output is judged by besides its loss, and what is counted anyway.
+  public var metrics: [[any Metric]] { training.objectives.map { $0.metrics ?? [] } }
+
+  /// The fields of `model.inputs`, or the only one.
+  private func modelInputs(in data: DatasetLayout) throws(ConfigurationError) -> [ModelInput] {
+    let (place, known) = (modelPlaces["inputs"], data.inputs.map(\.name))
+    guard !model.inputs.isEmpty else {
+      guard data.inputs.count == 1 else {
+        let words = known.isEmpty ? "none" : known.joined(separator: ", ")
+        throw ConfigurationError(problems: [
+          .init(place, "model.inputs is missing: the data has several fields that a model can read (\(words))")
+        ])
+      }
+      return [ModelInput(data.inputs[0])]
+    }
+    var (inputs, problems): ([ModelInput], [ConfigurationError.Problem]) = ([], [])
+    for name in model.inputs {
+      if let field = (data.inputs + data.others).first(where: { $0.name == name }) {
+        inputs.append(ModelInput(field))
+      } else {
+        problems.append(
+          .init(place, "model.inputs: the data has no field \(name)\(Suggestion.words(for: name, among: known))"))
+      }
+    }
+    guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+    return inputs
   }
 
   /// This configuration for a run that goes on from a checkpoint: with the program that the run was begun with, where
@@ -27,5 +55,17 @@ extension Configuration {
     var names = [backend.name]
     for name in backend.fallback where !names.contains(name) { names.append(name) }
     return names
+  }
+}
+
+extension ModelInput {
+  fileprivate init(_ field: Field) {
+    let elementType: ElementType =
+      switch field.elementType {
+      case .float32: .float32
+      case .int32: .int32
+      case .uint8: .uint8
+      }
+    self.init(field.name, TensorType(elementType, Shape(field.shape)))
   }
 }

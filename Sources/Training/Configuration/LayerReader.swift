@@ -58,10 +58,24 @@ final class LayerReader {
   /// Beyond is a slip of the pen, or made to take all memory.
   private static let (mostLayers, deepest) = (10_000, 40)
 
-  /// Reads `model.blocks` and `model.layers`.
+  /// Reads `model.inputs`, `blocks`, `layers` and `outputs`, which are the last layer unless said. Without `inputs` the
+  /// model reads the only field that the data has for it.
   static func model(_ section: SectionReader) -> Graph {
+    let inputs = section.optionalTexts("inputs") ?? []
     let reader = LayerReader(section.problems, BlockLibrary(section))
-    return Graph(reader.nodes(section, "layers", help: "The network: layers, from the data on"))
+    let nodes = reader.nodes(section, "layers", help: "The network: layers, from the data on")
+    let outputs = section.optionalTexts("outputs")
+    for (index, output) in (outputs ?? []).enumerated() {
+      let (names, word) = (nodes.compactMap(\.layer.name), output.prefix { $0 != ":" })
+      if !names.contains(String(word)) {
+        section.problems.add(
+          "\(section.full("outputs")): no layer of the list is called "
+            + "\(word)\(Suggestion.words(for: String(word), among: names))", at: section.take("outputs"))
+      } else if outputs?[..<index].contains(output) == true {
+        section.problems.add("\(section.full("outputs")): \(output) is given twice", at: section.take("outputs"))
+      }
+    }
+    return Graph(nodes, inputs: inputs, outputs: outputs ?? nodes.last?.layer.name.map { [$0] } ?? [])
   }
 
   private init(_ problems: ProblemList, _ blocks: BlockLibrary) { (self.problems, self.blocks) = (problems, blocks) }

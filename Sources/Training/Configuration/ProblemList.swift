@@ -18,15 +18,20 @@ final class ProblemList {
   }
 
   /// A node without a mark comes from the command line; without a node there is no line to name.
-  func add(_ message: String, at node: Node?) {
-    let file = node.map { $0.mark == nil } == true ? "command line" : file
-    let (line, column) = (node?.mark?.line, node?.mark?.column)
+  func place(of node: Node?) -> ConfigurationError.Place {
+    .init(
+      file: node.map { $0.mark == nil } == true ? "command line" : file, line: node?.mark?.line,
+      column: node?.mark?.column)
+  }
+
+  func add(_ message: String, at node: Node?) { add(message, place(of: node)) }
+
+  func add(_ message: String, _ place: ConfigurationError.Place) {
     if let use = uses.last {
-      let place = "\(line ?? 0):\(column ?? 0) \(message.replacing(use.path, with: ""))"
+      let place = "\(place.line ?? 0):\(place.column ?? 0) \(message.replacing(use.path, with: ""))"
       guard said.insert(place).inserted else { return }
     }
-    problems.append(
-      .init(file: file, line: line, column: column, message: message + uses.map(\.words).joined()))
+    problems.append(.init(place, message + uses.map(\.words).joined()))
   }
 
   /// Reads the layers of a block for the entry at `node`, whose path they are under.

@@ -31,6 +31,11 @@ final class SectionReader {
     }
   }
 
+  /// Where each key that is given stands.
+  var places: [String: ConfigurationError.Place] {
+    Dictionary(entries.map { ($0.key.string ?? "", problems.place(of: $0.value)) }) { first, _ in first }
+  }
+
   /// The keys that are given, in their order.
   var keys: [String] { entries.compactMap(\.key.string) }
 

@@ -1,0 +1,94 @@
+import SwitchbackNeuralNetworks
+import Yams
+
+/// `training.objectives`, or its short form for one output: `training.loss`, `class_weights` and `metrics`.
+enum ObjectiveReader {
+  static func objectives(_ section: SectionReader) -> [Configuration.ObjectiveSettings] {
+    list(section) ?? [
+      Configuration.ObjectiveSettings(
+        loss: loss(section), classWeights: section.numbers("class_weights", in: .factor),
+        metrics: MetricReader.metrics(section), places: Places(section, path: section.path))
+    ]
+  }
+
+  /// Nil where there is no list.
+  private static func list(_ section: SectionReader) -> [Configuration.ObjectiveSettings]? {
+    let (key, problems) = ("objectives", section.problems)
+    section.describe(
+      key, .list(of: .object(SectionReader.describing(path: section.full(key), problems, objective).schema)))
+    guard let node = section.take(key) else { return nil }
+    guard let list = node.sequence, !list.isEmpty else {
+      problems.add(
+        "\(section.full(key)) must be a list, such as - {output: digit, loss: categorical_crossentropy}", at: node)
+      return nil
+    }
+    for short in ["loss", "class_weights", "metrics"] {
+      guard let given = section.take(short) else { continue }
+      problems.add(
+        "\(section.full(short)) and \(section.full(key)) exclude each other: say it of an objective", at: given)
+    }
+    var resolved: [Node] = []
+    let objectives = list.enumerated().map { index, node in
+      let reader = SectionReader(node, path: "\(section.full(key)).\(index)", problems)
+      let objective = objective(reader)
+      reader.finish()
+      resolved.append(Node(reader.resolved))
+      return objective
+    }
+    section.record(key, Node(resolved))
+    return objectives
+  }
+
+  private static func objective(_ section: SectionReader) -> Configuration.ObjectiveSettings {
+    Configuration.ObjectiveSettings(
+      output: section.optionalText("output"), target: section.optionalText("target"), loss: loss(section),
+      weight: section.number("weight", 1, in: .factor), classWeights: section.numbers("class_weights", in: .factor),
+      sampleWeight: section.optionalText("sample_weight"), metrics: MetricReader.metrics(section), isListed: true,
+      places: Places(section, path: section.path))
+  }
+
+  private static func loss(_ section: SectionReader) -> any Loss {
+    section.section("loss", shorthand: "type") { LossReader.loss($0) }
+  }
+
+  /// Whether every objective has an output of its own, and every output an objective: what needs no data.
+  static func check(
+    _ objectives: [Configuration.ObjectiveSettings], of model: Graph, _ places: Places, _ problems: ProblemList
+  ) {
+    let outputs = model.outputs
+    guard let first = objectives.first, first.isListed else {
+      if outputs.count > 1 {
+        problems.add(
+          "model.outputs are \(outputs.joined(separator: ", ")): training.objectives says what each is to learn",
+          places["outputs"])
+      }
+      return
+    }
+    var judged: Set<String> = []
+    for objective in objectives {
+      guard let name = objective.output ?? (objectives.count == 1 && outputs.count < 2 ? outputs.first ?? "" : nil)
+      else {
+        problems.add(
+          "\(objective.places.path).output is missing: \(known(outputs))", objective.places["output"])
+        continue
+      }
+      if !name.isEmpty, !outputs.contains(name) {
+        problems.add(
+          "\(objective.places.path).output: the model has no output \(name); \(known(outputs))",
+          objective.places["output"])
+      }
+      if !judged.insert(name).inserted {
+        problems.add("\(objective.places.path).output: two objectives judge \(name)", objective.places["output"])
+      }
+    }
+    for output in outputs where !judged.contains(output) {
+      problems.add("model.outputs: no objective judges \(output)", places["outputs"])
+    }
+  }
+
+  private static func known(_ outputs: [String]) -> String {
+    outputs.isEmpty
+      ? "model.outputs is empty, and the last layer has no name"
+      : "model.outputs are \(outputs.joined(separator: ", "))"
+  }
+}

@@ -1,0 +1,167 @@
+import SwitchbackDatasets
+public import SwitchbackNeuralNetworks
+import SwitchbackPrograms
+
+extension Configuration {
+  /// What is written of an objective, before anybody looked at the data.
+  public struct ObjectiveSettings: Sendable {
+    /// Nil: the model's only one.
+    public var output: String?
+    /// Nil: the field called like the output, or the only target that the data has.
+    public var target: String?
+    public var loss: any Loss
+    public var weight: Double
+    public var classWeights: [Double]
+    /// Nil: the field `sample_weight`, where the data has one.
+    public var sampleWeight: String?
+    /// Nil: what is counted anyway.
+    public var metrics: [any Metric]?
+    /// Whether it stands in `training.objectives`.
+    var isListed: Bool
+    var places: Places
+
+    init(
+      output: String? = nil, target: String? = nil, loss: any Loss, weight: Double = 1, classWeights: [Double],
+      sampleWeight: String? = nil, metrics: [any Metric]?, isListed: Bool = false, places: Places
+    ) {
+      (self.output, self.target, self.loss, self.weight) = (output, target, loss, weight)
+      (self.classWeights, self.sampleWeight, self.metrics) = (classWeights, sampleWeight, metrics)
+      (self.isListed, self.places) = (isListed, places)
+    }
+  }
+
+  /// What is judged of the model on such data: an error names every line that does not fit it.
+  func objectives(
+    on data: DatasetLayout, _ inputs: [ModelInput]
+  ) throws(ConfigurationError) -> [SwitchbackNeuralNetworks.Objective] {
+    var problems: [ConfigurationError.Problem] = []
+    let shapes = outputShapes(inputs)
+    let objectives = training.objectives.compactMap { settings -> Objective? in
+      do throws(ConfigurationError) {
+        let target = try settings.target(in: data)
+        let objective = Objective(
+          output: settings.output, target: target.name, loss: settings.loss,
+          targets: target.targets == .classes ? .classes : .values, weight: settings.weight,
+          classWeights: settings.classWeights, sampleWeight: try settings.sampleWeight(in: data))
+        problems += settings.problems(with: target, shape: shapes[settings.output ?? model.outputs.first ?? ""])
+        return objective
+      } catch {
+        problems += error.problems
+        return nil
+      }
+    }
+    guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+    return objectives
+  }
+
+  /// Of each output that objectives name, without the batch. Where the layers do not fit together there are none: whoever
+  /// builds the program says so.
+  private func outputShapes(_ inputs: [ModelInput]) -> [String: [Int]] {
+    guard training.objectives.contains(where: \.isListed),
+      let program = try? InferenceProgram.build(model, inputs: inputs, batchSize: 1).program
+    else { return [:] }
+    let suffix = "/predictions"
+    return Dictionary(
+      program.outputs.map { output in
+        let shape = Array(program.values[output.value].type.shape.extents.dropFirst())
+        return (
+          output.name.hasSuffix(suffix) ? String(output.name.dropLast(suffix.count)) : model.outputs.first ?? "", shape
+        )
+      }, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+extension Configuration.ObjectiveSettings {
+  private func fault(_ key: String, _ message: String) -> ConfigurationError.Problem {
+    .init(places[key], "\(places.path).\(key): \(message)")
+  }
+
+  /// The field that says what is right.
+  fileprivate func target(in data: DatasetLayout) throws(ConfigurationError) -> DatasetLayout.Target {
+    let known = data.targets.map(\.name)
+    if let target {
+      if let found = data.target(called: target) { return found }
+      throw ConfigurationError(problems: [
+        fault("target", "the data has no field \(target)\(Suggestion.words(for: target, among: known))")
+      ])
+    }
+    if let found = output.flatMap({ data[$0] }) ?? (known.count == 1 ? data.targets[0] : nil) { return found }
+    let words = known.isEmpty ? "nothing to learn" : "the targets \(known.joined(separator: ", "))"
+    throw ConfigurationError(problems: [
+      isListed
+        ? fault("target", "the data has \(words): say which one")
+        : .init(places["loss"], "the data has \(words): training.objectives says which output learns which")
+    ])
+  }
+
+  /// The field of the samples' weights.
+  fileprivate func sampleWeight(in data: DatasetLayout) throws(ConfigurationError) -> String? {
+    let name = sampleWeight ?? Field.sampleWeight
+    guard let field = data.field(called: name) else {
+      guard let sampleWeight else { return nil }
+      throw ConfigurationError(problems: [fault("sample_weight", "the data has no field \(sampleWeight)")])
+    }
+    guard field.shape.isEmpty, field.elementType == .float32 else {
+      throw ConfigurationError(problems: [
+        fault("sample_weight", "a weight is one f32 a sample, and the data has \(field)")
+      ])
+    }
+    return name
+  }
+
+  /// What is written of it that does not fit a target; `shape` is that of the output, where it is known.
+  fileprivate func problems(with target: DatasetLayout.Target, shape: [Int]?) -> [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    let isOfClasses = target.targets == .classes
+    let kind: Targets = isOfClasses ? .classes : .values
+    for metric in metrics ?? [] where metric.targets != kind {
+      problems.append(
+        fault("metrics", "\(metric.name) judges \(isOfClasses ? "numbers" : "classes"), and \(target.words)"))
+    }
+    if !isOfClasses, !classWeights.isEmpty {
+      problems.append(fault("class_weights", "there are no classes to weigh: \(target.words)"))
+    }
+    guard let shape else { return problems }
+    let numbers = shape.reduce(1, *)
+    switch target.targets {
+    case .values(let count) where count != numbers:
+      problems.append(
+        fault("target", "\(target.words), and the output \(output ?? "") has \(numbers) (\(shape) a sample)"))
+    case .classes where shape.count != 1:
+      problems.append(
+        fault(
+          "target", "\(target.words), and the output \(output ?? "") is \(shape) a sample: end it with a number a class"
+        ))
+    case .classes where target.classNames.count > max(numbers, 2):
+      problems.append(
+        fault("target", "\(target.words), and the output \(output ?? "") has \(numbers) units"))
+    default: break
+    }
+    return problems
+  }
+}
+
+extension DatasetLayout {
+  /// Any field: an input, a target's is told by `target(called:)`.
+  fileprivate func field(called name: String) -> Field? { (inputs + others).first { $0.name == name } }
+
+  /// What is to be learnt from the field of a name: one that the data says is a target, or any other that could be.
+  fileprivate func target(called name: String) -> Target? {
+    if let target = self[name] { return target }
+    guard let field = inputs.first(where: { $0.name == name }) else { return nil }
+    switch field.elementType {
+    case .int32: return field.shape.isEmpty ? Target(name, .classes) : nil
+    case .float32: return Target(name, .values(field.elementCount))
+    case .uint8: return nil
+    }
+  }
+}
+
+extension DatasetLayout.Target {
+  fileprivate var words: String {
+    switch targets {
+    case .classes: classNames.isEmpty ? "\(name) are classes" : "\(name) are \(classNames.count) classes"
+    case .values(let count): count == 1 ? "\(name) is 1 number a sample" : "\(name) are \(count) numbers a sample"
+    }
+  }
+}
