@@ -2,7 +2,7 @@ import Foundation
 import SwitchbackDatasets
 public import SwitchbackExecution
 public import SwitchbackInference
-public import SwitchbackNeuralNetworks
+import SwitchbackNeuralNetworks
 
 extension TrainedModel {
   /// The network of a run folder with the weights of its newest complete checkpoint (`best`: of the one with the lowest

@@ -5,7 +5,8 @@ import Yams
 enum MetricReader {
   /// Nil where nothing is said.
   static func metrics(_ section: SectionReader) -> [any Metric]? {
-    section.describe("metrics", .list(of: entrySchema(section.problems)))
+    section.describe(
+      "metrics", help: "What an evaluation counts besides the loss", .list(of: entrySchema(section.problems)))
     guard let node = section.take("metrics") else { return nil }
     guard let list = node.sequence else {
       section.problems.add("\(section.full("metrics")) must be a list of words, such as [accuracy]", at: node)

@@ -15,7 +15,8 @@ enum ObjectiveReader {
   private static func list(_ section: SectionReader) -> [Configuration.ObjectiveSettings]? {
     let (key, problems) = ("objectives", section.problems)
     section.describe(
-      key, .list(of: .object(SectionReader.describing(path: section.full(key), problems, objective).schema)))
+      key, help: "What each output is to learn, instead of loss, metrics and class_weights",
+      .list(of: .object(SectionReader.describing(path: section.full(key), problems, objective).schema)))
     guard let node = section.take(key) else { return nil }
     guard let list = node.sequence, !list.isEmpty else {
       problems.add(
