@@ -25,7 +25,7 @@ import Testing
 
   private func session(evaluating checkpoint: Checkpoint?) throws -> TrainingSession {
     let step = try Configuration(text: text, file: "test.yaml").trainingStep(
-      sampleShape: [28, 28, 1], targets: .classes)
+      on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes))
     return try TrainingSession(
       step: step, batchSize: 50, seed: 1, on: try chain(ReferenceBackend()), probeInterval: nil, evaluating: checkpoint)
   }
