@@ -80,7 +80,7 @@ private func refusal(_ body: () throws -> Void) -> String {
     #expect(loaded.samples.inputs == [samples.inputs[1], samples.inputs[0]])
     #expect(loaded.samples.outputs.map(\.name) == ["what", "ink"])
     #expect(loaded.samples.outputs[0].classNames == ["zero", "one", "two"])
-    #expect(loaded.areProbabilities("what") && !loaded.areProbabilities("ink"))
+    #expect(loaded.areProbabilities(of: "what") && !loaded.areProbabilities(of: "ink"))
     let answers = try loaded.predict(data, [7, 0])
     #expect(answers.count == 2)
     for (answer, index) in zip(answers, [7, 0]) {
