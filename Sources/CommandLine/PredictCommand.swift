@@ -56,11 +56,11 @@ struct PredictCommand: ParsableCommand {
         try predict(index, run, model)
         return
       }
-      if TableFields(model.samples) != nil {
+      if let fields = TableFields(model.samples), !fields.isPicture || isTable(paths) {
         guard paths.count == 1 else {
           throw fail("the network takes rows of a table: one CSV file, or - for standard input", ExitCode(64))
         }
-        try predict(rowsOf: paths[0], run, model)
+        try predict(rowsOf: paths[0], fields, run, model)
         return
       }
       guard model.samples.inputs.count == 1 else {
@@ -109,8 +109,10 @@ struct PredictCommand: ParsableCommand {
 
   // MARK: Rows of a table
 
-  private func predict(rowsOf path: String, _ run: RestoredRun, _ model: TrainedModel) throws {
-    guard case .csv(let table) = run.configuration.data.source, let fields = TableFields(model.samples) else {
+  private func predict(
+    rowsOf path: String, _ fields: TableFields, _ run: RestoredRun, _ model: TrainedModel
+  ) throws {
+    guard case .csv(let table) = run.configuration.data.source else {
       throw fail("the network was trained on no table", ExitCode(64))
     }
     let rows = CSVPredictionRows(
@@ -152,16 +154,25 @@ struct PredictCommand: ParsableCommand {
     let table: SampleFormat.Input?
     let pictures: [SampleFormat.Input]
 
+    /// Whether that is one picture, which may be a file as well.
+    var isPicture: Bool { table == nil && pictures.count == 1 }
+
     /// Nil where the network reads something else.
     init?(_ samples: SampleFormat) {
       let tables = samples.inputs.filter { $0.shape.count == 1 }
       pictures = samples.inputs.filter { $0.channels != nil && $0.column != nil }
       table = tables.first
-      // Pictures alone are files.
-      guard tables.count <= 1, tables.count + pictures.count == samples.inputs.count,
-        samples.inputs.count > 1 || table != nil
-      else { return nil }
+      guard tables.count <= 1, tables.count + pictures.count == samples.inputs.count else { return nil }
     }
+  }
+
+  /// Whether paths are one that has no image's ending, and is no folder.
+  private func isTable(_ paths: [String]) -> Bool {
+    var isFolder: ObjCBool = false
+    guard paths.count == 1, !Image.endings.contains((paths[0] as NSString).pathExtension.lowercased()) else {
+      return false
+    }
+    return !FileManager.default.fileExists(atPath: paths[0], isDirectory: &isFolder) || !isFolder.boolValue
   }
 
   // MARK: Image files
