@@ -117,7 +117,8 @@ struct PredictCommand: ParsableCommand {
     }
     let rows = CSVPredictionRows(
       path: path, features: fields.table?.features ?? [], pictures: fields.pictures.compactMap(\.column),
-      labels: model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader, delimiter: table.delimiter)
+      labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
+      delimiter: table.delimiter)
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     try rows.forEach { ignored in
