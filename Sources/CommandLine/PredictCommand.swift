@@ -12,7 +12,8 @@ struct PredictCommand: ParsableCommand {
       or coloured as the network wants them. A single image is shown as text on a terminal; of several there is a table as
       CSV. MNIST's digits are bright on black: pictures of ink on paper want --invert. A network that was trained on a
       table takes a CSV file of such rows, with the columns that were learnt or without; - is standard input. Columns are
-      found by their names, or in a file without names by their places. Examples:
+      found by their names, or in a file without names by their places; those that name pictures are relative to the file's
+      folder. Of a network with several outputs each is said by its name. Examples:
 
         switchback predict runs/latest --index 7
         switchback predict runs/latest digit.png --invert
@@ -55,25 +56,25 @@ struct PredictCommand: ParsableCommand {
         try predict(index, run, model)
         return
       }
-      guard model.samples.inputs.count == 1 else {
-        throw fail(
-          "the network reads \(model.samples.inputWords), and files say one of these: take a sample of the test set, with "
-            + "--index, or from Swift TrainedModel.predict(fields:)", ExitCode(64))
-      }
-      if model.samples.inputs[0].shape.count == 1 {
+      if let fields = TableFields(model.samples), !fields.isPicture || isTable(paths) {
         guard paths.count == 1 else {
           throw fail("the network takes rows of a table: one CSV file, or - for standard input", ExitCode(64))
         }
-        try predict(rowsOf: paths[0], run, model)
-      } else {
-        try predict(try files(), model)
+        try predict(rowsOf: paths[0], fields, run, model)
+        return
       }
+      guard model.samples.inputs.count == 1 else {
+        throw fail(
+          "the network reads \(model.samples.inputWords), which no file says together: take a sample of the test set, "
+            + "with --index, or from Swift TrainedModel.predict(fields:)", ExitCode(64))
+      }
+      try predict(try files(), model)
     }
   }
 
   private func warnOfScores(_ model: TrainedModel) {
     let outputs = model.samples.outputs
-    let scores = outputs.filter { $0.targets == .classes && !model.areProbabilities($0.name) }
+    let scores = outputs.filter { $0.targets == .classes && !model.areProbabilities(of: $0.name) }
     guard !scores.isEmpty else { return }
     let names = outputs.count > 1 ? " in \(scores.map(\.name).joined(separator: ", "))" : ""
     Terminal.write(
@@ -108,14 +109,16 @@ struct PredictCommand: ParsableCommand {
 
   // MARK: Rows of a table
 
-  private func predict(rowsOf path: String, _ run: RestoredRun, _ model: TrainedModel) throws {
+  private func predict(
+    rowsOf path: String, _ fields: TableFields, _ run: RestoredRun, _ model: TrainedModel
+  ) throws {
     guard case .csv(let table) = run.configuration.data.source else {
       throw fail("the network was trained on no table", ExitCode(64))
     }
-    let input = model.samples.inputs[0]
     let rows = CSVPredictionRows(
-      path: path, features: input.features, labels: model.samples.outputs.flatMap(\.labels),
-      hasHeader: table.hasHeader, delimiter: table.delimiter)
+      path: path, features: fields.table?.features ?? [], pictures: fields.pictures.compactMap(\.column),
+      labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
+      delimiter: table.delimiter)
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     try rows.forEach { ignored in
@@ -123,7 +126,7 @@ struct PredictCommand: ParsableCommand {
         "columns that the network does not know are not used: \(ignored.joined(separator: ", "))", to: .standardError)
     } _: { row in
       do {
-        let answers = try model.predict(fields: [input.name: .row(try row.values.get())])
+        let answers = try model.predict(fields: try values(of: try row.contents.get(), fields))
         writer.add(PredictionLine(row: row.number, answers, of: model, namesValues: table.hasHeader))
       } catch let error as DatasetError {
         // One broken row of a thousand is said, and the others are predicted.
@@ -136,6 +139,41 @@ struct PredictCommand: ParsableCommand {
     }
     try writer.finish()
     if unreadable > 0 { throw ExitStatus.badData }
+  }
+
+  private func values(
+    of row: CSVPredictionRows.Contents, _ fields: TableFields
+  ) throws(DatasetError) -> [String: FieldValue] {
+    var values: [String: FieldValue] = [:]
+    if let table = fields.table { values[table.name] = .row(row.values) }
+    for (input, path) in zip(fields.pictures, row.pictures) { values[input.name] = .numbers(try pixels(path, input)) }
+    return values
+  }
+
+  /// The fields of a network that reads a table's rows: what is numbers of theirs, and what is pictures that they name.
+  private struct TableFields {
+    let table: SampleFormat.Input?
+    let pictures: [SampleFormat.Input]
+
+    /// Whether that is one picture, which may be a file as well.
+    var isPicture: Bool { table == nil && pictures.count == 1 }
+
+    /// Nil where the network reads something else.
+    init?(_ samples: SampleFormat) {
+      let tables = samples.inputs.filter { $0.shape.count == 1 }
+      pictures = samples.inputs.filter { $0.channels != nil && $0.column != nil }
+      table = tables.first
+      guard tables.count <= 1, tables.count + pictures.count == samples.inputs.count else { return nil }
+    }
+  }
+
+  /// Whether paths are one that has no image's ending, and is no folder.
+  private func isTable(_ paths: [String]) -> Bool {
+    var isFolder: ObjCBool = false
+    guard paths.count == 1, !Image.endings.contains((paths[0] as NSString).pathExtension.lowercased()) else {
+      return false
+    }
+    return !FileManager.default.fileExists(atPath: paths[0], isDirectory: &isFolder) || !isFolder.boolValue
   }
 
   // MARK: Image files
@@ -159,17 +197,17 @@ struct PredictCommand: ParsableCommand {
 
   private func predict(_ files: [String], _ model: TrainedModel) throws {
     let input = model.samples.inputs[0]
-    let images = try ImageFiles(paths: files, classNames: model.samples.outputs[0].classNames, sampleShape: input.shape)
-    {
-      Terminal.write("warning: \($0)", to: .standardError)
+    guard input.shape.count == 3, [1, 3].contains(input.shape[2]) else {
+      throw DatasetError(
+        .invalid, "images are [height, width, 1 or 3], and the network's input is \(input.shape): it takes no images")
     }
     let isShown = !json && files.count == 1 && output == nil
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
-    for (index, file) in files.enumerated() {
+    for file in files {
       let values: [Float]
-      do {
-        values = try images.sample(index).values.map { invert ? 1 - $0 : $0 }
+      do throws(DatasetError) {
+        values = try pixels(file, input)
       } catch {
         // One broken picture of a thousand is said, and the others are predicted.
         _ = fail(error.message, ExitStatus.badData)
@@ -181,6 +219,15 @@ struct PredictCommand: ParsableCommand {
     }
     if !isShown { try writer.finish() }
     if unreadable > 0 { throw ExitStatus.badData }
+  }
+
+  /// A picture as the network reads it, with `--invert` the other way round; `input` is one of pictures.
+  private func pixels(_ path: String, _ input: SampleFormat.Input) throws(DatasetError) -> [Float] {
+    let image = try Image(path: path)
+    if let warning = image.warning { Terminal.write("warning: \(path): \(warning)", to: .standardError) }
+    var values = [Float](repeating: 0, count: input.shape.reduce(1, *))
+    image.write(to: &values, height: input.shape[0], width: input.shape[1], channels: input.shape[2])
+    return invert ? values.map { 1 - $0 } : values
   }
 
   // MARK: Showing

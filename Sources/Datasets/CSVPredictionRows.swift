@@ -1,26 +1,39 @@
-/// Rows of a table that are not learnt but predicted: the features that a network was trained on, found by the names of
-/// their columns, or in a file without a first row of names by their places.
+/// Rows of a table that are not learnt but predicted: the features and pictures that a network was trained on, found by the
+/// names of their columns, or in a file without a first row of names by their places.
 public struct CSVPredictionRows {
   /// A file; `-`: standard input.
   public var path: String
   /// The features' columns in the order of the network's inputs: names, or indices from 0 where no row names them.
   public var features: [String]
+  /// The columns that name pictures, as the features.
+  public var pictures: [String]
   /// The columns that were learnt, which rows may have or not.
   public var labels: [String]
   public var hasHeader: Bool
   public var delimiter: UInt8
 
   public init(
-    path: String, features: [String], labels: [String], hasHeader: Bool = true, delimiter: UInt8 = UInt8(ascii: ",")
+    path: String, features: [String], pictures: [String] = [], labels: [String], hasHeader: Bool = true,
+    delimiter: UInt8 = UInt8(ascii: ",")
   ) {
-    (self.path, self.features, self.labels) = (path, features, labels)
+    (self.path, self.features, self.pictures, self.labels) = (path, features, pictures, labels)
     (self.hasHeader, self.delimiter) = (hasHeader, delimiter)
   }
+
+  /// Features, then pictures.
+  private var wanted: [String] { features + pictures }
 
   /// A row, or why it is none: with its number among the rows of data, from 1.
   public struct Row: Sendable {
     public var number: Int
-    public var values: Result<[Double], DatasetError>
+    public var contents: Result<Contents, DatasetError>
+  }
+
+  public struct Contents: Hashable, Sendable {
+    /// The features' numbers.
+    public var values: [Double]
+    /// The paths of the pictures, relative to the table's folder where they are not absolute.
+    public var pictures: [String]
   }
 
   /// Calls `body` with every row, in order. `ignored` hears once of the columns that are neither features nor labels.
@@ -46,11 +59,11 @@ public struct CSVPredictionRows {
         }
         guard let columns else { return }
         number += 1
-        var values: Result<[Double], DatasetError>
-        do throws(CSVRow.Problem) { values = .success(try columns.values(of: row)) } catch {
-          values = .failure(error.error(in: file.path, line: line))
+        var contents: Result<Contents, DatasetError>
+        do throws(CSVRow.Problem) { contents = .success(try columns.contents(of: row)) } catch {
+          contents = .failure(error.error(in: file.path, line: line))
         }
-        do { try body(Row(number: number, values: values)) } catch {
+        do { try body(Row(number: number, contents: contents)) } catch {
           failure = error
           // Ends the reading; the caller's own error is what is thrown.
           throw DatasetError(.invalid, "")
@@ -62,23 +75,42 @@ public struct CSVPredictionRows {
     guard columns != nil else { throw DatasetError(.corrupt, "\(file.path) has no rows") }
   }
 
-  /// Where the features are.
+  /// Where the features and pictures are.
   private struct Columns {
-    /// For each column its feature; nil: it is none.
-    var features: [Int?]
-    var count: Int
+    /// For each column its place among `wanted`; nil: it is none.
+    var wanted: [Int?]
+    var featureCount: Int
+    var pictureCount: Int
+    /// The table's folder, with a slash behind it.
+    var folder = ""
     var ignored: [String] = []
 
-    func values(of row: CSVRow) throws(CSVRow.Problem) -> [Double] {
-      var values = [Double](repeating: 0, count: count)
+    func contents(of row: CSVRow) throws(CSVRow.Problem) -> Contents {
+      var contents = Contents(
+        values: [Double](repeating: 0, count: featureCount), pictures: [String](repeating: "", count: pictureCount))
       let found = try row.forEachField { (index, field) throws(CSVRow.Problem) in
-        if index < features.count, let feature = features[index] { values[feature] = try field.double }
+        guard index < wanted.count, let place = wanted[index] else { return }
+        if place < featureCount {
+          contents.values[place] = try field.double
+          return
+        }
+        let name = try field.text
+        guard !name.isEmpty, !name.utf8.contains(0) else {
+          throw CSVRow.Problem(message: "the path of a picture is missing", column: field.column)
+        }
+        contents.pictures[place - featureCount] = name.hasPrefix("/") ? name : folder + name
       }
-      guard found == features.count else {
-        throw CSVRow.Problem.length(found, first: features.count)
+      guard found == wanted.count else {
+        throw CSVRow.Problem.length(found, first: wanted.count)
       }
-      return values
+      return contents
     }
+  }
+
+  private func columns(_ wanted: [Int?]) -> Columns {
+    var columns = Columns(wanted: wanted, featureCount: features.count, pictureCount: pictures.count)
+    columns.folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    return columns
   }
 
   private func columns(of first: CSVRow) throws(CSVRow.Problem) -> Columns {
@@ -90,21 +122,19 @@ public struct CSVPredictionRows {
   }
 
   private func columns(named names: [String]) throws(CSVRow.Problem) -> Columns {
-    var columns = Columns(features: [Int?](repeating: nil, count: names.count), count: features.count)
+    var places = [Int?](repeating: nil, count: names.count)
     // A feature may be called as a column that is learnt, of which the first stands for the label, as in training. Rows
     // without it have one such column less.
     var learnt: Set<Int> = []
     for label in labels {
-      let places = names.indices.filter { names[$0] == label && !learnt.contains($0) }
-      if places.count > features.count(where: { $0 == label }), let first = places.first { learnt.insert(first) }
+      let found = names.indices.filter { names[$0] == label && !learnt.contains($0) }
+      if found.count > wanted.count(where: { $0 == label }), let first = found.first { learnt.insert(first) }
     }
     var missing: [String] = []
-    for (feature, name) in features.enumerated() {
+    for (index, name) in wanted.enumerated() {
       // A name that stands twice is two columns, in their order.
-      if let place = names.indices.first(where: {
-        names[$0] == name && columns.features[$0] == nil && !learnt.contains($0)
-      }) {
-        columns.features[place] = feature
+      if let place = names.indices.first(where: { names[$0] == name && places[$0] == nil && !learnt.contains($0) }) {
+        places[place] = index
       } else {
         missing.append(name)
       }
@@ -114,24 +144,29 @@ public struct CSVPredictionRows {
         message: "there is no column \(missing.prefix(10).joined(separator: ", ")), which the network was trained on; "
           + "columns are \(names.prefix(20).joined(separator: ", "))\(names.count > 20 ? ", …" : "")", column: 1)
     }
+    var columns = columns(places)
     columns.ignored = names.indices.filter { index in
-      columns.features[index] == nil && !labels.contains(names[index]) && !labels.contains("\(index)")
+      places[index] == nil && !labels.contains(names[index]) && !labels.contains("\(index)")
     }.map { names[$0] }
     return columns
   }
 
   private func columns(count: Int) throws(CSVRow.Problem) -> Columns {
-    if count == features.count { return Columns(features: features.indices.map { $0 }, count: count) }
-    let places = features.compactMap { Int($0) }
-    guard count == features.count + labels.count, places.count == features.count,
+    let places = wanted.compactMap { Int($0) }
+    if count == wanted.count {
+      // Without the columns that were learnt the others keep their order.
+      let isKnown = places.count == count
+      return columns(wanted.indices.sorted { isKnown ? (places[$0], $0) < (places[$1], $1) : $0 < $1 })
+    }
+    guard count == wanted.count + labels.count, places.count == wanted.count,
       places.allSatisfy({ (0..<count).contains($0) })
     else {
       throw CSVRow.Problem(
-        message: "the row has \(count) fields, and the network was trained on \(features.count) columns and "
+        message: "the row has \(count) fields, and the network was trained on \(wanted.count) columns and "
           + "\(labels.count) to be learnt", column: 1)
     }
-    var columns = Columns(features: [Int?](repeating: nil, count: count), count: features.count)
-    for (feature, place) in places.enumerated() { columns.features[place] = feature }
-    return columns
+    var found = [Int?](repeating: nil, count: count)
+    for (index, place) in places.enumerated() { found[place] = index }
+    return columns(found)
   }
 }

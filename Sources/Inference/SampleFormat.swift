@@ -20,6 +20,8 @@ public struct SampleFormat: Hashable, Sendable {
     public var normalization: [DatasetRecord.Normalization]
     /// Of images: what the last axis holds.
     public var channels: DatasetRecord.ChannelOrder?
+    /// Of images that a table names: the column.
+    public var column: String?
 
     /// What has three axes of which the last is 1 or 3 is taken for images.
     public init(

@@ -1,11 +1,11 @@
 import SwitchbackDatasets
 
-/// As JSON: one f32 field and one target are `shape`, `targets`, `classNames`, `features`, `labels`, `normalization` and
-/// `channels`, with `output` and `target` where they have other names than `labels`; the program names the field. Any
-/// others are lists `inputs` and `outputs`, which programs of before 2026-11-29 cannot read.
+/// As JSON: one f32 field and one target are `shape`, `targets`, `classNames`, `features`, `labels`, `normalization`,
+/// `channels` and `column`, with `output` and `target` where they have other names than `labels`; the program names the
+/// field. Any others are lists `inputs` and `outputs`, which programs of before 2026-11-29 cannot read.
 extension SampleFormat: Codable {
   private enum CodingKeys: String, CodingKey {
-    case shape, targets, classNames, features, labels, normalization, channels, output, target
+    case shape, targets, classNames, features, labels, normalization, channels, column, output, target
     case inputs, outputs
   }
 
@@ -36,6 +36,7 @@ extension SampleFormat: Codable {
           labels: try container.decode([String].self, forKey: .labels))
       ])
     inputs[0].channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
+    inputs[0].column = try container.decodeIfPresent(String.self, forKey: .column)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -53,13 +54,14 @@ extension SampleFormat: Codable {
     try container.encode(output.labels, forKey: .labels)
     try container.encode(input.normalization, forKey: .normalization)
     try container.encodeIfPresent(input.channels, forKey: .channels)
+    try container.encodeIfPresent(input.column, forKey: .column)
     if output.target != Field.labels { try container.encode(output.target, forKey: .target) }
     if output.name != output.target { try container.encode(output.name, forKey: .output) }
   }
 }
 
 extension SampleFormat.Input: Codable {
-  private enum CodingKeys: String, CodingKey { case name, type, shape, features, normalization, channels }
+  private enum CodingKeys: String, CodingKey { case name, type, shape, features, normalization, channels, column }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -71,6 +73,7 @@ extension SampleFormat.Input: Codable {
       features: try container.decodeIfPresent([String].self, forKey: .features) ?? [],
       normalization: try container.decodeIfPresent([DatasetRecord.Normalization].self, forKey: .normalization) ?? [])
     channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
+    column = try container.decodeIfPresent(String.self, forKey: .column)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -81,5 +84,6 @@ extension SampleFormat.Input: Codable {
     if !features.isEmpty { try container.encode(features, forKey: .features) }
     if !normalization.isEmpty { try container.encode(normalization, forKey: .normalization) }
     try container.encodeIfPresent(channels, forKey: .channels)
+    try container.encodeIfPresent(column, forKey: .column)
   }
 }

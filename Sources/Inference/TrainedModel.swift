@@ -66,11 +66,12 @@ public final class TrainedModel {
     }
   }
 
-  /// Whether an output comes from a softmax or sigmoid, the network's own or the one that its loss implies; without a
-  /// name the first one.
-  public func areProbabilities(_ output: String? = nil) -> Bool {
-    let place = output.map { name in samples.outputs.firstIndex { $0.name == name } } ?? 0
-    return place.map { answers[$0].areProbabilities } ?? false
+  /// Whether the first output comes from a softmax or sigmoid, the network's own or the one that its loss implies.
+  public var areProbabilities: Bool { answers[0].areProbabilities }
+
+  /// The same of the output of a name; false where there is none.
+  public func areProbabilities(of output: String) -> Bool {
+    samples.outputs.firstIndex { $0.name == output }.map { answers[$0].areProbabilities } ?? false
   }
 
   // MARK: Predicting

@@ -5,26 +5,31 @@ import Testing
 @Suite struct CSVPredictionRowsTests {
   private struct Read: Equatable {
     var rows: [[Double]] = []
+    /// Without the table's folder before them.
+    var pictures: [String] = []
     var errors: [String] = []
     var ignored: [String] = []
   }
 
   private func read(
-    _ text: String, features: [String] = ["a", "b"], labels: [String] = ["y"], hasHeader: Bool = true,
-    delimiter: Character = ","
+    _ text: String, features: [String] = ["a", "b"], pictures: [String] = [], labels: [String] = ["y"],
+    hasHeader: Bool = true, delimiter: Character = ","
   ) throws -> Read {
     let path = try write(text.utf8, to: temporaryFolder() + "/rows.csv")
     var read = Read()
     var next = 1
     try CSVPredictionRows(
-      path: path, features: features, labels: labels, hasHeader: hasHeader, delimiter: delimiter.asciiValue!
+      path: path, features: features, pictures: pictures, labels: labels, hasHeader: hasHeader,
+      delimiter: delimiter.asciiValue!
     ).forEach {
       read.ignored += $0
     } _: { row in
       #expect(row.number == next)
       next += 1
-      switch row.values {
-      case .success(let values): read.rows.append(values)
+      switch row.contents {
+      case .success(let contents):
+        read.rows.append(contents.values)
+        read.pictures += contents.pictures.map { String($0.dropFirst(path.utf8.count - "rows.csv".utf8.count)) }
       case .failure(let error): read.errors.append(error.message)
       }
     }
@@ -47,6 +52,23 @@ import Testing
     #expect(try read("a,b,a\n1,2,3\n", features: ["a", "b", "a"]).rows == [[1, 2, 3]])
     // Numbers keep what Float32 would lose.
     #expect(try read("a,b\n100000003,1e-300\n").rows == [[100_000_003, 1e-300]])
+  }
+
+  @Test("columns that name pictures are found as features are, and lie in the table's folder")
+  func pictures() throws {
+    #expect(
+      try read("a,file,y,b\n1,x/1.png,q,2\n3,\"2, 3.png\",q,4\n", pictures: ["file"])
+        == Read(rows: [[1, 2], [3, 4]], pictures: ["x/1.png", "2, 3.png"]))
+    // By places, with the label and without.
+    for text in ["1,p.png,q,2\n", "1,p.png,2\n"] {
+      #expect(
+        try read(text, features: ["0", "3"], pictures: ["1"], labels: ["2"], hasHeader: false)
+          == Read(rows: [[1, 2]], pictures: ["p.png"]))
+    }
+    #expect(
+      try read("a,b,file\n1,2,\n", pictures: ["file"]).errors.first?.contains("path of a picture is missing") == true)
+    let error = #expect(throws: DatasetError.self) { try read("a,b\n1,2\n", pictures: ["file"]) }
+    #expect(error?.message.contains("there is no column file") == true)
   }
 
   @Test("without a row of names they are found by their places, with the label where it was or without")

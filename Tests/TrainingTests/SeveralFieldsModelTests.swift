@@ -80,7 +80,7 @@ private func refusal(_ body: () throws -> Void) -> String {
     #expect(loaded.samples.inputs == [samples.inputs[1], samples.inputs[0]])
     #expect(loaded.samples.outputs.map(\.name) == ["what", "ink"])
     #expect(loaded.samples.outputs[0].classNames == ["zero", "one", "two"])
-    #expect(loaded.areProbabilities("what") && !loaded.areProbabilities("ink"))
+    #expect(loaded.areProbabilities(of: "what") && !loaded.areProbabilities(of: "ink"))
     let answers = try loaded.predict(data, [7, 0])
     #expect(answers.count == 2)
     for (answer, index) in zip(answers, [7, 0]) {
@@ -182,6 +182,39 @@ private func refusal(_ body: () throws -> Void) -> String {
     let loaded = try TrainedModel(file: path, on: try chain(ReferenceBackend()))
     #expect(loaded.samples.inputs.map(\.name) == ["table"] && loaded.samples.outputs.map(\.name) == ["digit"])
     #expect(try loaded.predict([1, 2]) == loaded.predict(fields: ["table": .numbers([1, 2])])["digit"])
+  }
+
+  /// `Golden/model.py` writes the file, and computes what it answers.
+  private struct Expected: Decodable {
+    var images: [[Float]]
+    var rows: [[Double]]
+    var what: [[Double]]
+    var ink: [[Double]]
+  }
+
+  @Test("a file of format 2, which another program wrote from its description, is read and answers what that computes")
+  func format2() throws {
+    let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
+    let path = golden.appendingPathComponent("model-2.safetensors").path
+    let expected = try JSONDecoder().decode(
+      Expected.self, from: Data(contentsOf: golden.appendingPathComponent("model-2.json")))
+    let model = try TrainedModel(file: path, on: try chain(ReferenceBackend()))
+    #expect(model.samples.inputs.map(\.column) == ["file", nil] && expected.rows.count == 3)
+    for (index, row) in expected.rows.enumerated() {
+      let answers = try model.predict(fields: ["images": .numbers(expected.images[index]), "table": .row(row)])
+      for (name, numbers) in [("what", expected.what[index]), ("ink", expected.ink[index])] {
+        let outputs = try #require(answers[name]?.outputs)
+        #expect(outputs.count == numbers.count)
+        for (a, b) in zip(outputs, numbers) { #expect(abs(Double(a) - b) <= 1e-6, "\(name) \(index)") }
+      }
+    }
+    // What is written today reads the same.
+    let again = file()
+    try model.save(to: again)
+    let files = try [path, again].map { try Safetensors(decoding: Data(contentsOf: URL(fileURLWithPath: $0))) }
+    #expect(files[0].tensors == files[1].tensors)
+    for key in ["format", "program", "weights"] { #expect(files[0].metadata[key] == files[1].metadata[key]) }
+    #expect(try TrainedModel(file: again, on: try chain(ReferenceBackend())).samples == model.samples)
   }
 
   // MARK: Hostile files

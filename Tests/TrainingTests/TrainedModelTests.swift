@@ -39,7 +39,7 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
     let model = try session.trainedModel(for: samples)
     try model.save(to: path)
     let loaded = try TrainedModel(file: path, on: try chain(ReferenceBackend()))
-    #expect(loaded.samples == samples && loaded.weights == .raw && loaded.areProbabilities())
+    #expect(loaded.samples == samples && loaded.weights == .raw && loaded.areProbabilities)
     let rows: [[Double]] = [[1e8 + 3, -0.5, 0.25], [1e8, 0, -2], [1e8 - 1, -3, 7]]
     for row in rows {
       let answer = try loaded.predict(row: row)
