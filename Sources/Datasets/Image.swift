@@ -70,6 +70,7 @@ public struct Image: Sendable {
       var reader = NetpbmReader(bytes: bytes, path: path)
       self = try reader.image()
     case nil:
+      if let other = ForeignImage(bytes) { throw DatasetError(.corrupt, "\(path) \(other.words)") }
       throw DatasetError(
         .corrupt,
         bytes.isEmpty

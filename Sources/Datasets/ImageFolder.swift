@@ -181,8 +181,7 @@ struct ClassFolders {
       if inside.isEmpty { empty.append(name) }
       for file in inside {
         guard !file.isFolder, Self.isImage(file.name) else {
-          let what = file.isFolder ? "a folder inside a class" : "none of " + Image.endings.joined(separator: ", ")
-          strays.append("\(path)/\(name)/\(file.name) is \(what); move it elsewhere")
+          strays.append("\(path)/\(name)/\(file.name) \(Self.words(forStray: file))")
           continue
         }
         let place = name + "/" + file.name
@@ -191,6 +190,13 @@ struct ClassFolders {
     }
     if !empty.isEmpty { notes.append("\(path) has no images of class \(ClassOrder.words(empty)): the folder is empty") }
     self.images = images
+  }
+
+  /// What is wrong with what is no image that can be read.
+  private static func words(forStray file: FolderListing.Entry) -> String {
+    if !file.isFolder, let other = ForeignImage(named: file.name) { return other.words }
+    let what = file.isFolder ? "a folder inside a class" : "none of " + Image.endings.joined(separator: ", ")
+    return "is \(what); move it elsewhere"
   }
 
   static func isImage(_ name: String) -> Bool {

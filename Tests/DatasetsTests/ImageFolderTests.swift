@@ -61,6 +61,10 @@ private func open(_ path: String, split: Double = 0.2) throws -> (train: ImageFi
     try write("text".utf8, to: folder + "/3/notes.txt")
     #expect(#expect(throws: DatasetError.self) { try open(folder) }?.message.contains("/3/notes.txt") == true)
     try FileManager.default.removeItem(atPath: folder + "/3/notes.txt")
+    try write("x".utf8, to: folder + "/3/photo.WEBP")
+    let other = #expect(throws: DatasetError.self) { try open(folder) }
+    #expect(other?.message.contains("/3/photo.WEBP is WebP, which is not read") == true, "\(other?.message ?? "")")
+    try FileManager.default.removeItem(atPath: folder + "/3/photo.WEBP")
     let data = try open(folder)
     try write([1, 2, 3], to: data.train.paths[4])
     #expect(

@@ -134,6 +134,17 @@ private func close(_ a: [Float], _ b: [Float]) -> Bool {
     #expect(color.converted(channels: 1).pixels == [76, 150, 29, 9])
   }
 
+  @Test(
+    "pictures of formats that are not read are named as such",
+    arguments: [
+      ("WebP", "RIFF\u{1}\0\0\0WEBPVP8 "), ("GIF", "GIF89a\u{1}\0"), ("TIFF", "II*\0\u{8}\0\0\0"),
+      ("HEIF or AVIF", "\0\0\0\u{1c}ftypavif"), ("BMP", "BM6\0\0\0\0\0\0\0" + String(repeating: "\0", count: 30)),
+    ])
+  func foreign(name: String, text: String) {
+    let error = #expect(throws: DatasetError.self) { try Image(bytes: Array(text.utf8), path: "/x/a.png") }
+    #expect(error?.message.hasPrefix("/x/a.png is \(name), which is not read: convert it to PNG") == true)
+  }
+
   @Test("without the package trait a PNG is an error that says so", .enabled(if: !Image.readsCompressedFiles))
   func withoutTrait() {
     let error = #expect(throws: DatasetError.self) {
