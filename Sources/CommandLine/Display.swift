@@ -35,13 +35,14 @@ final class Display: TrainingCallback {
       if isJSON {
         Terminal.write(Terminal.json(epoch))
       } else {
-        say([
-          "epoch \(epoch.epoch)/\(epoch.epochs)  \(epoch.samplesPerSecond.whole) samples/s  "
-            + "loss \(decimals(epoch.loss, 4))"
-            + (epoch.accuracy.map { "  accuracy \(percent($0))" } ?? "")
-            + (epoch.validationAccuracy.map { "  validation \(percent($0))" }
-              ?? epoch.validationLoss.map { "  validation loss \(decimals($0, 4))" } ?? "")
-        ])
+        say(
+          [
+            "epoch \(epoch.epoch)/\(epoch.epochs)  \(epoch.samplesPerSecond.whole) samples/s  "
+              + "loss \(decimals(epoch.loss, 4))"
+              + (epoch.accuracy.map { "  accuracy \(percent($0))" } ?? "")
+              + (epoch.validationAccuracy.map { "  validation \(percent($0))" }
+                ?? epoch.validationLoss.map { "  validation loss \(decimals($0, 4))" } ?? "")
+          ] + columns("training", epoch.metrics) + columns("validation", epoch.validationMetrics))
       }
     case .finding(let finding):
       if isJSON {
@@ -64,6 +65,7 @@ final class Display: TrainingCallback {
         Terminal.write(
           "test \(summary.testAccuracy.map(percent) ?? "loss \(decimals(summary.testLoss, 4))") after "
             + "\(decimals(summary.seconds, 1)) s of training (\(summary.samplesPerSecond.whole) samples/s)")
+        for line in columns("test", summary.testMetrics) { Terminal.write(line) }
         say([
           "\(decimals(summary.forksPerStep, summary.forksPerStep.rounded() == summary.forksPerStep ? 0 : 1)) "
             + "fork\(summary.forksPerStep == 1 ? "" : "s") a step · "
@@ -71,6 +73,13 @@ final class Display: TrainingCallback {
         ])
       }
     }
+  }
+
+  /// A line with the numbers of several outputs, or of further metrics, by columns; none where there are none.
+  private func columns(_ part: String, _ numbers: [String: Double]?) -> [String] {
+    guard let numbers, !numbers.isEmpty else { return [] }
+    let words = numbers.sorted { $0.key < $1.key }.map { "\($0.key) \(decimals($0.value, 4))" }
+    return ["  \(part)  " + words.joined(separator: "  ")]
   }
 
   /// What a device with counts did in a step.

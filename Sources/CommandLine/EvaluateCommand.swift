@@ -35,6 +35,8 @@ struct EvaluateCommand: ParsableCommand {
     var testLoss: Double
     var testAccuracy: Double?
     var testTop5Accuracy: Double?
+    /// Of several outputs each loss and metric, by columns: `digit/accuracy`; of one its metrics besides the accuracy.
+    var testMetrics: [String: Double]?
     var part: String
     var samples: Int
     /// Which weights: `raw`, or `averaged` where the run keeps their average.
@@ -63,7 +65,7 @@ struct EvaluateCommand: ParsableCommand {
         Terminal.write(
           Terminal.json(
             Result(
-              testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top,
+              testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top, testMetrics: result.numbers,
               part: part.rawValue, samples: test.count, weights: run.weights,
               evaluation: confusion ? record : nil)))
         return
@@ -75,20 +77,44 @@ struct EvaluateCommand: ParsableCommand {
             ? " " : " \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  ")
           + "loss \((result.loss * 10000).rounded() / 10000)  "
           + "(\(test.count) samples, \(part == .all ? "all of the data" : "the \(name) part"))")
+      showColumns(of: result)
       if confusion { try showConfusion(record) }
     }
   }
 
-  private func showConfusion(_ record: EvaluationRecord) throws {
-    guard let classes = record.classes else { throw fail("--confusion needs targets that are classes", ExitCode(64)) }
-    var table = TextTable(["class", "precision", "recall", "most often taken for"], rightAligned: [0, 1, 2])
-    for (index, mistakes) in classes.mistakes.enumerated() {
-      table.add([
-        record.classNames[index], percent(classes.precision(index)), percent(classes.recall(index)),
-        mistakes.prefix(3).map { "\(record.classNames[$0.predicted]) (\($0.samples))" }.joined(separator: ", "),
-      ])
+  /// A row for each output, or one where there are metrics besides the accuracy.
+  private func showColumns(of result: Evaluation) {
+    guard !result.columns.isEmpty else { return }
+    var names: [String] = []
+    for metric in result.outputs.flatMap(\.metrics) where !names.contains(metric.name) { names.append(metric.name) }
+    let hasNames = result.outputs.count > 1
+    var table = TextTable(
+      (hasNames ? ["output"] : []) + ["loss"] + names, rightAligned: Set((hasNames ? 1 : 0)...names.count + 1))
+    for output in result.outputs {
+      let metrics = names.map { name in output.metrics.first { $0.name == name }?.value }
+      table.add((hasNames ? [output.name] : []) + ([output.loss] + metrics).map(number))
     }
     Terminal.write("\n" + table.text)
+  }
+
+  private func number(_ value: Double?) -> String { value.map { "\(($0 * 10000).rounded() / 10000)" } ?? "–" }
+
+  private func showConfusion(_ record: EvaluationRecord) throws {
+    let several = (record.outputs ?? []).compactMap { output in
+      output.classes.map { (name: output.name, classes: $0, names: output.classNames) }
+    }
+    let all = record.classes.map { [(name: "", classes: $0, names: record.classNames)] } ?? several
+    guard !all.isEmpty else { throw fail("--confusion needs targets that are classes", ExitCode(64)) }
+    for (output, classes, names) in all {
+      var table = TextTable(["class", "precision", "recall", "most often taken for"], rightAligned: [0, 1, 2])
+      for (index, mistakes) in classes.mistakes.enumerated() {
+        table.add([
+          names[index], percent(classes.precision(index)), percent(classes.recall(index)),
+          mistakes.prefix(3).map { "\(names[$0.predicted]) (\($0.samples))" }.joined(separator: ", "),
+        ])
+      }
+      Terminal.write("\n" + (output.isEmpty ? "" : output + "\n") + table.text)
+    }
   }
 
   private func percent(_ share: Double?) -> String { share.map { "\(($0 * 10000).rounded() / 100) %" } ?? "–" }

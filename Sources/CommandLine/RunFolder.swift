@@ -14,9 +14,11 @@ final class RunFolder: TrainingCallback {
   private let table: LineFile
   private static let tableHead =
     "epoch,step,loss,accuracy,validation_loss,validation_accuracy,seconds,samples_per_second"
+  /// The columns of `metrics.csv` behind those, by their names there: `digit/loss`, `validation_digit/accuracy`.
+  private let furtherColumns: [String]
 
   /// A new folder. `data` is what the run is trained on; its checkpoints hold the same.
-  init(_ configuration: Configuration, data: DatasetRecord? = nil) throws {
+  init(_ configuration: Configuration, data: DatasetRecord? = nil, columns: MetricColumns) throws {
     let runs = configuration.training.runs
     let name = try Self.makeFolder(in: runs, configuration.name)
     path = runs + "/" + name
@@ -28,7 +30,8 @@ final class RunFolder: TrainingCallback {
     rows = try LineFile(path + "/gradients.jsonl")
     findings = try LineFile(path + "/findings.jsonl")
     table = try LineFile(path + "/metrics.csv")
-    try table.append(Self.tableHead)
+    furtherColumns = columns.training + columns.validation.map { Self.validationPrefix + $0 }
+    try table.append(([Self.tableHead] + furtherColumns).joined(separator: ","))
     if let words = LatestLink.set(to: name, in: runs) { Terminal.write("warning: \(words)", to: .standardError) }
   }
 
@@ -58,12 +61,32 @@ final class RunFolder: TrainingCallback {
     metrics = try LineFile(path + "/metrics.jsonl", keeping: isKept)
     rows = try LineFile(path + "/gradients.jsonl", keeping: isKept)
     findings = try LineFile(path + "/findings.jsonl", keeping: isKept)
+    // The file's own columns, whatever this configuration has.
+    let head = (try? TextFile.read(path + "/metrics.csv"))?.prefix { $0 != "\n" } ?? ""
+    furtherColumns =
+      head.hasPrefix(Self.tableHead + ",")
+      ? head.dropFirst(Self.tableHead.count + 1).split(separator: ",").map(String.init) : []
     table = try LineFile(path + "/metrics.csv") { line in
       let cells = line.split(separator: UInt8(ascii: ","), maxSplits: 2)
         .map { Int(String(decoding: $0, as: UTF8.self)) }
       guard cells.count == 3, let epoch = cells[0], let step = cells[1] else { return true }
       return step <= start.batches && !isRepeated(epoch: epoch)
     }
+  }
+
+  private static let validationPrefix = "validation_"
+
+  /// An epoch's line of `metrics.csv`.
+  private func line(_ epoch: EpochReport) -> String {
+    func cell(_ number: Double?) -> String { number.map { "\($0)" } ?? "" }
+    let cells =
+      ["\(epoch.epoch)", "\(epoch.step)", "\(epoch.loss)", cell(epoch.accuracy), cell(epoch.validationLoss)]
+      + [cell(epoch.validationAccuracy), "\(epoch.seconds)", "\(epoch.samplesPerSecond)"]
+    let further = furtherColumns.map { column in
+      column.hasPrefix(Self.validationPrefix)
+        ? epoch.validationMetrics?[String(column.dropFirst(Self.validationPrefix.count))] : epoch.metrics?[column]
+    }
+    return (cells + further.map(cell)).joined(separator: ",")
   }
 
   /// Makes a folder `name-time` that nobody has made before; its name.
@@ -105,10 +128,7 @@ final class RunFolder: TrainingCallback {
     case .step(let step): if Self.hasLine(step.step) { try metrics.append(Terminal.json(step)) }
     case .epoch(let epoch):
       try metrics.append(Terminal.json(epoch))
-      try table.append(
-        "\(epoch.epoch),\(epoch.step),\(epoch.loss),\(epoch.accuracy.map { "\($0)" } ?? ""),"
-          + "\(epoch.validationLoss.map { "\($0)" } ?? ""),\(epoch.validationAccuracy.map { "\($0)" } ?? ""),\(epoch.seconds),\(epoch.samplesPerSecond)"
-      )
+      try table.append(line(epoch))
     case .finding(let finding): try findings.append(Terminal.json(finding))
     case .tested(let evaluation): try write(Terminal.json(evaluation) + "\n", to: "evaluation.json")
     case .finished(let summary): try write(Terminal.json(summary) + "\n", to: "summary.json")

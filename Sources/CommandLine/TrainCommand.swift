@@ -153,7 +153,7 @@ struct TrainCommand: ParsableCommand {
           try RunFolder(
             resuming: lock, configuration, data: data.record, from: start.position,
             isComplete: loop.isComplete(at: start.position))
-        } else { try RunFolder(configuration, data: data.record) }
+        } else { try RunFolder(configuration, data: data.record, columns: loop.session.columns) }
       try folder.record(environment)
       try folder.record(loop.session.step.layers(batchSize: loop.session.batchSize))
       let display = Display(isJSON: json)

@@ -24,8 +24,13 @@ public struct Checkpoint: Sendable {
     public private(set) var lossSum = 0.0
     public private(set) var correct = 0.0
     public private(set) var samples = 0
+    /// Sums of each of several outputs, by what stands before its columns.
+    public private(set) var outputs: [String: OutputSums]?
     /// The lowest validation loss of any epoch that was validated so far.
     public private(set) var bestLoss = Double.infinity
+    /// The best number of the column that `training.watch` names; nil where that is the loss.
+    public private(set) var watched: WatchedBest?
+    /// Validations without a better loss, or number of that column.
     public private(set) var epochsWithoutGain = 0
     /// Whether the last epoch was not validated (`training.validation.every`); nil: it was.
     private var isUnvalidated: Bool?
@@ -49,6 +54,17 @@ public struct Checkpoint: Sendable {
     /// every k-th batch of the run, whatever epoch it is in, and clip by norms that are not scaled.
     public var hasEarlyRules: Bool { updates == nil }
 
+    public struct OutputSums: Codable, Hashable, Sendable {
+      public fileprivate(set) var lossSum = 0.0
+      /// Nil where targets are numbers.
+      public fileprivate(set) var correct: Double?
+    }
+
+    public struct WatchedBest: Codable, Hashable, Sendable {
+      public var column: String
+      public var number: Double
+    }
+
     init(seed: Int, plan: String, routing: Routing?, program: String?) {
       (self.seed, self.plan, self.routing, self.program, order) = (seed, plan, routing, program, .mixed)
     }
@@ -63,22 +79,45 @@ public struct Checkpoint: Sendable {
       (updates, accumulated) = (session.updates, session.accumulated)
     }
 
-    mutating func count(loss: Double, correct: Double, of samples: Int) {
+    mutating func count(_ step: TrainingSession.StepResult, of samples: Int) {
       batchInEpoch += 1
-      lossSum += loss * Double(samples)
-      self.correct += correct
+      lossSum += step.loss * Double(samples)
+      correct += step.correct ?? 0
       self.samples += samples
+      guard !step.parts.isEmpty else { return }
+      var sums = outputs ?? [:]
+      for part in step.parts {
+        var sum = sums[part.prefix] ?? OutputSums()
+        sum.lossSum += part.loss * Double(samples)
+        if let right = part.correct { sum.correct = (sum.correct ?? 0) + right }
+        sums[part.prefix] = sum
+      }
+      outputs = sums
     }
 
     /// Nil: the epoch decides nothing about the rest of the run.
-    mutating func nextEpoch(validationLoss: Double?) {
-      isUnvalidated = validationLoss == nil ? true : nil
-      if let validationLoss {
-        epochsWithoutGain = validationLoss < bestLoss ? 0 : epochsWithoutGain + 1
-        bestLoss = min(bestLoss, validationLoss)
+    mutating func nextEpoch(_ validation: Evaluation?, by watch: Watch) {
+      isUnvalidated = validation == nil ? true : nil
+      if let validation {
+        let isGain = watch.isTotal ? validation.loss < bestLoss : observe(watch.number(of: validation), of: watch)
+        epochsWithoutGain = isGain ? 0 : epochsWithoutGain + 1
+        bestLoss = min(bestLoss, validation.loss)
       }
       epoch += 1
-      (batchInEpoch, lossSum, correct, samples) = (0, 0, 0, 0)
+      (batchInEpoch, lossSum, correct, samples, outputs) = (0, 0, 0, 0, nil)
+    }
+
+    /// Whether the number is the best so far, and then keeps it.
+    private mutating func observe(_ number: Double?, of watch: Watch) -> Bool {
+      guard let number, !number.isNaN else { return false }
+      if let watched, watched.column == watch.column, !watch.isBetter(number, than: watched.number) { return false }
+      watched = WatchedBest(column: watch.column, number: number)
+      return true
+    }
+
+    /// Goes by another column from here on; what was best by the one before is none.
+    mutating func go(by watch: Watch) {
+      if watched?.column != (watch.isTotal ? nil : watch.column) { watched = nil }
     }
   }
 

@@ -7,36 +7,69 @@ import SwitchbackPrograms
 final class StepExecutor {
   let executor: ProgramExecutor
   let feed: StepFeed
-  private let loss: OutputHandle
-  /// Nil where targets are numbers, and of several objectives.
-  private let correct: OutputHandle?
-  /// Nil where each sample counts 1.
-  private let weightSum: OutputHandle?
+  private let whole: NumberHandles
+  /// Of several objectives each.
+  private let parts: [NumberHandles]
   /// Nil of a program that only accumulates.
   private let isFinite: OutputHandle?
   private let probes: [(probe: Probe, output: OutputHandle)]
 
+  /// Where the program tells the loss of the step or of one objective, and how right it is.
+  private struct NumberHandles {
+    let prefix: String
+    let loss: OutputHandle
+    /// Nil where targets are numbers, and of several objectives together.
+    let correct: OutputHandle?
+    /// Nil where each sample counts 1.
+    let weightSum: OutputHandle?
+
+    init(_ prefix: String, in executor: ProgramExecutor) throws(ExecutionError) {
+      self.prefix = prefix
+      loss = try executor.output(named: prefix + "loss")
+      correct = try? executor.output(named: prefix + "correct")
+      weightSum = try? executor.output(named: prefix + "weightSum")
+    }
+  }
+
+  /// The loss of a step, or of one of its objectives, and how many samples of the batch were right; nil where targets are
+  /// numbers, and of several objectives together.
+  struct Numbers {
+    var prefix = ""
+    var loss: Double
+    var correct: Double?
+  }
+
   init(
-    _ executor: ProgramExecutor, _ stepValues: StepValues, probes: [Probe] = []
+    _ executor: ProgramExecutor, _ stepValues: StepValues, of step: TrainingStep, probes: [Probe] = []
   ) throws(ExecutionError) {
     self.executor = executor
     feed = try StepFeed(executor, stepValues)
-    loss = try executor.output(named: "loss")
-    correct = try? executor.output(named: "correct")
-    weightSum = try? executor.output(named: "weightSum")
+    whole = try NumberHandles("", in: executor)
+    parts =
+      step.objectives.count == 1
+      ? []
+      : try step.objectives.map { objective throws(ExecutionError) in
+        try NumberHandles(step.prefix(of: objective), in: executor)
+      }
     isFinite = try? executor.output(named: "isFinite")
     self.probes = try probes.map { probe throws(ExecutionError) in (probe, try executor.output(named: probe.output)) }
   }
 
   /// What the finished run says of its loss, and of how many samples of the batch it was right: where samples have
   /// weights, the share of the weight that is right of so many.
-  func numbers() throws -> (loss: Double, correct: Double?) {
-    let loss = Double(try executor.withOutput(loss) { $0.load(as: Float.self) })
-    guard var right = try correct.map({ try executor.number(of: $0) }) else { return (loss, nil) }
-    if let weight = try weightSum.map({ try executor.number(of: $0) }) {
+  func numbers() throws -> Numbers { try numbers(whole) }
+
+  /// The same of each objective, where there are several.
+  func numbersByObjective() throws -> [Numbers] { try parts.map { try numbers($0) } }
+
+  private func numbers(_ handles: NumberHandles) throws -> Numbers {
+    var numbers = Numbers(prefix: handles.prefix, loss: try executor.number(of: handles.loss))
+    guard var right = try handles.correct.map({ try executor.number(of: $0) }) else { return numbers }
+    if let weight = try handles.weightSum.map({ try executor.number(of: $0) }) {
       right = weight > 0 ? right / weight * Double(feed.batchSize) : 0
     }
-    return (loss, right)
+    numbers.correct = right
+    return numbers
   }
 
   /// Whether the finished run applied its update; nil of a program that only accumulates.

@@ -25,6 +25,8 @@ public final class TrainingLoop {
   private var memoryNeed = MemoryNeed()
   /// What to say of the data before the first step.
   private var notes: [String]
+  /// What decides which weights are best.
+  private let watch: Watch
   private var monitor: GradientMonitor
   private let host: HostServices
   private let reference: BackendChain.Link
@@ -113,7 +115,9 @@ public final class TrainingLoop {
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
       program: try session.programFingerprint)
+    watch = try configuration.watch(in: session.step)
     position.plateau = configuration.training.plateau
+    position.plateau?.isMaximized = watch.isMaximized
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: configuration.monitor.vanishingDecades),
       ExplodingGradient(
@@ -177,7 +181,9 @@ public final class TrainingLoop {
   ) throws -> RunSummary {
     self.callbacks = callbacks
     // A best one that is younger than the start is of steps that are trained again.
-    self.best = best.flatMap { $0.position.batches <= start?.position.batches ?? 0 ? $0 : nil }
+    self.best = best.flatMap {
+      $0.position.batches <= start?.position.batches ?? 0 && isWatched(in: $0.position) ? $0 : nil
+    }
     try checkUpdates(from: start)
     let settings = configuration.training
     let plan = try session.plan
@@ -227,7 +233,7 @@ public final class TrainingLoop {
     try emit(.tested(EvaluationRecord(result, raw: raw)))
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
-      rawTestAccuracy: raw?.accuracy, rawTestLoss: raw?.loss,
+      testMetrics: result.numbers, rawTestAccuracy: raw?.accuracy, rawTestLoss: raw?.loss, rawTestMetrics: raw?.numbers,
       seconds: measured.seconds, samplesPerSecond: Double(measured.samples) / max(measured.seconds, 1e-9),
       backend: configuration.backend.name, seed: settings.seed, epochs: epochs, steps: session.batches,
       parameters: session.parameterCount, forksPerStep: Double(measured.forks) / Double(max(measured.steps, 1)),
@@ -249,6 +255,11 @@ public final class TrainingLoop {
       initialWeights = weights.record
     }
     return initialWeights
+  }
+
+  /// Whether what was best so far was so by what is watched now.
+  private func isWatched(in position: Checkpoint.Position) -> Bool {
+    position.watched?.column == (watch.isTotal ? nil : watch.column)
   }
 
   private func resume(from start: Checkpoint) throws {
@@ -340,8 +351,9 @@ public final class TrainingLoop {
         EpochReport(
           epoch: position.epoch, epochs: settings.epochs, step: session.batches,
           loss: position.lossSum / Double(max(position.samples, 1)),
-          accuracy: accuracy(position.correct, of: position.samples), validationLoss: held?.loss,
-          validationAccuracy: held?.accuracy, seconds: epoch.seconds,
+          accuracy: accuracy(position.correct, of: position.samples),
+          metrics: metrics(position.outputs, of: position.samples), validationLoss: held?.loss,
+          validationAccuracy: held?.accuracy, validationMetrics: held?.numbers, seconds: epoch.seconds,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
     if isWhole { try endEpoch(isValidated(position.epoch) ? held : nil) }
     try saveCheckpoint()
@@ -365,12 +377,12 @@ public final class TrainingLoop {
 
   /// After a whole epoch: what its validation decides, if it has one, and the position of the next one.
   private func endEpoch(_ held: Evaluation?) throws {
-    position.nextEpoch(validationLoss: held?.loss)
+    position.nextEpoch(held, by: watch)
     guard let held else { return }
     let scheduled = session.step.optimizer.learningRate(session.updates)
-    if position.plateau?.observe(held.loss, scheduled: scheduled) == true {
+    if position.plateau?.observe(watch.number(of: held) ?? .nan, scheduled: scheduled) == true {
       let rate = String(format: "%.4g", position.plateau?.learningRate(scheduled) ?? scheduled)
-      try emit(.message("the validation loss no longer falls: the learning rate is reduced to \(rate)"))
+      try emit(.message("\(watch.stagnation): the learning rate is reduced to \(rate)"))
     }
     session.plateau = position.plateau
     if configuration.training.restoresBest, position.isBest {
@@ -381,7 +393,7 @@ public final class TrainingLoop {
       let hint =
         configuration.training.restoresBest
         ? "" : "; the last weights are used (evaluate --best takes the best, training.restore_best: true always does)"
-      try emit(.message("stopped early: \(position.epochsWithoutGain) validations without a lower loss\(hint)"))
+      try emit(.message("stopped early: \(position.epochsWithoutGain) validations without a \(watch.gain)\(hint)"))
     }
   }
 
@@ -420,20 +432,25 @@ public final class TrainingLoop {
     }
     guard configuration.training.restoresBest else { return }
     guard let best, best.position.batches <= session.batches else {
-      return try emit(.message("the weights of the lowest validation loss are not at hand: the last are used"))
+      return try emit(.message("the weights of the \(watch.best) are not at hand: the last are used"))
     }
     try session.restoreStates(of: best)
     try emit(
       .message(
-        "using the weights of epoch \(best.position.epoch - 1), with the lowest validation loss "
-          + String(format: "%.4f", best.position.bestLoss)
+        "using the weights of epoch \(best.position.epoch - 1), with the \(watch.best) "
+          + String(format: "%.4f", best.position.watched?.number ?? best.position.bestLoss)
           + (configuration.training.validation.every > 1 ? " of the epochs that training.validation.every names" : "")))
   }
 
   /// Goes on with the settings of this configuration where the position holds those of the run so far.
   private func adoptSettings() throws {
-    let earlier = position.plateau
-    position.plateau = configuration.training.plateau.map { now in earlier.map { now.continuing($0) } ?? now }
+    let (earlier, isSameNumber) = (position.plateau, isWatched(in: position))
+    position.go(by: watch)
+    position.plateau = configuration.training.plateau.map { now in
+      var now = now
+      now.isMaximized = watch.isMaximized
+      return earlier.map { now.continuing($0, isSameNumber: isSameNumber) } ?? now
+    }
     session.plateau = position.plateau
     if let earlier, earlier.scale != 1, position.plateau == nil {
       try emit(
@@ -513,7 +530,7 @@ public final class TrainingLoop {
     let begin = clock.now
     let result = try session.finish(step)
     epoch.seconds += (clock.now - begin).seconds
-    position.count(loss: result.loss, correct: result.correct ?? 0, of: step.samples)
+    position.count(result, of: step.samples)
     try emit(
       .step(
         StepReport(
@@ -522,7 +539,7 @@ public final class TrainingLoop {
             (settings.epochs - position.epoch + 1) * stepsInEpoch - position.batchInEpoch,
             (settings.steps ?? .max) - step.batch),
           loss: result.loss, accuracy: accuracy(result.correct ?? 0, of: step.samples),
-          learningRate: result.learningRate,
+          metrics: metrics(result.parts, of: step.samples), learningRate: result.learningRate,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
     nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
     if result.isUpdate { updates = (updates.due + 1, updates.applied + (result.isFinite ? 1 : 0)) }
@@ -538,6 +555,27 @@ public final class TrainingLoop {
   private func accuracy(_ correct: Double, of count: Int) -> Double? {
     session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
       ? correct / Double(max(count, 1)) : nil
+  }
+
+  /// Of each of several outputs, by columns.
+  private func metrics(_ outputs: [String: Checkpoint.Position.OutputSums]?, of count: Int) -> [String: Double]? {
+    outputs.map { outputs in
+      let samples = Double(max(count, 1))
+      return numbers(outputs.map { ($0.key, $0.value.lossSum / samples, $0.value.correct.map { $0 / samples }) })
+    }
+  }
+
+  private func metrics(_ parts: [StepExecutor.Numbers], of count: Int) -> [String: Double]? {
+    parts.isEmpty ? nil : numbers(parts.map { ($0.prefix, $0.loss, $0.correct.map { $0 / Double(max(count, 1)) }) })
+  }
+
+  private func numbers(_ outputs: [(prefix: String, loss: Double, accuracy: Double?)]) -> [String: Double] {
+    var numbers: [String: Double] = [:]
+    for output in outputs {
+      numbers[output.prefix + "loss"] = output.loss
+      numbers[output.prefix + Accuracy.word] = output.accuracy
+    }
+    return numbers
   }
 
   // MARK: Watching

@@ -132,9 +132,9 @@ public final class TrainingSession {
     }
     let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
-      update: try StepExecutor(executor, program.stepValues, probes: probes),
+      update: try StepExecutor(executor, program.stepValues, of: step, probes: probes),
       accumulation: try program.accumulation.map {
-        try StepExecutor(ProgramExecutor($0, on: chain, states: states), program.stepValues)
+        try StepExecutor(ProgramExecutor($0, on: chain, states: states), program.stepValues, of: step)
       },
       program: program)
     trainers[key] = made
@@ -241,6 +241,8 @@ public final class TrainingSession {
     public var loss: Double
     /// How many samples of the batch were classified rightly; nil where targets are numbers, and of several objectives.
     public var correct: Double?
+    /// Of several objectives each: what stands before its columns, its own loss, and how many were right.
+    let parts: [StepExecutor.Numbers]
     /// Whether this batch ended in an update (of k accumulated batches the last does).
     public var isUpdate: Bool
     /// Whether the update was applied: false where the loss or a gradient was not finite.
@@ -325,10 +327,11 @@ public final class TrainingSession {
   /// Waits for a step and reads its numbers; steps are finished in the order in which they were started.
   public func finish(_ step: StartedStep) throws -> StepResult {
     try step.executor.executor.finish(step.run)
-    let (loss, correct) = try step.executor.numbers()
+    let numbers = try step.executor.numbers()
     return StepResult(
-      executor: step.executor, loss: loss, correct: correct, isUpdate: step.isUpdate,
-      isFinite: try step.executor.allowedUpdate() ?? loss.isFinite,
+      executor: step.executor, loss: numbers.loss, correct: numbers.correct,
+      parts: try step.executor.numbersByObjective(), isUpdate: step.isUpdate,
+      isFinite: try step.executor.allowedUpdate() ?? numbers.loss.isFinite,
       isProbed: step.isProbed, learningRate: step.learningRate)
   }
 

@@ -78,6 +78,10 @@ private func arguments(_ name: String) throws -> [String] {
   case "image-folder":
     try writeFolder(to: folder)
     return ["configs/image-folder.yaml", "--data", folder]
+  case "two-inputs", "two-outputs":
+    let outcome = try switchback("data", "export", "mnist", folder, "--data", sampleFolder)
+    try #require(outcome.status == 0, "\(outcome.error)")
+    return ["configs/\(name).yaml", "--data", folder + "/samples.csv"]
   case "dead-channels":
     try write(deadChannels.utf8, to: folder + "/dead-channels.yaml")
     return [folder + "/dead-channels.yaml", "--data", sampleFolder]

@@ -95,6 +95,9 @@ struct ScheduleTests {
     // One observation was borne before; 0.9 is no gain of 0.5.
     #expect([0.9, 0.9].map { next.observe($0) } == [false, true])
     #expect(abs(next.scale - 0.05) < 1e-12)
+    // Of another number nothing was the best yet.
+    var other = ReduceOnPlateau(factor: 0.1, patience: 3).continuing(earlier, isSameNumber: false)
+    #expect([7.0, 7, 7].map { other.observe($0) } == [false, false, false] && other.scale == 0.5)
   }
 
   @Test("the plateau's memory survives a checkpoint")

@@ -179,6 +179,28 @@ import Testing
     #expect(html.contains("nonFinite"))
   }
 
+  @Test("each output has its charts and its confusions; what is not known of one is left out")
+  func outputs() throws {
+    let epoch = { (n: Int, accuracy: String) in
+      "{\"epoch\":\(n),\"epochs\":2,\"loss\":1,\"metrics\":{\"digit/loss\":0.5},\"samplesPerSecond\":1,\"seconds\":1,"
+        + "\"step\":\(n),\"validationLoss\":1,\"validationMetrics\":{\"digit/accuracy\":\(accuracy),\"<b>/loss\":2}}"
+    }
+    let folder = try run([
+      "config.yaml": "name: two", "metrics.jsonl": [epoch(1, "0.5"), epoch(2, "\"nan\"")].joined(separator: "\n"),
+      "evaluation.json":
+        "{\"classNames\":[],\"loss\":1,\"outputs\":[{\"classNames\":[\"even\",\"odd\"],\"classes\":{\"classCount\":2,"
+        + "\"confusion\":[7,0,1,2],\"rightWithin\":[9,10]},\"loss\":1,\"metrics\":{\"accuracy\":0.9},\"name\":\"digit\"},"
+        + "{\"classNames\":[],\"loss\":1,\"metrics\":{},\"name\":\"ink\"}]}",
+    ])
+    let html = try RunReport(folder: folder).html
+    for title in ["digit/loss by epoch", "digit/accuracy by epoch", "&lt;b&gt;/loss by epoch"] {
+      #expect(html.contains(title), "\(title)")
+    }
+    #expect(!html.contains(">accuracy by epoch"))
+    #expect(html.contains("Test set, digit: who was taken for whom") && html.contains("<th>odd</th>"))
+    #expect(!html.contains("Test set, ink") && !html.contains("<b>/loss"))
+  }
+
   @Test("a folder that no run wrote is refused")
   func noRun() throws {
     #expect(throws: NotARunFolder.self) { try RunReport(folder: try run(["x": ""])) }

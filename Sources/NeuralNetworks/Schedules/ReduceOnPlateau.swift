@@ -60,12 +60,14 @@ public struct ReduceOnPlateau: Hashable, Codable, Sendable {
     return true
   }
 
-  /// These settings with what an earlier one observed and reduced so far: how a run goes on with other settings.
-  public func continuing(_ earlier: ReduceOnPlateau) -> ReduceOnPlateau {
+  /// These settings with what an earlier one observed and reduced so far: how a run goes on with other settings. Where it
+  /// observed another number, its best is none.
+  public func continuing(_ earlier: ReduceOnPlateau, isSameNumber: Bool = true) -> ReduceOnPlateau {
     var next = self
     (next.scale, next.waited, next.cooling) = (earlier.scale, earlier.waited, min(earlier.cooling, cooldown))
     // It is kept with the sign that it was compared with.
     next.best = isMaximized == earlier.isMaximized ? earlier.best : earlier.best.map { -$0 }
+    if !isSameNumber { next.best = nil }
     return next
   }
 

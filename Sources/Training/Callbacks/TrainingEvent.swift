@@ -30,6 +30,8 @@ public struct StepReport: Sendable, Codable {
   /// Of this batch; no accuracy where targets are numbers.
   public var loss: Double
   public var accuracy: Double?
+  /// Of several outputs each, by columns: `digit/loss`, `digit/accuracy`.
+  public var metrics: [String: Double]?
   public var learningRate: Double
   public var samplesPerSecond: Double
 }
@@ -48,10 +50,14 @@ public struct EpochReport: Sendable, Codable {
   /// Means over the epoch's batches, as they were trained; no accuracy where targets are numbers.
   public var loss: Double
   public var accuracy: Double?
+  /// Of several outputs each, by columns: `digit/loss`, `digit/accuracy`.
+  public var metrics: [String: Double]?
   /// Of the validation part, or of the test set where there is none, without regularizers and class weights; nil in an
   /// epoch that is not validated.
   public var validationLoss: Double?
   public var validationAccuracy: Double?
+  /// The validation's further columns: `ink/mean_absolute_error`; of one output its metrics besides the accuracy.
+  public var validationMetrics: [String: Double]?
   public var seconds: Double
   public var samplesPerSecond: Double
 }
@@ -62,9 +68,12 @@ public struct RunSummary: Sendable, Codable {
   public var testLoss: Double
   /// The share of test samples whose class is among the five likeliest; nil with five classes or fewer.
   public var testTop5Accuracy: Double?
+  /// The test's further columns, as those of a validation.
+  public var testMetrics: [String: Double]?
   /// The same with the weights of the last update, where the numbers above are those of their moving average.
   public var rawTestAccuracy: Double?
   public var rawTestLoss: Double?
+  public var rawTestMetrics: [String: Double]?
   /// Of training alone, without evaluation.
   public var seconds: Double
   public var samplesPerSecond: Double

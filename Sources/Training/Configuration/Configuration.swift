@@ -45,6 +45,8 @@ public struct Configuration: Sendable {
     /// Validations without a lower loss before the run ends; one comes every `validation.every` epochs.
     public var patience: Int?
     public var plateau: ReduceOnPlateau?
+    /// The column of the validation that decides what is best (`Watch`); nil: the loss.
+    public var watch: String?
     /// Whether the run ends with the weights of its lowest validation loss, instead of the last.
     public var restoresBest: Bool
     /// Also saves every so many steps; otherwise after each epoch.
@@ -55,6 +57,7 @@ public struct Configuration: Sendable {
     public var runs: String
     /// See `TrainingStep`: false while a run goes on that was begun so.
     var scalesNorms = true
+    let places: Places
   }
 
   /// `training.validation`: how often, and on how much, a run looks at samples that it is not trained on.
@@ -173,9 +176,11 @@ public struct Configuration: Sendable {
         Validation(every: $0.int("every", 1, in: 1...1_000_000_000), samples: $0.int("samples", or: "all"))
       },
       patience: section.optionalInt("early_stopping_patience"), plateau: plateau(section),
+      watch: section.optionalText("watch"),
       restoresBest: section.bool("restore_best", false),
       checkpointSteps: section.optionalInt("checkpoint_steps"),
-      keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.path("runs", "runs"))
+      keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.path("runs", "runs"),
+      places: Places(section, path: section.path))
   }
 
   private static func plateau(_ section: SectionReader) -> ReduceOnPlateau? {

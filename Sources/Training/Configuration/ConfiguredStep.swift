@@ -11,6 +11,7 @@ extension Configuration {
       clipping: training.clipping, accumulationSteps: training.accumulationSteps,
       averageMomentum: training.averageMomentum)
     step.scalesNorms = training.scalesNorms
+    _ = try watch(in: step)
     return step
   }
 

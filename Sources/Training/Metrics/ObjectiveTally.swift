@@ -16,8 +16,7 @@ struct ObjectiveTally {
   init(_ objective: Objective, name: String, _ data: DatasetLayout, metrics: [any Metric]) {
     (self.objective, self.name) = (objective, name)
     classNames = data[objective.target]?.classNames ?? []
-    let isCounted = objective.targets == .classes && !metrics.contains { $0.name == Accuracy.word }
-    self.metrics = (isCounted ? [Accuracy()] : []) + metrics
+    self.metrics = objective.judged(by: metrics)
   }
 
   mutating func add(_ judged: EvaluationExecutor.Judged, of executor: ProgramExecutor, count: Int) throws {

@@ -17,7 +17,7 @@ public struct RunReport {
     <h1>\(record.name.htmlEscaped)</h1>
     \(tiles)
     \(findings)
-    <section class="charts">\(losses)\(accuracies)</section>
+    <section class="charts">\(losses)\(accuracies)\(metricCharts)</section>
     \(gradientFlow)
     \(confusions)
     \(environment)
@@ -41,7 +41,8 @@ public struct RunReport {
     ]
     if let top = summary.testTop5Accuracy { tiles.insert(("top 5", Self.percent(top)), at: 0) }
     if let accuracy = summary.testAccuracy { tiles.insert(("test accuracy", Self.percent(accuracy)), at: 0) }
-    let cells = tiles.map { "<div><b>\($0.1.htmlEscaped)</b><span>\($0.0)</span></div>" }
+    tiles += (summary.testMetrics ?? [:]).sorted { $0.key < $1.key }.map { ("test \($0.key)", $0.value.short) }
+    let cells = tiles.map { "<div><b>\($0.1.htmlEscaped)</b><span>\($0.0.htmlEscaped)</span></div>" }
     return "<section class=\"tiles\">\(cells.joined())</section>"
   }
 
@@ -87,6 +88,31 @@ public struct RunReport {
     ).svg
   }
 
+  /// The columns of several outputs, or of metrics besides the accuracy.
+  private var columns: [String] {
+    Set(
+      record.epochs.flatMap {
+        ($0.metrics.map { Array($0.keys) } ?? []) + ($0.validationMetrics?.keys.map { $0 } ?? [])
+      }
+    )
+    .sorted()
+  }
+
+  /// A chart for each of these.
+  private var metricCharts: String {
+    columns.map { column in
+      func line(_ name: String, _ style: String, _ numbers: KeyPath<EpochReport, [String: Double]?>) -> LineChart.Line {
+        LineChart.Line(
+          name: name, points: record.epochs.map { (Double($0.epoch), $0[keyPath: numbers]?[column] ?? .nan) },
+          style: style, hasDots: true)
+      }
+      return LineChart(
+        title: "\(column) by epoch",
+        lines: [line("training", "one", \.metrics), line("validation", "two", \.validationMetrics)], isCounted: true
+      ).svg
+    }.joined()
+  }
+
   /// ‖δ‖ after each layer's gate over the run: a network whose first layers starve fades towards the top.
   private var gradientFlow: String {
     let kind = "deltaAfterGate"
@@ -116,10 +142,16 @@ public struct RunReport {
   }
 
   private var confusions: String {
-    guard let evaluation = record.evaluation, let classes = evaluation.classes,
-      evaluation.classNames.count == classes.classCount
-    else { return "" }
-    let names = evaluation.classNames.map(\.htmlEscaped)
+    guard let evaluation = record.evaluation else { return "" }
+    if let classes = evaluation.classes { return confusions(classes, evaluation.classNames, of: nil) }
+    return (evaluation.outputs ?? []).compactMap { output in
+      output.classes.map { confusions($0, output.classNames, of: output.name) }
+    }.joined()
+  }
+
+  private func confusions(_ classes: ConfusionMatrix, _ classNames: [String], of output: String?) -> String {
+    guard classNames.count == classes.classCount else { return "" }
+    let names = classNames.map(\.htmlEscaped)
     let count = classes.classCount
     // A table of a thousand classes helps nobody.
     guard count <= 40 else { return "" }
@@ -136,7 +168,7 @@ public struct RunReport {
         + "<td>\(Self.percent(classes.recall(truth)))</td></tr>"
     }
     return """
-      <h2>Test set: who was taken for whom</h2>
+      <h2>Test set\(output.map { ", " + $0.htmlEscaped } ?? ""): who was taken for whom</h2>
       <p>Rows are the true classes, columns the predicted ones.</p>
       <div class="wide"><table class="confusion"><tr><th></th>\(head)<th>precision</th><th>recall</th></tr>
       \(rows.joined())</table></div>
