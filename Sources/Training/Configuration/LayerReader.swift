@@ -55,7 +55,7 @@ final class LayerReader {
   /// How often a layer that is read now will be there.
   private var multiplicity = 1
 
-  /// Beyond is a slip of the pen, or made to take all memory.
+  /// `LayerContext` says why, and guards what is built without a configuration.
   private static let (mostLayers, deepest) = (10_000, 40)
 
   /// Reads `model.blocks` and `model.layers`.
