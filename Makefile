@@ -67,13 +67,14 @@ museum: build
 campaign: build
 	python3 Tests/Campaign/campaign.py $(if $(HOURS),--hours)
 
-# What is made of the operations' own statements: the numbers and formulas of elementwise functions that kernels are
-# compiled with, then which backend runs which operation, as a table.
+# What is made of statements in the sources: the numbers and formulas of elementwise functions that kernels are compiled
+# with, then tables of which backend runs which operation, and of the keys of configurations.
 operations: build
 	$(BINARY) backends operations --functions c > Backends/CPUKernels/include/elementwise_functions.h
 	$(BINARY) backends operations --functions opencl > Backends/OpenCL/Kernels/formulas.cl
 	$(SWIFT) build $(SWIFT_FLAGS)
 	$(BINARY) backends operations > Sources/OPERATIONS.md
+	$(BINARY) config keys --markdown > configs/KEYS.md
 
 # Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
 bench: build

@@ -10,8 +10,9 @@ struct ConfigCommand: ParsableCommand {
 
         switchback config init my.yaml
         switchback config check my.yaml
+        switchback config keys training.optimizer
         switchback config schema > switchback.schema.json
-      """, subcommands: [Init.self, Check.self, Show.self, Schema.self])
+      """, subcommands: [Init.self, Check.self, Show.self, ConfigKeysCommand.self, Schema.self])
 
   struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(

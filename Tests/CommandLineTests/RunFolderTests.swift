@@ -259,7 +259,8 @@ private func contents(below folder: String) throws -> [String: Data] {
       (["conformance", "--backend", "reference", "--quick", "--filter", "matmul"], []),
       (["diff", config, "--backends", "reference,openblas", "--steps", "1", "--data", data], []),
       (["data"], []), (["data", "check", config, "--data", data], []), (["config", "show", config], []),
-      (["config", "check", config], []), (["config", "schema"], []), (["config", "init"], []),
+      (["config", "check", config], []), (["config", "schema"], []), (["config", "keys"], []),
+      (["config", "init"], []),
       (["train", config, "--backend", "cuda"], []), (["train", "/nowhere.yaml"], []), (["--help"], []),
     ]
     for (words, writes) in commands {

@@ -57,17 +57,11 @@ extension Layer {
 }
 
 /// Collects the nodes written in the braces of `Graph { … }`; layers, `if`, `for` and arrays work.
-@resultBuilder
-public enum GraphBuilder {
-  public static func buildExpression(_ node: GraphNode) -> [GraphNode] { [node] }
+public typealias GraphBuilder = ListBuilder<GraphNode>
+
+extension GraphBuilder {
   public static func buildExpression(_ layer: any Layer) -> [GraphNode] { [GraphNode(layer)] }
-  public static func buildExpression(_ nodes: [GraphNode]) -> [GraphNode] { nodes }
   public static func buildExpression(_ layers: [any Layer]) -> [GraphNode] { layers.map { GraphNode($0) } }
-  public static func buildBlock(_ parts: [GraphNode]...) -> [GraphNode] { parts.flatMap { $0 } }
-  public static func buildOptional(_ part: [GraphNode]?) -> [GraphNode] { part ?? [] }
-  public static func buildEither(first: [GraphNode]) -> [GraphNode] { first }
-  public static func buildEither(second: [GraphNode]) -> [GraphNode] { second }
-  public static func buildArray(_ parts: [[GraphNode]]) -> [GraphNode] { parts.flatMap { $0 } }
 }
 
 /// The names that nodes of one list can read, and who was read.

@@ -52,6 +52,11 @@ public struct LayerContext: Sendable {
   private var callCount = 0
 
   /// More layers than that are a mistake, or made to take all memory and time.
+  ///
+  /// Two walks have limits. Reading a configuration stops at 10,000 layers and 40 lists in each other (`LayerReader`):
+  /// there the line can be named, and a `repeat` in a `repeat` is counted before it is followed. Tracing stops here,
+  /// which guards networks built in Swift too. It calls each turn of a `repeat` besides the layers in it, so it makes at
+  /// most two calls for a layer that was read, and goes two calls deep for a list; what `shared` runs again comes on top.
   private static let (mostCalls, deepest) = (20_000, 100)
 
   public init(builder: ProgramBuilder, isTraining: Bool) {

@@ -23,13 +23,16 @@ public struct Sequential: UnaryLayer {
 }
 
 /// Collects the layers written in the braces of `Sequential { … }`; `if`, `for` and arrays of layers work.
+public typealias LayerBuilder = ListBuilder<any Layer>
+
+/// Collects what is written in braces; `if`, `for` and arrays work.
 @resultBuilder
-public enum LayerBuilder {
-  public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
-  public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
-  public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap { $0 } }
-  public static func buildOptional(_ part: [any Layer]?) -> [any Layer] { part ?? [] }
-  public static func buildEither(first: [any Layer]) -> [any Layer] { first }
-  public static func buildEither(second: [any Layer]) -> [any Layer] { second }
-  public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap { $0 } }
+public enum ListBuilder<Element> {
+  public static func buildExpression(_ element: Element) -> [Element] { [element] }
+  public static func buildExpression(_ elements: [Element]) -> [Element] { elements }
+  public static func buildBlock(_ parts: [Element]...) -> [Element] { parts.flatMap { $0 } }
+  public static func buildOptional(_ part: [Element]?) -> [Element] { part ?? [] }
+  public static func buildEither(first: [Element]) -> [Element] { first }
+  public static func buildEither(second: [Element]) -> [Element] { second }
+  public static func buildArray(_ parts: [[Element]]) -> [Element] { parts.flatMap { $0 } }
 }

@@ -76,3 +76,17 @@ public struct ReduceOnPlateau: Hashable, Codable, Sendable {
     max(scheduled * scale, min(scheduled, minimumLearningRate))
   }
 }
+
+extension ReduceOnPlateau: Configurable {
+  package static let settings = Settings<ReduceOnPlateau>(
+    "reduce_on_plateau", of: ReduceOnPlateau(),
+    help: "Lowers the learning rate when a watched number no longer falls",
+    keys: [
+      .number("factor", \.factor, in: .kept, help: "What the rate is multiplied with each time"),
+      .integer("patience", \.patience, in: .positive, help: "How many validations without improvement are borne"),
+      .number("min_delta", \.minimumDelta, help: "By how much the number must fall to count"),
+      .integer("cooldown", \.cooldown, in: 0...Int.max, help: "How many validations after a reduction are not judged"),
+      .number(
+        "min_learning_rate", \.minimumLearningRate, in: .learningRate, help: "The rate is never reduced below this"),
+    ])
+}

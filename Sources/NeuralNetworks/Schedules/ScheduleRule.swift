@@ -150,7 +150,7 @@ struct LinearWarmup: ConfigurableRule {
     keys: [
       .integer("steps", \.steps, in: .positive, .required, help: "Over how many updates"),
       .number("from", \.start, in: .learningRate, help: "The first rate"),
-      .schedule("then", \.next, of: Schedule.rulesOfOneself, help: "What follows: a number, or a schedule"),
+      .schedule("then", \.next, of: Schedule.rulesAfterWarmup, help: "What follows: a number, or a schedule"),
     ])
 
   func rate(atUpdate update: Int) -> Double {
@@ -160,14 +160,14 @@ struct LinearWarmup: ConfigurableRule {
 }
 
 extension Schedule {
-  /// Those that configurations know, and can stand behind a warm-up: one after another would be none.
-  fileprivate static let rulesOfOneself: [any ConfigurableRule.Type] = [
+  /// Those that can stand behind a warm-up: another one would be none.
+  fileprivate static let rulesAfterWarmup: [any ConfigurableRule.Type] = [
     ConstantRate.self, CosineRate.self, ExponentialRate.self, StepRate.self, OneCycleRate.self,
     PiecewiseConstantRate.self,
   ]
 
   /// Those that configurations know.
-  package static let rules = rulesOfOneself + [LinearWarmup.self]
+  package static let rules = rulesAfterWarmup + [LinearWarmup.self]
 
   /// The rate, where it is always the same.
   package var constantRate: Double? { (rule as? ConstantRate)?.learningRate }

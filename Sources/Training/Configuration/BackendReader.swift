@@ -6,10 +6,13 @@ enum BackendReader {
   static let names = ["openblas", "fft", "opencl", "reference"]
 
   static func backend(_ section: SectionReader) -> Configuration.Backend {
-    let name = section.text("name", "openblas")
-    let fallback = section.texts("fallback", Configuration.Backend.defaultFallback(of: name))
-    let device = section.optionalWord("device")
-    let candidates = section.optionalTexts("candidates")
+    let name = section.text(
+      "name", "openblas", help: "A backend, the path of its library, or auto: who is measured to be fastest")
+    let fallback = section.texts(
+      "fallback", Configuration.Backend.defaultFallback(of: name),
+      help: "Who runs what the backend declines, in this order")
+    let device = section.optionalWord("device", help: "The device of the backend, by its number or a word of its name")
+    let candidates = section.optionalTexts("candidates", help: "Who is measured for auto")
     let used = [name] + fallback + (candidates ?? [])
     var options: [String: [String: String]] = [:]
     for (key, given) in section.options(names + used.map(optionKey)) {
@@ -27,9 +30,13 @@ enum BackendReader {
       options[name, default: [:]]["device"] = device
     }
     return Configuration.Backend(
-      name: name, fallback: fallback, search: section.texts("search", []),
-      threads: section.int("threads", 0, in: 0...1024), options: options,
-      candidates: candidates, tuningSeconds: section.number("tuning_seconds", 10, in: 0...86400))
+      name: name, fallback: fallback,
+      search: section.texts(
+        "search", [], help: "Folders with libraries of backends, looked into before the usual ones"),
+      threads: section.int("threads", 0, in: 0...1024, help: "How many workers; 0: one a core"), options: options,
+      candidates: candidates,
+      tuningSeconds: section.number(
+        "tuning_seconds", 10, in: 0...86400, help: "How long measuring for auto may take, about"))
   }
 
   /// The key of a backend's options: its name, and of the library `…/libSwitchbackyours.so` `yours`.

@@ -142,54 +142,76 @@ public struct Configuration: Sendable {
 
   /// Reads every section; what is wrong is in the reader's list of problems.
   init(reading top: SectionReader, fallbackName: String) {
-    _ = top.int("version", nil, in: 1...1)
-    name = top.fileName("name", fallbackName)
-    (model, initialWeights, modelPlaces) = top.section("model") { section in
-      (LayerReader.model(section), section.optionalText("from"), Places(section, path: section.path))
+    _ = top.int("version", nil, in: 1...1, help: "The version of this language: 1")
+    name = top.fileName("name", fallbackName, help: "What the run's folder is called")
+    (model, initialWeights, modelPlaces) = top.section("model", help: "The network") { section in
+      (
+        LayerReader.model(section),
+        section.optionalText("from", help: "A run folder or a file whose weights training starts with"),
+        Places(section, path: section.path)
+      )
     }
-    data = top.section("data") { section in DataReader.data(section) }
-    training = top.section("training") { section in Self.training(section) }
+    data = top.section("data", help: "What is learnt from") { section in DataReader.data(section) }
+    training = top.section("training", help: "How it is learnt") { section in Self.training(section) }
     ObjectiveReader.check(training.objectives, of: model, modelPlaces, top.problems)
-    backend = top.section("backend", shorthand: "name") { section in BackendReader.backend(section) }
-    monitor = top.section("monitor") { section in
+    backend = top.section("backend", shorthand: "name", help: "Who computes") { section in
+      BackendReader.backend(section)
+    }
+    monitor = top.section("monitor", help: "What is watched for vanishing, exploding and non-finite gradients") {
+      section in
       Monitor(
-        isEnabled: section.bool("enabled", true), probeInterval: section.int("probe_interval", 10, in: 1...Int.max),
-        period: section.int("period", 50, in: 1...Int.max),
-        vanishingDecades: section.number("vanishing_decades", 3),
-        explodingDecades: section.number("exploding_decades", 3),
-        explodingUpdateRatio: section.number("exploding_update_ratio", 1),
-        action: section.choice("action", "warn", [("warn", .warn), ("stop", .stop)]))
+        isEnabled: section.bool("enabled", true, help: "Whether gradients are watched"),
+        probeInterval: section.int(
+          "probe_interval", 10, in: .positive, help: "Every how many updates gradients are looked at"),
+        period: section.int("period", 50, in: .positive, help: "Every how many steps the rows are written to the run"),
+        vanishingDecades: section.number(
+          "vanishing_decades", 3, help: "By how many powers of ten gradients may shrink down to the first layer"),
+        explodingDecades: section.number(
+          "exploding_decades", 3, help: "By how many powers of ten they may grow down to the first layer"),
+        explodingUpdateRatio: section.number(
+          "exploding_update_ratio", 1, help: "How large an update may be, relative to the weights"),
+        action: section.choice(
+          "action", "warn", [("warn", .warn), ("stop", .stop)], help: "What a finding does: it is said, or ends the run"
+        ))
     }
     resolvedText = ""
   }
 
   private static func training(_ section: SectionReader) -> Training {
-    let optimizer = section.section("optimizer", shorthand: "type") { OptimizerReader.optimizer($0) }
-    return Training(
-      epochs: section.int("epochs", 1, in: 1...1_000_000_000), steps: section.optionalInt("steps"),
-      batchSize: section.int("batch_size", 32, in: 1...1 << 20),
-      dropsLastBatch: section.choice("last_batch", "keep", [("keep", false), ("drop", true)]),
-      seed: section.int("seed", 1), objectives: ObjectiveReader.objectives(section), optimizer: optimizer.optimizer,
-      clipping: optimizer.clipping,
-      accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
-      validation: section.section("validation") {
-        Validation(every: $0.int("every", 1, in: 1...1_000_000_000), samples: $0.int("samples", or: "all"))
-      },
-      patience: section.optionalInt("early_stopping_patience"), plateau: plateau(section),
-      watch: section.optionalText("watch"),
-      restoresBest: section.bool("restore_best", false),
-      checkpointSteps: section.optionalInt("checkpoint_steps"),
-      keptCheckpoints: section.int("keep_checkpoints", 3, in: 1...Int.max), runs: section.path("runs", "runs"),
-      places: Places(section, path: section.path))
-  }
-
-  private static func plateau(_ section: SectionReader) -> ReduceOnPlateau? {
-    section.optionalSection("reduce_on_plateau") {
-      ReduceOnPlateau(
-        factor: $0.number("factor", 0.1, in: .kept), patience: $0.int("patience", 10, in: 1...Int.max),
-        minimumDelta: $0.number("min_delta", 1e-4), cooldown: $0.int("cooldown", 0),
-        minimumLearningRate: $0.number("min_learning_rate", 0, in: .learningRate))
+    let optimizer = section.section("optimizer", shorthand: "type", help: "How weights follow their gradients") {
+      OptimizerReader.optimizer($0)
     }
+    return Training(
+      epochs: section.int("epochs", 1, in: 1...1_000_000_000, help: "How often all samples are gone through"),
+      steps: section.optionalInt("steps", help: "Ends the run after so many steps, if that is earlier"),
+      batchSize: section.int("batch_size", 32, in: 1...1 << 20, help: "How many samples a step takes"),
+      dropsLastBatch: section.choice(
+        "last_batch", "keep", [("keep", false), ("drop", true)],
+        help: "Whether an epoch's last batch, where it is smaller, is trained on"),
+      seed: section.int("seed", 1, help: "Draws the first weights, the order of samples and dropout"),
+      objectives: ObjectiveReader.objectives(section),
+      optimizer: optimizer.optimizer, clipping: optimizer.clipping,
+      accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
+      validation: section.section("validation", help: "How samples are watched that are not trained on") {
+        Validation(
+          every: $0.int("every", 1, in: 1...1_000_000_000, help: "After how many epochs each"),
+          samples: $0.int("samples", or: "all", help: "How many, the same ones each time"))
+      },
+      patience: section.optionalInt(
+        "early_stopping_patience", help: "Ends the run after so many validations without a lower loss"),
+      plateau: section.optionalSection(
+        "reduce_on_plateau", help: "Lowers the learning rate when the validation loss no longer falls"
+      ) { $0.read(ReduceOnPlateau.settings) },
+      watch: section.optionalText(
+        "watch", help: "What says which weights are best: total (the loss), or a column such as digit/accuracy"),
+      restoresBest: section.bool(
+        "restore_best", false, help: "Whether the run ends with the weights of its lowest validation loss"),
+      checkpointSteps: section.optionalInt(
+        "checkpoint_steps", help: "Saves every so many steps too, not only after each epoch"),
+      keptCheckpoints: section.int(
+        "keep_checkpoints", 3, in: .positive, help: "How many checkpoints are kept besides the best"),
+      runs: section.path("runs", "runs", help: "The folder that runs are written to"),
+      places: Places(section, path: section.path))
   }
 
   /// A file of a few lines can hold any number of values, by aliases of aliases.

@@ -8,6 +8,12 @@ struct SchemaPart {
   var help = ""
   /// What each of its words means, where that is to be said.
   private(set) var meanings: [(word: String, help: String)] = []
+  /// What stands in for the default, in words, where it depends on something else.
+  var fallbackWords: String?
+  /// The keys below, where it is a section or may be one.
+  var nested: ObjectSchema?
+  /// The key below that a word in the section's place stands for.
+  var shorthand: String?
 
   init(json: [String: Any]) { self.json = json }
 
@@ -66,7 +72,7 @@ struct SchemaPart {
   static func object(_ schema: ObjectSchema) -> SchemaPart { SchemaPart(json: schema.json) }
 
   /// Equal texts mean equal parts.
-  private var text: Data? { try? JSONSerialization.data(withJSONObject: json, options: .sortedKeys) }
+  var text: Data? { try? JSONSerialization.data(withJSONObject: json, options: .sortedKeys) }
 
   /// Either; a default that not both have is none.
   fileprivate func merged(with other: SchemaPart) -> SchemaPart {
@@ -81,14 +87,23 @@ struct SchemaPart {
 /// The keys of a mapping and what each takes.
 struct ObjectSchema {
   private(set) var properties: [String: SchemaPart] = [:]
+  /// In the order of their declarations.
+  private(set) var keys: [String] = []
   private(set) var required: Set<String> = []
   /// The key whose word decides which other keys there are.
   var selector: (key: String, words: [String])?
-  /// What keys besides take; nil: there are none.
-  var additional: SchemaPart?
+  /// What there is with each of those words.
+  var variants: [(word: String, schema: ObjectSchema)] = []
+  /// What keys besides take, and a word for them; at most one.
+  private(set) var others: [(word: String, part: SchemaPart)] = []
+
+  mutating func allowOthers(_ word: String, _ part: SchemaPart, help: String) {
+    others = [(word, part)]
+    others[0].part.help = help
+  }
 
   mutating func add(_ key: String, _ part: SchemaPart, isRequired: Bool) {
-    properties[key] = part
+    if properties.updateValue(part, forKey: key) == nil { keys.append(key) }
     if isRequired { required.insert(key) }
   }
 
@@ -101,7 +116,7 @@ struct ObjectSchema {
   var json: [String: Any] {
     var json: [String: Any] = [
       "type": "object", "properties": properties.mapValues(\.json),
-      "additionalProperties": additional?.json ?? false,
+      "additionalProperties": others.first?.part.json ?? false,
     ]
     if !required.isEmpty { json["required"] = required.sorted() }
     return json
@@ -109,14 +124,17 @@ struct ObjectSchema {
 }
 
 extension Configuration {
+  /// What the code that reads configurations declares.
+  static func described(_ problems: ProblemList) -> ObjectSchema {
+    SectionReader.describing(path: "", problems) { Configuration(reading: $0, fallbackName: "run") }.schema
+  }
+
   /// The JSON Schema (draft 2020-12) of configurations, made by the code that reads them.
   public static var schema: String {
     let problems = ProblemList(file: "", isDescribing: true)
-    let (_, described) = SectionReader.describing(path: "", problems) { top in
-      Configuration(reading: top, fallbackName: "run")
-    }
+    let described = described(problems)
     var json = described.json
-    json["$defs"] = ["layer": LayerReader.entrySchema(problems).json]
+    json["$defs"] = ["layer": LayerReader.entrySchema(LayerReader.describedKinds(problems)).json]
     json["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     json["title"] = "Switchback configuration"
     let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -6,23 +6,34 @@ enum DataReader {
     let source = source(section)
     let isNamed = if case .named = source { true } else { false }
     return Configuration.Data(
-      source: source, validationSplit: section.number("validation_split", 0, in: 0...0.9),
-      splitSeed: isNamed ? section.int("split_seed", 0) : 0,
-      prefetch: section.choice("prefetch", "auto", [("auto", nil), ("true", true), ("false", false)]))
+      source: source,
+      validationSplit: section.number(
+        "validation_split", 0, in: 0...0.9, help: "The share of training samples held back to watch"),
+      splitSeed: isNamed ? section.int("split_seed", 0, help: "Draws which samples are held back") : 0,
+      prefetch: section.choice(
+        "prefetch", "auto", [("auto", nil), ("true", true), ("false", false)],
+        help: "Whether the next batch is read while a step runs; auto: of files"))
   }
 
   private static func source(_ section: SectionReader) -> DatasetSource {
     // A wrong word is read as the first of these, which asks for no other key.
     let words = NamedDataset.all.map(\.name) + ["image-folder", "csv"]
-    return switch section.choice("dataset", nil, isSelector: true, words.map { ($0, $0) }) {
+    return
+      switch section.choice(
+        "dataset", nil, isSelector: true, words.map { ($0, $0) },
+        help: "A data set by its name, or what kind of files it is")
+    {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))
-    case let name: .named(name, path: section.optionalText("path"))
+    case let name:
+      .named(
+        name,
+        path: section.optionalText("path", help: "Where its files are, instead of where switchback data fetches them"))
     }
   }
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
-    let path = section.text("path", nil)
+    let path = section.text("path", nil, help: "The folder: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png")
     let pictures = pictures(section, column: "")
     return ImageFolder(
       path: path, height: pictures.height, width: pictures.width, channels: pictures.channels,
@@ -30,54 +41,66 @@ enum DataReader {
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
-    let path = section.text("path", nil)
+    let path = section.text("path", nil, help: "The file")
     let learnt = learnt(section)
-    let column = section.optionalWord("images")
+    let column = section.optionalWord(
+      "images", help: "The column of the pictures' paths, relative to the table: the field images")
     var pictures = column != nil || section.problems.isDescribing ? pictures(section, column: column ?? "") : nil
     if pictures != nil { pictures?.check = check(section) }
     let file = CSVFile(
       path: path, learnt: learnt, pictures: pictures, testSplit: testSplit(section),
-      hasHeader: section.bool("header", true),
+      hasHeader: section.bool("header", true, help: "Whether the first row names the columns"),
       delimiter: section.choice(
         "delimiter", ",",
-        [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))]),
-      isNormalized: section.bool("normalize", false))
+        [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
+        help: "What stands between cells"),
+      isNormalized: section.bool(
+        "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows"))
     if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
     return file
   }
 
   /// What is done to pictures, in a folder or named by the column of a table.
   private static func pictures(_ section: SectionReader, column: String) -> CSVFile.Pictures {
-    let size = section.pair("image_size", nil)
+    let size = section.pair("image_size", nil, help: "Height and width that every image is resized to")
     return CSVFile.Pictures(
       column: column, height: size.height, width: size.width,
-      channels: section.choice("channels", "3", [("1", 1), ("3", 3)]))
+      channels: section.choice("channels", "3", [("1", 1), ("3", 3)], help: "1: gray, 3: colour"))
   }
 
   private static func check(_ section: SectionReader) -> ImageCheck.Extent {
-    section.choice("check", "quick", ImageCheck.Extent.allCases.map { ($0.rawValue, $0) })
+    section.choice(
+      "check", "quick", ImageCheck.Extent.allCases.map { ($0.rawValue, $0) },
+      help: "What is looked at before the first step: headers, all images, or none")
   }
 
   /// One column or a list of them, which are the field `labels`; or a mapping of columns, each a field of its own.
   private static func learnt(_ section: SectionReader) -> [CSVFile.Target] {
     let words: [(String, CSVFile.Targets)] = [("classes", .classes), ("values", .values)]
     if let given = section.take("label"), given.mapping != nil {
-      let learnt = section.section("label") { reader in
-        reader.keys.map { CSVFile.Target($0, reader.choice($0, nil, words)) }
+      let learnt = section.section("label", help: "The columns that are learnt, and what each is") { reader in
+        reader.keys.map {
+          CSVFile.Target($0, reader.choice($0, nil, words, help: "Whether the column is classes or numbers"))
+        }
       }
       if learnt.isEmpty { section.problems.add("\(section.full("label")) must name a column", at: given) }
       return learnt
     }
-    let labels = section.texts("label", nil)
+    let labels = section.texts(
+      "label", nil, help: "The column that is to be predicted, by its name or number from 0, or several")
     let each = SchemaPart(
       json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json, "minProperties": 1])
     section.describe(
       "label", isRequired: true, help: "The column that is learnt, or several with what each is",
       .any([.text(nil), .list(of: .text(nil)), each]))
-    return [CSVFile.Target(Field.labels, columns: labels, section.choice("targets", "classes", words))]
+    return [
+      CSVFile.Target(
+        Field.labels, columns: labels,
+        section.choice("targets", "classes", words, help: "Whether labels are classes or numbers"))
+    ]
   }
 
   private static func testSplit(_ section: SectionReader) -> Double {
-    section.number("test_split", 0.2, in: 0.01...0.9)
+    section.number("test_split", 0.2, in: 0.01...0.9, help: "The share of samples that are the test")
   }
 }

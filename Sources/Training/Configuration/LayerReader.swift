@@ -55,7 +55,7 @@ final class LayerReader {
   /// How often a layer that is read now will be there.
   private var multiplicity = 1
 
-  /// Beyond is a slip of the pen, or made to take all memory.
+  /// `LayerContext` says why, and guards what is built without a configuration.
   private static let (mostLayers, deepest) = (10_000, 40)
 
   /// Reads `model.inputs`, `blocks`, `layers` and `outputs`, which are the last layer unless said. Without `inputs` the
@@ -158,15 +158,29 @@ final class LayerReader {
   /// A list of layers, which may hold lists of layers: `Configuration.schema` has the definition.
   private static var listSchema: SchemaPart { .list(of: SchemaPart(json: ["$ref": "#/$defs/layer"])) }
 
-  /// One entry of a list: a word where a layer needs no key, or a mapping with one key.
-  static func entrySchema(_ problems: ProblemList) -> SchemaPart {
+  /// A layer's word and what may stand below it.
+  struct DescribedKind {
+    let word: String
+    let help: String
+    let keys: ObjectSchema
+  }
+
+  static func describedKinds(_ problems: ProblemList) -> [DescribedKind] {
     let layers = LayerReader(problems, BlockLibrary())
+    return kinds.map { kind in
+      let (_, keys) = SectionReader.describing(path: kind.word, problems) { layers.read(kind, $0) }
+      return DescribedKind(word: kind.word, help: kind.help, keys: keys)
+    }
+  }
+
+  /// One entry of a list: a word where a layer needs no key, or a mapping with one key.
+  static func entrySchema(_ kinds: [DescribedKind]) -> SchemaPart {
     var (words, mapping) = ([String](), ObjectSchema())
     for kind in kinds {
-      let (_, keys) = SectionReader.describing(path: kind.word, problems) { layers.read(kind, $0) }
-      if keys.required.isEmpty { words.append(kind.word) }
+      if kind.keys.required.isEmpty { words.append(kind.word) }
+      let keys = SchemaPart.object(kind.keys)
       mapping.add(
-        kind.word, keys.required.isEmpty ? .any([.object(keys), SchemaPart(json: ["type": "null"])]) : .object(keys),
+        kind.word, kind.keys.required.isEmpty ? .any([keys, SchemaPart(json: ["type": "null"])]) : keys,
         isRequired: false)
     }
     var one = mapping.json
@@ -201,7 +215,7 @@ final class LayerReader {
     if problems.isDescribing {
       section.describe("use", help: "The name of a block of model.blocks; its parameters are keys beside", .text(nil))
       _ = nodes(section, "layers", isRequired: false, help: "Layers, where no block is used")
-      section.allowOthers()
+      section.allowOthers("PARAMETER", help: "The value of a parameter of the block")
       return Block([], name: Self.name(section))
     }
     let name = Self.name(section)

@@ -39,8 +39,8 @@ final class SectionReader {
   /// The keys that are given, in their order.
   var keys: [String] { entries.compactMap(\.key.string) }
 
-  /// Keys besides take anything: while describing.
-  func allowOthers() { schema.additional = SchemaPart(json: [:]) }
+  /// Keys besides take anything: while describing. `word` stands for them.
+  func allowOthers(_ word: String, help: String) { schema.allowOthers(word, SchemaPart(json: [:]), help: help) }
 
   func full(_ key: String) -> String { path.isEmpty ? key : path + "." + key }
 
@@ -78,7 +78,7 @@ final class SectionReader {
   // MARK: Scalars
 
   func int(
-    _ key: String, _ fallback: Int?, in range: ClosedRange<Int> = 0...Int.max, help: String = ""
+    _ key: String, _ fallback: Int?, in range: ClosedRange<Int> = 0...Int.max, help: String
   ) -> Int {
     describe(key, isRequired: fallback == nil, help: help, .integer(range, fallback))
     let node = take(key)
@@ -92,7 +92,7 @@ final class SectionReader {
     return value
   }
 
-  func optionalInt(_ key: String, in range: ClosedRange<Int> = 1...Int.max, help: String = "") -> Int? {
+  func optionalInt(_ key: String, in range: ClosedRange<Int> = 1...Int.max, help: String) -> Int? {
     guard isGiven(key) else {
       describe(key, help: help, .integer(range, nil))
       known.append(key)
@@ -103,7 +103,7 @@ final class SectionReader {
 
   /// A number, or the word that says there is none, which is the default.
   func int(
-    _ key: String, or word: String, in range: ClosedRange<Int> = 1...Int.max, help: String = ""
+    _ key: String, or word: String, in range: ClosedRange<Int> = 1...Int.max, help: String
   ) -> Int? {
     describe(key, help: help, .any([.integer(range, nil), .choice([word], word)]))
     guard let node = take(key), node.string != word else {
@@ -118,12 +118,12 @@ final class SectionReader {
     return value
   }
 
-  func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double>, help: String = "") -> Double {
+  func number(_ key: String, _ fallback: Double?, in range: ClosedRange<Double>, help: String) -> Double {
     number(key, fallback, in: NumberRange(range), help: help)
   }
 
   func number(
-    _ key: String, _ fallback: Double?, in range: NumberRange = .nonNegative, help: String = ""
+    _ key: String, _ fallback: Double?, in range: NumberRange = .nonNegative, help: String
   ) -> Double {
     describe(key, isRequired: fallback == nil, help: help, .number(range, fallback))
     let node = take(key)
@@ -139,7 +139,7 @@ final class SectionReader {
     return value
   }
 
-  func optionalNumber(_ key: String, in range: NumberRange = .nonNegative, help: String = "") -> Double? {
+  func optionalNumber(_ key: String, in range: NumberRange = .nonNegative, help: String) -> Double? {
     guard isGiven(key) else {
       describe(key, help: help, .number(range, nil))
       known.append(key)
@@ -148,7 +148,7 @@ final class SectionReader {
     return number(key, nil, in: range, help: help)
   }
 
-  func bool(_ key: String, _ fallback: Bool, help: String = "") -> Bool {
+  func bool(_ key: String, _ fallback: Bool, help: String) -> Bool {
     describe(key, help: help, .bool(fallback))
     let node = take(key)
     if let node, node.bool == nil {
@@ -159,14 +159,17 @@ final class SectionReader {
     return value
   }
 
-  func text(_ key: String, _ fallback: String?, help: String = "") -> String {
+  func text(_ key: String, _ fallback: String?, help: String) -> String {
     describe(key, isRequired: fallback == nil, help: help, .text(fallback))
     return plainText(key, fallback)
   }
 
   /// A part of a file's name.
-  func fileName(_ key: String, _ fallback: String, help: String = "") -> String {
-    let value = text(key, fallback, help: help)
+  func fileName(_ key: String, _ fallback: String, help: String) -> String {
+    var part = SchemaPart.text(fallback)
+    part.fallbackWords = "the file's name"
+    describe(key, help: help, part)
+    let value = plainText(key, fallback)
     let isOne =
       !value.isEmpty && !value.hasPrefix(".") && value.utf8.count <= 200
       && value.unicodeScalars.allSatisfy { $0 != "/" && $0.value >= 0x20 && $0.value != 0x7f }
@@ -179,7 +182,7 @@ final class SectionReader {
   }
 
   /// Where files are.
-  func path(_ key: String, _ fallback: String, help: String = "") -> String {
+  func path(_ key: String, _ fallback: String, help: String) -> String {
     let value = text(key, fallback, help: help)
     if value.isEmpty || value.utf8.contains(0) {
       problems.add("\(full(key)) must name a folder", at: entries.first { $0.key.string == key }?.value ?? node)
@@ -198,7 +201,7 @@ final class SectionReader {
     return value
   }
 
-  func optionalText(_ key: String, help: String = "") -> String? {
+  func optionalText(_ key: String, help: String) -> String? {
     guard isGiven(key) else {
       describe(key, help: help, .text(nil))
       known.append(key)
@@ -208,7 +211,7 @@ final class SectionReader {
   }
 
   /// A word that YAML may read as a number.
-  func optionalWord(_ key: String, help: String = "") -> String? {
+  func optionalWord(_ key: String, help: String) -> String? {
     describe(key, help: help, .any([.text(nil), .integer(0...Int.max, nil)]))
     guard isGiven(key) else {
       known.append(key)
@@ -221,12 +224,14 @@ final class SectionReader {
 
   /// Sections of words for somebody else to read, `{fft: {force: true}}`, under those of `keys` that are given.
   func options(_ keys: [String]) -> [(key: String, values: [String: String])] {
-    if problems.isDescribing { schema.additional = .words }
+    if problems.isDescribing {
+      schema.allowOthers("BACKEND", .words, help: "Options of a backend, as switchback backends lists them")
+    }
     let free = Set(keys).subtracting(known)
     known += free
     return entries.compactMap { key, _ in
       guard let key = key.string, free.contains(key) else { return nil }
-      let values = section(key) { reader in
+      let values = section(key, help: "") { reader in
         reader.entries.compactMap { entry -> (String, String)? in
           guard let name = entry.key.string, let value = reader.take(name) else { return nil }
           guard let scalar = value.scalar else {
@@ -245,7 +250,7 @@ final class SectionReader {
   /// `meanings` has a line for each word where they need one.
   func choice<T>(
     _ key: String, _ fallback: String?, isSelector: Bool = false, _ choices: [(String, T)],
-    meanings: [String] = [], help: String = "Which one"
+    meanings: [String] = [], help: String
   ) -> T {
     describe(
       key, isRequired: fallback == nil, help: help, .choice(choices.map(\.0), fallback, meanings: meanings))
@@ -262,7 +267,7 @@ final class SectionReader {
 
   /// One number for both axes, or a list of two.
   func pair(
-    _ key: String, _ fallback: (height: Int, width: Int)?, help: String = ""
+    _ key: String, _ fallback: (height: Int, width: Int)?, help: String
   ) -> (height: Int, width: Int) {
     let value = fallback.map { Self.node($0.height, $0.width) }
     describe(key, isRequired: fallback == nil, help: help, .pair(of: .extents, fallback.map { [$0.height, $0.width] }))
@@ -280,7 +285,7 @@ final class SectionReader {
     return (values[0], values[1])
   }
 
-  func optionalPair(_ key: String, help: String = "") -> (height: Int, width: Int)? {
+  func optionalPair(_ key: String, help: String) -> (height: Int, width: Int)? {
     guard isGiven(key) else {
       describe(key, help: help, .pair(of: .extents, nil))
       known.append(key)
@@ -297,7 +302,7 @@ final class SectionReader {
 
   /// One whole number for both of two things, or a list of two.
   func twoIntegers(
-    _ key: String, _ fallback: (first: Int, second: Int), in range: ClosedRange<Int>, help: String = ""
+    _ key: String, _ fallback: (first: Int, second: Int), in range: ClosedRange<Int>, help: String
   ) -> (first: Int, second: Int) {
     describe(key, help: help, .pair(of: range, [fallback.first, fallback.second]))
     guard let node = take(key) else {
@@ -316,14 +321,14 @@ final class SectionReader {
   }
 
   /// A list of numbers; without a fallback there must be one. It is recorded only where it is given.
-  func numbers(_ key: String, _ fallback: [Double]? = [], in range: NumberRange, help: String = "") -> [Double] {
+  func numbers(_ key: String, _ fallback: [Double]? = [], in range: NumberRange, help: String) -> [Double] {
     describe(key, isRequired: fallback == nil, help: help, .list(of: .number(range, nil)))
     let words = "a list of numbers\(range.words), such as [1, 0.5]"
     return list(key, fallback, words) { $0.float.flatMap { range.contains($0) ? $0 : nil } }
   }
 
   /// A list of whole numbers; without a fallback there must be one. It is recorded only where it is given.
-  func integers(_ key: String, _ fallback: [Int]? = [], in range: ClosedRange<Int>, help: String = "") -> [Int] {
+  func integers(_ key: String, _ fallback: [Int]? = [], in range: ClosedRange<Int>, help: String) -> [Int] {
     describe(key, isRequired: fallback == nil, help: help, .list(of: .integer(range, nil)))
     return list(key, fallback, "a list, each \(Self.words(for: range)), such as [1, 2]") {
       $0.int.flatMap { range.contains($0) ? $0 : nil }
@@ -345,7 +350,7 @@ final class SectionReader {
   }
 
   /// A list of words, or one word.
-  func texts(_ key: String, _ fallback: [String]?, help: String = "") -> [String] {
+  func texts(_ key: String, _ fallback: [String]?, help: String) -> [String] {
     describe(key, isRequired: fallback == nil, help: help, .any([.text(nil), .list(of: .text(nil))]))
     guard let node = take(key) else {
       guard let fallback else {
@@ -363,7 +368,7 @@ final class SectionReader {
     return items.compactMap { $0.scalar?.string }
   }
 
-  func optionalTexts(_ key: String, help: String = "") -> [String]? {
+  func optionalTexts(_ key: String, help: String) -> [String]? {
     guard isGiven(key) else {
       describe(key, help: help, .any([.text(nil), .list(of: .text(nil))]))
       known.append(key)
@@ -376,14 +381,15 @@ final class SectionReader {
 
   /// Reads a nested mapping with `read`; a bare word is short for `{<shorthand>: word}`.
   func section<T>(
-    _ key: String, shorthand: String? = nil, help: String = "", _ read: (SectionReader) -> T
+    _ key: String, shorthand: String? = nil, help: String, _ read: (SectionReader) -> T
   ) -> T {
     if problems.isDescribing {
       let (value, nested) = Self.describing(path: full(key), problems, read)
       let words = nested.selector.map { SchemaPart.choice($0.words, nil) } ?? .text(nil)
-      describe(
-        key, isRequired: shorthand == nil && !nested.required.isEmpty, help: help,
-        shorthand == nil ? .object(nested) : .any([words, .object(nested)]))
+      var part = shorthand == nil ? SchemaPart.object(nested) : .any([words, .object(nested)])
+      part.shorthand = shorthand
+      part.nested = nested
+      describe(key, isRequired: shorthand == nil && !nested.required.isEmpty, help: help, part)
       return value
     }
     var node = take(key)
@@ -403,9 +409,12 @@ final class SectionReader {
   }
 
   /// A nested mapping that may be absent.
-  func optionalSection<T>(_ key: String, help: String = "", _ read: (SectionReader) -> T) -> T? {
+  func optionalSection<T>(_ key: String, help: String, _ read: (SectionReader) -> T) -> T? {
     if problems.isDescribing {
-      describe(key, help: help, .object(Self.describing(path: full(key), problems, read).schema))
+      let nested = Self.describing(path: full(key), problems, read).schema
+      var part = SchemaPart.object(nested)
+      part.nested = nested
+      describe(key, help: help, part)
       return nil
     }
     guard isGiven(key) else {
@@ -417,12 +426,14 @@ final class SectionReader {
 
   /// A number, or a nested mapping.
   func numberOrSection<T>(
-    _ key: String, _ fallback: Double, in range: NumberRange = .nonNegative, help: String = "",
+    _ key: String, _ fallback: Double, in range: NumberRange = .nonNegative, help: String,
     number make: (Double) -> T, section read: (SectionReader) -> T
   ) -> T {
     if problems.isDescribing {
       let nested = Self.describing(path: full(key), problems, read).schema
-      describe(key, help: help, .any([.number(range, fallback), .object(nested)]))
+      var part = SchemaPart.any([.number(range, fallback), .object(nested)])
+      part.nested = nested
+      describe(key, help: help, part)
       return make(fallback)
     }
     return isMapping(key)
@@ -441,6 +452,7 @@ final class SectionReader {
       let other = SectionReader(Node([(Node(selector.key), Node(word))]), path: path, problems)
       _ = read(other)
       schema.merge(other.schema)
+      schema.variants.append((word, other.schema))
     }
     return (value, schema)
   }

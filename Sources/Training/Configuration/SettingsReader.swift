@@ -58,13 +58,16 @@ extension SectionReader {
     section(key, shorthand: "type", help: help) { section in
       let word = kinds.first { $0.prototype == fallback }?.word
       return section.read(
-        section.choice("type", word, isSelector: true, kinds.map { ($0.word, $0) }, meanings: kinds.map(\.help)))
+        section.choice(
+          "type", word, isSelector: true, kinds.map { ($0.word, $0) }, meanings: kinds.map(\.help),
+          help: "Which one"))
     }
   }
 
   /// One of the types, which `type` names; without a fallback there must be one.
   func type<Value>(_ types: [Value], _ fallback: String?, word: (Value) -> String, help: (Value) -> String) -> Value {
-    choice("type", fallback, isSelector: true, types.map { (word($0), $0) }, meanings: types.map(help))
+    choice(
+      "type", fallback, isSelector: true, types.map { (word($0), $0) }, meanings: types.map(help), help: "Which one")
   }
 
   /// `{type: cosine, initial_learning_rate: 0.1, decay_steps: 1000}`

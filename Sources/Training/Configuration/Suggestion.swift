@@ -66,7 +66,7 @@ package enum Suggestion {
   }
 
   /// Insertions, deletions and exchanges that turn one word into the other (Levenshtein 1966).
-  static func distance(_ a: String, _ b: String) -> Int {
+  package static func distance(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a.lowercased()), Array(b.lowercased()))
     var row = Array(0...b.count)
     for i in a.indices {
