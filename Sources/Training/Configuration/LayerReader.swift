@@ -61,10 +61,11 @@ final class LayerReader {
   /// Reads `model.inputs`, `blocks`, `layers` and `outputs`, which are the last layer unless said. Without `inputs` the
   /// model reads the only field that the data has for it.
   static func model(_ section: SectionReader) -> Graph {
-    let inputs = section.optionalTexts("inputs") ?? []
+    let inputs =
+      section.optionalTexts("inputs", help: "The data's fields that the network reads; default: the only one") ?? []
     let reader = LayerReader(section.problems, BlockLibrary(section))
     let nodes = reader.nodes(section, "layers", help: "The network: layers, from the data on")
-    let outputs = section.optionalTexts("outputs")
+    let outputs = section.optionalTexts("outputs", help: "The layers that answer; default: the last")
     for (index, output) in (outputs ?? []).enumerated() {
       let (names, word) = (nodes.compactMap(\.layer.name), output.prefix { $0 != ":" })
       if !names.contains(String(word)) {

@@ -6,7 +6,7 @@ enum ObjectiveReader {
   static func objectives(_ section: SectionReader) -> [Configuration.ObjectiveSettings] {
     list(section) ?? [
       Configuration.ObjectiveSettings(
-        loss: loss(section), classWeights: section.numbers("class_weights", in: .factor),
+        loss: loss(section), classWeights: classWeights(section),
         metrics: MetricReader.metrics(section), places: Places(section, path: section.path))
     ]
   }
@@ -42,14 +42,23 @@ enum ObjectiveReader {
 
   private static func objective(_ section: SectionReader) -> Configuration.ObjectiveSettings {
     Configuration.ObjectiveSettings(
-      output: section.optionalText("output"), target: section.optionalText("target"), loss: loss(section),
-      weight: section.number("weight", 1, in: .factor), classWeights: section.numbers("class_weights", in: .factor),
-      sampleWeight: section.optionalText("sample_weight"), metrics: MetricReader.metrics(section), isListed: true,
+      output: section.optionalText("output", help: "The output of the model that is judged"),
+      target: section.optionalText("target", help: "The data's field that says what is right"), loss: loss(section),
+      weight: section.number("weight", 1, in: .factor, help: "Its part in the sum of losses"),
+      classWeights: classWeights(section),
+      sampleWeight: section.optionalText(
+        "sample_weight", help: "The data's field with a factor for the loss of each sample"),
+      metrics: MetricReader.metrics(section), isListed: true,
       places: Places(section, path: section.path))
   }
 
   private static func loss(_ section: SectionReader) -> any Loss {
-    section.section("loss", shorthand: "type") { LossReader.loss($0) }
+    section.section("loss", shorthand: "type", help: "How far a prediction is from its target") { LossReader.loss($0) }
+  }
+
+  private static func classWeights(_ section: SectionReader) -> [Double] {
+    section.numbers(
+      "class_weights", in: .factor, help: "A factor a class for the loss of its samples, in the order of classes")
   }
 
   /// Whether every objective has an output of its own, and every output an objective: what needs no data.

@@ -23,7 +23,7 @@ public struct Accuracy: Metric, ConfiguredMetric {
 
 /// The share of samples whose class is among the `k` likeliest.
 public struct TopKCategoricalAccuracy: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { TopKCategoricalAccuracy(k: $0.int("k", 5, in: 1...1 << 20)) }]
+  static let rows = [MetricRow(word) { TopKCategoricalAccuracy(k: $0.int("k", 5, in: 1...1 << 20, help: "How many")) }]
   private static let word = "top_k_categorical_accuracy"
   public let k: Int
   public var name: String { Self.word }
