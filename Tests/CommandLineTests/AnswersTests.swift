@@ -206,7 +206,7 @@ private func json(_ text: some StringProtocol) throws -> [String: Any] {
       [backend] + (backend == "reference" ? [] : ["reference"]),
       registry: BackendRegistry(linked: [ReferenceBackend()]), host: host)
     let model = try TrainedModel(run: run, on: chain)
-    #expect(model.areProbabilities() == answer.areProbabilities)
+    #expect(model.areProbabilities == answer.areProbabilities)
     for (row, line) in zip(rows, lines) {
       let p = answer.outputs(row.x, weights)
       let found = try model.predict(row: row.x)
