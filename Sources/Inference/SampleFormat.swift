@@ -86,7 +86,7 @@ public struct SampleFormat: Hashable, Sendable {
       inputs: record.inputs.map { recorded in
         var input = Input(
           recorded.name, shape: recorded.shape, features: recorded.features, normalization: recorded.normalization)
-        input.channels = recorded.channels
+        (input.channels, input.column) = (recorded.channels, recorded.column)
         return input
       },
       outputs: record.learnt.map {

@@ -23,11 +23,10 @@ import Testing
     return (run, try #require(CheckpointStore(run: run).newestEntry()?.path), loop)
   }
 
-  private func session(evaluating checkpoint: Checkpoint?) throws -> TrainingSession {
-    let step = try Configuration(text: text, file: "test.yaml").trainingStep(
-      on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes))
-    return try TrainingSession(
-      step: step, batchSize: 50, seed: 1, on: try chain(ReferenceBackend()), probeInterval: nil, evaluating: checkpoint)
+  private func session(like loop: TrainingLoop, evaluating checkpoint: Checkpoint?) throws -> TrainingSession {
+    try TrainingSession(
+      step: loop.session.step, batchSize: 50, seed: 1, on: try chain(ReferenceBackend()), probeInterval: nil,
+      evaluating: checkpoint)
   }
 
   private func isOfTraining(_ name: String) -> Bool { name.hasPrefix("optimizer/") || name == "loss/classWeights" }
@@ -45,7 +44,7 @@ import Testing
     let data = try madeData(count: 230)
     // From a whole checkpoint it takes the weights too.
     for checkpoint in [light, whole] {
-      let session = try session(evaluating: checkpoint)
+      let session = try session(like: loop, evaluating: checkpoint)
       #expect(try session.evaluate(data) == loop.session.evaluate(data))
       #expect(try session.evaluate(data, weights: .raw) == loop.session.evaluate(data, weights: .raw))
       let names = Set(session.states.states.keys)
@@ -66,15 +65,18 @@ import Testing
     let model = try TrainedModel(run: run, on: try chain(ReferenceBackend()))
     #expect(model.weights == .averaged)
     #expect(try model.predict(data, [3])[0]["labels"]?.outputs == loop.session.predict(data, [3])[0])
-    #expect(try session(evaluating: Checkpoint(weightsOf: path)).evaluate(data) == loop.session.evaluate(data))
+    #expect(
+      try session(like: loop, evaluating: Checkpoint(weightsOf: path)).evaluate(data) == loop.session.evaluate(data))
     let checkpoint = try Checkpoint(decoding: try file.encoded())
-    let error = #expect(throws: CheckpointMismatch.self) { try session(evaluating: nil).restore(checkpoint) }
+    let error = #expect(throws: CheckpointMismatch.self) {
+      try session(like: loop, evaluating: nil).restore(checkpoint)
+    }
     #expect(error?.message.contains("it lacks [optimizer/") == true, "\(error?.message ?? "")")
   }
 
   @Test("a checkpoint that is damaged where nobody looks is refused all the same; so is one of another network")
   func damaged() throws {
-    let (run, path, _) = try trained()
+    let (run, path, loop) = try trained()
     let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
     // Slots are last: of names, `optimizer/` comes after `layers.`.
     for change in [
@@ -90,7 +92,7 @@ import Testing
     try bytes.write(to: URL(fileURLWithPath: path))
     var other = try Checkpoint(weightsOf: path)
     other.tensors.tensors.removeAll { $0.name == "layers.1.dense/bias" }
-    let error = #expect(throws: CheckpointMismatch.self) { try session(evaluating: other) }
+    let error = #expect(throws: CheckpointMismatch.self) { try session(like: loop, evaluating: other) }
     #expect(error?.message.contains("it lacks [layers.1.dense/bias]") == true, "\(error?.message ?? "")")
     #expect(throws: FileError.self) { try Checkpoint(weightsOf: run) }
     #expect(throws: FileError.self) { try Checkpoint(weightsOf: run + "/nowhere") }
