@@ -88,7 +88,7 @@ public final class TrainedModel {
       guard let value = fields[input.name] else {
         throw TrainedModelError("the field \(input.name) is missing; the network reads \(samples.inputWords)")
       }
-      try executor.withInput(handle) { bytes throws(TrainedModelError) in
+      try executor.withInput(handle) { bytes in
         do throws(TrainedModelError) { try input.write(value, to: bytes) } catch {
           throw TrainedModelError(samples.words(error.message, of: input.name, among: inputs.count))
         }
