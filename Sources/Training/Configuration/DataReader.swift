@@ -35,13 +35,14 @@ enum DataReader {
     let column = section.optionalWord("images")
     var pictures = column != nil || section.problems.isDescribing ? pictures(section, column: column ?? "") : nil
     if pictures != nil { pictures?.check = check(section) }
-    let file = CSVFile(
+    var file = CSVFile(
       path: path, learnt: learnt, pictures: pictures, testSplit: testSplit(section),
       hasHeader: section.bool("header", true),
       delimiter: section.choice(
         "delimiter", ",",
         [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))]),
       isNormalized: section.bool("normalize", false))
+    file.ignored = ignored(section)
     if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
     return file
   }
@@ -73,6 +74,20 @@ enum DataReader {
       json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json, "minProperties": 1])
     section.describe("label", isRequired: true, .any([.text(nil), .list(of: .text(nil)), each]))
     return [CSVFile.Target(Field.labels, columns: labels, section.choice("targets", "classes", words))]
+  }
+
+  /// What columns are that are not features: `columns: {id: ignored}`.
+  private static func ignored(_ section: SectionReader) -> [String] {
+    let words: [(String, Void)] = [("ignored", ())]
+    section.describe(
+      "columns",
+      SchemaPart(
+        json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json]))
+    guard !section.problems.isDescribing, section.take("columns") != nil else { return [] }
+    return section.section("columns") { reader in
+      for column in reader.keys { reader.choice(column, nil, words) }
+      return reader.keys
+    }
   }
 
   private static func testSplit(_ section: SectionReader) -> Double {
