@@ -22,37 +22,39 @@ enum DataReader {
   }
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
-    let path = section.text("path", nil)
-    let pictures = pictures(section, column: "")
+    let size = section.pair("image_size", nil)
     return ImageFolder(
-      path: path, height: pictures.height, width: pictures.width, channels: pictures.channels,
+      path: section.text("path", nil), height: size.height, width: size.width, channels: channels(section),
       testSplit: testSplit(section), check: check(section))
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
     let path = section.text("path", nil)
-    let learnt = learnt(section)
-    let column = section.optionalWord("images")
-    var pictures = column != nil || section.problems.isDescribing ? pictures(section, column: column ?? "") : nil
-    if pictures != nil { pictures?.check = check(section) }
-    var file = CSVFile(
-      path: path, learnt: learnt, pictures: pictures, testSplit: testSplit(section),
-      hasHeader: section.bool("header", true),
-      delimiter: section.choice(
-        "delimiter", ",",
-        [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))]),
-      isNormalized: section.bool("normalize", false))
+    var file = CSVFile(path: path, learnt: learnt(section), pictures: pictures(section))
+    file.testSplit = testSplit(section)
+    file.hasHeader = section.bool("header", true)
+    file.delimiter = section.choice(
+      "delimiter", ",",
+      [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))])
+    file.isNormalized = section.bool("normalize", false)
     file.ignored = ignored(section)
     if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
     return file
   }
 
-  /// What is done to pictures, in a folder or named by the column of a table.
-  private static func pictures(_ section: SectionReader, column: String) -> CSVFile.Pictures {
+  /// The column that names pictures, if one does, and what is done to these.
+  private static func pictures(_ section: SectionReader) -> CSVFile.Pictures? {
+    guard let column = section.optionalWord("images") else {
+      if section.problems.isDescribing { _ = (section.optionalPair("image_size"), channels(section), check(section)) }
+      return nil
+    }
     let size = section.pair("image_size", nil)
     return CSVFile.Pictures(
-      column: column, height: size.height, width: size.width,
-      channels: section.choice("channels", "3", [("1", 1), ("3", 3)]))
+      column: column, height: size.height, width: size.width, channels: channels(section), check: check(section))
+  }
+
+  private static func channels(_ section: SectionReader) -> Int {
+    section.choice("channels", "3", [("1", 1), ("3", 3)])
   }
 
   private static func check(_ section: SectionReader) -> ImageCheck.Extent {
