@@ -22,22 +22,49 @@ struct ConfigCommand: ParsableCommand {
 
           switchback config init                          (prints it)
           switchback config init my.yaml --dataset mnist
+          switchback config init my.yaml --dataset image-folder --path photos   (looks at size, color and classes)
+          switchback config init my.yaml --dataset csv --path table.csv --label kind
         """)
 
     @Argument(
       help: "The file to write; without it the configuration is printed.", completion: .file(extensions: ["yaml"]))
     var file: String?
 
-    @Option(help: "A data set known by name (see switchback data).", completion: .list(NamedDataset.all.map(\.name)))
+    @Option(
+      help: "A data set known by name (see switchback data), or image-folder or csv: what --path names.",
+      completion: .list(NamedDataset.all.map(\.name) + ["image-folder", "csv"]))
     var dataset = "fashion-mnist"
+
+    @Option(help: "The folder of images by class, or the table, that the configuration is to fit.", completion: .file())
+    var path: String?
+
+    @Option(help: "The table's column that is to be learnt; without it a guess by the names.")
+    var label: String?
 
     @Flag(help: "Replaces the file if it is there.")
     var force = false
 
+    func validate() throws {
+      let isOwn = ["image-folder", "csv"].contains(dataset)
+      if isOwn, path == nil { throw ValidationError("--dataset \(dataset) needs --path: what is to be looked at") }
+      if !isOwn, path != nil { throw ValidationError("--path goes with --dataset image-folder or csv") }
+      if dataset != "csv", label != nil { throw ValidationError("--label goes with --dataset csv") }
+    }
+
+    private func text() throws -> String {
+      switch (dataset, path) {
+      case ("image-folder", let path?):
+        let survey = try ImageFolderSurvey(path)
+        for note in survey.notes { Terminal.write("warning: \(note)", to: .standardError) }
+        return StarterConfiguration.text(for: survey)
+      case ("csv", let path?): return try StarterConfiguration.text(for: CSVSurvey(path), label: label)
+      default: return StarterConfiguration.text(for: try NamedDataset.named(dataset))
+      }
+    }
+
     func run() throws {
       try reportingErrors {
-        let dataset = try NamedDataset.named(dataset)
-        let text = StarterConfiguration.text(for: dataset)
+        let text = try text()
         guard let file else {
           Terminal.write(text, terminator: "")
           return

@@ -49,6 +49,8 @@ public struct CSVFile: Hashable, Sendable {
   public var learnt: [Target]
   /// Nil: there are none, and the features are the field `images`.
   public var pictures: Pictures?
+  /// Columns, by name or by index from 0, that are not read.
+  public var ignored: [String] = []
   /// The share of the rows that is for testing; which ones depends on their number alone.
   public var testSplit: Double
   public var hasHeader: Bool

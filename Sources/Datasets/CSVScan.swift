@@ -105,7 +105,8 @@ struct CSVScan {
     var columns = [CSVColumn](repeating: .ignored, count: count)
     try placeLabels(in: &columns)
     try placePictures(in: &columns)
-    let features = names.indices.filter { columns[$0] == .ignored }
+    let ignored = try ignoredPlaces(columns)
+    let features = names.indices.filter { columns[$0] == .ignored && !ignored.contains($0) }
     guard !learnt.isEmpty, learnt.allSatisfy({ $0.columns.count == 1 || $0.targets == .values && !$0.columns.isEmpty }),
       mentioned != nil || !features.isEmpty
     else {
@@ -176,6 +177,22 @@ struct CSVScan {
     }
     columns[index] = .picture
     mentioned = CSVPictures(table: settings.path, column: names[index])
+  }
+
+  /// What the configuration does not want read; a later file need not have it.
+  private func ignoredPlaces(_ columns: [CSVColumn]) throws(CSVRow.Problem) -> Set<Int> {
+    var places: Set<Int> = []
+    for column in settings.ignored {
+      guard let place = place(of: column) else {
+        guard request.record == nil else { continue }
+        throw CSVRow.Problem(message: "there is no column \(column), which is to be ignored; \(columnWords)", column: 1)
+      }
+      guard columns[place] == .ignored else {
+        throw CSVRow.Problem(message: "the column \(column) cannot be ignored: it is read", column: 1)
+      }
+      places.insert(place)
+    }
+    return places
   }
 
   private mutating func placeFeatures(_ features: [Int], in columns: inout [CSVColumn]) throws(CSVRow.Problem) {

@@ -112,6 +112,11 @@ public struct ImageCheck: Sendable {
 
   // MARK: Looking at files
 
+  /// What the headers of files say, where they say something.
+  static func headers(of paths: [String]) -> [ImageHeader] {
+    onAllCores(paths.count) { look(at: paths[$0]).header }.compactMap { $0 }
+  }
+
   private static func look(at path: String) -> Finding {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { return Finding(problem: "\(path): \(String(cString: strerror(errno)))") }

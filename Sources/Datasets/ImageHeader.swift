@@ -11,6 +11,8 @@ struct ImageHeader: Hashable, Sendable {
   private(set) var hasOpacity = false
   /// Whether it has four inks (CMYK or YCCK) instead of red, green and blue.
   private(set) var hasInks = false
+  /// Whether it has colors.
+  private(set) var hasColors = true
   /// Whether Adobe's marker is in it, whose inks are inverted.
   private(set) var isAdobe = false
   /// Whether it is of a kind that not every decoder knows, so that only decoding tells if it can be read.
@@ -57,7 +59,7 @@ struct ImageHeader: Hashable, Sendable {
       case 0x4948_4452:  // IHDR
         guard position == 8, length == 13, body.count == 13, let color = body.number(at: 9, 1) else { return false }
         (width, height) = (body.number(at: 0, 4) ?? 0, body.number(at: 4, 4) ?? 0)
-        hasOpacity = color & 4 != 0
+        (hasOpacity, hasColors) = (color & 4 != 0, color & 2 != 0)
       case 0x7452_4e53: hasOpacity = true  // tRNS
       case 0x6558_4966: orientation = ImageOrientation(tiff: body) ?? orientation  // eXIf
       case 0x4944_4154: hasPixels = true  // IDAT
@@ -85,7 +87,7 @@ struct ImageHeader: Hashable, Sendable {
       case 0xc0...0xcf where ![0xc4, 0xc8, 0xcc].contains(marker):
         guard let precision = body.number(at: 0, 1), let colors = body.number(at: 5, 1) else { return false }
         (height, width) = (body.number(at: 1, 2) ?? 0, body.number(at: 3, 2) ?? 0)
-        hasInks = colors == 4
+        (hasInks, hasColors) = (colors == 4, colors > 1)
         isUnusual = marker > 0xc2 || precision != 8 || ![1, 3, 4].contains(colors)
       default: break
       }
@@ -100,6 +102,7 @@ struct ImageHeader: Hashable, Sendable {
     // Where the bytes end with the header, its last number may be cut.
     guard let head = try? reader.head(), reader.position < bytes.count else { return false }
     (width, height, byteCount) = (head.width, head.height, reader.position + head.byteCount)
+    hasColors = head.channels == 3
     return true
   }
 }

@@ -41,6 +41,16 @@ private func problems(_ data: String) -> String {
     #expect(try Configuration(text: numbered.resolvedText, file: "a").data.source == .csv(other))
   }
 
+  @Test("columns that are to be ignored are read back too")
+  func ignored() throws {
+    let made = try Configuration(
+      text: text("{dataset: csv, path: a.csv, label: x, columns: {id: ignored, 3: ignored}}"), file: "a")
+    var file = CSVFile(path: "a.csv", labels: ["x"])
+    file.ignored = ["id", "3"]
+    #expect(made.data.source == .csv(file))
+    #expect(try Configuration(text: made.resolvedText, file: "a").data.source == .csv(file))
+  }
+
   @Test("one label stays the field labels, and a table without pictures has no keys for them")
   func plain() throws {
     let made = try Configuration(
@@ -53,6 +63,7 @@ private func problems(_ data: String) -> String {
     "what cannot be is said with its key",
     arguments: [
       ("label: {x: clases}", "data.label.x cannot be clases; did you mean classes?"),
+      ("label: x, columns: {y: one_hot}", "data.columns.y cannot be one_hot"),
       ("label: {}", "data.label must name a column"), ("label: {x: [1]}", "data.label.x must be a word"),
       ("label: {x: classes}, targets: values", "data.targets is not a key here"),
       ("label: x, images: file", "data.image_size is missing"),

@@ -32,40 +32,54 @@ enum DataReader {
     }
   }
 
+  private static let imageSizeHelp = "Height and width that every image is resized to"
+  private static let labelHelp =
+    "The column that is to be predicted, by its name or number from 0, or several; {digit: classes, ink: values}: each a "
+    + "field of its own"
+  private static let columnsHelp = "Columns that are no features, by name: {id: ignored}"
+
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
-    let path = section.text("path", nil, help: "The folder: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png")
-    let pictures = pictures(section, column: "")
+    let size = section.pair("image_size", nil, help: imageSizeHelp)
     return ImageFolder(
-      path: path, height: pictures.height, width: pictures.width, channels: pictures.channels,
+      path: section.text("path", nil, help: "The folder: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"),
+      height: size.height, width: size.width, channels: channels(section),
       testSplit: testSplit(section), check: check(section))
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
     let path = section.text("path", nil, help: "The file")
-    let learnt = learnt(section)
-    let column = section.optionalWord(
-      "images", help: "The column of the pictures' paths, relative to the table: the field images")
-    var pictures = column != nil || section.problems.isDescribing ? pictures(section, column: column ?? "") : nil
-    if pictures != nil { pictures?.check = check(section) }
-    let file = CSVFile(
-      path: path, learnt: learnt, pictures: pictures, testSplit: testSplit(section),
-      hasHeader: section.bool("header", true, help: "Whether the first row names the columns"),
-      delimiter: section.choice(
-        "delimiter", ",",
-        [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
-        help: "What stands between cells"),
-      isNormalized: section.bool(
-        "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows"))
+    var file = CSVFile(path: path, learnt: learnt(section), pictures: pictures(section))
+    file.testSplit = testSplit(section)
+    file.hasHeader = section.bool("header", true, help: "Whether the first row names the columns")
+    file.delimiter = section.choice(
+      "delimiter", ",",
+      [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
+      help: "What stands between cells")
+    file.isNormalized = section.bool(
+      "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows")
+    file.ignored = ignored(section)
     if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
     return file
   }
 
-  /// What is done to pictures, in a folder or named by the column of a table.
-  private static func pictures(_ section: SectionReader, column: String) -> CSVFile.Pictures {
-    let size = section.pair("image_size", nil, help: "Height and width that every image is resized to")
+  /// The column that names pictures, if one does, and what is done to these.
+  private static func pictures(_ section: SectionReader) -> CSVFile.Pictures? {
+    guard
+      let column = section.optionalWord(
+        "images", help: "The column that names pictures, by paths relative to the table: the field images")
+    else {
+      if section.problems.isDescribing {
+        _ = (section.optionalPair("image_size", help: imageSizeHelp), channels(section), check(section))
+      }
+      return nil
+    }
+    let size = section.pair("image_size", nil, help: imageSizeHelp)
     return CSVFile.Pictures(
-      column: column, height: size.height, width: size.width,
-      channels: section.choice("channels", "3", [("1", 1), ("3", 3)], help: "1: gray, 3: colour"))
+      column: column, height: size.height, width: size.width, channels: channels(section), check: check(section))
+  }
+
+  private static func channels(_ section: SectionReader) -> Int {
+    section.choice("channels", "3", [("1", 1), ("3", 3)], help: "1: gray, 3: colour")
   }
 
   private static func check(_ section: SectionReader) -> ImageCheck.Extent {
@@ -78,26 +92,35 @@ enum DataReader {
   private static func learnt(_ section: SectionReader) -> [CSVFile.Target] {
     let words: [(String, CSVFile.Targets)] = [("classes", .classes), ("values", .values)]
     if let given = section.take("label"), given.mapping != nil {
-      let learnt = section.section("label", help: "The columns that are learnt, and what each is") { reader in
-        reader.keys.map {
-          CSVFile.Target($0, reader.choice($0, nil, words, help: "Whether the column is classes or numbers"))
-        }
+      let learnt = section.section("label", help: labelHelp) { reader in
+        reader.keys.map { CSVFile.Target($0, reader.choice($0, nil, words, help: "")) }
       }
       if learnt.isEmpty { section.problems.add("\(section.full("label")) must name a column", at: given) }
       return learnt
     }
-    let labels = section.texts(
-      "label", nil, help: "The column that is to be predicted, by its name or number from 0, or several")
+    let labels = section.texts("label", nil, help: labelHelp)
     let each = SchemaPart(
       json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json, "minProperties": 1])
-    section.describe(
-      "label", isRequired: true, help: "The column that is learnt, or several with what each is",
-      .any([.text(nil), .list(of: .text(nil)), each]))
+    section.describe("label", isRequired: true, help: labelHelp, .any([.text(nil), .list(of: .text(nil)), each]))
     return [
       CSVFile.Target(
         Field.labels, columns: labels,
         section.choice("targets", "classes", words, help: "Whether labels are classes or numbers"))
     ]
+  }
+
+  /// What columns are that are not features: `columns: {id: ignored}`.
+  private static func ignored(_ section: SectionReader) -> [String] {
+    let words: [(String, Void)] = [("ignored", ())]
+    section.describe(
+      "columns", help: columnsHelp,
+      SchemaPart(
+        json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json]))
+    guard !section.problems.isDescribing, section.take("columns") != nil else { return [] }
+    return section.section("columns", help: columnsHelp) { reader in
+      for column in reader.keys { reader.choice(column, nil, words, help: "") }
+      return reader.keys
+    }
   }
 
   private static func testSplit(_ section: SectionReader) -> Double {

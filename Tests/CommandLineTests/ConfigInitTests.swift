@@ -1,0 +1,88 @@
+import Foundation
+import SwitchbackDatasets
+import TestFiles
+import Testing
+
+@Suite struct ConfigInitTests {
+  /// The configuration that is written for a table with this text.
+  private func written(_ text: String, _ more: [String] = []) throws -> (text: String, check: Outcome, outcome: Outcome)
+  {
+    let folder = try temporaryFolder()
+    let (table, file) = (try write(text.utf8, to: folder + "/table.csv"), folder + "/my.yaml")
+    let outcome = try switchback(["config", "init", file, "--dataset", "csv", "--path", table] + more)
+    guard outcome.status == 0 else { return ("", outcome, outcome) }
+    return (
+      try String(contentsOfFile: file, encoding: .utf8), try switchback("data", "check", file), outcome
+    )
+  }
+
+  @Test(
+    "for a folder of images it has their size, color and classes, and trains",
+    .enabled(if: Image.readsCompressedFiles, "built without ImageFiles"))
+  func images() throws {
+    let (folder, file) = (try temporaryFolder("digits"), temporary() + ".yaml")
+    try writeImages(to: folder, count: 100, classes: 4)
+    let outcome = try switchback("config", "init", file, "--dataset", "image-folder", "--path", folder)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let text = try String(contentsOfFile: file, encoding: .utf8)
+    for words in [
+      "image_size: [28, 28]", "channels: 1", "dense: {units: 4, activation: softmax}", "4 classes (0, 1, 2, 3)",
+    ] {
+      #expect(text.contains(words), "\(text)")
+    }
+    let check = try switchback("config", "check", file, "--backend", "reference")
+    #expect(check.status == 0, "\(check.error)")
+    let train = try switchback("train", file, "--backend", "reference", "--epochs", "1", "--runs", temporary())
+    #expect(train.status == 0, "\(train.error)")
+  }
+
+  @Test("for a table it learns a column of words or few whole numbers as classes, others as numbers")
+  func tables() throws {
+    let rows = (0..<60).map { "n\($0);\($0).5;\(["red", "deep blue", "green"][$0 % 3]);\($0 % 2)\n" }.joined()
+    let kinds = try written("id;weight;kind;count\n" + rows)
+    #expect(kinds.check.status == 0 && kinds.check.output.contains("deep blue"), "\(kinds.check.error)")
+    for words in ["label: kind # what", "units: 3, activation: softmax", "columns: {id: ignored}", "delimiter: \";\""] {
+      #expect(kinds.text.contains(words), "\(kinds.text)")
+    }
+    let numbers = try written("id;weight;kind;count\n" + rows, ["--label", "weight"])
+    #expect(numbers.check.status == 0, "\(numbers.check.error)")
+    for words in ["targets: values", "dense: {units: 1}", "loss: mean_squared_error", "{id: ignored, kind: ignored}"] {
+      #expect(numbers.text.contains(words), "\(numbers.text)")
+    }
+    let bare = try written((0..<60).map { "\($0),\($0 % 2)\n" }.joined())
+    #expect(bare.check.status == 0 && bare.text.contains("header: false") && bare.text.contains("units: 2"))
+    let strange = try written("\"a: b\",\"# x\",y\n" + (0..<60).map { "\($0),w,\($0 % 2)\n" }.joined())
+    #expect(strange.check.status == 0 && strange.text.contains("columns: {\"# x\": ignored}"), "\(strange.text)")
+    #expect(try written("id;kind\na;b\nc;d\n").outcome.status == 65)
+    #expect(try written("a,b\n1,2\n", ["--label", "c"]).outcome.error.contains("no column c; columns are a, b"))
+  }
+
+  @Test("for a table of pictures and numbers it has a branch for each")
+  func pictures() throws {
+    let folder = try temporaryFolder()
+    try write(Array("P5 12 12 255\n".utf8) + [UInt8](repeating: 1, count: 144), to: folder + "/1.pgm")
+    let text = "file,width,class\n" + (0..<60).map { "1.pgm,\($0),\(["a", "b"][$0 % 2])\n" }.joined()
+    let (table, file) = (try write(text.utf8, to: folder + "/table.csv"), folder + "/my.yaml")
+    #expect(try switchback("config", "init", file, "--dataset", "csv", "--path", table).status == 0)
+    let written = try String(contentsOfFile: file, encoding: .utf8)
+    for words in [
+      "images: file", "image_size: [12, 12]", "inputs: [images, table]", "concatenate: {inputs: [seen, side]}",
+    ] {
+      #expect(written.contains(words), "\(written)")
+    }
+    let check = try switchback("config", "check", file, "--backend", "reference")
+    #expect(check.status == 0, "\(check.error)")
+    #expect(try switchback("data", "check", file).status == 0)
+  }
+
+  @Test("options that do not go together are told")
+  func mistakes() throws {
+    for (options, words) in [
+      (["--dataset", "csv"], "needs --path"), (["--path", "x"], "--path goes with"),
+      (["--dataset", "image-folder", "--path", "x", "--label", "y"], "--label goes with"),
+    ] {
+      let outcome = try switchback(["config", "init"] + options)
+      #expect(outcome.status == 64 && outcome.error.contains(words), "\(outcome.error)")
+    }
+  }
+}

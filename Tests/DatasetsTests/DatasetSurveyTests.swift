@@ -1,0 +1,73 @@
+import Foundation
+import SwitchbackDatasets
+import TestFiles
+import Testing
+
+private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
+  Array("P5 \(width) \(height) 255\n".utf8) + [UInt8](repeating: 9, count: width * height)
+}
+
+@Suite struct DatasetSurveyTests {
+  @Test("a folder of images: its classes, the middle size, and color where any has it")
+  func folder() throws {
+    let folder = try temporaryFolder()
+    for (index, width) in [20, 30, 300].enumerated() { try write(pgm(width, 12), to: "\(folder)/a/\(index).pgm") }
+    try write(pgm(30, 12), to: "\(folder)/b/1.pgm")
+    let survey = try ImageFolderSurvey(folder + "/")
+    #expect(survey.classNames == ["a", "b"] && survey.path == folder)
+    let found = survey.images
+    #expect((found.count, found.height, found.width, found.channels) == (4, 12, 30, 1))
+    try write(Array("P6 128 64 255\n".utf8) + [UInt8](repeating: 0, count: 3 * 128 * 64), to: "\(folder)/b/2.ppm")
+    try FileManager.default.removeItem(atPath: folder + "/a")
+    try write(pgm(100, 50), to: "\(folder)/a/1.pgm")
+    let large = try ImageFolderSurvey(folder).images
+    #expect((large.height, large.width, large.channels) == (32, 64, 3))
+    let empty = try temporaryFolder()
+    try write([1], to: empty + "/a/1.pgm")
+    #expect(throws: DatasetError.self) { try ImageFolderSurvey(empty) }
+  }
+
+  @Test("a table: its delimiter, whether a row names the columns, and what each column holds")
+  func table() throws {
+    let folder = try temporaryFolder()
+    try write(pgm(8, 4), to: folder + "/x/1.pgm")
+    let text =
+      "id;photo;weight;kind;count\n"
+      + (0..<40).map {
+        "n\($0);x/1.pgm;\($0).5;\(["red", "blue"][$0 % 2]);\($0 % 3)\n"
+      }.joined()
+    let survey = try CSVSurvey(try write(text.utf8, to: folder + "/t.csv"))
+    #expect(survey.delimiter == UInt8(ascii: ";") && survey.hasHeader && survey.rowCount == 40)
+    #expect(survey.columns.map(\.name) == ["id", "photo", "weight", "kind", "count"])
+    #expect(survey.columns.map(\.kind) == [.words, .pictures, .numbers, .words, .numbers])
+    #expect(survey.columns.map(\.distinctCount) == [40, 1, 40, 2, 3])
+    #expect(survey.columns.map(\.isWhole) == [false, false, false, false, true])
+    let images = try #require(survey.images)
+    #expect((images.height, images.width, images.channels) == (4, 8, 1))
+    let bare = try CSVSurvey(try write("1,2\n3,4\n".utf8, to: folder + "/b.csv"))
+    #expect(!bare.hasHeader && bare.rowCount == 2 && bare.columns.map(\.name) == ["0", "1"] && bare.images == nil)
+    for text in ["", "a,b\n", "a,b\n1\n"] {
+      let path = try write(text.utf8, to: folder + "/broken.csv")
+      #expect(#expect(throws: DatasetError.self) { try CSVSurvey(path) }?.message.hasPrefix(path) == true)
+    }
+  }
+
+  @Test("columns that are to be ignored are not read, and a later file need not have them")
+  func ignored() throws {
+    let path = try temporaryFolder() + "/t.csv"
+    let text = "id,x,kind,note\n" + (0..<30).map { "n\($0),\($0),\(["a", "b"][$0 % 2]),?\n" }.joined()
+    var file = CSVFile(path: try write(text.utf8, to: path), labels: ["kind"])
+    file.ignored = ["id", "3"]
+    let parts = try file.open()
+    #expect(parts.record?.features == ["x"] && parts.notes.isEmpty)
+    #expect(parts.train.sampleShape == [1])
+    try write("x,kind\n7,a\n".utf8, to: path)
+    let later = try file.open(DatasetRequest(record: parts.record, mayLackParts: true))
+    #expect(later.all.count == 1)
+    let none = #expect(throws: DatasetError.self) { try file.open() }
+    #expect(none?.message.contains("there is no column id, which is to be ignored") == true)
+    file.ignored = ["kind"]
+    let read = #expect(throws: DatasetError.self) { try file.open() }
+    #expect(read?.message.contains("cannot be ignored") == true)
+  }
+}
