@@ -18,6 +18,8 @@ public final class TrainingLoop {
   private let prefetcher: Prefetcher?
   private let validation: (any Dataset)?
   private let test: any Dataset
+  /// Whether there is one output, of classes, of which a share is right.
+  private let isOfClasses: Bool
   /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
   private let validationSamples: any Dataset
   /// The last validation that was one of the whole test set, and after which batch.
@@ -116,6 +118,7 @@ public final class TrainingLoop {
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
       program: try session.programFingerprint)
     watch = try configuration.watch(in: session.step)
+    isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
     position.plateau = configuration.training.plateau
     position.plateau?.isMaximized = watch.isMaximized
     monitor = GradientMonitor(rules: [
@@ -150,27 +153,28 @@ public final class TrainingLoop {
         let output = program.output(named: prefix + "predictions"),
         let units = program.values[output].type.shape.extents.last
       else { continue }
-      try check(names, units: units, prefix.isEmpty ? nil : (objective.target, String(prefix.dropLast())))
+      let isAlone = prefix.isEmpty
+      try check(
+        names, units: units, has: isAlone ? "the data has" : "\(objective.target) has",
+        ends: isAlone ? "the network ends" : "\(prefix.dropLast()) ends")
     }
   }
 
-  /// Of several outputs, `place` is the field and the output.
-  private func check(_ classNames: [String], units: Int, _ place: (field: String, output: String)?) throws(DatasetError)
-  {
+  /// `has` and `ends` begin what is said of the data and of the output.
+  private func check(_ classNames: [String], units: Int, has: String, ends: String) throws(DatasetError) {
     let classes = classNames.count
     let hint = DatasetParts.suspicions(about: classNames)
-    let what = place.map { "\($0.field) has" } ?? "the data has"
     // A single output tells two classes apart.
     guard classes <= max(units, 2) else {
       throw DatasetError(
         .invalid,
-        "\(what) \(classes) classes, and \(place.map { "\($0.output)" } ?? "the network") ends with \(units) outputs: "
-          + "set the units of its last layer to \(classes)\(hint)")
+        "\(has) \(classes) classes, and \(ends) with \(units) outputs: set the units of its last layer to "
+          + "\(classes)\(hint)")
     }
     if classes < max(units, 2) {
       notes.append(
-        "\(what) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
-          + "\(place.map { "\($0.output)" } ?? "the network") ends with outputs for \(max(units, 2))\(hint)")
+        "\(has) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
+          + "\(ends) with outputs for \(max(units, 2))\(hint)")
     }
   }
 
@@ -553,8 +557,7 @@ public final class TrainingLoop {
   }
 
   private func accuracy(_ correct: Double, of count: Int) -> Double? {
-    session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
-      ? correct / Double(max(count, 1)) : nil
+    isOfClasses ? correct / Double(max(count, 1)) : nil
   }
 
   /// Of each of several outputs, by columns.

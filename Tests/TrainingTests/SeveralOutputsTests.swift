@@ -227,6 +227,14 @@ struct SeveralOutputsTests {
     #expect(back.record.checkpoints.last?.position.watched == nil)
   }
 
+  @Test("an output with more units than its field has classes is named")
+  func units() throws {
+    let (_, record) = try run(["training.steps=1", "model.layers.4.dense.units=3"])
+    #expect(
+      record.messages.contains { $0.contains("digit has 2 classes (even, odd), and digit ends with outputs for 3") },
+      "\(record.messages)")
+  }
+
   @Test("a column that there is not is named with its line, and those that there are")
   func unknown() throws {
     func message(_ text: String, _ layout: DatasetLayout) -> String {

@@ -76,7 +76,9 @@ final class LayerReader {
         section.problems.add("\(section.full("outputs")): \(output) is given twice", at: section.take("outputs"))
       }
     }
-    return Graph(nodes, inputs: inputs, outputs: outputs ?? nodes.last?.layer.name.map { [$0] } ?? [])
+    // Behind a colon stands one of several results: such a name cannot be asked for.
+    let last = nodes.last?.layer.name.flatMap { $0.contains(":") ? nil : $0 }
+    return Graph(nodes, inputs: inputs, outputs: outputs ?? last.map { [$0] } ?? [])
   }
 
   private init(_ problems: ProblemList, _ blocks: BlockLibrary) { (self.problems, self.blocks) = (problems, blocks) }
