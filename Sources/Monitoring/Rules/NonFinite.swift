@@ -1,7 +1,8 @@
 /// A loss or gradient that is infinite or not a number. The update was held back; who replays the step fills in the
 /// operation that made the first such value, and says what the weights are.
 public struct NonFinite: Rule {
-  public let name = "nonFinite"
+  public static let name = "nonFinite"
+  public var name: String { Self.name }
   private var isOpen = false
 
   public init() {}

@@ -11,27 +11,18 @@ import SwitchbackPrograms
 public final class TrainingLoop {
   public let configuration: Configuration
   public let session: TrainingSession
+  private let parts: LoopData
   /// What the run is trained on.
-  public let data: DatasetRecord?
-  private let train: any Dataset
-  /// The same as `train`, where it reads ahead.
-  private let prefetcher: Prefetcher?
-  private let validation: (any Dataset)?
-  private let test: any Dataset
+  public var data: DatasetRecord? { parts.record }
   /// Whether there is one output, of classes, of which a share is right.
   private let isOfClasses: Bool
-  /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
-  private let validationSamples: any Dataset
   /// The last validation that was one of the whole test set, and after which batch.
   private var testedAlready: (batches: Int, result: Evaluation)?
   private var memoryNeed = MemoryNeed()
-  /// What to say of the data before the first step.
-  private var notes: [String]
   /// What decides which weights are best.
   private let watch: Watch
-  private var monitor: GradientMonitor
+  private var gradients: GradientWatch
   private let host: HostServices
-  private let reference: BackendChain.Link
 
   private var callbacks: [any TrainingCallback] = []
   /// Where the run stands.
@@ -62,7 +53,6 @@ public final class TrainingLoop {
 
   /// Steps in a row without a finite loss after which the run is given up.
   private static let patienceForFinite = 20
-  private var isBackendToBlame = false
   private var hasSaidSlots = false
   /// The states of the lowest validation loss, where the run is to end with them.
   private var best: Checkpoint?
@@ -94,26 +84,15 @@ public final class TrainingLoop {
   ) throws {
     // Before the session takes its part.
     let room = HostMemory.available()
-    (self.configuration, self.data, test, self.host) = (configuration, data.record, data.test, host)
-    self.reference = BackendChain.Link(
-      name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
-    // Data sets of a configuration come divided; those made in a program are divided here.
-    let parts =
-      data.record == nil && data.validation == nil
-      ? data.holdingOut(configuration.data.validationSplit, seed: configuration.data.splitSeed) : data
-    let train = parts.train
-    notes = parts.notes
-    let prefetches = configuration.data.prefetch ?? !train.isInMemory
-    prefetcher = prefetches ? try Prefetcher(train, batchSize: configuration.training.batchSize) : nil
-    self.train = prefetcher ?? train
-    validation = parts.validation
-    let held = validation ?? test
-    validationSamples =
-      configuration.training.validation.samples.map { held.drawn($0, seed: configuration.data.splitSeed) } ?? held
+    (self.configuration, self.host) = (configuration, host)
+    var parts = try LoopData(data, configuration)
     session = try TrainingSession(
-      configuration, on: train.layout, registry: registry, host: host,
+      configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
+    let replay = BackendChain.Link(
+      name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
+    gradients = GradientWatch(configuration, reference: replay, host: host)
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
       program: try session.programFingerprint)
@@ -121,61 +100,11 @@ public final class TrainingLoop {
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
     position.plateau = configuration.training.plateau
     position.plateau?.isMaximized = watch.isMaximized
-    monitor = GradientMonitor(rules: [
-      VanishingGradient(decades: configuration.monitor.vanishingDecades),
-      ExplodingGradient(
-        decades: configuration.monitor.explodingDecades, updateRatio: configuration.monitor.explodingUpdateRatio),
-      NonFinite(),
-    ])
-    try check(train)
-    for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
-    memoryNeed = try session.memoryNeed(training: train.count, evaluation: (validation ?? test).count)
+    try parts.check(session)
+    self.parts = parts
+    memoryNeed = try session.memoryNeed(
+      training: parts.train.count, evaluation: (parts.validation ?? parts.test).count)
     try memoryNeed.check(against: room)
-  }
-
-  /// Whether the data can be trained on: a class without an output would end the first step that meets it, with an
-  /// error of the backend; an epoch without a batch would end in a run without an update.
-  private func check(_ train: any Dataset) throws {
-    let settings = configuration.training
-    guard batchesInEpoch > 0 else {
-      throw DatasetError(
-        .invalid,
-        train.count == 0
-          ? "there is no sample to train on"
-          : "training.last_batch: drop leaves no batch: \(train.count) training samples are fewer than "
-            + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
-    }
-    let (step, layout) = (session.step, train.layout)
-    let program = try step.inference(batchSize: 1).program
-    for objective in step.objectives where objective.targets == .classes {
-      let prefix = step.prefix(of: objective)
-      guard let names = layout[objective.target]?.classNames,
-        let output = program.output(named: prefix + "predictions"),
-        let units = program.values[output].type.shape.extents.last
-      else { continue }
-      let isAlone = prefix.isEmpty
-      try check(
-        names, units: units, has: isAlone ? "the data has" : "\(objective.target) has",
-        ends: isAlone ? "the network ends" : "\(prefix.dropLast()) ends")
-    }
-  }
-
-  /// `has` and `ends` begin what is said of the data and of the output.
-  private func check(_ classNames: [String], units: Int, has: String, ends: String) throws(DatasetError) {
-    let classes = classNames.count
-    let hint = DatasetParts.suspicions(about: classNames)
-    // A single output tells two classes apart.
-    guard classes <= max(units, 2) else {
-      throw DatasetError(
-        .invalid,
-        "\(has) \(classes) classes, and \(ends) with \(units) outputs: set the units of its last layer to "
-          + "\(classes)\(hint)")
-    }
-    if classes < max(units, 2) {
-      notes.append(
-        "\(has) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
-          + "\(ends) with outputs for \(max(units, 2))\(hint)")
-    }
   }
 
   /// Trains to the end, or until a callback says otherwise; `start` is a checkpoint to go on from.
@@ -200,9 +129,10 @@ public final class TrainingLoop {
     let inference = try session.step.inference(batchSize: 1)
     if let doubt = session.step.doubt(of: inference) { try emit(.message("warning: \(doubt)")) }
     for line in data?.words ?? [] { try emit(.message(line)) }
-    for note in notes { try emit(.message("warning: \(note)")) }
-    if validation == nil, configuration.data.validationSplit == 0 {
-      let part = validationSamples.count < test.count ? "\(validationSamples.count) samples of the" : "the"
+    for note in parts.notes { try emit(.message("warning: \(note)")) }
+    if parts.validation == nil, configuration.data.validationSplit == 0 {
+      let part =
+        parts.validationSamples.count < parts.test.count ? "\(parts.validationSamples.count) samples of the" : "the"
       try emit(.message("epochs are validated on \(part) test set; data.validation_split holds out training samples"))
     }
     let every = settings.validation.every
@@ -226,7 +156,7 @@ public final class TrainingLoop {
       throw Stop.interrupted
     }
     // However short it is, a run that changed no weight is no success.
-    if updates.due > 0, updates.applied == 0 { throw Stop.neverFinite(isBackendToBlame: isBackendToBlame) }
+    if updates.due > 0, updates.applied == 0 { throw Stop.neverFinite(isBackendToBlame: gradients.isBackendToBlame) }
     try chooseWeights()
     let (result, raw) = try tested()
     if let raw {
@@ -244,7 +174,7 @@ public final class TrainingLoop {
       launchesPerStep: measured.device.map { Double($0.launches) / Double(max(measured.steps, 1)) },
       blockingCallsPerStep: measured.device.map { Double($0.blockingCalls) / Double(max(measured.steps, 1)) },
       bytesToDevicePerStep: measured.device.map { Double($0.bytesIn) / Double(max(measured.steps, 1)) },
-      plannedBytes: plan.memory.planned, peakBytes: peakResidentBytes, findings: monitor.findings)
+      plannedBytes: plan.memory.planned, peakBytes: peakResidentBytes, findings: gradients.findings)
     try emit(.finished(summary))
     return summary
   }
@@ -272,7 +202,7 @@ public final class TrainingLoop {
     let now = position
     position = start.position
     (position.plan, position.routing, position.program) = (now.plan, now.routing, now.program)
-    if let remembered = position.monitor { monitor.state = remembered }
+    if let remembered = position.monitor { gradients.state = remembered }
     nonFiniteSteps = position.nonFiniteSteps ?? 0
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
     try adoptSettings()
@@ -302,7 +232,7 @@ public final class TrainingLoop {
   private func saveCheckpoint() throws {
     try finishStep()
     position.follow(session)
-    (position.monitor, position.nonFiniteSteps) = (monitor.state, nonFiniteSteps)
+    (position.monitor, position.nonFiniteSteps) = (gradients.state, nonFiniteSteps)
     try check(session.nonFiniteStates())
     try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
   }
@@ -320,17 +250,15 @@ public final class TrainingLoop {
           + "longer learn. training.optimizer.global_clipnorm keeps gradients small"))
   }
   /// What is known of the samples.
-  public var samples: SampleFormat { data.map { SampleFormat($0) } ?? SampleFormat(test) }
+  public var samples: SampleFormat { data.map { SampleFormat($0) } ?? SampleFormat(parts.test) }
 
   // MARK: Epochs and steps
 
   private func trainEpoch() throws {
     let settings = configuration.training
-    let order = BatchOrder(
-      count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: position.epoch,
-      dropsLast: settings.dropsLastBatch, version: position.orderVersion)
-    prefetcher?.begin(order, at: position.batchInEpoch, waits: try session.overlaps)
-    defer { prefetcher?.stop() }
+    let order = parts.order(epoch: position.epoch, version: position.orderVersion)
+    parts.prefetcher?.begin(order, at: position.batchInEpoch, waits: try session.overlaps)
+    defer { parts.prefetcher?.stop() }
     epoch = Measured()
     while nextBatch < order.batchCount {
       try trainStep(order)
@@ -374,8 +302,10 @@ public final class TrainingLoop {
       !isWhole || decision != .proceed || position.epoch == settings.epochs || session.batches == settings.steps
     guard ends || isValidated(position.epoch) else { return nil }
     // On the weights that the next step starts with, also where the run's answer is their average.
-    let held = try evaluate(validationSamples, .raw, "validating")
-    if validation == nil, validationSamples.count == test.count { testedAlready = (session.batches, held) }
+    let held = try evaluate(parts.validationSamples, .raw, "validating")
+    if parts.validation == nil, parts.validationSamples.count == parts.test.count {
+      testedAlready = (session.batches, held)
+    }
     return held
   }
 
@@ -411,8 +341,8 @@ public final class TrainingLoop {
       return (testedAlready.result, nil)
     }
     do {
-      let result = try evaluate(test, nil, "testing")
-      return (result, session.step.averageMomentum == nil ? nil : try evaluate(test, .raw, "testing"))
+      let result = try evaluate(parts.test, nil, "testing")
+      return (result, session.step.averageMomentum == nil ? nil : try evaluate(parts.test, .raw, "testing"))
     } catch let error as DatasetError {
       throw Stop.data(error)
     }
@@ -474,7 +404,8 @@ public final class TrainingLoop {
     let position = start?.position ?? position
     let updates = position.updates ?? position.batches / settings.accumulationSteps
     guard updates == 0, let steps = settings.steps else { return }
-    let first = position.hasEarlyRules ? settings.accumulationSteps : min(settings.accumulationSteps, batchesInEpoch)
+    let first =
+      position.hasEarlyRules ? settings.accumulationSteps : min(settings.accumulationSteps, parts.batchesInEpoch)
     guard steps < first else { return }
     throw ConfigurationError(problems: [
       .init(
@@ -484,11 +415,6 @@ public final class TrainingLoop {
     ])
   }
 
-  private var batchesInEpoch: Int {
-    let settings = configuration.training
-    return BatchOrder.batchCount(train.count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch)
-  }
-
   /// The batch of the epoch that comes next.
   private var nextBatch: Int { position.batchInEpoch + (underWay == nil ? 0 : 1) }
 
@@ -496,7 +422,7 @@ public final class TrainingLoop {
     let batch = order.batch(nextBatch)
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
-    let step = try session.start(train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
+    let step = try session.start(parts.train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
     epoch.seconds += (clock.now - begin).seconds
     epoch.samples += batch.count
     measured.samples += batch.count
@@ -516,12 +442,13 @@ public final class TrainingLoop {
 
   /// Has the next batch read where its step will read it, while the step that is under way reads its own elsewhere.
   private func readAhead(_ order: BatchOrder) throws {
-    guard let prefetcher, decision == .proceed, nextBatch < order.batchCount,
+    guard let prefetcher = parts.prefetcher, decision == .proceed, nextBatch < order.batchCount,
       session.batches != configuration.training.steps
     else { return }
     prefetcher.readAhead(
       into: try session.nextBatchMemory(
-        prefetcher, count: order.batch(nextBatch).count, endsAccumulation: endsAccumulation(nextBatch, of: order)))
+        prefetcher, count: order.batch(nextBatch).count, endsAccumulation: endsAccumulation(nextBatch, of: order))
+    )
   }
 
   /// Reads the numbers of the step that is under way, if one is, and tells everybody. Its time counts wherever it is
@@ -552,7 +479,7 @@ public final class TrainingLoop {
     if nonFiniteSteps == 1 { try check(session.nonFiniteStates()) }
     if nonFiniteSteps >= Self.patienceForFinite {
       try saveCheckpoint()
-      throw Stop.neverFinite(isBackendToBlame: isBackendToBlame)
+      throw Stop.neverFinite(isBackendToBlame: gradients.isBackendToBlame)
     }
   }
 
@@ -584,46 +511,15 @@ public final class TrainingLoop {
   // MARK: Watching
 
   private func watch(_ result: TrainingSession.StepResult, _ batch: Int) throws {
-    let settings = configuration.monitor
-    // A step that is not finite is always looked at: the replay finds the operation without probes.
-    guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return }
-    let rows = try session.probeRows(of: result, step: batch)
-    // The first rows of all, so that a short run has some too.
-    let isDue = batch <= settings.probeInterval || batch % settings.period < settings.probeInterval
-    if isDue || !result.isFinite { try emit(.probes(rows)) }
-    for finding in monitor.observe(rows) {
-      let finding = try finding.rule == "nonFinite" ? located(finding, in: result) : finding
+    let (rows, findings) = try gradients.look(at: result, batch: batch, in: session)
+    if let rows { try emit(.probes(rows)) }
+    for finding in findings {
       try emit(.finding(finding))
       if configuration.monitor.action == .stop {
         try saveCheckpoint()
         throw Stop.finding(finding)
       }
     }
-  }
-
-  /// Names the operation that made the first value that is not finite, or the backend where the reference makes none.
-  private func located(_ finding: Finding, in result: TrainingSession.StepResult) throws -> Finding {
-    isBackendToBlame = false
-    var finding = finding
-    // Finite gradients may have made weights that are not: the update before overflowed.
-    let broken = try session.nonFiniteStates().first { !$0.hasPrefix("optimizer/") }
-    finding.message +=
-      broken.map { " But \($0) is infinite or NaN already: an update of finite gradients overflowed." }
-      ?? " The weights are those of the last good step."
-    switch try NonFiniteReplay(of: result.executor.executor, on: reference, host: host) {
-    case .operation(let label, let path):
-      finding.layers = [path] + finding.layers.filter { $0 != path }
-      finding.message = "\(label) made the first value that is infinite or not a number. " + finding.message
-    case .finite(let largest):
-      // Near its limit Float32 may overflow in one order of sums and not in another. Of accumulated batches only the
-      // last is replayed.
-      isBackendToBlame = largest < 1e30 && session.step.accumulationSteps == 1
-      guard isBackendToBlame else { break }
-      finding.message =
-        "The reference gets finite numbers from the same weights and batch, so a backend computes wrongly: switchback "
-        + "diff CONFIG --backends reference,\(configuration.backend.name) says which operation. " + finding.message
-    }
-    return finding
   }
 }
 

@@ -1,0 +1,76 @@
+import SwitchbackBackendKit
+import SwitchbackExecution
+import SwitchbackMonitoring
+
+/// The gradient monitor of a run: which steps it looks at, and who made the first value that was not finite.
+struct GradientWatch {
+  private let settings: Configuration.Monitor
+  private var monitor: GradientMonitor
+  /// Who replays a step that is not finite.
+  private let reference: BackendChain.Link
+  private let host: HostServices
+  /// The configuration's word for it.
+  private let backend: String
+  /// Whether the reference got finite numbers where the last such step had none.
+  private(set) var isBackendToBlame = false
+
+  init(_ configuration: Configuration, reference: BackendChain.Link, host: HostServices) {
+    (settings, self.reference, self.host) = (configuration.monitor, reference, host)
+    backend = configuration.backend.name
+    monitor = GradientMonitor(rules: [
+      VanishingGradient(decades: settings.vanishingDecades),
+      ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio), NonFinite(),
+    ])
+  }
+
+  /// What it remembers, for a checkpoint.
+  var state: GradientMonitor.State {
+    get { monitor.state }
+    set { monitor.state = newValue }
+  }
+
+  /// All of the run so far.
+  var findings: [Finding] { monitor.findings }
+
+  /// What a step showed, before another one is finished: rows to record, if it is their turn, and the findings that open.
+  mutating func look(
+    at result: TrainingSession.StepResult, batch: Int, in session: TrainingSession
+  ) throws -> (rows: ProbeRows?, findings: [Finding]) {
+    // A step that is not finite is always looked at: the replay finds the operation without probes.
+    guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return (nil, []) }
+    let rows = try session.probeRows(of: result, step: batch)
+    // The first rows of all, so that a short run has some too.
+    let isDue = batch <= settings.probeInterval || batch % settings.period < settings.probeInterval
+    let findings = try monitor.observe(rows).map { finding in
+      finding.rule == NonFinite.name ? try located(finding, in: result, of: session) : finding
+    }
+    return (isDue || !result.isFinite ? rows : nil, findings)
+  }
+
+  /// Names the operation that made the first value that is not finite, or the backend where the reference makes none.
+  private mutating func located(
+    _ finding: Finding, in result: TrainingSession.StepResult, of session: TrainingSession
+  ) throws -> Finding {
+    isBackendToBlame = false
+    var finding = finding
+    // Finite gradients may have made weights that are not: the update before overflowed.
+    let broken = try session.nonFiniteStates().first { !$0.hasPrefix("optimizer/") }
+    finding.message +=
+      broken.map { " But \($0) is infinite or NaN already: an update of finite gradients overflowed." }
+      ?? " The weights are those of the last good step."
+    switch try NonFiniteReplay(of: result.executor.executor, on: reference, host: host) {
+    case .operation(let label, let path):
+      finding.layers = [path] + finding.layers.filter { $0 != path }
+      finding.message = "\(label) made the first value that is infinite or not a number. " + finding.message
+    case .finite(let largest):
+      // Near its limit Float32 may overflow in one order of sums and not in another. Of accumulated batches only the
+      // last is replayed.
+      isBackendToBlame = largest < 1e30 && session.step.accumulationSteps == 1
+      guard isBackendToBlame else { break }
+      finding.message =
+        "The reference gets finite numbers from the same weights and batch, so a backend computes wrongly: switchback "
+        + "diff CONFIG --backends reference,\(backend) says which operation. " + finding.message
+    }
+    return finding
+  }
+}

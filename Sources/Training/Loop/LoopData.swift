@@ -1,0 +1,92 @@
+import SwitchbackDatasets
+import SwitchbackNeuralNetworks
+
+/// The parts of a run's data, and whether its network fits them.
+struct LoopData {
+  let record: DatasetRecord?
+  let train: any Dataset
+  /// The same as `train`, where it reads ahead.
+  let prefetcher: Prefetcher?
+  let validation: (any Dataset)?
+  let test: any Dataset
+  /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
+  let validationSamples: any Dataset
+  /// What to say of the data before the first step.
+  private(set) var notes: [String]
+  private let settings: Configuration.Training
+
+  init(_ data: DatasetParts, _ configuration: Configuration) throws {
+    settings = configuration.training
+    // Data sets of a configuration come divided; those made in a program are divided here.
+    let parts =
+      data.record == nil && data.validation == nil
+      ? data.holdingOut(configuration.data.validationSplit, seed: configuration.data.splitSeed) : data
+    (record, test, validation, notes) = (data.record, data.test, parts.validation, parts.notes)
+    let prefetches = configuration.data.prefetch ?? !parts.train.isInMemory
+    prefetcher = prefetches ? try Prefetcher(parts.train, batchSize: settings.batchSize) : nil
+    train = prefetcher ?? parts.train
+    let held = validation ?? test
+    validationSamples =
+      settings.validation.samples.map { held.drawn($0, seed: configuration.data.splitSeed) } ?? held
+  }
+
+  /// The order of an epoch, which counts from 1.
+  func order(epoch: Int, version: BatchOrder.Version) -> BatchOrder {
+    BatchOrder(
+      count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: epoch,
+      dropsLast: settings.dropsLastBatch, version: version)
+  }
+
+  var batchesInEpoch: Int {
+    BatchOrder.batchCount(train.count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch)
+  }
+
+  // MARK: Checks
+
+  /// Whether the network can be trained on the data: a class without an output would end the first step that meets it,
+  /// with an error of the backend; an epoch without a batch would end in a run without an update.
+  mutating func check(_ session: TrainingSession) throws {
+    guard batchesInEpoch > 0 else {
+      throw DatasetError(
+        .invalid,
+        train.count == 0
+          ? "there is no sample to train on"
+          : "training.last_batch: drop leaves no batch: \(train.count) training samples are fewer than "
+            + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
+    }
+    let (step, layout) = (session.step, train.layout)
+    let program = try step.inference(batchSize: 1).program
+    for objective in step.objectives where objective.targets == .classes {
+      let prefix = step.prefix(of: objective)
+      guard let names = layout[objective.target]?.classNames,
+        let output = program.output(named: prefix + "predictions"),
+        let units = program.values[output].type.shape.extents.last
+      else { continue }
+      let isAlone = prefix.isEmpty
+      try check(
+        names, units: units, has: isAlone ? "the data has" : "\(objective.target) has",
+        ends: isAlone ? "the network ends" : "\(prefix.dropLast()) ends")
+    }
+    for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
+  }
+
+  /// `has` and `ends` begin what is said of the data and of the output.
+  private mutating func check(
+    _ classNames: [String], units: Int, has: String, ends: String
+  ) throws(DatasetError) {
+    let classes = classNames.count
+    let hint = DatasetParts.suspicions(about: classNames)
+    // A single output tells two classes apart.
+    guard classes <= max(units, 2) else {
+      throw DatasetError(
+        .invalid,
+        "\(has) \(classes) classes, and \(ends) with \(units) outputs: set the units of its last layer to "
+          + "\(classes)\(hint)")
+    }
+    if classes < max(units, 2) {
+      notes.append(
+        "\(has) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
+          + "\(ends) with outputs for \(max(units, 2))\(hint)")
+    }
+  }
+}
