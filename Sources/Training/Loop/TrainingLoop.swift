@@ -34,6 +34,10 @@ public final class TrainingLoop {
   /// Of this process: updates that were due, and those that were applied.
   private var updates = (due: 0, applied: 0)
   private var decision = TrainingDecision.proceed
+  /// The step after which `advance` comes back.
+  private var pause = Int.max
+  /// The epoch of the last step.
+  private var lastEpoch = 0
   /// The step that was started and not finished, where steps overlap.
   private var underWay: (step: TrainingSession.StartedStep, stepsInEpoch: Int)?
 
@@ -112,6 +116,15 @@ public final class TrainingLoop {
   public func run(
     from start: Checkpoint? = nil, best: Checkpoint? = nil, callbacks: [any TrainingCallback] = []
   ) throws -> RunSummary {
+    try begin(from: start, best: best, callbacks: callbacks)
+    try advance()
+    return try conclude()
+  }
+
+  /// What `run` does before the first step.
+  public func begin(
+    from start: Checkpoint? = nil, best: Checkpoint? = nil, callbacks: [any TrainingCallback] = []
+  ) throws {
     self.callbacks = callbacks
     // A best one that is younger than the start is of steps that are trained again.
     self.best = best.flatMap {
@@ -119,10 +132,9 @@ public final class TrainingLoop {
     }
     try checkUpdates(from: start)
     let settings = configuration.training
-    let plan = try session.plan
     try emit(
       .started([
-        "\(configuration.name) · \(session.parameterCount) parameters · \(plan.summary) · seed \(settings.seed)"
+        "\(configuration.name) · \(session.parameterCount) parameters · \(try session.plan.summary) · seed \(settings.seed)"
           + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : ""),
         "needs \(memoryNeed.words); beside it the data and the program",
       ]))
@@ -146,11 +158,24 @@ public final class TrainingLoop {
     if let initialWeights {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
     }
-    var epochs = position.batchInEpoch > 0 ? position.epoch : position.epoch - 1
-    while decision == .proceed, !isComplete(at: position) {
-      epochs = position.epoch
+    lastEpoch = position.batchInEpoch > 0 ? position.epoch : position.epoch - 1
+  }
+
+  /// Trains so many steps from where the run stands, unless it is over before; epochs end where they end. Whoever does not
+  /// want `run` begins, advances and looks at what came of it as often as he likes, and concludes.
+  public func advance(steps: Int = .max) throws {
+    pause = steps < .max - session.batches ? session.batches + steps : .max
+    while !isComplete, session.batches < pause {
+      lastEpoch = position.epoch
       try stoppingAtBadData { try trainEpoch() }
     }
+  }
+
+  /// Whether there is nothing left to train.
+  public var isComplete: Bool { decision != .proceed || isComplete(at: position) }
+
+  /// What `run` does after the last step: the verdict of the test.
+  public func conclude() throws -> RunSummary {
     if decision == .interrupt {
       try saveCheckpoint()
       throw Stop.interrupted
@@ -165,16 +190,17 @@ public final class TrainingLoop {
           "test loss with the averaged weights \(result.loss.short), with the raw ones \(raw.loss.short)"))
     }
     try emit(.tested(EvaluationRecord(result, raw: raw)))
+    let seconds = measured.seconds + epoch.seconds
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
       testMetrics: result.numbers, rawTestAccuracy: raw?.accuracy, rawTestLoss: raw?.loss, rawTestMetrics: raw?.numbers,
-      seconds: measured.seconds, samplesPerSecond: Double(measured.samples) / max(measured.seconds, 1e-9),
-      backend: configuration.backend.name, seed: settings.seed, epochs: epochs, steps: session.batches,
+      seconds: seconds, samplesPerSecond: Double(measured.samples) / max(seconds, 1e-9),
+      backend: configuration.backend.name, seed: configuration.training.seed, epochs: lastEpoch, steps: session.batches,
       parameters: session.parameterCount, forksPerStep: Double(measured.forks) / Double(max(measured.steps, 1)),
       launchesPerStep: measured.device.map { Double($0.launches) / Double(max(measured.steps, 1)) },
       blockingCallsPerStep: measured.device.map { Double($0.blockingCalls) / Double(max(measured.steps, 1)) },
       bytesToDevicePerStep: measured.device.map { Double($0.bytesIn) / Double(max(measured.steps, 1)) },
-      plannedBytes: plan.memory.planned, peakBytes: peakResidentBytes, findings: gradients.findings)
+      plannedBytes: try session.plan.memory.planned, peakBytes: peakResidentBytes, findings: gradients.findings)
     try emit(.finished(summary))
     return summary
   }
@@ -259,7 +285,6 @@ public final class TrainingLoop {
     let order = parts.order(epoch: position.epoch, version: position.orderVersion)
     parts.prefetcher?.begin(order, at: position.batchInEpoch, waits: try session.overlaps)
     defer { parts.prefetcher?.stop() }
-    epoch = Measured()
     while nextBatch < order.batchCount {
       try trainStep(order)
       if decision == .interrupt {
@@ -267,6 +292,7 @@ public final class TrainingLoop {
         throw Stop.interrupted
       }
       if decision == .finish || session.batches == settings.steps { break }
+      if session.batches == pause, nextBatch < order.batchCount { return try finishStep() }
       if nextBatch < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
         try saveCheckpoint()
       }
@@ -287,6 +313,7 @@ public final class TrainingLoop {
           metrics: metrics(position.outputs, of: position.samples), validationLoss: held?.loss,
           validationAccuracy: held?.accuracy, validationMetrics: held?.numbers, seconds: epoch.seconds,
           samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
+    epoch = Measured()
     if isWhole { try endEpoch(isValidated(position.epoch) ? held : nil) }
     try saveCheckpoint()
   }
