@@ -49,6 +49,7 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
     case "multiply": return Multiply()
     case "concatenate": return Concatenate(axis: int("axis", -1))
     case "dot": return Dot(axes: (int("first", -1), int("second", -1)), normalize: arguments["normalize"] == 1)
+    case "global_max_pooling2d": return GlobalMaxPooling2D(keepDimensions: arguments["keepdims"] == 1)
     default: throw ProgramError("no test for \(layer)")
     }
   }

@@ -37,7 +37,7 @@ extension TrainingStep {
     var inputs: [String: [String]] = [:]
     for call in program.calls {
       for maker in call.inputs.compactMap({ makers[$0] }) where maker != call.path {
-        if !inputs[call.path, default: []].contains(maker) { inputs[call.path]!.append(maker) }
+        if !inputs[call.path, default: []].contains(maker) { inputs[call.path, default: []].append(maker) }
       }
       for case let output? in call.outputs { makers[output] = call.path }
     }

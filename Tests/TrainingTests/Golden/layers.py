@@ -85,6 +85,11 @@ add("dot", [a, b], F.cosine_similarity(a, b, dim=-1)[:, None], grid(4, 1, seed=1
 a, b = grid(2, 3, 5, seed=160).requires_grad_(), grid(2, 5, 4, seed=161).requires_grad_()
 add("dot", [a, b], a @ b, grid(2, 3, 4, seed=162), arguments={"first": -1, "second": 1})
 
+for number, keeps in enumerate((False, True)):
+    x = grid(3, 5, 4, 2, seed=170 + number).requires_grad_()
+    y = x.amax((1, 2), keepdim=keeps)
+    add("global_max_pooling2d", [x], y, grid(*y.shape, seed=180 + number), arguments={"keepdims": int(keeps)})
+
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 print(f"{len(cases)} cases")
