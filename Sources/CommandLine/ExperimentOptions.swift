@@ -45,13 +45,13 @@ struct SettingOptions: ParsableArguments {
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw noConfiguration(file)
     }
-    var all = (backend.map { backendOverrides($0, over: file) } ?? []) + overrides + more
+    var all = (backend.map { backendOverrides($0, over: file) } ?? []) + overrides
     if let device { all.append(textOverride("backend.device", device)) }
     if let threads { all.append("backend.threads=\(threads)") }
     if let seed { all.append("training.seed=\(seed)") }
     if let data { all.append(textOverride("data.path", data)) }
     if let runs { all.append(textOverride("training.runs", runs)) }
-    return try Configuration(file: file, overrides: all, expandsBlocks: expandsBlocks)
+    return try Configuration(file: file, overrides: all + more, expandsBlocks: expandsBlocks)
   }
 }
 

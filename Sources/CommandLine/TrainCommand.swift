@@ -233,12 +233,17 @@ struct TrainCommand: ParsableCommand {
     return data
   }
 
-  /// Of a run that is new: what it starts with is in its record by an absolute path, since `runs/latest` moves on.
+  /// Of a run that is new. Paths are absolute: a run may be looked at from any folder, and `runs/latest` moves on.
   private func newConfiguration(_ more: [String]) throws -> Configuration {
     let configuration = try settings.configuration(config!, also: more)
-    guard let source = from ?? configuration.initialWeights else { return configuration }
-    let path = URL(fileURLWithPath: source).resolvingSymlinksInPath().path
-    return try settings.configuration(config!, also: more + [textOverride("model.from", path)])
+    var paths: [String] = []
+    if let path = configuration.data.source.path, !path.hasPrefix("/") {
+      paths.append(textOverride("data.path", URL(fileURLWithPath: path).path))
+    }
+    if let source = from ?? configuration.initialWeights {
+      paths.append(textOverride("model.from", URL(fileURLWithPath: source).resolvingSymlinksInPath().path))
+    }
+    return paths.isEmpty ? configuration : try settings.configuration(config!, also: more + paths)
   }
 
   /// Says what is another than in the run that goes on.
@@ -262,7 +267,7 @@ struct TrainCommand: ParsableCommand {
     }
     let changes = configuration.changes(since: before)
     // What the program's fingerprint covers; checkpoints before 2026-11-28 have none.
-    let essential = ["model.", "training.loss", "training.batch_size", "training.optimizer.type"]
+    let essential = ["model.", "training.loss", "training.objectives", "training.batch_size", "training.optimizer.type"]
     if otherBits, let change = changes.first(where: { change in essential.contains { change.hasPrefix($0) } }) {
       throw fail(
         "--other-bits goes on with another backend or other threads, not with another \(change). train CONFIG --from "

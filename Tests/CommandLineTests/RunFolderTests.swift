@@ -27,6 +27,19 @@ private func contents(below folder: String) throws -> [String: Data] {
 }
 
 @Suite struct RunFolderTests {
+  @Test("a run finds its data from any folder")
+  func absolutePath() throws {
+    let runs = temporary()
+    let trained = try switchback(
+      "train", "configs/mnist-linear.yaml", "--backend", "reference", "--steps", "2", "--data", "Tests/Samples/mnist",
+      "--runs", runs)
+    #expect(trained.status == 0, "\(trained.error)")
+    let config = try String(contentsOfFile: runs + "/latest/config.yaml", encoding: .utf8)
+    #expect(config.contains("path: \(root)/Tests/Samples/mnist\n"), "\(config)")
+    let evaluated = try shell("cd / && '\(binary)' evaluate '\(runs)/latest'")
+    #expect(evaluated.status == 0, "\(evaluated.error)")
+  }
+
   @Test("runs/latest moves on where it is our link; a folder, a file or a link of the user's is left alone, and said")
   func latest() throws {
     let runs = temporary()
