@@ -267,7 +267,9 @@ struct TrainCommand: ParsableCommand {
     }
     let changes = configuration.changes(since: before)
     // What the program's fingerprint covers; checkpoints before 2026-11-28 have none.
-    let essential = ["model.", "training.loss", "training.objectives", "training.batch_size", "training.optimizer.type"]
+    let essential = [
+      "model.", "training.loss", "training.objectives", "training.batch_size", "training.optimizer.type",
+    ]
     if otherBits, let change = changes.first(where: { change in essential.contains { change.hasPrefix($0) } }) {
       throw fail(
         "--other-bits goes on with another backend or other threads, not with another \(change). train CONFIG --from "
