@@ -40,7 +40,7 @@ private func finding(_ rule: some Rule, _ gates: [Gate]) -> Finding? {
   @Test("on a chain gates and weights take all that is lost, in decades")
   func chainOfLayers() {
     let flow = rows(chain).flow
-    #expect(flow.isChain && flow.first?.path == "a" && flow.length == 3)
+    #expect(flow.isChain && flow.first?.path == "a" && flow.first?.length == 3)
     #expect(abs(flow.lostDecades - 5) < 1e-12)
     #expect(abs(flow.gateDecades! + 3) < 1e-12 && abs(flow.weightDecades! + 2) < 1e-12)
     #expect(flow.layers.map(\.sources) == [[], [0], [1]])
@@ -54,7 +54,7 @@ private func finding(_ rule: some Rule, _ gates: [Gate]) -> Finding? {
     ]
     let flow = rows(gates).flow
     #expect(!flow.isChain && flow.gateDecades == nil && flow.weightDecades == nil)
-    #expect(flow.first?.path == "stem" && flow.length == 4 && abs(flow.lostDecades - 4) < 1e-12)
+    #expect(flow.first?.path == "stem" && flow.first?.length == 4 && abs(flow.lostDecades - 4) < 1e-12)
     let found = finding(VanishingGradient(), gates)
     #expect(found?.layers == ["stem"])
     #expect(found?.evidence["decades"] == 4 && found?.evidence["gateDecades"] == nil)
@@ -83,6 +83,10 @@ private func finding(_ rule: some Rule, _ gates: [Gate]) -> Finding? {
     let loud = [Gate("stem", [], 2e4), Gate("digit", [0], 1), Gate("ink", [0], 1e-6)]
     #expect(finding(ExplodingGradient(), loud)?.layers == ["stem"])
     #expect(finding(ExplodingGradient(), loud)?.message.contains("weights ") == true)
+    let beside = [Gate("images", [], 2e4), Gate("table", [], 0.9), Gate("join", [0, 1], 1), Gate("dead", [2], 0)]
+    let found = finding(ExplodingGradient(), Array(beside.prefix(3)))
+    #expect(found?.layers == ["images"] && found?.message.contains("loss and images") == true)
+    #expect(rows(beside).flow.grown(above: 3).isEmpty)
   }
 
   @Test("no watched gate, one gate, and a gate without any gradient")

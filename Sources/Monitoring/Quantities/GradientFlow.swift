@@ -26,7 +26,7 @@ public struct GradientFlow: Hashable, Sendable {
     fileprivate var largest = 0.0
     fileprivate var end = 0.0
     /// Layers on the longest way from here to an end, with both.
-    fileprivate var length = 1
+    public fileprivate(set) var length = 1
   }
 
   /// From the inputs to the loss: each stands behind those it reads from.
@@ -86,9 +86,6 @@ public struct GradientFlow: Hashable, Sendable {
   /// The largest ‖δ‖ between `first` and the loss.
   public var largest: Double { first?.largest ?? 0 }
 
-  /// How many layers lie on the longest way between the loss and `first`.
-  public var length: Int { first?.length ?? 0 }
-
   /// Layers between `first` and the loss whose δ lies so many decades below the largest one there.
   public func starved(below decades: Double) -> [Layer] {
     guard let starved else { return [] }
@@ -102,6 +99,11 @@ public struct GradientFlow: Hashable, Sendable {
 
   // MARK: Growth
 
+  /// The first layer on whose way to the loss δ grows most; nil where none grows.
+  public var firstGrown: Layer? {
+    layers.filter { $0.sources.isEmpty && $0.end > 0 }.max { $0.largest / $0.end < $1.largest / $1.end }
+  }
+
   /// How many decades a δ lies above the largest at the ends that it comes from.
   public var grownDecades: Double {
     layers.reduce(0) { $1.end > 0 && $1.norm > 0 ? max($0, log10($1.norm / $1.end)) : $0 }
@@ -111,7 +113,9 @@ public struct GradientFlow: Hashable, Sendable {
   public var peak: Double { layers.map(\.norm).max() ?? 0 }
 
   /// Layers whose δ lies so many decades above the largest at the ends that it comes from.
-  public func grown(above decades: Double) -> [Layer] { layers.filter { $0.norm >= $0.end * pow10(decades) } }
+  public func grown(above decades: Double) -> [Layer] {
+    layers.filter { $0.end > 0 && $0.norm >= $0.end * pow10(decades) }
+  }
 
   // MARK: Who takes it
 

@@ -32,7 +32,7 @@ public struct ExplodingGradient: Rule {
     let worst = ratios.max { $0.ratio < $1.ratio }
     let isTorn = rows.step > warmUp && (worst?.ratio ?? 0) > updateRatio
     let (opensGrowth, opensRatio) = (growth.opens(isGrown), ratio.opens(isTorn))
-    if opensGrowth, let first = flow.first {
+    if opensGrowth, let first = flow.firstGrown {
       var (evidence, takers) = (["decades": flow.grownDecades, "largestNorm": flow.peak], "")
       if let gates = flow.gateDecades, let weights = flow.weightDecades {
         (evidence["gateDecades"], evidence["weightDecades"]) = (gates, weights)
@@ -42,7 +42,7 @@ public struct ExplodingGradient: Rule {
         rule: name, severity: .error, step: rows.step, layers: flow.grown(above: decades).map(\.path),
         evidence: evidence,
         message: "Between the loss and \(first.path) the gradient grows \(shortened(pow10(flow.grownDecades)))× "
-          + "(\(rounded(flow.grownDecades)) decades over \(flow.length) layers\(takers)). The weights are too large for "
+          + "(\(rounded(flow.grownDecades)) decades over \(first.length) layers\(takers)). The weights are too large for "
           + "the activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not cure an initialization.")
     }
     if opensRatio, let worst {

@@ -32,7 +32,7 @@ public struct VanishingGradient: Rule {
       .map { $0.0.statistics.l2 / $0.1.statistics.l2 }.max()
     var evidence = [
       "decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest,
-      "layers": Double(flow.length),
+      "layers": Double(first.length),
     ]
     (evidence["gateDecades"], evidence["weightDecades"]) = (flow.gateDecades, flow.weightDecades)
     evidence["updateRatio"] = ratio
@@ -44,7 +44,7 @@ public struct VanishingGradient: Rule {
     }
     var words =
       "Between the loss and \(first.path) the gradient shrinks \(shortened(pow10(flow.lostDecades)))× "
-      + "(\(rounded(flow.lostDecades)) decades over \(flow.length) layers)."
+      + "(\(rounded(flow.lostDecades)) decades over \(first.length) layers)."
     if let gates = flow.gateDecades, let weights = flow.weightDecades {
       words += " Activation gates take \(rounded(-gates)) decades, weights \(rounded(-weights))."
     }

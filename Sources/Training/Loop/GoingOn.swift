@@ -73,8 +73,10 @@ extension TrainingLoop {
     return position.epoch > settings.epochs && !isAtEnd || position.batches > settings.steps ?? .max
   }
 
-  /// Whether the validation loss did not fall in as many validations as the configuration waits.
+  /// Whether what is watched did not get better in as many validations as the configuration waits.
   public func hasStoppedEarly(at position: Checkpoint.Position) -> Bool {
-    position.epochsWithoutGain >= configuration.training.patience ?? .max
+    var position = position
+    position.go(by: watch)
+    return position.epochsWithoutGain >= configuration.training.patience ?? .max
   }
 }

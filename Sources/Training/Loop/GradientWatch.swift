@@ -32,19 +32,26 @@ struct GradientWatch {
   /// All of the run so far.
   var findings: [Finding] { monitor.findings }
 
-  /// What a step showed, before another one is finished: rows to record, if it is their turn, and the findings that open.
-  mutating func look(
-    at result: TrainingSession.StepResult, batch: Int, in session: TrainingSession
-  ) throws -> (rows: ProbeRows?, findings: [Finding]) {
+  /// What a step showed, before another one is finished; nil where it is not looked at.
+  func rows(of result: TrainingSession.StepResult, batch: Int, in session: TrainingSession) throws -> ProbeRows? {
     // A step that is not finite is always looked at: the replay finds the operation without probes.
-    guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return (nil, []) }
-    let rows = try session.probeRows(of: result, step: batch)
+    guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return nil }
+    return try session.probeRows(of: result, step: batch)
+  }
+
+  /// Whether it is the rows' turn to be recorded.
+  func isDue(_ rows: ProbeRows) -> Bool {
     // The first rows of all, so that a short run has some too.
-    let isDue = batch <= settings.probeInterval || batch % settings.period < settings.probeInterval
-    let findings = try monitor.observe(rows).map { finding in
+    rows.step <= settings.probeInterval || rows.step % settings.period < settings.probeInterval || !rows.loss.isFinite
+  }
+
+  /// The findings that open with these rows.
+  mutating func observe(
+    _ rows: ProbeRows, of result: TrainingSession.StepResult, in session: TrainingSession
+  ) throws -> [Finding] {
+    try monitor.observe(rows).map { finding in
       finding.rule == NonFinite.name ? try located(finding, in: result, of: session) : finding
     }
-    return (isDue || !result.isFinite ? rows : nil, findings)
   }
 
   /// Names the operation that made the first value that is not finite, or the backend where the reference makes none.

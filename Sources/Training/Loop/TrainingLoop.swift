@@ -20,7 +20,7 @@ public final class TrainingLoop {
   private var testedAlready: (batches: Int, result: Evaluation)?
   private var memoryNeed = MemoryNeed()
   /// What decides which weights are best.
-  private let watch: Watch
+  let watch: Watch
   private var gradients: GradientWatch
   private let host: HostServices
 
@@ -102,6 +102,7 @@ public final class TrainingLoop {
       program: try session.programFingerprint)
     watch = try configuration.watch(in: session.step)
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
+    position.go(by: watch)
     position.plateau = configuration.training.plateau
     position.plateau?.isMaximized = watch.isMaximized
     try parts.check(session)
@@ -161,8 +162,8 @@ public final class TrainingLoop {
     lastEpoch = position.batchInEpoch > 0 ? position.epoch : position.epoch - 1
   }
 
-  /// Trains so many steps from where the run stands, unless it is over before; epochs end where they end. Whoever does not
-  /// want `run` begins, advances and looks at what came of it as often as he likes, and concludes.
+  /// Trains so many steps from where the run stands, unless it is over before; epochs end where they end. Begin, advance as
+  /// often as you like, and conclude, where `run` is too coarse.
   public func advance(steps: Int = .max) throws {
     pause = steps < .max - session.batches ? session.batches + steps : .max
     while !isComplete, session.batches < pause {
@@ -292,10 +293,13 @@ public final class TrainingLoop {
         throw Stop.interrupted
       }
       if decision == .finish || session.batches == settings.steps { break }
-      if session.batches == pause, nextBatch < order.batchCount { return try finishStep() }
       if nextBatch < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
         try saveCheckpoint()
       }
+      guard session.batches == pause, nextBatch < order.batchCount else { continue }
+      try finishStep()
+      if decision == .finish { break }
+      return
     }
     // Evaluating may want memory that is not there: the epoch is not lost to that. A run that ends here would count as
     // complete without its last validation.
@@ -538,9 +542,10 @@ public final class TrainingLoop {
   // MARK: Watching
 
   private func watch(_ result: TrainingSession.StepResult, _ batch: Int) throws {
-    let (rows, findings) = try gradients.look(at: result, batch: batch, in: session)
-    if let rows { try emit(.probes(rows)) }
-    for finding in findings {
+    guard let rows = try gradients.rows(of: result, batch: batch, in: session) else { return }
+    // Before a replay, which may fail.
+    if gradients.isDue(rows) { try emit(.probes(rows)) }
+    for finding in try gradients.observe(rows, of: result, in: session) {
       try emit(.finding(finding))
       if configuration.monitor.action == .stop {
         try saveCheckpoint()

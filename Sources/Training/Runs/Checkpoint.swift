@@ -62,7 +62,8 @@ public struct Checkpoint: Sendable {
 
     public struct WatchedBest: Codable, Hashable, Sendable {
       public var column: String
-      public var number: Double
+      /// Nil until the first validation.
+      public var number: Double?
     }
 
     init(seed: Int, plan: String, routing: Routing?, program: String?) {
@@ -110,14 +111,20 @@ public struct Checkpoint: Sendable {
     /// Whether the number is the best so far, and then keeps it.
     private mutating func observe(_ number: Double?, of watch: Watch) -> Bool {
       guard let number, !number.isNaN else { return false }
-      if let watched, watched.column == watch.column, !watch.isBetter(number, than: watched.number) { return false }
+      if let best = watched?.number, watched?.column == watch.column, !watch.isBetter(number, than: best) {
+        return false
+      }
       watched = WatchedBest(column: watch.column, number: number)
       return true
     }
 
-    /// Goes by another column from here on; what was best by the one before is none.
+    /// Goes by another column from here on: nothing is the best by it yet, and nothing was waited for.
     mutating func go(by watch: Watch) {
-      if watched?.column != (watch.isTotal ? nil : watch.column) { watched = nil }
+      let column = watch.isTotal ? nil : watch.column
+      guard watched?.column != column else { return }
+      watched = column.map { WatchedBest(column: $0) }
+      (epochsWithoutGain, isUnvalidated) = (0, true)
+      if watch.isTotal { bestLoss = .infinity }
     }
   }
 
