@@ -5,8 +5,12 @@ import Yams
 enum MetricReader {
   /// Nil where nothing is said.
   static func metrics(_ section: SectionReader) -> [any Metric]? {
-    section.describe(
-      "metrics", help: "What an evaluation counts besides the loss", .list(of: entrySchema(section.problems)))
+    if section.problems.isDescribing {
+      let words = words(section.problems)
+      var part = SchemaPart.list(of: entrySchema(words))
+      part.nested = words
+      section.describe("metrics", help: "What an evaluation counts besides the loss", part)
+    }
     guard let node = section.take("metrics") else { return nil }
     guard let list = node.sequence else {
       section.problems.add("\(section.full("metrics")) must be a list of words, such as [accuracy]", at: node)
@@ -47,13 +51,21 @@ enum MetricReader {
     return metric
   }
 
-  private static func entrySchema(_ problems: ProblemList) -> SchemaPart {
-    var mapping = ObjectSchema()
+  /// Each word with the keys behind it.
+  private static func words(_ problems: ProblemList) -> ObjectSchema {
+    var words = ObjectSchema()
     for row in MetricCatalog.rows {
       let keys = SectionReader.describing(path: row.word, problems) { row.read($0) }.schema
-      mapping.add(row.word, .any([.object(keys), SchemaPart(json: ["type": "null"])]), isRequired: false)
+      var part = SchemaPart.any([.object(keys), SchemaPart(json: ["type": "null"])])
+      (part.help, part.nested) = (row.help, keys)
+      words.add(row.word, part, isRequired: false)
     }
-    var one = mapping.json
+    return words
+  }
+
+  /// A word, or a mapping of one.
+  private static func entrySchema(_ words: ObjectSchema) -> SchemaPart {
+    var one = words.json
     (one["minProperties"], one["maxProperties"]) = (1, 1)
     return .any([.choice(MetricCatalog.rows.map(\.word), nil), SchemaPart(json: one)])
   }

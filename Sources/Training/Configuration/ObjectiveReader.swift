@@ -14,9 +14,12 @@ enum ObjectiveReader {
   /// Nil where there is no list.
   private static func list(_ section: SectionReader) -> [Configuration.ObjectiveSettings]? {
     let (key, problems) = ("objectives", section.problems)
-    section.describe(
-      key, help: "What each output is to learn, instead of loss, metrics and class_weights",
-      .list(of: .object(SectionReader.describing(path: section.full(key), problems, objective).schema)))
+    if problems.isDescribing {
+      let keys = SectionReader.describing(path: section.full(key), problems, objective).schema
+      var part = SchemaPart.list(of: .object(keys))
+      part.nested = keys
+      section.describe(key, help: "What each output is to learn, instead of loss, metrics and class_weights", part)
+    }
     guard let node = section.take(key) else { return nil }
     guard let list = node.sequence, !list.isEmpty else {
       problems.add(
@@ -74,6 +77,9 @@ enum ObjectiveReader {
       }
       return
     }
+    if objectives.allSatisfy({ $0.weight == 0 }) {
+      problems.add("training.objectives: all have weight 0, so nothing would be learned", first.places["weight"])
+    }
     var judged: Set<String> = []
     for objective in objectives {
       guard let name = objective.output ?? (objectives.count == 1 && outputs.count < 2 ? outputs.first ?? "" : nil)
@@ -85,6 +91,12 @@ enum ObjectiveReader {
       if !name.isEmpty, !outputs.contains(name) {
         problems.add(
           "\(objective.places.path).output: the model has no output \(name); \(known(outputs))",
+          objective.places["output"])
+      }
+      // Columns of a table of epochs are called so.
+      if name.hasPrefix("validation_") {
+        problems.add(
+          "\(objective.places.path).output: \(name) reads as a number of the validation; give the layer another name",
           objective.places["output"])
       }
       if !judged.insert(name).inserted {

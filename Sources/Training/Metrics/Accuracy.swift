@@ -2,7 +2,7 @@ public import SwitchbackNeuralNetworks
 
 /// The share of samples whose likeliest class is right.
 public struct Accuracy: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { _ in Accuracy() }]
+  static let rows = [MetricRow(word, help: "The share of samples whose class is the likeliest") { _ in Accuracy() }]
   static let word = "accuracy"
   public var name: String { Self.word }
   public var targets: Targets { .classes }
@@ -23,7 +23,11 @@ public struct Accuracy: Metric, ConfiguredMetric {
 
 /// The share of samples whose class is among the `k` likeliest.
 public struct TopKCategoricalAccuracy: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { TopKCategoricalAccuracy(k: $0.int("k", 5, in: 1...1 << 20, help: "How many")) }]
+  static let rows = [
+    MetricRow(word, help: "The share of samples whose class is among the k likeliest") {
+      TopKCategoricalAccuracy(k: $0.int("k", 5, in: 1...1 << 20, help: "How many classes are looked at"))
+    }
+  ]
   private static let word = "top_k_categorical_accuracy"
   public let k: Int
   public var name: String { Self.word }

@@ -5,8 +5,8 @@ public struct MeanError: Metric, ConfiguredMetric {
   public enum Measure: Sendable { case absolute, squared }
 
   static let rows = [
-    MetricRow("mean_absolute_error") { _ in MeanError(.absolute) },
-    MetricRow("mean_squared_error") { _ in MeanError(.squared) },
+    MetricRow("mean_absolute_error", help: "The mean distance from the target") { _ in MeanError(.absolute) },
+    MetricRow("mean_squared_error", help: "The mean squared distance from the target") { _ in MeanError(.squared) },
   ]
   public let measure: Measure
   public var name: String { measure == .absolute ? "mean_absolute_error" : "mean_squared_error" }

@@ -7,10 +7,12 @@ protocol ConfiguredMetric: Metric {
 /// A word of `metrics`.
 struct MetricRow: Sendable {
   let word: String
+  /// In one line.
+  let help: String
   let read: @Sendable (SectionReader) -> any Metric
 
-  init(_ word: String, _ read: @escaping @Sendable (SectionReader) -> any Metric) {
-    (self.word, self.read) = (word, read)
+  init(_ word: String, help: String, _ read: @escaping @Sendable (SectionReader) -> any Metric) {
+    (self.word, self.help, self.read) = (word, help, read)
   }
 }
 

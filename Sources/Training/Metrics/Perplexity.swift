@@ -4,7 +4,7 @@ public import SwitchbackNeuralNetworks
 /// exp of the mean of −ln p, where p is the probability that the network gives the right class: among so many equally likely
 /// ones it chooses. Probabilities are kept 1e-7 away from 0 and 1, as the losses do.
 public struct Perplexity: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { _ in Perplexity() }]
+  static let rows = [MetricRow(word, help: "e to the mean cross-entropy") { _ in Perplexity() }]
   private static let word = "perplexity"
   /// Keras's `epsilon`.
   private static let closest = 1e-7

@@ -3,7 +3,11 @@ public import SwitchbackNeuralNetworks
 /// Of the samples that a class was predicted for, the share that is of it; the mean over the classes that some sample has or
 /// was taken for. Of a class that was predicted for none it is 0.
 public struct Precision: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { _ in Precision() }]
+  static let rows = [
+    MetricRow(word, help: "Of what was taken for a class the share that is of it; the mean over classes") { _ in
+      Precision()
+    }
+  ]
   private static let word = "precision"
   public var name: String { Self.word }
   public var targets: Targets { .classes }
@@ -21,7 +25,11 @@ public struct Precision: Metric, ConfiguredMetric {
 /// Of the samples of a class, the share that it was predicted for; the mean over the classes that some sample has or was
 /// taken for. Of a class without a sample it is 0.
 public struct Recall: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { _ in Recall() }]
+  static let rows = [
+    MetricRow(word, help: "Of what is of a class the share that was taken for it; the mean over classes") { _ in
+      Recall()
+    }
+  ]
   private static let word = "recall"
   public var name: String { Self.word }
   public var targets: Targets { .classes }
@@ -38,7 +46,9 @@ public struct Recall: Metric, ConfiguredMetric {
 
 /// 2·precision·recall / (precision + recall) of each class; the mean over the classes that some sample has or was taken for.
 public struct F1Score: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { _ in F1Score() }]
+  static let rows = [
+    MetricRow(word, help: "The harmonic mean of precision and recall; the mean over classes") { _ in F1Score() }
+  ]
   private static let word = "f1_score"
   public var name: String { Self.word }
   public var targets: Targets { .classes }

@@ -3,7 +3,7 @@ public import SwitchbackNeuralNetworks
 /// R² = 1 − Σ (target − prediction)² / Σ (target − mean)², of each number of a sample, and the mean of these: 1 is perfect, 0
 /// is what the mean of the targets would have. None where a number is the same in all samples.
 public struct R2Score: Metric, ConfiguredMetric {
-  static let rows = [MetricRow(word) { _ in R2Score() }]
+  static let rows = [MetricRow(word, help: "The share of the variance that is explained") { _ in R2Score() }]
   private static let word = "r2_score"
   public var name: String { Self.word }
   public var targets: Targets { .values }

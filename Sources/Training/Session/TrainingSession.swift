@@ -354,8 +354,10 @@ public final class TrainingSession {
     _ dataset: any Dataset, weights: ModelWeights? = nil, progress: (Int) throws -> Void = { _ in }
   ) throws -> Evaluation {
     let layout = dataset.layout
-    var tallies = zip(step.objectives, metrics).map { objective, metrics in
-      ObjectiveTally(objective, name: String(step.prefix(of: objective).dropLast()), layout, metrics: metrics)
+    var tallies = step.objectives.enumerated().map { place, objective in
+      ObjectiveTally(
+        objective, name: String(step.prefix(of: objective).dropLast()), layout,
+        metrics: metrics.indices.contains(place) ? metrics[place] : [])
     }
     var done = 0
     let order = BatchOrder(
