@@ -118,7 +118,7 @@ struct PredictCommand: ParsableCommand {
     let rows = CSVPredictionRows(
       path: path, features: fields.table?.features ?? [], pictures: fields.pictures.compactMap(\.column),
       labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
-      delimiter: table.delimiter)
+      delimiter: table.delimiter, width: run.data.record?.width)
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     try rows.forEach { ignored in
