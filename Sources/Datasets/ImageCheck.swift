@@ -126,6 +126,9 @@ public struct ImageCheck: Sendable {
       return Finding(problem: "\(path) is no regular file")
     }
     let size = Int(status.st_size)
+    guard size <= FileBytes.mostBytes else {
+      return Finding(problem: "\(path) is more than \(FileBytes.mostBytes >> 20) MiB: it is another file")
+    }
     // A header with thumbnails and color profiles may be longer.
     for length in [min(size, 1 << 16), size] {
       guard let header = ImageHeader(bytes(of: file, at: 0, length)) else { continue }
