@@ -84,8 +84,8 @@ public struct CSVPredictionRows {
     var wanted: [Int?]
     var featureCount: Int
     var pictureCount: Int
-    /// The table's folder, with a slash behind it.
-    var folder = ""
+    /// The table's file.
+    var table: String
     var ignored: [String] = []
 
     func contents(of row: CSVRow) throws(CSVRow.Problem) -> Contents {
@@ -97,11 +97,7 @@ public struct CSVPredictionRows {
           contents.values[place] = try field.double
           return
         }
-        let name = try field.text
-        guard !name.isEmpty, !name.utf8.contains(0) else {
-          throw CSVRow.Problem(message: "the path of a picture is missing", column: field.column)
-        }
-        contents.pictures[place - featureCount] = name.hasPrefix("/") ? name : folder + name
+        contents.pictures[place - featureCount] = try CSVPictures.path(of: field, table: table)
       }
       guard found == wanted.count else {
         throw CSVRow.Problem.length(found, first: wanted.count)
@@ -111,9 +107,7 @@ public struct CSVPredictionRows {
   }
 
   private func columns(_ wanted: [Int?]) -> Columns {
-    var columns = Columns(wanted: wanted, featureCount: features.count, pictureCount: pictures.count)
-    columns.folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    return columns
+    Columns(wanted: wanted, featureCount: features.count, pictureCount: pictures.count, table: path)
   }
 
   private func columns(of first: CSVRow) throws(CSVRow.Problem) -> Columns {

@@ -117,6 +117,16 @@ public struct ImageCheck: Sendable {
     onAllCores(paths.count) { look(at: paths[$0]).header }.compactMap { $0 }
   }
 
+  /// The first bytes of a regular file; nil where there is none that can be read.
+  static func beginning(of path: String) -> [UInt8]? {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return bytes(of: file, at: 0, min(Int(status.st_size), 1 << 16))
+  }
+
   private static func look(at path: String) -> Finding {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { return Finding(problem: "\(path): \(String(cString: strerror(errno)))") }
