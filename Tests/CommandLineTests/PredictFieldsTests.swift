@@ -128,7 +128,9 @@ import Testing
     // Without an image's ending it is one by its contents.
     let bare = try write(try Data(contentsOf: URL(fileURLWithPath: rows[3].file)), to: temporaryFolder() + "/picture")
     let found = try switchback("predict", run, bare, "--json")
-    #expect(found.status == 0 && ink(try object(found.output)) == ink(alone), "\(found.error)")
+    try #require(found.status == 0, "\(found.error)")
+    let said = try object(found.output)
+    #expect(ink(said) == ink(alone))
     let none = try switchback("predict", run, bare + "-that-is-not-there")
     #expect(none.status == 66 && none.error.contains("there is no file"), "\(none.error)")
   }
