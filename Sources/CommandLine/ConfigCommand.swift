@@ -56,7 +56,7 @@ struct ConfigCommand: ParsableCommand {
       case ("image-folder", let path?):
         let survey = try ImageFolderSurvey(path)
         for note in survey.notes { Terminal.write("warning: \(note)", to: .standardError) }
-        return StarterConfiguration.text(for: survey)
+        return try StarterConfiguration.text(for: survey)
       case ("csv", let path?): return try StarterConfiguration.text(for: CSVSurvey(path), label: label)
       default: return StarterConfiguration.text(for: try NamedDataset.named(dataset))
       }

@@ -132,6 +132,8 @@ struct InspectCommand: ParsableCommand {
   /// Without what both paths begin with: `3.conv2d` in the same list.
   private static func relative(_ path: String, to reader: String) -> String {
     let (parts, others) = (path.split(separator: "."), reader.split(separator: "."))
+    // A layer may be called by points alone.
+    guard !parts.isEmpty else { return path }
     let shared = zip(parts, others).prefix { $0 == $1 }.count
     // A list's number stays with its word.
     let first = shared > 0 && shared < parts.count && parts[shared].allSatisfy(\.isNumber) ? shared - 1 : shared

@@ -56,7 +56,7 @@ struct PredictCommand: ParsableCommand {
         try predict(index, run, model)
         return
       }
-      if let fields = TableFields(model.samples), !fields.isPicture || isTable(paths) {
+      if let fields = TableFields(model.samples), try !fields.isPicture || isTable(paths) {
         guard paths.count == 1 else {
           throw fail("the network takes rows of a table: one CSV file, or - for standard input", ExitCode(64))
         }
@@ -118,7 +118,7 @@ struct PredictCommand: ParsableCommand {
     let rows = CSVPredictionRows(
       path: path, features: fields.table?.features ?? [], pictures: fields.pictures.compactMap(\.column),
       labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
-      delimiter: table.delimiter)
+      delimiter: table.delimiter, width: run.data.record?.width)
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     try rows.forEach { ignored in
@@ -167,13 +167,20 @@ struct PredictCommand: ParsableCommand {
     }
   }
 
-  /// Whether paths are one that has no image's ending, and is no folder.
-  private func isTable(_ paths: [String]) -> Bool {
-    var isFolder: ObjCBool = false
+  /// Whether paths are one that has no image's ending, and is neither a folder nor by its contents a picture.
+  private func isTable(_ paths: [String]) throws -> Bool {
     guard paths.count == 1, !Image.endings.contains((paths[0] as NSString).pathExtension.lowercased()) else {
       return false
     }
-    return !FileManager.default.fileExists(atPath: paths[0], isDirectory: &isFolder) || !isFolder.boolValue
+    return try paths[0] == "-" || !isFolder(paths[0]) && !Image.isPicture(at: paths[0])
+  }
+
+  private func isFolder(_ path: String) throws -> Bool {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw fail("there is no file \(path)", ExitStatus.missingFile)
+    }
+    return isFolder.boolValue
   }
 
   // MARK: Image files
@@ -181,11 +188,7 @@ struct PredictCommand: ParsableCommand {
   /// The files, with what folders hold in their place.
   private func files() throws -> [String] {
     try paths.flatMap { path in
-      var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-        throw fail("there is no file \(path)", ExitStatus.missingFile)
-      }
-      guard isFolder.boolValue else { return [path] }
+      guard try isFolder(path) else { return [path] }
       let images = ((try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? []).sorted()
         .filter { Image.endings.contains(($0 as NSString).pathExtension.lowercased()) }
       guard !images.isEmpty else {

@@ -103,9 +103,12 @@ struct PredictionTable {
       + (output.values ?? []).map { "\($0)" }
   }
 
-  /// Of several outputs each has its name before its columns; columns that were learnt have their own.
+  /// Of several outputs each has its name before its columns; columns that were learnt have their own, where no two
+  /// outputs learn one.
   private static func head(_ line: PredictionLine) -> [String] {
-    [line.row == nil ? "file" : "row"]
+    var counts: [String: Int] = [:]
+    for name in line.outputs.flatMap(\.valueNames) { counts[name, default: 0] += 1 }
+    return [line.row == nil ? "file" : "row"]
       + line.outputs.flatMap { output in
         let prefix = line.outputs.count > 1 ? output.name + "/" : ""
         let word = output.areProbabilities ? "probability" : "score"
@@ -113,14 +116,16 @@ struct PredictionTable {
           (index == 0 ? ["class", word] : ["class_\(index + 1)", "\(word)_\(index + 1)"]).map { prefix + $0 }
         }
         let values = (output.values ?? []).indices.map { index in
-          index < output.valueNames.count ? output.valueNames[index] : "\(prefix)value_\(index + 1)"
+          guard index < output.valueNames.count else { return "\(prefix)value_\(index + 1)" }
+          let name = output.valueNames[index]
+          return counts[name] == 1 ? name : prefix + name
         }
         return classes + values
       }
   }
 
   private mutating func write(_ cells: [String]) {
-    let text = cells.map(Self.quoted).joined(separator: ",") + "\n"
+    let text = cells.map(CSVText.field).joined(separator: ",") + "\n"
     if output == nil { Terminal.write(text, terminator: "") } else { kept += text }
   }
 
@@ -128,12 +133,5 @@ struct PredictionTable {
   func finish() throws {
     guard let output, !json else { return }
     try AtomicFile.write(kept, to: output)
-  }
-
-  /// As RFC 4180 has it.
-  private static func quoted(_ cell: String) -> String {
-    // By bytes: a return and a line feed together are one character.
-    guard cell.utf8.contains(where: { [44, 34, 13, 10].contains($0) }) else { return cell }
-    return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""
   }
 }

@@ -76,7 +76,7 @@ struct RestoredRun {
   /// The data at hand, with the run's classes and normalization; what differs is said on standard error.
   func open() throws -> DatasetParts {
     let source = configuration.data.source
-    var parts = try source.open(try data.request(configuration.data, targets: source.targets, run: folder))
+    var parts = try source.open(try data.request(configuration.data, run: folder))
     if let then = data.record, let now = parts.record, !isNew(now) {
       for name in [DatasetRecord.Part.Name.train, .validation, .test] where then.count(of: name) != now.count(of: name)
       {

@@ -34,7 +34,11 @@ enum StarterConfiguration {
     """
   }
 
-  static func text(for folder: ImageFolderSurvey) -> String {
+  static func text(for folder: ImageFolderSurvey) throws -> String {
+    guard folder.classNames.count > 1 else {
+      throw DatasetError(
+        .invalid, "\(folder.path) has one class, \(folder.classNames.joined()): to be told apart there must be two")
+    }
     let layers = features(of: folder.images) + [head(.classes(folder.classNames.count))]
     return text(
       "A small network on the images of \(folder.path): \(classWords(folder.classNames)).", inputs: nil, layers,
@@ -124,7 +128,7 @@ enum StarterConfiguration {
     let count = column.distinctCount
     if column.kind == .numbers {
       guard column.isWhole, let count, count <= 20 else { return .values }
-      return .classes(count)
+      return .classes(try several(count, of: column, in: table))
     }
     guard let count, count < table.rowCount else {
       throw DatasetError(
@@ -132,7 +136,17 @@ enum StarterConfiguration {
         "\(table.path): in the column \(column.name) \(count == nil ? "stand more than a thousand words" : "no word stands twice"), "
           + "so they are no classes; --label names the column that is to be learnt")
     }
-    return .classes(count)
+    return .classes(try several(count, of: column, in: table))
+  }
+
+  private static func several(_ count: Int, of column: CSVSurvey.Column, in table: CSVSurvey) throws -> Int {
+    guard count > 1 else {
+      throw DatasetError(
+        .invalid,
+        "\(table.path): every row has the same in the column \(column.name), so there is nothing to be learnt; --label "
+          + "names another column")
+    }
+    return count
   }
 
   /// Of pictures that are large enough with convolutions, which read `input`; the last layer is called `name`.

@@ -208,7 +208,7 @@ struct TrainCommand: ParsableCommand {
     guard let start, let resume else { return try source.open(configuration.data.request) }
     let run = try RunData(run: resume, checkpoint: start, source: source, classes: classes)
     var data = try source.open(
-      try run.request(configuration.data, targets: source.targets, run: resume, mayLackParts: false))
+      try run.request(configuration.data, run: resume, mayLackParts: false))
     guard let then = run.record else {
       data.notes.append(
         "\(resume) is of an earlier program: its validation part stays the tail of the training samples, and its order "

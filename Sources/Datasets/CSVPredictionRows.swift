@@ -11,13 +11,16 @@ public struct CSVPredictionRows {
   public var labels: [String]
   public var hasHeader: Bool
   public var delimiter: UInt8
+  /// How many columns the table has that was learnt, with those that are not read; nil: no more than are named here. Rows
+  /// without names have as many, or as many but for the labels.
+  public var width: Int?
 
   public init(
     path: String, features: [String], pictures: [String] = [], labels: [String], hasHeader: Bool = true,
-    delimiter: UInt8 = UInt8(ascii: ",")
+    delimiter: UInt8 = UInt8(ascii: ","), width: Int? = nil
   ) {
     (self.path, self.features, self.pictures, self.labels) = (path, features, pictures, labels)
-    (self.hasHeader, self.delimiter) = (hasHeader, delimiter)
+    (self.hasHeader, self.delimiter, self.width) = (hasHeader, delimiter, width)
   }
 
   /// Features, then pictures.
@@ -81,8 +84,8 @@ public struct CSVPredictionRows {
     var wanted: [Int?]
     var featureCount: Int
     var pictureCount: Int
-    /// The table's folder, with a slash behind it.
-    var folder = ""
+    /// The table's file.
+    var table: String
     var ignored: [String] = []
 
     func contents(of row: CSVRow) throws(CSVRow.Problem) -> Contents {
@@ -94,11 +97,7 @@ public struct CSVPredictionRows {
           contents.values[place] = try field.double
           return
         }
-        let name = try field.text
-        guard !name.isEmpty, !name.utf8.contains(0) else {
-          throw CSVRow.Problem(message: "the path of a picture is missing", column: field.column)
-        }
-        contents.pictures[place - featureCount] = name.hasPrefix("/") ? name : folder + name
+        contents.pictures[place - featureCount] = try CSVPictures.path(of: field, table: table)
       }
       guard found == wanted.count else {
         throw CSVRow.Problem.length(found, first: wanted.count)
@@ -108,9 +107,7 @@ public struct CSVPredictionRows {
   }
 
   private func columns(_ wanted: [Int?]) -> Columns {
-    var columns = Columns(wanted: wanted, featureCount: features.count, pictureCount: pictures.count)
-    columns.folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    return columns
+    Columns(wanted: wanted, featureCount: features.count, pictureCount: pictures.count, table: path)
   }
 
   private func columns(of first: CSVRow) throws(CSVRow.Problem) -> Columns {
@@ -152,21 +149,22 @@ public struct CSVPredictionRows {
   }
 
   private func columns(count: Int) throws(CSVRow.Problem) -> Columns {
-    let places = wanted.compactMap { Int($0) }
-    if count == wanted.count {
-      // Without the columns that were learnt the others keep their order.
-      let isKnown = places.count == count
-      return columns(wanted.indices.sorted { isKnown ? (places[$0], $0) < (places[$1], $1) : $0 < $1 })
-    }
-    guard count == wanted.count + labels.count, places.count == wanted.count,
-      places.allSatisfy({ (0..<count).contains($0) })
+    let width = width ?? wanted.count + labels.count
+    let (places, learnt) = (wanted.compactMap { Int($0) }, labels.compactMap { Int($0) })
+    let isWhole = count == width
+    guard isWhole || count == width - labels.count, places.count == wanted.count, learnt.count == labels.count,
+      Set(places + learnt).count == places.count + learnt.count,
+      (places + learnt).allSatisfy({ $0 >= 0 && $0 < width })
     else {
       throw CSVRow.Problem(
-        message: "the row has \(count) fields, and the network was trained on \(wanted.count) columns and "
-          + "\(labels.count) to be learnt", column: 1)
+        message: "the row has \(count) fields, and the network was trained on rows of \(width), \(labels.count) of "
+          + "them to be learnt", column: 1)
     }
     var found = [Int?](repeating: nil, count: count)
-    for (index, place) in places.enumerated() { found[place] = index }
+    for (index, place) in places.enumerated() {
+      // Without the columns that were learnt the others keep their order.
+      found[isWhole ? place : place - learnt.count { $0 < place }] = index
+    }
     return columns(found)
   }
 }

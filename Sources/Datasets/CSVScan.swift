@@ -183,7 +183,9 @@ struct CSVScan {
   private func ignoredPlaces(_ columns: [CSVColumn]) throws(CSVRow.Problem) -> Set<Int> {
     var places: Set<Int> = []
     for column in settings.ignored {
-      guard let place = place(of: column) else {
+      // In another file there may stand another column at that place.
+      let found = request.record == nil ? place(of: column) : names.firstIndex(of: column)
+      guard let place = found else {
         guard request.record == nil else { continue }
         throw CSVRow.Problem(message: "there is no column \(column), which is to be ignored; \(columnWords)", column: 1)
       }
@@ -370,9 +372,11 @@ struct CSVScan {
         columns: columnNames { if case .label(index, let element) = $0 { element } else { nil } },
         pair.0.targets, classNames: pair.0.classNames)
     }
+    var record = DatasetRecord(source: "csv", inputs: inputs, learnt: targets, identity: identity)
+    if !settings.hasHeader { record.columnCount = names.count }
     return DatasetParts(
       train: try part(.train), validation: validation.count > 0 ? validation : nil, test: try part(.test),
-      record: DatasetRecord(source: "csv", inputs: inputs, learnt: targets, identity: identity), notes: notes
+      record: record, notes: notes
     ).counted(request, testSplit: settings.testSplit)
   }
 }

@@ -71,11 +71,12 @@ extension DatasetSource {
     try check.reading { check throws(DatasetError) in
       let scan = try file.scanned(DatasetRequest())
       let images = ImageCheck(of: scan.pictures, .all)
+      // Before the parts, of which an empty one is an error.
+      (check.notes, check.warnings, check.problems) = (images.notes, images.warnings, images.problems)
       // What is not there has no size, and is among the problems.
       check.count(try scan.parts(identity: ""))
-      check.notes += images.notes
-      (check.warnings, check.problems) = (images.warnings, images.problems)
-      check.contents = try scan.contents
+      // What is no regular file may never end.
+      if images.problems.isEmpty { check.contents = try scan.contents }
     }
     return check
   }

@@ -34,6 +34,9 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   /// What is to be learnt, where that is not the field `labels` alone; nil: it is, and `targets`, `classNames` and `labels`
   /// say all of it. Else these are those of the first field, and `labels` the columns of all.
   public private(set) var targetFields: [Target]?
+  /// Of a table without a row of names: how many columns it has, with those that are not read. Nil of others, and of
+  /// earlier runs, which read all columns.
+  public internal(set) var columnCount: Int?
 
   /// A field that a network may read.
   public struct Input: Hashable, Sendable, Codable {
@@ -155,6 +158,9 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     targetFields ?? [Target(Field.labels, columns: labels, targets, classNames: classNames)]
   }
 
+  /// Of a table: how many columns it has, as far as this says.
+  public var width: Int { columnCount ?? inputs.reduce(labels.count) { $0 + $1.columns.count } }
+
   /// The fields of the data, for whoever makes a network for them.
   public var layout: DatasetLayout {
     DatasetLayout(
@@ -231,6 +237,7 @@ extension DatasetRecord {
   /// Why no data set can be so; nil where one can. Records come from files, which may hold anything.
   public var fault: String? {
     if classNames.count > Self.mostClasses { return "it has \(classNames.count) classes" }
+    if let columnCount, columnCount < labels.count { return "it has \(columnCount) columns" }
     for part in parts {
       let counts = [part.classCounts] + (part.classCountsByTarget.map { Array($0.values) } ?? [])
       if part.count < 0 || counts.contains(where: { $0.contains { $0 < 0 } }) {

@@ -64,10 +64,10 @@ public struct CSVSurvey: Hashable, Sendable {
   /// Of the first column of pictures.
   public var images: ImageSurvey?
 
-  private static let delimiters = [",", ";", "\t", "|"].map { UInt8(ascii: Unicode.Scalar($0)!) }
+  private static let delimiters = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t"), UInt8(ascii: "|")]
 
   /// `delimiter` and header are guessed: the sign that parts the first row into the most fields; whether that row has a
-  /// field that is no number.
+  /// field that is no number, and none that is an image's name.
   public init(_ path: String) throws(DatasetError) {
     self.path = path
     let file = try RowFile(path)
@@ -81,7 +81,7 @@ public struct CSVSurvey: Hashable, Sendable {
         let row = CSVRow(bytes: bytes, delimiter: delimiter)
         if isFirst {
           let fields = try Self.texts(of: row)
-          hasHeader = try !Self.areNumbers(row)
+          hasHeader = try !Self.areNumbers(row) && !fields.contains(where: ClassFolders.isImage)
           looks = fields.enumerated().map { Look(name: hasHeader ? $1 : "\($0)") }
           if hasHeader { return }
         }

@@ -11,7 +11,7 @@ import SwitchbackImageFiles
 /// A whole file in memory, unpacked where it is gzip.
 enum FileBytes {
   /// More than any file of a data set known by name, or any picture, has: a few packed bytes may unpack to any number.
-  private static let mostBytes = 512 << 20
+  static let mostBytes = 512 << 20
 
   static func read(_ path: String) throws(DatasetError) -> [UInt8] {
     // A device may never end, and a pipe may never begin.

@@ -117,6 +117,16 @@ public struct ImageCheck: Sendable {
     onAllCores(paths.count) { look(at: paths[$0]).header }.compactMap { $0 }
   }
 
+  /// The first bytes of a regular file; nil where there is none that can be read.
+  static func beginning(of path: String) -> [UInt8]? {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return bytes(of: file, at: 0, min(Int(status.st_size), 1 << 16))
+  }
+
   private static func look(at path: String) -> Finding {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { return Finding(problem: "\(path): \(String(cString: strerror(errno)))") }
@@ -126,6 +136,9 @@ public struct ImageCheck: Sendable {
       return Finding(problem: "\(path) is no regular file")
     }
     let size = Int(status.st_size)
+    guard size <= FileBytes.mostBytes else {
+      return Finding(problem: "\(path) is more than \(FileBytes.mostBytes >> 20) MiB: it is another file")
+    }
     // A header with thumbnails and color profiles may be longer.
     for length in [min(size, 1 << 16), size] {
       guard let header = ImageHeader(bytes(of: file, at: 0, length)) else { continue }

@@ -161,3 +161,17 @@ extension ArraySlice<UInt8> {
       ? bytes.reduce(0) { $0 << 8 | Int($1) } : bytes.reversed().reduce(0) { $0 << 8 | Int($1) }
   }
 }
+
+extension Image {
+  /// Whether a file begins as a picture does, of a kind that is read or of a known one that is not. Only regular files are
+  /// looked at.
+  package static func isPicture(at path: String) -> Bool {
+    guard let bytes = ImageCheck.beginning(of: path) else { return false }
+    return switch ImageHeader.kind(of: bytes) {
+    case .png, .jpeg: true
+    // A table may begin with a column P1.
+    case .netpbm: ImageHeader(bytes) != nil
+    case nil: ForeignImage(bytes) != nil
+    }
+  }
+}

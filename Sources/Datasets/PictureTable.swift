@@ -56,15 +56,7 @@ public struct PictureTable: Sendable {
     return [
       entry.file, classNames[Int(parts[entry.part].labels[entry.index])], "\(mean)", "\(box.width)", "\(box.height)",
     ]
-    .map(Self.field).joined(separator: ",")
-  }
-
-  /// In quotes where a comma, a quote, a blank at its ends or the end of a line would be misread (RFC 4180).
-  private static func field(_ text: String) -> String {
-    let needsQuotes =
-      text.contains { $0 == "," || $0 == "\"" || $0.isNewline } || text.first == " " || text.last == " "
-    return needsQuotes
-      ? "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\"" : text
+    .map(CSVText.field).joined(separator: ",")
   }
 }
 

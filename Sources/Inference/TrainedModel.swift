@@ -97,8 +97,8 @@ public final class TrainedModel {
     return try answer()
   }
 
-  /// What the network says of samples of a data set that has its fields, in the order of `indices`; other fields are not
-  /// looked at.
+  /// What the network says of samples of a data set that has its fields, in the order of `indices`; its other fields are
+  /// read with them and not used.
   public func predict(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> [[String: Prediction]] {
     try indices.map { index in
       guard (0..<dataset.count).contains(Int(index)) else {

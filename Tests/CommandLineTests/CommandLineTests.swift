@@ -324,6 +324,26 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     let again = try switchback(arguments)
     #expect(again.status == 73 && again.error.contains("is there already"))
     #expect(!(try switchback("inspect", "configs/mnist-cnn.yaml", "--backend", "reference").output.contains("reads")))
+    // A name of points alone has no parts.
+    let points = try write(
+      """
+      version: 1
+      model:
+        inputs: images
+        layers:
+          - flatten
+          - dense: {units: 4, name: "."}
+          - dense: {units: 4, name: b}
+          - concatenate: {inputs: [".", b]}
+          - dense: {units: 10, activation: softmax}
+      data:
+        dataset: mnist
+      training:
+        epochs: 1
+        optimizer: {type: sgd, learning_rate: 0.1}
+      """.utf8, to: folder + "/points.yaml")
+    let named = try switchback("inspect", points, "--backend", "reference")
+    #expect(named.status == 0 && named.output.contains("  ., "), "\(named.error)")
   }
 
   @Test("inspect says who runs every operation, and its program text is the program")

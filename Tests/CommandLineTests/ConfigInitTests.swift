@@ -11,9 +11,28 @@ import Testing
     let (table, file) = (try write(text.utf8, to: folder + "/table.csv"), folder + "/my.yaml")
     let outcome = try switchback(["config", "init", file, "--dataset", "csv", "--path", table] + more)
     guard outcome.status == 0 else { return ("", outcome, outcome) }
+    try trains(file)
     return (
       try String(contentsOfFile: file, encoding: .utf8), try switchback("data", "check", file), outcome
     )
+  }
+
+  /// What is written trains as it is.
+  private func trains(_ file: String) throws {
+    let train = try switchback("train", file, "--backend", "reference", "--steps", "1", "--runs", temporary())
+    #expect(train.status == 0, "\(train.error)")
+  }
+
+  @Test("one class is nothing to be learnt: it is refused")
+  func oneClass() throws {
+    let (folder, rows) = (try temporaryFolder("pictures"), "1,7,a\n2,7,a\n3,7,a\n")
+    for label in ["kind", "same"] {
+      let table = try written("x,same,kind\n" + rows, ["--label", label]).outcome
+      #expect(table.status == 65 && table.error.contains("nothing to be learnt"), "\(table.error)")
+    }
+    try write(Array("P5 2 2 255\n".utf8) + [1, 2, 3, 4], to: folder + "/a/1.pgm")
+    let images = try switchback("config", "init", "--dataset", "image-folder", "--path", folder)
+    #expect(images.status == 65 && images.error.contains("one class, a"), "\(images.error)")
   }
 
   @Test(
@@ -73,6 +92,7 @@ import Testing
     let check = try switchback("config", "check", file, "--backend", "reference")
     #expect(check.status == 0, "\(check.error)")
     #expect(try switchback("data", "check", file).status == 0)
+    try trains(file)
   }
 
   @Test("options that do not go together are told")

@@ -125,5 +125,13 @@ import Testing
     func ink(_ found: [String: Any]) -> [Double]? { (found["ink"] as? [String: Any])?["values"] as? [Double] }
     #expect(ink(alone)?.count == 1 && ink(alone) == ink(named))
     #expect(Set(alone.keys) == ["half", "ink", "sample"])
+    // Without an image's ending it is one by its contents.
+    let bare = try write(try Data(contentsOf: URL(fileURLWithPath: rows[3].file)), to: temporaryFolder() + "/picture")
+    let found = try switchback("predict", run, bare, "--json")
+    try #require(found.status == 0, "\(found.error)")
+    let said = try object(found.output)
+    #expect(ink(said) == ink(alone))
+    let none = try switchback("predict", run, bare + "-that-is-not-there")
+    #expect(none.status == 66 && none.error.contains("there is no file"), "\(none.error)")
   }
 }

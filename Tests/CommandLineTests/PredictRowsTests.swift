@@ -111,6 +111,86 @@ import Testing
       try switchback("predict", run, file, "--json").output.hasPrefix("{\"classes\":[],\"row\":1,\"values\":["))
   }
 
+  @Test("a table without names is predicted as it was learnt where a column is ignored, with the label or without")
+  func ignoredPlaces() throws {
+    let runs = temporary()
+    func text(_ row: (Int) -> [String]) -> String { (0..<40).map { row($0).joined(separator: ",") + "\n" }.joined() }
+    let x = (0..<40).map { "\(Double($0 * 7 % 40) / 40)" }
+    let y = (0..<40).map { "\(Double($0 * 11 % 40) / 40)" }
+    let whole = text { ["\($0 * 1000)", x[$0], y[$0], "\($0 % 2)"] }
+    let table = try write(whole.utf8, to: temporaryFolder() + "/table.csv")
+    let file = try write(
+      """
+      version: 1
+      model:
+        inputs: images
+        layers:
+          - dense: {units: 4, activation: tanh, name: both}
+          - dense: {units: 1, name: one, inputs: both}
+          - dense: {units: 1, name: two, inputs: both}
+        outputs: [one, two]
+      data:
+        dataset: csv
+        path: \(table)
+        label: {"3": values}
+        header: false
+        columns: {"0": ignored}
+      training:
+        epochs: 1
+        batch_size: 8
+        objectives:
+          - {output: one, target: "3", loss: mean_squared_error}
+          - {output: two, target: "3", loss: mean_squared_error}
+        optimizer: {type: adam, learning_rate: 0.02}
+      backend: reference
+      """.utf8, to: temporaryFolder() + "/places.yaml")
+    let train = try switchback("train", file, "--runs", runs)
+    try #require(train.status == 0, "\(train.error)")
+    let said = try switchback("predict", runs + "/latest", table)
+    #expect(said.status == 0, "\(said.error)")
+    #expect(Set(lines(said.output).dropFirst().map { $0[1] }).count > 10)
+    // The first column and the label are not read.
+    for other in [text { ["7", x[$0], y[$0], "0"] }, text { ["7", x[$0], y[$0]] }] {
+      let rows = try write(other.utf8, to: temporaryFolder() + "/rows.csv")
+      #expect(try switchback("predict", runs + "/latest", rows).output == said.output)
+    }
+    let two = try write(text { [x[$0], y[$0]] }.utf8, to: temporaryFolder() + "/two.csv")
+    let refused = try switchback("predict", runs + "/latest", two)
+    #expect(refused.status == 65 && refused.error.contains("was trained on rows of 4"), "\(refused.error)")
+  }
+
+  @Test("two outputs that learn one column have its name behind their own")
+  func twins() throws {
+    let runs = temporary()
+    let table = try write(("x,y\n" + (0..<40).map { "\($0),\($0)\n" }.joined()).utf8, to: temporaryFolder() + "/t.csv")
+    let file = try write(
+      """
+      version: 1
+      model:
+        inputs: images
+        layers:
+          - dense: {units: 4, activation: tanh, name: both}
+          - dense: {units: 1, name: one, inputs: both}
+          - dense: {units: 1, name: two, inputs: both}
+        outputs: [one, two]
+      data:
+        dataset: csv
+        path: \(table)
+        label: {y: values}
+      training:
+        epochs: 1
+        batch_size: 8
+        objectives:
+          - {output: one, target: y, loss: mean_squared_error}
+          - {output: two, target: y, loss: mean_squared_error}
+        optimizer: {type: adam, learning_rate: 0.02}
+      backend: reference
+      """.utf8, to: temporaryFolder() + "/twins.yaml")
+    let train = try switchback("train", file, "--runs", runs)
+    try #require(train.status == 0, "\(train.error)")
+    #expect(lines(try switchback("predict", runs + "/latest", table).output)[0] == ["row", "one/y", "two/y"])
+  }
+
   @Test("mistakes: a missing column, a broken row, no file, two files, a table for a network of images")
   func mistakes() throws {
     let (run, table) = try run()

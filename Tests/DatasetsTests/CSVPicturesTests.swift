@@ -88,6 +88,41 @@ private func message(_ body: () throws -> Void) -> String {
     #expect(values.record?.inputFields == nil && values.record?.targetFields == nil)
   }
 
+  @Test("two columns of classes have each their own order, counts and numbers; a row without a known class is left out")
+  func twoClasses() throws {
+    let folder = try temporaryFolder()
+    let (first, second) = (["x", "y"], ["10", "9", "cat"])
+    var text = "v,a,b\n"
+    for row in 0..<60 { text += "\(row),\(first[(row + 1) % 2]),\(second[row % 3])\n" }
+    var file = CSVFile(
+      path: try write(text.utf8, to: folder + "/t.csv"), learnt: [.init("a", .classes), .init("b", .classes)])
+    let trained = try file.open()
+    let record = try #require(trained.record)
+    // Numbers count by their value.
+    #expect(record.learnt.map(\.classNames) == [["x", "y"], ["9", "10", "cat"]])
+    let numbers: [Int32] = [1, 0, 2]
+    let all = trained.all
+    let (a, b) = (all.classes(of: "a"), all.classes(of: "b"))
+    #expect(all.count == 60 && a.count == 60 && b.count == 60 && all.classes(of: "v").isEmpty)
+    for index in 0..<60 {
+      let sample = try all.numbers([Int32(index)])
+      let row = Int(try #require(sample["images"])[0])
+      #expect(a[index] == Int32((row + 1) % 2) && b[index] == numbers[row % 3])
+      #expect(sample["a"] == [Double(a[index])] && sample["b"] == [Double(b[index])])
+    }
+    for (target, count, each) in [("a", 2, 30), ("b", 3, 20)] {
+      let counts = record.parts.map { $0.classCountsByTarget?[target] ?? [] }
+      #expect((0..<count).map { index in counts.reduce(0) { $0 + $1[index] } } == [Int](repeating: each, count: count))
+    }
+    #expect(record.parts.allSatisfy { $0.classCounts == $0.classCountsByTarget?["a"] })
+    // Of a later file in which the second class of a row is unknown.
+    file.path = try write("v,b,a\n1,dog,x\n2,cat,y\n3,9,x\n".utf8, to: folder + "/later.csv")
+    let later = try file.open(DatasetRequest(record: record, mayLackParts: true))
+    #expect(later.all.count == 2 && Set(later.all.classes(of: "b")) == [0, 2])
+    #expect(zip(later.all.classes(of: "a"), later.all.classes(of: "b")).allSatisfy { $0 == 1 ? $1 == 2 : $1 == 0 })
+    #expect(later.notes.contains { $0.hasPrefix("b: the network knows no class dog: 1") }, "\(later.notes)")
+  }
+
   @Test("the record keeps fields, classes and normalization: a later file is read as the network knows it")
   func record() throws {
     let path = try samples()
@@ -166,6 +201,40 @@ private func message(_ body: () throws -> Void) -> String {
       let other = try write(text.utf8, to: folder + "/broken.csv")
       #expect(message { _ = try table(other).open() }.contains(words), "\(row)")
     }
+  }
+
+  @Test("what is no picture at all is said, and neither read nor summed up", .timeLimit(.minutes(1)))
+  func others() throws {
+    let path = try samples()
+    let folder = (path as NSString).deletingLastPathComponent
+    for name in ["pipe.pgm", "huge.pgm"] {
+      let place = folder + "/" + name
+      if name == "pipe.pgm" {
+        try #require(mkfifo(place, 0o600) == 0)
+      } else {
+        try write(picture(1), to: place)
+        // Sparse: it needs no space.
+        try #require(truncate(place, 1 << 42) == 0)
+      }
+      let text = try String(contentsOfFile: path, encoding: .utf8) + "\(name),7,0,1,1\n"
+      let check = try DatasetSource.csv(table(try write(text.utf8, to: folder + "/others.csv"))).check()
+      #expect(check.problems.count == 1 && check.contents == nil, "\(check.problems)")
+      #expect(
+        check.problems.first?.contains(name == "pipe.pgm" ? "is no regular file" : "is more than 512 MiB") == true)
+    }
+  }
+
+  @Test("data check of a table with an empty part names its broken pictures all the same")
+  func emptyPart() throws {
+    let path = try samples()
+    let folder = (path as NSString).deletingLastPathComponent
+    var file = table(try write("file,digit,ink\nnone.pgm,a,1\n".utf8, to: folder + "/one.csv"))
+    file.testSplit = 0
+    let check = try DatasetSource.csv(file).check()
+    #expect(check.problems.count == 1 && check.problems[0].contains("none.pgm: No such file"), "\(check.problems)")
+    try write("file,digit,ink\npart/1.pgm,a,1\n".utf8, to: folder + "/one.csv")
+    let whole = try DatasetSource.csv(file).check()
+    #expect(whole.problems.count == 1 && whole.problems[0].contains("none is for testing"), "\(whole.problems)")
   }
 
   @Test("paths may be absolute or lead out of the folder, and a picture may stand in several rows")

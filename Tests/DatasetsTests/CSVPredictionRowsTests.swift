@@ -13,14 +13,14 @@ import Testing
 
   private func read(
     _ text: String, features: [String] = ["a", "b"], pictures: [String] = [], labels: [String] = ["y"],
-    hasHeader: Bool = true, delimiter: Character = ","
+    hasHeader: Bool = true, delimiter: Character = ",", width: Int? = nil
   ) throws -> Read {
     let path = try write(text.utf8, to: temporaryFolder() + "/rows.csv")
     var read = Read()
     var next = 1
     try CSVPredictionRows(
       path: path, features: features, pictures: pictures, labels: labels, hasHeader: hasHeader,
-      delimiter: delimiter.asciiValue!
+      delimiter: delimiter.asciiValue!, width: width
     ).forEach {
       read.ignored += $0
     } _: { row in
@@ -79,7 +79,28 @@ import Testing
     let error = #expect(throws: DatasetError.self) {
       try read("1,2,3,4\n", features: ["0", "2"], labels: ["1"], hasHeader: false)
     }
-    #expect(error?.message.contains("the row has 4 fields, and the network was trained on 2 columns") == true)
+    #expect(error?.message.contains("the row has 4 fields, and the network was trained on rows of 3, 1 of") == true)
+  }
+
+  @Test("without names rows have the columns that are not read, too: another number of fields is refused")
+  func widths() throws {
+    // id, x, y and the label, of which id is ignored.
+    func rows(_ text: String, _ features: [String] = ["1", "2"], labels: [String] = ["3"]) throws -> Read {
+      try read(text, features: features, labels: labels, hasHeader: false, width: 4)
+    }
+    #expect(try rows("7,1,2,a\n").rows == [[1, 2]])
+    #expect(try rows("7,1,2\n").rows == [[1, 2]])
+    // A network that reads y alone, of a table whose label stands before it.
+    #expect(try rows("7,1,a,2\n", ["3"], labels: ["2"]).rows == [[2]])
+    #expect(try rows("7,1,2\n", ["3"], labels: ["2"]).rows == [[2]])
+    for text in ["1,2\n", "7,1,2,a,0\n", "1\n"] {
+      let error = #expect(throws: DatasetError.self) { try rows(text) }
+      #expect(error?.message.contains("was trained on rows of 4, 1 of them to be learnt") == true)
+    }
+    // What no record can say is refused, and read nowhere.
+    #expect(throws: DatasetError.self) { try rows("7,1,2\n", ["1", "9"]) }
+    #expect(throws: DatasetError.self) { try rows("7,1,2\n", ["1", "3"]) }
+    #expect(throws: DatasetError.self) { try rows("7,1,2\n", ["a", "b"]) }
   }
 
   @Test("a broken row is one error with its place, and the others are read")

@@ -46,6 +46,8 @@ private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
     #expect((images.height, images.width, images.channels) == (4, 8, 1))
     let bare = try CSVSurvey(try write("1,2\n3,4\n".utf8, to: folder + "/b.csv"))
     #expect(!bare.hasHeader && bare.rowCount == 2 && bare.columns.map(\.name) == ["0", "1"] && bare.images == nil)
+    let unnamed = try CSVSurvey(try write("x/1.pgm,cat\nx/1.pgm,dog\n".utf8, to: folder + "/u.csv"))
+    #expect(!unnamed.hasHeader && unnamed.rowCount == 2 && unnamed.columns.map(\.kind) == [.pictures, .words])
     for text in ["", "a,b\n", "a,b\n1\n"] {
       let path = try write(text.utf8, to: folder + "/broken.csv")
       #expect(#expect(throws: DatasetError.self) { try CSVSurvey(path) }?.message.hasPrefix(path) == true)
@@ -64,8 +66,27 @@ private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
     try write("x,kind\n7,a\n".utf8, to: path)
     let later = try file.open(DatasetRequest(record: parts.record, mayLackParts: true))
     #expect(later.all.count == 1)
+    // The fourth column, which the configuration ignores, is another one here.
+    try write("a,b,kind,x\n1,2,a,7\n".utf8, to: path)
+    let moved = try file.open(DatasetRequest(record: parts.record, mayLackParts: true))
+    #expect(try moved.all.numbers([0])["images"] == [7])
+    try write("x,kind\n7,a\n".utf8, to: path)
     let none = #expect(throws: DatasetError.self) { try file.open() }
     #expect(none?.message.contains("there is no column id, which is to be ignored") == true)
+    // Where no row names the columns, the record says how many there are.
+    let bare = CSVFile(
+      path: try write((0..<30).map { "\($0),\($0),\(["a", "b"][$0 % 2])\n" }.joined().utf8, to: path + ".bare"),
+      labels: ["2"], hasHeader: false)
+    var narrow = bare
+    narrow.ignored = ["0"]
+    let record = try #require(try narrow.open().record)
+    #expect(record.features == ["1"] && record.width == 3 && record.fault == nil)
+    let said = String(decoding: try JSONEncoder().encode(record), as: UTF8.self)
+    let earlier = said.replacingOccurrences(of: "\"columnCount\":3,", with: "")
+      .replacingOccurrences(of: ",\"columnCount\":3", with: "")
+    #expect(earlier != said)
+    #expect(try JSONDecoder().decode(DatasetRecord.self, from: Data(earlier.utf8)).width == 2)
+    #expect(try bare.open().record?.width == 3 && parts.record?.columnCount == nil)
     file.ignored = ["kind"]
     let read = #expect(throws: DatasetError.self) { try file.open() }
     #expect(read?.message.contains("cannot be ignored") == true)

@@ -3,6 +3,15 @@ import TestFiles
 import Testing
 
 @Suite struct PictureTableTests {
+  @Test(
+    "a field is in quotes where it would be misread, also where blanks are at its ends or a line ends with two bytes")
+  func fields() {
+    for plain in ["", "a b", "é;x"] { #expect(CSVText.field(plain) == plain) }
+    for (text, field) in [
+      (" a", "\" a\""), ("a\t", "\"a\t\""), ("a,b", "\"a,b\""), ("a\r\nb", "\"a\r\nb\""), ("\"", "\"\"\"\""),
+    ] { #expect(CSVText.field(text) == field) }
+  }
+
   @Test("a row says file, class, ink, and the box around what is drawn; pictures come back from their PNG files")
   func rows() throws {
     let mnist = try NamedDataset.named("mnist")

@@ -21,6 +21,17 @@ private func problems(_ data: String) -> String {
 }
 
 @Suite struct DataSectionTests {
+  @Test("of a run without a record class numbers are not guessed where any of several targets is of classes")
+  func unrecorded() throws {
+    func request(_ label: String) throws -> DatasetRequest {
+      let data = try Configuration(text: text("{dataset: csv, path: a.csv, label: \(label)}"), file: "a").data
+      return try RunData(run: "/nowhere", checkpoint: nil, source: data.source).request(data, run: "/nowhere")
+    }
+    let error = #expect(throws: DatasetError.self) { try request("{ink: values, digit: classes}") }
+    #expect(error?.message.contains("did not keep the names of its classes") == true)
+    #expect(try request("{ink: values, width: values}").classNames == nil)
+  }
+
   @Test("a table names pictures and several targets, and reads back to itself")
   func table() throws {
     let made = try Configuration(

@@ -181,6 +181,7 @@ private func refusal(_ body: () throws -> Void) -> String {
     #expect(metadata["samples"]?.contains("\"output\":\"digit\"") == true)
     let loaded = try TrainedModel(file: path, on: try chain(ReferenceBackend()))
     #expect(loaded.samples.inputs.map(\.name) == ["table"] && loaded.samples.outputs.map(\.name) == ["digit"])
+    #expect(loaded.samples.outputs.map(\.target) == ["kind"])
     #expect(try loaded.predict([1, 2]) == loaded.predict(fields: ["table": .numbers([1, 2])])["digit"])
   }
 

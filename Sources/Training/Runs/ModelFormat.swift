@@ -15,6 +15,8 @@ extension TrainingStep {
           "the model is trained for \(objective.target), and the samples have no such field or target; they have "
             + (data.inputs.map(\.name) + data.outputs.map(\.target)).joined(separator: ", "))
       }
+      // A single target fits whatever it is called, and is then called so.
+      output.target = objective.target
       output.name = objective.output ?? model.resultNames.first ?? output.name
       outputs.append(output)
     }

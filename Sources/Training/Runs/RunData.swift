@@ -37,9 +37,10 @@ public struct RunData {
 
   /// How to open the run's data, or other data for it. Throws where class numbers would have to be guessed.
   public func request(
-    _ configuration: Configuration.Data, targets: DatasetTargets, run: String, mayLackParts: Bool = true
+    _ configuration: Configuration.Data, run: String, mayLackParts: Bool = true
   ) throws(DatasetError) -> DatasetRequest {
-    if classNames == nil, targets == .classes {
+    let learnsClasses = configuration.source.learnsClasses
+    if classNames == nil, learnsClasses {
       throw DatasetError(
         .invalid,
         "\(run) is of an earlier program, which did not keep the names of its classes: say in which order they count, "
@@ -48,7 +49,7 @@ public struct RunData {
     }
     return DatasetRequest(
       validationSplit: configuration.validationSplit, splitSeed: configuration.splitSeed,
-      splitRule: record?.split ?? .tail, classNames: targets == .classes ? classNames : nil, record: record,
+      splitRule: record?.split ?? .tail, classNames: learnsClasses ? classNames : nil, record: record,
       mayLackParts: mayLackParts)
   }
 }
@@ -59,8 +60,8 @@ extension Configuration.Data {
 }
 
 extension DatasetSource {
-  /// What is to be learnt, as the configuration says.
-  public var targets: DatasetTargets {
-    if case .csv(let file) = self, file.targets == .values { .values(file.labels.count) } else { .classes }
+  /// Whether classes are to be learnt, as the configuration says.
+  fileprivate var learnsClasses: Bool {
+    if case .csv(let file) = self { file.learnt.contains { $0.targets == .classes } } else { true }
   }
 }

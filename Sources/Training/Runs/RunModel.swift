@@ -42,7 +42,7 @@ extension RunData {
     if let record { return SampleFormat(record) }
     let source = configuration.data.source
     // Today's data may have other classes, or others in front of them: the request refuses to guess.
-    let request = try request(configuration.data, targets: source.targets, run: folder)
+    let request = try request(configuration.data, run: folder)
     guard case .csv = source else {
       return SampleFormat(shape: try source.samples().shape, classNames: classNames ?? [])
     }
