@@ -71,7 +71,7 @@ import Testing
     let error = #expect(throws: CheckpointMismatch.self) {
       try session(like: loop, evaluating: nil).restore(checkpoint)
     }
-    #expect(error?.message.contains("it lacks [optimizer/") == true, "\(error?.message ?? "")")
+    #expect(error?.message.contains("it lacks [loss/classWeights, optimizer/") == true, "\(error?.message ?? "")")
   }
 
   @Test("a checkpoint that is damaged where nobody looks is refused all the same; so is one of another network")

@@ -55,8 +55,10 @@ struct ConfigurationKeyTests {
       case .mapping(let pairs):
         for (key, value) in pairs {
           let below = path.isEmpty ? key.string ?? "" : "\(path).\(key.string ?? "")"
-          // Lists in lists hold the same layers; blocks are called as one likes.
-          guard !below.hasPrefix("model.blocks."), !below.contains(".N.repeat."), !below.contains(".N.block.") else {
+          // Lists in lists hold the same layers; blocks and columns are called as one likes.
+          guard !below.hasPrefix("model.blocks."), !below.hasPrefix("data.label."), !below.contains(".N.repeat."),
+            !below.contains(".N.block.")
+          else {
             continue
           }
           #expect(paths.contains(below), "\(below)")

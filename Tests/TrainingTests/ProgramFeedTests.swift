@@ -79,7 +79,7 @@ private func session(_ step: TrainingStep) throws -> TrainingSession {
     // The same numbers in another shape are read.
     _ = try makeLoop(data: DatasetParts(train: right, test: smaller))
     for (parts, words) in [
-      (DatasetParts(train: misnamed, test: right), "reads images f32[50,28,28,1], and the data has no field of"),
+      (DatasetParts(train: misnamed, test: right), "reads table f32[50,28,28,1], and the data has no field of"),
       (DatasetParts(train: right, test: misnamed), "reads images f32[50,28,28,1], and the data has no field of"),
       (DatasetParts(train: right, validation: halves, test: right), "the field images f32 [56, 28, 1] of 50 samples"),
     ] {

@@ -34,8 +34,7 @@ enum DataReader {
 
   private static let imageSizeHelp = "Height and width that every image is resized to"
   private static let labelHelp =
-    "The column that is to be predicted, by its name or number from 0, or several; {digit: classes, ink: values}: each a "
-    + "field of its own"
+    "The column that is learnt, by its name or number from 0, or several; {a: classes, b: values}: fields"
   private static let columnsHelp = "Columns that are no features, by name: {id: ignored}"
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
