@@ -238,7 +238,7 @@ struct TrainCommand: ParsableCommand {
     let configuration = try settings.configuration(config!, also: more)
     var paths: [String] = []
     if let path = configuration.data.source.path, !path.hasPrefix("/") {
-      paths.append(textOverride("data.path", URL(fileURLWithPath: path).path))
+      paths.append(textOverride("data.path", FileManager.default.currentDirectoryPath + "/" + path))
     }
     if let source = from ?? configuration.initialWeights {
       paths.append(textOverride("model.from", URL(fileURLWithPath: source).resolvingSymlinksInPath().path))

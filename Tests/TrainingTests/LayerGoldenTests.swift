@@ -105,7 +105,7 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
   func complete() {
     #expect(
       Set(GoldenLayer.all.map(\.layer)) == [
-        "batch_normalization", "embedding", "add", "multiply", "concatenate", "dot",
+        "batch_normalization", "embedding", "add", "multiply", "concatenate", "dot", "global_max_pooling2d",
       ])
     #expect(Set(GoldenLayer.all.filter { $0.layer == "batch_normalization" }.map(\.isTraining)) == [true, false])
   }
