@@ -60,6 +60,11 @@ struct PredictCommand: ParsableCommand {
         guard paths.count == 1 else {
           throw fail("the network takes rows of a table: one CSV file, or - for standard input", ExitCode(64))
         }
+        if let table = fields.table, !fields.pictures.isEmpty, paths[0] != "-", try !isTable(paths) {
+          throw fail(
+            "the network reads the columns of \(table.name) beside pictures: name a CSV file with both, as it was trained on",
+            ExitCode(64))
+        }
         try predict(rowsOf: paths[0], fields, run, model)
         return
       }

@@ -18,7 +18,9 @@ struct RunOptions: ParsableArguments {
     transform: { $0.split(separator: ",").map(String.init) })
   var classes: [String]?
 
-  @Flag(help: "The weights with the lowest validation loss, instead of the newest; so with training.restore_best.")
+  @Flag(
+    help:
+      "The best weights by training.watch (the lowest validation loss), not the newest; so with training.restore_best.")
   var best = false
 
   @Flag(help: "The weights of the last update, where the run keeps their moving average (ema_momentum).")

@@ -127,6 +127,10 @@ struct ObjectiveConfigurationTests {
         "training.objectives.1.metrics: mean_absolute_error judges numbers, and digit are 10 classes"
       ),
       ("{output: digit,", "{output: digit, target: ink,", "accuracy judges classes, and ink is 1 number a sample"),
+      (
+        "loss: mean_squared_error, weight", "loss: categorical_crossentropy, weight",
+        "training.objectives.1.loss: categorical_crossentropy compares classes, and ink is 1 number a sample"
+      ),
       ("mean_absolute_error", "f1_score", "training.objectives.1.metrics: f1_score judges classes"),
       ("units: 10", "units: 4", "digit are 10 classes, and the output digit has 4 units"),
       ("weight: 0.1", "class_weights: [1, 2]", "training.objectives.1.class_weights: there are no classes to weigh"),

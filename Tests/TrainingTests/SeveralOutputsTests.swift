@@ -223,6 +223,7 @@ struct SeveralOutputsTests {
     let (_, record) = try run(["training.epochs=4", "training.watch=digit/loss"], from: start)
     let numbers = record.epochs.compactMap { $0.validationMetrics?["digit/loss"] }
     #expect(record.checkpoints.last?.position.watched?.number == numbers.min())
+    #expect(record.messages.contains { $0.contains("digit/loss is watched from here on") }, "\(record.messages)")
     let back = try run(["training.epochs=5"], from: record.checkpoints.last)
     #expect(back.record.checkpoints.last?.position.watched == nil)
   }

@@ -42,12 +42,12 @@ public struct Configuration: Sendable {
     public var accumulationSteps: Int
     public var averageMomentum: Double?
     public var validation: Validation
-    /// Validations without a lower loss before the run ends; one comes every `validation.every` epochs.
+    /// Validations in which what is watched got no better before the run ends; one comes every `validation.every` epochs.
     public var patience: Int?
     public var plateau: ReduceOnPlateau?
     /// The column of the validation that decides what is best (`Watch`); nil: the loss.
     public var watch: String?
-    /// Whether the run ends with the weights of its lowest validation loss, instead of the last.
+    /// Whether the run ends with its best weights, by what is watched, instead of the last.
     public var restoresBest: Bool
     /// Also saves every so many steps; otherwise after each epoch.
     public var checkpointSteps: Int?
@@ -198,14 +198,15 @@ public struct Configuration: Sendable {
           samples: $0.int("samples", or: "all", help: "How many, the same ones each time"))
       },
       patience: section.optionalInt(
-        "early_stopping_patience", help: "Ends the run after so many validations without a lower loss"),
+        "early_stopping_patience", help: "Ends the run after so many validations in which what is watched got no better"
+      ),
       plateau: section.optionalSection(
-        "reduce_on_plateau", help: "Lowers the learning rate when the validation loss no longer falls"
+        "reduce_on_plateau", help: "Lowers the learning rate when what is watched no longer gets better"
       ) { $0.read(ReduceOnPlateau.settings) },
       watch: section.optionalText(
         "watch", help: "What says which weights are best: total (the loss), or a column such as digit/accuracy"),
       restoresBest: section.bool(
-        "restore_best", false, help: "Whether the run ends with the weights of its lowest validation loss"),
+        "restore_best", false, help: "Whether the run ends with its best weights, by what is watched"),
       checkpointSteps: section.optionalInt(
         "checkpoint_steps", help: "Saves every so many steps too, not only after each epoch"),
       keptCheckpoints: section.int(

@@ -121,6 +121,10 @@ extension Configuration.ObjectiveSettings {
     if !isOfClasses, !classWeights.isEmpty {
       problems.append(fault("class_weights", "there are no classes to weigh: \(target.words)"))
     }
+    if target.targets == .values(1), loss is CategoricalCrossentropy {
+      problems.append(
+        fault("loss", "categorical_crossentropy compares classes, and \(target.words); use mean_squared_error"))
+    }
     guard let shape else { return problems }
     let numbers = shape.reduce(1, *)
     switch target.targets {

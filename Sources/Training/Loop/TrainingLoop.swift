@@ -358,7 +358,7 @@ public final class TrainingLoop {
       let hint =
         configuration.training.restoresBest
         ? "" : "; the last weights are used (evaluate --best takes the best, training.restore_best: true always does)"
-      try emit(.message("stopped early: \(position.epochsWithoutGain) validations without a \(watch.gain)\(hint)"))
+      try emit(.message("stopped early: \(position.epochsWithoutGain) validations without \(watch.gain)\(hint)"))
     }
   }
 
@@ -410,6 +410,10 @@ public final class TrainingLoop {
   /// Goes on with the settings of this configuration where the position holds those of the run so far.
   private func adoptSettings() throws {
     let (earlier, isSameNumber) = (position.plateau, isWatched(in: position))
+    if !isSameNumber, position.epoch > 1 {
+      try emit(
+        .message("the validation \(watch.column) is watched from here on: which weights are best is decided anew"))
+    }
     position.go(by: watch)
     position.plateau = configuration.training.plateau.map { now in
       var now = now

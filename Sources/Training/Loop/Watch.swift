@@ -16,7 +16,7 @@ public struct Watch: Hashable, Sendable {
 
   /// In messages: `lowest validation loss`, `lower loss`.
   var best: String { "\(isMaximized ? "highest" : "lowest") validation \(column)" }
-  var gain: String { "\(isMaximized ? "higher" : "lower") \(column)" }
+  var gain: String { "a \(isMaximized ? "higher" : "lower") \(column)" }
   var stagnation: String { "the validation \(column) no longer \(isMaximized ? "rises" : "falls")" }
 }
 
