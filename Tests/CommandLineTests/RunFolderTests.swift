@@ -247,6 +247,26 @@ private func contents(below folder: String) throws -> [String: Data] {
     #expect(try switchback("runs", runs).status == 0)
   }
 
+  @Test(
+    "curves are drawn of numbers that cannot be told apart, and of the largest",
+    arguments: ["9007199254740992", "1e17", "-1e17", "1e30", "1e300", "1.7e308", "-1.7e308", "0", "1e-320"])
+  func curves(number: String) throws {
+    let runs = temporary()
+    #expect(try switchback(arguments(runs)).status == 0)
+    let metrics = runs + "/latest/metrics.jsonl"
+    let text = try String(contentsOfFile: metrics, encoding: .utf8)
+    let lines = text.replacing(/"(loss|accuracy|validationLoss|validationAccuracy)":[^,}]*/) {
+      "\"\($0.output.1)\":\(number)"
+    }
+    #expect(lines != text)
+    // The numbers once more, and beside them others far away.
+    try write(Array((lines + lines + (number == "1.7e308" ? text : "")).utf8), to: metrics)
+    let report = try switchback("report", runs + "/latest")
+    #expect(report.status == 0, "\(report.error)")
+    let page = try String(contentsOfFile: runs + "/latest/report.html", encoding: .utf8)
+    #expect(!page.contains("=\"nan") && !page.contains("=\"inf") && !page.contains("nan,") && !page.contains(",inf"))
+  }
+
   @Test("no command removes or changes what it did not make")
   func tree() throws {
     let folder = try temporaryFolder()

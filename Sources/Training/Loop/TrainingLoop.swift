@@ -229,6 +229,8 @@ public final class TrainingLoop {
     let now = position
     position = start.position
     (position.plan, position.routing, position.program) = (now.plan, now.routing, now.program)
+    let prefixes = session.step.objectives.map { session.step.prefix(of: $0) }
+    position.outputs = position.outputs?.filter { prefixes.contains($0.key) }
     if let remembered = position.monitor { gradients.state = remembered }
     nonFiniteSteps = position.nonFiniteSteps ?? 0
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))

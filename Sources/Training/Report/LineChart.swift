@@ -21,11 +21,16 @@ struct LineChart {
   private static let (width, height, left, right, top, bottom) = (640.0, 260.0, 56.0, 12.0, 30.0, 28.0)
   /// No screen shows more points than this across.
   private static let mostPoints = 600
+  /// Beyond, distances are no numbers.
+  private static let largest = 1e300
+
+  /// The least distance that ticks between two numbers can show.
+  private static func resolution(_ low: Double, _ high: Double) -> Double { max(abs(low), abs(high)) * 1e-12 }
 
   var svg: String {
     let shown = lines.map { line in
       var line = line
-      line.points = line.points.filter { $0.y.isFinite && (!isLogarithmic || $0.y > 0) }
+      line.points = line.points.filter { abs($0.y) < Self.largest && (!isLogarithmic || $0.y > 0) }
       return line
     }
     let all = shown.flatMap(\.points)
@@ -35,8 +40,11 @@ struct LineChart {
       (lowX, highX) = (min(lowX, point.x), max(highX, point.x))
       (lowY, highY) = (min(lowY, scaled(point.y)), max(highY, scaled(point.y)))
     }
-    if highX == lowX { highX += 1 }
-    if highY - lowY < 1e-9 { (lowY, highY) = (lowY - 0.5, highY + 0.5) }
+    if highX - lowX <= Self.resolution(lowX, highX) { highX += max(1, abs(highX) / 1000) }
+    if highY - lowY < max(1e-9, Self.resolution(lowY, highY)) {
+      let margin = max(0.5, abs(highY) / 1000)
+      (lowY, highY) = (lowY - margin, highY + margin)
+    }
     func place(_ x: Double, _ y: Double) -> (Double, Double) {
       (
         Self.left + (x - lowX) / (highX - lowX) * (Self.width - Self.left - Self.right),
@@ -104,6 +112,7 @@ struct LineChart {
     let rough = max((high - low) / 5, least)
     let power = pow(10, floor(log10(rough)))
     let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? power
+    guard step > 0, step.isFinite else { return [] }
     return stride(from: (low / step).rounded(.up) * step, through: high, by: step).map { $0 }
   }
 }

@@ -25,7 +25,7 @@ public struct Checkpoint: Sendable {
     public private(set) var correct = 0.0
     public private(set) var samples = 0
     /// Sums of each of several outputs, by what stands before its columns.
-    public private(set) var outputs: [String: OutputSums]?
+    public internal(set) var outputs: [String: OutputSums]?
     /// The lowest validation loss of any epoch that was validated so far.
     public private(set) var bestLoss = Double.infinity
     /// The best number of the column that `training.watch` names; nil where that is the loss.
@@ -206,6 +206,12 @@ public struct Checkpoint: Sendable {
       position.batchInEpoch <= position.batches, position.updates ?? 0 <= position.batches,
       position.accumulated ?? 0 <= position.batches
     else { return "its position is none" }
+    for sums in position.outputs?.values.map({ $0 }) ?? [] {
+      // Of samples with weights it is a share of them, rounded.
+      guard (0...Double(position.samples) * 1.001 + 1).contains(sums.correct ?? 0) else {
+        return "its position is none"
+      }
+    }
     return data?.fault.map { "its data cannot be: \($0)" }
   }
 
