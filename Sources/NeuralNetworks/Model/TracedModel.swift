@@ -70,9 +70,6 @@ struct TracedModel {
 
   /// Each objective with what stands before its names, where there are several.
   private func named(_ objectives: [Objective]) throws(ProgramError) -> [ObjectiveCalls] {
-    guard objectives.contains(where: { $0.weight > 0 }) else {
-      throw ProgramError("all objectives have weight 0: nothing would be learned")
-    }
     var calls: [ObjectiveCalls] = []
     for objective in objectives {
       guard NumberRange.factor.contains(objective.weight) else {
@@ -87,6 +84,9 @@ struct TracedModel {
         throw ProgramError("two objectives judge \(name ?? "")")
       }
       calls.append(ObjectiveCalls(objective: objective, prefix: prefix))
+    }
+    guard objectives.isEmpty || objectives.contains(where: { $0.weight > 0 }) else {
+      throw ProgramError("all objectives have weight 0: nothing would be learned")
     }
     return calls
   }
