@@ -24,16 +24,9 @@ extension Configuration {
   /// What `training.watch` names; an error where no column is called so.
   func watch(in step: TrainingStep) throws(ConfigurationError) -> Watch {
     guard let word = training.watch, word != "total" else { return .total }
-    var columns = [Watch.total]
-    for (objective, metrics) in zip(step.objectives, metrics) {
-      let prefix = step.prefix(of: objective)
-      if !prefix.isEmpty { columns.append(Watch(column: prefix + "loss", isMaximized: false)) }
-      columns += objective.judged(by: metrics).map {
-        Watch(column: prefix + $0.name, isMaximized: $0.isMaximized)
-      }
-    }
-    if let found = columns.first(where: { $0.column == word }) { return found }
-    let words = ["total"] + columns.dropFirst().map(\.column)
+    let columns = step.validationColumns(metrics)
+    if let found = ([.total] + columns).first(where: { $0.column == word }) { return found }
+    let words = ["total"] + columns.map(\.column)
     throw ConfigurationError(problems: [
       .init(
         training.places["watch"],

@@ -9,16 +9,24 @@ public struct MetricColumns: Hashable, Sendable {
 
   /// Of each output its objective and its metrics besides the accuracy.
   init(_ step: TrainingStep, _ metrics: [[any Metric]]) {
-    let isAlone = step.objectives.count == 1
-    for (objective, metrics) in zip(step.objectives, metrics) {
+    validation = step.validationColumns(metrics).map(\.column).filter { $0 != Accuracy.word }
+    guard step.objectives.count > 1 else { return }
+    for objective in step.objectives {
       let prefix = step.prefix(of: objective)
-      if !isAlone {
-        training += [prefix + "loss"] + (objective.targets == .classes ? [prefix + Accuracy.word] : [])
-        validation.append(prefix + "loss")
-      }
-      for metric in objective.judged(by: metrics) where !isAlone || metric.name != Accuracy.word {
-        validation.append(prefix + metric.name)
-      }
+      training += [prefix + "loss"] + (objective.targets == .classes ? [prefix + Accuracy.word] : [])
+    }
+  }
+}
+
+extension TrainingStep {
+  /// All numbers of a validation besides its loss, by columns, in their order: of each objective its own loss, where there
+  /// are several, and its metrics.
+  func validationColumns(_ metrics: [[any Metric]]) -> [Watch] {
+    zip(objectives, metrics).flatMap { objective, metrics in
+      let prefix = prefix(of: objective)
+      let loss = prefix.isEmpty ? [] : [Watch(column: prefix + "loss", isMaximized: false)]
+      return loss
+        + objective.judged(by: metrics).map { Watch(column: prefix + $0.name, isMaximized: $0.isMaximized) }
     }
   }
 }
