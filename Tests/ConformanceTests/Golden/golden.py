@@ -17,7 +17,7 @@ TYPES = {
 
 
 def grid(*shape, low=-2.0, high=2.0, seed=None):
-    """Random numbers of the grid; `seed` is the number of the call unless given."""
+    """Random numbers of the grid; `seed` is the number of the call within its family unless given."""
     grid.calls += 1
     generator = torch.Generator().manual_seed(grid.calls if seed is None else seed)
     return torch.randint(int(low * 64), int(high * 64) + 1, shape, generator=generator).double() / 64
@@ -54,6 +54,8 @@ def numbers(tensor):
 
 class Family:
     def __init__(self, stem):
+        # A family's numbers do not depend on how many cases the families before it have.
+        grid.calls = 0
         self.path = pathlib.Path(__file__).parent / f"{stem}.json"
         self.cases = []
 
