@@ -18,7 +18,7 @@ public struct OperationCatalog: Sendable {
     Statistics.self,
   ])
 
-  private init(_ entries: [any TensorOperation.Type]) {
+  package init(_ entries: [any TensorOperation.Type]) {
     self.entries = entries
     byName = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
   }

@@ -12,6 +12,15 @@ func chain(_ backend: any ComputeBackend, workers: Int = 2) throws -> BackendCha
     [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
 }
 
+/// The operations that a device takes a sample of: an operation is added before kernels of it, and `OPERATIONS.md` says
+/// who has none.
+func operations(of device: any ComputeDevice) throws -> OperationCatalog {
+  OperationCatalog(
+    try OperationCatalog.standard.entries.filter {
+      try $0.samples.contains { try device.query(Segment(try $0.program()))[0].isAccepted }
+    })
+}
+
 func isOpenBLASHere() -> Bool { (try? OpenBLASBackend().devices()) != nil }
 
 /// Every entry of the catalogue, by name.

@@ -11,8 +11,9 @@ import Testing
   func agree() throws {
     let reference = try chain(ReferenceBackend())
     let openBLAS = try (1...3).map { try chain(OpenBLASBackend(), workers: $0) }
+    let catalog = try operations(of: openBLAS[0].links[0].device)
     for seed in 1...300 {
-      let random = try RandomProgram(seed: seed)
+      let random = try RandomProgram(seed: seed, catalog: catalog)
       let (program, values) = (random.program, random.values)
       let truth = try ProgramEvaluation(program, values, on: reference).outputs
       let found = try openBLAS.map { try ProgramEvaluation(program, values, on: $0) }

@@ -52,13 +52,20 @@ private func dataset() throws -> ByteDataset {
     }
   }
 
-  @Test("every sample of the catalogue is taken", arguments: OperationCatalog.standard.entries.map { $0.name })
-  func takesAll(name: String) throws {
+  @Test("of an operation that has a kernel, every sample is taken")
+  func takesAll() throws {
     let device = try chain(OpenCLBackend()).links[0].device
-    for sample in OperationCatalog.standard.entries.first(where: { $0.name == name })!.samples {
-      guard case .decline(let reason) = try device.query(Segment(try sample.program()))[0] else { continue }
-      Issue.record("\(name) \(sample.operation) \(sample.inputs) is declined: \(reason)")
+    var taken: Set<String> = []
+    for entry in OperationCatalog.standard.entries {
+      let verdicts = try entry.samples.map { try device.query(Segment(try $0.program()))[0] }
+      // An operation is added before kernels of it; `OPERATIONS.md` says who has none.
+      guard verdicts.contains(where: \.isAccepted) else { continue }
+      taken.insert(entry.name)
+      for case (let sample, .decline(let reason)) in zip(entry.samples, verdicts) {
+        Issue.record("\(sample.operation) \(sample.inputs) is declined: \(reason)")
+      }
     }
+    #expect(taken.isSuperset(of: ["conv2d", "adamUpdate"]))
   }
 
   @Test("a training step is one segment, waits for nothing, and takes only its batch to the device")
