@@ -13,6 +13,7 @@ public struct OperationCatalog: Sendable {
     Softmax.self, SoftmaxBackward.self, SoftmaxCrossEntropy.self, SoftmaxCrossEntropyBackward.self,
     OneHot.self, Gather.self, ScatterAdd.self,
     Reshape.self, Transpose.self, Broadcast.self, Slice.self, SliceBackward.self, Concatenate.self, Pad.self,
+    Reverse.self,
     RandomNumbers.self,
     Assign.self, AllFinite.self, SGDUpdate.self, RMSpropUpdate.self, AdagradUpdate.self, AdamUpdate.self,
     Statistics.self,

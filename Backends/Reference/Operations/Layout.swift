@@ -106,3 +106,16 @@ extension Pad: ReferenceKernel {
       extents: operands.inputs[0].shape.extents, elementBytes: bytes)
   }
 }
+
+extension Reverse: ReferenceKernel {
+  public func run(_ operands: ReferenceOperands) throws(BackendError) {
+    guard let result = operands.outputs[0], result.count > 0 else { return }
+    var from = result.shape.strides
+    let bytes = result.type.elementType.byteCount
+    let last = (result.shape[axis] - 1) * from[axis]
+    from[axis] = -from[axis]
+    copy(
+      operands.inputs[0].bytes + last * bytes, from, result.bytes, result.shape.strides, extents: result.shape.extents,
+      elementBytes: bytes)
+  }
+}

@@ -333,3 +333,45 @@ public struct Pad: TensorOperation {
   }
   public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
 }
+
+/// Turns an axis around: `y[a…, i, b…] = x[a…, n − 1 − i, b…]` for `n` elements along `axis`.
+public struct Reverse: TensorOperation {
+  public static let name = "reverse"
+  public static let law = "y[a…,i,b…] = x[a…,n − 1 − i,b…], n elements along axis"
+  public static let specialValues = SpecialValueLaw.moved
+  public var axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public static var samples: [OperationSample] {
+    let cases: [([Int], Int)] = [
+      ([1], 0), ([7], 0), ([5, 7], 0), ([5, 7], 1), ([2, 3, 4], 1), ([2, 0, 3], 0), ([0, 3], 0), ([0, 3], 1),
+    ]
+    return cases.map { OperationSample(Reverse(axis: $0.1), [.float32(Shape($0.0))]) }
+  }
+
+  public static var furtherSamples: [OperationSample] {
+    [ElementType.int32, .int64, .uint8].flatMap { type in
+      (0...2).map { OperationSample(Reverse(axis: $0), [TensorType(type, [3, 5, 37])], [.indices(200)]) }
+    } + [OperationSample(Reverse(axis: 1), [TensorType(.bool, [3, 5])], [.indices(2)])]
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
+    guard growth.x.shape.rank > 0 else { return nil }
+    return try growth.builder.append(Reverse(axis: growth.next(growth.x.shape.rank)), growth.x)
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    try expectAxis(axis, of: inputs[0])
+    return inputs
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .flows([try builder.append(self, call.upstream[0]!)])
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost { .elementwise(inputs, inputs, flopsPerElement: 0) }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}

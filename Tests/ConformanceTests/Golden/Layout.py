@@ -1,9 +1,9 @@
-"""reshape, transpose, broadcast, slice, slice/backward, concatenate, pad."""
+"""reshape, transpose, broadcast, slice, slice/backward, concatenate, pad, reverse."""
 
 import torch
 import torch.nn.functional as F
 
-from golden import Family, gradient, grid
+from golden import Family, gradient, grid, integers
 
 family = Family("Layout")
 for shape, to in [((1,), (1, 1)), ((3, 4), (2, 6)), ((2, 3, 4), (24,)), ((0, 3), (3, 0))]:
@@ -41,4 +41,12 @@ for shape, low, high, value in [
     x = grid(*shape)
     pairs = [n for pair in reversed(list(zip(low, high))) for n in pair]
     family.add("pad", {"low": list(low), "high": list(high), "value": value}, [x], [F.pad(x, pairs, value=value)])
+
+for shape, axis in [((1,), 0), ((7,), 0), ((5, 3), 0), ((5, 3), 1), ((2, 3, 4), 1), ((2, 0, 3), 2), ((0, 3), 0)]:
+    x = grid(*shape)
+    family.add("reverse", {"axis": axis}, [x], [x.flip(axis)])
+whole, mask = integers(3, 5, below=100), integers(2, 7, below=2).bool()
+family.add("reverse", {"axis": 0}, [whole], [whole.flip(0)])
+family.add("reverse", {"axis": 1}, [mask], [mask.flip(1)])
+family.add("reverse", {"axis": 1}, [whole.to(torch.uint8)], [whole.to(torch.uint8).flip(1)])
 family.write()
