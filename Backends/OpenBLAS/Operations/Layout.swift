@@ -43,6 +43,10 @@ extension Pad: OpenBLASOperation {
   func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.pad(self) }
 }
 
+extension Reverse: OpenBLASOperation {
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.reverse(self) }
+}
+
 extension Fill: OpenBLASOperation {
   func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.fill(self) }
 }
@@ -151,6 +155,17 @@ extension KernelMaker {
           operand: input(0), extents: x.extents, from: x.strides, to: y.strides,
           toStart: zip(operation.low, y.strides).reduce(0) { $0 + $1.0 * $1.1 })
       ], divided: operation.low.first == 0 && operation.high.first == 0, around: value)
+  }
+
+  func reverse(_ operation: Reverse) throws -> Kernel {
+    let x = type(0).shape
+    var from = x.strides
+    let last = (x[operation.axis] - 1) * from[operation.axis]
+    from[operation.axis] = -from[operation.axis]
+    // Along the first axis rows of the result come from the other end.
+    return try move(
+      [Move(operand: input(0), extents: x.extents, from: from, to: x.strides, fromStart: last)],
+      divided: operation.axis > 0)
   }
 
   func fill(_ operation: Fill) throws -> Kernel {

@@ -1,5 +1,6 @@
 // Moves elements between two strided walks of one box: transpose, broadcast, slice and its gradient, concatenate,
-// pad. T is an unsigned integer of the element's size; RANK counts the merged axes. One work-item an element.
+// pad, reverse (which walks backwards). T is an unsigned integer of the element's size; RANK counts the merged axes.
+// One work-item an element.
 
 __kernel void move_elements(
   __global const T *x, __global T *y, int8 extents, int8 x_strides, int8 y_strides, int x_start, int y_start,

@@ -28,6 +28,10 @@ extension Pad: OpenCLOperation {
   func work(_ maker: WorkMaker) throws -> Work { try maker.pad(self) }
 }
 
+extension Reverse: OpenCLOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.reverse(self) }
+}
+
 extension Assign: OpenCLOperation {
   func work(_ maker: WorkMaker) throws -> Work { try maker.move(from: 1) }
 }
@@ -103,6 +107,17 @@ extension WorkMaker {
       try moveLaunch(
         operand: 0, shape(0).extents, from: shape(0).strides, to: strides,
         toStart: zip(strides, operation.low).map(*).reduce(0, +)),
+    ])
+  }
+
+  func reverse(_ operation: Reverse) throws -> Work {
+    let (extents, strides) = (result.shape.extents, result.shape.strides)
+    var from = strides
+    from[operation.axis] = -strides[operation.axis]
+    return Work([
+      try moveLaunch(
+        operand: 0, extents, from: from, fromStart: (extents[operation.axis] - 1) * strides[operation.axis],
+        to: strides)
     ])
   }
 }
