@@ -12,7 +12,7 @@ private func text(_ path: String) -> String {
 /// Every file below these folders, by its path from the root, and what it says.
 private let files: [String: String] = {
   var files: [String: String] = [:]
-  for folder in ["Sources", "Backends", "configs", "Tests/ConformanceTests/Golden"] {
+  for folder in ["Sources", "Backends", "configs", "Tests/ConformanceTests/Golden", "Tests/TrainingTests/Golden"] {
     let names = FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)
     while let name = names?.nextObject() as? String {
       let path = folder + "/" + name

@@ -1,6 +1,6 @@
 """Layers with several inputs, with states that they replace, and of whole numbers, by PyTorch in Float64.
 
-Writes layers.json: operands, what the layer gives, and the gradients of the sum of the result times `upstream`. Keras's
+Writes layers.json: the entry of a configuration, operands, what the layer gives, and the gradients of the sum of the result times `upstream`. Keras's
 momentum m is PyTorch's 1 - m, and its running variance is the biased one: PyTorch's times (n - 1) / n. Run:
 python layers.py
 """
@@ -21,16 +21,19 @@ def grid(*shape, seed):
 
 
 def flat(tensor):
-    return {"shape": list(tensor.shape), "values": tensor.detach().reshape(-1).tolist()}
+    element = "f32" if tensor.is_floating_point() else "i32"
+    return {"type": element, "shape": list(tensor.shape), "values": tensor.detach().reshape(-1).tolist()}
 
 
-def add(name, inputs, result, upstream, parameters=None, states=None, replaced=None, arguments=None):
+def add(name, inputs, result, upstream, parameters=None, states=None, replaced=None, keys=None, training=True):
+    """`name` and `keys` are the words of a configuration."""
     leaves = [x for x in inputs if x.dtype == torch.float64] + list((parameters or {}).values())
     gradients = torch.autograd.grad((result * upstream).sum(), leaves, retain_graph=True)
     floating = [i for i, x in enumerate(inputs) if x.dtype == torch.float64]
     cases.append({
         "layer": name,
-        "arguments": arguments or {},
+        "entry": json.dumps({name: keys or {}}),
+        "isTraining": training,
         "inputs": [flat(x) for x in inputs],
         "parameters": {k: flat(v) for k, v in (parameters or {}).items()},
         "states": {k: flat(v) for k, v in (states or {}).items()},
@@ -57,7 +60,7 @@ def batch_normalization(shape, axis, training, momentum=0.99, epsilon=0.001, see
     replaced = {"movingMean": moved_mean, "movingVariance": biased} if training else {}
     add("batch_normalization", [x], y, grid(*shape, seed=seed + 5), {"gamma": gamma, "beta": beta},
         {"movingMean": mean, "movingVariance": variance}, replaced,
-        {"axis": axis, "momentum": momentum, "epsilon": epsilon, "training": int(training)})
+        {"axis": axis, "momentum": momentum, "epsilon": epsilon}, training)
 
 
 for number, (shape, axis) in enumerate([([5, 3], -1), ([7, 4, 3, 5], -1), ([3, 5, 4], 1), ([2, 1], -1)]):
@@ -68,7 +71,8 @@ batch_normalization([11, 2], -1, True, momentum=0.9, epsilon=1e-5, seed=90)
 for number, shape in enumerate([[4], [3, 7], [0]]):
     ids = torch.randint(0, 6, shape, generator=torch.Generator().manual_seed(number))
     table = grid(6, 5, seed=100 + number).requires_grad_()
-    add("embedding", [ids], F.embedding(ids, table), grid(*shape, 5, seed=110 + number), {"embeddings": table})
+    add("embedding", [ids], F.embedding(ids, table), grid(*shape, 5, seed=110 + number), {"embeddings": table},
+        keys={"input_dim": 6, "output_dim": 5})
 
 for name, join in [
     ("add", lambda a: a[0] + a[1] + a[2]), ("multiply", lambda a: a[0] * a[1] * a[2]),
@@ -78,17 +82,17 @@ for name, join in [
     result = join(operands)
     add(name, operands, result, grid(*result.shape, seed=130))
 a, b = grid(3, 5, 2, seed=140).requires_grad_(), grid(3, 4, 2, seed=141).requires_grad_()
-add("concatenate", [a, b], torch.cat([a, b], 1), grid(3, 9, 2, seed=142), arguments={"axis": 1})
+add("concatenate", [a, b], torch.cat([a, b], 1), grid(3, 9, 2, seed=142), keys={"axis": 1})
 a, b = grid(4, 7, seed=150).requires_grad_(), grid(4, 7, seed=151).requires_grad_()
 add("dot", [a, b], (a * b).sum(-1, keepdim=True), grid(4, 1, seed=152))
-add("dot", [a, b], F.cosine_similarity(a, b, dim=-1)[:, None], grid(4, 1, seed=152), arguments={"normalize": 1})
+add("dot", [a, b], F.cosine_similarity(a, b, dim=-1)[:, None], grid(4, 1, seed=152), keys={"normalize": True})
 a, b = grid(2, 3, 5, seed=160).requires_grad_(), grid(2, 5, 4, seed=161).requires_grad_()
-add("dot", [a, b], a @ b, grid(2, 3, 4, seed=162), arguments={"first": -1, "second": 1})
+add("dot", [a, b], a @ b, grid(2, 3, 4, seed=162), keys={"axes": [-1, 1]})
 
 for number, keeps in enumerate((False, True)):
     x = grid(3, 5, 4, 2, seed=170 + number).requires_grad_()
     y = x.amax((1, 2), keepdim=keeps)
-    add("global_max_pooling2d", [x], y, grid(*y.shape, seed=180 + number), arguments={"keepdims": int(keeps)})
+    add("global_max_pooling2d", [x], y, grid(*y.shape, seed=180 + number), keys={"keepdims": keeps})
 
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
