@@ -47,6 +47,9 @@ public struct GraphNode: Sendable {
 
   public init(_ layer: any Layer, inputs: [String] = []) { (self.layer, self.inputs) = (layer, inputs) }
 
+  /// A line of help for a list of nodes.
+  package static let listHelp = "Layers, of which the first reads what the whole reads"
+
   /// What its path adds to that of its list: its layer's name, or `<word>.<index>.<kind>`.
   func component(at index: Int, of word: String) -> String { layer.name ?? "\(word).\(index).\(layer.kind)" }
 }

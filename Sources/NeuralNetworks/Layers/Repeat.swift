@@ -23,6 +23,15 @@ public struct Repeat: UnaryLayer {
   }
 }
 
+extension Repeat: ConfigurableLayer {
+  package static let settings = Settings<Repeat>(
+    "repeat", of: Repeat(1, []), help: "The same layers several times in a row, with weights of their own",
+    keys: [
+      .integer("times", \.times, in: 1...1000, .required, help: "How often"),
+      .layers("layers", \.nodes, .required),
+    ])
+}
+
 /// Layers under a path of their own.
 public struct Block: UnaryLayer {
   public var nodes: [GraphNode]

@@ -38,3 +38,13 @@ public struct Residual: UnaryLayer {
     return activation == .linear ? sum : try context.activate(sum, activation)
   }
 }
+
+extension Residual: ConfigurableLayer {
+  package static let settings = Settings<Residual>(
+    "residual", of: Residual([]), help: "The sum of what its layers and its shortcut make of the input",
+    keys: [
+      .layers("layers", \.nodes, .required),
+      .layers("shortcut", \.shortcut, help: "What the input passes through; without: it is added as it is"),
+      .activation("activation", \.activation, help: "What the sum passes through"),
+    ])
+}

@@ -32,6 +32,8 @@ package struct Setting<Owner: Sendable>: Sendable {
     case regularizer(any Path<Regularizer?>)
     /// A number, or one of these rules.
     case schedule(any Path<Schedule>, [any ConfigurableRule.Type])
+    /// A list of layers, which only a layer has.
+    case layers(any Path<[GraphNode]>)
   }
 
   /// One of a few words.
@@ -147,6 +149,12 @@ package struct Setting<Owner: Sendable>: Sendable {
     Setting(word, .schedule(path, rules), .written, help)
   }
 
+  package static func layers(
+    _ word: String, _ path: any Path<[GraphNode]>, _ presence: Presence = .written, help: String = GraphNode.listHelp
+  ) -> Setting {
+    Setting(word, .layers(path), presence, help)
+  }
+
   /// The property that it sets.
   package var path: AnyKeyPath {
     switch property {
@@ -165,6 +173,7 @@ package struct Setting<Owner: Sendable>: Sendable {
     case .initializer(let path): path
     case .regularizer(let path): path
     case .schedule(let path, _): path
+    case .layers(let path): path
     }
   }
 }

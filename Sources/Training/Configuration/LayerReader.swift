@@ -17,8 +17,8 @@ final class LayerReader {
 
     /// A layer by its own table.
     init<Described: ConfigurableLayer>(_ type: Described.Type) {
-      self.init(type.word, help: type.help) { _, section in
-        var layer = section.read(type.settings)
+      self.init(type.word, help: type.help) { reader, section in
+        var layer = section.read(type.settings, lists: reader)
         layer.name = LayerReader.name(section)
         return layer
       }
@@ -35,13 +35,9 @@ final class LayerReader {
   private static let kinds: [Kind] = {
     let kinds =
       LayerCatalog.layers.map { Kind($0) } + [
-        Kind("residual", help: "The sum of what its layers and its shortcut make of the input") { $0.residual($1) },
-        Kind("repeat", help: "The same layers several times in a row, with weights of their own") {
-          $0.repetition($1)
-        },
         Kind("block", help: "Layers of model.blocks with other parameters, or layers under a path of their own") {
           $0.block($1)
-        },
+        }
       ]
     // The layer leaky_relu is not the function: Keras has other slopes.
     return kinds
@@ -85,9 +81,9 @@ final class LayerReader {
 
   // MARK: Lists
 
-  /// A list of layers under `key`; where it is required, with a layer in it.
-  private func nodes(
-    _ section: SectionReader, _ key: String, isRequired: Bool = true, help: String
+  /// A list of layers under `key`, which will be there so many times; where it is required, with a layer in it.
+  func nodes(
+    _ section: SectionReader, _ key: String, isRequired: Bool = true, times: Int = 1, help: String
   ) -> [GraphNode] {
     section.describe(key, isRequired: isRequired, help: help, Self.listSchema)
     guard let node = section.take(key) else {
@@ -102,8 +98,10 @@ final class LayerReader {
       problems.add("lists of layers stand in each other more than \(Self.deepest) deep", at: node)
       return []
     }
+    let outer = multiplicity
     depth += 1
-    defer { depth -= 1 }
+    multiplicity = min(outer * times, Self.mostLayers + 1)
+    defer { (depth, multiplicity) = (depth - 1, outer) }
     var resolved: [Node] = []
     let nodes = list.enumerated().compactMap { index, node in
       entry(node, path: "\(section.full(key)).\(index)", &resolved)
@@ -191,27 +189,7 @@ final class LayerReader {
     return .any([.choice(words, nil), SchemaPart(json: one)])
   }
 
-  // MARK: Layers of layers
-
-  private static let listHelp = "Layers, of which the first reads what the whole reads"
-
-  private func residual(_ section: SectionReader) -> any Layer {
-    Residual(
-      nodes(section, "layers", help: Self.listHelp),
-      shortcut: nodes(
-        section, "shortcut", isRequired: false, help: "What the input passes through; without: it is added as it is"),
-      activation: section.kind(
-        "activation", of: ActivationFunction.kinds, .linear, help: "What the sum passes through"),
-      name: Self.name(section))
-  }
-
-  private func repetition(_ section: SectionReader) -> any Layer {
-    let times = section.int("times", nil, in: 1...1000, help: "How often")
-    let outer = multiplicity
-    defer { multiplicity = outer }
-    multiplicity = min(outer * times, Self.mostLayers + 1)
-    return Repeat(times, nodes(section, "layers", help: Self.listHelp), name: Self.name(section))
-  }
+  // MARK: Blocks
 
   /// `{use: NAME, PARAMETER: …}`, or `{layers: […]}`, which is what one with `use` is written out as.
   private func block(_ section: SectionReader) -> any Layer {
@@ -222,11 +200,11 @@ final class LayerReader {
       return Block([], name: Self.name(section))
     }
     let name = Self.name(section)
-    guard section.isGiven("use") else { return Block(nodes(section, "layers", help: Self.listHelp), name: name) }
+    guard section.isGiven("use") else { return Block(nodes(section, "layers", help: GraphNode.listHelp), name: name) }
     guard let written = blocks.layers(of: section) else { return Block([], name: name) }
     let reader = SectionReader(Node([(Node("layers"), written.layers)]), path: section.path, problems)
     let nodes = problems.using(written.use, path: section.path, at: section.node) {
-      self.nodes(reader, "layers", help: Self.listHelp)
+      self.nodes(reader, "layers", help: GraphNode.listHelp)
     }
     let resolved = problems.expandsBlocks ? reader.resolved : written.resolved
     for (key, value) in resolved { section.record(key.string ?? "", value) }

@@ -2,15 +2,15 @@ import SwitchbackNeuralNetworks
 
 /// Reads what a type's own table says of it.
 extension SectionReader {
-  /// The prototype with what is given.
-  func read<Owner>(_ settings: Settings<Owner>) -> Owner {
+  /// The prototype with what is given; `lists` reads the lists of a layer that holds layers.
+  func read<Owner>(_ settings: Settings<Owner>, lists: LayerReader? = nil) -> Owner {
     var owner = settings.prototype
     let before = problems.problems.count
     for key in settings.keys {
       if key.presence == .whereGiven {
-        withoutDefaults { read(key, into: &owner) }
+        withoutDefaults { read(key, into: &owner, lists) }
       } else {
-        read(key, into: &owner)
+        read(key, into: &owner, lists)
       }
     }
     guard let fault = settings.fault(owner) else { return owner }
@@ -19,7 +19,7 @@ extension SectionReader {
     return settings.prototype
   }
 
-  private func read<Owner>(_ key: Setting<Owner>, into owner: inout Owner) {
+  private func read<Owner>(_ key: Setting<Owner>, into owner: inout Owner, _ lists: LayerReader?) {
     let (word, help) = (key.word, key.help)
     /// The default, which a required key has not.
     func fallback<Value>(_ path: WritableKeyPath<Owner, Value>) -> Value? {
@@ -50,6 +50,10 @@ extension SectionReader {
       owner[keyPath: path] = numberOrSection(
         word, owner[keyPath: path].constantRate ?? 0, in: .learningRate, help: help, number: { .constant($0) },
         section: { $0.schedule(rules) })
+    case .layers(let path):
+      let times = (owner as? Repeat)?.times ?? 1
+      owner[keyPath: path] =
+        lists?.nodes(self, word, isRequired: key.presence == .required, times: times, help: help) ?? []
     }
   }
 
