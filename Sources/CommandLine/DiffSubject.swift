@@ -33,7 +33,8 @@ struct DiffSubject {
       var routing = routing
       routing?.workers = host.workers
       return try settings.backendChain(
-        for: step, registry: registry, host: host, replaying: routing, progress: showBackendProgress)
+        for: step.build(batchSize: settings.training.batchSize), registry: registry, host: host, replaying: routing,
+        progress: showBackendProgress)
     }
   }
 

@@ -155,7 +155,7 @@ struct TrainCommand: ParsableCommand {
             isComplete: loop.isComplete(at: start.position))
         } else { try RunFolder(configuration, data: data.record, columns: loop.session.columns) }
       try folder.record(environment)
-      try folder.record(loop.session.step.layers(batchSize: loop.session.batchSize))
+      try folder.record(loop.session.layers)
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
       do {

@@ -99,7 +99,7 @@ public final class TrainingLoop {
     gradients = GradientWatch(configuration, reference: replay, host: host)
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
-      program: try session.programFingerprint)
+      program: session.programFingerprint)
     watch = try configuration.watch(in: session.step)
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
     position.go(by: watch)
@@ -139,8 +139,7 @@ public final class TrainingLoop {
           + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : ""),
         "needs \(memoryNeed.words); beside it the data and the program",
       ]))
-    let inference = try session.step.inference(batchSize: 1)
-    if let doubt = session.step.doubt(of: inference) { try emit(.message("warning: \(doubt)")) }
+    if let doubt = session.step.doubt(of: try session.inference) { try emit(.message("warning: \(doubt)")) }
     for line in data?.words ?? [] { try emit(.message(line)) }
     for note in parts.notes { try emit(.message("warning: \(note)")) }
     if parts.validation == nil, configuration.data.validationSplit == 0 {

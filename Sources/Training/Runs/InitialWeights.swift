@@ -70,7 +70,6 @@ public struct InitialWeights: Sendable {
 extension TrainingSession {
   /// Starts with these weights, the moving average too; every name and shape must fit, or all that does not is said.
   public func load(_ initial: InitialWeights) throws {
-    let parameters = try parameters
     let mismatches = initial.mismatches(with: parameters)
     guard mismatches.isEmpty else {
       throw CheckpointMismatch(
