@@ -48,7 +48,7 @@ struct DiffSubject {
 
   /// The reference alone, by which everything is judged.
   func reference(on host: HostServices) throws -> BackendChain {
-    try BackendChain(["reference"], registry: registry, host: host)
+    try BackendChain.reference(registry, host: host)
   }
 
   /// A backend alone, opened as another process would.

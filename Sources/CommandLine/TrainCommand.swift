@@ -110,7 +110,7 @@ struct TrainCommand: ParsableCommand {
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
         configuration.goingOn(from: start), data: data, registry: makeRegistry(configuration.backend.search),
-        host: host, reference: ReferenceBackend(), isProfiled: profile,
+        host: host, isProfiled: profile,
         replaying: otherBits ? nil : start?.position.routing,
         progress: showBackendProgress)
       loop.allowsOtherBits = otherBits

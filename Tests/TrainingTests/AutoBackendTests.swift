@@ -89,7 +89,7 @@ private func autoLoop(
     try Configuration(text: configuration, file: "test.yaml"),
     data: DatasetParts(train: data, test: data.subset(0..<64)),
     registry: BackendRegistry(linked: linked + [ReferenceBackend()], folders: []),
-    host: try HostServices(workers: 2, store: store), reference: ReferenceBackend(), replaying: routing,
+    host: try HostServices(workers: 2, store: store), replaying: routing,
     progress: words.hear)
 }
 

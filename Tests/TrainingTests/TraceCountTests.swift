@@ -30,7 +30,7 @@ private struct Counting: UnaryLayer {
     configuration.model.nodes.insert(GraphNode(Counting(traces: traces)), at: 0)
     return try TrainingLoop(
       configuration, data: madeParts(), registry: BackendRegistry(linked: [ReferenceBackend()], folders: []),
-      host: try HostServices(workers: 2), reference: ReferenceBackend())
+      host: try HostServices(workers: 2))
   }
 
   @Test(

@@ -79,11 +79,11 @@ public final class TrainingLoop {
     case data(DatasetError)
   }
 
-  /// `reference` is the backend that replays a step whose loss is not finite; `routing` is that of the checkpoint to go
-  /// on from, where `backend: auto` had decided it; `progress` hears of measuring.
+  /// The registry's reference replays a step whose loss is not finite. `routing` is that of the checkpoint to go on from,
+  /// where `backend: auto` had decided it; `progress` hears of measuring.
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
-    reference: any ComputeBackend, isProfiled: Bool = false, replaying routing: Routing? = nil,
+    isProfiled: Bool = false, replaying routing: Routing? = nil,
     progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     // Before the session takes its part.
@@ -94,9 +94,7 @@ public final class TrainingLoop {
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
-    let replay = BackendChain.Link(
-      name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
-    gradients = GradientWatch(configuration, reference: replay, host: host)
+    gradients = GradientWatch(configuration, reference: try .reference(registry, host: host))
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
       program: session.programFingerprint)

@@ -53,7 +53,7 @@ public struct AutoBackend {
     }
     chain = BackendChain(links, host: host)
     (self.leftOut, self.settings) = (leftOut, settings)
-    reference = try BackendChain(["reference"], registry: registry, host: host)
+    reference = try BackendChain.reference(registry, host: host)
   }
 
   /// The chain as it is to run a training step, which is asked for where no routing is recorded.
