@@ -137,7 +137,7 @@ struct ConformanceCommand: ParsableCommand {
 
   private func runCases(tellingOf progress: String) throws {
     let candidate = try chain(on: try makeHost(threads: threads))
-    let reference = try BackendChain(["reference"], registry: makeRegistry(), host: candidate.host)
+    let reference = try BackendChain.reference(makeRegistry(), host: candidate.host)
     var suite = ConformanceSuite(candidate, reference: reference)
     (suite.seed, suite.isQuick, suite.filters, suite.skipped) = (Int64(seed), quick, filters, skip)
     let file = open(progress, O_WRONLY)

@@ -33,7 +33,8 @@ struct DiffSubject {
       var routing = routing
       routing?.workers = host.workers
       return try settings.backendChain(
-        for: step, registry: registry, host: host, replaying: routing, progress: showBackendProgress)
+        for: step.build(batchSize: settings.training.batchSize), registry: registry, host: host, replaying: routing,
+        progress: showBackendProgress)
     }
   }
 
@@ -47,7 +48,7 @@ struct DiffSubject {
 
   /// The reference alone, by which everything is judged.
   func reference(on host: HostServices) throws -> BackendChain {
-    try BackendChain(["reference"], registry: registry, host: host)
+    try BackendChain.reference(registry, host: host)
   }
 
   /// A backend alone, opened as another process would.

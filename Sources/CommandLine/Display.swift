@@ -91,9 +91,9 @@ final class Display: TrainingCallback {
       + "\(decimals(bytes / 1000, 1)) kB to the device a step · "
   }
 
-  func end(_ folder: String) {
+  func end(_ folder: RunFolder) {
     clear()
-    if !isJSON { Terminal.write("run: \(folder)\nreport: \(folder)/report.html", to: .standardError) }
+    if !isJSON { Terminal.write("run: \(folder.path)\nreport: \(folder.path(of: .report))", to: .standardError) }
   }
 
   private func say(_ lines: [String]) { Terminal.say(lines) }

@@ -20,7 +20,7 @@ struct FirstUseCommand: ParsableCommand {
       let (host, registry) = (try makeHost(threads: 0), makeRegistry(folders))
       let options = try JSONDecoder().decode([String: String].self, from: Data(options.utf8))
       let chain = try BackendChain([backend], registry: registry, options: [backend: options], host: host)
-      let reference = try BackendChain(["reference"], registry: registry, host: host)
+      let reference = try BackendChain.reference(registry, host: host)
       let title = "at the first use of \(chain.links[0].device.info.name) with this driver"
       let verdict = try DeviceTrial(chain, reference: reference).run { done, count, sample in
         tell(sample)

@@ -58,7 +58,7 @@ struct InspectCommand: ParsableCommand {
     var memory: Memory
 
     init(_ session: TrainingSession, _ plan: ExecutionPlan) throws {
-      layers = try session.step.layers(batchSize: session.batchSize)
+      layers = session.layers
       operations = plan.program.calls.enumerated().map { index, call in
         let cost = plan.program.cost(of: call)
         let type = call.outputs.compactMap { $0 }.first.map { plan.program.values[$0].type.description } ?? ""
@@ -80,7 +80,7 @@ struct InspectCommand: ParsableCommand {
       let configuration = try experiment.configuration()
       let session = try inspectedSession(configuration)
       let plan = try session.plan
-      if let svg { try draw(try session.step.layers(batchSize: session.batchSize), svg) }
+      if let svg { try draw(session.layers, svg) }
       if program {
         Terminal.write(plan.program.description, terminator: "")
         return

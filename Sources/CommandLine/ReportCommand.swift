@@ -20,10 +20,6 @@ struct ReportCommand: ParsableCommand {
   var output: String?
 
   func run() throws {
-    let file = output ?? folder + "/report.html"
-    try reportingErrors {
-      try AtomicFile.write(RunReport(folder: folder).html, to: file)
-      Terminal.write(file)
-    }
+    try reportingErrors { Terminal.write(try RunFolder(folder).writeReport(to: output)) }
   }
 }

@@ -28,10 +28,7 @@ struct RunOptions: ParsableArguments {
 
   /// The run's network with the weights of its newest or best checkpoint.
   func restored() throws -> RestoredRun {
-    let file = run + "/config.yaml"
-    guard FileManager.default.isReadableFile(atPath: file) else {
-      throw fail("\(run) is no run folder: it has no config.yaml", ExitStatus.missingFile)
-    }
+    let file = try RunFolder(run).configurationFile
     var overrides: [String] = []
     if let backend { overrides += backendOverrides(backend, over: file) }
     if let data { overrides.append(textOverride("data.path", data)) }

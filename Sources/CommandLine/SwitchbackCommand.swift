@@ -19,7 +19,7 @@ struct SwitchbackCommand: ParsableCommand {
         switchback backends                                 (what this machine can compute with)
         switchback conformance --backend openblas --quick   (whether a backend computes rightly)
       """,
-    version: "0.1.0",
+    version: RunEnvironment.version,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, RunsCommand.self, ReportCommand.self,
       CheckpointCommand.self,

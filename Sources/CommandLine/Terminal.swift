@@ -1,4 +1,5 @@
 import Foundation
+import Switchback
 
 /// Writing to standard output (results) and standard error (progress and words).
 enum Terminal {
@@ -95,13 +96,5 @@ enum Terminal {
   }
 
   /// JSON on one line.
-  static func json(_ value: some Encodable) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.dateEncodingStrategy = .iso8601
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    guard let data = try? encoder.encode(value) else { return "{}" }
-    return String(decoding: data, as: UTF8.self)
-  }
+  static func json(_ value: some Encodable) -> String { JSONText.line(value) }
 }

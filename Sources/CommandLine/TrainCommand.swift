@@ -103,21 +103,21 @@ struct TrainCommand: ParsableCommand {
             : "switchback checkpoint verify \(resume) says what each lacks"
           throw fail(
             "\(resume) has no complete checkpoint: \(reason). Start it again with switchback train "
-              + "\(resume)/config.yaml", ExitStatus.missingFile)
+              + RunFolder(resume).path(of: .configuration), ExitStatus.missingFile)
         }
       }
       let data = try data(configuration, start)
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
         configuration.goingOn(from: start), data: data, registry: makeRegistry(configuration.backend.search),
-        host: host, reference: ReferenceBackend(), isProfiled: profile,
+        host: host, isProfiled: profile,
         replaying: otherBits ? nil : start?.position.routing,
         progress: showBackendProgress)
       loop.allowsOtherBits = otherBits
       // Before the run folder is changed.
       if let start, let resume {
         try loop.check(start)
-        let before = try Configuration(file: resume + "/config.yaml").training
+        let before = try RunFolder(resume).configuration().training
         if TrainingLoop.isPast(start.position, configuration.training), !TrainingLoop.isPast(start.position, before) {
           throw fail(
             "\(resume) is past that already: it was left in epoch \(start.position.epoch), after step "
@@ -125,7 +125,7 @@ struct TrainCommand: ParsableCommand {
             ExitCode(64))
         }
         // Without a summary it was ended between its last step and its test.
-        if loop.isComplete(at: start.position), FileManager.default.fileExists(atPath: resume + "/summary.json") {
+        if loop.isComplete(at: start.position), RunFolder(resume).has(.summary) {
           let further =
             loop.hasStoppedEarly(at: start.position)
             ? "stopped early after step \(start.position.batches); a higher number for "
@@ -133,34 +133,27 @@ struct TrainCommand: ParsableCommand {
             : "is complete at step \(start.position.batches); a higher number for --epochs or --steps goes on"
           Terminal.write("\(resume) \(further)", to: .standardError)
           // Whoever was ended between its summary and its page still gets the page.
-          if access(resume + "/report.html", F_OK) != 0 {
-            try AtomicFile.write(RunReport(folder: resume).html, to: resume + "/report.html")
-            Terminal.write("report: \(resume)/report.html", to: .standardError)
+          if !RunFolder(resume).has(.report) {
+            Terminal.write("report: \(try RunFolder(resume).writeReport())", to: .standardError)
           }
           return
         }
       }
-      try loop.checkUpdates(from: start)
-      var environment = try RunEnvironment(of: loop.session, version: SwitchbackCommand.configuration.version)
-      if let start, let resume {
-        environment.goOn(
-          after: start.position.batches, configuration.backend.name, try loop.givesOtherBits(start), resume)
+      let recorder: RunRecorder
+      if let lock, let start {
+        let before = RunFolder(lock.folder).environment
+        recorder = try RunRecorder(resuming: lock, loop, from: start)
+        saySwitch(from: before, to: recorder.environment)
       } else {
-        environment.from = try loop.loadInitialWeights()
+        recorder = try RunRecorder(loop)
       }
-      let folder =
-        if let lock, let start {
-          try RunFolder(
-            resuming: lock, configuration, data: data.record, from: start.position,
-            isComplete: loop.isComplete(at: start.position))
-        } else { try RunFolder(configuration, data: data.record, columns: loop.session.columns) }
-      try folder.record(environment)
-      try folder.record(loop.session.step.layers(batchSize: loop.session.batchSize))
+      if let warning = recorder.warning { Terminal.write("warning: \(warning)", to: .standardError) }
+      let folder = recorder.folder
       let display = Display(isJSON: json)
       var stop: TrainingLoop.Stop?
       do {
         let best = resume.flatMap { CheckpointStore(run: $0).best() }
-        _ = try loop.run(from: start, best: best, callbacks: [display, folder, Interruption()])
+        _ = try loop.run(from: start, best: best, callbacks: [display, recorder, Interruption()])
       } catch let error as TrainingLoop.Stop {
         stop = error
       } catch let error as FileError {
@@ -170,7 +163,7 @@ struct TrainCommand: ParsableCommand {
       }
       try folder.writeReport()
       if let profile = try loop.session.profile { show(profile) }
-      display.end(folder.path)
+      display.end(folder)
       switch stop {
       case nil: break
       case .interrupted:
@@ -254,10 +247,7 @@ struct TrainCommand: ParsableCommand {
     // The new total is in epochs, also where the run was to end after so many steps.
     if resume != nil, epochs != nil, steps == nil { more.append("training.steps=null") }
     guard let resume else { return try newConfiguration(more) }
-    let earlier = resume + "/config.yaml"
-    guard FileManager.default.isReadableFile(atPath: earlier) else {
-      throw fail("\(resume) is no run folder: it has no config.yaml", ExitStatus.missingFile)
-    }
+    let earlier = try RunFolder(resume).configurationFile
     let configuration = try settings.configuration(config ?? earlier, also: more)
     let before = try Configuration(file: earlier)
     let refused = configuration.changesRefusedAtResume(since: before)
@@ -279,6 +269,17 @@ struct TrainCommand: ParsableCommand {
     return configuration
   }
 
+  /// Says what a run goes on with, where its last bits differ from there on.
+  private func saySwitch(from before: RunEnvironment?, to now: RunEnvironment) {
+    guard now.resumed?.last?.otherBits == true else { return }
+    func words(_ environment: RunEnvironment) -> String {
+      "\(environment.devices.joined(separator: "; ")), \(environment.workers) workers"
+    }
+    Terminal.write(
+      "going on with other last bits: on \(words(now)), where \(before.map(words) ?? "something else") was",
+      to: .standardError)
+  }
+
   private func show(_ profile: Profile) {
     var table = TextTable(["microseconds a step", "share", "backend", "group", "operations"], rightAligned: [0, 1])
     let total = profile.rows.reduce(0) { $0 + $1.microseconds }
@@ -292,20 +293,5 @@ struct TrainCommand: ParsableCommand {
       ])
     }
     Terminal.write("\n" + table.text + "\n", to: .standardError)
-  }
-}
-
-extension RunEnvironment {
-  /// Writes down that a run goes on, beside what its folder says of earlier times.
-  fileprivate mutating func goOn(after step: Int, _ backend: String, _ givesOtherBits: Bool, _ folder: String) {
-    let before = RunEnvironment.read(from: folder)
-    from = before?.from
-    resumed =
-      (before?.resumed ?? []) + [Resumption(step: step, backend: backend, otherBits: givesOtherBits, before: before)]
-    guard givesOtherBits else { return }
-    Terminal.write(
-      "going on with other last bits: on \(devices.joined(separator: "; ")), \(workers) workers, where "
-        + "\(before.map { "\($0.devices.joined(separator: "; ")), \($0.workers) workers" } ?? "something else") was",
-      to: .standardError)
   }
 }

@@ -141,7 +141,7 @@ struct TuneCommand: ParsableCommand {
     let chain = try BackendChain(
       [Self.backend], registry: registry,
       options: [Self.backend: ["device": device, "tiles": "1:\(tile)"]], host: host)
-    let reference = try BackendChain(["reference"], registry: registry, host: host)
+    let reference = try BackendChain.reference(registry, host: host)
     let best = (try? JSONDecoder().decode([Int: Double].self, from: Data(known.utf8))) ?? [:]
     Terminal.write(Terminal.json(try TileTuning.measure(chain, reference: reference, known: best)))
   }

@@ -63,6 +63,13 @@ public struct BackendChain: Sendable {
     self.init(links, host: host)
   }
 
+  /// The reference alone, by which all others are judged: the one way in which it is opened.
+  public static func reference(
+    _ registry: BackendRegistry, host: HostServices
+  ) throws(BackendError) -> BackendChain {
+    try BackendChain(["reference"], registry: registry, host: host)
+  }
+
   package static func open(
     _ name: String, _ registry: BackendRegistry, _ options: [String: String], _ host: HostServices
   ) throws(BackendError) -> Link {

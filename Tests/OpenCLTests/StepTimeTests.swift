@@ -60,8 +60,7 @@ struct StepTimeTests {
       labels: (0..<160).map { Int32($0 % 10) })
     let loop = try TrainingLoop(
       try Configuration(text: text, file: "test.yaml"), data: DatasetParts(train: data, test: data),
-      registry: BackendRegistry(linked: [SlowBackend(), ReferenceBackend()]), host: try HostServices(workers: 2),
-      reference: ReferenceBackend())
+      registry: BackendRegistry(linked: [SlowBackend(), ReferenceBackend()]), host: try HostServices(workers: 2))
     let summary = try loop.run()
     #expect(summary.steps == 10)
     #expect(summary.seconds >= 10 * SlowBackend.pause, "\(summary.seconds) s for ten steps of at least 20 ms")

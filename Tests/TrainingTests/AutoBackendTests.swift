@@ -89,7 +89,7 @@ private func autoLoop(
     try Configuration(text: configuration, file: "test.yaml"),
     data: DatasetParts(train: data, test: data.subset(0..<64)),
     registry: BackendRegistry(linked: linked + [ReferenceBackend()], folders: []),
-    host: try HostServices(workers: 2, store: store), reference: ReferenceBackend(), replaying: routing,
+    host: try HostServices(workers: 2, store: store), replaying: routing,
     progress: words.hear)
 }
 
@@ -185,7 +185,7 @@ private func autoLoop(
     #expect(words.measured.isEmpty)
     _ = try second.run(from: checkpoint)
     #expect(try second.session.bytes() == whole.session.bytes())
-    let environment = try RunEnvironment(of: second.session, version: "test")
+    let environment = try RunEnvironment(of: second.session)
     #expect(environment.routing == routing)
     // Placed in another way, or with a backend that is not there, the run does not go on.
     let other = try autoLoop(text("[reference, fast]"), products, replaying: try changed(routing, key, to: "reference"))

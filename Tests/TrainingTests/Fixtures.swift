@@ -103,7 +103,7 @@ func makeLoop(
     try Configuration(text: text, file: "test.yaml", overrides: overrides).goingOn(from: checkpoint),
     data: try data ?? madeParts(),
     registry: BackendRegistry(linked: linked + [ReferenceBackend()], folders: []),
-    host: try HostServices(workers: 2), reference: ReferenceBackend())
+    host: try HostServices(workers: 2))
 }
 
 func madeParts(count: Int = 640) throws -> DatasetParts {

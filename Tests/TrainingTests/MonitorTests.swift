@@ -16,8 +16,7 @@ private func run(
     name, ["backend.name=reference", "training.steps=\(steps)", "training.epochs=4"] + overrides)
   let loop = try TrainingLoop(
     configuration, data: DatasetParts(train: data, test: data.subset(0..<64)),
-    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
-    reference: ReferenceBackend())
+    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2))
   var findings: [Finding] = []
   do {
     _ = try loop.run(callbacks: [

@@ -20,7 +20,7 @@ private func count(_ word: String, _ text: String) -> Int { text.components(sepa
     let step = TrainingStep(
       model: model, inputs: [ModelInput("images", .float32([4, 4, 1])), ModelInput("table", .float32([3]))],
       objectives: [Objective(loss: CategoricalCrossentropy())], optimizer: SGD())
-    let layers = try step.layers(batchSize: 2)
+    let layers = try step.build(batchSize: 2).layers
     let inner = "layers.1.residual.inner"
     #expect(layers.map(\.path) == ["stem", inner, "layers.1.residual", "seen", "side", "both", "answer"])
     #expect(

@@ -255,8 +255,7 @@ private func resumed(_ overrides: [String], _ start: Checkpoint) throws -> Recor
     ])
     let loop = try TrainingLoop(
       configuration, data: DatasetParts(train: data, test: data),
-      registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 1),
-      reference: ReferenceBackend())
+      registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 1))
     let record = Record()
     do {
       _ = try loop.run(callbacks: [record])

@@ -16,15 +16,13 @@ public struct LayerSummary: Hashable, Sendable, Codable {
   }
 }
 
-extension TrainingStep {
-  /// The model's layers in the order in which they compute.
-  public func layers(batchSize: Int) throws(ProgramError) -> [LayerSummary] {
-    let traced = try TracedModel(
-      model, inputs: inputs, batchSize: batchSize, programName: "layers", isTraining: true)
-    let read = Self.inputsByPath(traced.builder.program)
+extension TracedModel {
+  /// The model's layers in the order in which they compute. The program must still be the model's alone.
+  var layers: [LayerSummary] {
+    let read = Self.inputsByPath(builder.program)
     var counts: [String: Int] = [:]
-    for parameter in traced.parameters { counts[parameter.path, default: 0] += parameter.type.shape.elementCount }
-    return traced.outputs.map { path, value in
+    for parameter in parameters { counts[parameter.path, default: 0] += parameter.type.shape.elementCount }
+    return outputs.map { path, value in
       LayerSummary(
         path: path, outputShape: value.shape.extents, parameterCount: counts[path] ?? 0, inputs: read[path] ?? [])
     }

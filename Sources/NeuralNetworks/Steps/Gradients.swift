@@ -3,6 +3,7 @@ import SwitchbackPrograms
 /// A training step that has run backward and has not changed a weight yet.
 struct Gradients {
   var builder: ProgramBuilder
+  let layers: [LayerSummary]
   let loss: Value
   /// Of each objective: what stands before its names, its own loss, and how many of the batch are right.
   let parts: [(prefix: String, loss: Value, result: ObjectiveCalls.Result)]

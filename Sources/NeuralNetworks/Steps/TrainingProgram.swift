@@ -30,10 +30,12 @@ public struct TrainingProgram: Sendable {
   /// samples have weights, with `weightSum`). Of several objectives each has `digit/loss`, `digit/correct`.
   public let program: Program
   /// With gradient accumulation over k batches: the program for the first k − 1 of them. Same inputs, same outputs but
-  /// `isFinite`. None beside a program for fewer than k.
+  /// `isFinite`. None beside a program for fewer than k, or with probes: it is the one beside the program without.
   public let accumulation: Program?
   /// How many batches make an update.
   public let accumulationSteps: Int
+  /// The model's layers, in the order in which they compute.
+  public let layers: [LayerSummary]
   /// All weights, in the order of the layers.
   public let parameters: [Parameter]
   /// Every state of both programs, weights first, and how it starts. States of different programs with the same name

@@ -69,7 +69,7 @@ public struct TrainingStep: Sendable {
   /// The programs for batches of `batchSize`; an update is of `accumulated` batches, which are `accumulationSteps`
   /// unless said.
   ///
-  /// `probe` is called once, for the program that updates. Its calls change no number of the step: the program without
+  /// `probe` is called once, and then there is no program for accumulation beside. Its calls change no number of the step: the program without
   /// them is the program with them left out. Each stands right behind the call whose result it reads, unless it reads
   /// a state, which it then sees after the update.
   public func build(
@@ -87,7 +87,7 @@ public struct TrainingStep: Sendable {
     }
     try optimizer.check()
     var accumulation: Program?
-    if accumulated > 1, accumulated == accumulationSteps {
+    if accumulated > 1, accumulated == accumulationSteps, probe == nil {
       var gradients = try backward(batchSize, name: "accumulate")
       try gradients.accumulate()
       try gradients.replaceStates(where: gradients.areFinite())
@@ -109,7 +109,7 @@ public struct TrainingStep: Sendable {
       InitialState(name: $0.name, type: $0.type, initializer: $0.initializer)
     }
     return TrainingProgram(
-      program: program, accumulation: accumulation, accumulationSteps: accumulationSteps,
+      program: program, accumulation: accumulation, accumulationSteps: accumulationSteps, layers: step.layers,
       parameters: step.parameters, states: weights + step.objectiveStates + slots, trace: trace,
       stepValues: try stepValues(program))
   }
@@ -134,6 +134,7 @@ public struct TrainingStep: Sendable {
 
   private func backward(_ batchSize: Int, name: String) throws(ProgramError) -> Gradients {
     var traced = try TracedModel(model, inputs: inputs, batchSize: batchSize, programName: name, isTraining: true)
+    let layers = traced.layers
     let judged = try traced.judge(objectives)
     traced.builder.path = "loss"
     var (sum, parts): (Value?, [Value]) = (nil, [])
@@ -163,7 +164,7 @@ public struct TrainingStep: Sendable {
       gates[place].outputGradient = byValue[gates[place].output.id]
     }
     return Gradients(
-      builder: traced.builder, loss: total,
+      builder: traced.builder, layers: layers, loss: total,
       parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result) }, parameters: traced.parameters,
       pairs: pairs, replacements: traced.replacements, gates: gates,
       objectiveStates: judged.flatMap(\.result.states))

@@ -1,4 +1,3 @@
-import SwitchbackBackendKit
 import SwitchbackExecution
 import SwitchbackMonitoring
 
@@ -7,15 +6,14 @@ struct GradientWatch {
   private let settings: Configuration.Monitor
   private var monitor: GradientMonitor
   /// Who replays a step that is not finite.
-  private let reference: BackendChain.Link
-  private let host: HostServices
+  private let reference: BackendChain
   /// The configuration's word for it.
   private let backend: String
   /// Whether the reference got finite numbers where the last such step had none.
   private(set) var isBackendToBlame = false
 
-  init(_ configuration: Configuration, reference: BackendChain.Link, host: HostServices) {
-    (settings, self.reference, self.host) = (configuration.monitor, reference, host)
+  init(_ configuration: Configuration, reference: BackendChain) {
+    (settings, self.reference) = (configuration.monitor, reference)
     backend = configuration.backend.name
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: settings.vanishingDecades),
@@ -65,7 +63,7 @@ struct GradientWatch {
     finding.message +=
       broken.map { " But \($0) is infinite or NaN already: an update of finite gradients overflowed." }
       ?? " The weights are those of the last good step."
-    switch try NonFiniteReplay(of: result.executor.executor, on: reference, host: host) {
+    switch try NonFiniteReplay.run(result.executor.executor, on: reference) {
     case .operation(let label, let path):
       finding.layers = [path] + finding.layers.filter { $0 != path }
       finding.message = "\(label) made the first value that is infinite or not a number. " + finding.message

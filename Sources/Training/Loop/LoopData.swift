@@ -55,7 +55,7 @@ struct LoopData {
             + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
     }
     let (step, layout) = (session.step, train.layout)
-    let program = try step.inference(batchSize: 1).program
+    let program = try session.inference.program
     for objective in step.objectives where objective.targets == .classes {
       let prefix = step.prefix(of: objective)
       guard let names = layout[objective.target]?.classNames,

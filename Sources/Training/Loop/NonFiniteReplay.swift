@@ -1,4 +1,3 @@
-import SwitchbackBackendKit
 import SwitchbackExecution
 import SwitchbackPrograms
 
@@ -12,7 +11,7 @@ enum NonFiniteReplay {
   /// Here all stayed finite, the largest with this magnitude.
   case finite(largest: Float)
 
-  init(of executor: ProgramExecutor, on device: BackendChain.Link, host: HostServices) throws {
+  static func run(_ executor: ProgramExecutor, on reference: BackendChain) throws -> NonFiniteReplay {
     let program = executor.program
     let copies = StateStore()
     for id in program.values(.state) {
@@ -22,7 +21,7 @@ enum NonFiniteReplay {
     }
     let taps = Set(
       program.calls.flatMap { $0.outputs.compactMap { $0 } }.filter { program.values[$0].role == .temporary })
-    let replay = try ProgramExecutor(program, on: BackendChain([device], host: host), states: copies, taps: taps)
+    let replay = try ProgramExecutor(program, on: reference, states: copies, taps: taps)
     for id in program.values(.input) + program.values(.step) {
       try replay.withInput(program.values[id].name) { target in
         try executor.withValue(id) { target.copyMemory(from: $0) }
@@ -38,12 +37,11 @@ enum NonFiniteReplay {
           bytes.bindMemory(to: Float.self).reduce(0) { $1.isFinite ? max($0, abs($1)) : .infinity }
         }
         guard most.isFinite else {
-          self = .operation(label: call.label, path: call.path)
-          return
+          return .operation(label: call.label, path: call.path)
         }
         largest = max(largest, most)
       }
     }
-    self = .finite(largest: largest)
+    return .finite(largest: largest)
   }
 }

@@ -79,11 +79,11 @@ public final class TrainingLoop {
     case data(DatasetError)
   }
 
-  /// `reference` is the backend that replays a step whose loss is not finite; `routing` is that of the checkpoint to go
-  /// on from, where `backend: auto` had decided it; `progress` hears of measuring.
+  /// The registry's reference replays a step whose loss is not finite. `routing` is that of the checkpoint to go on from,
+  /// where `backend: auto` had decided it; `progress` hears of measuring.
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
-    reference: any ComputeBackend, isProfiled: Bool = false, replaying routing: Routing? = nil,
+    isProfiled: Bool = false, replaying routing: Routing? = nil,
     progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     // Before the session takes its part.
@@ -94,12 +94,10 @@ public final class TrainingLoop {
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
-    let replay = BackendChain.Link(
-      name: reference.identity.name, device: try reference.open(device: 0, options: [:], host: host))
-    gradients = GradientWatch(configuration, reference: replay, host: host)
+    gradients = GradientWatch(configuration, reference: try .reference(registry, host: host))
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
-      program: try session.programFingerprint)
+      program: session.programFingerprint)
     watch = try configuration.watch(in: session.step)
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
     position.go(by: watch)
@@ -139,8 +137,7 @@ public final class TrainingLoop {
           + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : ""),
         "needs \(memoryNeed.words); beside it the data and the program",
       ]))
-    let inference = try session.step.inference(batchSize: 1)
-    if let doubt = session.step.doubt(of: inference) { try emit(.message("warning: \(doubt)")) }
+    if let doubt = session.step.doubt(of: try session.inference) { try emit(.message("warning: \(doubt)")) }
     for line in data?.words ?? [] { try emit(.message(line)) }
     for note in parts.notes { try emit(.message("warning: \(note)")) }
     if parts.validation == nil, configuration.data.validationSplit == 0 {

@@ -53,22 +53,22 @@ public struct AutoBackend {
     }
     chain = BackendChain(links, host: host)
     (self.leftOut, self.settings) = (leftOut, settings)
-    reference = try BackendChain(["reference"], registry: registry, host: host)
+    reference = try BackendChain.reference(registry, host: host)
   }
 
-  /// The chain as it is to run `step` in batches of `batchSize`.
+  /// The chain as it is to run a training step, which is asked for where no routing is recorded.
   func routed(
-    for step: TrainingStep, batchSize: Int, replaying recorded: Routing?, progress: @escaping (BackendProgress) -> Void
+    for step: () throws -> TrainingProgram, replaying recorded: Routing?, progress: @escaping (BackendProgress) -> Void
   ) throws -> BackendChain {
     if let recorded { return try chain.routed(by: recorded) }
-    let training = try step.build(batchSize: batchSize)
+    let training = try step()
     let key = self.key(of: training.program)
     if let known = chain.host.recalledRouting(key), known.obstacle(on: chain) == nil {
       progress(.done("auto, as decided before: \(known.verdict)\(suffix)"))
       return try chain.routed(by: known)
     }
     let begin = RouteSearch.monotonicSeconds()
-    func prepare(_ executor: ProgramExecutor) throws { try step.fill(executor, training) }
+    func prepare(_ executor: ProgramExecutor) throws { try training.fill(executor) }
     let check =
       try candidateCount > 1 ? ShapeCheck(training.program, on: chain, reference: reference, prepare: prepare) : nil
     var routing = try RouteSearch(
@@ -108,26 +108,27 @@ extension HostServices {
   }
 }
 
-extension TrainingStep {
+extension TrainingProgram {
   /// Initial weights and `MeasuringSamples`: what a step is measured and checked on.
-  fileprivate func fill(_ executor: ProgramExecutor, _ training: TrainingProgram) throws {
-    for state in training.states where executor.states.states[state.name] != nil {
+  fileprivate func fill(_ executor: ProgramExecutor) throws {
+    for state in states where executor.states.states[state.name] != nil {
       let values = state.values(seed: 1)
       try executor.states.withMutableBytes(of: state.name) { bytes in
         values.withUnsafeBytes { bytes.copyMemory(from: $0) }
       }
     }
     let samples = try MeasuringSamples(for: executor.program)
-    try StepFeed(executor, training.stepValues).fill(
+    try StepFeed(executor, stepValues).fill(
       samples, (0..<Int32(samples.count)).map { $0 }[...], at: StepPosition(update: 0, seed: 1))
   }
 }
 
 extension Configuration {
   /// What the training step runs on: the chain that is written down, or for `auto` what is measured, remembered or, with
-  /// `routing`, recorded. A recorded routing that cannot be replayed is an error.
+  /// `routing`, recorded. A recorded routing that cannot be replayed is an error. `step` is traced only to be measured.
   public func backendChain(
-    for step: TrainingStep, registry: BackendRegistry, host: HostServices, replaying routing: Routing? = nil,
+    for step: @autoclosure () throws -> TrainingProgram, registry: BackendRegistry, host: HostServices,
+    replaying routing: Routing? = nil,
     progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws -> BackendChain {
     let firstUse = FirstUse(registry: registry, host: host, progress: progress)
@@ -135,7 +136,7 @@ extension Configuration {
       return try writtenChain(firstUse)
     }
     return try AutoBackend(backend, registry: registry, host: host, firstUse: firstUse)
-      .routed(for: step, batchSize: training.batchSize, replaying: routing, progress: progress)
+      .routed(for: step, replaying: routing, progress: progress)
   }
 
   /// The backends that are written down, each checked at its first use.
@@ -174,11 +175,12 @@ extension TrainingSession {
     replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     let step = try configuration.trainingStep(on: data)
+    let training = try step.build(batchSize: configuration.training.batchSize)
     try self.init(
       step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try configuration.backendChain(
-        for: step, registry: registry, host: host, replaying: routing, progress: progress),
-      probeInterval: probeInterval, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned)
+        for: training, registry: registry, host: host, replaying: routing, progress: progress),
+      probeInterval: probeInterval, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned, training: training)
     metrics = configuration.metrics
   }
 }

@@ -57,7 +57,7 @@ struct FirstUse {
       }
       return verdict
     }
-    let reference = try BackendChain(["reference"], registry: registry, host: host)
+    let reference = try BackendChain.reference(registry, host: host)
     return try DeviceTrial(BackendChain([link], host: host), reference: reference).run { done, count, _ in
       progress(.working("\(title): checked \(done) of \(count) samples"))
     }

@@ -267,13 +267,19 @@ public struct CheckpointStore: Sendable {
   }
 
   /// Oldest first; only files of the name that `save` gives, since old ones are removed.
-  private func paths() -> [String] {
+  private func steps() -> [(step: Int, path: String)] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     let steps = names.compactMap { name in
-      name.wholeMatch(of: /step-([0-9]{9,15})\.safetensors/).flatMap { Int($0.1) }.map { (step: $0, name: name) }
+      name.wholeMatch(of: /step-([0-9]{9,15})\.safetensors/).flatMap { Int($0.1) }
+        .map { (step: $0, path: folder + "/" + name) }
     }
-    return steps.sorted { $0.step < $1.step }.map { folder + "/" + $0.name }
+    return steps.sorted { $0.step < $1.step }
   }
+
+  private func paths() -> [String] { steps().map(\.path) }
+
+  /// After how many steps the newest one was made, complete or not.
+  var newestStep: Int? { steps().last?.step }
 
   /// Every checkpoint with its verdict, oldest first, then the best.
   public func entries() -> [Entry] {

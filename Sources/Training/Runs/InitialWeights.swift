@@ -28,7 +28,7 @@ public struct InitialWeights: Sendable {
     var path = source
     if isFolder.boolValue {
       let store = CheckpointStore(run: source)
-      let takesBest = (try? Configuration(file: source + "/config.yaml"))?.training.restoresBest == true
+      let takesBest = (try? RunFolder(source).configuration())?.training.restoresBest == true
       guard let entry = store.answering(best: false, preferringBest: takesBest) else {
         throw DatasetError(.missing, "\(source) has no complete checkpoint to take weights from (model.from)")
       }
@@ -70,7 +70,6 @@ public struct InitialWeights: Sendable {
 extension TrainingSession {
   /// Starts with these weights, the moving average too; every name and shape must fit, or all that does not is said.
   public func load(_ initial: InitialWeights) throws {
-    let parameters = try parameters
     let mismatches = initial.mismatches(with: parameters)
     guard mismatches.isEmpty else {
       throw CheckpointMismatch(

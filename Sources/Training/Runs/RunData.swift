@@ -1,5 +1,3 @@
-import Foundation
-import SwitchbackInterchange
 public import SwitchbackDatasets
 
 /// What a run says of the data that it was trained on, for whoever reads data for it again: the record in its checkpoint or
@@ -13,14 +11,15 @@ public struct RunData {
   /// `classes` are the names that the user gives for a run that has none.
   public init(run folder: String, checkpoint: Checkpoint?, source: DatasetSource, classes: [String]? = nil) throws {
     record =
-      checkpoint?.data ?? Self.read(DatasetRecord.self, folder + "/data.json").flatMap { $0.fault == nil ? $0 : nil }
+      checkpoint?.data
+      ?? RunFolder(folder).value(of: .data, as: DatasetRecord.self).flatMap { $0.fault == nil ? $0 : nil }
     if let record {
       classNames = record.classNames
     } else if case .named(let name, _) = source {
       classNames = try NamedDataset.named(name).classNames
     } else {
       // Those that the run's last test went by.
-      classNames = classes ?? Self.read(EvaluationRecord.self, folder + "/evaluation.json")?.classNames
+      classNames = classes ?? RunFolder(folder).value(of: .evaluation, as: EvaluationRecord.self)?.classNames
       if let classes, Set(classes).count < classes.count {
         throw DatasetError(.invalid, "--classes names a class twice")
       }
@@ -29,10 +28,6 @@ public struct RunData {
     guard classes == nil else {
       throw DatasetError(.invalid, "\(folder) keeps its own class names: --classes is for runs that keep none")
     }
-  }
-
-  private static func read<Value: Decodable>(_ type: Value.Type, _ path: String) -> Value? {
-    (try? RegularFile.read(path)).flatMap { try? JSONDecoder().decode(type, from: $0) }
   }
 
   /// How to open the run's data, or other data for it. Throws where class numbers would have to be guessed.

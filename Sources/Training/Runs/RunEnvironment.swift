@@ -1,6 +1,5 @@
 import Foundation
 import SwitchbackBackendKit
-import SwitchbackInterchange
 public import SwitchbackExecution
 
 /// Where a run took place and how: `environment.json`, by which its numbers can be compared and its bits made again.
@@ -43,17 +42,17 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     }
   }
 
-  /// As a run folder has it; nil where it has none that can be read.
-  public static func read(from folder: String) -> RunEnvironment? {
-    let decoder = JSONDecoder()
-    decoder.dateDecodingStrategy = .iso8601
-    return (try? RegularFile.read(folder + "/environment.json")).flatMap {
-      try? decoder.decode(RunEnvironment.self, from: $0)
-    }
+  /// Of Switchback.
+  public static let version = "0.1.0"
+
+  /// Takes over what the run's folder says of earlier times, and that the run goes on here.
+  mutating func goOn(from before: RunEnvironment?, after step: Int, backend: String, otherBits: Bool) {
+    from = before?.from
+    resumed = (before?.resumed ?? []) + [Resumption(step: step, backend: backend, otherBits: otherBits, before: before)]
   }
 
-  public init(of session: TrainingSession, version: String, command: [String] = CommandLine.arguments) throws {
-    switchback = version
+  public init(of session: TrainingSession, command: [String] = CommandLine.arguments) throws {
+    switchback = Self.version
     system = ProcessInfo.processInfo.operatingSystemVersionString
     processor = Self.processorName
     cores = HostServices.usableCores

@@ -42,9 +42,7 @@ public struct RunListing: Sendable {
       guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
         let record = try? RunRecord(folder: path)
       else { continue }
-      let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: path + "/checkpoints")) ?? []
-      let newest = checkpoints.compactMap { $0.wholeMatch(of: /step-([0-9]+)\.safetensors/) }.compactMap { Int($0.1) }
-        .max()
+      let newest = CheckpointStore(run: path).newestStep
       let state: Row.State =
         FolderLock.isTaken(path)
         ? .running : record.summary != nil ? .finished : newest == nil ? .lost : .stopped

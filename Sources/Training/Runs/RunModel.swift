@@ -1,4 +1,3 @@
-import Foundation
 import SwitchbackDatasets
 public import SwitchbackExecution
 public import SwitchbackInference
@@ -16,11 +15,12 @@ extension TrainedModel {
     run folder: String, best: Bool = false, weights: ModelWeights? = nil, classNames: [String]? = nil,
     on chain: BackendChain
   ) throws {
-    let file = folder + "/config.yaml"
-    guard FileManager.default.isReadableFile(atPath: file) else {
-      throw TrainedModelError("\(folder) is no run folder: it has no config.yaml")
+    let configuration: Configuration
+    do {
+      configuration = try RunFolder(folder).configuration()
+    } catch let error as NotARunFolder {
+      throw TrainedModelError(error.message)
     }
-    let configuration = try Configuration(file: file)
     let store = CheckpointStore(run: folder)
     guard
       let checkpoint = store.answering(best: best, preferringBest: configuration.training.restoresBest)?.checkpoint

@@ -1,5 +1,4 @@
 import Foundation
-import SwitchbackInterchange
 import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 
@@ -45,38 +44,21 @@ struct RunRecord {
 
   /// Reads `folder`; files that are missing leave their part empty, a folder without `config.yaml` is no run.
   init(folder: String) throws {
-    // A line that is no UTF-8 is one line that is not read.
-    func text(_ file: String) -> String? {
-      (try? RegularFile.read(folder + "/" + file)).map { String(decoding: $0, as: UTF8.self) }
-    }
-    guard let configuration = text("config.yaml") else {
-      throw NotARunFolder(message: "\(folder) is no run folder: it has no config.yaml")
+    let folder = RunFolder(folder)
+    let file = try folder.configurationFile
+    guard let configuration = folder.text(of: .configuration) else {
+      throw NotARunFolder(message: "\(folder.path) is no run folder: \(file) cannot be read")
     }
     self.configuration = configuration
-    name = URL(fileURLWithPath: folder).resolvingSymlinksInPath().lastPathComponent
-    let decoder = JSONDecoder()
-    decoder.dateDecodingStrategy = .iso8601
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    func lines<T: Decodable>(_ file: String, as type: T.Type) -> [T] {
-      (text(file) ?? "").split(separator: "\n").compactMap { try? decoder.decode(type, from: Data($0.utf8)) }
-    }
-    func whole<T: Decodable>(_ file: String, as type: T.Type) -> T? {
-      text(file).flatMap { try? decoder.decode(type, from: Data($0.utf8)) }
-    }
+    name = URL(fileURLWithPath: folder.path).resolvingSymlinksInPath().lastPathComponent
     // A step has `stepInEpoch`, an epoch `epochs`: neither reads as the other.
-    steps = lines("metrics.jsonl", as: StepReport.self)
-    epochs = lines("metrics.jsonl", as: EpochReport.self)
-    findings = lines("findings.jsonl", as: Finding.self)
-    gradients = lines("gradients.jsonl", as: GradientRow.self)
-    summary = whole("summary.json", as: RunSummary.self)
-    evaluation = whole("evaluation.json", as: EvaluationRecord.self)
-    environment = whole("environment.json", as: RunEnvironment.self)
-    network = whole("network.json", as: [LayerSummary].self) ?? []
+    steps = folder.values(of: .metrics)
+    epochs = folder.values(of: .metrics)
+    findings = folder.values(of: .findings)
+    gradients = folder.values(of: .gradients)
+    summary = folder.value(of: .summary)
+    evaluation = folder.value(of: .evaluation)
+    environment = folder.environment
+    network = folder.value(of: .network) ?? []
   }
-}
-
-/// A folder that no run has written.
-public struct NotARunFolder: Error, Hashable, Sendable {
-  public let message: String
 }

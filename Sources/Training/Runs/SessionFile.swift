@@ -9,7 +9,7 @@ extension TrainingSession {
   /// not at all.
   public func save(to path: String) throws {
     var position = Checkpoint.Position(
-      seed: Int(seed), plan: try plan.fingerprint, routing: chain.routing, program: try programFingerprint)
+      seed: Int(seed), plan: try plan.fingerprint, routing: chain.routing, program: programFingerprint)
     position.follow(self)
     position.plateau = plateau
     try AtomicFile.write(try checkpoint(at: position, of: nil).encoded(), to: path)
@@ -31,7 +31,7 @@ extension TrainingSession {
       throw CheckpointMismatch(message: "\(path) was saved with the seed \(position.seed), and this one has \(seed)")
     }
     try checkStates(of: checkpoint)
-    let program = try programFingerprint
+    let program = programFingerprint
     guard position.program ?? program == program else {
       throw CheckpointMismatch(message: "\(path) is of another network, loss, optimizer or batch size")
     }
@@ -44,7 +44,7 @@ extension TrainingSession {
   /// that it reads and is trained for, by their names; a single one of each fits whatever it is called.
   public func trainedModel(for samples: SampleFormat, weights wanted: ModelWeights? = nil) throws -> TrainedModel {
     let weights = try weights(wanted)
-    let inference = try step.inference(batchSize: 1)
+    let inference = try inference
     let tensors = try inference.parameters.map { parameter in
       let name = weights == .averaged && parameter.isTrainable ? parameter.averageName : parameter.name
       return Safetensors.Tensor(

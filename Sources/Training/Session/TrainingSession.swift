@@ -13,7 +13,9 @@ public final class TrainingSession {
   public let states = StateStore()
   public let batchSize: Int
   public let seed: Int64
-  public let parameterCount: Int
+  public var parameterCount: Int { training.trainableCount }
+  /// The training step of whole batches, without probes.
+  private let training: TrainingProgram
   /// Batches trained so far.
   public private(set) var batches = 0
   /// Updates of the weights so far.
@@ -51,24 +53,27 @@ public final class TrainingSession {
 
   private var trainers: [TrainerKey: Trainer] = [:]
   private var evaluators: [EvaluatorKey: EvaluationExecutor] = [:]
+  /// By batch size.
+  private var evaluations: [Int: InferenceProgram] = [:]
+  private var answers: InferenceProgram?
   private var evaluatedAtOnce: Int?
 
   /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
   /// weights do not depend on it. Without weights (`isOnlyPlanned`) it is for whoever looks at its plan: no tensor's
   /// memory is touched. With the weights of a checkpoint (`evaluating`) it evaluates and predicts, but cannot train: it has
-  /// no optimizer slots.
+  /// no optimizer slots. `training` is what `step` builds for that batch size, where it is at hand.
   public init(
     step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = 10,
-    isProfiled: Bool = false, isOnlyPlanned: Bool = false, evaluating checkpoint: Checkpoint? = nil
+    isProfiled: Bool = false, isOnlyPlanned: Bool = false, evaluating checkpoint: Checkpoint? = nil,
+    training: TrainingProgram? = nil
   ) throws {
     (self.isProfiled, onlyEvaluates) = (isProfiled, checkpoint != nil)
     metrics = step.objectives.map { _ in [] }
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
     (self.chain, self.probeInterval) = (chain, probeInterval)
-    let program = try step.build(batchSize: batchSize)
-    parameterCount = program.trainableCount
+    self.training = try training ?? step.build(batchSize: batchSize)
     if let checkpoint {
-      try takeWeights(of: checkpoint, program.parameters)
+      try takeWeights(of: checkpoint, parameters)
       return
     }
     let room = HostMemory.available()
@@ -124,12 +129,7 @@ public final class TrainingSession {
       throw ExecutionError(
         .invalid, "the session was made to evaluate a checkpoint: it has no optimizer slots to train with")
     }
-    var probes: [Probe] = []
-    let program = try step.build(batchSize: size, accumulated: key.accumulated) {
-      (builder, trace) throws(ProgramError) in
-      guard isProbed else { return }
-      probes = try builder.attach(Self.probes(of: trace))
-    }
+    let (program, probes) = try program(of: key)
     let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
       update: try StepExecutor(executor, program.stepValues, of: step, probes: probes),
@@ -139,6 +139,19 @@ public final class TrainingSession {
       program: program)
     trainers[key] = made
     return made
+  }
+
+  private func program(of key: TrainerKey) throws(ProgramError) -> (TrainingProgram, [Probe]) {
+    if key == TrainerKey(size: batchSize, isProbed: false, accumulated: step.accumulationSteps) {
+      return (training, [])
+    }
+    var probes: [Probe] = []
+    func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
+      probes = try builder.attach(Self.probes(of: trace))
+    }
+    let program = try step.build(
+      batchSize: key.size, accumulated: key.accumulated, probe: key.isProbed ? probe : nil)
+    return (program, probes)
   }
 
   /// How many samples are evaluated at once: four times as many as are trained on, which is faster, where that needs no
@@ -169,14 +182,14 @@ public final class TrainingSession {
   private func plannedForTraining() throws -> Int {
     guard onlyEvaluates else { return try trainer(batchSize, isProbed: false).executor.plan.memory.planned }
     // Planned beside this session's states, so that it gets no slots.
-    let program = try step.build(batchSize: batchSize).program
-    return try ProgramExecutor(program, on: chain, states: StateStore()).plan.memory.planned
+    return try ProgramExecutor(training.program, on: chain, states: StateStore()).plan.memory.planned
   }
 
   private func evaluator(_ size: Int, _ wanted: ModelWeights?) throws -> EvaluationExecutor {
     let key = EvaluatorKey(size: size, weights: try weights(wanted))
     if let made = evaluators[key] { return made }
-    let evaluation = try step.evaluation(batchSize: size)
+    let evaluation = try evaluations[size] ?? step.evaluation(batchSize: size)
+    evaluations[size] = evaluation
     let made = try EvaluationExecutor(
       ProgramExecutor(
         key.weights == .averaged ? evaluation.onAverages : evaluation.program, on: chain, states: states), step)
@@ -196,16 +209,25 @@ public final class TrainingSession {
 
   /// The training program's text without its placement: equal ones are of one network, loss, optimizer and batch size.
   package var programFingerprint: String {
-    get throws {
-      var fingerprint = Fingerprint()
-      fingerprint.mix(try trainer(batchSize, isProbed: false).program.program.description)
-      return fingerprint.text
-    }
+    var fingerprint = Fingerprint()
+    fingerprint.mix(training.program.description)
+    return fingerprint.text
   }
 
+  /// The network's layers, in the order in which they compute.
+  public var layers: [LayerSummary] { training.layers }
+
   /// All weights of the network, in the order of the layers.
-  package var parameters: [Parameter] {
-    get throws { try trainer(batchSize, isProbed: false).program.parameters }
+  package var parameters: [Parameter] { training.parameters }
+
+  /// The program that predicts for one sample.
+  package var inference: InferenceProgram {
+    get throws(ProgramError) {
+      if let answers { return answers }
+      let program = try step.inference(batchSize: 1)
+      answers = program
+      return program
+    }
   }
 
   /// δ before and after every gate, and every parameter with its gradient and update.

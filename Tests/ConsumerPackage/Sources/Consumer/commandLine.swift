@@ -45,8 +45,7 @@ func compareWithCommandLine(_ program: String, in folder: String) throws {
   let configuration = try Configuration(file: config)
   let loop = try TrainingLoop(
     configuration, data: try configuration.data.source.open(),
-    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2),
-    reference: ReferenceBackend())
+    registry: BackendRegistry(linked: [ReferenceBackend()]), host: try HostServices(workers: 2))
   _ = try loop.run()
   let path = folder + "/table.safetensors"
   try loop.trainedModel().save(to: path)

@@ -1,10 +1,10 @@
 import Foundation
-import Switchback
 
 /// `runs/latest`, the link to the newest run.
-enum LatestLink {
-  /// The folder that a link of ours points to now; other paths stay as they are.
-  static func followed(_ path: String) -> String {
+public enum LatestLink {
+  /// The folder that a link of ours points to now, for whoever must stay with it while the link moves on; other paths stay
+  /// as they are.
+  public static func followed(_ path: String) -> String {
     var short = path
     while short.count > 1, short.hasSuffix("/") { short.removeLast() }
     guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: short) else { return path }
@@ -36,6 +36,6 @@ enum LatestLink {
       return false
     }
     var status = stat()
-    return lstat(runs + "/" + target, &status) != 0 || access("\(runs)/\(target)/config.yaml", F_OK) == 0
+    return lstat(runs + "/" + target, &status) != 0 || RunFolder(runs + "/" + target).has(.configuration)
   }
 }

@@ -1,0 +1,151 @@
+import Foundation
+public import SwitchbackInterchange
+
+/// Writes the folder of a run while its loop trains: configuration, environment, metrics, findings, probe rows,
+/// checkpoints and summary, from which runs are listed, shown, evaluated, predicted with and gone on with.
+///
+///     let recorder = try RunRecorder(loop)
+///     let summary = try loop.run(callbacks: [recorder])
+///     try recorder.folder.writeReport()
+public final class RunRecorder: TrainingCallback {
+  public let folder: RunFolder
+  /// As it stands in the folder.
+  public let environment: RunEnvironment
+  /// What is to be said where `latest` does not lead to this run.
+  public let warning: String?
+  /// Held until the run ends: nobody else writes here.
+  private let lock: FolderLock
+  private let store: CheckpointStore
+  private let metrics: LineFile
+  private let rows: LineFile
+  private let findings: LineFile
+  private let table: LineFile
+  private static let tableHead =
+    "epoch,step,loss,accuracy,validation_loss,validation_accuracy,seconds,samples_per_second"
+  /// The columns of `metrics.csv` behind those, by their names there: `digit/loss`, `validation_digit/accuracy`.
+  private let furtherColumns: [String]
+
+  /// A new run, in a new folder below `training.runs`. Where the loop cannot start there is no folder.
+  public init(_ loop: TrainingLoop) throws {
+    let configuration = loop.configuration
+    try loop.checkUpdates(from: nil)
+    var environment = try RunEnvironment(of: loop.session)
+    environment.from = try loop.loadInitialWeights()
+    self.environment = environment
+    let runs = configuration.training.runs
+    folder = try RunFolder.makeNew(configuration.name, in: runs)
+    lock = try FolderLock(folder.path)
+    store = CheckpointStore(run: folder.path, keeping: configuration.training.keptCheckpoints)
+    if let data = loop.data { try folder.write(json: data, to: .data) }
+    try folder.write(configuration.resolvedText, to: .configuration)
+    metrics = try LineFile(folder.path(of: .metrics))
+    rows = try LineFile(folder.path(of: .gradients))
+    findings = try LineFile(folder.path(of: .findings))
+    table = try LineFile(folder.path(of: .epochs))
+    let columns = loop.session.columns
+    furtherColumns = columns.training + columns.validation.map { Self.validationPrefix + $0 }
+    try table.append(([Self.tableHead] + furtherColumns).joined(separator: ","))
+    warning = LatestLink.set(to: String(folder.path.dropFirst(runs.count + 1)), in: runs)
+    try writeBeginning(loop)
+  }
+
+  /// The run of a folder that goes on from `start`, one of its checkpoints. It has no result until it ends again, and lines
+  /// of steps that are trained again, or of a complete run none, are dropped. Where the loop cannot go on nothing is
+  /// changed.
+  ///
+  /// Take the lock before reading the checkpoint: nobody else may go on with the run meanwhile.
+  public init(resuming lock: FolderLock, _ loop: TrainingLoop, from start: Checkpoint) throws {
+    let (position, configuration) = (start.position, loop.configuration)
+    try loop.check(start)
+    try loop.checkUpdates(from: start)
+    (self.lock, folder, warning) = (lock, RunFolder(lock.folder), nil)
+    var environment = try RunEnvironment(of: loop.session)
+    environment.goOn(
+      from: folder.environment, after: position.batches, backend: configuration.backend.name,
+      otherBits: try loop.givesOtherBits(start))
+    self.environment = environment
+    let isComplete = loop.isComplete(at: position)
+    store = CheckpointStore(run: folder.path, keeping: configuration.training.keptCheckpoints)
+    for path in [folder.path, store.folder] { AtomicFile.removePartialFiles(in: path) }
+    // First: a run of an earlier program has its class names in its evaluation alone.
+    if let data = loop.data { try folder.write(json: data, to: .data) }
+    for result in [RunFolder.File.summary, .evaluation, .report] where unlink(folder.path(of: result)) != 0 {
+      guard errno == ENOENT else { throw FileError(folder.path(of: result), .write) }
+    }
+    try folder.write(configuration.resolvedText, to: .configuration)
+    /// Whether the run trains this epoch again, or its rest.
+    func isRepeated(epoch: Int?) -> Bool { !isComplete && epoch ?? 0 >= position.epoch }
+    func isKept(_ line: Data) -> Bool {
+      let isEpoch = line.range(of: Data("\"epochs\":".utf8)) != nil
+      if isEpoch, isRepeated(epoch: Self.number("epoch", in: line)) { return false }
+      // A line that says no step, torn or somebody's own, is nobody's to drop.
+      return Self.number("step", in: line).map { $0 <= position.batches } ?? true
+    }
+    metrics = try LineFile(folder.path(of: .metrics), keeping: isKept)
+    rows = try LineFile(folder.path(of: .gradients), keeping: isKept)
+    findings = try LineFile(folder.path(of: .findings), keeping: isKept)
+    // The file's own columns, whatever this configuration has.
+    let head = (try? TextFile.read(folder.path(of: .epochs)))?.prefix { $0 != "\n" } ?? ""
+    furtherColumns =
+      head.hasPrefix(Self.tableHead + ",")
+      ? head.dropFirst(Self.tableHead.count + 1).split(separator: ",").map(String.init) : []
+    table = try LineFile(folder.path(of: .epochs)) { line in
+      let cells = line.split(separator: UInt8(ascii: ","), maxSplits: 2)
+        .map { Int(String(decoding: $0, as: UTF8.self)) }
+      guard cells.count == 3, let epoch = cells[0], let step = cells[1] else { return true }
+      return step <= position.batches && !isRepeated(epoch: epoch)
+    }
+    try writeBeginning(loop)
+  }
+
+  private func writeBeginning(_ loop: TrainingLoop) throws {
+    try folder.write(json: environment, to: .environment)
+    // What the report draws.
+    try folder.write(json: loop.session.layers, to: .network)
+  }
+
+  private static let validationPrefix = "validation_"
+
+  /// An epoch's line of `metrics.csv`.
+  private func line(_ epoch: EpochReport) -> String {
+    func cell(_ number: Double?) -> String { number.map { "\($0)" } ?? "" }
+    let cells =
+      ["\(epoch.epoch)", "\(epoch.step)", "\(epoch.loss)", cell(epoch.accuracy), cell(epoch.validationLoss)]
+      + [cell(epoch.validationAccuracy), "\(epoch.seconds)", "\(epoch.samplesPerSecond)"]
+    let further = furtherColumns.map { column in
+      column.hasPrefix(Self.validationPrefix)
+        ? epoch.validationMetrics?[String(column.dropFirst(Self.validationPrefix.count))] : epoch.metrics?[column]
+    }
+    return (cells + further.map(cell)).joined(separator: ",")
+  }
+
+  /// The whole number behind `"key":` in a line of JSON.
+  private static func number(_ key: String, in line: Data) -> Int? {
+    guard let place = line.range(of: Data("\"\(key)\":".utf8)) else { return nil }
+    return Int(String(decoding: line[place.upperBound...].prefix { (48...57).contains($0) }, as: UTF8.self))
+  }
+
+  /// Whether a step has a line in the log: every one up to 10,000, every tenth up to 100,000, every hundredth up to
+  /// 1,000,000, and so on. So the log of a long run stays as short as its page.
+  static func hasLine(_ step: Int) -> Bool {
+    var every = 1
+    while step / every > 10_000 { every *= 10 }
+    return step % every == 0
+  }
+
+  public func handle(_ event: TrainingEvent, in loop: TrainingLoop) throws -> TrainingDecision {
+    switch event {
+    case .step(let step): if Self.hasLine(step.step) { try metrics.append(JSONText.line(step)) }
+    case .epoch(let epoch):
+      try metrics.append(JSONText.line(epoch))
+      try table.append(line(epoch))
+    case .finding(let finding): try findings.append(JSONText.line(finding))
+    case .tested(let evaluation): try folder.write(json: evaluation, to: .evaluation)
+    case .finished(let summary): try folder.write(json: summary, to: .summary)
+    case .probes(let probes): try rows.append(probes.json)
+    case .checkpoint(let checkpoint): _ = try store.save(checkpoint)
+    case .started, .message, .evaluating: break
+    }
+    return .proceed
+  }
+}
