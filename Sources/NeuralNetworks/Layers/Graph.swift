@@ -48,7 +48,7 @@ public struct GraphNode: Sendable {
   public init(_ layer: any Layer, inputs: [String] = []) { (self.layer, self.inputs) = (layer, inputs) }
 
   /// What its path adds to that of its list: its layer's name, or `<word>.<index>.<kind>`.
-  func component(at index: Int, of word: String) -> String { layer.name ?? "\(word).\(index).\(layer.kind)" }
+  package func component(at index: Int, of word: String) -> String { layer.name ?? "\(word).\(index).\(layer.kind)" }
 }
 
 extension Layer {
@@ -93,9 +93,10 @@ extension LayerContext {
     var scope = GraphScope()
     for (name, value) in zip(names, inputs) { scope.entries[name] = .init(results: [value], resultNames: []) }
     scope.later = Set(nodes.compactMap(\.layer.name))
-    let taken = scope.later.intersection(names).union(
-      scope.later.intersection(scopes.first?.entries.keys.map { $0 } ?? []))
-    try require(taken.isEmpty, "a layer is called like an input: \(taken.sorted().joined(separator: ", "))")
+    let taken = Set(names).union(scopes.first?.entries.keys.map { $0 } ?? [])
+    if let name = nodes.lazy.compactMap(\.layer.name).first(where: taken.contains) {
+      throw ProgramError("a layer is called like an input: \(name)", path: Self.path(of: name, in: path))
+    }
     scopes.append(scope)
     defer { scopes.removeLast() }
 

@@ -129,7 +129,7 @@ struct ObjectiveCalls {
     guard output.shape.rank == 2 else {
       throw ProgramError(
         "class labels need an output [N, classes], not \(output.shape); put a flatten and a dense layer at the end",
-        path: "loss")
+        path: prefix + "loss")
     }
     return output.shape[1]
   }
@@ -142,7 +142,8 @@ struct ObjectiveCalls {
     if classes > 1 { return try builder.append(OneHot(classes: classes), labels) }
     guard loss.isForSingleOutput else {
       throw ProgramError(
-        "\(loss.name) needs an output for each class, and the model has one; use binaryCrossentropy", path: "loss")
+        "\(loss.name) needs an output for each class, and the model has one; use binaryCrossentropy", path: builder.path
+      )
     }
     let cast = try builder.append(Cast(to: .float32), labels)
     return try builder.append(Reshape(shape: output.shape.extents), cast)

@@ -15,6 +15,7 @@ public struct Configuration: Sendable {
   public var backend: Backend
   public var monitor: Monitor
   let modelPlaces: Places
+  let layerPlaces: LayerPlaces
   /// The whole configuration with every default written out, as YAML.
   public var resolvedText: String
 
@@ -26,6 +27,7 @@ public struct Configuration: Sendable {
     public var splitSeed: Int
     /// Whether the next batch is read while a step runs; nil: where samples are not in memory already.
     public var prefetch: Bool?
+    let places: Places
   }
 
   public struct Training: Sendable {
@@ -82,6 +84,7 @@ public struct Configuration: Sendable {
     public var candidates: [String]?
     /// How long measuring for `auto` may take, about.
     public var tuningSeconds: Double
+    let places: Places
   }
 
   public struct Monitor: Sendable {
@@ -144,10 +147,10 @@ public struct Configuration: Sendable {
   init(reading top: SectionReader, fallbackName: String) {
     _ = top.int("version", nil, in: 1...1, help: "The version of this language: 1")
     name = top.fileName("name", fallbackName, help: "What the run's folder is called")
-    (model, initialWeights, modelPlaces) = top.section("model", help: "The network") { section in
-      (
-        LayerReader.model(section),
-        section.optionalText("from", help: "A run folder or a file whose weights training starts with"),
+    (model, layerPlaces, initialWeights, modelPlaces) = top.section("model", help: "The network") { section in
+      let (model, places) = LayerReader.model(section)
+      return (
+        model, places, section.optionalText("from", help: "A run folder or a file whose weights training starts with"),
         Places(section, path: section.path)
       )
     }

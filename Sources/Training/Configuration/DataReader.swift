@@ -12,7 +12,8 @@ enum DataReader {
       splitSeed: isNamed ? section.int("split_seed", 0, help: "Draws which samples are held back") : 0,
       prefetch: section.choice(
         "prefetch", "auto", [("auto", nil), ("true", true), ("false", false)],
-        help: "Whether the next batch is read while a step runs; auto: of files"))
+        help: "Whether the next batch is read while a step runs; auto: of files"),
+      places: Places(section, path: section.path))
   }
 
   private static func source(_ section: SectionReader) -> DatasetSource {

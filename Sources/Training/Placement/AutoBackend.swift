@@ -174,11 +174,15 @@ extension TrainingSession {
     replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     let step = try configuration.trainingStep(on: data)
-    try self.init(
-      step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
-      on: try configuration.backendChain(
-        for: step, registry: registry, host: host, replaying: routing, progress: progress),
-      probeInterval: probeInterval, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned)
+    do {
+      try self.init(
+        step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
+        on: try configuration.backendChain(
+          for: step, registry: registry, host: host, replaying: routing, progress: progress),
+        probeInterval: probeInterval, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned)
+    } catch let error as ProgramError {
+      throw configuration.located(error)
+    }
     metrics = configuration.metrics
   }
 }
