@@ -46,14 +46,7 @@ struct LoopData {
   /// Whether the network can be trained on the data: a class without an output would end the first step that meets it,
   /// with an error of the backend; an epoch without a batch would end in a run without an update.
   mutating func check(_ session: TrainingSession) throws {
-    guard batchesInEpoch > 0 else {
-      throw DatasetError(
-        .invalid,
-        train.count == 0
-          ? "there is no sample to train on"
-          : "training.last_batch: drop leaves no batch: \(train.count) training samples are fewer than "
-            + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
-    }
+    if let obstacle = Self.obstacle(toTrainingOn: train.count, settings) { throw DatasetError(.invalid, obstacle) }
     let (step, layout) = (session.step, train.layout)
     let program = try step.inference(batchSize: 1).program
     for objective in step.objectives where objective.targets == .classes {
@@ -68,6 +61,17 @@ struct LoopData {
         ends: isAlone ? "the network ends" : "\(prefix.dropLast()) ends")
     }
     for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
+  }
+
+  /// Why an epoch of so many samples would have no step; nil where it has one.
+  static func obstacle(toTrainingOn count: Int, _ settings: Configuration.Training) -> String? {
+    guard BatchOrder.batchCount(count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch) == 0 else {
+      return nil
+    }
+    return count == 0
+      ? "there is no sample to train on"
+      : "training.last_batch: drop leaves no batch: \(count) training samples are fewer than training.batch_size "
+        + "\(settings.batchSize). Set a smaller batch_size, or last_batch: keep"
   }
 
   /// `has` and `ends` begin what is said of the data and of the output.
