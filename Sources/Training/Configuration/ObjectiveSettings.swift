@@ -21,7 +21,7 @@ extension Configuration {
     var places: Places
 
     init(
-      output: String? = nil, target: String? = nil, loss: any Loss, weight: Double = 1, classWeights: [Double],
+      output: String? = nil, target: String? = nil, loss: any Loss, weight: Double, classWeights: [Double],
       sampleWeight: String? = nil, metrics: [any Metric]?, isListed: Bool = false, places: Places
     ) {
       (self.output, self.target, self.loss, self.weight) = (output, target, loss, weight)
