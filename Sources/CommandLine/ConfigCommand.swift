@@ -12,7 +12,7 @@ struct ConfigCommand: ParsableCommand {
         switchback config check my.yaml
         switchback config keys training.optimizer
         switchback config schema > switchback.schema.json
-      """, subcommands: [Init.self, Check.self, Show.self, ConfigKeysCommand.self, Schema.self])
+      """, subcommands: [Init.self, ConfigCheckCommand.self, Show.self, ConfigKeysCommand.self, Schema.self])
 
   struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -75,75 +75,6 @@ struct ConfigCommand: ParsableCommand {
         try AtomicFile.write(text, to: file)
         Terminal.write("wrote \(file); next: switchback train \(file)")
       }
-    }
-  }
-
-  struct Check: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Says everything that is wrong with a configuration.",
-      discussion: """
-        Examples:
-
-          switchback config check configs/mnist-cnn.yaml --set training.epochs=2
-          switchback config check my.yaml --backend fft   (with fft's options)
-          switchback config check my.yaml --json          (an array of problems; empty where it is valid)
-        """)
-    @OptionGroup var experiment: ExperimentOptions
-
-    @Flag(help: "One JSON array of problems on standard output: file, line, column, message.")
-    var json = false
-
-    func run() throws {
-      try reportingErrors {
-        do {
-          let configuration = try experiment.configuration()
-          let problems =
-            try faults(of: configuration.backend).map { .init(file: experiment.config, message: $0) }
-            + faults(ofNetworkIn: configuration)
-          guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-          Terminal.write(json ? "[]" : "\(experiment.config) is valid")
-        } catch let error as ConfigurationError where json {
-          Terminal.write(Terminal.json(error.problems))
-          throw ExitStatus.badConfiguration
-        }
-      }
-    }
-
-    /// Options that a backend does not know; a backend that is not here is a warning, since another machine may have it.
-    private func faults(of backend: Configuration.Backend) throws -> [String] {
-      let (registry, host) = (makeRegistry(backend.search), try makeHost(threads: 1))
-      let names = Set([backend.name] + backend.fallback + backend.options.keys).subtracting(["auto"]).sorted()
-      return names.compactMap { name in
-        do throws(BackendError) {
-          _ = try BackendChain([name], registry: registry, options: backend.options, host: host)
-        } catch {
-          if error.kind == .invalid { return error.message }
-          Terminal.write("warning: not on this machine: \(error.message)", to: .standardError)
-        }
-        return nil
-      }
-    }
-
-    /// What does not fit the data, and layers that do not fit together; of a table nobody knows what comes in before the
-    /// whole of it is read.
-    private func faults(ofNetworkIn configuration: Configuration) -> [ConfigurationError.Problem] {
-      if case .csv = configuration.data.source { return [] }
-      guard let layout = try? configuration.data.source.layout() else { return [] }
-      let step: TrainingStep
-      do throws(ConfigurationError) {
-        step = try configuration.trainingStep(on: layout)
-      } catch {
-        return error.problems
-      }
-      do throws(ProgramError) {
-        let inference = try step.inference(batchSize: 1)
-        // Whatever the first step would refuse.
-        _ = try step.build(batchSize: configuration.training.batchSize)
-        if let doubt = step.doubt(of: inference) { Terminal.write("warning: \(doubt)", to: .standardError) }
-      } catch {
-        return [.init(file: experiment.config, message: "the network does not fit together: \(error)")]
-      }
-      return []
     }
   }
 

@@ -24,14 +24,14 @@ private func summary(_ runs: String, _ key: String) throws -> Double? {
     #expect(evaluation.output.contains("\"testAccuracy\":\(accuracy)"), "\(evaluation.output)\(evaluation.error)")
   }
 
-  @Test("more classes than outputs, and a damaged image, end with 65")
+  @Test("more classes than outputs end with 78 and the layer's line, a damaged image with 65")
   func brokenImageFolder() throws {
     let folder = try temporaryFolder("digits")
     try writeImages(to: folder, count: 100)
     let few = try switchback(
       "train", "configs/image-folder.yaml", "--data", folder, "--runs", temporary(), "--set",
       "model.layers.6.dense.units=4", "--backend", "reference")
-    #expect(few.status == 65, "\(few.error)")
+    #expect(few.status == 78 && few.error.contains("image-folder.yaml:14:7: model.layers.6.dense: "), "\(few.error)")
     #expect(few.error.contains("10 classes, and the network ends with 4 outputs"))
     for label in 0...9 {
       for file in try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(label)") {

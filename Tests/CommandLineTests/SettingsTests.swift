@@ -25,6 +25,32 @@ import Testing
     if override != "training.loss=binary_crossentropy" { #expect(check.status == 78 && train.status == 78) }
   }
 
+  @Test("what train refuses of data and network, config check refuses with its line, and without data it says so")
+  func found() throws {
+    let data = root + "/Tests/Samples/mnist"
+    for (override, words) in [
+      ("model.layers.1.dense.units=0", "units must be"), ("model.layers.2.dense.units=9", "ends with 9 outputs"),
+      ("model.layers.2.dense.inputs=tail", "model.layers.2.dense: reads tail"),
+      ("training.watch=colour", "no column colour"),
+      ("data.path=/nowhere", "mnist is not in /nowhere"), ("model.from=/nowhere", "model.from: there is no run folder"),
+    ] {
+      let settings = ["--set", "data.path=\(data)", "--set", override]
+      let check = try switchback(["config", "check", "configs/mnist-mlp.yaml"] + settings)
+      #expect(check.status == 78 && check.error.contains(words), "\(override): \(check.error)")
+      let train = try switchback(
+        ["train", "configs/mnist-mlp.yaml", "--backend", "reference", "--steps", "1", "--runs", temporary()] + settings)
+      #expect(train.status != 0, "\(override)")
+    }
+    let nowhere = ["SWITCHBACK_DATA": temporary(), "XDG_CACHE_HOME": temporary()]
+    let missing = try switchback("config", "check", "configs/mnist-mlp.yaml", "--json", environment: nowhere)
+    // Debian's package may be installed.
+    #expect(missing.status == 0 && missing.output == "[]\n", "\(missing.error)")
+    let units = try switchback(
+      "config", "check", "configs/mnist-mlp.yaml", "--json", "--set", "training.class_weights=[1, 2]",
+      environment: nowhere)
+    #expect(units.status == 78 && units.output.contains("\"message\":\"training.class_weights: there are 10 classes"))
+  }
+
   private func train(_ runs: String, _ more: String...) throws -> Outcome {
     try switchback(
       [

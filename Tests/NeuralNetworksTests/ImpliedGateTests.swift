@@ -61,20 +61,6 @@ struct ImpliedGateTests {
     }
   }
 
-  @Test("an evaluation counts right answers from what it answers: of one output against a half")
-  func counted() throws {
-    for (loss, dense, _, _) in Self.cases where loss.targets == .classes {
-      let program = try Networks.small(dense, loss: loss).evaluation(batchSize: 7).program
-      let answer = program.output(named: "predictions")!
-      let metric = try #require(
-        program.calls.first { $0.path == "metrics" && ($0.name == "argmax" || $0.name == "greater") })
-      #expect(metric.inputs[0] == answer, "\(loss.name)")
-      guard dense.units == 1 else { continue }
-      let threshold = program.calls.first { $0.outputs.contains(metric.inputs[1]) }?.operation as? Fill
-      #expect(threshold?.value == 0.5, "\(loss.name)")
-    }
-  }
-
   @Test("the program on averages is the same over other states, of those weights that are trained")
   func averages() throws {
     let model = Sequential {

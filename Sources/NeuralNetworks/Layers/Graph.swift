@@ -51,7 +51,7 @@ public struct GraphNode: Sendable {
   package static let listHelp = "Layers, of which the first reads what the whole reads"
 
   /// What its path adds to that of its list: its layer's name, or `<word>.<index>.<kind>`.
-  func component(at index: Int, of word: String) -> String { layer.name ?? "\(word).\(index).\(layer.kind)" }
+  package func component(at index: Int, of word: String) -> String { layer.name ?? "\(word).\(index).\(layer.kind)" }
 }
 
 extension Layer {
@@ -96,9 +96,10 @@ extension LayerContext {
     var scope = GraphScope()
     for (name, value) in zip(names, inputs) { scope.entries[name] = .init(results: [value], resultNames: []) }
     scope.later = Set(nodes.compactMap(\.layer.name))
-    let taken = scope.later.intersection(names).union(
-      scope.later.intersection(scopes.first?.entries.keys.map { $0 } ?? []))
-    try require(taken.isEmpty, "a layer is called like an input: \(taken.sorted().joined(separator: ", "))")
+    let taken = Set(names).union(scopes.first?.entries.keys.map { $0 } ?? [])
+    if let name = nodes.lazy.compactMap(\.layer.name).first(where: taken.contains) {
+      throw ProgramError("a layer is called like an input: \(name)", path: Self.path(of: name, in: path))
+    }
     scopes.append(scope)
     defer { scopes.removeLast() }
 

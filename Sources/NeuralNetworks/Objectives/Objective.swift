@@ -52,6 +52,8 @@ struct ObjectiveCalls {
   let objective: Objective
   /// What stands before its names where there are several: `digit/`.
   let prefix: String
+  /// Whether right answers are counted, where targets are classes.
+  private(set) var countsRight = true
 
   private var loss: any Loss { objective.loss }
   private var targets: Targets { objective.targets }
@@ -62,7 +64,7 @@ struct ObjectiveCalls {
     /// One loss a sample, `[N]`, weighted.
     var perSample: Value
     /// f32 `[]`: how many samples are classified rightly (the sum of their weights, where samples have weights); `nil`
-    /// where targets are no classes.
+    /// where they are not counted.
     var correct: Value?
     /// f32 `[N]`, where samples have weights.
     var sampleWeights: Value?
@@ -70,11 +72,9 @@ struct ObjectiveCalls {
     var states: [InitialState] = []
   }
 
-  /// Declares the target's input and appends the loss of each sample. Right answers are counted from `answer`, what the
-  /// program says to the outside; nil, in training: from what enters the last gate.
-  func callAsFunction(
-    _ output: Value, answer: Value? = nil, in builder: inout ProgramBuilder
-  ) throws(ProgramError) -> Result {
+  /// Declares the target's input and appends the loss of each sample. Right answers are counted from what enters the last
+  /// gate.
+  func callAsFunction(_ output: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Result {
     let outer = builder.path
     defer { builder.path = outer }
     builder.path = prefix + "loss"
@@ -97,18 +97,18 @@ struct ObjectiveCalls {
       result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)
       result.sampleWeights = weights
     }
-    if targets == .classes {
+    if targets == .classes, countsRight {
       builder.path = prefix + "metrics"
-      result.correct = try correct(predictions, answer, labels, result.sampleWeights, in: &builder)
+      result.correct = try correct(predictions, labels, result.sampleWeights, in: &builder)
     }
     return result
   }
 
-  /// The same for an evaluation, which does not weigh classes.
-  var withoutClassWeights: ObjectiveCalls {
+  /// The same for an evaluation, which does not weigh classes, and whose metrics count right answers.
+  var evaluating: ObjectiveCalls {
     var objective = objective
     objective.classWeights = []
-    return ObjectiveCalls(objective: objective, prefix: prefix)
+    return ObjectiveCalls(objective: objective, prefix: prefix, countsRight: false)
   }
 
   /// A field that the program has already is one value, whoever reads it.
@@ -129,7 +129,7 @@ struct ObjectiveCalls {
     guard output.shape.rank == 2 else {
       throw ProgramError(
         "class labels need an output [N, classes], not \(output.shape); put a flatten and a dense layer at the end",
-        path: "loss")
+        path: prefix + "loss")
     }
     return output.shape[1]
   }
@@ -142,7 +142,8 @@ struct ObjectiveCalls {
     if classes > 1 { return try builder.append(OneHot(classes: classes), labels) }
     guard loss.isForSingleOutput else {
       throw ProgramError(
-        "\(loss.name) needs an output for each class, and the model has one; use binaryCrossentropy", path: "loss")
+        "\(loss.name) needs an output for each class, and the model has one; use binaryCrossentropy", path: builder.path
+      )
     }
     let cast = try builder.append(Cast(to: .float32), labels)
     return try builder.append(Reshape(shape: output.shape.extents), cast)
@@ -174,14 +175,14 @@ struct ObjectiveCalls {
 
   /// The largest output is the answer; of a single one, whether it is above one half (a logit: above 0).
   private func correct(
-    _ predictions: Predictions, _ answer: Value?, _ labels: Value, _ weights: Value?, in builder: inout ProgramBuilder
+    _ predictions: Predictions, _ labels: Value, _ weights: Value?, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Value {
-    let scores = answer ?? predictions.logits
+    let scores = predictions.logits
     let found: Value
     if scores.shape[1] > 1 {
       found = try builder.append(ArgMax(axis: 1), scores)
     } else {
-      let isLogit = answer == nil && (predictions.gate != .none || loss.fromLogits)
+      let isLogit = predictions.gate != .none || loss.fromLogits
       let threshold = try builder.scalar(isLogit ? 0 : 0.5, .float32)
       let isPositive = try builder.append(Binary(.greater), scores, threshold)
       let cast = try builder.append(Cast(to: .int32), isPositive)

@@ -4,9 +4,8 @@ import SwitchbackPrograms
 public struct InferenceProgram: Sendable {
   /// Input `images`; output `predictions`: after the last activation, and after the gate that a loss of logits implies.
   /// An evaluation has the input `labels` too, and the outputs `lossSum` f32 `[]` (over the batch, without class weights
-  /// and regularizers), `correct` f32 `[]` where labels are classes (counted from `predictions`), `weightSum` f32 `[]`
-  /// where samples have weights, and `regularization` f32 `[]` where weights have regularizers. Of several objectives
-  /// each has its outputs behind its name: `digit/predictions`.
+  /// and regularizers) and, where weights have regularizers, `regularization` f32 `[]`. Of several objectives each has its
+  /// outputs behind its name: `digit/predictions`.
   public let program: Program
   /// All weights, in the order of the layers. Their values come from a training or a file.
   public let parameters: [Parameter]
@@ -52,14 +51,10 @@ extension TrainingStep {
     var outputs: [(name: String, value: Value)] = []
     for (calls, prefix, output, answer) in try traced.answers(to: objectives) {
       guard let calls else { throw ProgramError("an evaluation needs an objective") }
-      let result = try calls.withoutClassWeights(output, answer: answer, in: &traced.builder)
+      let result = try calls.evaluating(output, in: &traced.builder)
       traced.builder.path = prefix + "loss"
       outputs.append((prefix + "predictions", answer))
       outputs.append((prefix + "lossSum", try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
-      if let correct = result.correct { outputs.append((prefix + "correct", correct)) }
-      if let weights = result.sampleWeights {
-        outputs.append((prefix + "weightSum", try traced.builder.append(Reduce(.sum, axes: [0]), weights)))
-      }
     }
     let penalty = try traced.penalty()
     for (name, value) in outputs { traced.builder.output(name, value) }

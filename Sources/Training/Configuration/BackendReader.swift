@@ -36,7 +36,8 @@ enum BackendReader {
       threads: section.int("threads", 0, in: 0...1024, help: "How many workers; 0: one a core"), options: options,
       candidates: candidates,
       tuningSeconds: section.number(
-        "tuning_seconds", 10, in: 0...86400, help: "How long measuring for auto may take, about"))
+        "tuning_seconds", 10, in: 0...86400, help: "How long measuring for auto may take, about"),
+      places: Places(section, path: section.path))
   }
 
   /// The key of a backend's options: its name, and of the library `…/libSwitchbackyours.so` `yours`.

@@ -2,6 +2,7 @@ public import SwitchbackDatasets
 public import SwitchbackNeuralNetworks
 import Foundation
 import SwitchbackInterchange
+import SwitchbackMonitoring
 import Yams
 
 /// One experiment, read from YAML: plain values, nothing opened or built yet.
@@ -15,6 +16,7 @@ public struct Configuration: Sendable {
   public var backend: Backend
   public var monitor: Monitor
   let modelPlaces: Places
+  let layerPlaces: LayerPlaces
   /// The whole configuration with every default written out, as YAML.
   public var resolvedText: String
 
@@ -26,6 +28,7 @@ public struct Configuration: Sendable {
     public var splitSeed: Int
     /// Whether the next batch is read while a step runs; nil: where samples are not in memory already.
     public var prefetch: Bool?
+    let places: Places
   }
 
   public struct Training: Sendable {
@@ -82,6 +85,7 @@ public struct Configuration: Sendable {
     public var candidates: [String]?
     /// How long measuring for `auto` may take, about.
     public var tuningSeconds: Double
+    let places: Places
   }
 
   public struct Monitor: Sendable {
@@ -144,10 +148,10 @@ public struct Configuration: Sendable {
   init(reading top: SectionReader, fallbackName: String) {
     _ = top.int("version", nil, in: 1...1, help: "The version of this language: 1")
     name = top.fileName("name", fallbackName, help: "What the run's folder is called")
-    (model, initialWeights, modelPlaces) = top.section("model", help: "The network") { section in
-      (
-        LayerReader.model(section),
-        section.optionalText("from", help: "A run folder or a file whose weights training starts with"),
+    (model, layerPlaces, initialWeights, modelPlaces) = top.section("model", help: "The network") { section in
+      let (model, places) = LayerReader.model(section)
+      return (
+        model, places, section.optionalText("from", help: "A run folder or a file whose weights training starts with"),
         Places(section, path: section.path)
       )
     }
@@ -159,17 +163,21 @@ public struct Configuration: Sendable {
     }
     monitor = top.section("monitor", help: "What is watched for vanishing, exploding and non-finite gradients") {
       section in
-      Monitor(
+      let (vanishing, exploding) = (VanishingGradient(), ExplodingGradient())
+      return Monitor(
         isEnabled: section.bool("enabled", true, help: "Whether gradients are watched"),
         probeInterval: section.int(
-          "probe_interval", 10, in: .positive, help: "Every how many updates gradients are looked at"),
+          "probe_interval", TrainingSession.usualProbeInterval, in: .positive,
+          help: "Every how many updates gradients are looked at"),
         period: section.int("period", 50, in: .positive, help: "Every how many steps the rows are written to the run"),
         vanishingDecades: section.number(
-          "vanishing_decades", 3, help: "By how many powers of ten gradients may shrink down to the first layer"),
+          "vanishing_decades", vanishing.decades,
+          help: "By how many powers of ten gradients may shrink down to the first layer"),
         explodingDecades: section.number(
-          "exploding_decades", 3, help: "By how many powers of ten they may grow down to the first layer"),
+          "exploding_decades", exploding.decades,
+          help: "By how many powers of ten they may grow down to the first layer"),
         explodingUpdateRatio: section.number(
-          "exploding_update_ratio", 1, help: "How large an update may be, relative to the weights"),
+          "exploding_update_ratio", exploding.updateRatio, help: "How large an update may be, relative to the weights"),
         action: section.choice(
           "action", "warn", [("warn", .warn), ("stop", .stop)], help: "What a finding does: it is said, or ends the run"
         ))
@@ -193,8 +201,9 @@ public struct Configuration: Sendable {
       optimizer: optimizer.optimizer, clipping: optimizer.clipping,
       accumulationSteps: optimizer.accumulationSteps, averageMomentum: optimizer.averageMomentum,
       validation: section.section("validation", help: "How samples are watched that are not trained on") {
-        Validation(
-          every: $0.int("every", 1, in: 1...1_000_000_000, help: "After how many epochs each"),
+        let usual = Validation()
+        return Validation(
+          every: $0.int("every", usual.every, in: 1...1_000_000_000, help: "After how many epochs each"),
           samples: $0.int("samples", or: "all", help: "How many, the same ones each time"))
       },
       patience: section.optionalInt(

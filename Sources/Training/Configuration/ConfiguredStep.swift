@@ -5,11 +5,24 @@ import SwitchbackPrograms
 extension Configuration {
   /// The training step of this experiment on such data. What does not fit it is named with its line.
   public func trainingStep(on data: DatasetLayout) throws(ConfigurationError) -> TrainingStep {
-    let inputs = try modelInputs(in: data)
+    var problems: [ConfigurationError.Problem] = []
+    var (inputs, shapes): ([ModelInput], [[Int]]) = ([], [])
+    do throws(ConfigurationError) {
+      inputs = try modelInputs(in: data)
+      shapes = try outputShapes(inputs)
+    } catch {
+      problems += error.problems
+    }
+    var judged: [SwitchbackNeuralNetworks.Objective] = []
+    do throws(ConfigurationError) {
+      judged = try objectives(on: data, shapes)
+    } catch {
+      problems += error.problems
+    }
+    guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     var step = TrainingStep(
-      model: model, inputs: inputs, objectives: try objectives(on: data, inputs), optimizer: training.optimizer,
-      clipping: training.clipping, accumulationSteps: training.accumulationSteps,
-      averageMomentum: training.averageMomentum)
+      model: model, inputs: inputs, objectives: judged, optimizer: training.optimizer, clipping: training.clipping,
+      accumulationSteps: training.accumulationSteps, averageMomentum: training.averageMomentum)
     step.scalesNorms = training.scalesNorms
     _ = try watch(in: step)
     return step
@@ -41,6 +54,16 @@ extension Configuration {
     }
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     return inputs
+  }
+
+  /// What each of the model's outputs is, without the batch. Layers that do not fit together are an error.
+  private func outputShapes(_ inputs: [ModelInput]) throws(ConfigurationError) -> [[Int]] {
+    do throws(ProgramError) {
+      let program = try InferenceProgram.build(model, inputs: inputs, batchSize: training.batchSize).program
+      return program.outputs.map { Array(program.values[$0.value].type.shape.extents.dropFirst()) }
+    } catch {
+      throw located(error)
+    }
   }
 
   /// This configuration for a run that goes on from a checkpoint: with the program that the run was begun with, where

@@ -12,7 +12,8 @@ enum DataReader {
       splitSeed: isNamed ? section.int("split_seed", 0, help: "Draws which samples are held back") : 0,
       prefetch: section.choice(
         "prefetch", "auto", [("auto", nil), ("true", true), ("false", false)],
-        help: "Whether the next batch is read while a step runs; auto: of files"))
+        help: "Whether the next batch is read while a step runs; auto: of files"),
+      places: Places(section, path: section.path))
   }
 
   private static func source(_ section: SectionReader) -> DatasetSource {
@@ -39,23 +40,25 @@ enum DataReader {
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
     let size = section.pair("image_size", nil, help: imageSizeHelp)
-    return ImageFolder(
+    var folder = ImageFolder(
       path: section.text("path", nil, help: "The folder: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"),
-      height: size.height, width: size.width, channels: channels(section),
-      testSplit: testSplit(section), check: check(section))
+      height: size.height, width: size.width, channels: channels(section))
+    folder.testSplit = testSplit(section, folder.testSplit)
+    folder.check = check(section)
+    return folder
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
     let path = section.text("path", nil, help: "The file")
     var file = CSVFile(path: path, learnt: learnt(section), pictures: pictures(section))
-    file.testSplit = testSplit(section)
-    file.hasHeader = section.bool("header", true, help: "Whether the first row names the columns")
+    file.testSplit = testSplit(section, file.testSplit)
+    file.hasHeader = section.bool("header", file.hasHeader, help: "Whether the first row names the columns")
     file.delimiter = section.choice(
       "delimiter", ",",
       [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
       help: "What stands between cells")
     file.isNormalized = section.bool(
-      "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows")
+      "normalize", file.isNormalized, help: "Whether features get mean 0 and deviation 1 over the training rows")
     file.ignored = ignored(section)
     if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
     return file
@@ -122,7 +125,7 @@ enum DataReader {
     }
   }
 
-  private static func testSplit(_ section: SectionReader) -> Double {
-    section.number("test_split", 0.2, in: 0.01...0.9, help: "The share of samples that are the test")
+  private static func testSplit(_ section: SectionReader, _ fallback: Double) -> Double {
+    section.number("test_split", fallback, in: 0.01...0.9, help: "The share of samples that are the test")
   }
 }

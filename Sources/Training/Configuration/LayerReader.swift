@@ -50,31 +50,43 @@ final class LayerReader {
   private var count = 0
   /// How often a layer that is read now will be there.
   private var multiplicity = 1
+  /// The layers that were read of the list that is being read.
+  private var places: [LayerPlaces.Entry] = []
 
   /// `LayerContext` says why, and guards what is built without a configuration.
   private static let (mostLayers, deepest) = (10_000, 40)
 
   /// Reads `model.inputs`, `blocks`, `layers` and `outputs`, which are the last layer unless said. Without `inputs` the
   /// model reads the only field that the data has for it.
-  static func model(_ section: SectionReader) -> Graph {
+  static func model(_ section: SectionReader) -> (graph: Graph, places: LayerPlaces) {
     let inputs =
       section.optionalTexts("inputs", help: "The data's fields that the network reads; default: the only one") ?? []
+    for (index, input) in inputs.enumerated() where inputs[..<index].contains(input) {
+      section.problems.add("\(section.full("inputs")): \(input) is given twice", at: section.take("inputs"))
+    }
     let reader = LayerReader(section.problems, BlockLibrary(section))
     let nodes = reader.nodes(section, "layers", help: "The network: layers, from the data on")
     let outputs = section.optionalTexts("outputs", help: "The layers that answer; default: the last")
     for (index, output) in (outputs ?? []).enumerated() {
-      let (names, word) = (nodes.compactMap(\.layer.name), output.prefix { $0 != ":" })
-      if !names.contains(String(word)) {
+      let (names, word) = (nodes.compactMap(\.layer.name), String(output.prefix { $0 != ":" }))
+      let layer = nodes.first { $0.layer.name == word }?.layer
+      if layer == nil {
         section.problems.add(
           "\(section.full("outputs")): no layer of the list is called "
-            + "\(word)\(Suggestion.words(for: String(word), among: names))", at: section.take("outputs"))
+            + "\(word)\(Suggestion.words(for: word, among: names))", at: section.take("outputs"))
+      } else if word != output, layer?.resultNames.contains(String(output.dropFirst(word.count + 1))) == false {
+        section.problems.add(
+          "\(section.full("outputs")): \(word) has no result \(output.dropFirst(word.count + 1))",
+          at: section.take("outputs"))
       } else if outputs?[..<index].contains(output) == true {
         section.problems.add("\(section.full("outputs")): \(output) is given twice", at: section.take("outputs"))
       }
     }
     // Behind a colon stands one of several results: such a name cannot be asked for.
     let last = nodes.last?.layer.name.flatMap { $0.contains(":") ? nil : $0 }
-    return Graph(nodes, inputs: inputs, outputs: outputs ?? last.map { [$0] } ?? [])
+    return (
+      Graph(nodes, inputs: inputs, outputs: outputs ?? last.map { [$0] } ?? []), LayerPlaces(reader.places)
+    )
   }
 
   private init(_ problems: ProblemList, _ blocks: BlockLibrary) { (self.problems, self.blocks) = (problems, blocks) }
@@ -104,7 +116,7 @@ final class LayerReader {
     defer { (depth, multiplicity) = (depth - 1, outer) }
     var resolved: [Node] = []
     let nodes = list.enumerated().compactMap { index, node in
-      entry(node, path: "\(section.full(key)).\(index)", &resolved)
+      entry(node, at: index, of: key, in: section, &resolved)
     }
     section.record(key, Node(resolved))
     return nodes
@@ -115,7 +127,10 @@ final class LayerReader {
   }
 
   /// `- dense: {units: 10}`, or a bare word: `- flatten`, `- relu`.
-  private func entry(_ node: Node, path: String, _ resolved: inout [Node]) -> GraphNode? {
+  private func entry(
+    _ node: Node, at index: Int, of key: String, in section: SectionReader, _ resolved: inout [Node]
+  ) -> GraphNode? {
+    let path = "\(section.full(key)).\(index)"
     let word: String
     let keys: Node?
     if let scalar = node.scalar {
@@ -135,8 +150,20 @@ final class LayerReader {
     count += multiplicity
     if count > Self.mostLayers { problems.add("the model has more than \(Self.mostLayers) layers", at: node) }
     let reader = SectionReader(keys, path: "\(path).\(word)", problems)
+    var inner: [LayerPlaces.Entry] = []
+    swap(&inner, &places)
     let entry = read(kind, reader)
+    swap(&inner, &places)
     reader.finish()
+    let component = entry.component(at: index, of: key)
+    if entry.layer.name != nil, let other = places.first(where: { $0.component == component }) {
+      let line = other.place.line.map { ", in line \($0)" } ?? ""
+      problems.add("\(reader.path): there is another layer called \(component)\(line)", at: node)
+    }
+    places.append(
+      LayerPlaces.Entry(
+        component: component, path: reader.path, place: problems.place(of: node), uses: problems.useWords,
+        isRepeated: kind.word == "repeat", inner: inner))
     resolved.append(reader.resolved.isEmpty ? Node(word) : Node([(Node(word), Node(reader.resolved))]))
     return entry
   }

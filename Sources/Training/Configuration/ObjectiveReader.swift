@@ -3,10 +3,13 @@ import Yams
 
 /// `training.objectives`, or its short form for one output: `training.loss`, `class_weights` and `metrics`.
 enum ObjectiveReader {
+  /// What an objective is unless said.
+  private static let usual = Objective(loss: CategoricalCrossentropy())
+
   static func objectives(_ section: SectionReader) -> [Configuration.ObjectiveSettings] {
     list(section) ?? [
       Configuration.ObjectiveSettings(
-        loss: loss(section), classWeights: classWeights(section),
+        loss: loss(section), weight: usual.weight, classWeights: classWeights(section),
         metrics: MetricReader.metrics(section), places: Places(section, path: section.path))
     ]
   }
@@ -47,7 +50,7 @@ enum ObjectiveReader {
     Configuration.ObjectiveSettings(
       output: section.optionalText("output", help: "The output of the model that is judged"),
       target: section.optionalText("target", help: "The data's field that says what is right"), loss: loss(section),
-      weight: section.number("weight", 1, in: .factor, help: "Its part in the sum of losses"),
+      weight: section.number("weight", usual.weight, in: .factor, help: "Its part in the sum of losses"),
       classWeights: classWeights(section),
       sampleWeight: section.optionalText(
         "sample_weight", help: "The data's field with a factor for the loss of each sample"),

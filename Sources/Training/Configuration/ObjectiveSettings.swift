@@ -21,7 +21,7 @@ extension Configuration {
     var places: Places
 
     init(
-      output: String? = nil, target: String? = nil, loss: any Loss, weight: Double = 1, classWeights: [Double],
+      output: String? = nil, target: String? = nil, loss: any Loss, weight: Double, classWeights: [Double],
       sampleWeight: String? = nil, metrics: [any Metric]?, isListed: Bool = false, places: Places
     ) {
       (self.output, self.target, self.loss, self.weight) = (output, target, loss, weight)
@@ -30,12 +30,12 @@ extension Configuration {
     }
   }
 
-  /// What is judged of the model on such data: an error names every line that does not fit it.
+  /// What is judged of the model on such data: an error names every line that does not fit it. `shapes` are those of the
+  /// model's outputs, without the batch; empty where they are not known.
   func objectives(
-    on data: DatasetLayout, _ inputs: [ModelInput]
+    on data: DatasetLayout, _ shapes: [[Int]]
   ) throws(ConfigurationError) -> [SwitchbackNeuralNetworks.Objective] {
     var problems: [ConfigurationError.Problem] = []
-    let shapes = outputShapes(inputs)
     let objectives = training.objectives.compactMap { settings -> Objective? in
       do throws(ConfigurationError) {
         let target = try settings.target(in: data)
@@ -43,7 +43,10 @@ extension Configuration {
           output: settings.output, target: target.name, loss: settings.loss,
           targets: target.targets == .classes ? .classes : .values, weight: settings.weight,
           classWeights: settings.classWeights, sampleWeight: try settings.sampleWeight(in: data))
-        problems += settings.problems(with: target, shape: shapes[settings.output ?? model.outputs.first ?? ""])
+        let place = settings.output.flatMap { model.outputs.firstIndex(of: $0) } ?? 0
+        let layer = model.outputs.indices.contains(place) ? layerPlaces[model.outputs[place]] : layerPlaces.last
+        problems += settings.problems(
+          with: target, shape: shapes.indices.contains(place) ? shapes[place] : nil, of: layer)
         return objective
       } catch {
         problems += error.problems
@@ -52,22 +55,6 @@ extension Configuration {
     }
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     return objectives
-  }
-
-  /// Of each output that objectives name, without the batch. Where the layers do not fit together there are none: whoever
-  /// builds the program says so.
-  private func outputShapes(_ inputs: [ModelInput]) -> [String: [Int]] {
-    guard training.objectives.contains(where: \.isListed),
-      let program = try? InferenceProgram.build(model, inputs: inputs, batchSize: 1).program
-    else { return [:] }
-    let suffix = "/predictions"
-    return Dictionary(
-      program.outputs.map { output in
-        let shape = Array(program.values[output.value].type.shape.extents.dropFirst())
-        return (
-          output.name.hasSuffix(suffix) ? String(output.name.dropLast(suffix.count)) : model.outputs.first ?? "", shape
-        )
-      }, uniquingKeysWith: { first, _ in first })
   }
 }
 
@@ -109,8 +96,13 @@ extension Configuration.ObjectiveSettings {
     return name
   }
 
-  /// What is written of it that does not fit a target; `shape` is that of the output, where it is known.
-  fileprivate func problems(with target: DatasetLayout.Target, shape: [Int]?) -> [ConfigurationError.Problem] {
+  private var answer: String { output.map { "the output \($0)" } ?? "the output" }
+
+  /// What is written of it that does not fit a target; `shape` is that of the output, where it is known, and `layer` makes
+  /// the output.
+  fileprivate func problems(
+    with target: DatasetLayout.Target, shape: [Int]?, of layer: LayerPlaces.Entry?
+  ) -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
     let isOfClasses = target.targets == .classes
     let kind: Targets = isOfClasses ? .classes : .values
@@ -129,19 +121,43 @@ extension Configuration.ObjectiveSettings {
     let numbers = shape.reduce(1, *)
     switch target.targets {
     case .values(let count) where count != numbers:
-      problems.append(
-        fault("target", "\(target.words), and the output \(output ?? "") has \(numbers) (\(shape) a sample)"))
+      problems.append(misfit("\(target.words), and \(answer) has \(numbers) (\(shape) a sample)", layer))
     case .classes where shape.count != 1:
       problems.append(
-        fault(
-          "target", "\(target.words), and the output \(output ?? "") is \(shape) a sample: end it with a number a class"
-        ))
-    case .classes where target.classNames.count > max(numbers, 2):
-      problems.append(
-        fault("target", "\(target.words), and the output \(output ?? "") has \(numbers) units"))
+        misfit("\(target.words), and \(answer) is \(shape) a sample: end it with a number a class", layer))
+    case .classes:
+      // A single output tells two classes apart.
+      let units = max(numbers, 2)
+      if target.classNames.count > units { problems.append(tooManyClasses(target, units: numbers, layer)) }
+      if !classWeights.isEmpty, let words = classWeightsFault(units) { problems.append(fault("class_weights", words)) }
     default: break
     }
     return problems
+  }
+
+  /// The output does not fit the target: said of the objective where it is one of a list, else of the layer that answers.
+  private func misfit(_ words: String, _ layer: LayerPlaces.Entry?) -> ConfigurationError.Problem {
+    guard !isListed, let layer else { return fault(isListed ? "target" : "loss", words) }
+    return .init(layer.place, "\(layer.path): \(words)\(layer.uses)")
+  }
+
+  private func tooManyClasses(
+    _ target: DatasetLayout.Target, units: Int, _ layer: LayerPlaces.Entry?
+  ) -> ConfigurationError.Problem {
+    let (count, hint) = (target.classNames.count, DatasetParts.suspicions(about: target.classNames))
+    let advice = "set the units of its last layer to \(count)\(hint)"
+    return misfit(
+      isListed
+        ? "\(target.words), and \(answer) has \(units) units: \(advice)"
+        : "the data has \(count) classes, and the network ends with \(units) outputs: \(advice)", layer)
+  }
+
+  private func classWeightsFault(_ classes: Int) -> String? {
+    if classWeights.count != classes {
+      return "there are \(classes) classes, as the output has units, so they are \(classes) numbers and not "
+        + "\(classWeights.count)"
+    }
+    return classWeights.contains { $0 > 0 } ? nil : "all of them are 0: nothing would be learned"
   }
 }
 

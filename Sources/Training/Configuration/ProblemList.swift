@@ -31,8 +31,11 @@ final class ProblemList {
       let place = "\(place.line ?? 0):\(place.column ?? 0) \(message.replacing(use.path, with: ""))"
       guard said.insert(place).inserted else { return }
     }
-    problems.append(.init(place, message + uses.map(\.words).joined()))
+    problems.append(.init(place, message + useWords))
   }
+
+  /// What the layers being read were written for; empty outside of blocks.
+  var useWords: String { uses.map(\.words).joined() }
 
   /// Reads the layers of a block for the entry at `node`, whose path they are under.
   func using<Result>(_ block: String, path: String, at node: Node?, _ read: () -> Result) -> Result {

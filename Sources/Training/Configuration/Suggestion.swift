@@ -59,10 +59,15 @@ package enum Suggestion {
   /// `; did you mean units? Known are …`
   package static func words(for word: String, among candidates: [String]) -> String {
     let candidates = Set(candidates).sorted()
-    let nearest = candidates.map { ($0, distance(word, $0)) }.min { $0.1 < $1.1 }
     let known = "known: " + candidates.joined(separator: ", ")
-    if let nearest, nearest.1 <= max(2, word.count / 3) { return "; did you mean \(nearest.0)? (\(known))" }
+    if let nearest = nearest(to: word, among: candidates) { return "; did you mean \(nearest)? (\(known))" }
     return " (\(known))"
+  }
+
+  /// The first of the candidates that is nearest; nil where none is near.
+  package static func nearest(to word: String, among candidates: [String]) -> String? {
+    let nearest = candidates.map { ($0, distance(word, $0)) }.min { $0.1 < $1.1 }
+    return nearest.flatMap { $0.1 <= max(2, word.count / 3) ? $0.0 : nil }
   }
 
   /// Insertions, deletions and exchanges that turn one word into the other (Levenshtein 1966).

@@ -43,17 +43,10 @@ struct LoopData {
 
   // MARK: Checks
 
-  /// Whether the network can be trained on the data: a class without an output would end the first step that meets it,
-  /// with an error of the backend; an epoch without a batch would end in a run without an update.
+  /// Whether the network can be trained on the data: an epoch without a batch would end in a run without an update. That
+  /// each class has an output, the configuration has seen to (`Configuration.trainingStep(on:)`).
   mutating func check(_ session: TrainingSession) throws {
-    guard batchesInEpoch > 0 else {
-      throw DatasetError(
-        .invalid,
-        train.count == 0
-          ? "there is no sample to train on"
-          : "training.last_batch: drop leaves no batch: \(train.count) training samples are fewer than "
-            + "training.batch_size \(settings.batchSize). Set a smaller batch_size, or last_batch: keep")
-    }
+    if let obstacle = Self.obstacle(toTrainingOn: train.count, settings) { throw DatasetError(.invalid, obstacle) }
     let (step, layout) = (session.step, train.layout)
     let program = try session.inference.program
     for objective in step.objectives where objective.targets == .classes {
@@ -63,30 +56,31 @@ struct LoopData {
         let units = program.values[output].type.shape.extents.last
       else { continue }
       let isAlone = prefix.isEmpty
-      try check(
+      noteOutputs(
         names, units: units, has: isAlone ? "the data has" : "\(objective.target) has",
         ends: isAlone ? "the network ends" : "\(prefix.dropLast()) ends")
     }
     for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
   }
 
+  /// Why an epoch of so many samples would have no step; nil where it has one.
+  static func obstacle(toTrainingOn count: Int, _ settings: Configuration.Training) -> String? {
+    guard BatchOrder.batchCount(count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch) == 0 else {
+      return nil
+    }
+    return count == 0
+      ? "there is no sample to train on"
+      : "training.last_batch: drop leaves no batch: \(count) training samples are fewer than training.batch_size "
+        + "\(settings.batchSize). Set a smaller batch_size, or last_batch: keep"
+  }
+
   /// `has` and `ends` begin what is said of the data and of the output.
-  private mutating func check(
-    _ classNames: [String], units: Int, has: String, ends: String
-  ) throws(DatasetError) {
-    let classes = classNames.count
-    let hint = DatasetParts.suspicions(about: classNames)
+  private mutating func noteOutputs(_ classNames: [String], units: Int, has: String, ends: String) {
     // A single output tells two classes apart.
-    guard classes <= max(units, 2) else {
-      throw DatasetError(
-        .invalid,
-        "\(has) \(classes) classes, and \(ends) with \(units) outputs: set the units of its last layer to "
-          + "\(classes)\(hint)")
-    }
-    if classes < max(units, 2) {
-      notes.append(
-        "\(has) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
-          + "\(ends) with outputs for \(max(units, 2))\(hint)")
-    }
+    let (classes, outputs) = (classNames.count, max(units, 2))
+    guard classes < outputs else { return }
+    notes.append(
+      "\(has) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
+        + "\(ends) with outputs for \(outputs)\(DatasetParts.suspicions(about: classNames))")
   }
 }

@@ -175,12 +175,16 @@ extension TrainingSession {
     replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     let step = try configuration.trainingStep(on: data)
-    let training = try step.build(batchSize: configuration.training.batchSize)
-    try self.init(
-      step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
-      on: try configuration.backendChain(
-        for: training, registry: registry, host: host, replaying: routing, progress: progress),
-      probeInterval: probeInterval, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned, training: training)
+    do {
+      let training = try step.build(batchSize: configuration.training.batchSize)
+      try self.init(
+        step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
+        on: try configuration.backendChain(
+          for: training, registry: registry, host: host, replaying: routing, progress: progress),
+        probeInterval: probeInterval, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned, training: training)
+    } catch let error as ProgramError {
+      throw configuration.located(error)
+    }
     metrics = configuration.metrics
   }
 }

@@ -51,8 +51,21 @@ public struct InitialWeights: Sendable {
     record = Record(path: path, sha256: try Checksum.sha256(ofFile: path), weights: weights)
   }
 
+  /// Why a network with these parameters cannot start with them; nil where it can.
+  func obstacle(for parameters: [Parameter]) -> String? {
+    let mismatches = mismatches(with: parameters)
+    guard mismatches.isEmpty else {
+      return "the weights of \(record.path) do not fit this network:\n  " + mismatches.joined(separator: "\n  ")
+    }
+    let broken = parameters.first { parameter in
+      guard let tensor = tensors[parameter.name] else { return false }
+      return !tensor.bytes.withUnsafeBytes { $0.bindMemory(to: Float.self).allSatisfy(\.isFinite) }
+    }
+    return broken.map { "\(record.path) has an infinite weight or NaN in \($0.name)" }
+  }
+
   /// What a network with these parameters lacks, has besides, or has in another shape; a line each.
-  func mismatches(with parameters: [Parameter]) -> [String] {
+  private func mismatches(with parameters: [Parameter]) -> [String] {
     let names = Set(parameters.map(\.name))
     let wrong = parameters.compactMap { parameter -> String? in
       let shape = parameter.type.shape.extents
@@ -70,17 +83,9 @@ public struct InitialWeights: Sendable {
 extension TrainingSession {
   /// Starts with these weights, the moving average too; every name and shape must fit, or all that does not is said.
   public func load(_ initial: InitialWeights) throws {
-    let mismatches = initial.mismatches(with: parameters)
-    guard mismatches.isEmpty else {
-      throw CheckpointMismatch(
-        message: "the weights of \(initial.record.path) do not fit this network:\n  "
-          + mismatches.joined(separator: "\n  "))
-    }
+    if let obstacle = initial.obstacle(for: parameters) { throw CheckpointMismatch(message: obstacle) }
     for parameter in parameters {
       guard let tensor = initial.tensors[parameter.name] else { continue }
-      guard tensor.bytes.withUnsafeBytes({ $0.bindMemory(to: Float.self).allSatisfy(\.isFinite) }) else {
-        throw CheckpointMismatch(message: "\(initial.record.path) has an infinite weight or NaN in \(parameter.name)")
-      }
       // Before the first update the average is the weight itself.
       let isAveraged = step.averageMomentum != nil && parameter.isTrainable
       for name in [parameter.name] + (isAveraged ? [parameter.averageName] : []) {

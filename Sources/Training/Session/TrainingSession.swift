@@ -29,6 +29,8 @@ public final class TrainingSession {
   /// What lowers the learning rate besides its schedule.
   var plateau: ReduceOnPlateau?
   private let probeInterval: Int?
+  /// Every so many updates are watched, unless said.
+  public static let usualProbeInterval = 10
   private let isProfiled: Bool
   private let onlyEvaluates: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
@@ -63,7 +65,7 @@ public final class TrainingSession {
   /// memory is touched. With the weights of a checkpoint (`evaluating`) it evaluates and predicts, but cannot train: it has
   /// no optimizer slots. `training` is what `step` builds for that batch size, where it is at hand.
   public init(
-    step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = 10,
+    step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = usualProbeInterval,
     isProfiled: Bool = false, isOnlyPlanned: Bool = false, evaluating checkpoint: Checkpoint? = nil,
     training: TrainingProgram? = nil
   ) throws {
