@@ -28,7 +28,8 @@ package struct MemoryPlan: Sendable {
   package init(_ blocks: [Block], alignment: Int = 64, limit: Int = .max) {
     offsets = Array(repeating: 0, count: blocks.count)
     poolOfBlock = Array(repeating: 0, count: blocks.count)
-    var placed: [[Int]] = []
+    // By their offsets, so that a look at what lies below the first gap is all that a block costs.
+    var placed: [[Placed]] = []
     let order = blocks.indices.sorted {
       (blocks[$1].byteCount, $0) < (blocks[$0].byteCount, $1)
     }
@@ -40,13 +41,12 @@ package struct MemoryPlan: Sendable {
           placed.append([])
           pools.append(0)
         }
-        let neighbours = placed[pool].filter { blocks[$0].birth <= block.death && block.birth <= blocks[$0].death }
-          .sorted { offsets[$0] < offsets[$1] }
         var offset = 0
-        for other in neighbours {
-          if offset + block.byteCount <= offsets[other] { break }
-          let end = offsets[other] + blocks[other].byteCount
-          offset = max(offset, (end + alignment - 1) / alignment * alignment)
+        for other in placed[pool] {
+          if offset + block.byteCount <= other.offset { break }
+          // Without a branch, which nothing could foresee.
+          let isNeighbour = other.birth <= block.death && block.birth <= other.death
+          offset = max(offset, isNeighbour ? other.end : 0)
         }
         if offset + block.byteCount <= limit || placed[pool].isEmpty {
           offsets[index] = offset
@@ -55,8 +55,32 @@ package struct MemoryPlan: Sendable {
         pool += 1
       }
       poolOfBlock[index] = pool
-      placed[pool].append(index)
+      let end = (offsets[index] + block.byteCount + alignment - 1) / alignment * alignment
+      let place = placed[pool].firstIndexAbove(offsets[index])
+      placed[pool].insert(
+        Placed(offset: offsets[index], end: end, birth: block.birth, death: block.death), at: place)
       pools[pool] = max(pools[pool], offsets[index] + block.byteCount)
     }
+  }
+}
+
+/// A block that has its place.
+private struct Placed {
+  var offset: Int
+  /// Where the next may begin.
+  var end: Int
+  var birth: Int
+  var death: Int
+}
+
+extension [Placed] {
+  /// Of those in the order of their offsets the first that lies above an offset.
+  fileprivate func firstIndexAbove(_ offset: Int) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle].offset <= offset { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }

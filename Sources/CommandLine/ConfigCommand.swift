@@ -24,6 +24,8 @@ struct ConfigCommand: ParsableCommand {
           switchback config init my.yaml --dataset mnist
           switchback config init my.yaml --dataset image-folder --path photos   (looks at size, color and classes)
           switchback config init my.yaml --dataset csv --path table.csv --label kind
+
+        What it takes for what without being told is said on standard error, with what to change where it is wrong.
         """)
 
     @Argument(
@@ -51,28 +53,31 @@ struct ConfigCommand: ParsableCommand {
       if dataset != "csv", label != nil { throw ValidationError("--label goes with --dataset csv") }
     }
 
-    private func text() throws -> String {
+    private func starter() throws -> StarterConfiguration {
       switch (dataset, path) {
       case ("image-folder", let path?):
         let survey = try ImageFolderSurvey(path)
         for note in survey.notes { Terminal.write("warning: \(note)", to: .standardError) }
-        return try StarterConfiguration.text(for: survey)
-      case ("csv", let path?): return try StarterConfiguration.text(for: CSVSurvey(path), label: label)
-      default: return StarterConfiguration.text(for: try NamedDataset.named(dataset))
+        return try StarterConfiguration(for: survey)
+      case ("csv", let path?): return try StarterConfiguration(for: CSVSurvey(path), label: label)
+      default: return StarterConfiguration(for: try NamedDataset.named(dataset))
       }
     }
 
     func run() throws {
       try reportingErrors {
-        let text = try text()
+        let starter = try starter()
+        let guesses = starter.guesses.map { "guess: \($0)" }
         guard let file else {
-          Terminal.write(text, terminator: "")
+          Terminal.write(starter.text, terminator: "")
+          Terminal.say(guesses)
           return
         }
         guard force || !FileManager.default.fileExists(atPath: file) else {
           throw fail("\(file) is there already; --force replaces it", ExitStatus.cannotWrite)
         }
-        try AtomicFile.write(text, to: file)
+        try AtomicFile.write(starter.text, to: file)
+        Terminal.say(guesses)
         Terminal.write("wrote \(file); next: switchback train \(file)")
       }
     }

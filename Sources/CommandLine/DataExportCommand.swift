@@ -8,11 +8,15 @@ struct DataExportCommand: ParsableCommand {
     commandName: "export", abstract: "Writes a data set of images as PNG files and a table of them.",
     discussion: """
       FOLDER/samples.csv has a row for each picture: its file (in FOLDER/train and FOLDER/test), its class, the mean of its
-      pixels (0 to 1), and width and height of what is drawn on it. It is written last, so that what was cut off has none.
-      A folder that has files is refused. In a configuration:
+      pixels (0 to 1), and width and height of what is drawn on it. An export that is interrupted takes away what it wrote;
+      what one that was killed has left is taken away by the next into that folder. A folder that has other files is refused.
+      In a configuration:
 
         data: {dataset: csv, path: FOLDER/samples.csv, images: file, image_size: 28, channels: 1,
                label: {digit: classes, ink: values}, normalize: true}
+
+      There the rows are split anew (data.test_split), whatever part of the data set they are of. To keep its own test part,
+      export each with --part into a folder of its own, train on the one and evaluate on the other (evaluate --data).
 
       Examples:
 
@@ -63,50 +67,53 @@ struct DataExportCommand: ParsableCommand {
         NamedDataset.named(name), folder: data,
         parts: part.flatMap { DatasetRecord.Part.Name(rawValue: $0.rawValue) }.map { [$0] } ?? [.train, .test],
         count: count)
-      let folder = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
-      try makeEmpty(folder)
-      let path = folder + "/samples.csv"
-      try write(table, in: folder, to: path)
+      let path = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
+      let target = try ExportFolder(path) { $0.wholeMatch(of: Self.names) != nil }
+      if target.leftBehind > 0 {
+        Terminal.write(
+          "\(path) held an unfinished export: its \(target.leftBehind) files are removed", to: .standardError)
+      }
+      try write(table, to: target)
       if json {
         Terminal.write(
           Terminal.json(
             Result(
-              name: name, folder: folder, table: path, columns: table.columns, classes: table.classNames,
+              name: name, folder: path, table: path + "/" + Self.table, columns: table.columns,
+              classes: table.classNames,
               samples: table.entries.count)))
       } else {
         Terminal.write(
-          "✓ \(name)  \(table.entries.count) pictures  \(path)  (\(table.columns.joined(separator: ", ")))")
+          "✓ \(name)  \(table.entries.count) pictures  \(path)/\(Self.table)  (\(table.columns.joined(separator: ", ")))"
+        )
       }
     }
   }
 
-  private func makeEmpty(_ folder: String) throws {
-    try Folder.make(folder)
-    let names: [String]
-    do { names = try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
-      throw FileError(folder, .read)
-    }
-    if let first = names.sorted().first {
-      throw fail(
-        "\(folder) has files (\(first)\(names.count > 1 ? " and \(names.count - 1) more" : "")): nothing is overwritten. "
-          + "Name a folder that is not there or is empty", ExitStatus.cannotWrite)
-    }
+  private static let table = "samples.csv"
+  /// Of what an export writes before it is whole.
+  private static var names: Regex<Substring> {
+    /(?:train|test)\/(?:[0-9]+\.png)?|samples\.csv\.partial-[0-9]+/
   }
 
-  private func write(_ table: PictureTable, in folder: String, to path: String) throws {
+  private func write(_ table: PictureTable, to folder: ExportFolder) throws {
+    _ = Interruption()
     let isLive = Terminal.Stream.standardError.isInteractive
-    var text = table.columns.joined(separator: ",") + "\n"
-    var folders: Set<String> = []
-    for (index, entry) in table.entries.enumerated() {
-      if isLive, index % 500 == 0 { Terminal.draw("\(name): \(index) of \(table.entries.count) pictures") }
-      let file = folder + "/" + entry.file
-      let inner = (file as NSString).deletingLastPathComponent
-      if folders.insert(inner).inserted { try Folder.make(inner) }
-      let image = table.image(entry)
-      try AtomicFile.writeNew(Data(image.png), to: file)
-      text += table.row(entry, of: image) + "\n"
+    do {
+      var text = table.columns.joined(separator: ",") + "\n"
+      for (index, entry) in table.entries.enumerated() {
+        if isLive, index % 500 == 0 { Terminal.draw("\(name): \(index) of \(table.entries.count) pictures") }
+        let image = table.image(entry)
+        try folder.write(Data(image.png), to: entry.file)
+        text += table.row(entry, of: image) + "\n"
+        if Interruption.isRequested { throw ExitCode(Interruption.status) }
+      }
+      if isLive { Terminal.draw("") }
+      try folder.finish(text, to: Self.table)
+    } catch {
+      let count = folder.discard()
+      let what = count == 1 ? "the picture that was written is" : "the \(count) pictures that were written are"
+      Terminal.write("\(folder.path) is not whole: \(what) removed again", to: .standardError)
+      throw error
     }
-    if isLive { Terminal.draw("") }
-    try AtomicFile.write(text, to: path)
   }
 }

@@ -59,12 +59,13 @@ struct InspectCommand: ParsableCommand {
 
     init(_ session: TrainingSession, _ plan: ExecutionPlan) throws {
       layers = session.layers
+      let segmentOfCall = plan.segmentOfCall
       operations = plan.program.calls.enumerated().map { index, call in
         let cost = plan.program.cost(of: call)
         let type = call.outputs.compactMap { $0 }.first.map { plan.program.values[$0].type.description } ?? ""
         return Operation(
           label: call.label, type: type, flops: cost.flops, bytes: cost.bytes,
-          backend: plan.backends[plan.placements[index].link], segment: plan.segmentOfCall[index])
+          backend: plan.backends[plan.placements[index].link], segment: segmentOfCall[index])
       }
       let cost = plan.program.cost
       (parameters, flops, bytes) = (session.parameterCount, cost.flops, cost.bytes)

@@ -9,8 +9,10 @@ final class Interruption: TrainingCallback {
   /// What the process says when it ends: 128 and the signal's number, as shells have it.
   static var status: Int32 { 128 + requested.load(ordering: .relaxed) }
 
+  static var isRequested: Bool { requested.load(ordering: .relaxed) != 0 }
+
   func handle(_ event: TrainingEvent, in loop: TrainingLoop) -> TrainingDecision {
-    Self.requested.load(ordering: .relaxed) == 0 ? .proceed : .interrupt
+    Self.isRequested ? .interrupt : .proceed
   }
 
   init() {

@@ -73,7 +73,7 @@ struct PredictCommand: ParsableCommand {
           "the network reads \(model.samples.inputWords), which no file says together: take a sample of the test set, "
             + "with --index, or from Swift TrainedModel.predict(fields:)", ExitCode(64))
       }
-      try predict(try files(), model)
+      try predict(try files(), run, model)
     }
   }
 
@@ -95,7 +95,8 @@ struct PredictCommand: ParsableCommand {
       throw fail(
         test.count == 0 ? "the data has no test part" : "--index must lie from 0 to \(test.count - 1)", ExitCode(64))
     }
-    let line = PredictionLine(sample: "test \(index)", try model.predict(test, [Int32(index)])[0], of: model)
+    let line = PredictionLine(
+      sample: "test \(index)", try model.predict(test, [Int32(index)])[0], of: model, namesValues: run.namesColumns)
     if json {
       Terminal.write(Terminal.json(line))
       return
@@ -132,7 +133,7 @@ struct PredictCommand: ParsableCommand {
     } _: { row in
       do {
         let answers = try model.predict(fields: try values(of: try row.contents.get(), fields))
-        writer.add(PredictionLine(row: row.number, answers, of: model, namesValues: table.hasHeader))
+        writer.add(PredictionLine(row: row.number, answers, of: model, namesValues: run.namesColumns))
       } catch let error as DatasetError {
         // One broken row of a thousand is said, and the others are predicted.
         _ = fail(error.message, ExitStatus.badData)
@@ -203,7 +204,7 @@ struct PredictCommand: ParsableCommand {
     }
   }
 
-  private func predict(_ files: [String], _ model: TrainedModel) throws {
+  private func predict(_ files: [String], _ run: RestoredRun, _ model: TrainedModel) throws {
     let input = model.samples.inputs[0]
     guard input.shape.count == 3, [1, 3].contains(input.shape[2]) else {
       throw DatasetError(
@@ -222,7 +223,9 @@ struct PredictCommand: ParsableCommand {
         unreadable += 1
         continue
       }
-      let line = PredictionLine(sample: file, try model.predict(fields: [input.name: .numbers(values)]), of: model)
+      let line = PredictionLine(
+        sample: file, try model.predict(fields: [input.name: .numbers(values)]), of: model,
+        namesValues: run.namesColumns)
       if isShown { show((input.shape, values), line, of: model) } else { writer.add(line) }
     }
     if !isShown { try writer.finish() }
@@ -254,5 +257,12 @@ struct PredictCommand: ParsableCommand {
       if !isOnly { Terminal.write(output.name) }
       for words in output.lines + (truth(format).map { [$0] } ?? []) { Terminal.write((isOnly ? "" : "  ") + words) }
     }
+  }
+}
+
+extension RestoredRun {
+  /// Whether a row of its table names the columns.
+  fileprivate var namesColumns: Bool {
+    if case .csv(let table) = configuration.data.source { table.hasHeader } else { false }
   }
 }

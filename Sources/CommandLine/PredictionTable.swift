@@ -32,11 +32,16 @@ struct PredictedOutput: Encodable {
     values = prediction.scores.isEmpty ? prediction.outputs : nil
   }
 
-  /// A line each, for people.
+  /// A line each, for people; several numbers with what they are called.
   var lines: [String] {
-    classes.map { found in
+    let classes = classes.map { found in
       (found.probability.map { "\(($0 * 1000).rounded() / 10) %" } ?? "\(found.score ?? 0)") + "  \(found.name)"
-    } + (values.map { [$0.map { "\($0)" }.joined(separator: " ")] } ?? [])
+    }
+    guard let values else { return classes }
+    guard values.count > 1, valueNames.count == values.count else {
+      return classes + [values.map { "\($0)" }.joined(separator: " ")]
+    }
+    return classes + zip(values, valueNames).map { "\($0)  \($1)" }
   }
 }
 
@@ -50,9 +55,9 @@ struct PredictionLine: Encodable {
   /// In the order of the network's outputs.
   let outputs: [PredictedOutput]
 
+  /// `namesValues`: whether the columns that were learnt have names.
   init(
-    sample: String? = nil, row: Int? = nil, _ answers: [String: Prediction], of model: TrainedModel,
-    namesValues: Bool = false
+    sample: String? = nil, row: Int? = nil, _ answers: [String: Prediction], of model: TrainedModel, namesValues: Bool
   ) {
     (self.sample, self.row) = (sample, row)
     outputs = model.samples.outputs.compactMap { output in

@@ -6,7 +6,8 @@ struct RunsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "runs", abstract: "Lists the runs of a folder, the newest first, with their results.",
     discussion: """
-      A run is finished, running, stopped (train --resume goes on with it), or lost before its first checkpoint. Examples:
+      A run is finished, running, stopped (train --resume goes on with it), or lost before its first checkpoint. Of several
+      outputs each that has an accuracy is said by its name. Examples:
 
         switchback runs
         switchback runs elsewhere/runs --json
@@ -36,12 +37,19 @@ struct RunsCommand: ParsableCommand {
       for row in rows {
         table.add([
           row.run, row.state.rawValue, row.backend ?? "", row.epochs.map { "\($0)" } ?? "",
-          row.steps.map { "\($0)" } ?? "", row.testAccuracy.map { String(format: "%.2f %%", $0 * 100) } ?? "",
+          row.steps.map { "\($0)" } ?? "", accuracies(row),
           row.testLoss.map { String(format: "%.4g", $0) } ?? "",
           row.samplesPerSecond.map { String(format: "%.0f", $0) } ?? "", row.findings == 0 ? "" : "\(row.findings)",
         ])
       }
       Terminal.write(table.text)
     }
+  }
+
+  /// `91.40 %`; of several outputs `digit 91.40 %, kind 80.00 %`.
+  private func accuracies(_ row: RunListing.Row) -> String {
+    row.testAccuracies.map { output, accuracy in
+      (output.isEmpty ? "" : output + " ") + String(format: "%.2f %%", accuracy * 100)
+    }.joined(separator: ", ")
   }
 }

@@ -2,82 +2,85 @@ import Foundation
 import Switchback
 
 /// What `config init` writes: the smallest configuration that learns, with what one changes first.
-enum StarterConfiguration {
-  static func text(for dataset: NamedDataset) -> String {
-    """
-    # A small convolutional network on \(dataset.name). All keys: switchback config show FILE, or config schema.
-    version: 1
-    model:
-      layers:
-        - conv2d: {filters: 32, kernel_size: 3, activation: relu}
-        - max_pooling2d: {pool_size: 2}
-        - conv2d: {filters: 64, kernel_size: 3, activation: relu}
-        - max_pooling2d: {pool_size: 2}
-        - flatten
-        - dropout: {rate: 0.25}
-        - dense: {units: 64, activation: relu}
-        - dense: {units: \(dataset.classNames.count), activation: softmax} # a unit for each class
-    data:
-      dataset: \(dataset.name) # or image-folder, csv: your own data
-      validation_split: 0.1
-    training:
-      epochs: 5
-      batch_size: 64
-      seed: 1
-      loss: categorical_crossentropy
-      optimizer: {type: adam, learning_rate: 0.001} # a schedule: learning_rate: {type: cosine, …}
-      early_stopping_patience: 3
-    backend: openblas # switchback backends lists them
-    monitor:
-      action: warn # stop: end the run at the first finding
+struct StarterConfiguration {
+  var text: String
+  /// What was taken for what without being told, a sentence each with what to change where it is wrong.
+  var guesses: [String] = []
 
-    """
+  init(for dataset: NamedDataset) {
+    text = """
+      # A small convolutional network on \(dataset.name). All keys: switchback config show FILE, or config schema.
+      version: 1
+      model:
+        layers:
+          - conv2d: {filters: 32, kernel_size: 3, activation: relu}
+          - max_pooling2d: {pool_size: 2}
+          - conv2d: {filters: 64, kernel_size: 3, activation: relu}
+          - max_pooling2d: {pool_size: 2}
+          - flatten
+          - dropout: {rate: 0.25}
+          - dense: {units: 64, activation: relu}
+          - dense: {units: \(dataset.classNames.count), activation: softmax} # a unit for each class
+      data:
+        dataset: \(dataset.name) # or image-folder, csv: your own data
+        validation_split: 0.1
+      training:
+        epochs: 5
+        batch_size: 64
+        seed: 1
+        loss: categorical_crossentropy
+        optimizer: {type: adam, learning_rate: 0.001} # a schedule: learning_rate: {type: cosine, …}
+        early_stopping_patience: 3
+      backend: openblas # switchback backends lists them
+      monitor:
+        action: warn # stop: end the run at the first finding
+
+      """
   }
 
-  static func text(for folder: ImageFolderSurvey) throws -> String {
+  init(for folder: ImageFolderSurvey) throws {
     guard folder.classNames.count > 1 else {
       throw DatasetError(
         .invalid, "\(folder.path) has one class, \(folder.classNames.joined()): to be told apart there must be two")
     }
-    let layers = features(of: folder.images) + [head(.classes(folder.classNames.count))]
-    return text(
-      "A small network on the images of \(folder.path): \(classWords(folder.classNames)).", inputs: nil, layers,
+    let layers = Self.features(of: folder.images) + [Self.head(.classes(folder.classNames.count))]
+    text = Self.text(
+      "A small network on the images of \(folder.path): \(Self.classWords(folder.classNames)).", inputs: nil, layers,
       data: [
-        "dataset: image-folder", "path: \(word(folder.path))", size(folder.images),
+        "dataset: image-folder", "path: \(Self.word(folder.path))", Self.size(folder.images),
         "channels: \(folder.images.channels) # 1: gray, 3: color",
         "test_split: 0.2 # where there is no folder test", "validation_split: 0.1",
       ], loss: "categorical_crossentropy")
+    guesses = [
+      "each of these folders is a class: \(ClassOrder.words(folder.classNames)); move or rename those that are none",
+      Self.sizeGuess(folder.images),
+    ]
   }
 
   /// `label` is the column that is to be learnt; nil: the one whose name says so, or the last.
-  static func text(for table: CSVSurvey, label: String?) throws -> String {
-    let target = try self.label(of: table, label)
-    let task = try task(of: target, in: table)
-    let others = table.columns.filter { $0 != target }
-    let pictures = others.first { $0.kind == .pictures }
-    let numbers = others.filter { $0.kind == .numbers }
-    let ignored = others.filter { $0.kind != .numbers && $0 != pictures }
-    guard pictures != nil || !numbers.isEmpty else {
-      throw DatasetError(.invalid, "\(table.path) has no column of numbers or pictures besides \(target.name)")
-    }
+  init(for table: CSVSurvey, label: String?) throws {
+    let target = try Self.label(of: table, label)
+    let task = try Self.task(of: target, in: table)
+    let columns = try StarterColumns(of: table, besides: target)
+    let (pictures, numbers) = (columns.pictures, columns.numbers)
     if pictures != nil, table.images == nil {
       throw DatasetError(
         .missing, "none of the pictures that \(table.path) names can be read; paths are relative to its folder")
     }
-    var data = ["dataset: csv", "path: \(word(table.path))"]
-    data.append("label: \(word(target.name))" + (label == nil ? " # what is to be learnt: a guess" : ""))
+    var data = ["dataset: csv", "path: \(Self.word(table.path))"]
+    data.append("label: \(Self.word(target.name))" + (label == nil ? " # what is to be learnt: a guess" : ""))
     if case .values = task { data.append("targets: values") }
     if let pictures, let images = table.images {
-      data += ["images: \(word(pictures.name))", size(images), "channels: \(images.channels) # 1: gray, 3: color"]
+      data += [
+        "images: \(Self.word(pictures.name))", Self.size(images), "channels: \(images.channels) # 1: gray, 3: color",
+      ]
     }
-    if !ignored.isEmpty {
-      let names = ignored.map { "\(word($0.name)): ignored" }.joined(separator: ", ")
-      data.append("columns: {\(names)} # words: features are numbers")
+    if !columns.ignored.isEmpty {
+      let names = columns.ignored.map { "\(Self.word($0.name)): ignored" }.joined(separator: ", ")
+      data.append("columns: {\(names)} # not read: words, numbers of rows, constants, or with gaps")
     }
     if !table.hasHeader { data.append("header: false") }
-    if table.delimiter != UInt8(ascii: ",") {
-      data.append("delimiter: \(table.delimiter == 9 ? "tab" : "\"\(Unicode.Scalar(table.delimiter))\"")")
-    }
+    if let delimiter = Self.delimiter(of: table) { data.append("delimiter: \(delimiter)") }
     if !numbers.isEmpty { data.append("normalize: true # features get mean 0 and deviation 1") }
     data += ["test_split: 0.2", "validation_split: 0.1"]
     let dense = ["dense: {units: 32, activation: relu}", "dense: {units: 32, activation: relu}"]
@@ -85,17 +88,66 @@ enum StarterConfiguration {
     var inputs: String?
     switch (pictures == nil ? nil : table.images, numbers.isEmpty) {
     case (nil, _): layers = dense
-    case (let images?, true): layers = features(of: images)
+    case (let images?, true): layers = Self.features(of: images)
     case (let images?, false):
       inputs = "[images, table]"
       layers =
-        features(of: images, input: "images", name: "seen") + [
+        Self.features(of: images, input: "images", name: "seen") + [
           "dense: {units: 16, activation: relu, name: side, inputs: table}", "concatenate: {inputs: [seen, side]}",
         ]
     }
-    return text(
+    text = Self.text(
       "A small network on \(table.path): \(table.rowCount) rows, of which it learns \(target.name).", inputs: inputs,
-      layers + [head(task)], data: data, loss: task.loss)
+      layers + [Self.head(task)], data: data, loss: task.loss)
+    guesses =
+      Self.guesses(of: table) + Self.guesses(of: target, task, isGiven: label != nil) + columns.guesses
+      + (pictures == nil ? [] : table.images.map { [Self.sizeGuess($0)] } ?? [])
+  }
+
+  /// How the file is read.
+  private static func guesses(of table: CSVSurvey) -> [String] {
+    let names = table.columns.prefix(5).map(\.name).joined(separator: ", ") + (table.columns.count > 5 ? ", …" : "")
+    var guesses = [
+      table.hasHeader
+        ? "the first row names the columns (\(names)); data.header: false where it is one of data"
+        : "the first row is one of data, and columns are called by their number from 0; take data.header: false away "
+          + "where it names them"
+    ]
+    if let delimiter = delimiter(of: table) {
+      guesses.append("between cells stands \(delimiter); data.delimiter says another")
+    }
+    return guesses
+  }
+
+  /// What is learnt, and as what.
+  private static func guesses(of target: CSVSurvey.Column, _ task: Task, isGiven: Bool) -> [String] {
+    var guesses = isGiven ? [] : ["the column \(target.name) is to be learnt; --label names another"]
+    guard target.kind == .numbers else { return guesses }
+    switch task {
+    case .classes(let count):
+      guesses.append(
+        "the \(count) numbers of \(target.name) are classes; for a quantity say data.targets: values, training.loss: "
+          + "mean_squared_error, and a last layer dense: {units: 1}")
+    case .values:
+      guesses.append(
+        "\(target.name) is a quantity; for classes take data.targets away, and say training.loss: "
+          + "categorical_crossentropy and a last layer dense with a unit for each class and activation: softmax")
+    }
+    return guesses
+  }
+
+  private static func sizeGuess(_ images: ImageSurvey) -> String {
+    "images are resized to \(images.height)×\(images.width), \(images.channels == 1 ? "gray" : "in color"); "
+      + "data.image_size and data.channels say otherwise"
+  }
+
+  /// Nil: a comma.
+  private static func delimiter(of table: CSVSurvey) -> String? {
+    switch table.delimiter {
+    case UInt8(ascii: ","): nil
+    case 9: "tab"
+    default: "\"\(Unicode.Scalar(table.delimiter))\""
+    }
   }
 
   private enum Task {
@@ -126,6 +178,13 @@ enum StarterConfiguration {
   /// Words, and few whole numbers, are classes.
   private static func task(of column: CSVSurvey.Column, in table: CSVSurvey) throws -> Task {
     let count = column.distinctCount
+    if let unreadable = column.kind == .numbersWithGaps ? column.words : column.empty {
+      throw DatasetError(
+        .invalid,
+        "\(table.path): the column \(column.name) is to be learnt, and cannot be read in "
+          + "\(StarterColumns.cells(unreadable, of: table)); fill these cells, remove their rows, or name another column "
+          + "with --label")
+    }
     if column.kind == .numbers {
       guard column.isWhole, let count, count <= 20 else { return .values }
       return .classes(try several(count, of: column, in: table))

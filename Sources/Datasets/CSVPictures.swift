@@ -30,6 +30,10 @@ struct CSVPictures {
     guard !name.utf8.contains(0) else {
       throw CSVRow.Problem(message: "the path of a picture has a zero byte", column: field.column)
     }
+    return path(of: name, table: table)
+  }
+
+  static func path(of name: String, table: String) -> String {
     guard !name.hasPrefix("/"), let slash = table.lastIndex(of: "/") else { return name }
     return table[...slash] + name
   }

@@ -54,12 +54,20 @@ extension DatasetSource {
     listing.refusesStrays = false
     let source = DatasetSource.imageFolder(listing)
     try check.reading { check throws(DatasetError) in
-      let parts = try source.open()
+      let parts: DatasetParts
+      do throws(DatasetError) {
+        parts = try source.open()
+      } catch {
+        // Where that is an empty part, the others are looked at all the same.
+        parts = try source.open(DatasetRequest(mayLackParts: true))
+        check.problems.append(error.message)
+      }
       check.count(parts)
       let paths = ImageFolder.paths(of: parts)
       let images = ImageCheck(of: paths, .all)
       check.notes += images.notes
-      (check.warnings, check.problems) = (images.warnings, try folder.strays() + images.problems)
+      check.warnings = images.warnings
+      check.problems += try folder.strays() + images.problems
       check.contents = contents(of: paths, in: folder.path)
     }
     return check
@@ -71,10 +79,14 @@ extension DatasetSource {
     try check.reading { check throws(DatasetError) in
       let scan = try file.scanned(DatasetRequest())
       let images = ImageCheck(of: scan.pictures, .all)
-      // Before the parts, of which an empty one is an error.
       (check.notes, check.warnings, check.problems) = (images.notes, images.warnings, images.problems)
-      // What is not there has no size, and is among the problems.
-      check.count(try scan.parts(identity: ""))
+      do throws(DatasetError) {
+        // What is not there has no size, and is among the problems.
+        check.count(try scan.parts(identity: ""))
+      } catch {
+        // Such as an empty part, beside the pictures that cannot be read.
+        check.problems.append(error.message)
+      }
       // What is no regular file may never end.
       if images.problems.isEmpty { check.contents = try scan.contents }
     }

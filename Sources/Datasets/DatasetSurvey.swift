@@ -34,18 +34,60 @@ public struct ImageFolderSurvey: Hashable, Sendable {
 
   public init(_ path: String) throws(DatasetError) {
     let folder = ImageFolder(path: path, height: 1, width: 1, channels: 3, check: .none)
+    try Self.refuseParts(in: FolderListing(folder.path))
     let parts = try folder.listed(DatasetRequest(mayLackParts: true))
     guard let images = ImageSurvey(ImageFolder.paths(of: parts)) else {
       throw DatasetError(.missing, "\(path) has no images that can be read")
     }
     (self.path, classNames, self.images, notes) = (folder.path, parts.train.classNames, images, parts.notes)
   }
+
+  private static let partNames: Set = [
+    "train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval",
+  ]
+
+  /// Folders that are called as parts of a data set are taken for classes, where they are not `train` and `test` with folders
+  /// of classes.
+  private static func refuseParts(in top: FolderListing) throws(DatasetError) {
+    let names = top.folders
+    guard !names.isEmpty, names.allSatisfy({ partNames.contains($0.lowercased()) }) else { return }
+    var withClasses: [String] = []
+    for name in names where try !FolderListing(top.path + "/" + name).folders.isEmpty { withClasses.append(name) }
+    guard !withClasses.contains("train") else { return }
+    let words = ClassOrder.words(names)
+    throw DatasetError(
+      .invalid,
+      withClasses.isEmpty
+        ? "the folders of \(top.path) (\(words)) are called as parts of a data set, and hold no folders of classes: put the "
+          + "images of each class into a folder of its name (train/CLASS, test/CLASS, or CLASS alone), or name them in a "
+          + "table (--dataset csv)"
+        : "the folders of \(top.path) (\(words)) are called as parts of a data set, but the training part must be called "
+          + "train, and the test part test: rename them")
+  }
 }
 
 /// What a look at every row of a table finds.
 public struct CSVSurvey: Hashable, Sendable {
   public struct Column: Hashable, Sendable {
-    public enum Kind: Hashable, Sendable { case numbers, pictures, words }
+    public enum Kind: Hashable, Sendable {
+      case numbers
+      /// Numbers but for some cells, which are missing or, in a column of many different numbers, a few words.
+      case numbersWithGaps
+      case pictures
+      case words
+    }
+
+    /// Some cells of the column.
+    public struct Cells: Hashable, Sendable {
+      public var count: Int
+      /// Where the first of them is, and what stands there.
+      public var line: Int
+      public var text: String
+
+      package init(count: Int, line: Int, text: String) {
+        (self.count, self.line, self.text) = (count, line, text)
+      }
+    }
 
     /// Its index, where no row names it.
     public var name: String
@@ -54,6 +96,12 @@ public struct CSVSurvey: Hashable, Sendable {
     public var isWhole: Bool
     /// How many different things stand in it; nil: more than a thousand.
     public var distinctCount: Int?
+    /// Whether its numbers, a new one in every row, only say which row it is: they count on, or the name says so.
+    public var numbersRows: Bool
+    /// Those that hold no number; nil: all do.
+    public var words: Cells?
+    /// Those that hold nothing.
+    public var empty: Cells?
   }
 
   public var path: String
@@ -66,28 +114,29 @@ public struct CSVSurvey: Hashable, Sendable {
 
   private static let delimiters = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t"), UInt8(ascii: "|")]
 
-  /// `delimiter` and header are guessed: the sign that parts the first row into the most fields; whether that row has a
-  /// field that is no number, and none that is an image's name.
+  /// `delimiter` and header are guessed: the sign that parts the first row into the most fields; whether that row differs
+  /// in kind from those below it (`ColumnLook.areNamed`).
   public init(_ path: String) throws(DatasetError) {
     self.path = path
     let file = try RowFile(path)
     (delimiter, hasHeader) = (UInt8(ascii: ","), true)
-    var looks: [Look] = []
+    var looks: [ColumnLook] = []
+    var names: [String] = []
     var pictures: [String] = []
     try file.forEachRow { (bytes, _, line) throws(DatasetError) in
       do throws(CSVRow.Problem) {
-        let isFirst = looks.isEmpty
-        if isFirst { delimiter = try Self.delimiter(of: bytes) }
-        let row = CSVRow(bytes: bytes, delimiter: delimiter)
-        if isFirst {
-          let fields = try Self.texts(of: row)
-          hasHeader = try !Self.areNumbers(row) && !fields.contains(where: ClassFolders.isImage)
-          looks = fields.enumerated().map { Look(name: hasHeader ? $1 : "\($0)") }
-          if hasHeader { return }
+        if looks.isEmpty {
+          delimiter = try Self.delimiter(of: bytes)
+          _ = try CSVRow(bytes: bytes, delimiter: delimiter).forEachField { (_, field) throws(CSVRow.Problem) in
+            looks.append(try ColumnLook(first: field, line: line))
+            names.append(try field.text)
+          }
+          return
         }
         rowCount += 1
+        let row = CSVRow(bytes: bytes, delimiter: delimiter)
         let count = try row.forEachField { (index, field) throws(CSVRow.Problem) in
-          if index < looks.count { try looks[index].add(field) }
+          if index < looks.count { try looks[index].add(field, line: line) }
         }
         guard count == looks.count else { throw CSVRow.Problem.length(count, first: looks.count) }
         if let place = looks.firstIndex(where: \.isOfPictures) {
@@ -99,37 +148,17 @@ public struct CSVSurvey: Hashable, Sendable {
         throw error.error(in: path, line: line)
       }
     }
-    guard rowCount > 0 else { throw DatasetError(.corrupt, "\(path) has no rows of data") }
-    columns = looks.map(\.column)
+    hasHeader = ColumnLook.areNamed(looks)
+    if !hasHeader {
+      rowCount += 1
+      for index in looks.indices { looks[index].addFirst() }
+      if let place = looks.firstIndex(where: \.isOfPictures) {
+        pictures.append(CSVPictures.path(of: names[place], table: path))
+      }
+    }
+    guard rowCount > 0, !looks.isEmpty else { throw DatasetError(.corrupt, "\(path) has no rows of data") }
+    columns = looks.enumerated().map { $1.column(named: hasHeader ? names[$0] : "\($0)") }
     if columns.contains(where: { $0.kind == .pictures }) { images = ImageSurvey(pictures) }
-  }
-
-  /// What was seen of a column so far.
-  private struct Look {
-    var name: String
-    var areNumbers = true
-    var areWhole = true
-    var isOfPictures = true
-    /// Nil: too many to be counted.
-    var distinct: Set<String>? = []
-
-    init(name: String) { self.name = name }
-
-    mutating func add(_ field: CSVRow.Field) throws(CSVRow.Problem) {
-      let text = try field.text
-      let number = try? field.double
-      areNumbers = areNumbers && number != nil
-      areWhole = areWhole && number.map { $0 == $0.rounded() } ?? false
-      isOfPictures = isOfPictures && ClassFolders.isImage(text)
-      distinct?.insert(text)
-      if distinct?.count ?? 0 > 1000 { distinct = nil }
-    }
-
-    var column: Column {
-      Column(
-        name: name, kind: areNumbers ? .numbers : isOfPictures ? .pictures : .words, isWhole: areWhole,
-        distinctCount: distinct?.count)
-    }
   }
 
   private static func delimiter(of bytes: UnsafeBufferPointer<UInt8>) throws(CSVRow.Problem) -> UInt8 {
@@ -139,19 +168,5 @@ public struct CSVSurvey: Hashable, Sendable {
       if count > best.count { best = (delimiter, count) }
     }
     return best.delimiter
-  }
-
-  private static func texts(of row: CSVRow) throws(CSVRow.Problem) -> [String] {
-    var texts: [String] = []
-    _ = try row.forEachField { (_, field) throws(CSVRow.Problem) in texts.append(try field.text) }
-    return texts
-  }
-
-  private static func areNumbers(_ row: CSVRow) throws(CSVRow.Problem) -> Bool {
-    var areNumbers = true
-    _ = try row.forEachField { (_, field) throws(CSVRow.Problem) in
-      if (try? field.double) == nil { areNumbers = false }
-    }
-    return areNumbers
   }
 }

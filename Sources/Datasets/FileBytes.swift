@@ -13,7 +13,10 @@ enum FileBytes {
   /// More than any file of a data set known by name, or any picture, has: a few packed bytes may unpack to any number.
   static let mostBytes = 512 << 20
 
-  static func read(_ path: String) throws(DatasetError) -> [UInt8] {
+  /// `advice` is what helps where it is gzip and broken.
+  static func read(
+    _ path: String, advice: String = "remove it and fetch it again"
+  ) throws(DatasetError) -> [UInt8] {
     // A device may never end, and a pipe may never begin.
     var info = stat()
     if stat(path, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
@@ -28,7 +31,7 @@ enum FileBytes {
       guard code == 0 else {
         throw DatasetError(code == ENOENT ? .missing : .invalid, "\(path): \(String(cString: strerror(code)))")
       }
-      throw DatasetError(.corrupt, "\(path) is a broken gzip file; remove it and fetch it again")
+      throw DatasetError(.corrupt, "\(path) begins as a gzip file, and is broken: \(advice)")
     }
     defer { free(memory) }
     let data = UnsafeBufferPointer(start: memory, count: Int(count))

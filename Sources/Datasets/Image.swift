@@ -48,7 +48,9 @@ public struct Image: Sendable {
   /// Reads a PNG, JPEG, PGM or PPM file, which its first bytes tell apart: upright, as Exif's orientation has it, on
   /// white where it is transparent, as red, green and blue where it has four inks. A file that is cut off is an error;
   /// lesser faults are a warning.
-  public init(path: String) throws(DatasetError) { try self.init(bytes: try FileBytes.read(path), path: path) }
+  public init(path: String) throws(DatasetError) {
+    try self.init(bytes: try FileBytes.read(path, advice: "no picture can be unpacked from it"), path: path)
+  }
 
   /// Decodes a file's bytes; `path` is what errors call it.
   public init(bytes: [UInt8], path: String) throws(DatasetError) {

@@ -16,8 +16,9 @@ public final class FolderLock {
     }
   }
 
-  public init(_ folder: String) throws {
-    let path = folder + "/.lock"
+  /// `file` is the one in the folder that is locked: it stays when the lock is given back.
+  public init(_ folder: String, file name: String = ".lock") throws {
+    let path = folder + "/" + name
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw FileError(path, .make) }
     // Somebody who only asks whether it is taken holds it for a moment.

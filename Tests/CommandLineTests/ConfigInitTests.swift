@@ -80,7 +80,7 @@ import Testing
   func pictures() throws {
     let folder = try temporaryFolder()
     try write(Array("P5 12 12 255\n".utf8) + [UInt8](repeating: 1, count: 144), to: folder + "/1.pgm")
-    let text = "file,width,class\n" + (0..<60).map { "1.pgm,\($0),\(["a", "b"][$0 % 2])\n" }.joined()
+    let text = "file,width,class\n" + (0..<60).map { "1.pgm,\($0 % 7),\(["a", "b"][$0 % 2])\n" }.joined()
     let (table, file) = (try write(text.utf8, to: folder + "/table.csv"), folder + "/my.yaml")
     #expect(try switchback("config", "init", file, "--dataset", "csv", "--path", table).status == 0)
     let written = try String(contentsOfFile: file, encoding: .utf8)
@@ -93,6 +93,39 @@ import Testing
     #expect(check.status == 0, "\(check.error)")
     #expect(try switchback("data", "check", file).status == 0)
     try trains(file)
+  }
+
+  @Test("what is guessed is said with what to change; columns that cannot be features are ignored, and it trains")
+  func guesses() throws {
+    let rows = (0..<60).map { row in
+      "\(row),\(row * 7 % 13),1,\(row == 3 ? "" : "\(row).5"),n\(row),\(["a", "b"][row % 2])\n"
+    }
+    let table = try written("no,width,same,weight,note,kind\n" + rows.joined())
+    #expect(
+      table.text.contains("columns: {no: ignored, same: ignored, weight: ignored, note: ignored}"), "\(table.text)")
+    #expect(table.check.status == 0, "\(table.check.error)")
+    for words in [
+      "guess: the first row names the columns (no, width, same, weight, note, …); data.header: false",
+      "guess: the column kind is to be learnt; --label names another",
+      "guess: no is ignored, since it only numbers the rows",
+      "guess: same is ignored, since it has the same number in every row",
+      "guess: weight is ignored, since it holds numbers, but not in 1 of 60 cells (in line 5: empty)",
+      "guess: note is ignored, since it holds words",
+    ] {
+      #expect(table.outcome.error.contains(words), "\(table.outcome.error)")
+    }
+    let numbers = try written((0..<60).map { "\($0 * 7 % 13),\($0 % 2)\n" }.joined())
+    #expect(numbers.text.contains("header: false") && numbers.check.status == 0, "\(numbers.check.error)")
+    #expect(numbers.outcome.error.contains("guess: the 2 numbers of 1 are classes; for a quantity say"))
+    #expect(numbers.outcome.error.contains("guess: the first row is one of data"), "\(numbers.outcome.error)")
+    // One that is to be learnt cannot be left out.
+    let gap = try written("width,kind\n1,a\n2,b\n3,\n4,a\n").outcome
+    #expect(gap.status == 65 && gap.error.contains("1 of 4 cells (in line 4: empty)"), "\(gap.error)")
+    let only = try written("id,kind\n" + (0..<60).map { "\($0),\(["a", "b"][$0 % 2])\n" }.joined())
+    #expect(only.outcome.error.contains("guess: id only numbers the rows, but there is no other"))
+    #expect(!only.text.contains("ignored"), "\(only.text)")
+    let nothing = try written("same,kind\n1,a\n1,b\n1,a\n").outcome
+    #expect(nothing.status == 65 && nothing.error.contains("same is ignored, since it has the same number"))
   }
 
   @Test("options that do not go together are told")

@@ -59,4 +59,46 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["samples.csv", "test"])
     #expect(try String(contentsOfFile: folder + "/samples.csv", encoding: .utf8).split(separator: "\n").count == 4)
   }
+
+  @Test("an export that fails or is interrupted takes away what it wrote, and what was there stays")
+  func interrupted() throws {
+    let (folder, empty) = (temporary(), try temporaryFolder("empty"))
+    let arguments = ["data", "export", "mnist", folder, "--data", sampleFolder, "--count", "60"]
+    // The pictures are small enough, the table is not.
+    let full = try shell("ulimit -f 2; trap '' XFSZ; exec \"$@\"", ["sh", binary] + arguments)
+    #expect(full.status == 74 && full.error.contains("\(folder)/samples.csv cannot be written"), "\(full.error)")
+    #expect(full.error.contains("the 120 pictures that were written are removed again"), "\(full.error)")
+    #expect(!FileManager.default.fileExists(atPath: folder))
+    // A signal that waits when the program begins.
+    let signal =
+      "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [2]); os.kill(os.getpid(), 2); "
+      + "os.execv(sys.argv[1], sys.argv[1:])"
+    let (python, name) = ("/usr/bin/env", "python3")
+    let stopped = try run(
+      python, [name, "-c", signal, binary, "data", "export", "mnist", empty, "--data", sampleFolder], [:])
+    #expect(stopped.status == 130 && stopped.error.contains("the picture that was written is removed"), "\(stopped)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: empty).isEmpty)
+  }
+
+  @Test("what a killed export has left is taken away by the next, but not where other files lie beside it")
+  func leftBehind() throws {
+    let folder = try temporaryFolder("left")
+    let arguments = ["data", "export", "mnist", folder, "--data", sampleFolder, "--count", "3", "--part", "test"]
+    for name in [".unfinished-export", "train/00000.png", "train/00001.png", "samples.csv.partial-17"] {
+      try write("x".utf8, to: "\(folder)/\(name)")
+    }
+    try write("mine".utf8, to: folder + "/train/holiday.png")
+    let mine = try switchback(arguments)
+    #expect(mine.status == 73 && mine.error.contains("has files (train/holiday.png)"), "\(mine.error)")
+    #expect(FileManager.default.fileExists(atPath: folder + "/train/00001.png"))
+    try FileManager.default.removeItem(atPath: folder + "/train/holiday.png")
+    let again = try switchback(arguments)
+    #expect(again.status == 0 && again.error.contains("held an unfinished export: its 3 files are removed"), "\(again)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["samples.csv", "test"])
+    // Without the mark the same names are somebody's own.
+    let own = try temporaryFolder("own")
+    try write("x".utf8, to: own + "/train/00000.png")
+    let kept = try switchback("data", "export", "mnist", own, "--data", sampleFolder)
+    #expect(kept.status == 73 && kept.error.contains("has files (train)"), "\(kept.error)")
+  }
 }

@@ -125,6 +125,11 @@ import Testing
     func ink(_ found: [String: Any]) -> [Double]? { (found["ink"] as? [String: Any])?["values"] as? [Double] }
     #expect(ink(alone)?.count == 1 && ink(alone) == ink(named))
     #expect(Set(alone.keys) == ["half", "ink", "sample"])
+    // Columns are called as of the table's rows.
+    let head = "half/class,half/probability,half/class_2,half/probability_2,ink"
+    let several = try switchback("predict", run, rows[3].file, rows[4].file).output.split(separator: "\n")
+    #expect(several.first == "file,\(head)" && several.count == 3, "\(several)")
+    #expect(try switchback("predict", run, table).output.hasPrefix("row,\(head)\n"))
     // Without an image's ending it is one by its contents.
     let bare = try write(try Data(contentsOf: URL(fileURLWithPath: rows[3].file)), to: temporaryFolder() + "/picture")
     let found = try switchback("predict", run, bare, "--json")

@@ -47,6 +47,9 @@ struct TwoOutputsTests {
     #expect(Set(metrics.keys).isSuperset(of: ["digit/loss", "digit/accuracy", "ink/loss", "ink/mean_absolute_error"]))
     #expect(json?["testAccuracy"] == nil)
     #expect(try evaluate("--confusion").contains("\n\ndigit\nclass"))
+    let listed = try switchback("runs", runs).output
+    #expect(listed.contains(#/ digit [0-9]+\.[0-9]{2} %/#) && !listed.contains("ink "), "\(listed)")
+    #expect(try switchback("runs", runs, "--json").output.contains("\"digit/accuracy\":"))
     let page = try String(contentsOfFile: runs + "/latest/report.html", encoding: .utf8)
     #expect(page.contains("digit/accuracy by epoch") && page.contains("Test set, digit: who was taken for whom"))
   }

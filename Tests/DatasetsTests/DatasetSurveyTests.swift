@@ -54,6 +54,64 @@ private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
     }
   }
 
+  @Test("a first row of data is none of names: numbers above numbers, or words that come again below")
+  func headers() throws {
+    let path = try temporaryFolder() + "/t.csv"
+    func hasHeader(_ text: String) throws -> Bool { try CSVSurvey(try write(text.utf8, to: path)).hasHeader }
+    #expect(try !hasHeader("5.1,3.5,setosa\n4.9,3.0,setosa\n6.2,3.4,virginica\n"))
+    #expect(try !hasHeader("5.1,,setosa\n4.9,3.0,setosa\n6.2,3.4,virginica\n"))
+    #expect(try !hasHeader("red,cat\nblue,cat\nred,dog\n"))
+    #expect(try hasHeader("color,animal\nblue,cat\nred,dog\n"))
+    #expect(try hasHeader("width,2024,kind\n1,2,a\n3,4,b\n"))
+    #expect(try hasHeader(",width\n0,2\n1,4\n"))
+    #expect(try hasHeader("width,height\n1,\nNA,4\n"))
+    #expect(try !hasHeader("1,2\n"))
+  }
+
+  @Test("a table: numbers with gaps, constants, and columns that number the rows are told from measurements")
+  func kindsOfNumbers() throws {
+    let path = try temporaryFolder() + "/t.csv"
+    func survey(_ header: String, _ rows: [String]) throws -> CSVSurvey {
+      try CSVSurvey(try write((([header] + rows).joined(separator: "\n") + "\n").utf8, to: path))
+    }
+    let rows = (0..<40).map { row in
+      "\(row + 7),\(row * 37 % 101),3,\(row == 4 ? "" : "\(row).5"),\(row == 9 ? "oops" : "\(row * 3)"),"
+        + "\(row % 4 == 0 ? "x" : "\(row % 4)"),\(row == 11 ? "" : "w")"
+    }
+    let table = try survey("count,item_id,same,gap,typo,mixed,word", rows)
+    let columns = table.columns
+    #expect(columns.map(\.kind) == [.numbers, .numbers, .numbers, .numbersWithGaps, .numbersWithGaps, .words, .words])
+    #expect(columns.map(\.numbersRows) == [true, true, false, false, false, false, false])
+    #expect(columns[2].distinctCount == 1)
+    #expect(columns[3].words == .init(count: 1, line: 6, text: "") && columns[3].empty == columns[3].words)
+    #expect(columns[4].words == .init(count: 1, line: 11, text: "oops") && columns[4].empty == nil)
+    #expect(columns[6].empty == .init(count: 1, line: 13, text: ""))
+    let measured = try survey("width,weight", rows.indices.map { "\($0 * 2),\($0 == 20 ? 5 : $0)" })
+    #expect(measured.columns.allSatisfy { !$0.numbersRows })
+    // Without names the first row counts with the others.
+    let bare = try CSVSurvey(try write((3..<23).map { "\($0),\($0 % 3)\n" }.joined().utf8, to: path))
+    #expect(bare.rowCount == 20 && bare.columns.map(\.numbersRows) == [true, false])
+    #expect(bare.columns.map(\.distinctCount) == [20, 3])
+    let holed = try CSVSurvey(try write("1,a\n,b\n3,a\n,b\n".utf8, to: path))
+    #expect(holed.columns[0].words == .init(count: 2, line: 2, text: ""))
+  }
+
+  @Test("folders that are called as parts of a data set are not taken for classes")
+  func parts() throws {
+    let folder = try temporaryFolder()
+    for part in ["train", "test"] { try write(pgm(4, 4), to: "\(folder)/\(part)/1.pgm") }
+    let flat = #expect(throws: DatasetError.self) { try ImageFolderSurvey(folder) }
+    #expect(flat?.message.contains("(test, train) are called as parts") == true, "\(flat?.message ?? "")")
+    let other = try temporaryFolder()
+    for name in ["a", "b"] { try write(pgm(4, 4), to: "\(other)/Training/\(name)/1.pgm") }
+    let named = #expect(throws: DatasetError.self) { try ImageFolderSurvey(other) }
+    #expect(named?.message.contains("must be called train") == true, "\(named?.message ?? "")")
+    for name in ["a", "b"] { try write(pgm(4, 4), to: "\(other)/train/\(name)/1.pgm") }
+    #expect(try ImageFolderSurvey(other).classNames == ["a", "b"])
+    try write(pgm(4, 4), to: folder + "/bus/1.pgm")
+    #expect(try ImageFolderSurvey(folder).classNames == ["bus", "test", "train"])
+  }
+
   @Test("columns that are to be ignored are not read, and a later file need not have them")
   func ignored() throws {
     let path = try temporaryFolder() + "/t.csv"

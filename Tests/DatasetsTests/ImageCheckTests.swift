@@ -155,6 +155,24 @@ private func shell(_ line: String) throws -> String {
     #expect(check.contents != nil && check.contents != "sha256:" + expected)
   }
 
+  @Test("data check of a folder with an empty part names that, its broken pictures and what is no picture")
+  func emptyPart() throws {
+    let (path, files) = try makeFolder()
+    try write([1, 2, 3], to: files[7])
+    try write("hello".utf8, to: path + "/odd/readme.txt")
+    var images = folder(path)
+    images.testSplit = 0
+    let check = try DatasetSource.imageFolder(images).check()
+    #expect(check.problems.count == 3 && !check.isRight, "\(check.problems)")
+    for words in ["no images for testing", "readme.txt is none of", "\(files[7]) is no PNG"] {
+      #expect(check.problems.contains { $0.contains(words) }, "\(check.problems)")
+    }
+    #expect(check.parts.first { $0.name == .train }?.count == 40)
+    let nothing = try temporaryFolder()
+    let error = #expect(throws: DatasetError.self) { try DatasetSource.imageFolder(folder(nothing)).check() }
+    #expect(error?.kind == .missing)
+  }
+
   @Test("data check of a table, of a broken one, and of files that are not what their makers published")
   func others() throws {
     let path = try temporaryFolder() + "/table.csv"

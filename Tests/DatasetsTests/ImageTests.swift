@@ -145,6 +145,18 @@ private func close(_ a: [Float], _ b: [Float]) -> Bool {
     #expect(error?.message.hasPrefix("/x/a.png is \(name), which is not read: convert it to PNG") == true)
   }
 
+  @Test("a picture that the system cannot read is told with its reason, and no gzip file; one that is gzip says so")
+  func unreadable() throws {
+    #if os(Linux)
+      // A regular file whose first byte cannot be read.
+      let faulty = #expect(throws: DatasetError.self) { try Image(path: "/proc/self/mem") }
+      #expect(faulty?.message == "/proc/self/mem: Input/output error")
+    #endif
+    let path = try write([0x1f, 0x8b] + Array("no stream".utf8), to: temporaryFolder() + "/a.png")
+    let packed = #expect(throws: DatasetError.self) { try Image(path: path) }
+    #expect(packed?.message.contains("gzip") == true && packed?.message.contains("fetch") == false, "\(packed as Any)")
+  }
+
   @Test("without the package trait a PNG is an error that says so", .enabled(if: !Image.readsCompressedFiles))
   func withoutTrait() {
     let error = #expect(throws: DatasetError.self) {

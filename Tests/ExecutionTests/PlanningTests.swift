@@ -238,5 +238,18 @@ private func chain(_ backends: [CountingBackend]) throws -> BackendChain {
       }
     }
     #expect(plan.byteCount < blocks.reduce(0) { $0 + $1.byteCount })
+    // Each lies as low as those that were placed before it, the larger ones, let it.
+    let order = blocks.indices.sorted { (blocks[$1].byteCount, $0) < (blocks[$0].byteCount, $1) }
+    for (place, i) in order.enumerated() {
+      let block = blocks[i]
+      let others = order[..<place].filter { blocks[$0].birth <= block.death && block.birth <= blocks[$0].death }
+      func isFree(_ offset: Int) -> Bool {
+        others.allSatisfy {
+          offset + block.byteCount <= plan.offsets[$0] || plan.offsets[$0] + blocks[$0].byteCount <= offset
+        }
+      }
+      let lowest = ([0] + others.map { (plan.offsets[$0] + blocks[$0].byteCount + 63) / 64 * 64 }).filter(isFree).min()
+      #expect(plan.offsets[i] == lowest)
+    }
   }
 }

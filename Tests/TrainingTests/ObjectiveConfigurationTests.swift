@@ -2,6 +2,7 @@ import Foundation
 import SwitchbackDatasets
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
+import SwitchbackReference
 import SwitchbackTraining
 import Testing
 
@@ -112,6 +113,40 @@ struct ObjectiveConfigurationTests {
       ])
     let layout = DatasetLayout(inputs: [Field("tokens", .int32, [5])], targets: data.targets)
     #expect(try tokens.trainingStep(on: layout).inputs == [ModelInput("tokens", TensorType(.int32, [5]))])
+  }
+
+  @Test("weights of samples train to the same bits under whatever name they are asked for, and not unless asked for")
+  func weightsByName() throws {
+    /// Of some steps and an evaluation, on data that has the weights in this field, with this objective.
+    func losses(_ field: String?, _ objective: String) throws -> [Double] {
+      let text = """
+        version: 1
+        model:
+          inputs: [x]
+          layers: [dense: {units: 2, activation: softmax}]
+        data: {dataset: mnist}
+        training:
+          batch_size: 8
+          objectives: [{\(objective)}]
+          optimizer: {type: sgd, learning_rate: 0.5}
+        """
+      var columns: [ArrayDataset.Column] = [
+        .float32("x", (0..<24).map { Float($0 % 7) / 3 - 1 }, shape: [3]), .int32("labels", [0, 1, 1, 0, 0, 1, 0, 1]),
+      ]
+      if let field { columns.append(.float32(field, [0, 1, 2, 0.5, 1, 3, 0, 1])) }
+      let data = try ArrayDataset(columns)
+      let step = try Configuration(text: text, file: "test.yaml").trainingStep(on: data.layout)
+      let session = try TrainingSession(step: step, batchSize: 8, seed: 1, on: try chain(ReferenceBackend()))
+      let batch = Array(0..<Int32(8))
+      let losses = try (0..<4).map { _ in try session.train(data, batch[...]).loss }
+      return losses + [try session.evaluate(data).loss]
+    }
+    let loss = "loss: categorical_crossentropy"
+    let weighted = try losses("sample_weight", loss)
+    #expect(try losses("trust", loss + ", sample_weight: trust") == weighted)
+    let plain = try losses(nil, loss)
+    #expect(try losses("trust", loss) == plain && plain[0] != weighted[0] && plain[4] != weighted[4])
+    #expect(throws: ConfigurationError.self) { try losses("trust", loss + ", sample_weight: trusted") }
   }
 
   private static let lengths = DatasetLayout(

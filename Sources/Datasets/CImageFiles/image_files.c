@@ -10,6 +10,12 @@ typedef gzFile file_t;
 static file_t open_file(const char *path) { return gzopen(path, "rb"); }
 static int64_t read_some(file_t file, void *to, unsigned count) { return gzread(file, to, count); }
 static void close_file(file_t file) { gzclose(file); }
+/* Whether reading failed because of what the file holds. */
+static int is_broken(file_t file) {
+  int code = Z_OK;
+  gzerror(file, &code);
+  return code != Z_ERRNO;
+}
 #else
 typedef FILE *file_t;
 static file_t open_file(const char *path) { return fopen(path, "rb"); }
@@ -18,6 +24,10 @@ static int64_t read_some(file_t file, void *to, unsigned count) {
   return got == 0 && ferror(file) ? -1 : (int64_t)got;
 }
 static void close_file(file_t file) { fclose(file); }
+static int is_broken(file_t file) {
+  (void)file;
+  return 0;
+}
 #endif
 
 uint8_t *switchback_read_file(const char *path, uint64_t most, uint64_t *count) {
@@ -32,9 +42,10 @@ uint8_t *switchback_read_file(const char *path, uint64_t most, uint64_t *count) 
   while (bytes) {
     int64_t got = read_some(file, bytes + used, 1 << 19);
     if (got < 0) {
+      int code = is_broken(file) ? 0 : errno ? errno : EIO;
       free(bytes);
       close_file(file);
-      errno = 0;
+      errno = code;
       return NULL;
     }
     if (got == 0) break;

@@ -21,7 +21,9 @@ public struct Predictions: Sendable {
 
   init(_ values: Value, in builder: ProgramBuilder) {
     self.values = values
-    let maker = builder.program.calls.last { $0.outputs.contains(values.id) }
+    let calls = builder.program.calls
+    // By their places, since a call is not copied for a look at it.
+    let maker = calls.indices.reversed().first { calls[$0].outputs.contains(values.id) }.map { calls[$0] }
     if let softmax = maker?.operation as? Softmax, softmax.axis == values.shape.rank - 1 {
       gate = .softmax
     } else if let unary = maker?.operation as? Unary, unary.function == .sigmoid {

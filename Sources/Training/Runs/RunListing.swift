@@ -24,8 +24,18 @@ public struct RunListing: Sendable {
     /// Of the test, where the run has ended.
     public var testAccuracy: Double?
     public var testLoss: Double?
+    /// The test's further columns, as in the run's summary.
+    public var testMetrics: [String: Double]?
     public var samplesPerSecond: Double?
     public var findings: Int
+
+    /// The accuracy of each output that has one, by the outputs' names; of a network with one output it has none.
+    public var testAccuracies: [(output: String, accuracy: Double)] {
+      if let testAccuracy { return [("", testAccuracy)] }
+      let suffix = "/" + Accuracy.word
+      return (testMetrics ?? [:]).filter { $0.key.hasSuffix(suffix) }.sorted { $0.key < $1.key }
+        .map { (String($0.key.dropLast(suffix.count)), $0.value) }
+    }
   }
 
   public let rows: [Row]
@@ -52,7 +62,7 @@ public struct RunListing: Sendable {
           run: name, state: state, started: record.environment?.started,
           backend: summary?.backend ?? record.environment?.devices.first.map { String($0.prefix { $0 != ":" }) },
           epochs: summary?.epochs ?? record.epochs.last?.epoch, steps: summary?.steps ?? newest,
-          testAccuracy: summary?.testAccuracy, testLoss: summary?.testLoss,
+          testAccuracy: summary?.testAccuracy, testLoss: summary?.testLoss, testMetrics: summary?.testMetrics,
           samplesPerSecond: summary?.samplesPerSecond, findings: record.findings.count))
     }
     self.rows = rows.sorted { ($1.started ?? .distantPast, $0.run) < ($0.started ?? .distantPast, $1.run) }

@@ -78,9 +78,9 @@ public final class TrainingSession {
       try takeWeights(of: checkpoint, parameters)
       return
     }
+    if isOnlyPlanned { return }
     let room = HostMemory.available()
     let trainer = try trainer(batchSize, isProbed: false)
-    if isOnlyPlanned { return }
     // Whoever evaluates on a smaller machine never touches the rest of the plan.
     try MemoryNeed(states: trainer.executor.plan.memory.hostStates).check(against: room)
     for state in trainer.program.states {

@@ -9,7 +9,7 @@
 int switchback_has_image_files(void);
 
 /* The whole file at path, unpacked where it is gzip, in memory that the caller frees; null with errno (EFBIG: it has more
- * than `most` bytes) or, for a broken gzip file, errno 0. */
+ * than `most` bytes; what the system said) or, for a broken gzip file, errno 0. */
 uint8_t *switchback_read_file(const char *path, uint64_t most, uint64_t *count);
 
 typedef struct {

@@ -1,0 +1,56 @@
+import Switchback
+
+/// Which columns of a table a first network reads, which not, and why: guesses, each with what to change.
+struct StarterColumns {
+  private(set) var pictures: CSVSurvey.Column?
+  private(set) var numbers: [CSVSurvey.Column] = []
+  /// In the table's order.
+  private(set) var ignored: [CSVSurvey.Column] = []
+  private(set) var guesses: [String] = []
+
+  init(of table: CSVSurvey, besides target: CSVSurvey.Column) throws {
+    let others = table.columns.filter { $0 != target }
+    pictures = others.first { $0.kind == .pictures }
+    let features = others.filter { $0.kind == .numbers && $0.distinctCount != 1 }
+    numbers = features.filter { !$0.numbersRows }
+    // Better than nothing.
+    let readsAll = numbers.isEmpty && pictures == nil
+    if readsAll { numbers = features }
+    ignored = others.filter { !numbers.contains($0) && $0 != pictures }
+    guesses = ignored.map { Self.words($0, in: table) }
+    if readsAll { guesses += numbers.map { "\($0.name) only numbers the rows, but there is no other column to read" } }
+    guard pictures != nil || !numbers.isEmpty else {
+      throw DatasetError(
+        .invalid,
+        (["\(table.path) has no column of numbers or pictures besides \(target.name) that tells samples apart"]
+          + guesses)
+          .joined(separator: "\n  "))
+    }
+  }
+
+  private static func words(_ column: CSVSurvey.Column, in table: CSVSurvey) -> String {
+    let (reason, remedy): (String, String)
+    switch column.kind {
+    case .numbersWithGaps:
+      reason = "it holds numbers, but not in \(cells(column.words, of: table)), and such rows cannot be read"
+      remedy = "fill these cells or remove their rows, then take it out of data.columns"
+    case .numbers where column.distinctCount == 1:
+      (reason, remedy) = ("it has the same number in every row", "take it out of data.columns if later rows differ")
+    case .numbers:
+      (reason, remedy) = ("it only numbers the rows", "take it out of data.columns if it is a measurement")
+    case .pictures:
+      (reason, remedy) = ("one column of pictures can be read", "data.images names another")
+    case .words:
+      (reason, remedy) = ("it holds words", "features are numbers; write them as such to use it")
+    }
+    return "\(column.name) is ignored, since \(reason); \(remedy)"
+  }
+
+  /// How many cells that cannot be read, and where.
+  static func cells(_ cells: CSVSurvey.Column.Cells?, of table: CSVSurvey) -> String {
+    guard let cells else { return "" }
+    let what = cells.text.isEmpty ? "empty" : "\"\(cells.text.prefix(20))\""
+    let place = "\(cells.count == 1 ? "" : "the first ")in line \(cells.line): \(what)"
+    return "\(cells.count) of \(table.rowCount) cells (\(place))"
+  }
+}
