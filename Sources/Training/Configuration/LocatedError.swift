@@ -4,8 +4,10 @@ public import SwitchbackPrograms
 extension Configuration {
   /// Why this network, or a training step of it, cannot be built: with the line of the layer, of the objective, or of what
   /// else is to blame.
-  public func located(_ error: ProgramError) -> ConfigurationError {
-    ConfigurationError(problems: [problem(error)])
+  public func located(_ error: ProgramError) -> ConfigurationError { located([error]) }
+
+  func located(_ errors: [ProgramError]) -> ConfigurationError {
+    ConfigurationError(problems: errors.map(problem))
   }
 
   private func problem(_ error: ProgramError) -> ConfigurationError.Problem {
