@@ -234,6 +234,32 @@ struct NetworkErrorTests {
     #expect(found.first?.contains(": " + wrong.words) == true, "\(found)")
   }
 
+  @Test("what is wrong with several layers is said at once, but for what follows from something else")
+  func several() {
+    let found = problems(
+      text(
+        """
+        layers:
+          - dense: {units: 3, name: a, inputs: imagse}
+          - dense: {units: 3, name: b, inputs: tial}
+          - dense: {units: 3}
+          - add: {inputs: [a, b]}
+          - residual: {layers: [{dense: {units: 5, inputs: images}}, {embedding: {input_dim: 3, output_dim: 2}}]}
+          - dense: {units: 5, name: c, inputs: images}
+          - dense: {units: 3, name: d}
+          - add: {inputs: [c, d]}
+        """), on: rows)
+    #expect(found.count == 3, "\(found)")
+    let expected = [
+      ("test.yaml:4:", "model.layers.0.dense (a): reads imagse, and no input or earlier layer is called so"),
+      ("test.yaml:5:", "model.layers.1.dense (b): reads tial, and no input or earlier layer is called so"),
+      ("test.yaml:11:", "model.layers.7.add: joins [32,5] from c and [32,3] from d: the shapes must agree"),
+    ]
+    for (line, (place, words)) in zip(found, expected) {
+      #expect(line.hasPrefix(place) && line.contains(words), "\(line)")
+    }
+  }
+
   @Test("what is wrong with an objective is said with its line")
   func objectives() {
     let good = text("layers: [dense: {units: 3, activation: softmax}]")

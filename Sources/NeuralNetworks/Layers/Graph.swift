@@ -83,11 +83,15 @@ struct GraphScope {
   var read: Set<Int> = []
   /// Names of nodes that come later: whoever reads one is told so.
   var later: Set<String> = []
+  /// Names of nodes that are wrong themselves: what is wrong with their readers follows from it.
+  var broken: Set<String> = []
 }
 
 extension LayerContext {
   /// Traces a list of nodes and answers the results called `outputs`, or the last node's first result. `component` is
   /// the word in the paths of nodes without a name.
+  ///
+  /// Where a node is wrong, the others are traced all the same, but for its readers: `faults` has what is wrong with each.
   public mutating func call(
     _ nodes: [GraphNode], _ inputs: [Value], named names: [String] = [], outputs: [String] = [],
     component: String = "layers"
@@ -103,13 +107,15 @@ extension LayerContext {
     scopes.append(scope)
     defer { scopes.removeLast() }
 
-    var last = inputs
+    // Nil behind a node that is wrong.
+    var last: [Value]? = inputs
     var lastIndex: Int?
+    var isWrong = false
     for (index, node) in nodes.enumerated() {
       let part = node.component(at: index, of: component)
       do throws(ProgramError) {
         if node.inputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
-        let values = try node.inputs.isEmpty ? last : values(called: node.inputs)
+        let values = try node.inputs.isEmpty ? known(last) : values(called: node.inputs)
         let results = try call(node.layer, at: part, values)
         let layer = try (node.layer as? Shared).map { shared throws(ProgramError) in
           try find(shared.layer).entry.layer ?? node.layer
@@ -123,10 +129,16 @@ extension LayerContext {
         }
         (last, lastIndex) = ([results[0]], index)
       } catch {
-        throw error.path.isEmpty ? ProgramError(error.message, path: Self.path(of: part, in: path)) : error
+        try note(error.path.isEmpty ? ProgramError(error.message, path: Self.path(of: part, in: path)) : error)
+        if let name = node.layer.name {
+          scopes[scopes.count - 1].broken.insert(name)
+          scopes[scopes.count - 1].later.remove(name)
+        }
+        (last, lastIndex, isWrong) = (nil, index, true)
       }
     }
-    let results = try outputs.isEmpty ? last : values(called: outputs)
+    let known = try known(isWrong ? nil : last)
+    let results = try outputs.isEmpty ? known : values(called: outputs)
     if outputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
     if let index = nodes.indices.first(where: { !scopes[scopes.count - 1].read.contains($0) }) {
       let part = nodes[index].component(at: index, of: component)
@@ -166,6 +178,7 @@ extension LayerContext {
   func find(_ name: String) throws(ProgramError) -> (place: Int, entry: GraphScope.Entry) {
     for place in scopes.indices.reversed() {
       if let entry = scopes[place].entries[name] { return (place, entry) }
+      if scopes[place].broken.contains(name) { throw followingFault }
       if scopes[place].later.contains(name) {
         throw ProgramError("reads \(name), which comes later: a layer reads inputs and earlier layers", path: "")
       }

@@ -50,6 +50,8 @@ public struct LayerContext: Sendable {
   private var isFrozen = false
   private var depth = 0
   private var callCount = 0
+  /// What is wrong with nodes of lists, the first first: each is of another node, and follows from none before.
+  private(set) var faults: [ProgramError] = []
 
   /// More layers than that are a mistake, or made to take all memory and time.
   ///
@@ -58,6 +60,8 @@ public struct LayerContext: Sendable {
   /// which guards networks built in Swift too. It calls each turn of a `repeat` besides the layers in it, so it makes at
   /// most two calls for a layer that was read, and goes two calls deep for a list; what `shared` runs again comes on top.
   private static let (mostCalls, deepest) = (20_000, 100)
+  /// Nobody reads more.
+  private static let mostFaults = 20
 
   public init(builder: ProgramBuilder, isTraining: Bool) {
     self.builder = builder
@@ -231,7 +235,26 @@ public struct LayerContext: Sendable {
     }
     scopes = [scope]
     defer { scopes = [] }
-    return try model(inputs.map(\.value), in: &self)
+    do throws(ProgramError) {
+      return try model(inputs.map(\.value), in: &self)
+    } catch {
+      throw faults.contains(error) ? faults[0] : error
+    }
+  }
+
+  /// For whoever is wrong because another is: the fault that was noted last, which is not noted again.
+  var followingFault: ProgramError { faults.last ?? ProgramError("a layer before is wrong", path: path) }
+
+  /// What a node answered; nil where it is wrong.
+  func known(_ values: [Value]?) throws(ProgramError) -> [Value] {
+    guard let values else { throw followingFault }
+    return values
+  }
+
+  /// Notes what is wrong with a node, so that the others can be looked at; throws it where that is of no use.
+  mutating func note(_ fault: ProgramError) throws(ProgramError) {
+    if fault != faults.last { faults.append(fault) }
+    if callCount > Self.mostCalls || faults.count >= Self.mostFaults { throw fault }
   }
 
   /// Traces the earlier layer of that name once more, with its weights.

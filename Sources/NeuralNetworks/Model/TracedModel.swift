@@ -16,15 +16,7 @@ struct TracedModel {
     _ model: any Layer, inputs: [ModelInput], batchSize: Int, programName: String, isTraining: Bool
   ) throws(ProgramError) {
     var context = LayerContext(builder: ProgramBuilder(name: programName), isTraining: isTraining)
-    var values: [Value] = []
-    for input in inputs {
-      guard batchSize > 0, input.type.shape.extents.allSatisfy({ $0 > 0 }) else {
-        throw ProgramError("a batch of \(batchSize) samples of \(input.type.shape) has no element")
-      }
-      values.append(
-        context.builder.input(input.name, input.type.with(shape: Shape([batchSize] + input.type.shape.extents))))
-    }
-    results = try context.callModel(model, zip(inputs, values).map { ($0.name, $1) })
+    results = try Self.trace(model, inputs, batchSize, in: &context)
     resultNames = model.resultNames
     builder = context.builder
     parameters = context.parameters
@@ -35,6 +27,31 @@ struct TracedModel {
     var names: Set<String> = []
     for parameter in parameters where !names.insert(parameter.name).inserted {
       throw ProgramError("two weights are called \(parameter.name)", path: parameter.path)
+    }
+  }
+
+  private static func trace(
+    _ model: any Layer, _ inputs: [ModelInput], _ batchSize: Int, in context: inout LayerContext
+  ) throws(ProgramError) -> [Value] {
+    var values: [(name: String, value: Value)] = []
+    for input in inputs {
+      guard batchSize > 0, input.type.shape.extents.allSatisfy({ $0 > 0 }) else {
+        throw ProgramError("a batch of \(batchSize) samples of \(input.type.shape) has no element")
+      }
+      let type = input.type.with(shape: Shape([batchSize] + input.type.shape.extents))
+      values.append((input.name, context.builder.input(input.name, type)))
+    }
+    return try context.callModel(model, values)
+  }
+
+  /// Everything that is wrong with the layers of a model, but for what follows from something else; empty where nothing is.
+  static func faults(of model: any Layer, inputs: [ModelInput], batchSize: Int) -> [ProgramError] {
+    var context = LayerContext(builder: ProgramBuilder(name: "faults"), isTraining: false)
+    do throws(ProgramError) {
+      _ = try trace(model, inputs, batchSize, in: &context)
+      return []
+    } catch {
+      return context.faults.contains(error) ? context.faults : [error]
     }
   }
 

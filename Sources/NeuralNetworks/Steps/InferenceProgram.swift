@@ -43,6 +43,14 @@ public struct InferenceProgram: Sendable {
   }
 }
 
+extension InferenceProgram {
+  /// Everything that is wrong with the layers of a model, but for what follows from something else. Whoever builds a
+  /// program is told the first.
+  package static func faults(of model: any Layer, inputs: [ModelInput], batchSize: Int) -> [ProgramError] {
+    TracedModel.faults(of: model, inputs: inputs, batchSize: batchSize)
+  }
+}
+
 extension TrainingStep {
   /// The program that evaluates the model on a labelled batch.
   public func evaluation(batchSize: Int) throws(ProgramError) -> InferenceProgram {

@@ -62,7 +62,8 @@ extension Configuration {
       let program = try InferenceProgram.build(model, inputs: inputs, batchSize: training.batchSize).program
       return program.outputs.map { Array(program.values[$0.value].type.shape.extents.dropFirst()) }
     } catch {
-      throw located(error)
+      let faults = InferenceProgram.faults(of: model, inputs: inputs, batchSize: training.batchSize)
+      throw located(faults.isEmpty ? [error] : faults)
     }
   }
 

@@ -70,11 +70,13 @@ final class LayerReader {
     for (index, output) in (outputs ?? []).enumerated() {
       let (names, word) = (nodes.compactMap(\.layer.name), String(output.prefix { $0 != ":" }))
       let layer = nodes.first { $0.layer.name == word }?.layer
+      // A shared layer has the results of another: tracing looks at them.
+      let hasResult = layer is Shared || layer?.resultNames.contains(String(output.dropFirst(word.count + 1))) == true
       if layer == nil {
         section.problems.add(
           "\(section.full("outputs")): no layer of the list is called "
             + "\(word)\(Suggestion.words(for: word, among: names))", at: section.take("outputs"))
-      } else if word != output, layer?.resultNames.contains(String(output.dropFirst(word.count + 1))) == false {
+      } else if word != output, !hasResult {
         section.problems.add(
           "\(section.full("outputs")): \(word) has no result \(output.dropFirst(word.count + 1))",
           at: section.take("outputs"))

@@ -4,8 +4,10 @@ public import SwitchbackPrograms
 extension Configuration {
   /// Why this network, or a training step of it, cannot be built: with the line of the layer, of the objective, or of what
   /// else is to blame.
-  public func located(_ error: ProgramError) -> ConfigurationError {
-    ConfigurationError(problems: [problem(error)])
+  public func located(_ error: ProgramError) -> ConfigurationError { located([error]) }
+
+  func located(_ errors: [ProgramError]) -> ConfigurationError {
+    ConfigurationError(problems: errors.map(problem))
   }
 
   private func problem(_ error: ProgramError) -> ConfigurationError.Problem {
@@ -25,10 +27,10 @@ extension Configuration {
     return .init(modelPlaces["layers"], "\(error.path.isEmpty ? "model" : error.path): \(error.message)")
   }
 
-  /// The network's path of a layer, where it is not that of the configuration in other words: of a layer with a name, and
-  /// of one turn of a `repeat`.
+  /// The network's path of a layer, where its list has another one in the configuration: of a layer with a name, and of one
+  /// turn of a `repeat`.
   private static func otherName(_ path: String, of layer: LayerPlaces.Entry) -> String {
-    let words = layer.path.replacing("_", with: "").lowercased()
-    return words == "model." + path.lowercased() ? "" : " (\(path))"
+    func list(_ path: String) -> Substring { path[..<(path.lastIndex(of: ".") ?? path.startIndex)] }
+    return list(layer.path) == list("model." + path) ? "" : " (\(path))"
   }
 }
