@@ -2,14 +2,6 @@ import SwitchbackABI
 import SwitchbackBackendKit
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// The host's workers with scratch memory for each; what lacks memory is told at the end.
 final class Workers: Sendable {
   private let host: HostServices
@@ -51,10 +43,4 @@ extension RunArguments {
     }
     return host.assumingMemoryBound(to: Float.self)
   }
-}
-
-func microseconds() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) * 1e-3
 }

@@ -73,8 +73,3 @@ struct Kernel: @unchecked Sendable {
   var scratch: (_ rows: Int) -> Int = { _ in 0 }
   var run: (Frame) -> Void
 }
-
-/// Why a call is left to another backend.
-struct Declined: Error {
-  var reason: String
-}

@@ -1,3 +1,4 @@
+import SwitchbackBackendKit
 import SwitchbackPrograms
 
 /// Walks a box of elements in up to four tensors at once, line by line: the last axes in which every tensor has one
@@ -15,28 +16,19 @@ struct Lines {
   /// One list of strides a tensor, as long as `extents`.
   init(_ extents: [Int], _ tensors: [[Int]]) throws {
     isEmpty = extents.contains(0)
-    // Axes of extent 1 go; neighbours that every tensor walks evenly become one.
-    var merged: [(extent: Int, strides: [Int])] = []
-    for axis in extents.indices where extents[axis] != 1 {
-      let own = tensors.map { $0[axis] }
-      if let last = merged.last, last.strides == own.map({ $0 * extents[axis] }) {
-        merged[merged.count - 1] = (last.extent * extents[axis], own)
-      } else {
-        merged.append((extents[axis], own))
-      }
-    }
+    var merged = MergedAxes(extents, tensors)
     if let line = merged.popLast() {
       count = line.extent
       for (tensor, stride) in line.strides.enumerated() { strides[tensor] = stride }
     }
-    guard merged.count <= 8 else { throw Declined(reason: "more than nine separate axes are not implemented here") }
-    axes = merged.count
-    for (axis, entry) in merged.enumerated() {
-      self.extents[axis] = entry.extent
-      steps.0[axis] = entry.strides[0]
-      if entry.strides.count > 1 { steps.1[axis] = entry.strides[1] }
-      if entry.strides.count > 2 { steps.2[axis] = entry.strides[2] }
-      if entry.strides.count > 3 { steps.3[axis] = entry.strides[3] }
+    guard merged.rank <= 8 else { throw Declined(reason: "more than nine separate axes are not implemented here") }
+    axes = merged.rank
+    for axis in 0..<axes {
+      self.extents[axis] = merged.extents[axis]
+      steps.0[axis] = merged.strides[0][axis]
+      if tensors.count > 1 { steps.1[axis] = merged.strides[1][axis] }
+      if tensors.count > 2 { steps.2[axis] = merged.strides[2][axis] }
+      if tensors.count > 3 { steps.3[axis] = merged.strides[3][axis] }
     }
   }
 

@@ -3,14 +3,6 @@ import SwitchbackBackendKit
 import SwitchbackPrograms
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// A compiled segment: one fork of the workers, whatever its length. See `Schedule` for the order of the work.
 ///
 /// Sums over the rows are made in at most four slots, fixed parts of the rows, and added in their order, so that the
@@ -370,10 +362,4 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       }
     }
   }
-}
-
-func microseconds() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
 }

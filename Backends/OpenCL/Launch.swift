@@ -1,3 +1,4 @@
+import SwitchbackBackendKit
 import SwitchbackPrograms
 
 /// A kernel by the source it stands in (a file of `Kernels/`), and the options that make it.
@@ -66,37 +67,19 @@ struct Work {
   }
 }
 
-/// Why a call is left to another backend.
-struct Declined: Error {
-  var reason: String
-}
-
-/// A box of elements that several tensors are walked through together: neighbouring axes that all walk evenly are
-/// merged.
+/// A box of elements that several tensors are walked through together, by a kernel: one to eight axes.
 struct Walk {
-  private(set) var extents: [Int] = []
+  let extents: [Int]
   /// One list of strides a tensor.
-  private(set) var strides: [[Int]]
+  let strides: [[Int]]
 
   init(_ extents: [Int], _ tensors: [[Int]]) throws(Declined) {
-    strides = tensors.map { _ in [] }
-    for axis in extents.indices where extents[axis] != 1 {
-      let own = tensors.map { $0[axis] }
-      if let last = self.extents.last, zip(strides, own).allSatisfy({ $0.last! == $1 * extents[axis] }) {
-        self.extents[self.extents.count - 1] = last * extents[axis]
-        for tensor in tensors.indices { strides[tensor][strides[tensor].count - 1] = own[tensor] }
-      } else {
-        self.extents.append(extents[axis])
-        for tensor in tensors.indices { strides[tensor].append(own[tensor]) }
-      }
-    }
-    if self.extents.isEmpty {
-      self.extents = [1]
-      strides = tensors.map { _ in [0] }
-    }
-    guard self.extents.count <= 8 else {
+    let merged = MergedAxes(extents, tensors)
+    guard merged.rank <= 8 else {
       throw Declined(reason: "more than eight separate axes are not implemented here")
     }
+    self.extents = merged.rank == 0 ? [1] : merged.extents
+    strides = merged.rank == 0 ? tensors.map { _ in [0] } : merged.strides
   }
 
   /// Operands stretched to a result by NumPy's rule.

@@ -102,9 +102,3 @@ extension Double: ReferenceScalar {
   package static func sin(_ x: Double) -> Double { Glibc.sin(x) }
   package static func cos(_ x: Double) -> Double { Glibc.cos(x) }
 }
-
-func microseconds() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
-}

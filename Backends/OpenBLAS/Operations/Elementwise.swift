@@ -1,3 +1,4 @@
+import SwitchbackBackendKit
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 

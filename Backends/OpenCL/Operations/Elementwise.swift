@@ -1,4 +1,5 @@
 import SwitchbackOpenCLLibrary
+import SwitchbackBackendKit
 import SwitchbackPrograms
 
 extension ElementType {

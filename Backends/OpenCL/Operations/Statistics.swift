@@ -1,3 +1,4 @@
+import SwitchbackBackendKit
 import SwitchbackPrograms
 
 extension Statistics: OpenCLOperation {
