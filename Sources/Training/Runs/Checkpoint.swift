@@ -34,7 +34,7 @@ public struct Checkpoint: Sendable {
     public private(set) var epochsWithoutGain = 0
     /// Whether the last epoch was not validated (`training.validation.every`); nil: it was.
     private var isUnvalidated: Bool?
-    public internal(set) var plateau: ReduceOnPlateau?
+    public private(set) var plateau: ReduceOnPlateau?
     /// What the gradient monitor remembers, and how many steps before this one were not finite; nil in positions of runs
     /// before 2026-11-29, which go on without a memory.
     public internal(set) var monitor: GradientMonitor.State?
@@ -73,9 +73,9 @@ public struct Checkpoint: Sendable {
     /// Whether this is the end of a validated epoch with the lowest validation loss so far.
     public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 && isUnvalidated != true }
 
-    /// Takes over what the session counts.
+    /// Takes over what the session counts and remembers, which nobody else changes.
     mutating func follow(_ session: TrainingSession) {
-      batches = session.batches
+      (batches, plateau) = (session.batches, session.plateau)
       guard !hasEarlyRules else { return }
       (updates, accumulated) = (session.updates, session.accumulated)
     }
@@ -343,6 +343,7 @@ extension TrainingSession {
         message: "the checkpoint holds the gradients of \(accumulated) batches, and an update takes \(steps)")
     }
     try restoreStates(of: checkpoint)
+    plateau = position.plateau
     continueAfter(
       position.batches, updates: position.updates ?? position.batches / steps, accumulated: accumulated)
   }
