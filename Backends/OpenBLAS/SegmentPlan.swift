@@ -3,7 +3,7 @@ import SwitchbackBackendKit
 import SwitchbackPrograms
 import Synchronization
 
-/// A compiled segment: one fork of the workers, whatever its length. See `Schedule` for the order of the work.
+/// A compiled segment: one fork of the workers, whatever its length. See `SegmentSchedule` for the order of the work.
 ///
 /// Sums over the rows are made in at most four slots, fixed parts of the rows, and added in their order, so that the
 /// bits do not depend on how many workers there are.
@@ -12,7 +12,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   let report: CompiledReport
 
   private let host: HostServices
-  private let schedule: Schedule
+  private let schedule: SegmentSchedule
   private let stages: [Stage]
   private let valueCount: Int
   private let layout: Layout
@@ -91,7 +91,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       case .failure(let declined): throw BackendError(.unsupported, declined.reason, operation: index)
       }
     }
-    let schedule = Schedule(segment, kernels)
+    let schedule = SegmentSchedule(segment, kernels)
     (self.host, self.schedule, workers) = (host, schedule, host.workers)
     valueCount = segment.values.count
     rowBytes = segment.values.map { info in
@@ -157,7 +157,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   // MARK: Planning
 
   private static func stages(
-    _ segment: Segment, _ kernels: [Kernel], _ schedule: Schedule, workers: Int
+    _ segment: Segment, _ kernels: [Kernel], _ schedule: SegmentSchedule, workers: Int
   ) -> (stages: [Stage], slotOffsets: [Int?], slotStride: Int) {
     var stages = [Stage](repeating: Stage(), count: schedule.stageCount)
     var offsets = [Int?](repeating: nil, count: segment.values.count)
@@ -189,7 +189,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
 
   /// Offsets of the values that live inside one odd stage, for chunks of `rows`.
   private static func chunkPlaces(
-    _ segment: Segment, _ schedule: Schedule, _ rowBytes: [Int], rows: Int
+    _ segment: Segment, _ schedule: SegmentSchedule, _ rowBytes: [Int], rows: Int
   ) -> (offsets: [Int?], byteCount: Int) {
     var blocks: [(value: Int, block: MemoryPlan.Block)] = []
     var position: [Int: Int] = [:]
@@ -247,7 +247,8 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   /// When something runs: a number that grows from barrier to barrier.
   private func moment(stage: Int, level: Int) -> Int { stage << 32 | level }
 
-  /// Keeps a wrong index that a step met; of several the one that the first call met first, whoever came first.
+  /// Keeps a wrong index that a step met. If several calls fail, the earliest call's first bad index is kept, whichever
+  /// worker reported it.
   private func keepFault(of step: Step, worker: Int, moment: Int) {
     let fault = faults[worker]
     faults[worker] = Kernel.Fault()

@@ -9,7 +9,7 @@ struct LaunchPlan {
   private(set) var blockSizes: [Int] = []
   /// For each temporary its block.
   private(set) var blockOfValue: [Int: Int] = [:]
-  /// For each value whose view it is: its own, or that of what it is a reshape of.
+  /// The value whose memory each value uses: itself, or the one it reshapes.
   private(set) var viewOfValue: [Int]
   /// For each work the first of its scratch blocks.
   private(set) var scratchBlocks: [Int] = []

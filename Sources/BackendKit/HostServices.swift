@@ -14,8 +14,9 @@ public final class HostServices: @unchecked Sendable {
   /// limits its time. More workers than that only wait for each other.
   public static var usableCores: Int { Int(sb_usable_cores("")) }
 
-  /// `workers` threads, the caller's included; `log` receives finished lines with level 0 (debug), 1 (what takes its time; empty: over) or 2 (warning);
-  /// what backends remember is kept in `store`, a folder, or without one for this process only.
+  /// `workers` threads, the caller's included. `log` receives lines with level 0 (debug), 1 (progress of a slow task; an
+  /// empty line ends it) or 2 (warning). What backends remember is kept in `store`, a folder, or without one for this
+  /// process only.
   public init(
     workers: Int, store: String? = nil,
     log: @escaping @Sendable (_ level: Int, _ text: String) -> Void = { _, _ in }

@@ -90,7 +90,7 @@ struct Chain {
   }
 }
 
-/// Whose every result's element depends on the elements at its place alone.
+/// Elementwise: output element i depends only on input elements i.
 private protocol ElementwiseOperation {}
 extension Unary: ElementwiseOperation {}
 extension UnaryBackward: ElementwiseOperation {}

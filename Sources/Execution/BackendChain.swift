@@ -50,7 +50,7 @@ public struct BackendChain: Sendable {
   }
 
   /// The memory in which a link's segments find their values.
-  func place(of link: Int) -> Place { links[link].device.info.hasPrivateMemory ? .device(link) : .host }
+  func place(of link: Int) -> MemoryPlace { links[link].device.info.hasPrivateMemory ? .device(link) : .host }
 
   /// Opens a device of each named backend: the one that its option `device` chooses (`deviceIndex(chosenBy:)`), or the
   /// first; `trust` is for whoever checks devices at their first use; its other options are the backend's. A fallback

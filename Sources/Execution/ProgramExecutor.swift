@@ -51,7 +51,7 @@ public final class ProgramExecutor {
     var views: [sb_view] = []
     /// Inputs that a device reads where they are, by link and value.
     var adopted: [Int: [Int: sb_view]] = [:]
-    var handedOver: [(value: Int, place: Place)] = []
+    var handedOver: [(value: Int, place: MemoryPlace)] = []
     /// What is done when the run is; 0: it is.
     var ticket: UInt64 = 0
   }
@@ -336,7 +336,7 @@ public final class ProgramExecutor {
     for state in changedStates[index] { state.wasChanged(on: device.info.hasPrivateMemory ? device : nil) }
   }
 
-  private func copy(_ value: Int, _ from: Place, _ to: Place, _ slot: Int) throws(ExecutionError) {
+  private func copy(_ value: Int, _ from: MemoryPlace, _ to: MemoryPlace, _ slot: Int) throws(ExecutionError) {
     guard let source = view(value, at: from, slot), let target = view(value, at: to, slot) else { return }
     guard let link = [from, to].compactMap({ if case .device(let link) = $0 { link } else { nil } }).first else {
       return
@@ -360,7 +360,7 @@ public final class ProgramExecutor {
     }
   }
 
-  private func view(_ value: Int, at place: Place, _ slot: Int) -> sb_view? {
+  private func view(_ value: Int, at place: MemoryPlace, _ slot: Int) -> sb_view? {
     switch place {
     case .host: slots[slot].views[value]
     case .device(let link): slots[slot].adopted[link]?[value] ?? deviceViews[link]?[value]
@@ -405,7 +405,9 @@ extension ProgramExecutor {
     }
     plan.memory.naive = Set(program.calls.flatMap { $0.outputs.compactMap { $0 } })
       .filter { program.values[$0].role == .temporary }.reduce(0) { $0 + program.values[$1].type.byteCount }
-    func name(_ place: Place) -> String { if case .device(let link) = place { chain.links[link].name } else { "host" } }
+    func name(_ place: MemoryPlace) -> String {
+      if case .device(let link) = place { chain.links[link].name } else { "host" }
+    }
     let moved = program.stateTransfers(plan.segments, placeOf: chain.place(of:))
     for case .copy(let value, let from, let to) in actions + moved {
       let maker = program.calls.first { $0.outputs.contains(value) }
@@ -491,14 +493,14 @@ extension ProgramExecutor {
   }
 
   private func layout(
-    of place: Place, _ used: Set<Int>, _ taps: Set<Int>, filled: Set<Int>
+    of place: MemoryPlace, _ used: Set<Int>, _ taps: Set<Int>, filled: Set<Int>
   ) -> ProgramMemory {
     ProgramMemory(
       at: place, plan, on: chain, used: used, lasting: taps.union(plan.program.outputs.map(\.value)), filled: filled,
       keepPlan!)
   }
 
-  private func place(of segment: Int) -> Place { chain.place(of: plan.segments[segment].link) }
+  private func place(of segment: Int) -> MemoryPlace { chain.place(of: plan.segments[segment].link) }
 
   private func bindAll() {
     for (index, segment) in plan.segments.enumerated() {

@@ -5,7 +5,7 @@ import SwitchbackPrograms
 extension ExecutionPlan {
   /// The values that need memory at a place: all operands and results of its segments but private temporaries, and
   /// what is copied there.
-  func valuesUsed(at place: Place, on chain: BackendChain, _ actions: [Action]) -> Set<Int> {
+  func valuesUsed(at place: MemoryPlace, on chain: BackendChain, _ actions: [Action]) -> Set<Int> {
     var used: Set<Int> = []
     for segment in segments where chain.place(of: segment.link) == place {
       let needsTemporaries = chain.links[segment.link].device.info.needsTemporaries
@@ -31,9 +31,9 @@ struct ProgramMemory {
   /// What is kept for others, by its number in the plan.
   private let keeps: [Int]
 
-  /// Of `used`, values of the place; those of `lasting` are needed to the end, those of `filled` from the beginning too.
+  /// `used`: values stored here. `lasting` ones live to the end of the run; `filled` ones for all of it.
   init(
-    at place: Place, _ plan: ExecutionPlan, on chain: BackendChain, used: Set<Int>, lasting: Set<Int>,
+    at place: MemoryPlace, _ plan: ExecutionPlan, on chain: BackendChain, used: Set<Int>, lasting: Set<Int>,
     filled: Set<Int>, _ keepPlan: KeepPlan
   ) {
     let end = plan.program.calls.count

@@ -5,11 +5,11 @@ package enum Action: Hashable, Sendable {
   /// Runs the segment of that index.
   case run(Int)
   /// Moves a value between memories.
-  case copy(value: Int, from: Place, to: Place)
+  case copy(value: Int, from: MemoryPlace, to: MemoryPlace)
 }
 
 /// A memory: the host's, or that of a device with its own (its index in the chain).
-package enum Place: Hashable, Sendable {
+package enum MemoryPlace: Hashable, Sendable {
   case host
   case device(Int)
 }
@@ -19,16 +19,16 @@ extension Program {
   /// states are wherever they were used last, and are brought when a segment runs.
   /// Outputs and `taps` go to host memory.
   package func actions(
-    _ segments: [ProgramSegment], taps: Set<Int> = [], placeOf: (Int) -> Place
+    _ segments: [ProgramSegment], taps: Set<Int> = [], placeOf: (Int) -> MemoryPlace
   ) -> [Action] {
     var actions: [Action] = []
-    var valid: [Int: Set<Place>] = [:]
+    var valid: [Int: Set<MemoryPlace>] = [:]
     for id in values(.input) + values(.step) { valid[id] = [.host] }
 
-    func bring(_ id: Int, to place: Place) {
+    func bring(_ id: Int, to place: MemoryPlace) {
       guard let places = valid[id], !places.contains(place) else { return }
       if !places.contains(.host), place != .host { bring(id, to: .host) }
-      let source = valid[id]!.contains(.host) ? Place.host : valid[id]!.first!
+      let source = valid[id]!.contains(.host) ? MemoryPlace.host : valid[id]!.first!
       actions.append(.copy(value: id, from: source, to: place))
       valid[id]!.insert(place)
     }
@@ -45,8 +45,8 @@ extension Program {
   }
 
   /// The states that move in every run: those that one place changes and another uses.
-  package func stateTransfers(_ segments: [ProgramSegment], placeOf: (Int) -> Place) -> [Action] {
-    var valid: [Int: Set<Place>] = [:]
+  package func stateTransfers(_ segments: [ProgramSegment], placeOf: (Int) -> MemoryPlace) -> [Action] {
+    var valid: [Int: Set<MemoryPlace>] = [:]
     var transfers: [Action] = []
     // In the first run states come from the host; the second is like all that follow.
     for _ in 0..<2 {

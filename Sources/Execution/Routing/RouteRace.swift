@@ -49,7 +49,8 @@ struct RouteRace {
       guard let path = proposal(betterThan: best.total) else { break }
       attempt(path)
     }
-    // What a segment costs may depend on others: the passes of a convolution share spectra. So layers change as a whole.
+    // What a segment costs may depend on others: the passes of a convolution share spectra. So the search ends by moving
+    // all passes of a layer together.
     while search.clock() < proposalsEnd, let path = layerChange(of: best) { attempt(path) }
     guard best !== baseline else {
       return routing(baseline.path, base: base, verdict: "\(names[base]) is the fastest, alone")

@@ -88,32 +88,6 @@ extension AveragePooling2D: ConfigurableLayer {
     ])
 }
 
-/// The mean of each channel over the whole image: x `[N, H, W, C]`, y `[N, C]`, or `[N, 1, 1, C]` with
-/// `keepDimensions`.
-public struct GlobalAveragePooling2D: UnaryLayer {
-  public var keepDimensions: Bool
-  public var name: String?
-  public var kind: String { "globalAveragePooling2d" }
-
-  public init(keepDimensions: Bool = false, name: String? = nil) {
-    self.keepDimensions = keepDimensions
-    self.name = name
-  }
-
-  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    guard input.shape.rank == 4 else { throw context.mismatch(input, takes: "images [N, H, W, C]") }
-    return try context.append(Reduce(.mean, axes: [1, 2], keepDimensions: keepDimensions), input)
-  }
-}
-
-extension GlobalAveragePooling2D: ConfigurableLayer {
-  package static let settings = Settings<GlobalAveragePooling2D>(
-    "global_average_pooling2d", of: GlobalAveragePooling2D(), help: "The mean of each channel over the whole image",
-    keys: [
-      .bool("keepdims", \.keepDimensions, help: "Whether the result is [N, 1, 1, C] instead of [N, C]")
-    ])
-}
-
 extension LayerContext {
   fileprivate func poolingGeometry(
     _ input: Value, _ poolSize: (height: Int, width: Int), _ strides: (height: Int, width: Int), _ padding: Padding

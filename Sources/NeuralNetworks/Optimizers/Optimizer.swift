@@ -63,7 +63,7 @@ extension SGD: ConfigurableOptimizer {
     "sgd", of: SGD(), help: "Stochastic gradient descent",
     keys: [
       .learningRate(\.learningRate), .weightDecay(\.weightDecay),
-      .number("momentum", \.momentum, in: .kept, help: "What is kept of the last update's direction"),
+      .momentum(\.momentum),
       .bool("nesterov", \.nesterov, help: "Whether the gradient is looked at after the step of momentum (Nesterov)"),
       .weightDecayExclusions(\.weightDecayExclusions),
     ])
@@ -105,8 +105,8 @@ extension RMSprop: ConfigurableOptimizer {
     keys: [
       .learningRate(\.learningRate), .weightDecay(\.weightDecay),
       .number("rho", \.rho, in: .kept, help: "What is kept of the running mean of squares"),
-      .number("momentum", \.momentum, in: .kept, help: "What is kept of the last update's direction"),
-      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
+      .momentum(\.momentum),
+      .epsilon(\.epsilon),
       .bool("centered", \.centered, help: "Whether the variance stands in for the mean of squares"),
       .weightDecayExclusions(\.weightDecayExclusions),
     ])
@@ -148,7 +148,7 @@ extension Adagrad: ConfigurableOptimizer {
       .number(
         "initial_accumulator_value", \.initialAccumulatorValue, in: .factor, help: "What the sum of squares starts with"
       ),
-      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
+      .epsilon(\.epsilon),
       .weightDecayExclusions(\.weightDecayExclusions),
     ])
 }
@@ -188,11 +188,8 @@ extension Adam: ConfigurableOptimizer {
   package static let settings = Settings<Adam>(
     "adam", of: Adam(), help: "Running mean of gradients over the root of that of their squares",
     keys: [
-      .learningRate(\.learningRate), .weightDecay(\.weightDecay),
-      .number("beta_1", \.beta1, in: .kept, help: "What is kept of the running mean of gradients"),
-      .number("beta_2", \.beta2, in: .kept, help: "What is kept of the running mean of their squares"),
-      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
-      .weightDecayExclusions(\.weightDecayExclusions),
+      .learningRate(\.learningRate), .weightDecay(\.weightDecay), .beta1(\.beta1), .beta2(\.beta2),
+      .epsilon(\.epsilon), .weightDecayExclusions(\.weightDecayExclusions),
     ])
 }
 
@@ -230,14 +227,12 @@ extension AdamW: ConfigurableOptimizer {
   package static let settings = Settings<AdamW>(
     "adamw", of: AdamW(), help: "Adam with weight decay unless said",
     keys: [
-      .learningRate(\.learningRate), .weightDecay(\.weightDecay),
-      .number("beta_1", \.beta1, in: .kept, help: "What is kept of the running mean of gradients"),
-      .number("beta_2", \.beta2, in: .kept, help: "What is kept of the running mean of their squares"),
-      .number("epsilon", \.epsilon, in: .epsilon, help: "Keeps the division from 0"),
-      .weightDecayExclusions(\.weightDecayExclusions),
+      .learningRate(\.learningRate), .weightDecay(\.weightDecay), .beta1(\.beta1), .beta2(\.beta2),
+      .epsilon(\.epsilon), .weightDecayExclusions(\.weightDecayExclusions),
     ])
 }
 
+// Keys that several optimizers have.
 extension Setting where Owner: Optimizer {
   fileprivate static func learningRate(_ path: any Path<Schedule>) -> Setting {
     .schedule(
@@ -249,6 +244,22 @@ extension Setting where Owner: Optimizer {
     .number(
       "weight_decay", path, in: .factor,
       help: "Times the learning rate: the share of each weight that is taken away at an update")
+  }
+
+  fileprivate static func momentum(_ path: any Path<Double>) -> Setting {
+    .number("momentum", path, in: .kept, help: "What is kept of the last update's direction")
+  }
+
+  fileprivate static func beta1(_ path: any Path<Double>) -> Setting {
+    .number("beta_1", path, in: .kept, help: "What is kept of the running mean of gradients")
+  }
+
+  fileprivate static func beta2(_ path: any Path<Double>) -> Setting {
+    .number("beta_2", path, in: .kept, help: "What is kept of the running mean of their squares")
+  }
+
+  fileprivate static func epsilon(_ path: any Path<Double>) -> Setting {
+    .number("epsilon", path, in: .epsilon, help: "Keeps the division from 0")
   }
 
   fileprivate static func weightDecayExclusions(_ path: any Path<[String]>) -> Setting {

@@ -38,7 +38,7 @@ public struct TrainingStep: Sendable {
   }
 
   /// Adds calls that watch the step, such as `statistics`, and names their results as outputs.
-  public typealias Probe = (inout ProgramBuilder, TrainingTrace) throws(ProgramError) -> Void
+  public typealias ProbeAttachment = (inout ProgramBuilder, TrainingTrace) throws(ProgramError) -> Void
 
   /// A step of a model with one input, f32 of `sampleShape` (without the batch: `[28, 28, 1]`).
   public init(
@@ -73,7 +73,7 @@ public struct TrainingStep: Sendable {
   /// them is the program with them left out. Each stands right behind the call whose result it reads, unless it reads
   /// a state, which it then sees after the update.
   public func build(
-    batchSize: Int, accumulated: Int? = nil, probe: Probe? = nil
+    batchSize: Int, accumulated: Int? = nil, probe: ProbeAttachment? = nil
   ) throws(ProgramError) -> TrainingProgram {
     guard accumulationSteps >= 1 else {
       throw ProgramError("accumulationSteps must be at least 1, not \(accumulationSteps)")
@@ -132,7 +132,7 @@ public struct TrainingStep: Sendable {
 
   // MARK: Forward and backward
 
-  private func backward(_ batchSize: Int, name: String) throws(ProgramError) -> Gradients {
+  private func backward(_ batchSize: Int, name: String) throws(ProgramError) -> BackwardPass {
     var traced = try TracedModel(model, inputs: inputs, batchSize: batchSize, programName: name, isTraining: true)
     let layers = traced.layers
     let judged = try traced.judge(objectives)
@@ -163,7 +163,7 @@ public struct TrainingStep: Sendable {
       gates[place].preActivationGradient = byValue[gates[place].preActivation.id]
       gates[place].outputGradient = byValue[gates[place].output.id]
     }
-    return Gradients(
+    return BackwardPass(
       builder: traced.builder, layers: layers, loss: total,
       parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result) }, parameters: traced.parameters,
       pairs: pairs, replacements: traced.replacements, gates: gates,
@@ -174,7 +174,7 @@ public struct TrainingStep: Sendable {
 
   /// Appends accumulation, clipping, the optimizer and the moving average; answers what was made and its states.
   private func apply(
-    _ step: inout Gradients, accumulated: Int
+    _ step: inout BackwardPass, accumulated: Int
   ) throws(ProgramError) -> (TrainingTrace, [InitialState]) {
     let paths = step.pairs.map { $0.parameter.path }
     var states: [InitialState] = []

@@ -101,8 +101,8 @@ public final class TrainingLoop {
     watch = try configuration.watch(in: session.step)
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
     position.go(by: watch)
-    position.plateau = configuration.training.plateau
-    position.plateau?.isMaximized = watch.isMaximized
+    session.plateau = configuration.training.plateau
+    session.plateau?.isMaximized = watch.isMaximized
     try parts.check(session)
     self.parts = parts
     memoryNeed = try session.memoryNeed(
@@ -344,11 +344,10 @@ public final class TrainingLoop {
     position.nextEpoch(held, by: watch)
     guard let held else { return }
     let scheduled = session.step.optimizer.learningRate(session.updates)
-    if position.plateau?.observe(watch.number(of: held) ?? .nan, scheduled: scheduled) == true {
-      let rate = String(format: "%.4g", position.plateau?.learningRate(scheduled) ?? scheduled)
+    if session.plateau?.observe(watch.number(of: held) ?? .nan, scheduled: scheduled) == true {
+      let rate = String(format: "%.4g", session.plateau?.learningRate(scheduled) ?? scheduled)
       try emit(.message("\(watch.stagnation): the learning rate is reduced to \(rate)"))
     }
-    session.plateau = position.plateau
     if configuration.training.restoresBest, position.isBest {
       position.follow(session)
       best = try session.checkpoint(at: position, of: data)
@@ -414,13 +413,12 @@ public final class TrainingLoop {
         .message("the validation \(watch.column) is watched from here on: which weights are best is decided anew"))
     }
     position.go(by: watch)
-    position.plateau = configuration.training.plateau.map { now in
+    session.plateau = configuration.training.plateau.map { now in
       var now = now
       now.isMaximized = watch.isMaximized
       return earlier.map { now.continuing($0, isSameNumber: isSameNumber) } ?? now
     }
-    session.plateau = position.plateau
-    if let earlier, earlier.scale != 1, position.plateau == nil {
+    if let earlier, earlier.scale != 1, session.plateau == nil {
       try emit(
         .message("without reduce_on_plateau the learning rate is its schedule's again, not \(earlier.scale) times it"))
     }

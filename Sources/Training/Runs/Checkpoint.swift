@@ -1,133 +1,13 @@
 import Foundation
 import SwitchbackBackendKit
 public import SwitchbackDatasets
-public import SwitchbackExecution
+import SwitchbackExecution
 import SwitchbackInterchange
-public import SwitchbackMonitoring
-public import SwitchbackNeuralNetworks
+import SwitchbackNeuralNetworks
 
 /// All that a run needs to go on to bit-identical weights: states, position, and what was measured so far. Order and
 /// random numbers are pure functions of seed and position, so they need no state of their own.
 public struct Checkpoint: Sendable {
-  /// Where the run stood: after `batches` batches, `batchInEpoch` of them in `epoch`.
-  public struct Position: Codable, Hashable, Sendable {
-    public let seed: Int
-    public internal(set) var batches = 0
-    /// Updates of the weights so far, and batches whose gradients wait for the next one; nil in positions of runs
-    /// before 2026-11-28 (`hasEarlyRules`).
-    public private(set) var updates: Int? = 0
-    public private(set) var accumulated: Int? = 0
-    /// Counts from 1.
-    public private(set) var epoch = 1
-    public private(set) var batchInEpoch = 0
-    /// Sums over the epoch so far.
-    public private(set) var lossSum = 0.0
-    public private(set) var correct = 0.0
-    public private(set) var samples = 0
-    /// Sums of each of several outputs, by what stands before its columns.
-    public internal(set) var outputs: [String: OutputSums]?
-    /// The lowest validation loss of any epoch that was validated so far.
-    public private(set) var bestLoss = Double.infinity
-    /// The best number of the column that `training.watch` names; nil where that is the loss.
-    public private(set) var watched: WatchedBest?
-    /// Validations without a better loss, or number of that column.
-    public private(set) var epochsWithoutGain = 0
-    /// Whether the last epoch was not validated (`training.validation.every`); nil: it was.
-    private var isUnvalidated: Bool?
-    public internal(set) var plateau: ReduceOnPlateau?
-    /// What the gradient monitor remembers, and how many steps before this one were not finite; nil in positions of runs
-    /// before 2026-11-29, which go on without a memory.
-    public internal(set) var monitor: GradientMonitor.State?
-    public internal(set) var nonFiniteSteps: Int?
-    /// The plan's fingerprint: other backends or another number of slots give other bits.
-    public internal(set) var plan: String
-    /// Who runs what, where `backend: auto` decided it.
-    public internal(set) var routing: Routing?
-    /// The fingerprint of the training program alone: of network, loss, optimizer and batch size. nil in checkpoints of
-    /// runs before 2026-11-28.
-    public internal(set) var program: String?
-    /// How seed and epoch order the samples; nil in positions of runs before 2026-11-28: `shifted`.
-    private let order: BatchOrder.Version?
-    public var orderVersion: BatchOrder.Version { order ?? .shifted }
-
-    /// Whether the run began before 2026-11-28. Such runs go on by the rules that they began with: they update after
-    /// every k-th batch of the run, whatever epoch it is in, and clip by norms that are not scaled.
-    public var hasEarlyRules: Bool { updates == nil }
-
-    public struct OutputSums: Codable, Hashable, Sendable {
-      public fileprivate(set) var lossSum = 0.0
-      /// Nil where targets are numbers.
-      public fileprivate(set) var correct: Double?
-    }
-
-    public struct WatchedBest: Codable, Hashable, Sendable {
-      public var column: String
-      /// Nil until the first validation.
-      public var number: Double?
-    }
-
-    init(seed: Int, plan: String, routing: Routing?, program: String?) {
-      (self.seed, self.plan, self.routing, self.program, order) = (seed, plan, routing, program, .mixed)
-    }
-
-    /// Whether this is the end of a validated epoch with the lowest validation loss so far.
-    public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 && isUnvalidated != true }
-
-    /// Takes over what the session counts.
-    mutating func follow(_ session: TrainingSession) {
-      batches = session.batches
-      guard !hasEarlyRules else { return }
-      (updates, accumulated) = (session.updates, session.accumulated)
-    }
-
-    mutating func count(_ step: TrainingSession.StepResult, of samples: Int) {
-      batchInEpoch += 1
-      lossSum += step.loss * Double(samples)
-      correct += step.correct ?? 0
-      self.samples += samples
-      guard !step.parts.isEmpty else { return }
-      var sums = outputs ?? [:]
-      for part in step.parts {
-        var sum = sums[part.prefix] ?? OutputSums()
-        sum.lossSum += part.loss * Double(samples)
-        if let right = part.correct { sum.correct = (sum.correct ?? 0) + right }
-        sums[part.prefix] = sum
-      }
-      outputs = sums
-    }
-
-    /// Nil: the epoch decides nothing about the rest of the run.
-    mutating func nextEpoch(_ validation: Evaluation?, by watch: Watch) {
-      isUnvalidated = validation == nil ? true : nil
-      if let validation {
-        let isGain = watch.isTotal ? validation.loss < bestLoss : observe(watch.number(of: validation), of: watch)
-        epochsWithoutGain = isGain ? 0 : epochsWithoutGain + 1
-        bestLoss = min(bestLoss, validation.loss)
-      }
-      epoch += 1
-      (batchInEpoch, lossSum, correct, samples, outputs) = (0, 0, 0, 0, nil)
-    }
-
-    /// Whether the number is the best so far, and then keeps it.
-    private mutating func observe(_ number: Double?, of watch: Watch) -> Bool {
-      guard let number, !number.isNaN else { return false }
-      if let best = watched?.number, watched?.column == watch.column, !watch.isBetter(number, than: best) {
-        return false
-      }
-      watched = WatchedBest(column: watch.column, number: number)
-      return true
-    }
-
-    /// Goes by another column from here on: nothing is the best by it yet, and nothing was waited for.
-    mutating func go(by watch: Watch) {
-      let column = watch.isTotal ? nil : watch.column
-      guard watched?.column != column else { return }
-      watched = column.map { WatchedBest(column: $0) }
-      (epochsWithoutGain, isUnvalidated) = (0, true)
-      if watch.isTotal { bestLoss = .infinity }
-    }
-  }
-
   public var position: Position
   /// What the run is trained on; nil in checkpoints of runs before 2026-11-28.
   public var data: DatasetRecord?
@@ -238,92 +118,6 @@ public struct Checkpoint: Sendable {
   }
 }
 
-/// The checkpoints of a run: one file each, whole or not there. The newest few are kept, and `best`, the one with the
-/// lowest validation loss.
-public struct CheckpointStore: Sendable {
-  public let folder: String
-  private let kept: Int
-  private var bestPath: String { folder + "/best.safetensors" }
-
-  public struct Entry: Sendable {
-    public var path: String
-    /// What is wrong with it; nil where it is complete.
-    public var fault: String?
-    public var checkpoint: Checkpoint?
-  }
-
-  /// `run` is the run's folder.
-  public init(run: String, keeping kept: Int = 3) { (folder, self.kept) = (run + "/checkpoints", kept) }
-
-  /// Makes the checkpoint durable, then removes what is older than the newest few.
-  public func save(_ checkpoint: Checkpoint) throws -> String {
-    try Folder.make(folder)
-    let path = folder + String(format: "/step-%09d.safetensors", checkpoint.position.batches)
-    let data = try checkpoint.encoded()
-    try AtomicFile.write(data, to: path)
-    if checkpoint.position.isBest { try AtomicFile.write(data, to: bestPath) }
-    for old in paths().dropLast(kept) { unlink(old) }
-    return path
-  }
-
-  /// Oldest first; only files of the name that `save` gives, since old ones are removed.
-  private func steps() -> [(step: Int, path: String)] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    let steps = names.compactMap { name in
-      name.wholeMatch(of: /step-([0-9]{9,15})\.safetensors/).flatMap { Int($0.1) }
-        .map { (step: $0, path: folder + "/" + name) }
-    }
-    return steps.sorted { $0.step < $1.step }
-  }
-
-  private func paths() -> [String] { steps().map(\.path) }
-
-  /// After how many steps the newest one was made, complete or not.
-  var newestStep: Int? { steps().last?.step }
-
-  /// Every checkpoint with its verdict, oldest first, then the best.
-  public func entries() -> [Entry] {
-    let best = FileManager.default.fileExists(atPath: bestPath) ? [bestPath] : []
-    // A run that is under way may have removed an old one between the listing and the reading.
-    return (paths() + best).map(Self.entry)
-      .filter { $0.fault == nil || FileManager.default.fileExists(atPath: $0.path) }
-  }
-
-  /// The checkpoint with the lowest validation loss; nil where no epoch was validated.
-  public func best() -> Checkpoint? { bestEntry()?.checkpoint }
-
-  /// The same with its path.
-  public func bestEntry() -> Entry? {
-    let entry = Self.entry(bestPath)
-    return entry.checkpoint == nil ? nil : entry
-  }
-
-  private static func entry(_ path: String) -> Entry {
-    entry(path) { try Checkpoint(decoding: RegularFile.read($0)) }
-  }
-
-  private static func entry(_ path: String, reading: (String) throws -> Checkpoint) -> Entry {
-    do {
-      return Entry(path: path, fault: nil, checkpoint: try reading(path))
-    } catch {
-      return Entry(path: path, fault: "\(error)", checkpoint: nil)
-    }
-  }
-
-  /// The checkpoint whose weights a run answers with: the newest, or the best where that is asked for (nil where there is
-  /// none) or preferred (`training.restore_best`). It is without what only training needs.
-  public func answering(best: Bool, preferringBest: Bool) -> Entry? {
-    let candidates = (best || preferringBest ? [bestPath] : []) + (best ? [] : paths().reversed())
-    return candidates.lazy.map { Self.entry($0) { try Checkpoint(weightsOf: $0) } }.first { $0.checkpoint != nil }
-  }
-
-  /// The newest checkpoint that is complete; torn ones are passed over.
-  public func newestComplete() -> Checkpoint? { newestEntry()?.checkpoint }
-
-  /// The same with its path.
-  public func newestEntry() -> Entry? { paths().reversed().lazy.map(Self.entry).first { $0.checkpoint != nil } }
-}
-
 extension TrainingSession {
   /// The states as they are now.
   func checkpoint(at position: Checkpoint.Position, of data: DatasetRecord?) throws -> Checkpoint {
@@ -343,6 +137,7 @@ extension TrainingSession {
         message: "the checkpoint holds the gradients of \(accumulated) batches, and an update takes \(steps)")
     }
     try restoreStates(of: checkpoint)
+    plateau = position.plateau
     continueAfter(
       position.batches, updates: position.updates ?? position.batches / steps, accumulated: accumulated)
   }

@@ -28,6 +28,19 @@ struct RunRecord {
     var probes: [Probe]
   }
 
+  /// A line of `metrics.jsonl`: only that of a step has a `stepInEpoch`.
+  enum MetricsLine: Decodable {
+    case step(StepReport)
+    case epoch(EpochReport)
+
+    private enum Key: CodingKey { case stepInEpoch }
+
+    init(from decoder: any Decoder) throws {
+      let isStep = try decoder.container(keyedBy: Key.self).contains(.stepInEpoch)
+      self = isStep ? .step(try StepReport(from: decoder)) : .epoch(try EpochReport(from: decoder))
+    }
+  }
+
   /// A number that may be infinite or none, which JSON has only words for.
   struct Number: Decodable {
     var value: Double
@@ -51,9 +64,12 @@ struct RunRecord {
     }
     self.configuration = configuration
     name = URL(fileURLWithPath: folder.path).resolvingSymlinksInPath().lastPathComponent
-    // A step has `stepInEpoch`, an epoch `epochs`: neither reads as the other.
-    steps = folder.values(of: .metrics)
-    epochs = folder.values(of: .metrics)
+    for line in folder.values(of: .metrics, as: MetricsLine.self) {
+      switch line {
+      case .step(let step): steps.append(step)
+      case .epoch(let epoch): epochs.append(epoch)
+      }
+    }
     findings = folder.values(of: .findings)
     gradients = folder.values(of: .gradients)
     summary = folder.value(of: .summary)

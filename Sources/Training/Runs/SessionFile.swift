@@ -11,7 +11,6 @@ extension TrainingSession {
     var position = Checkpoint.Position(
       seed: Int(seed), plan: try plan.fingerprint, routing: chain.routing, program: programFingerprint)
     position.follow(self)
-    position.plateau = plateau
     try AtomicFile.write(try checkpoint(at: position, of: nil).encoded(), to: path)
   }
 
@@ -36,7 +35,6 @@ extension TrainingSession {
       throw CheckpointMismatch(message: "\(path) is of another network, loss, optimizer or batch size")
     }
     try restore(checkpoint)
-    plateau = position.plateau
   }
 
   /// The network as it is now, to be used or saved without what only training needs: unless said otherwise with the

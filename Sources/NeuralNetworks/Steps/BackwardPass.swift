@@ -1,7 +1,7 @@
 import SwitchbackPrograms
 
 /// A training step that has run backward and has not changed a weight yet.
-struct Gradients {
+struct BackwardPass {
   var builder: ProgramBuilder
   let layers: [LayerSummary]
   let loss: Value

@@ -6,7 +6,7 @@ import SwitchbackBackendKit
 /// stage, so that what they hand to each other stays in its cache; sums over the rows go to slots. In an even stage the
 /// slots are added up in their order, and calls on whole tensors (updates, statistics of gradients) run, divided among
 /// the workers call by call. Between stages stands a barrier.
-struct Schedule {
+struct SegmentSchedule {
   enum Form {
     /// Divided over rows, in an odd stage.
     case rows(stage: Int)
