@@ -8,7 +8,10 @@ struct TrainCommand: ParsableCommand {
     commandName: "train", abstract: "Trains the network of a configuration.",
     discussion: """
       Classes (folders, words of a CSV column) are numbered in one order: whole numbers first, by value, then all other
-      names by their UTF-8 bytes. The run keeps the names, and how its numbers were normalized. Examples:
+      names by their UTF-8 bytes. The run keeps the names, and how its numbers were normalized. It goes on only with the same
+      data: of a table its bytes, of pictures their names, sizes and contents. Of more than 256 MiB of pictures only the
+      beginning of each file is compared (64 KiB; of more than 16,384 files less, at least 4 KiB), and with data.check: none
+      no contents; switchback data check prints a checksum of all. Examples:
 
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1

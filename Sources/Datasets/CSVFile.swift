@@ -112,6 +112,7 @@ public struct CSVFile: Hashable, Sendable {
     if let error = check.error { throw error }
     var parts = try scan.parts(identity: scan.identity)
     parts.notes += check.notes
+    if let pictures, pictures.check != .none { parts.record?.contents = scan.pictureContents }
     return parts
   }
 

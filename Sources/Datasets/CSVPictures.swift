@@ -80,6 +80,12 @@ struct CSVPictures {
     }
   }
 
+  /// A sum over what the pictures hold.
+  var contentsSum: String? {
+    let paths = files.map(\.path)
+    return PictureContents.sum(of: paths, names: paths.map(name(of:)))
+  }
+
   /// Names and sizes, a line each; what is not there is an error.
   func sizes() throws(DatasetError) -> String {
     let files = files

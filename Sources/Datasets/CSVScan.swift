@@ -262,6 +262,9 @@ struct CSVScan {
     }
   }
 
+  /// A sum over what the pictures hold.
+  var pictureContents: String? { mentioned?.contentsSum }
+
   /// What table and pictures hold.
   var contents: String {
     get throws(DatasetError) {

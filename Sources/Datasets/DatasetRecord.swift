@@ -18,6 +18,9 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public var channels: ChannelOrder?
   /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders).
   public var identity: String
+  /// Of pictures: a sum over what they hold (`PictureContents`), which names and sizes do not tell. Nil of other data, of
+  /// earlier runs, and where nothing was looked at.
+  public internal(set) var contents: String?
   /// How the parts were chosen.
   public var split: SplitRule
   /// `data.test_split` (where the data has no test part of its own), `data.validation_split` and `data.split_seed`.
@@ -194,6 +197,8 @@ extension DatasetRecord {
     }
     if identity != earlier.identity {
       differences.append("the contents of the files (\(identity), not \(earlier.identity))")
+    } else if let contents, let before = earlier.contents, contents != before {
+      differences.append("the contents of pictures, whose names and sizes are as before (\(contents), not \(before))")
     }
     return differences
   }

@@ -203,9 +203,13 @@ extension ImageFolder {
   /// All files that are found to be broken are in one error.
   public func open(_ request: DatasetRequest = DatasetRequest()) throws(DatasetError) -> DatasetParts {
     var parts = try listed(request)
-    let check = ImageCheck(of: Self.paths(of: parts), check)
+    let paths = Self.paths(of: parts)
+    let check = ImageCheck(of: paths, check)
     if let error = check.error { throw error }
     parts.notes += check.notes
+    if self.check != .none {
+      parts.record?.contents = PictureContents.sum(of: paths, names: paths.map { String($0.dropFirst(path.count)) })
+    }
     return parts
   }
 

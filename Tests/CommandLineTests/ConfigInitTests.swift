@@ -100,14 +100,14 @@ import Testing
     let rows = (0..<60).map { row in
       "\(row),\(row * 7 % 13),1,\(row == 3 ? "" : "\(row).5"),n\(row),\(["a", "b"][row % 2])\n"
     }
-    let table = try written("no,width,same,weight,note,kind\n" + rows.joined())
+    let table = try written("place,width,same,weight,note,kind\n" + rows.joined())
     #expect(
-      table.text.contains("columns: {no: ignored, same: ignored, weight: ignored, note: ignored}"), "\(table.text)")
+      table.text.contains("columns: {place: ignored, same: ignored, weight: ignored, note: ignored}"), "\(table.text)")
     #expect(table.check.status == 0, "\(table.check.error)")
     for words in [
-      "guess: the first row names the columns (no, width, same, weight, note, …); data.header: false",
+      "guess: the first row names the columns (place, width, same, weight, note, …); data.header: false",
       "guess: the column kind is to be learnt; --label names another",
-      "guess: no is ignored, since it only numbers the rows",
+      "guess: place is ignored, since it only numbers the rows",
       "guess: same is ignored, since it has the same number in every row",
       "guess: weight is ignored, since it holds numbers, but not in 1 of 60 cells (in line 5: empty)",
       "guess: note is ignored, since it holds words",

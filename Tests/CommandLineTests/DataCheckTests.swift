@@ -103,6 +103,27 @@ private func checkpoint(_ runs: String) throws -> Data {
     #expect(expected.output.prefix(15) == resumed.output.prefix(15), "\(expected.output) \(resumed.output)")
   }
 
+  @Test("a run does not go on where a picture was replaced by another of its name and size, unless it is told to")
+  func replaced() throws {
+    let (folder, runs) = (try temporaryFolder("digits"), temporary())
+    try writeImages(to: folder, count: 60)
+    let train = try switchback(
+      "train", "configs/image-folder.yaml", "--data", folder, "--runs", runs, "--backend", "reference", "--steps", "1")
+    #expect(train.status == 0, "\(train.error)")
+    let paths = try files(in: folder)
+    let (first, second) = (try contents(paths[0]), try contents(paths[40]))
+    try #require(first.count == second.count && first != second)
+    try second.write(to: URL(fileURLWithPath: paths[0]))
+    let arguments = ["train", "--resume", runs + "/latest", "--steps", "2"]
+    let refused = try switchback(arguments)
+    #expect(refused.status == 65 && refused.error.contains("the contents of pictures"), "\(refused.error)")
+    let told = try switchback(arguments + ["--other-data"])
+    #expect(told.status == 0 && told.error.contains("going on with other data: the contents of pictures"))
+    try first.write(to: URL(fileURLWithPath: paths[0]))
+    // The record is of the data that it went on with.
+    #expect(try switchback("train", "--resume", runs + "/latest", "--steps", "3").status == 65)
+  }
+
   @Test("what is done to pictures is said by train and evaluate; predict warns of a faulty picture and goes on")
   func said() throws {
     let (folder, runs) = (try temporaryFolder("digits"), temporary())
