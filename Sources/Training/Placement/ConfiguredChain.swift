@@ -2,6 +2,7 @@ public import SwitchbackBackendKit
 public import SwitchbackDatasets
 public import SwitchbackExecution
 public import SwitchbackNeuralNetworks
+import SwitchbackPrograms
 
 extension Configuration {
   /// What the training step runs on: the chain that is written down, or for `auto` what is measured, remembered or, with
