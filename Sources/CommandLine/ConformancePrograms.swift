@@ -159,7 +159,7 @@ enum ConformancePrograms {
   /// The step's program with its initial weights, random samples and what the first step is given.
   private static func replay(_ step: TrainingStep, _ training: TrainingProgram, batch: Int) throws -> ReplayFile {
     let samples = ShownSamples(for: step, batchSize: batch)
-    var values = try samples.numbers(samples.batch(0))
+    var values = try samples.numbers(samples.batch(0), asStored: true)
     values.merge(training.stepValues.numbers(at: StepPosition(update: 0, seed: 1))) { $1 }
     for state in training.states { values[state.name] = state.values(seed: 1).map(Double.init) }
     return ReplayFile(training.program, values)

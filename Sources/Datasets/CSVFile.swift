@@ -23,7 +23,7 @@ public struct CSVFile: Hashable, Sendable {
     }
   }
 
-  /// A column with the paths of pictures, relative to the table's folder: the field `images` f32 `[height, width,
+  /// A column with the paths of pictures, relative to the table's folder: the field `images` u8 `[height, width,
   /// channels]`. The features are then the field `table`.
   public struct Pictures: Hashable, Sendable {
     /// By name, or by index from 0.

@@ -21,7 +21,7 @@ final class CSVTable: Sendable {
     targets: [DatasetLayout.Target]
   ) {
     (self.file, self.delimiter, self.columns, self.targets) = (file, delimiter, columns, targets)
-    fields = inputs.map { Field($0.name, .float32, $0.shape) } + targets.map { .target($0.name, $0.targets) }
+    fields = inputs.map(\.field) + targets.map { .target($0.name, $0.targets) }
     pictureField = inputs.firstIndex { $0.column != nil }
     featureField = inputs.firstIndex { $0.column == nil }
     pictureColumn = inputs.compactMap(\.column).first ?? ""
@@ -120,8 +120,6 @@ struct CSVRows: Dataset {
         table.file.path, line: line, position: picture.position, column: table.pictureColumn)
       throw DatasetError(.corrupt, place + error.message)
     }
-    let shape = fields[field].shape
-    guard let start = sample.bindMemory(to: Float.self).baseAddress else { return }
-    image.write(to: start, height: shape[0], width: shape[1], channels: shape[2])
+    image.write(to: sample, as: fields[field])
   }
 }

@@ -283,7 +283,7 @@ struct CSVScan {
       inputs.append(
         DatasetRecord.Input(
           Field.images, [pictures.height, pictures.width, pictures.channels],
-          channels: pictures.channels == 1 ? .gray : .rgb, column: mentioned.column))
+          channels: pictures.channels == 1 ? .gray : .rgb, column: mentioned.column, elementType: request.pictureType))
     }
     if featureCount > 0 {
       inputs.append(

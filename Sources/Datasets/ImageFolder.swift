@@ -95,7 +95,7 @@ public struct ImageFolder: Hashable, Sendable {
       train: try files(.train), validation: validation.count > 0 ? validation : nil, test: try files(.test),
       record: DatasetRecord(
         source: "image-folder", sampleShape: [height, width, channels], targets: .classes, classNames: map.names,
-        channels: channels == 1 ? .gray : .rgb,
+        channels: channels == 1 ? .gray : .rgb, elementType: request.pictureType,
         identity: try identity([train, test].compactMap { $0 })), notes: notes
     ).counted(request, testSplit: testSplit)
   }
@@ -131,7 +131,7 @@ public struct ImageFolder: Hashable, Sendable {
     let mixed = chosen.sorted { ($0.image.hash, $0.image.path) < ($1.image.hash, $1.image.path) }
     return try ImageFiles(
       paths: mixed.map(\.path), labels: mixed.map { numbers[$0.image.className] ?? 0 }, classNames: names,
-      sampleShape: [height, width, channels])
+      sampleShape: [height, width, channels], elementType: request.pictureType)
   }
 
   /// SHA-256 over sorted names and sizes: what can be had without reading every file.

@@ -7,20 +7,41 @@ extension Image {
   ) {
     let image = converted(channels: newChannels)
     if (newHeight, newWidth) == (height, width) {
-      for (e, value) in image.pixels.enumerated() { target[e] = Float(value) * (1 / 255) }
+      for (e, value) in image.pixels.enumerated() { target[e] = Float(value) * Field.pixelScale }
+    } else {
+      image.resize(to: target, height: newHeight, width: newWidth, scale: Field.pixelScale)
+    }
+  }
+
+  /// The same as bytes, each the nearest.
+  public func write(
+    to target: UnsafeMutablePointer<UInt8>, height newHeight: Int, width newWidth: Int, channels newChannels: Int
+  ) {
+    let image = converted(channels: newChannels)
+    if (newHeight, newWidth) == (height, width) {
+      for (e, value) in image.pixels.enumerated() { target[e] = value }
       return
     }
-    let rowLength = newWidth * newChannels
+    var numbers = [Float](repeating: 0, count: newHeight * newWidth * newChannels)
+    image.resize(to: &numbers, height: newHeight, width: newWidth, scale: 1)
+    for (e, number) in numbers.enumerated() { target[e] = UInt8(min(max(number.rounded(), 0), 255)) }
+  }
+
+  /// Writes the resized image, its bytes times `scale`.
+  private func resize(
+    to target: UnsafeMutablePointer<Float>, height newHeight: Int, width newWidth: Int, scale: Float
+  ) {
+    let rowLength = newWidth * channels
     // Rows first, each to the new width; then the rows of the result are sums of those.
     var narrow = [Float](repeating: 0, count: height * rowLength)
     for (x, tap) in Self.taps(from: width, to: newWidth).enumerated() {
       for y in 0..<height {
-        for channel in 0..<newChannels {
+        for channel in 0..<channels {
           var sum: Float = 0
           for (offset, weight) in tap.weights.enumerated() {
-            sum += weight * Float(image.pixels[(y * width + tap.start + offset) * newChannels + channel])
+            sum += weight * Float(pixels[(y * width + tap.start + offset) * channels + channel])
           }
-          narrow[y * rowLength + x * newChannels + channel] = sum * (1 / 255)
+          narrow[y * rowLength + x * channels + channel] = sum * scale
         }
       }
     }

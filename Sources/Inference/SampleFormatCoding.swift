@@ -61,7 +61,9 @@ extension SampleFormat: Codable {
 }
 
 extension SampleFormat.Input: Codable {
-  private enum CodingKeys: String, CodingKey { case name, type, shape, features, normalization, channels, column }
+  private enum CodingKeys: String, CodingKey {
+    case name, type, shape, scale, features, normalization, channels, column
+  }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -71,7 +73,8 @@ extension SampleFormat.Input: Codable {
     self.init(
       try container.decode(String.self, forKey: .name), type, shape: try container.decode([Int].self, forKey: .shape),
       features: try container.decodeIfPresent([String].self, forKey: .features) ?? [],
-      normalization: try container.decodeIfPresent([DatasetRecord.Normalization].self, forKey: .normalization) ?? [])
+      normalization: try container.decodeIfPresent([DatasetRecord.Normalization].self, forKey: .normalization) ?? [],
+      scale: try container.decodeIfPresent(Float.self, forKey: .scale))
     channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
     column = try container.decodeIfPresent(String.self, forKey: .column)
   }
@@ -81,6 +84,7 @@ extension SampleFormat.Input: Codable {
     try container.encode(name, forKey: .name)
     try container.encode(elementType.rawValue, forKey: .type)
     try container.encode(shape, forKey: .shape)
+    try container.encodeIfPresent(scale, forKey: .scale)
     if !features.isEmpty { try container.encode(features, forKey: .features) }
     if !normalization.isEmpty { try container.encode(normalization, forKey: .normalization) }
     try container.encodeIfPresent(channels, forKey: .channels)

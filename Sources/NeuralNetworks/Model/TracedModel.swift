@@ -3,6 +3,8 @@ import SwitchbackPrograms
 /// A model traced with the types of its inputs: the program so far and what the layers declared.
 struct TracedModel {
   var builder: ProgramBuilder
+  /// The fields that the model reads, by their names, as its layers read them.
+  private let fields: [String: Value]
   /// The model's results, the first of which is what a model with one answers.
   let results: [Value]
   private let resultNames: [String]
@@ -21,10 +23,11 @@ struct TracedModel {
       guard batchSize > 0, input.type.shape.extents.allSatisfy({ $0 > 0 }) else {
         throw ProgramError("a batch of \(batchSize) samples of \(input.type.shape) has no element")
       }
-      values.append(
-        context.builder.input(input.name, input.type.with(shape: Shape([batchSize] + input.type.shape.extents))))
+      values.append(try context.builder.read(input, batchSize: batchSize))
     }
-    results = try context.callModel(model, zip(inputs, values).map { ($0.name, $1) })
+    let read = zip(inputs, values).map { ($0.name, $1) }
+    fields = Dictionary(read) { first, _ in first }
+    results = try context.callModel(model, read)
     resultNames = model.resultNames
     builder = context.builder
     parameters = context.parameters
@@ -83,7 +86,7 @@ struct TracedModel {
       guard !calls.contains(where: { $0.prefix == prefix }) else {
         throw ProgramError("two objectives judge \(name ?? "")")
       }
-      calls.append(ObjectiveCalls(objective: objective, prefix: prefix))
+      calls.append(ObjectiveCalls(objective: objective, prefix: prefix, fields: fields))
     }
     guard objectives.isEmpty || objectives.contains(where: { $0.weight > 0 }) else {
       throw ProgramError("all objectives have weight 0: nothing would be learned")
@@ -127,5 +130,16 @@ struct TracedModel {
       }
     }
     return total
+  }
+}
+
+extension ProgramBuilder {
+  /// A field of a batch as layers read it. What bytes stand for is computed here, so that a batch is bytes.
+  fileprivate mutating func read(_ input: ModelInput, batchSize: Int) throws(ProgramError) -> Value {
+    let stored = self.input(input.name, input.type.with(shape: Shape([batchSize] + input.type.shape.extents)))
+    guard let factor = input.scale else { return stored }
+    path = input.name
+    defer { path = "" }
+    return try scale(try append(Cast(to: .float32), stored), by: Double(factor))
   }
 }

@@ -52,6 +52,8 @@ struct ObjectiveCalls {
   let objective: Objective
   /// What stands before its names where there are several: `digit/`.
   let prefix: String
+  /// The fields that the model reads too, as its layers read them.
+  let fields: [String: Value]
 
   private var loss: any Loss { objective.loss }
   private var targets: Targets { objective.targets }
@@ -108,7 +110,7 @@ struct ObjectiveCalls {
   var withoutClassWeights: ObjectiveCalls {
     var objective = objective
     objective.classWeights = []
-    return ObjectiveCalls(objective: objective, prefix: prefix)
+    return ObjectiveCalls(objective: objective, prefix: prefix, fields: fields)
   }
 
   /// A field that the program has already is one value, whoever reads it.
@@ -118,7 +120,7 @@ struct ObjectiveCalls {
     guard let id = builder.program.value(named: name), builder.program.values[id].role == .input else {
       return builder.input(name, type)
     }
-    let value = builder.value(id)
+    let value = fields[name] ?? builder.value(id)
     guard value.type == type else {
       throw ProgramError("needs \(name) as \(type), and another reader has it as \(value.type)", path: builder.path)
     }
