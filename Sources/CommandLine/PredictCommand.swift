@@ -239,12 +239,12 @@ struct PredictCommand: ParsableCommand {
     let (height, width, channels) = (input.shape[0], input.shape[1], input.shape[2])
     guard input.elementType == .uint8 else {
       var values = [Float](repeating: 0, count: height * width * channels)
-      image.write(to: &values, height: height, width: width, channels: channels)
+      image.write(to: &values, height: height, width: width, channels: channels, fit: input.fit)
       if invert { values = values.map { 1 - $0 } }
       return (.numbers(values), values)
     }
     var bytes = [UInt8](repeating: 0, count: height * width * channels)
-    image.write(to: &bytes, height: height, width: width, channels: channels)
+    image.write(to: &bytes, height: height, width: width, channels: channels, fit: input.fit)
     if invert { bytes = bytes.map { 255 - $0 } }
     return (.bytes(bytes), bytes.map { Float($0) * Field.pixelScale })
   }

@@ -23,8 +23,8 @@ public struct ByteDataset: Dataset {
     (self.classNames, self.samples, self.labels) = (classNames, samples, labels)
   }
 
-  /// The same with pictures of another element type.
-  func with(pictures elementType: Field.ElementType) -> ByteDataset {
+  /// The same with pictures of another element type: f32 is for a loop that goes on from a checkpoint of before 2026-11-30.
+  public func with(pictures elementType: Field.ElementType) -> ByteDataset {
     var data = self
     data.fields[0] = .pictures(Field.images, fields[0].shape, as: elementType)
     return data

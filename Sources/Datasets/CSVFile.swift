@@ -33,14 +33,17 @@ public struct CSVFile: Hashable, Sendable {
     public var width: Int
     /// 1: gray, 3: red, green, blue.
     public var channels: Int
+    /// How pictures of another shape get that size.
+    public var fit: Image.Fit
     /// How far opening looks whether the pictures can be read.
     public var check: ImageCheck.Extent
 
     public init(
-      column: String, height: Int, width: Int, channels: Int, check: ImageCheck.Extent = .quick
+      column: String, height: Int, width: Int, channels: Int, fit: Image.Fit = .stretch,
+      check: ImageCheck.Extent = .quick
     ) {
       (self.column, self.height, self.width) = (column, height, width)
-      (self.channels, self.check) = (channels, check)
+      (self.channels, self.fit, self.check) = (channels, fit, check)
     }
   }
 

@@ -9,8 +9,9 @@ final class CSVTable: Sendable {
   /// Of a field's number among `fields`; nil: there is none.
   let pictureField: Int?
   let featureField: Int?
-  /// The name of the pictures' column.
+  /// The name of the pictures' column, and how they get their size.
   let pictureColumn: String
+  let fit: Image.Fit
   /// One a feature; empty where features are the numbers as they are.
   let normalization: [DatasetRecord.Normalization]
   /// Of each target, which of a row's class numbers is its own; nil where it holds numbers.
@@ -25,6 +26,7 @@ final class CSVTable: Sendable {
     pictureField = inputs.firstIndex { $0.column != nil }
     featureField = inputs.firstIndex { $0.column == nil }
     pictureColumn = inputs.compactMap(\.column).first ?? ""
+    fit = inputs.compactMap(\.fit).first ?? .stretch
     normalization = inputs.flatMap(\.normalization)
     var places: [Int?] = []
     for target in targets {
@@ -120,6 +122,6 @@ struct CSVRows: Dataset {
         table.file.path, line: line, position: picture.position, column: table.pictureColumn)
       throw DatasetError(.corrupt, place + error.message)
     }
-    image.write(to: sample, as: fields[field])
+    image.write(to: sample, as: fields[field], fit: table.fit)
   }
 }

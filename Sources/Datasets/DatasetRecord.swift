@@ -18,6 +18,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public var channels: ChannelOrder?
   /// Of images that are bytes: u8. Nil: they are f32, as in runs of before 2026-11-30.
   public private(set) var elementType: Field.ElementType?
+  /// Of images: how those of another shape get theirs; nil: they are stretched.
+  public private(set) var fit: Image.Fit?
   /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders).
   public var identity: String
   /// How the parts were chosen.
@@ -53,14 +55,17 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     public var column: String?
     /// As in the record.
     public private(set) var elementType: Field.ElementType?
+    public private(set) var fit: Image.Fit?
 
     public init(
       _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
-      channels: ChannelOrder? = nil, column: String? = nil, elementType: Field.ElementType? = nil
+      channels: ChannelOrder? = nil, column: String? = nil, elementType: Field.ElementType? = nil,
+      fit: Image.Fit? = nil
     ) {
       (self.name, self.shape, self.features, self.normalization) = (name, shape, features, normalization)
       (self.channels, self.column) = (channels, column)
       self.elementType = elementType == .uint8 ? .uint8 : nil
+      self.fit = fit == .stretch ? nil : fit
     }
 
     /// What a data set of it has.
@@ -136,12 +141,14 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public init(
     source: String, sampleShape: [Int], targets: DatasetTargets, classNames: [String], features: [String] = [],
     labels: [String] = [], normalization: [Normalization] = [], channels: ChannelOrder? = nil,
-    elementType: Field.ElementType? = nil, identity: String, split: SplitRule = .hashed, parts: [Part] = []
+    elementType: Field.ElementType? = nil, fit: Image.Fit? = nil, identity: String, split: SplitRule = .hashed,
+    parts: [Part] = []
   ) {
     (self.source, self.sampleShape, self.targets, self.classNames) = (source, sampleShape, targets, classNames)
     (self.features, self.labels, self.normalization, self.channels) = (features, labels, normalization, channels)
     (self.identity, self.split, self.parts) = (identity, split, parts)
     self.elementType = elementType == .uint8 ? .uint8 : nil
+    self.fit = fit == .stretch ? nil : fit
   }
 
   /// Of data with any fields, at least one of each kind.
@@ -150,7 +157,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     self.init(
       source: source, sampleShape: input.shape, targets: target.targets, classNames: target.classNames,
       features: input.features, labels: learnt.flatMap(\.columns), normalization: input.normalization,
-      channels: input.channels, elementType: input.elementType, identity: identity)
+      channels: input.channels, elementType: input.elementType, fit: input.fit, identity: identity)
     if inputs.count > 1 || input.column != nil { inputFields = inputs }
     if learnt.count > 1 || target.name != Field.labels { targetFields = learnt }
   }
@@ -160,7 +167,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     inputFields ?? [
       Input(
         Field.images, sampleShape, features: features, normalization: normalization, channels: channels,
-        elementType: elementType)
+        elementType: elementType, fit: fit)
     ]
   }
 
@@ -224,6 +231,10 @@ extension DatasetRecord {
       if then.elementType != now.elementType {
         differences.append("\(what) is \(now.field.elementType.rawValue), not \(then.field.elementType.rawValue)")
       }
+      if then.fit != now.fit {
+        func words(_ fit: Image.Fit?) -> String { (fit ?? .stretch).rawValue }
+        differences.append("data.fit: \(words(now.fit)), not \(words(then.fit))")
+      }
       if then.channels != now.channels {
         func words(_ channels: ChannelOrder?) -> String { channels?.rawValue ?? "none" }
         differences.append("channels: \(words(now.channels)), not \(words(then.channels))")
@@ -275,7 +286,7 @@ extension DatasetRecord {
     }
     let first = inputFields[0]
     guard first.shape == sampleShape, first.features == features, first.normalization == normalization,
-      first.channels == channels, first.elementType == elementType
+      first.channels == channels, first.elementType == elementType, first.fit == fit
     else { return "it says two things of the input \(first.name)" }
     return nil
   }
@@ -312,6 +323,9 @@ extension DatasetRecord {
   private static func fault(of input: Input, _ targets: DatasetTargets) -> String? {
     if let elementType = input.elementType, elementType != .uint8 || input.channels == nil {
       return "samples \(input.shape) are \(elementType.rawValue), as only images are bytes"
+    }
+    if let fit = input.fit, input.channels == nil {
+      return "samples \(input.shape) are no images, and to be fitted by \(fit.rawValue)"
     }
     return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,

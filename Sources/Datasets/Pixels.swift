@@ -17,14 +17,14 @@ extension Field {
 
 extension Image {
   /// Writes the image as a sample of `field`, whose shape is `[height, width, channels]`.
-  package func write(to sample: UnsafeMutableRawBufferPointer, as field: Field) {
+  package func write(to sample: UnsafeMutableRawBufferPointer, as field: Field, fit: Fit) {
     let (height, width, channels) = (field.shape[0], field.shape[1], field.shape[2])
     if field.elementType == .float32 {
       guard let start = sample.bindMemory(to: Float.self).baseAddress else { return }
-      write(to: start, height: height, width: width, channels: channels)
+      write(to: start, height: height, width: width, channels: channels, fit: fit)
     } else {
       guard let start = sample.bindMemory(to: UInt8.self).baseAddress else { return }
-      write(to: start, height: height, width: width, channels: channels)
+      write(to: start, height: height, width: width, channels: channels, fit: fit)
     }
   }
 }

@@ -33,7 +33,7 @@ extension SampleFormat.Input {
       guard shape.count == 3, channels != nil else {
         throw TrainedModelError("the network takes samples \(shape), which are no images")
       }
-      image.write(to: bytes, as: field)
+      image.write(to: bytes, as: field, fit: fit)
     }
   }
 

@@ -22,6 +22,8 @@ public struct SampleFormat: Hashable, Sendable {
     public var normalization: [DatasetRecord.Normalization]
     /// Of images: what the last axis holds.
     public var channels: DatasetRecord.ChannelOrder?
+    /// Of images: how those of another shape get theirs.
+    public var fit = Image.Fit.stretch
     /// Of images that a table names: the column.
     public var column: String?
 
@@ -91,6 +93,7 @@ public struct SampleFormat: Hashable, Sendable {
           field.name, field.elementType, shape: field.shape, features: recorded.features,
           normalization: recorded.normalization, scale: field.scale)
         (input.channels, input.column) = (recorded.channels, recorded.column)
+        input.fit = recorded.fit ?? .stretch
         return input
       },
       outputs: record.learnt.map {
@@ -148,6 +151,7 @@ extension SampleFormat.Input {
     if elementType != .float32, !normalization.isEmpty {
       return "it is \(elementType.rawValue), which normalized columns are not"
     }
+    if fit != .stretch, channels == nil { return "it is no images, and to be fitted by \(fit.rawValue)" }
     if elementType == .int32, channels != nil { return "it is i32, which images are not" }
     if let scale, elementType != .uint8 || !scale.isFinite || scale <= 0 {
       return "it is \(elementType.rawValue) scaled by \(scale)"

@@ -146,6 +146,27 @@ private func session(
     #expect(refusal(.bytes(pixels), of: models[1]).contains("takes f32 [28, 28, 1], and is given u8"))
   }
 
+  @Test("a network keeps how its pictures are fitted, in a file of format 2, and fits those that it is given")
+  func fitted() throws {
+    for elementType: Field.ElementType in [.uint8, .float32] {
+      let session = try session(elementType)
+      var samples = SampleFormat(try madeData())
+      samples.inputs[0].fit = .crop
+      let path = file()
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      try session.trainedModel(for: samples).save(to: path)
+      let saved = try Safetensors(decoding: Data(contentsOf: URL(fileURLWithPath: path)))
+      #expect(saved.metadata["format"] == "switchback-model-2")
+      let model = try TrainedModel(file: path, on: try chain(ReferenceBackend()))
+      #expect(model.samples.inputs[0].fit == .crop && model.samples.inputs[0].elementType == elementType)
+      let pixels = (0..<1568).map { UInt8(4 * ($0 % 56)) }
+      let image = try Image(bytes: Array("P5 56 28 255\n".utf8) + pixels, path: "x.pgm")
+      let columns = (0..<784).map { $0 % 28 + 14 }
+      let middle = columns.map { Float(4 * $0) * Field.pixelScale }
+      #expect(try model.predict(image) == model.predict(middle))
+    }
+  }
+
   @Test("what a file says wrongly of bytes is told")
   func hostile() throws {
     let path = file()
@@ -173,5 +194,6 @@ private func session(
     #expect(try fault(type, "\"type\":\"u9\"").contains("no trained model"))
     #expect(try fault(type, type + ",\"normalization\":[{\"mean\":0,\"deviation\":1}]").contains("normalized columns"))
     #expect(try fault("\"scale\":", "\"scale\":-").contains("scaled by -"))
+    #expect(try fault("\"scale\":", "\"fit\":\"cover\",\"scale\":") != "")
   }
 }
