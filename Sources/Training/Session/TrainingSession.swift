@@ -423,9 +423,12 @@ public final class TrainingSession {
     let columns = try evaluator.executor.inputs.map { input throws(DatasetError) in
       let shape = Array(input.type.shape.extents.dropFirst())
       if input.name == step.inputs[0].name { return try column(of: sample, shape: shape) }
-      return input.type.elementType == .int32
-        ? .int32(input.name, [Int32](repeating: 0, count: input.type.shape.elementCount), shape: shape)
-        : .float32(input.name, [Float](repeating: 0, count: input.type.shape.elementCount), shape: shape)
+      let count = input.type.shape.elementCount
+      return switch input.type.elementType {
+      case .int32: .int32(input.name, [Int32](repeating: 0, count: count), shape: shape)
+      case .uint8: .uint8(input.name, [UInt8](repeating: 0, count: count), shape: shape)
+      default: .float32(input.name, [Float](repeating: 0, count: count), shape: shape)
+      }
     }
     return try predict(try ArrayDataset(columns), [0], weights: weights)[0]
   }
