@@ -141,6 +141,7 @@ enum ConformancePrograms {
               GlobalAveragePooling2D(),
             ]), 6
         ),
+        ("perceptron of bytes, SGD", bytes, 5),
         (
           "one sample, Adagrad",
           step([5], Adagrad(learningRate: 0.1), [Dense(7, activation: .gelu()), Dense(3, activation: .softplus)]), 1
@@ -156,10 +157,19 @@ enum ConformancePrograms {
       optimizer: optimizer, clipping: .globalNorm(1))
   }
 
+  /// A step whose program scales what it reads, as of pictures.
+  private static var bytes: TrainingStep {
+    TrainingStep(
+      model: Sequential([Flatten(), Dense(9, activation: .tanh), Dense(4, activation: .softmax)]),
+      inputs: [ModelInput(Field("images", .uint8, [6, 6, 1], scale: 1 / 64))],
+      objectives: [Objective(loss: CategoricalCrossentropy())], optimizer: SGD(learningRate: 0.1, momentum: 0.9),
+      clipping: .globalNorm(1))
+  }
+
   /// The step's program with its initial weights, random samples and what the first step is given.
   private static func replay(_ step: TrainingStep, _ training: TrainingProgram, batch: Int) throws -> ReplayFile {
     let samples = ShownSamples(for: step, batchSize: batch)
-    var values = try samples.numbers(samples.batch(0))
+    var values = try samples.numbers(samples.batch(0), asStored: true)
     values.merge(training.stepValues.numbers(at: StepPosition(update: 0, seed: 1))) { $1 }
     for state in training.states { values[state.name] = state.values(seed: 1).map(Double.init) }
     return ReplayFile(training.program, values)
@@ -176,7 +186,11 @@ private struct ShownSamples: Dataset {
 
   init(for step: TrainingStep, batchSize: Int, batchCount: Int = 1) {
     (count, self.batchSize) = (batchSize * batchCount, batchSize)
-    fields = [Field(step.inputs[0].name, .float32, step.inputs[0].type.shape.extents), Field(Field.labels, .int32)]
+    let input = step.inputs[0]
+    let elementType: Field.ElementType = input.scale == nil ? .float32 : .uint8
+    fields = [
+      Field(input.name, elementType, input.type.shape.extents, scale: input.scale), Field(Field.labels, .int32),
+    ]
   }
 
   func batch(_ index: Int) -> ArraySlice<Int32> {
@@ -186,12 +200,17 @@ private struct ShownSamples: Dataset {
   func read(_ index: Int, row: Int, into batch: BatchMemory) {
     let philox = Philox(seed: 3)
     let (update, sample) = index.quotientAndRemainder(dividingBy: batchSize)
-    let numbers = batch[0, row].bindMemory(to: Float.self)
-    for place in numbers.indices {
-      let element = sample * numbers.count + place
+    let (count, bytes) = (fields[0].elementCount, batch[0, row])
+    for place in 0..<count {
+      let element = sample * count + place
       let bits = philox.bits(block: element / 4, stream: 0, step: Int64(update))
-      let shown = (4 * place / numbers.count == sample % 4 ? 2 : 0) + 0.5 * Double(sample % 4)
-      numbers[place] = Float(0.5 * Philox.uniform(bits[element % 4]) + shown)
+      let shown = (4 * place / count == sample % 4 ? 2 : 0) + 0.5 * Double(sample % 4)
+      let number = Float(0.5 * Philox.uniform(bits[element % 4]) + shown)
+      if let scale = fields[0].scale {
+        bytes[place] = UInt8(min(number / scale, 255))
+      } else {
+        bytes.storeBytes(of: number, toByteOffset: 4 * place, as: Float.self)
+      }
     }
     batch[1, row].storeBytes(of: Int32(sample % 4), as: Int32.self)
   }

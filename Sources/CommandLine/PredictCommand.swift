@@ -152,7 +152,7 @@ struct PredictCommand: ParsableCommand {
   ) throws(DatasetError) -> [String: FieldValue] {
     var values: [String: FieldValue] = [:]
     if let table = fields.table { values[table.name] = .row(row.values) }
-    for (input, path) in zip(fields.pictures, row.pictures) { values[input.name] = .numbers(try pixels(path, input)) }
+    for (input, path) in zip(fields.pictures, row.pictures) { values[input.name] = try picture(path, input).value }
     return values
   }
 
@@ -214,9 +214,9 @@ struct PredictCommand: ParsableCommand {
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     for file in files {
-      let values: [Float]
+      let picture: (value: FieldValue, shown: [Float])
       do throws(DatasetError) {
-        values = try pixels(file, input)
+        picture = try self.picture(file, input)
       } catch {
         // One broken picture of a thousand is said, and the others are predicted.
         _ = fail(error.message, ExitStatus.badData)
@@ -224,21 +224,32 @@ struct PredictCommand: ParsableCommand {
         continue
       }
       let line = PredictionLine(
-        sample: file, try model.predict(fields: [input.name: .numbers(values)]), of: model,
+        sample: file, try model.predict(fields: [input.name: picture.value]), of: model,
         namesValues: run.namesColumns)
-      if isShown { show((input.shape, values), line, of: model) } else { writer.add(line) }
+      if isShown { show((input.shape, picture.shown), line, of: model) } else { writer.add(line) }
     }
     if !isShown { try writer.finish() }
     if unreadable > 0 { throw ExitStatus.badData }
   }
 
-  /// A picture as the network reads it, with `--invert` the other way round; `input` is one of pictures.
-  private func pixels(_ path: String, _ input: SampleFormat.Input) throws(DatasetError) -> [Float] {
+  /// A picture as the network reads it, with `--invert` the other way round, and as numbers from 0 to 1; `input` is one of
+  /// pictures.
+  private func picture(
+    _ path: String, _ input: SampleFormat.Input
+  ) throws(DatasetError) -> (value: FieldValue, shown: [Float]) {
     let image = try Image(path: path)
     if let warning = image.warning { Terminal.write("warning: \(path): \(warning)", to: .standardError) }
-    var values = [Float](repeating: 0, count: input.shape.reduce(1, *))
-    image.write(to: &values, height: input.shape[0], width: input.shape[1], channels: input.shape[2])
-    return invert ? values.map { 1 - $0 } : values
+    let (height, width, channels) = (input.shape[0], input.shape[1], input.shape[2])
+    guard input.elementType == .uint8 else {
+      var values = [Float](repeating: 0, count: height * width * channels)
+      image.write(to: &values, height: height, width: width, channels: channels, fit: input.fit)
+      if invert { values = values.map { 1 - $0 } }
+      return (.numbers(values), values)
+    }
+    var bytes = [UInt8](repeating: 0, count: height * width * channels)
+    image.write(to: &bytes, height: height, width: width, channels: channels, fit: input.fit)
+    if invert { bytes = bytes.map { 255 - $0 } }
+    return (.bytes(bytes), bytes.map { Float($0) * Field.pixelScale })
   }
 
   // MARK: Showing

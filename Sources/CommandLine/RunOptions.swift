@@ -42,7 +42,7 @@ struct RunOptions: ParsableArguments {
     let source = configuration.data.source
     let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)
     let session = try TrainingSession(
-      step: try configuration.trainingStep(on: try runData.record?.layout ?? source.layout()),
+      step: try configuration.trainingStep(on: try runData.layout(of: source)),
       batchSize: configuration.training.batchSize, seed: configuration.training.seed,
       on: try configuration.inferenceChain(
         registry: makeRegistry(configuration.backend.search),

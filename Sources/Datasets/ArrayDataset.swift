@@ -51,8 +51,12 @@ public struct ArrayDataset: Dataset {
       Column(field: Field(name, .int32, shape, lengths: lengths), values: .int32(values))
     }
 
-    public static func uint8(_ name: String, _ values: [UInt8], shape: [Int] = []) -> Column {
-      Column(field: Field(name, .uint8, shape), values: .uint8(values))
+    /// `scale`: what a network multiplies them with, such as `Field.pixelScale` for pictures; nil: they are no numbers to
+    /// be scaled.
+    public static func uint8(
+      _ name: String, _ values: [UInt8], shape: [Int] = [], scale: Float? = nil
+    ) -> Column {
+      Column(field: Field(name, .uint8, shape, scale: scale), values: .uint8(values))
     }
   }
 
@@ -128,6 +132,9 @@ public struct ArrayDataset: Dataset {
   private static func count(_ column: Column) throws(DatasetError) -> Int {
     let field = column.field
     guard !field.name.isEmpty else { throw DatasetError(.invalid, "a field has no name") }
+    if let scale = field.scale, !scale.isFinite || scale <= 0 {
+      throw DatasetError(.invalid, "the field \(field) is scaled by \(scale), and not by a number above 0")
+    }
     var size = 1
     for extent in field.shape {
       let (product, overflows) = size.multipliedReportingOverflow(by: extent)

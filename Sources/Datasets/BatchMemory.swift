@@ -72,14 +72,16 @@ public final class BatchMemory: @unchecked Sendable {
     }
   }
 
-  /// A field of the first `count` samples as numbers, for looking at them.
-  public func numbers(_ field: Int, count: Int) -> [Double] {
-    (0..<count).flatMap { row -> [Double] in
+  /// A field of the first `count` samples as numbers, for looking at them: bytes that stand for others (`Field.scale`) as
+  /// these unless they are wanted `asStored`.
+  public func numbers(_ field: Int, count: Int, asStored: Bool = false) -> [Double] {
+    let scale = asStored ? nil : fields[field].scale
+    return (0..<count).flatMap { row -> [Double] in
       let bytes = self[field, row]
       return switch fields[field].elementType {
       case .float32: bytes.bindMemory(to: Float.self).map(Double.init)
       case .int32: bytes.bindMemory(to: Int32.self).map(Double.init)
-      case .uint8: bytes.map(Double.init)
+      case .uint8: bytes.map { Double(Float($0) * (scale ?? 1)) }
       }
     }
   }

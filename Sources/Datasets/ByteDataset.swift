@@ -1,6 +1,6 @@
 /// Labelled samples in memory, as bytes: images `[H, W, C]` with values 0…255.
 public struct ByteDataset: Dataset {
-  public let fields: [Field]
+  public private(set) var fields: [Field]
   public let classNames: [String]
   /// `count` samples one after another, row-major.
   public let samples: [UInt8]
@@ -19,16 +19,21 @@ public struct ByteDataset: Dataset {
     if let bad = labels.first(where: { $0 < 0 || $0 >= classNames.count }) {
       throw DatasetError(.corrupt, "label \(bad) is outside the \(classNames.count) classes")
     }
-    fields = [Field(Field.images, .float32, sampleShape), .labels(.classes)]
+    fields = [.pictures(Field.images, sampleShape), .labels(.classes)]
     (self.classNames, self.samples, self.labels) = (classNames, samples, labels)
   }
 
-  /// Scales to 0…1. Allocates nothing.
+  /// The same with pictures of another element type: f32 is for a loop that goes on from a checkpoint of before 2026-11-30.
+  public func with(pictures elementType: Field.ElementType) -> ByteDataset {
+    var data = self
+    data.fields[0] = .pictures(Field.images, fields[0].shape, as: elementType)
+    return data
+  }
+
+  /// Allocates nothing.
   public func read(_ index: Int, row: Int, into batch: BatchMemory) {
-    let sample = batch[0, row].bindMemory(to: Float.self)
     samples.withUnsafeBufferPointer { bytes in
-      guard let from = bytes.baseAddress, let to = sample.baseAddress else { return }
-      for e in 0..<size { to[e] = Float(from[index * size + e]) * (1 / 255) }
+      fields[0].write(UnsafeBufferPointer(rebasing: bytes[index * size..<(index + 1) * size]), to: batch[0, row])
     }
     batch[1, row].storeBytes(of: labels[index], as: Int32.self)
   }

@@ -23,7 +23,7 @@ public struct CSVFile: Hashable, Sendable {
     }
   }
 
-  /// A column with the paths of pictures, relative to the table's folder: the field `images` f32 `[height, width,
+  /// A column with the paths of pictures, relative to the table's folder: the field `images` u8 `[height, width,
   /// channels]`. The features are then the field `table`.
   public struct Pictures: Hashable, Sendable {
     /// By name, or by index from 0.
@@ -33,14 +33,17 @@ public struct CSVFile: Hashable, Sendable {
     public var width: Int
     /// 1: gray, 3: red, green, blue.
     public var channels: Int
+    /// How pictures of another shape get that size.
+    public var fit: Image.Fit
     /// How far opening looks whether the pictures can be read.
     public var check: ImageCheck.Extent
 
     public init(
-      column: String, height: Int, width: Int, channels: Int, check: ImageCheck.Extent = .quick
+      column: String, height: Int, width: Int, channels: Int, fit: Image.Fit = .stretch,
+      check: ImageCheck.Extent = .quick
     ) {
       (self.column, self.height, self.width) = (column, height, width)
-      (self.channels, self.check) = (channels, check)
+      (self.channels, self.fit, self.check) = (channels, fit, check)
     }
   }
 

@@ -9,8 +9,9 @@ final class CSVTable: Sendable {
   /// Of a field's number among `fields`; nil: there is none.
   let pictureField: Int?
   let featureField: Int?
-  /// The name of the pictures' column.
+  /// The name of the pictures' column, and how they get their size.
   let pictureColumn: String
+  let fit: Image.Fit
   /// One a feature; empty where features are the numbers as they are.
   let normalization: [DatasetRecord.Normalization]
   /// Of each target, which of a row's class numbers is its own; nil where it holds numbers.
@@ -21,10 +22,11 @@ final class CSVTable: Sendable {
     targets: [DatasetLayout.Target]
   ) {
     (self.file, self.delimiter, self.columns, self.targets) = (file, delimiter, columns, targets)
-    fields = inputs.map { Field($0.name, .float32, $0.shape) } + targets.map { .target($0.name, $0.targets) }
+    fields = inputs.map(\.field) + targets.map { .target($0.name, $0.targets) }
     pictureField = inputs.firstIndex { $0.column != nil }
     featureField = inputs.firstIndex { $0.column == nil }
     pictureColumn = inputs.compactMap(\.column).first ?? ""
+    fit = inputs.compactMap(\.fit).first ?? .stretch
     normalization = inputs.flatMap(\.normalization)
     var places: [Int?] = []
     for target in targets {
@@ -120,8 +122,6 @@ struct CSVRows: Dataset {
         table.file.path, line: line, position: picture.position, column: table.pictureColumn)
       throw DatasetError(.corrupt, place + error.message)
     }
-    let shape = fields[field].shape
-    guard let start = sample.bindMemory(to: Float.self).baseAddress else { return }
-    image.write(to: start, height: shape[0], width: shape[1], channels: shape[2])
+    image.write(to: sample, as: fields[field], fit: table.fit)
   }
 }

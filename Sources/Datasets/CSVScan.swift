@@ -286,7 +286,8 @@ struct CSVScan {
       inputs.append(
         DatasetRecord.Input(
           Field.images, [pictures.height, pictures.width, pictures.channels],
-          channels: pictures.channels == 1 ? .gray : .rgb, column: mentioned.column))
+          channels: pictures.channels == 1 ? .gray : .rgb, column: mentioned.column, elementType: request.pictureType,
+          fit: pictures.fit))
     }
     if featureCount > 0 {
       inputs.append(

@@ -51,16 +51,20 @@ extension Dataset {
   /// What the field `labels` holds; no numbers where there is none.
   public var targets: DatasetTargets { layout[Field.labels]?.targets ?? .values(0) }
 
-  /// A batch as numbers, by the names of the fields: for looking at it.
-  public func numbers(_ indices: ArraySlice<Int32>) throws(DatasetError) -> [String: [Double]] {
+  /// A batch as numbers, by the names of the fields: for looking at it. Pictures are numbers from 0 to 1, `asStored` bytes.
+  public func numbers(
+    _ indices: ArraySlice<Int32>, asStored: Bool = false
+  ) throws(DatasetError) -> [String: [Double]] {
     let memory = try BatchMemory(fields, rows: indices.count)
     try fill(indices, into: memory)
     var numbers: [String: [Double]] = [:]
-    for (index, field) in fields.enumerated() { numbers[field.name] = memory.numbers(index, count: indices.count) }
+    for (index, field) in fields.enumerated() {
+      numbers[field.name] = memory.numbers(index, count: indices.count, asStored: asStored)
+    }
     return numbers
   }
 
-  /// One sample, as an array: for showing it.
+  /// One sample, as an array: for showing it. A picture is numbers from 0 to 1.
   public func sample(_ index: Int) throws(DatasetError) -> (values: [Float], target: [Float]) {
     let memory = try BatchMemory(fields, rows: 1)
     try read(index, row: 0, into: memory)

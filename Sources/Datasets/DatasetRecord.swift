@@ -16,6 +16,10 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public var normalization: [Normalization]
   /// Of images: what the last axis holds.
   public var channels: ChannelOrder?
+  /// Of images that are bytes: u8. Nil: they are f32, as in runs of before 2026-11-30.
+  public private(set) var elementType: Field.ElementType?
+  /// Of images: how those of another shape get theirs; nil: they are stretched.
+  public private(set) var fit: Image.Fit?
   /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders).
   public var identity: String
   /// Of pictures: a sum over what they hold (`PictureContents`), which names and sizes do not tell. Nil of other data, of
@@ -52,14 +56,23 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     /// Of images: what the last axis holds, and the column that names their files.
     public var channels: ChannelOrder?
     public var column: String?
+    /// As in the record.
+    public private(set) var elementType: Field.ElementType?
+    public private(set) var fit: Image.Fit?
 
     public init(
       _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
-      channels: ChannelOrder? = nil, column: String? = nil
+      channels: ChannelOrder? = nil, column: String? = nil, elementType: Field.ElementType? = nil,
+      fit: Image.Fit? = nil
     ) {
       (self.name, self.shape, self.features, self.normalization) = (name, shape, features, normalization)
       (self.channels, self.column) = (channels, column)
+      self.elementType = elementType == .uint8 ? .uint8 : nil
+      self.fit = fit == .stretch ? nil : fit
     }
+
+    /// What a data set of it has.
+    public var field: Field { elementType == .uint8 ? .pictures(name, shape) : Field(name, .float32, shape) }
   }
 
   /// A field that is to be learnt.
@@ -130,12 +143,15 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
 
   public init(
     source: String, sampleShape: [Int], targets: DatasetTargets, classNames: [String], features: [String] = [],
-    labels: [String] = [], normalization: [Normalization] = [], channels: ChannelOrder? = nil, identity: String,
-    split: SplitRule = .hashed, parts: [Part] = []
+    labels: [String] = [], normalization: [Normalization] = [], channels: ChannelOrder? = nil,
+    elementType: Field.ElementType? = nil, fit: Image.Fit? = nil, identity: String, split: SplitRule = .hashed,
+    parts: [Part] = []
   ) {
     (self.source, self.sampleShape, self.targets, self.classNames) = (source, sampleShape, targets, classNames)
     (self.features, self.labels, self.normalization, self.channels) = (features, labels, normalization, channels)
     (self.identity, self.split, self.parts) = (identity, split, parts)
+    self.elementType = elementType == .uint8 ? .uint8 : nil
+    self.fit = fit == .stretch ? nil : fit
   }
 
   /// Of data with any fields, at least one of each kind.
@@ -144,7 +160,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     self.init(
       source: source, sampleShape: input.shape, targets: target.targets, classNames: target.classNames,
       features: input.features, labels: learnt.flatMap(\.columns), normalization: input.normalization,
-      channels: input.channels, identity: identity)
+      channels: input.channels, elementType: input.elementType, fit: input.fit, identity: identity)
     if inputs.count > 1 || input.column != nil { inputFields = inputs }
     if learnt.count > 1 || target.name != Field.labels { targetFields = learnt }
   }
@@ -152,9 +168,14 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   /// What a network may read of a sample.
   public var inputs: [Input] {
     inputFields ?? [
-      Input(Field.images, sampleShape, features: features, normalization: normalization, channels: channels)
+      Input(
+        Field.images, sampleShape, features: features, normalization: normalization, channels: channels,
+        elementType: elementType, fit: fit)
     ]
   }
+
+  /// What images are stored as.
+  var pictureType: Field.ElementType { inputs.contains { $0.elementType == .uint8 } ? .uint8 : .float32 }
 
   /// What is to be learnt.
   public var learnt: [Target] {
@@ -167,7 +188,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   /// The fields of the data, for whoever makes a network for them.
   public var layout: DatasetLayout {
     DatasetLayout(
-      inputs: inputs.map { Field($0.name, .float32, $0.shape) },
+      inputs: inputs.map(\.field),
       targets: learnt.map { .init($0.name, $0.targets, classNames: $0.classNames) })
   }
 }
@@ -212,6 +233,13 @@ extension DatasetRecord {
       var differences: [String] = []
       let what = inputFields == nil ? "a sample" : now.name
       if then.shape != now.shape { differences.append("the shape of \(what): \(now.shape), not \(then.shape)") }
+      if then.elementType != now.elementType {
+        differences.append("\(what) is \(now.field.elementType.rawValue), not \(then.field.elementType.rawValue)")
+      }
+      if then.fit != now.fit {
+        func words(_ fit: Image.Fit?) -> String { (fit ?? .stretch).rawValue }
+        differences.append("data.fit: \(words(now.fit)), not \(words(then.fit))")
+      }
       if then.channels != now.channels {
         func words(_ channels: ChannelOrder?) -> String { channels?.rawValue ?? "none" }
         differences.append("channels: \(words(now.channels)), not \(words(then.channels))")
@@ -255,6 +283,7 @@ extension DatasetRecord {
   private static let mostClasses = 1 << 20
 
   private var inputFault: String? {
+    if let elementType, elementType != .uint8 { return "its samples are \(elementType.rawValue)" }
     guard let inputFields else { return Self.fault(of: inputs[0], targets) }
     if let fault = Self.fault(ofNames: inputFields.map(\.name), "inputs") { return fault }
     for input in inputFields {
@@ -262,7 +291,7 @@ extension DatasetRecord {
     }
     let first = inputFields[0]
     guard first.shape == sampleShape, first.features == features, first.normalization == normalization,
-      first.channels == channels
+      first.channels == channels, first.elementType == elementType, first.fit == fit
     else { return "it says two things of the input \(first.name)" }
     return nil
   }
@@ -297,7 +326,13 @@ extension DatasetRecord {
   }
 
   private static func fault(of input: Input, _ targets: DatasetTargets) -> String? {
-    fault(
+    if let elementType = input.elementType, elementType != .uint8 || input.channels == nil {
+      return "samples \(input.shape) are \(elementType.rawValue), as only images are bytes"
+    }
+    if let fit = input.fit, input.channels == nil {
+      return "samples \(input.shape) are no images, and to be fitted by \(fit.rawValue)"
+    }
+    return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,
       channels: input.channels)
   }

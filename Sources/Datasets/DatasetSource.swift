@@ -42,11 +42,16 @@ public enum DatasetSource: Hashable, Sendable {
     }
   }
 
-  /// What a network may read and learn of a sample: read from files only where nothing else says it.
-  public func layout() throws(DatasetError) -> DatasetLayout {
-    if case .csv(let file) = self { return try file.scanned(DatasetRequest(mayLackParts: true)).layout() }
+  /// What a network may read and learn of a sample, with pictures of that element type: read from files only where nothing
+  /// else says it.
+  public func layout(pictures elementType: Field.ElementType = .uint8) throws(DatasetError) -> DatasetLayout {
+    if case .csv(let file) = self {
+      return try file.scanned(DatasetRequest(mayLackParts: true, pictures: elementType)).layout()
+    }
     let samples = try samples()
-    return DatasetLayout(sampleShape: samples.shape, targets: samples.targets)
+    return DatasetLayout(
+      inputs: [.pictures(Field.images, samples.shape, as: elementType)],
+      targets: [.init(Field.labels, samples.targets)])
   }
 
   /// Fetches the files of a data set known by name into the cache, where they are nowhere and no folder was given.
@@ -77,15 +82,19 @@ public struct DatasetRequest: Sendable {
   public var classNames: [String]?
   /// What the trained network's samples were; it has class names too.
   public var record: DatasetRecord?
+  /// What pictures are stored as: u8 or, for a network that was trained before 2026-11-30, f32.
+  public var pictureType: Field.ElementType
   /// Whether a part may be empty: of data that is only evaluated.
   public var mayLackParts: Bool
 
   public init(
     validationSplit: Double = 0, splitSeed: Int = 0, splitRule: DatasetRecord.SplitRule = .hashed,
-    classNames: [String]? = nil, record: DatasetRecord? = nil, mayLackParts: Bool = false
+    classNames: [String]? = nil, record: DatasetRecord? = nil, mayLackParts: Bool = false,
+    pictures: Field.ElementType = .uint8
   ) {
     (self.validationSplit, self.splitSeed, self.splitRule) = (validationSplit, splitSeed, splitRule)
     (self.classNames, self.record, self.mayLackParts) = (classNames ?? record?.classNames, record, mayLackParts)
+    pictureType = record?.pictureType ?? pictures
     if let record { self.splitRule = record.split }
   }
 

@@ -1,8 +1,8 @@
-/// One thing that a data set knows of every sample: `images` f32 `[28, 28, 1]`, `labels` i32 `[]`. A program reads it by its
+/// One thing that a data set knows of every sample: `images` u8 `[28, 28, 1]`, `labels` i32 `[]`. A program reads it by its
 /// name.
 public struct Field: Hashable, Sendable, CustomStringConvertible {
   /// What one element is stored as.
-  public enum ElementType: String, Hashable, Sendable, CaseIterable {
+  public enum ElementType: String, Hashable, Sendable, Codable, CaseIterable {
     case float32 = "f32"
     case int32 = "i32"
     case uint8 = "u8"
@@ -16,10 +16,22 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
   public var shape: [Int]
   /// Of sequences, padded to `shape[0]`: the field i32 `[]` that says how many of them are real.
   public var lengths: String?
+  /// Of bytes that stand for numbers: the program that reads them multiplies them with it. Nil: they are what they are.
+  public var scale: Float?
 
-  public init(_ name: String, _ elementType: ElementType, _ shape: [Int] = [], lengths: String? = nil) {
-    (self.name, self.elementType, self.shape, self.lengths) = (name, elementType, shape, lengths)
+  public init(
+    _ name: String, _ elementType: ElementType, _ shape: [Int] = [], lengths: String? = nil, scale: Float? = nil
+  ) {
+    (self.name, self.elementType, self.shape, self.lengths, self.scale) = (name, elementType, shape, lengths, scale)
   }
+
+  /// Pictures `[H, W, C]` that stand for numbers from 0 to 1: u8, or f32 as in runs of before 2026-11-30.
+  public static func pictures(_ name: String, _ shape: [Int], as elementType: ElementType = .uint8) -> Field {
+    Field(name, elementType, shape, scale: elementType == .uint8 ? pixelScale : nil)
+  }
+
+  /// Makes a pixel from 0 to 255 a number from 0 to 1.
+  public static let pixelScale: Float = 1 / 255
 
   /// Of one sample.
   public var elementCount: Int { shape.reduce(1, *) }

@@ -7,6 +7,8 @@ public struct ImageFolder: Hashable, Sendable {
   public var width: Int
   /// 1: gray, 3: red, green, blue.
   public var channels: Int
+  /// How images of another shape get that size.
+  public var fit: Image.Fit
   /// The share of the images that is for testing where there is no folder `test`. A file stays on its side, whatever
   /// is added: its name decides.
   public var testSplit: Double
@@ -16,12 +18,13 @@ public struct ImageFolder: Hashable, Sendable {
   var refusesStrays = true
 
   public init(
-    path: String, height: Int, width: Int, channels: Int, testSplit: Double = 0.2, check: ImageCheck.Extent = .quick
+    path: String, height: Int, width: Int, channels: Int, fit: Image.Fit = .stretch, testSplit: Double = 0.2,
+    check: ImageCheck.Extent = .quick
   ) {
     // Files are named behind one slash.
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     (self.height, self.width) = (height, width)
-    (self.channels, self.testSplit, self.check) = (channels, testSplit, check)
+    (self.channels, self.fit, self.testSplit, self.check) = (channels, fit, testSplit, check)
   }
 
   /// Lists the files and looks into none.
@@ -95,7 +98,7 @@ public struct ImageFolder: Hashable, Sendable {
       train: try files(.train), validation: validation.count > 0 ? validation : nil, test: try files(.test),
       record: DatasetRecord(
         source: "image-folder", sampleShape: [height, width, channels], targets: .classes, classNames: map.names,
-        channels: channels == 1 ? .gray : .rgb,
+        channels: channels == 1 ? .gray : .rgb, elementType: request.pictureType, fit: fit,
         identity: try identity([train, test].compactMap { $0 })), notes: notes
     ).counted(request, testSplit: testSplit)
   }
@@ -131,7 +134,7 @@ public struct ImageFolder: Hashable, Sendable {
     let mixed = chosen.sorted { ($0.image.hash, $0.image.path) < ($1.image.hash, $1.image.path) }
     return try ImageFiles(
       paths: mixed.map(\.path), labels: mixed.map { numbers[$0.image.className] ?? 0 }, classNames: names,
-      sampleShape: [height, width, channels])
+      sampleShape: [height, width, channels], elementType: request.pictureType, fit: fit)
   }
 
   /// SHA-256 over sorted names and sizes: what can be had without reading every file.

@@ -3,28 +3,53 @@ extension Image {
   /// shrinks each new pixel is the mean over the area it covers, on one that grows it lies on the line between its two
   /// neighbours.
   public func write(
-    to target: UnsafeMutablePointer<Float>, height newHeight: Int, width newWidth: Int, channels newChannels: Int
+    to target: UnsafeMutablePointer<Float>, height newHeight: Int, width newWidth: Int, channels newChannels: Int,
+    fit: Fit = .stretch
   ) {
     let image = converted(channels: newChannels)
     if (newHeight, newWidth) == (height, width) {
-      for (e, value) in image.pixels.enumerated() { target[e] = Float(value) * (1 / 255) }
+      for (e, value) in image.pixels.enumerated() { target[e] = Float(value) * Field.pixelScale }
+    } else {
+      image.resize(to: target, height: newHeight, width: newWidth, fit, scale: Field.pixelScale)
+    }
+  }
+
+  /// The same as bytes, each the nearest.
+  public func write(
+    to target: UnsafeMutablePointer<UInt8>, height newHeight: Int, width newWidth: Int, channels newChannels: Int,
+    fit: Fit = .stretch
+  ) {
+    let image = converted(channels: newChannels)
+    if (newHeight, newWidth) == (height, width) {
+      for (e, value) in image.pixels.enumerated() { target[e] = value }
       return
     }
-    let rowLength = newWidth * newChannels
+    var numbers = [Float](repeating: 0, count: newHeight * newWidth * newChannels)
+    image.resize(to: &numbers, height: newHeight, width: newWidth, fit, scale: 1)
+    for (e, number) in numbers.enumerated() { target[e] = UInt8(min(max(number.rounded(), 0), 255)) }
+  }
+
+  /// Writes the resized image, its bytes times `scale`.
+  private func resize(
+    to target: UnsafeMutablePointer<Float>, height newHeight: Int, width newWidth: Int, _ fit: Fit, scale: Float
+  ) {
+    let (columns, rows) = ResizedAxis.pair((width, height), (newWidth, newHeight), fit)
+    let rowLength = newWidth * channels
     // Rows first, each to the new width; then the rows of the result are sums of those.
     var narrow = [Float](repeating: 0, count: height * rowLength)
-    for (x, tap) in Self.taps(from: width, to: newWidth).enumerated() {
+    for (x, tap) in zip(columns.range, columns.taps) {
       for y in 0..<height {
-        for channel in 0..<newChannels {
+        for channel in 0..<channels {
           var sum: Float = 0
           for (offset, weight) in tap.weights.enumerated() {
-            sum += weight * Float(image.pixels[(y * width + tap.start + offset) * newChannels + channel])
+            sum += weight * Float(pixels[(y * width + tap.start + offset) * channels + channel])
           }
-          narrow[y * rowLength + x * newChannels + channel] = sum * (1 / 255)
+          narrow[y * rowLength + x * channels + channel] = sum * scale
         }
       }
     }
-    for (y, tap) in Self.taps(from: height, to: newHeight).enumerated() {
+    if rows.range.count < newHeight { for e in 0..<newHeight * rowLength { target[e] = 0 } }
+    for (y, tap) in zip(rows.range, rows.taps) {
       for e in 0..<rowLength {
         var sum: Float = 0
         for (offset, weight) in tap.weights.enumerated() {
@@ -32,31 +57,6 @@ extension Image {
         }
         target[y * rowLength + e] = sum
       }
-    }
-  }
-
-  /// Which old pixels make up a new one, and their shares.
-  private struct Tap {
-    var start: Int
-    var weights: [Float]
-  }
-
-  private static func taps(from old: Int, to new: Int) -> [Tap] {
-    let scale = Double(old) / Double(new)
-    return (0..<new).map { index in
-      if new <= old {
-        let (low, high) = (Double(index) * scale, min(Double(index + 1) * scale, Double(old)))
-        let start = Int(low)
-        let end = min(old, max(start + 1, Int(high.rounded(.up))))
-        return Tap(
-          start: start,
-          weights: (start..<end).map { Float(max(0, min(Double($0 + 1), high) - max(Double($0), low)) / scale) })
-      }
-      // Centres of pixels lie at halves; beyond the outer centres the border goes on.
-      let centre = min(max((Double(index) + 0.5) * scale - 0.5, 0), Double(old - 1))
-      let start = min(Int(centre), max(old - 2, 0))
-      let share = Float(centre - Double(start))
-      return Tap(start: start, weights: old == 1 ? [1] : [1 - share, share])
     }
   }
 }

@@ -91,11 +91,13 @@ public struct NamedDataset: Sendable {
   func parts(_ request: DatasetRequest, given: String?) throws(DatasetError) -> DatasetParts {
     let folder = try folder(given: given)
     let (train, test) = try load(given: given)
-    var parts = DatasetParts(train: train, test: test)
+    var parts = DatasetParts(
+      train: train.with(pictures: request.pictureType), test: test.with(pictures: request.pictureType))
     if request.splitRule == .hashed { parts = parts.holdingOut(request.validationSplit, seed: request.splitSeed) }
     parts.record = DatasetRecord(
       source: name, sampleShape: train.sampleShape, targets: .classes, classNames: train.classNames,
-      channels: train.sampleShape.last == 3 ? .rgb : .gray, identity: try identity(in: folder))
+      channels: train.sampleShape.last == 3 ? .rgb : .gray, elementType: request.pictureType,
+      identity: try identity(in: folder))
     if let known = request.classNames, known != train.classNames {
       parts.notes.append(
         "the network's classes are called \(ClassOrder.words(known)), and those of \(name) \(ClassOrder.words(train.classNames)): "

@@ -2,8 +2,11 @@ public import SwitchbackDatasets
 
 /// What a sample has in one of its fields, for `TrainedModel.predict(fields:)`.
 public enum FieldValue: Sendable {
-  /// The f32 field as the network reads it, row-major: pixels from 0 to 1, table rows normalized.
+  /// The f32 field as the network reads it, row-major: pixels from 0 to 1, table rows normalized. Where the network reads
+  /// pictures as bytes, each pixel is the nearest of these.
   case numbers([Float])
+  /// The u8 field as the network reads it, row-major: pixels from 0 to 255.
+  case bytes([UInt8])
   /// The i32 field as the network reads it, row-major: tokens.
   case integers([Int32])
   /// A row of the table, its features in the order of `SampleFormat.Input.features`, as they stand in the table: they are
@@ -17,16 +20,20 @@ extension SampleFormat.Input {
   /// Writes a sample's value where a program reads it; what is no value of this field is an error in words.
   func write(_ value: FieldValue, to bytes: UnsafeMutableRawBufferPointer) throws(TrainedModelError) {
     switch value {
+    case .numbers(let numbers) where scale != nil:
+      guard let stored = field.bytes(for: numbers) else {
+        throw TrainedModelError("the network reads bytes that stand for numbers from 0 to \(255 * (scale ?? 1))")
+      }
+      try write(stored, .uint8, to: bytes)
     case .numbers(let numbers): try write(numbers, .float32, to: bytes)
+    case .bytes(let numbers): try write(numbers, .uint8, to: bytes)
     case .integers(let numbers): try write(numbers, .int32, to: bytes)
     case .row(let row): try write(try normalized(row), .float32, to: bytes)
     case .image(let image):
       guard shape.count == 3, channels != nil else {
         throw TrainedModelError("the network takes samples \(shape), which are no images")
       }
-      var values = [Float](repeating: 0, count: shape.reduce(1, *))
-      image.write(to: &values, height: shape[0], width: shape[1], channels: shape[2])
-      try write(values, .float32, to: bytes)
+      image.write(to: bytes, as: field, fit: fit)
     }
   }
 

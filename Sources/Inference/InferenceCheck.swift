@@ -40,8 +40,13 @@ extension Program {
       guard input.shape.allSatisfy({ $0 > 0 }), Shape([1] + input.shape).isAddressable else {
         return "samples \(input.shape) have no element"
       }
-      guard input.elementType != .uint8 else { return "the field \(input.name) is u8, which no network reads" }
-      wanted[input.name] = TensorType(input.elementType == .int32 ? .int32 : .float32, Shape([1] + input.shape))
+      let elementType: ElementType =
+        switch input.elementType {
+        case .float32: .float32
+        case .int32: .int32
+        case .uint8: .uint8
+        }
+      wanted[input.name] = TensorType(elementType, Shape([1] + input.shape))
     }
     let taken = values(.input).map { values[$0] }
     // No program has two inputs of one name.

@@ -5,7 +5,8 @@ import SwitchbackPrograms
 /// Feeds a program with batches of samples: every input of the program is the field of its name.
 ///
 /// Inputs are found once, and again only where a data set comes that has other fields. Then a batch is written where the
-/// program reads it, and nothing is allocated. A field that the program does not
+/// program reads it, and nothing is allocated. Bytes that stand for numbers (`Field.scale`) become these where the program
+/// reads f32, as networks of before 2026-11-30 do. A field that the program does not
 /// read is read all the same, into memory that nobody looks at. One thread at a time.
 public final class ProgramFeed {
   public let executor: ProgramExecutor
@@ -14,6 +15,8 @@ public final class ProgramFeed {
   private var fields: [Field] = []
   /// One for each of the executor's slots; empty until the first batch.
   private var memories: [BatchMemory] = []
+  /// Fields of bytes, by their numbers, that the program reads as f32.
+  private var scaled: [(field: Int, scale: Float, input: InputHandle)] = []
 
   /// All inputs of the program must begin with the axis of the batch.
   public init(_ executor: ProgramExecutor) throws(ExecutionError) {
@@ -29,7 +32,18 @@ public final class ProgramFeed {
   /// Writes the samples at `indices` where the next run reads them. A field that the data lacks or that does not fit the
   /// program is a `DatasetError`.
   public func fill(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws {
-    try dataset.fill(indices, into: try memory(for: dataset, count: indices.count))
+    let memory = try memory(for: dataset, count: indices.count)
+    try dataset.fill(indices, into: memory)
+    for (field, scale, input) in scaled {
+      let numbers = executor.memory(of: input, slot: try executor.nextSlot()).bindMemory(to: Float.self)
+      var place = 0
+      for row in 0..<batchSize {
+        for byte in memory[field, row] {
+          numbers[place] = Float(byte) * scale
+          place += 1
+        }
+      }
+    }
   }
 
   /// The memory that the next run reads, for so many samples of a data set. It belongs to the caller until the run is
@@ -46,6 +60,7 @@ public final class ProgramFeed {
   private func connect(_ fields: [Field]) throws {
     let inputs = executor.inputs
     var places: [(field: Int, input: InputHandle)] = []
+    var scaled: [(field: Int, scale: Float, input: InputHandle)] = []
     for input in inputs {
       guard let index = fields.firstIndex(where: { $0.name == input.name }) else {
         throw DatasetError(
@@ -54,6 +69,12 @@ public final class ProgramFeed {
             + "it has \(fields.map(\.description).joined(separator: ", "))")
       }
       let field = fields[index]
+      if let scale = field.scale, field.elementType == .uint8, input.type == .float32(input.type.shape),
+        input.type.shape.elementCount == batchSize * field.elementCount
+      {
+        scaled.append((index, scale, input))
+        continue
+      }
       guard field.elementType.rawValue == input.type.elementType.rawValue,
         input.type.shape.elementCount == batchSize * field.elementCount
       else {
@@ -69,6 +90,6 @@ public final class ProgramFeed {
       return try BatchMemory(
         fields, rows: batchSize, borrowed: Dictionary(borrowed) { first, _ in first }, from: executor)
     }
-    self.fields = fields
+    (self.fields, self.scaled) = (fields, scaled)
   }
 }

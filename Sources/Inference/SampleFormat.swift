@@ -10,8 +10,10 @@ public struct SampleFormat: Hashable, Sendable {
   /// A field of a sample.
   public struct Input: Hashable, Sendable {
     public var name: String
-    /// f32, or i32 for tokens and other numbers of things.
+    /// f32, i32 for tokens and other numbers of things, or u8 for pictures.
     public var elementType: Field.ElementType
+    /// Of bytes that stand for numbers, what the network multiplies them with; nil of others.
+    public var scale: Float?
     /// Without the batch: `[H, W, C]` of images, `[k]` of table rows.
     public var shape: [Int]
     /// Of a table: the columns in the order of the field's numbers; empty where nobody named them.
@@ -20,17 +22,19 @@ public struct SampleFormat: Hashable, Sendable {
     public var normalization: [DatasetRecord.Normalization]
     /// Of images: what the last axis holds.
     public var channels: DatasetRecord.ChannelOrder?
+    /// Of images: how those of another shape get theirs.
+    public var fit = Image.Fit.stretch
     /// Of images that a table names: the column.
     public var column: String?
 
-    /// What has three axes of which the last is 1 or 3 is taken for images.
+    /// What has three axes of which the last is 1 or 3 is taken for images: numbers, or bytes that stand for them.
     public init(
       _ name: String, _ elementType: Field.ElementType = .float32, shape: [Int], features: [String] = [],
-      normalization: [DatasetRecord.Normalization] = []
+      normalization: [DatasetRecord.Normalization] = [], scale: Float? = nil
     ) {
-      (self.name, self.elementType, self.shape) = (name, elementType, shape)
+      (self.name, self.elementType, self.shape, self.scale) = (name, elementType, shape, scale)
       (self.features, self.normalization) = (features, normalization)
-      let mayBeImages = elementType == .float32 && shape.count == 3
+      let mayBeImages = (elementType == .float32 || scale != nil) && shape.count == 3
       channels = mayBeImages && shape[2] == 1 ? .gray : mayBeImages && shape[2] == 3 ? .rgb : nil
     }
   }
@@ -76,7 +80,7 @@ public struct SampleFormat: Hashable, Sendable {
   /// The same of what a data set has.
   public init(_ layout: DatasetLayout) {
     self.init(
-      inputs: layout.inputs.map { Input($0.name, $0.elementType, shape: $0.shape) },
+      inputs: layout.inputs.map { Input($0.name, $0.elementType, shape: $0.shape, scale: $0.scale) },
       outputs: layout.targets.map { Output(target: $0.name, targets: $0.targets, classNames: $0.classNames) })
   }
 
@@ -84,9 +88,12 @@ public struct SampleFormat: Hashable, Sendable {
   public init(_ record: DatasetRecord) {
     self.init(
       inputs: record.inputs.map { recorded in
+        let field = recorded.field
         var input = Input(
-          recorded.name, shape: recorded.shape, features: recorded.features, normalization: recorded.normalization)
+          field.name, field.elementType, shape: field.shape, features: recorded.features,
+          normalization: recorded.normalization, scale: field.scale)
         (input.channels, input.column) = (recorded.channels, recorded.column)
+        input.fit = recorded.fit ?? .stretch
         return input
       },
       outputs: record.learnt.map {
@@ -97,7 +104,7 @@ public struct SampleFormat: Hashable, Sendable {
   /// What a data set of such samples has: the fields and targets, by which a training step is made.
   public var layout: DatasetLayout {
     DatasetLayout(
-      inputs: inputs.map { Field($0.name, $0.elementType, $0.shape) },
+      inputs: inputs.map(\.field),
       targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames) })
   }
 
@@ -137,9 +144,17 @@ public struct SampleFormat: Hashable, Sendable {
 }
 
 extension SampleFormat.Input {
+  /// What a data set of such samples has.
+  var field: Field { Field(name, elementType, shape, scale: scale) }
+
   fileprivate var fault: String? {
-    if elementType != .float32, !normalization.isEmpty || channels != nil {
-      return "it is \(elementType.rawValue), which neither images nor normalized columns are"
+    if elementType != .float32, !normalization.isEmpty {
+      return "it is \(elementType.rawValue), which normalized columns are not"
+    }
+    if fit != .stretch, channels == nil { return "it is no images, and to be fitted by \(fit.rawValue)" }
+    if elementType == .int32, channels != nil { return "it is i32, which images are not" }
+    if let scale, elementType != .uint8 || !scale.isFinite || scale <= 0 {
+      return "it is \(elementType.rawValue) scaled by \(scale)"
     }
     return DatasetRecord.fault(
       shape: shape, targets: .classes, features: features, normalization: normalization, channels: channels)

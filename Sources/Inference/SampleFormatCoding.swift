@@ -9,8 +9,10 @@ extension SampleFormat: Codable {
     case inputs, outputs
   }
 
-  /// Whether one field of numbers becomes one answer.
-  var isPlain: Bool { inputs.count == 1 && inputs[0].elementType == .float32 && outputs.count == 1 }
+  /// Whether one field of numbers, of pictures that are stretched, becomes one answer.
+  var isPlain: Bool {
+    inputs.count == 1 && inputs[0].elementType == .float32 && inputs[0].fit == .stretch && outputs.count == 1
+  }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -61,7 +63,9 @@ extension SampleFormat: Codable {
 }
 
 extension SampleFormat.Input: Codable {
-  private enum CodingKeys: String, CodingKey { case name, type, shape, features, normalization, channels, column }
+  private enum CodingKeys: String, CodingKey {
+    case name, type, shape, scale, features, normalization, channels, fit, column
+  }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -71,8 +75,10 @@ extension SampleFormat.Input: Codable {
     self.init(
       try container.decode(String.self, forKey: .name), type, shape: try container.decode([Int].self, forKey: .shape),
       features: try container.decodeIfPresent([String].self, forKey: .features) ?? [],
-      normalization: try container.decodeIfPresent([DatasetRecord.Normalization].self, forKey: .normalization) ?? [])
+      normalization: try container.decodeIfPresent([DatasetRecord.Normalization].self, forKey: .normalization) ?? [],
+      scale: try container.decodeIfPresent(Float.self, forKey: .scale))
     channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
+    fit = try container.decodeIfPresent(Image.Fit.self, forKey: .fit) ?? .stretch
     column = try container.decodeIfPresent(String.self, forKey: .column)
   }
 
@@ -81,9 +87,11 @@ extension SampleFormat.Input: Codable {
     try container.encode(name, forKey: .name)
     try container.encode(elementType.rawValue, forKey: .type)
     try container.encode(shape, forKey: .shape)
+    try container.encodeIfPresent(scale, forKey: .scale)
     if !features.isEmpty { try container.encode(features, forKey: .features) }
     if !normalization.isEmpty { try container.encode(normalization, forKey: .normalization) }
     try container.encodeIfPresent(channels, forKey: .channels)
+    if fit != .stretch { try container.encode(fit, forKey: .fit) }
     try container.encodeIfPresent(column, forKey: .column)
   }
 }

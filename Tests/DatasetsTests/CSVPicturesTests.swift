@@ -37,7 +37,7 @@ private func message(_ body: () throws -> Void) -> String {
     let parts = try table(try samples()).open(DatasetRequest(validationSplit: 0.2))
     #expect(
       parts.train.fields == [
-        Field("images", .float32, [2, 2, 1]), Field("table", .float32, [2]), Field("digit", .int32),
+        Field("images", .uint8, [2, 2, 1], scale: 1 / 255), Field("table", .float32, [2]), Field("digit", .int32),
         Field("ink", .float32, [1]),
       ])
     let layout = parts.train.layout

@@ -77,11 +77,11 @@ private func file(_ bytes: [UInt8], _ name: String = "file") throws -> String {
     #expect(common(batches(1, 1, .shifted), batches(2, 1, .shifted)) > 5)
   }
 
-  @Test("a batch has bytes scaled to 0…1, and the labels beside them")
+  @Test("a batch has bytes that stand for numbers from 0 to 1, and the labels beside them")
   func batch() throws {
     let data = try ByteDataset(
       sampleShape: [1, 2, 1], classNames: ["a", "b"], samples: [0, 255, 51, 102], labels: [1, 0])
-    #expect(data.fields == [Field("images", .float32, [1, 2, 1]), Field("labels", .int32)])
+    #expect(data.fields == [Field("images", .uint8, [1, 2, 1], scale: 1 / 255), Field("labels", .int32)])
     let batch = try data.numbers([1, 0])
     #expect(batch["images"]?.count == 4)
     #expect(zip(batch["images"] ?? [], [0.2, 0.4, 0, 1]).allSatisfy { abs($0 - $1) < 1e-6 })

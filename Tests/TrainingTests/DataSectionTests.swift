@@ -52,6 +52,25 @@ private func problems(_ data: String) -> String {
     #expect(try Configuration(text: numbered.resolvedText, file: "a").data.source == .csv(other))
   }
 
+  @Test("how images of another shape get their size is read of folders and tables, and is stretch unless said")
+  func fit() throws {
+    func source(_ data: String) throws -> DatasetSource {
+      let made = try Configuration(text: text(data), file: "a")
+      #expect(try Configuration(text: made.resolvedText, file: "a").data.source == made.data.source)
+      return made.data.source
+    }
+    let folder = "{dataset: image-folder, path: x, image_size: 8"
+    #expect(
+      try source(folder + ", fit: crop}")
+        == .imageFolder(ImageFolder(path: "x", height: 8, width: 8, channels: 3, fit: .crop)))
+    #expect(try source(folder + "}") == .imageFolder(ImageFolder(path: "x", height: 8, width: 8, channels: 3)))
+    let pictures = CSVFile.Pictures(column: "file", height: 8, width: 8, channels: 3, fit: .pad)
+    #expect(
+      try source("{dataset: csv, path: a.csv, label: x, images: file, image_size: 8, fit: pad}")
+        == .csv(CSVFile(path: "a.csv", labels: ["x"], pictures: pictures)))
+    #expect(problems(folder + ", fit: cover}").contains("data.fit cannot be cover"))
+  }
+
   @Test("columns that are to be ignored are read back too")
   func ignored() throws {
     let made = try Configuration(
@@ -79,6 +98,7 @@ private func problems(_ data: String) -> String {
       ("label: {x: classes}, targets: values", "data.targets is not a key here"),
       ("label: x, images: file", "data.image_size is missing"),
       ("label: x, image_size: 28", "data.image_size is not a key here"),
+      ("label: x, fit: pad", "data.fit is not a key here"),
       ("label: {table: values}, images: file, image_size: 28", "another field that is called table"),
       ("label: {a b: values}", "a field cannot be called \"a b\""),
       ("images: file, image_size: 2", "data.label is missing"),

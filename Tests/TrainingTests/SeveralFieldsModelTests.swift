@@ -240,7 +240,7 @@ private func refusal(_ body: () throws -> Void) -> String {
       ("\"name\":\"table\"", "\"name\":\"rows\"", "it takes images f32[1,2,2,1], table f32[1,3], not images"),
       ("\"name\":\"what\"", "\"name\":\"ink\"", "two answers are called ink"),
       ("\"name\":\"what\"", "\"name\":\"digit\"", "it has no output digit/predictions"),
-      ("\"shape\":[3],\"type\":\"f32\"", "\"shape\":[3],\"type\":\"u8\"", "table is u8"),
+      ("\"shape\":[3],\"type\":\"f32\"", "\"shape\":[3],\"type\":\"u8\"", "table u8[1,3]"),
       ("\"shape\":[3],\"type\":\"f32\"", "\"shape\":[3],\"type\":\"i32\"", "not images f32[1,2,2,1], table i32[1,3]"),
       ("\"shape\":[3],\"type\":\"f32\"", "\"shape\":[3],\"type\":\"q\"", "is of no known kind"),
       ("\"shape\":[2,2,1]", "\"shape\":[2,2,-1]", "no element"),

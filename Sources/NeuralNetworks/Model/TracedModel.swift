@@ -3,6 +3,8 @@ import SwitchbackPrograms
 /// A model traced with the types of its inputs: the program so far and what the layers declared.
 struct TracedModel {
   var builder: ProgramBuilder
+  /// The fields that the model reads, by their names, as its layers read them.
+  private let fields: [String: Value]
   /// The model's results, the first of which is what a model with one answers.
   let results: [Value]
   private let resultNames: [String]
@@ -16,7 +18,9 @@ struct TracedModel {
     _ model: any Layer, inputs: [ModelInput], batchSize: Int, programName: String, isTraining: Bool
   ) throws(ProgramError) {
     var context = LayerContext(builder: ProgramBuilder(name: programName), isTraining: isTraining)
-    results = try Self.trace(model, inputs, batchSize, in: &context)
+    let read: [(name: String, value: Value)]
+    (read, results) = try Self.trace(model, inputs, batchSize, in: &context)
+    fields = Dictionary(read.map { ($0.name, $0.value) }) { first, _ in first }
     resultNames = model.resultNames
     builder = context.builder
     parameters = context.parameters
@@ -30,18 +34,18 @@ struct TracedModel {
     }
   }
 
+  /// What layers read of the fields, and the model's results.
   private static func trace(
     _ model: any Layer, _ inputs: [ModelInput], _ batchSize: Int, in context: inout LayerContext
-  ) throws(ProgramError) -> [Value] {
-    var values: [(name: String, value: Value)] = []
+  ) throws(ProgramError) -> (read: [(name: String, value: Value)], results: [Value]) {
+    var read: [(name: String, value: Value)] = []
     for input in inputs {
       guard batchSize > 0, input.type.shape.extents.allSatisfy({ $0 > 0 }) else {
         throw ProgramError("a batch of \(batchSize) samples of \(input.type.shape) has no element")
       }
-      let type = input.type.with(shape: Shape([batchSize] + input.type.shape.extents))
-      values.append((input.name, context.builder.input(input.name, type)))
+      read.append((input.name, try context.builder.read(input, batchSize: batchSize)))
     }
-    return try context.callModel(model, values)
+    return (read, try context.callModel(model, read))
   }
 
   /// Everything that is wrong with the layers of a model, but for what follows from something else; empty where nothing is.
@@ -100,7 +104,7 @@ struct TracedModel {
       guard !calls.contains(where: { $0.prefix == prefix }) else {
         throw ProgramError("two objectives judge \(name ?? "")")
       }
-      calls.append(ObjectiveCalls(objective: objective, prefix: prefix))
+      calls.append(ObjectiveCalls(objective: objective, prefix: prefix, fields: fields))
     }
     guard objectives.isEmpty || objectives.contains(where: { $0.weight > 0 }) else {
       throw ProgramError("all objectives have weight 0: nothing would be learned")
@@ -144,5 +148,16 @@ struct TracedModel {
       }
     }
     return total
+  }
+}
+
+extension ProgramBuilder {
+  /// A field of a batch as layers read it. What bytes stand for is computed here, so that a batch is bytes.
+  fileprivate mutating func read(_ input: ModelInput, batchSize: Int) throws(ProgramError) -> Value {
+    let stored = self.input(input.name, input.type.with(shape: Shape([batchSize] + input.type.shape.extents)))
+    guard let factor = input.scale else { return stored }
+    path = input.name
+    defer { path = "" }
+    return try scale(try append(Cast(to: .float32), stored), by: Double(factor))
   }
 }

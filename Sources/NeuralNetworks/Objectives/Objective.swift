@@ -52,6 +52,8 @@ struct ObjectiveCalls {
   let objective: Objective
   /// What stands before its names where there are several: `digit/`.
   let prefix: String
+  /// The fields that the model reads too, as its layers read them.
+  let fields: [String: Value]
   /// Whether right answers are counted, where targets are classes.
   private(set) var countsRight = true
 
@@ -108,7 +110,7 @@ struct ObjectiveCalls {
   var evaluating: ObjectiveCalls {
     var objective = objective
     objective.classWeights = []
-    return ObjectiveCalls(objective: objective, prefix: prefix, countsRight: false)
+    return ObjectiveCalls(objective: objective, prefix: prefix, fields: fields, countsRight: false)
   }
 
   /// A field that the program has already is one value, whoever reads it.
@@ -118,7 +120,7 @@ struct ObjectiveCalls {
     guard let id = builder.program.value(named: name), builder.program.values[id].role == .input else {
       return builder.input(name, type)
     }
-    let value = builder.value(id)
+    let value = fields[name] ?? builder.value(id)
     guard value.type == type else {
       throw ProgramError("needs \(name) as \(type), and another reader has it as \(value.type)", path: builder.path)
     }

@@ -72,7 +72,7 @@ public final class StepComparison {
   /// That program, and the numbers of its operands before the next step on these samples.
   public func operands(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> (Program, [String: [Double]]) {
     // From the data and the states themselves: where runs overlap, what an executor shows is of another run.
-    var values = try dataset.numbers(indices).filter { name, _ in program.value(named: name) != nil }
+    var values = try dataset.numbers(indices, asStored: true).filter { name, _ in program.value(named: name) != nil }
     values.merge(training.stepValues.numbers(at: StepPosition(update: steps, seed: seed))) { $1 }
     let states = subjects[0].executor.states
     for id in program.values(.state) {

@@ -84,13 +84,14 @@ extension Configuration {
 }
 
 extension ModelInput {
-  fileprivate init(_ field: Field) {
+  /// A field of a data set, as a model reads it.
+  public init(_ field: Field) {
     let elementType: ElementType =
       switch field.elementType {
       case .float32: .float32
       case .int32: .int32
       case .uint8: .uint8
       }
-    self.init(field.name, TensorType(elementType, Shape(field.shape)))
+    self.init(field.name, TensorType(elementType, Shape(field.shape)), scale: field.scale)
   }
 }

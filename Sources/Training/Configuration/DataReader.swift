@@ -42,7 +42,7 @@ enum DataReader {
     let size = section.pair("image_size", nil, help: imageSizeHelp)
     var folder = ImageFolder(
       path: section.text("path", nil, help: "The folder: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"),
-      height: size.height, width: size.width, channels: channels(section))
+      height: size.height, width: size.width, channels: channels(section), fit: fit(section))
     folder.testSplit = testSplit(section, folder.testSplit)
     folder.check = check(section)
     return folder
@@ -71,13 +71,20 @@ enum DataReader {
         "images", help: "The column that names pictures, by paths relative to the table: the field images")
     else {
       if section.problems.isDescribing {
-        _ = (section.optionalPair("image_size", help: imageSizeHelp), channels(section), check(section))
+        _ = (section.optionalPair("image_size", help: imageSizeHelp), channels(section), fit(section), check(section))
       }
       return nil
     }
     let size = section.pair("image_size", nil, help: imageSizeHelp)
     return CSVFile.Pictures(
-      column: column, height: size.height, width: size.width, channels: channels(section), check: check(section))
+      column: column, height: size.height, width: size.width, channels: channels(section), fit: fit(section),
+      check: check(section))
+  }
+
+  private static func fit(_ section: SectionReader) -> Image.Fit {
+    section.choice(
+      "fit", "stretch", Image.Fit.allCases.map { ($0.rawValue, $0) },
+      help: "How an image of another shape gets that size: stretched, cut to it, or with zeros around it")
   }
 
   private static func channels(_ section: SectionReader) -> Int {

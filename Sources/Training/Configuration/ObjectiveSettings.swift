@@ -172,7 +172,7 @@ extension DatasetLayout {
     switch field.elementType {
     case .int32: return field.shape.isEmpty ? Target(name, .classes) : nil
     case .float32: return Target(name, .values(field.elementCount))
-    case .uint8: return nil
+    case .uint8: return field.scale == nil ? nil : Target(name, .values(field.elementCount))
     }
   }
 }

@@ -30,7 +30,12 @@ struct ObjectiveTally {
       let labels = try executor.withValue(of: judged.target) { Array($0.bindMemory(to: Int32.self)) }
       // A network may end with more outputs than the data has classes, or with one for two.
       target = .classes(labels, count: max(classNames.count, predictions.count / max(count, 1), 2))
-    case .values: target = .values(try executor.withValue(of: judged.target) { Array($0.bindMemory(to: Float.self)) })
+    case .values:
+      target = .values(
+        try executor.withValue(of: judged.target) { bytes in
+          guard let scale = judged.targetScale else { return Array(bytes.bindMemory(to: Float.self)) }
+          return bytes.map { Float($0) * scale }
+        })
     }
     let weights = try judged.weights.map { try executor.withValue(of: $0) { Array($0.bindMemory(to: Float.self)) } }
     let batch = MetricBatch(predictions, target, weights: weights, count: count)

@@ -26,11 +26,15 @@ extension TrainingStep {
 
 extension SampleFormat {
   fileprivate func input(for input: ModelInput, isOnly: Bool) -> Input {
-    if let known = inputs.first(where: { $0.name == input.name }) { return known }
-    if isOnly, inputs.count == 1 { return inputs[0] }
-    // What a data set keeps beside its fields, such as the lengths of sequences, is read as it is.
     let type = Field.ElementType(rawValue: input.type.elementType.rawValue) ?? .float32
-    return Input(input.name, type, shape: input.type.shape.extents)
+    guard var known = inputs.first(where: { $0.name == input.name }) ?? (isOnly && inputs.count == 1 ? inputs[0] : nil)
+    else {
+      // What a data set keeps beside its fields, such as the lengths of sequences, is read as it is.
+      return Input(input.name, type, shape: input.type.shape.extents, scale: input.scale)
+    }
+    // A model may read the numbers that a data set's bytes stand for.
+    if known.scale != nil, type == .float32 { (known.elementType, known.scale) = (type, nil) }
+    return known
   }
 
   fileprivate func output(for objective: Objective, isOnly: Bool) -> Output? {

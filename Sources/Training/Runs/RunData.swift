@@ -45,7 +45,13 @@ public struct RunData {
     return DatasetRequest(
       validationSplit: configuration.validationSplit, splitSeed: configuration.splitSeed,
       splitRule: record?.split ?? .tail, classNames: learnsClasses ? classNames : nil, record: record,
-      mayLackParts: mayLackParts)
+      mayLackParts: mayLackParts, pictures: .float32)
+  }
+
+  /// What the run's network may read and learn of a sample; `source` is asked where no record says it.
+  public func layout(of source: DatasetSource) throws(DatasetError) -> DatasetLayout {
+    if let record { return record.layout }
+    return try source.layout(pictures: .float32)
   }
 }
 

@@ -15,6 +15,8 @@ final class EvaluationExecutor {
     /// Of the model's output; empty where there is one objective.
     let name: String
     let target: InputHandle
+    /// Of a target that the model reads too, as bytes: what they are multiplied with.
+    let targetScale: Float?
     let predictions: OutputHandle
     /// f32 `[]`: over the batch.
     let lossSum: OutputHandle
@@ -29,6 +31,7 @@ final class EvaluationExecutor {
       let prefix = step.prefix(of: objective)
       return Judged(
         objective: objective, name: String(prefix.dropLast()), target: try executor.input(named: objective.target),
+        targetScale: step.inputs.first { $0.name == objective.target }?.scale,
         predictions: try executor.output(named: prefix + "predictions"),
         lossSum: try executor.output(named: prefix + "lossSum"),
         weights: try objective.sampleWeight.map { name throws(ExecutionError) in try executor.input(named: name) })

@@ -437,7 +437,7 @@ public final class TrainingSession {
     }
   }
 
-  /// The same for one sample, `sampleShape` row-major.
+  /// The same for one sample, row-major: pixels from 0 to 1.
   public func predict(_ sample: [Float], weights: ModelWeights? = nil) throws -> [Float] {
     guard sample.count == step.inputs[0].type.shape.elementCount else {
       throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.inputs[0].type.shape)")
@@ -446,11 +446,24 @@ public final class TrainingSession {
     // The program counts right answers too, and is given zeros to compare with.
     let columns = try evaluator.executor.inputs.map { input throws(DatasetError) in
       let shape = Array(input.type.shape.extents.dropFirst())
-      if input.name == step.inputs[0].name { return ArrayDataset.Column.float32(input.name, sample, shape: shape) }
-      return input.type.elementType == .int32
-        ? .int32(input.name, [Int32](repeating: 0, count: input.type.shape.elementCount), shape: shape)
-        : .float32(input.name, [Float](repeating: 0, count: input.type.shape.elementCount), shape: shape)
+      if input.name == step.inputs[0].name { return try column(of: sample, shape: shape) }
+      let count = input.type.shape.elementCount
+      return switch input.type.elementType {
+      case .int32: .int32(input.name, [Int32](repeating: 0, count: count), shape: shape)
+      case .uint8: .uint8(input.name, [UInt8](repeating: 0, count: count), shape: shape)
+      default: .float32(input.name, [Float](repeating: 0, count: count), shape: shape)
+      }
     }
     return try predict(try ArrayDataset(columns), [0], weights: weights)[0]
+  }
+
+  /// A sample as the field that the model reads.
+  private func column(of sample: [Float], shape: [Int]) throws(DatasetError) -> ArrayDataset.Column {
+    let input = step.inputs[0]
+    guard let scale = input.scale else { return .float32(input.name, sample, shape: shape) }
+    guard let bytes = Field(input.name, .uint8, shape, scale: scale).bytes(for: sample) else {
+      throw DatasetError(.invalid, "the network reads bytes that stand for numbers from 0 to \(255 * scale)")
+    }
+    return .uint8(input.name, bytes, shape: shape, scale: scale)
   }
 }
