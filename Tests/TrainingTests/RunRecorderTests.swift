@@ -110,6 +110,19 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: runs + "/latest").isEmpty)
   }
 
+  @Test("numbers and dates that JSON has no words for come back from a run's files")
+  func words() throws {
+    struct Line: Codable, Equatable {
+      var loss: Double
+      var lowest: Double
+      var time: Date
+    }
+    let line = Line(loss: .infinity, lowest: -.infinity, time: Date(timeIntervalSince1970: 1_790_000_000))
+    let text = JSONText.line(line)
+    #expect(text.contains(#""loss":"inf""#) && text.contains(#""lowest":"-inf""#) && !text.contains("\n"))
+    #expect(try JSONText.decoder.decode(Line.self, from: Data(text.utf8)) == line)
+  }
+
   @Test("a folder without config.yaml is no run")
   func noRun() throws {
     #expect(throws: NotARunFolder.self) { try RunFolder(root).configuration() }
