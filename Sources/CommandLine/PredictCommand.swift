@@ -121,7 +121,8 @@ struct PredictCommand: ParsableCommand {
       throw fail("the network was trained on no table", ExitCode(64))
     }
     let rows = CSVPredictionRows(
-      path: path, features: fields.table?.features ?? [], pictures: fields.pictures.compactMap(\.column),
+      path: path, features: fields.table?.features ?? [], words: fields.table?.words ?? [],
+      pictures: fields.pictures.compactMap(\.column),
       labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
       delimiter: table.delimiter, width: run.data.record?.width)
     var writer = PredictionTable(json: json, output: output)

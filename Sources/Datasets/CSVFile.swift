@@ -44,13 +44,48 @@ public struct CSVFile: Hashable, Sendable {
     }
   }
 
+  /// What a column is that is neither learnt nor names pictures, and is not a number.
+  public enum Reading: Hashable, Sendable {
+    case ignored
+    /// Words: a feature for each, called `colour=red`, 1 where it stands and else 0. Without a list the words are those of
+    /// the training rows, sorted by their bytes; a word that is not among them is an error.
+    case oneHot([String] = [])
+    /// Words: one feature, the word's number in their order. Without a list the order is that of their bytes.
+    case ordinal([String] = [])
+
+    var word: String {
+      switch self {
+      case .ignored: "ignored"
+      case .oneHot: "one_hot"
+      case .ordinal: "ordinal"
+      }
+    }
+
+    /// Of words: what becomes of them, and their list.
+    var words: (encoding: DatasetRecord.WordColumn.Encoding, words: [String])? {
+      switch self {
+      case .ignored: nil
+      case .oneHot(let words): (.oneHot, words)
+      case .ordinal(let words): (.ordinal, words)
+      }
+    }
+
+    /// Whether this says nothing else of a column than a network knows.
+    func fits(_ known: DatasetRecord.WordColumn?) -> Bool {
+      guard let (encoding, words) = words else { return known == nil }
+      guard let known, known.encoding == encoding else { return false }
+      return words.isEmpty
+        || words.count == known.words.count && zip(words, known.words).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
+    }
+  }
+
   public var path: String
   /// What is to be learnt, a field each.
   public var learnt: [Target]
   /// Nil: there are none, and the features are the field `images`.
   public var pictures: Pictures?
-  /// Columns, by name or by index from 0, that are not read.
-  public var ignored: [String] = []
+  /// What columns that are no numbers are, by name or by index from 0.
+  public var columns: [String: Reading] = [:]
   /// The share of the rows that is for testing; which ones depends on their number alone.
   public var testSplit: Double
   public var hasHeader: Bool
@@ -104,6 +139,19 @@ public struct CSVFile: Hashable, Sendable {
     return nil
   }
 
+  /// The same of what `columns` says.
+  package var faultOfColumns: String? {
+    for (column, reading) in columns.sorted(by: { $0.key < $1.key }) {
+      guard let (encoding, words) = reading.words else { continue }
+      if words.contains("") || Set(words.map { Array($0.utf8) }).count < words.count {
+        return "the list of the column \(column) has a word twice, or an empty one"
+      }
+      let most = DatasetRecord.WordColumn.most(encoding)
+      if words.count > most { return "the list of the column \(column) has more than \(most) words" }
+    }
+    return nil
+  }
+
   /// Reads the file once, which finds every mistake in it, and keeps only where the rows are and their classes; of
   /// pictures as much as their `check` says.
   public func open(_ request: DatasetRequest = DatasetRequest()) throws(DatasetError) -> DatasetParts {
@@ -117,7 +165,7 @@ public struct CSVFile: Hashable, Sendable {
 
   /// The pass over the file.
   func scanned(_ request: DatasetRequest) throws(DatasetError) -> CSVScan {
-    if let fault { throw DatasetError(.invalid, "\(path): \(fault)") }
+    if let fault = fault ?? faultOfColumns { throw DatasetError(.invalid, "\(path): \(fault)") }
     let file = try RowFile(path)
     var scan = CSVScan(self, request, file)
     try file.forEachRow { (bytes, span, line) throws(DatasetError) in
@@ -135,6 +183,7 @@ public struct CSVFile: Hashable, Sendable {
 
 /// What a column is for.
 enum CSVColumn: Hashable, Sendable {
+  /// By the place of its column among those of features.
   case feature(Int)
   case picture
   /// A number of a target, both by their place.

@@ -11,10 +11,24 @@ final class CSVTable: Sendable {
   let featureField: Int?
   /// The name of the pictures' column.
   let pictureColumn: String
+  /// The columns that features are made of, in their order.
+  let featureColumns: [FeatureColumn]
   /// One a feature; empty where features are the numbers as they are.
   let normalization: [DatasetRecord.Normalization]
   /// Of each target, which of a row's class numbers is its own; nil where it holds numbers.
   let classPlaces: [Int?]
+
+  struct FeatureColumn: Sendable {
+    /// The place of its first feature, and how many there are.
+    let feature: Int
+    let count: Int
+    /// Nil: it holds numbers.
+    let words: CSVWords?
+
+    init(_ column: DatasetRecord.FeatureColumn) {
+      (feature, count, words) = (column.feature, column.featureCount, column.words.map { CSVWords($0) })
+    }
+  }
 
   init(
     file: RowFile, delimiter: UInt8, columns: [CSVColumn], inputs: [DatasetRecord.Input],
@@ -25,6 +39,7 @@ final class CSVTable: Sendable {
     pictureField = inputs.firstIndex { $0.column != nil }
     featureField = inputs.firstIndex { $0.column == nil }
     pictureColumn = inputs.compactMap(\.column).first ?? ""
+    featureColumns = inputs.flatMap { $0.featureColumns.map(FeatureColumn.init) }
     normalization = inputs.flatMap(\.normalization)
     var places: [Int?] = []
     for target in targets {
@@ -38,11 +53,30 @@ final class CSVTable: Sendable {
   /// The first target's number among `fields`.
   var firstTarget: Int { fields.count - targets.count }
 
-  /// A feature's number as the network takes it. Large numbers that differ by little keep their difference, since it is
-  /// taken before they become Float32.
-  func value(of field: CSVRow.Field, feature: Int) throws(CSVRow.Problem) -> Float {
-    guard !normalization.isEmpty else { return try field.number }
-    let value = Float(normalization[feature](try field.double))
+  /// Writes a cell's features, as the network takes them, to those of a row.
+  func write(
+    _ field: CSVRow.Field, of column: Int, to features: UnsafeMutableBufferPointer<Float>
+  ) throws(CSVRow.Problem) {
+    let column = featureColumns[column]
+    guard let words = column.words else {
+      features[column.feature] =
+        normalization.isEmpty
+        ? try field.number : try normalized(try field.double, column.feature, field)
+      return
+    }
+    let word = try words.number(of: field)
+    for place in 0..<column.count {
+      features[column.feature + place] = try normalized(
+        words.column.number(ofWord: word, at: place), column.feature + place, field)
+    }
+  }
+
+  /// Large numbers that differ by little keep their difference, since it is taken before they become Float32.
+  private func normalized(
+    _ number: Double, _ feature: Int, _ field: CSVRow.Field
+  ) throws(CSVRow.Problem) -> Float {
+    guard !normalization.isEmpty else { return Float(number) }
+    let value = Float(normalization[feature](number))
     guard value.isFinite else {
       throw CSVRow.Problem(
         message: "the number is too far from the mean \(normalization[feature].mean) of the training samples",
@@ -84,7 +118,7 @@ struct CSVRows: Dataset {
           guard column < table.columns.count else { return }
           switch table.columns[column] {
           case .feature(let feature):
-            features?[feature] = try table.value(of: field, feature: feature)
+            if let features { try table.write(field, of: feature, to: features) }
           case .picture:
             picture = (try CSVPictures.path(of: field, table: table.file.path), field.column)
           case .label(let target, let element):

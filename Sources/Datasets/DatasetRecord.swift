@@ -49,6 +49,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     /// Of images: what the last axis holds, and the column that names their files.
     public var channels: ChannelOrder?
     public var column: String?
+    /// Of a table: the columns of words among the features, in their order; nil where all features are numbers.
+    public internal(set) var words: [WordColumn]?
 
     public init(
       _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
@@ -142,7 +144,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
       source: source, sampleShape: input.shape, targets: target.targets, classNames: target.classNames,
       features: input.features, labels: learnt.flatMap(\.columns), normalization: input.normalization,
       channels: input.channels, identity: identity)
-    if inputs.count > 1 || input.column != nil { inputFields = inputs }
+    if inputs.count > 1 || input.column != nil || input.words != nil { inputFields = inputs }
     if learnt.count > 1 || target.name != Field.labels { targetFields = learnt }
   }
 
@@ -182,6 +184,10 @@ extension DatasetRecord {
     differences += inputDifferences(since: earlier) + targetDifferences(since: earlier)
     compare(
       "the columns", earlier.inputs.flatMap(\.columns) + earlier.labels, inputs.flatMap(\.columns) + labels)
+    let (then, now) = (earlier.inputs.flatMap { $0.words ?? [] }, inputs.flatMap { $0.words ?? [] })
+    if then.map(\.encoding) != now.map(\.encoding) || !zip(then, now).allSatisfy({ $0.hasWords(of: $1) }) {
+      differences.append("the words of the columns")
+    }
     if earlier.inputs.map(\.normalization) != inputs.map(\.normalization) {
       differences.append("the normalization of the columns")
     }
@@ -253,7 +259,10 @@ extension DatasetRecord {
     guard let inputFields else { return Self.fault(of: inputs[0], targets) }
     if let fault = Self.fault(ofNames: inputFields.map(\.name), "inputs") { return fault }
     for input in inputFields {
-      if let fault = Self.fault(of: input, targets) { return "\(input.name): \(fault)" }
+      if let fault = Self.fault(of: input, targets) ?? Self.fault(ofWords: input.words ?? [], features: input.features)
+      {
+        return "\(input.name): \(fault)"
+      }
     }
     let first = inputFields[0]
     guard first.shape == sampleShape, first.features == features, first.normalization == normalization,
@@ -330,7 +339,11 @@ extension DatasetRecord {
   public var words: [String] {
     let counts = parts.map { "\($0.name.rawValue) \($0.count)" }.joined(separator: ", ")
     let names = parts.map(\.name.rawValue).joined(separator: "/")
-    return ["samples: \(counts)"]
+    var lines = ["samples: \(counts)"]
+    for column in inputs.flatMap({ $0.words ?? [] }) {
+      lines.append("words of \(column.column) (\(column.encoding.rawValue)): \(column.wordsInOrder)")
+    }
+    return lines
       + learnt.filter { $0.targets == .classes }.map { target in
         let what = targetFields == nil ? "" : " of \(target.name)"
         func counts(_ part: Part) -> [Int] {
@@ -351,7 +364,10 @@ extension DatasetRecord {
 
 extension DatasetRecord.Input {
   /// Columns of a table that it is made of.
-  fileprivate var columns: [String] { (column.map { [$0] } ?? []) + features }
+  fileprivate var columns: [String] { (column.map { [$0] } ?? []) + featureColumns.map(\.name) }
+
+  /// Those that features are made of, in their order.
+  package var featureColumns: [DatasetRecord.FeatureColumn] { DatasetRecord.columns(of: features, words ?? []) }
 }
 
 extension DatasetTargets: Codable {

@@ -18,6 +18,8 @@ public struct SampleFormat: Hashable, Sendable {
     public var features: [String]
     /// Of a table, one a feature; empty where features are taken as they are.
     public var normalization: [DatasetRecord.Normalization]
+    /// Of a table: the columns of words among the features.
+    public var words: [DatasetRecord.WordColumn] = []
     /// Of images: what the last axis holds.
     public var channels: DatasetRecord.ChannelOrder?
     /// Of images that a table names: the column.
@@ -87,6 +89,7 @@ public struct SampleFormat: Hashable, Sendable {
         var input = Input(
           recorded.name, shape: recorded.shape, features: recorded.features, normalization: recorded.normalization)
         (input.channels, input.column) = (recorded.channels, recorded.column)
+        input.words = recorded.words ?? []
         return input
       },
       outputs: record.learnt.map {
@@ -143,6 +146,7 @@ extension SampleFormat.Input {
     }
     return DatasetRecord.fault(
       shape: shape, targets: .classes, features: features, normalization: normalization, channels: channels)
+      ?? DatasetRecord.fault(ofWords: words, features: features)
   }
 }
 

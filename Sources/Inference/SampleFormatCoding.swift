@@ -1,11 +1,11 @@
 import SwitchbackDatasets
 
 /// As JSON: one f32 field and one target are `shape`, `targets`, `classNames`, `features`, `labels`, `normalization`,
-/// `channels` and `column`, with `output` and `target` where they have other names than `labels`; the program names the
+/// `words`, `channels` and `column`, with `output` and `target` where they have other names than `labels`; the program names the
 /// field. Any others are lists `inputs` and `outputs`, which programs of before 2026-11-29 cannot read.
 extension SampleFormat: Codable {
   private enum CodingKeys: String, CodingKey {
-    case shape, targets, classNames, features, labels, normalization, channels, column, output, target
+    case shape, targets, classNames, features, labels, normalization, words, channels, column, output, target
     case inputs, outputs
   }
 
@@ -37,6 +37,7 @@ extension SampleFormat: Codable {
       ])
     inputs[0].channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
     inputs[0].column = try container.decodeIfPresent(String.self, forKey: .column)
+    inputs[0].words = try container.decodeIfPresent([DatasetRecord.WordColumn].self, forKey: .words) ?? []
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -53,6 +54,7 @@ extension SampleFormat: Codable {
     try container.encode(input.features, forKey: .features)
     try container.encode(output.labels, forKey: .labels)
     try container.encode(input.normalization, forKey: .normalization)
+    if !input.words.isEmpty { try container.encode(input.words, forKey: .words) }
     try container.encodeIfPresent(input.channels, forKey: .channels)
     try container.encodeIfPresent(input.column, forKey: .column)
     if output.target != Field.labels { try container.encode(output.target, forKey: .target) }
@@ -61,7 +63,9 @@ extension SampleFormat: Codable {
 }
 
 extension SampleFormat.Input: Codable {
-  private enum CodingKeys: String, CodingKey { case name, type, shape, features, normalization, channels, column }
+  private enum CodingKeys: String, CodingKey {
+    case name, type, shape, features, normalization, words, channels, column
+  }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -74,6 +78,7 @@ extension SampleFormat.Input: Codable {
       normalization: try container.decodeIfPresent([DatasetRecord.Normalization].self, forKey: .normalization) ?? [])
     channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
     column = try container.decodeIfPresent(String.self, forKey: .column)
+    words = try container.decodeIfPresent([DatasetRecord.WordColumn].self, forKey: .words) ?? []
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -83,6 +88,7 @@ extension SampleFormat.Input: Codable {
     try container.encode(shape, forKey: .shape)
     if !features.isEmpty { try container.encode(features, forKey: .features) }
     if !normalization.isEmpty { try container.encode(normalization, forKey: .normalization) }
+    if !words.isEmpty { try container.encode(words, forKey: .words) }
     try container.encodeIfPresent(channels, forKey: .channels)
     try container.encodeIfPresent(column, forKey: .column)
   }

@@ -159,6 +159,89 @@ import Testing
     #expect(refused.status == 65 && refused.error.contains("was trained on rows of 4"), "\(refused.error)")
   }
 
+  @Test("columns of words are learnt from, and read so by evaluate, predict, from Swift and by a run that goes on")
+  func words() throws {
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    let (colours, sizes) = (["red", "blue", "dark green"], ["small", "medium", "large"])
+    func text(_ count: Int) -> String {
+      "colour,x,size,kind\n"
+        + (0..<count).map {
+          "\(colours[$0 % 3]),\($0 * 7 % 11),\(sizes[$0 / 3 % 3]),\($0 % 3 == 1 ? "cold" : "warm")\n"
+        }.joined()
+    }
+    let table = try write(text(90).utf8, to: folder + "/table.csv")
+    let file = try write(
+      """
+      version: 1
+      model:
+        layers:
+          - dense: {units: 8, activation: tanh}
+          - dense: {units: 2, activation: softmax}
+      data:
+        dataset: csv
+        path: \(table)
+        label: kind
+        columns: {colour: one_hot, size: {ordinal: [small, medium, large]}}
+        normalize: true
+      training:
+        epochs: 40
+        batch_size: 8
+        loss: categorical_crossentropy
+        optimizer: {type: adam, learning_rate: 0.03}
+      backend: reference
+      """.utf8, to: folder + "/words.yaml")
+    let train = try switchback("train", file, "--runs", runs)
+    try #require(train.status == 0, "\(train.error)")
+    let run = runs + "/latest"
+    let evaluated = try switchback("evaluate", run, "--json")
+    let numbers = try JSONSerialization.jsonObject(with: Data(evaluated.output.utf8)) as? [String: Any]
+    #expect(try #require(numbers?["testAccuracy"] as? Double) > 0.9, "\(evaluated.output)")
+
+    // Other rows, with the columns in another order and without the label.
+    let rows = try write("size,colour,x\nlarge,blue,3\nsmall,dark green,4\n".utf8, to: folder + "/rows.csv")
+    let said = try switchback("predict", run, rows, "--json")
+    #expect(said.status == 0, "\(said.error)")
+    let chain = try BackendChain(
+      ["reference"], registry: BackendRegistry(linked: [ReferenceBackend()]), host: HostServices(workers: 1))
+    let kept = folder + "/words.model"
+    try TrainedModel(run: run, on: chain).save(to: kept)
+    let model = try TrainedModel(file: kept, on: chain)
+    let cells = [
+      ["size": "large", "colour": "blue", "x": "3", "id": "?"], ["size": "small", "colour": "dark green", "x": "4"],
+    ]
+    for (line, cells) in zip(said.output.split(separator: "\n"), cells) {
+      let answer = try #require(try model.predict(fields: [model.samples.inputs[0].name: .cells(cells)]).values.first)
+      let best = try #require(answer.best)
+      #expect(best.name == (cells["colour"] == "blue" ? "cold" : "warm"))
+      #expect(line.contains("{\"name\":\"\(best.name)\",\"probability\":\(best.score)}"), "\(line)")
+    }
+    for (cells, words) in [
+      (["size": "large", "colour": "pink", "x": "3"], "colour: \"pink\" is none of the words"),
+      (["size": "large", "x": "3"], "the column colour is missing"),
+      (["size": "large", "colour": "red", "x": "many"], "x: \"many\" is no finite number"),
+    ] {
+      let error = #expect(throws: TrainedModelError.self) {
+        try model.predict(fields: [model.samples.inputs[0].name: .cells(cells)])
+      }
+      #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+
+    // What training did not see: a row of predict, or all of evaluate.
+    let strange = try write(
+      "colour,x,size,kind\npink,1,small,warm\nred,1,small,warm\n".utf8, to: folder + "/strange.csv")
+    let some = try switchback("predict", run, strange)
+    #expect(some.status == 65 && some.error.contains(":2:1: \"pink\" is none of the words of the column colour"))
+    #expect(lines(some.output).map { $0[0] } == ["row", "2"])
+    let refused = try switchback("evaluate", run, "--data", strange)
+    #expect(refused.status == 65 && refused.error.contains("(blue, dark green, red)"), "\(refused.error)")
+
+    let more = try switchback("train", "--resume", run, "--epochs", "41")
+    #expect(more.status == 0, "\(more.error)")
+    try write((text(90) + "pink,1,small,warm\n").utf8, to: table)
+    let other = try switchback("train", "--resume", run, "--epochs", "42", "--other-data")
+    #expect(other.status == 65 && other.error.contains("\"pink\" is none of the words"), "\(other.error)")
+  }
+
   @Test("two outputs that learn one column have its name behind their own")
   func twins() throws {
     let runs = temporary()

@@ -52,12 +52,17 @@ private func problems(_ data: String) -> String {
     #expect(try Configuration(text: numbered.resolvedText, file: "a").data.source == .csv(other))
   }
 
-  @Test("columns that are to be ignored are read back too")
-  func ignored() throws {
+  @Test("what columns are that are no numbers is read back too")
+  func columns() throws {
+    let columns =
+      "{id: ignored, 3: ignored, kind: one_hot, size: {ordinal: [small, \"no\"]}, 4: ordinal, b: {one_hot: [7]}}"
     let made = try Configuration(
-      text: text("{dataset: csv, path: a.csv, label: x, columns: {id: ignored, 3: ignored}}"), file: "a")
+      text: text("{dataset: csv, path: a.csv, label: x, columns: \(columns)}"), file: "a")
     var file = CSVFile(path: "a.csv", labels: ["x"])
-    file.ignored = ["id", "3"]
+    file.columns = [
+      "id": .ignored, "3": .ignored, "kind": .oneHot(), "size": .ordinal(["small", "no"]), "4": .ordinal(),
+      "b": .oneHot(["7"]),
+    ]
     #expect(made.data.source == .csv(file))
     #expect(try Configuration(text: made.resolvedText, file: "a").data.source == .csv(file))
   }
@@ -74,7 +79,14 @@ private func problems(_ data: String) -> String {
     "what cannot be is said with its key",
     arguments: [
       ("label: {x: clases}", "data.label.x cannot be clases; did you mean classes?"),
-      ("label: x, columns: {y: one_hot}", "data.columns.y cannot be one_hot"),
+      ("label: x, columns: {y: onehot}", "data.columns.y cannot be onehot; did you mean one_hot?"),
+      ("label: x, columns: {y: {ordinal: [a], one_hot: [a]}}", "data.columns.y must have one list of words"),
+      ("label: x, columns: {y: {ordinal: []}}", "data.columns.y must have one list of words"),
+      ("label: x, columns: {y: {}}", "data.columns.y must have one list of words"),
+      ("label: x, columns: {y: {ordinal: [a, [b]]}}", "data.columns.y.ordinal must be a word or a list of words"),
+      ("label: x, columns: {y: {order: [a]}}", "data.columns.y.order is not a key here"),
+      ("label: x, columns: {y: {ordinal: [a, b, a]}}", "the list of the column y has a word twice"),
+      ("label: x, columns: {y: {one_hot: [\"\"]}}", "the list of the column y has a word twice, or an empty one"),
       ("label: {}", "data.label must name a column"), ("label: {x: [1]}", "data.label.x must be a word"),
       ("label: {x: classes}, targets: values", "data.targets is not a key here"),
       ("label: x, images: file", "data.image_size is missing"),

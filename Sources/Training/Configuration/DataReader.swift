@@ -35,7 +35,9 @@ enum DataReader {
   private static let imageSizeHelp = "Height and width that every image is resized to"
   private static let labelHelp =
     "The column that is learnt, by its name or number from 0, or several; {a: classes, b: values}: fields"
-  private static let columnsHelp = "Columns that are no features, by name: {id: ignored}"
+  private static let columnsHelp =
+    "Columns that are no numbers, by name. one_hot: a feature for each word, 0 or 1, which normalize leaves so; ordinal: "
+    + "the word's number in the order of the words; {size: {ordinal: [small, large]}} says which words there are"
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
     let size = section.pair("image_size", nil, help: imageSizeHelp)
@@ -56,8 +58,10 @@ enum DataReader {
       help: "What stands between cells")
     file.isNormalized = section.bool(
       "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows")
-    file.ignored = ignored(section)
-    if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
+    file.columns = columns(section)
+    for (key, fault) in [("label", file.fault), ("columns", file.faultOfColumns)] {
+      if let fault { section.problems.add("\(section.full(key)): \(fault)", at: section.take(key)) }
+    }
     return file
   }
 
@@ -108,17 +112,43 @@ enum DataReader {
     ]
   }
 
-  /// What columns are that are not features: `columns: {id: ignored}`.
-  private static func ignored(_ section: SectionReader) -> [String] {
-    let words: [(String, Void)] = [("ignored", ())]
+  /// What columns are that are no numbers: `columns: {id: ignored, colour: one_hot, size: {ordinal: [small, large]}}`.
+  private static func columns(_ section: SectionReader) -> [String: CSVFile.Reading] {
+    let words: [(String, CSVFile.Reading)] = [("ignored", .ignored), ("one_hot", .oneHot()), ("ordinal", .ordinal())]
+    let lists: [(String, ([String]) -> CSVFile.Reading)] = [
+      ("one_hot", { .oneHot($0) }), ("ordinal", { .ordinal($0) }),
+    ]
+    let list = SchemaPart(
+      json: [
+        "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1,
+        "properties": Dictionary(
+          uniqueKeysWithValues: lists.map { ($0.0, SchemaPart.any([.text(nil), .list(of: .text(nil))]).json) }),
+      ])
     section.describe(
       "columns", help: columnsHelp,
       SchemaPart(
-        json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json]))
-    guard !section.problems.isDescribing, section.take("columns") != nil else { return [] }
+        json: [
+          "type": "object", "additionalProperties": SchemaPart.any([.choice(words.map(\.0), nil), list]).json,
+        ]))
+    guard !section.problems.isDescribing, section.take("columns") != nil else { return [:] }
     return section.section("columns", help: columnsHelp) { reader in
-      for column in reader.keys { reader.choice(column, nil, words, help: "") }
-      return reader.keys
+      var columns: [String: CSVFile.Reading] = [:]
+      for column in reader.keys {
+        guard let given = reader.take(column), given.mapping != nil else {
+          columns[column] = reader.choice(column, nil, words, help: "")
+          continue
+        }
+        let listed = reader.section(column, help: "") { nested in
+          lists.compactMap { word, make in nested.optionalTexts(word, help: "").flatMap { $0.isEmpty ? nil : make($0) }
+          }
+        }
+        if listed.count == 1 {
+          columns[column] = listed[0]
+        } else {
+          section.problems.add("\(reader.full(column)) must have one list of words: one_hot or ordinal", at: given)
+        }
+      }
+      return columns
     }
   }
 
