@@ -52,19 +52,23 @@ public struct CSVFile: Hashable, Sendable {
     case oneHot([String] = [])
     /// Words: one feature, the word's number in their order. Without a list the order is that of their bytes.
     case ordinal([String] = [])
+    /// Whole numbers from 0 with blanks between them: a field of the column's name, i32 `[T]`, padded with 0, and one with
+    /// their lengths, `NAME_lengths` i32 `[]`.
+    case tokens
 
     var word: String {
       switch self {
       case .ignored: "ignored"
       case .oneHot: "one_hot"
       case .ordinal: "ordinal"
+      case .tokens: "tokens"
       }
     }
 
     /// Of words: what becomes of them, and their list.
     var words: (encoding: DatasetRecord.WordColumn.Encoding, words: [String])? {
       switch self {
-      case .ignored: nil
+      case .ignored, .tokens: nil
       case .oneHot(let words): (.oneHot, words)
       case .ordinal(let words): (.ordinal, words)
       }
@@ -82,10 +86,12 @@ public struct CSVFile: Hashable, Sendable {
   public var path: String
   /// What is to be learnt, a field each.
   public var learnt: [Target]
-  /// Nil: there are none, and the features are the field `images`.
+  /// Nil: there are none, and the features are the field `images`, or beside tokens `table`.
   public var pictures: Pictures?
   /// What columns that are no numbers are, by name or by index from 0.
   public var columns: [String: Reading] = [:]
+  /// How many tokens a sequence is cut or padded to; nil: as many as the longest of the training rows has.
+  public var sequenceLength: Int?
   /// The share of the rows that is for testing; which ones depends on their number alone.
   public var testSplit: Double
   public var hasHeader: Bool
@@ -119,13 +125,10 @@ public struct CSVFile: Hashable, Sendable {
 
   /// Why no table can be read so; nil where one can.
   package var fault: String? {
-    var taken = pictures == nil ? [Field.images] : [Field.images, Field.table]
-    taken.append(Field.sampleWeight)
+    let hasTable = pictures != nil || columns.values.contains(.tokens)
+    var taken = [Field.images, Field.sampleWeight] + (hasTable ? [Field.table] : [])
     for target in learnt {
-      let isName = target.name.unicodeScalars.allSatisfy {
-        !$0.properties.isWhitespace && $0.value > 0x20 && $0.value != 0x7f
-      }
-      guard isName, !target.name.isEmpty else {
+      guard Self.isName(target.name) else {
         return "a field cannot be called \"\(target.name)\", with blanks: rename the column"
       }
       guard !taken.contains(target.name) else {
@@ -139,8 +142,17 @@ public struct CSVFile: Hashable, Sendable {
     return nil
   }
 
+  /// Whether a field can be called so.
+  static func isName(_ name: String) -> Bool {
+    !name.isEmpty
+      && name.unicodeScalars.allSatisfy { !$0.properties.isWhitespace && $0.value > 0x20 && $0.value != 0x7f }
+  }
+
   /// The same of what `columns` says.
   package var faultOfColumns: String? {
+    if let sequenceLength, !(1...1 << 20).contains(sequenceLength) || !columns.values.contains(.tokens) {
+      return "sequences of \(sequenceLength) tokens need a column of tokens, and a length from 1 to \(1 << 20)"
+    }
     for (column, reading) in columns.sorted(by: { $0.key < $1.key }) {
       guard let (encoding, words) = reading.words else { continue }
       if words.contains("") || Set(words.map { Array($0.utf8) }).count < words.count {
@@ -185,6 +197,8 @@ public struct CSVFile: Hashable, Sendable {
 enum CSVColumn: Hashable, Sendable {
   /// By the place of its column among those of features.
   case feature(Int)
+  /// By its place among those of tokens.
+  case tokens(Int)
   case picture
   /// A number of a target, both by their place.
   case label(target: Int, element: Int)

@@ -9,6 +9,8 @@ public struct CSVPredictionRows {
   public var words: [DatasetRecord.WordColumn]
   /// The columns that name pictures, as the features.
   public var pictures: [String]
+  /// The columns of tokens, as the features.
+  public var tokens: [String] = []
   /// The columns that were learnt, which rows may have or not.
   public var labels: [String]
   public var hasHeader: Bool
@@ -28,8 +30,8 @@ public struct CSVPredictionRows {
 
   private var featureColumns: [DatasetRecord.FeatureColumn] { DatasetRecord.columns(of: features, words) }
 
-  /// The columns of features, then of pictures.
-  private var wanted: [String] { featureColumns.map(\.name) + pictures }
+  /// The columns of features, then of pictures, then of tokens.
+  private var wanted: [String] { featureColumns.map(\.name) + pictures + tokens }
 
   /// A row, or why it is none: with its number among the rows of data, from 1.
   public struct Row: Sendable {
@@ -42,6 +44,8 @@ public struct CSVPredictionRows {
     public var values: [Double]
     /// The paths of the pictures, relative to the table's folder where they are not absolute.
     public var pictures: [String]
+    /// Of each column of tokens all that stand there.
+    public var tokens: [[Int32]] = []
   }
 
   /// Calls `body` with every row, in order. `ignored` hears once of the columns that are neither features nor labels.
@@ -89,6 +93,7 @@ public struct CSVPredictionRows {
     var wanted: [Int?]
     var features: [CSVTable.FeatureColumn]
     var pictureCount: Int
+    var tokens: [String]
     /// The table's file.
     var table: String
     var ignored: [String] = []
@@ -96,11 +101,17 @@ public struct CSVPredictionRows {
     func contents(of row: CSVRow) throws(CSVRow.Problem) -> Contents {
       var contents = Contents(
         values: [Double](repeating: 0, count: features.reduce(0) { $0 + $1.count }),
-        pictures: [String](repeating: "", count: pictureCount))
+        pictures: [String](repeating: "", count: pictureCount),
+        tokens: [[Int32]](repeating: [], count: tokens.count))
       let found = try row.forEachField { (index, field) throws(CSVRow.Problem) in
         guard index < wanted.count, let place = wanted[index] else { return }
         guard place < features.count else {
-          contents.pictures[place - features.count] = try CSVPictures.path(of: field, table: table)
+          if place < features.count + pictureCount {
+            contents.pictures[place - features.count] = try CSVPictures.path(of: field, table: table)
+          } else {
+            let column = place - features.count - pictureCount
+            _ = try CSVTokens.forEach(in: field, of: tokens[column]) { contents.tokens[column].append($1) }
+          }
           return
         }
         let column = features[place]
@@ -123,7 +134,7 @@ public struct CSVPredictionRows {
   private func columns(_ wanted: [Int?]) -> Columns {
     Columns(
       wanted: wanted, features: featureColumns.map(CSVTable.FeatureColumn.init), pictureCount: pictures.count,
-      table: path)
+      tokens: tokens, table: path)
   }
 
   private func columns(of first: CSVRow) throws(CSVRow.Problem) -> Columns {

@@ -9,6 +9,8 @@ final class CSVTable: Sendable {
   /// Of a field's number among `fields`; nil: there is none.
   let pictureField: Int?
   let featureField: Int?
+  /// Of each column of tokens, the same of these and of their lengths.
+  let tokenFields: [(tokens: Int, lengths: Int)]
   /// The name of the pictures' column.
   let pictureColumn: String
   /// The columns that features are made of, in their order.
@@ -35,10 +37,14 @@ final class CSVTable: Sendable {
     targets: [DatasetLayout.Target]
   ) {
     (self.file, self.delimiter, self.columns, self.targets) = (file, delimiter, columns, targets)
-    fields = inputs.map { Field($0.name, .float32, $0.shape) } + targets.map { .target($0.name, $0.targets) }
-    pictureField = inputs.firstIndex { $0.column != nil }
+    let read = inputs.map(\.field)
+    let lengths = read.compactMap(\.lengths).map { Field($0, .int32) }
+    fields = read + lengths + targets.map { .target($0.name, $0.targets) }
+    pictureField = inputs.firstIndex { $0.column != nil && $0.tokens == nil }
     featureField = inputs.firstIndex { $0.column == nil }
-    pictureColumn = inputs.compactMap(\.column).first ?? ""
+    pictureColumn = pictureField.flatMap { inputs[$0].column } ?? ""
+    let tokens = inputs.indices.filter { inputs[$0].tokens != nil }
+    tokenFields = tokens.enumerated().map { (tokens: $1, lengths: inputs.count + $0) }
     featureColumns = inputs.flatMap { $0.featureColumns.map(FeatureColumn.init) }
     normalization = inputs.flatMap(\.normalization)
     var places: [Int?] = []
@@ -69,6 +75,20 @@ final class CSVTable: Sendable {
       features[column.feature + place] = try normalized(
         words.column.number(ofWord: word, at: place), column.feature + place, field)
     }
+  }
+
+  /// Writes a cell's tokens, padded with 0, and how many of them are kept.
+  func write(
+    _ field: CSVRow.Field, ofTokens column: Int, to batch: BatchMemory, row: Int
+  ) throws(CSVRow.Problem) {
+    let (place, lengths) = tokenFields[column]
+    let tokens = batch[place, row].bindMemory(to: Int32.self)
+    let count = try CSVTokens.forEach(in: field, of: fields[place].name) { position, token in
+      if position < tokens.count { tokens[position] = token }
+    }
+    let kept = min(count, tokens.count)
+    for position in kept..<tokens.count { tokens[position] = 0 }
+    batch[lengths, row].storeBytes(of: Int32(kept), as: Int32.self)
   }
 
   /// Large numbers that differ by little keep their difference, since it is taken before they become Float32.
@@ -119,6 +139,7 @@ struct CSVRows: Dataset {
           switch table.columns[column] {
           case .feature(let feature):
             if let features { try table.write(field, of: feature, to: features) }
+          case .tokens(let place): try table.write(field, ofTokens: place, to: batch, row: row)
           case .picture:
             picture = (try CSVPictures.path(of: field, table: table.file.path), field.column)
           case .label(let target, let element):

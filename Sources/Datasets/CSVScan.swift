@@ -9,6 +9,7 @@ struct CSVScan {
   private var names: [String] = []
   private var ignored: [String] = []
   private var features: CSVFeatureScan
+  private var tokens: [CSVTokenScan] = []
   private let knownNormalization: [DatasetRecord.Normalization]
   private var rows: [Row] = []
   /// One a target of classes, and of each row their numbers.
@@ -63,6 +64,7 @@ struct CSVScan {
       case .ignored: break
       case .feature(let feature):
         try features.add(field, to: feature, line: line, isTraining: part == .train)
+      case .tokens(let place): try tokens[place].add(field, isTraining: part == .train)
       }
     }
     guard count == columns.count else { throw CSVRow.Problem.length(count, first: columns.count) }
@@ -90,9 +92,12 @@ struct CSVScan {
     try placeLabels(in: &columns)
     try placePictures(in: &columns)
     let readings = try readings(columns)
-    let places = names.indices.filter { columns[$0] == .ignored && readings[$0] != .ignored }
+    try placeTokens(readings, in: &columns)
+    let places = names.indices.filter {
+      columns[$0] == .ignored && readings[$0] != .ignored && readings[$0] != .tokens
+    }
     guard !learnt.isEmpty, learnt.allSatisfy({ $0.columns.count == 1 || $0.targets == .values && !$0.columns.isEmpty }),
-      mentioned != nil || !places.isEmpty
+      mentioned != nil || !tokens.isEmpty || !places.isEmpty
     else {
       throw CSVRow.Problem(
         message: "\(count) columns with the label \(settings.labels.joined(separator: ", ")): there must be one label "
@@ -149,7 +154,7 @@ struct CSVScan {
 
   private mutating func placePictures(in columns: inout [CSVColumn]) throws(CSVRow.Problem) {
     guard let pictures = settings.pictures else { return }
-    let known = settings.hasHeader ? request.record?.inputs.compactMap(\.column).first : nil
+    let known = settings.hasHeader ? request.record?.inputs.first { $0.tokens == nil && $0.column != nil }?.column : nil
     let column = known ?? pictures.column
     guard let index = place(of: column), columns[index] == .ignored else {
       throw CSVRow.Problem(
@@ -181,6 +186,47 @@ struct CSVScan {
       }
     }
     return readings
+  }
+
+  /// The network's columns of tokens or, before there is one, the configuration's.
+  private mutating func placeTokens(
+    _ readings: [Int: CSVFile.Reading], in columns: inout [CSVColumn]
+  ) throws(CSVRow.Problem) {
+    guard let record = request.record else {
+      for index in names.indices where readings[index] == .tokens {
+        columns[index] = .tokens(tokens.count)
+        tokens.append(CSVTokenScan(names[index], length: settings.sequenceLength))
+      }
+      return try checkTokenNames()
+    }
+    for input in record.inputs where input.tokens != nil {
+      guard let index = names.firstIndex(of: input.name), columns[index] == .ignored,
+        readings[index] ?? .tokens == .tokens
+      else {
+        throw CSVRow.Problem(
+          message: "there is no column \(input.name) of tokens, which the network was trained with; \(columnWords)",
+          column: 1)
+      }
+      if let length = settings.sequenceLength, [length] != input.shape {
+        throw CSVRow.Problem(
+          message: "the network was trained with sequences \(input.shape) of the column \(input.name), and "
+            + "data.sequence_length says \(length)", column: 1)
+      }
+      columns[index] = .tokens(tokens.count)
+      tokens.append(CSVTokenScan(input.name, length: input.shape[0]))
+    }
+  }
+
+  /// Whether fields can be called as the columns of tokens are.
+  private func checkTokenNames() throws(CSVRow.Problem) {
+    var taken = Set([Field.images, Field.table, Field.sampleWeight] + learnt.map(\.name))
+    for name in tokens.flatMap({ [$0.name, Field.lengths(of: $0.name)] }) {
+      guard CSVFile.isName(name), taken.insert(name).inserted else {
+        throw CSVRow.Problem(
+          message: "a column of tokens becomes the fields NAME and NAME_lengths: none can be called \"\(name)\", with "
+            + "blanks or as another field; rename the column", column: 1)
+      }
+    }
   }
 
   private mutating func placeFeatures(
@@ -257,8 +303,10 @@ struct CSVScan {
   /// Whether the fields are those that the network was trained with.
   private mutating func checkInputs() throws(CSVRow.Problem) {
     guard let record = request.record else { return }
-    // A network that was trained on pictures alone reads no other columns.
-    if mentioned != nil, record.inputs.count == 1, features.count > 0 {
+    // A network that was trained on pictures or tokens alone reads no other columns.
+    if mentioned != nil || !tokens.isEmpty, record.inputs.allSatisfy({ $0.column != nil || $0.channels != nil }),
+      features.count > 0
+    {
       ignored = names.indices.filter { if case .feature = columns?[$0] { true } else { false } }.map { names[$0] }
       for index in names.indices { if case .feature = columns?[index] { columns?[index] = .ignored } }
       features.removeAll()
@@ -271,7 +319,7 @@ struct CSVScan {
       return
     }
     throw CSVRow.Problem(
-      message: mentioned == nil && record.inputs.count == 1
+      message: mentioned == nil && tokens.isEmpty && record.inputs.count == 1
         ? "there are \(inputs.first?.shape.first ?? 0) features, and the network was trained with samples \(record.sampleShape)"
         : "the samples have \(words(inputs)), and the network was trained with \(words(record.inputs))", column: 1)
   }
@@ -318,17 +366,19 @@ struct CSVScan {
       let words = columns.compactMap(\.words)
       let names = columns.flatMap { $0.words?.featureNames ?? [$0.name] }
       var input = DatasetRecord.Input(
-        mentioned == nil ? Field.images : Field.table, [names.count], features: names, normalization: normalization)
+        mentioned == nil && tokens.isEmpty ? Field.images : Field.table, [names.count], features: names,
+        normalization: normalization)
       if !words.isEmpty { input.words = words }
       inputs.append(input)
     }
-    return inputs
+    return inputs + tokens.map(\.input)
   }
 
   /// What samples are, and of each target of classes the network's numbers of those found here.
   private func table() throws(DatasetError) -> (inputs: [DatasetRecord.Input], table: CSVTable, maps: [ClassMap]) {
     guard let columns, !rows.isEmpty else { throw DatasetError(.corrupt, "\(settings.path) has no rows of data") }
     try features.check(settings.path)
+    for tokens in tokens { try tokens.check(settings.path) }
     let normalization =
       !settings.isNormalized ? [] : knownNormalization.isEmpty ? features.normalization : knownNormalization
     if let index = normalization.firstIndex(where: { !$0.mean.isFinite || !$0.deviation.isFinite }) {
@@ -385,7 +435,7 @@ struct CSVScan {
       return CSVRows(table: table, spans: kept.map(\.span), classNumbers: kept.flatMap { numbers($0) ?? [] })
     }
     let validation = try part(.validation)
-    var notes: [String] = []
+    var notes = tokens.compactMap(\.note)
     let classTargets = table.targets.filter { $0.targets == .classes }
     for (target, map) in zip(classTargets, maps) {
       notes += map.notes.map { target.name == Field.labels ? $0 : "\(target.name): \($0)" }

@@ -51,6 +51,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     public var column: String?
     /// Of a table: the columns of words among the features, in their order; nil where all features are numbers.
     public internal(set) var words: [WordColumn]?
+    /// Of a column of tokens, which `column` names: what it holds. The field is i32 `[T]`.
+    public internal(set) var tokens: Tokens?
 
     public init(
       _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
@@ -166,8 +168,9 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   /// The fields of the data, for whoever makes a network for them.
   public var layout: DatasetLayout {
     DatasetLayout(
-      inputs: inputs.map { Field($0.name, .float32, $0.shape) },
-      targets: learnt.map { .init($0.name, $0.targets, classNames: $0.classNames) })
+      inputs: inputs.map(\.field),
+      targets: learnt.map { .init($0.name, $0.targets, classNames: $0.classNames) },
+      others: inputs.compactMap(\.field.lengths).map { Field($0, .int32) })
   }
 }
 
@@ -257,7 +260,8 @@ extension DatasetRecord {
 
   private var inputFault: String? {
     guard let inputFields else { return Self.fault(of: inputs[0], targets) }
-    if let fault = Self.fault(ofNames: inputFields.map(\.name), "inputs") { return fault }
+    let lengths = inputFields.compactMap(\.field.lengths)
+    if let fault = Self.fault(ofNames: inputFields.map(\.name) + lengths, "inputs") { return fault }
     for input in inputFields {
       if let fault = Self.fault(of: input, targets) ?? Self.fault(ofWords: input.words ?? [], features: input.features)
       {
@@ -301,7 +305,13 @@ extension DatasetRecord {
   }
 
   private static func fault(of input: Input, _ targets: DatasetTargets) -> String? {
-    fault(
+    if let tokens = input.tokens {
+      let isOfTokens =
+        input.shape.count == 1 && input.column != nil && input.channels == nil && input.features.isEmpty
+        && input.normalization.isEmpty && tokens.cutCount >= 0 && tokens.largest ?? 0 >= 0
+      guard isOfTokens else { return "samples \(input.shape) with what else it says are no tokens" }
+    }
+    return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,
       channels: input.channels)
   }
@@ -343,6 +353,10 @@ extension DatasetRecord {
     for column in inputs.flatMap({ $0.words ?? [] }) {
       lines.append("words of \(column.column) (\(column.encoding.rawValue)): \(column.wordsInOrder)")
     }
+    for input in inputs {
+      guard let tokens = input.tokens else { continue }
+      lines.append("tokens of \(input.name): \(input.shape[0]) a sample, \(tokens.cutCount) sequences are cut")
+    }
     return lines
       + learnt.filter { $0.targets == .classes }.map { target in
         let what = targetFields == nil ? "" : " of \(target.name)"
@@ -363,6 +377,11 @@ extension DatasetRecord {
 }
 
 extension DatasetRecord.Input {
+  /// What a data set of it has.
+  package var field: Field {
+    tokens == nil ? Field(name, .float32, shape) : Field(name, .int32, shape, lengths: Field.lengths(of: name))
+  }
+
   /// Columns of a table that it is made of.
   fileprivate var columns: [String] { (column.map { [$0] } ?? []) + featureColumns.map(\.name) }
 

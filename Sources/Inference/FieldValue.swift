@@ -6,6 +6,8 @@ public enum FieldValue: Sendable {
   case numbers([Float])
   /// The i32 field as the network reads it, row-major: tokens.
   case integers([Int32])
+  /// A sequence of tokens of any length: it is cut, or padded with 0, and fills the field of its lengths too.
+  case tokens([Int32])
   /// A row of the table, its features in the order of `SampleFormat.Input.features`, as they stand in the table: they are
   /// normalized here, in Float64.
   case row([Double])
@@ -22,6 +24,12 @@ extension SampleFormat.Input {
     switch value {
     case .numbers(let numbers): try write(numbers, .float32, to: bytes)
     case .integers(let numbers): try write(numbers, .int32, to: bytes)
+    case .tokens(let tokens):
+      guard shape.count == 1 else {
+        throw TrainedModelError("the network takes samples \(shape), which are no sequences")
+      }
+      let kept = Array(tokens.prefix(shape[0]))
+      try write(kept + [Int32](repeating: 0, count: shape[0] - kept.count), .int32, to: bytes)
     case .row(let row): try write(try normalized(row), .float32, to: bytes)
     case .cells(let cells): try write(try normalized(try row(of: cells)), .float32, to: bytes)
     case .image(let image):

@@ -22,8 +22,10 @@ public struct SampleFormat: Hashable, Sendable {
     public var words: [DatasetRecord.WordColumn] = []
     /// Of images: what the last axis holds.
     public var channels: DatasetRecord.ChannelOrder?
-    /// Of images that a table names: the column.
+    /// Of images that a table names, and of tokens of a table: the column.
     public var column: String?
+    /// Of padded sequences: the field that says how long they are.
+    public var lengths: String?
 
     /// What has three axes of which the last is 1 or 3 is taken for images.
     public init(
@@ -78,7 +80,11 @@ public struct SampleFormat: Hashable, Sendable {
   /// The same of what a data set has.
   public init(_ layout: DatasetLayout) {
     self.init(
-      inputs: layout.inputs.map { Input($0.name, $0.elementType, shape: $0.shape) },
+      inputs: layout.inputs.map { field in
+        var input = Input(field.name, field.elementType, shape: field.shape)
+        input.lengths = field.lengths
+        return input
+      },
       outputs: layout.targets.map { Output(target: $0.name, targets: $0.targets, classNames: $0.classNames) })
   }
 
@@ -86,8 +92,11 @@ public struct SampleFormat: Hashable, Sendable {
   public init(_ record: DatasetRecord) {
     self.init(
       inputs: record.inputs.map { recorded in
+        let field = recorded.field
         var input = Input(
-          recorded.name, shape: recorded.shape, features: recorded.features, normalization: recorded.normalization)
+          field.name, field.elementType, shape: field.shape, features: recorded.features,
+          normalization: recorded.normalization)
+        input.lengths = field.lengths
         (input.channels, input.column) = (recorded.channels, recorded.column)
         input.words = recorded.words ?? []
         return input
@@ -100,8 +109,9 @@ public struct SampleFormat: Hashable, Sendable {
   /// What a data set of such samples has: the fields and targets, by which a training step is made.
   public var layout: DatasetLayout {
     DatasetLayout(
-      inputs: inputs.map { Field($0.name, $0.elementType, $0.shape) },
-      targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames) })
+      inputs: inputs.map(\.field),
+      targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames) },
+      others: inputs.compactMap(\.lengths).map { Field($0, .int32) })
   }
 
   /// The fields that are read, for messages.
@@ -140,7 +150,13 @@ public struct SampleFormat: Hashable, Sendable {
 }
 
 extension SampleFormat.Input {
+  /// What a data set of such samples has.
+  var field: Field { Field(name, elementType, shape, lengths: lengths) }
+
   fileprivate var fault: String? {
+    if lengths != nil, elementType != .int32 || shape.count != 1 {
+      return "it is \(elementType.rawValue) \(shape), which sequences of tokens are not"
+    }
     if elementType != .float32, !normalization.isEmpty || channels != nil {
       return "it is \(elementType.rawValue), which neither images nor normalized columns are"
     }

@@ -64,7 +64,7 @@ extension SampleFormat: Codable {
 
 extension SampleFormat.Input: Codable {
   private enum CodingKeys: String, CodingKey {
-    case name, type, shape, features, normalization, words, channels, column
+    case name, type, shape, features, normalization, words, channels, column, lengths
   }
 
   public init(from decoder: any Decoder) throws {
@@ -79,6 +79,7 @@ extension SampleFormat.Input: Codable {
     channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
     column = try container.decodeIfPresent(String.self, forKey: .column)
     words = try container.decodeIfPresent([DatasetRecord.WordColumn].self, forKey: .words) ?? []
+    lengths = try container.decodeIfPresent(String.self, forKey: .lengths)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -91,5 +92,6 @@ extension SampleFormat.Input: Codable {
     if !words.isEmpty { try container.encode(words, forKey: .words) }
     try container.encodeIfPresent(channels, forKey: .channels)
     try container.encodeIfPresent(column, forKey: .column)
+    try container.encodeIfPresent(lengths, forKey: .lengths)
   }
 }

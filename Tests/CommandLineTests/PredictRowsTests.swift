@@ -242,6 +242,79 @@ import Testing
     #expect(other.status == 65 && other.error.contains("\"pink\" is none of the words"), "\(other.error)")
   }
 
+  @Test("tokens of a table are embedded, beside numbers or alone; one that the embedding does not know is told before")
+  func tokens() throws {
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    func row(_ n: Int) -> String {
+      let tokens = (0..<n % 4).map { "\((n + $0 * 2) % 8 + 1)" }.joined(separator: " ")
+      return "\(tokens),\(n % 7),\(n % 2 == 0 ? "even" : "odd")\n"
+    }
+    let table = try write(("text,x,kind\n" + (0..<80).map(row).joined()).utf8, to: folder + "/table.csv")
+    func file(_ name: String, inputs: String, layers: String, x: String = "") throws -> String {
+      try write(
+        """
+        version: 1
+        model:
+          \(inputs)
+          layers:
+        \(layers)
+            - dense: {units: 2, activation: softmax}
+        data:
+          dataset: csv
+          path: \(table)
+          label: kind
+          columns: {text: tokens\(x)}
+          sequence_length: 2
+        training:
+          epochs: 2
+          batch_size: 8
+          loss: categorical_crossentropy
+          optimizer: {type: adam, learning_rate: 0.03}
+        backend: reference
+        """.utf8, to: folder + "/\(name).yaml")
+    }
+    let both = """
+          - embedding: {input_dim: 9, output_dim: 3, inputs: text}
+          - flatten: {name: seen}
+          - dense: {units: 3, name: side, inputs: table}
+          - concatenate: {inputs: [seen, side]}
+      """
+    let alone = "    - embedding: {input_dim: 9, output_dim: 3}\n    - flatten"
+    let rows = try write("x,text\n3,1 2 3\n4,\n5,9 1\n6,-1\n".utf8, to: folder + "/rows.csv")
+    for (name, inputs, layers, x) in [
+      ("both", "inputs: [text, table]", both, ""), ("alone", "# One field is the default.", alone, ", x: ignored"),
+    ] {
+      let train = try switchback("train", try file(name, inputs: inputs, layers: layers, x: x), "--runs", runs)
+      try #require(train.status == 0, "\(train.error)")
+      #expect((train.output + train.error).contains("sequences of the column text are longer than 2 tokens"))
+      let run = runs + "/latest"
+      #expect(try switchback("evaluate", run).status == 0)
+      #expect(try switchback("predict", run, "--index", "0").status == 0)
+      let said = try switchback("predict", run, rows, "--json")
+      #expect(said.status == 65 && said.output.split(separator: "\n").count == 2, "\(said.output) \(said.error)")
+      #expect(said.error.contains("row 3: the field text has the token 9, and"), "\(said.error)")
+      #expect(said.error.contains(":5:3: \"-1\" is no token"), "\(said.error)")
+      let model = try TrainedModel(
+        run: run,
+        on: try BackendChain(
+          ["reference"], registry: BackendRegistry(linked: [ReferenceBackend()]), host: HostServices(workers: 1)))
+      let fields: [String: FieldValue] = name == "both" ? ["table": .row([3])] : [:]
+      let answer = try model.predict(fields: fields.merging(["text": .tokens([1, 2, 3])]) { $1 })
+      let score = try #require(answer.values.first?.best?.score)
+      #expect(said.output.split(separator: "\n")[0].contains("\"probability\":\(score)}"), "\(said.output)")
+      let large = try write("text,x,kind\n7,1,odd\n1 1 30,1,odd\n30,1,even\n".utf8, to: folder + "/large.csv")
+      let refused = try switchback("evaluate", run, "--data", large)
+      #expect(refused.status == 65 && refused.error.contains("input_dim to 31 or more"), "\(refused.error)")
+      let more = try switchback("train", "--resume", run, "--epochs", "3")
+      #expect(more.status == 0, "\(more.error)")
+    }
+    let narrow = alone.replacingOccurrences(of: "input_dim: 9", with: "input_dim: 8")
+    let train = try switchback(
+      "train", try file("narrow", inputs: "inputs: text", layers: narrow, x: ", x: ignored"), "--runs", runs)
+    #expect(train.status == 65, "\(train.error)")
+    #expect(train.error.contains("has the token 8, and layers.0.embedding knows those from 0 to 7"), "\(train.error)")
+  }
+
   @Test("two outputs that learn one column have its name behind their own")
   func twins() throws {
     let runs = temporary()

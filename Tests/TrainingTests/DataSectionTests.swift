@@ -67,6 +67,19 @@ private func problems(_ data: String) -> String {
     #expect(try Configuration(text: made.resolvedText, file: "a").data.source == .csv(file))
   }
 
+  @Test("a column of tokens and the length of its sequences are read back")
+  func tokens() throws {
+    let keys = "{dataset: csv, path: a.csv, label: x, columns: {text: tokens}"
+    var file = CSVFile(path: "a.csv", labels: ["x"])
+    file.columns = ["text": .tokens]
+    for (more, length) in [("}", nil), (", sequence_length: 12}", 12)] {
+      let made = try Configuration(text: text(keys + more), file: "a")
+      file.sequenceLength = length
+      #expect(made.data.source == .csv(file))
+      #expect(try Configuration(text: made.resolvedText, file: "a").data.source == .csv(file))
+    }
+  }
+
   @Test("one label stays the field labels, and a table without pictures has no keys for them")
   func plain() throws {
     let made = try Configuration(
@@ -94,6 +107,9 @@ private func problems(_ data: String) -> String {
       ("label: {table: values}, images: file, image_size: 28", "another field that is called table"),
       ("label: {a b: values}", "a field cannot be called \"a b\""),
       ("images: file, image_size: 2", "data.label is missing"),
+      ("label: x, columns: {y: tokens}, sequence_length: 0", "data.sequence_length must be a whole number from 1"),
+      ("label: x, sequence_length: 5", "data.sequence_length is not a key here"),
+      ("label: {table: values}, columns: {y: tokens}", "another field that is called table"),
     ])
   func mistakes(keys: String, words: String) {
     let found = problems("{dataset: csv, path: a.csv, \(keys)}")

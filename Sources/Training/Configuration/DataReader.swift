@@ -37,7 +37,8 @@ enum DataReader {
     "The column that is learnt, by its name or number from 0, or several; {a: classes, b: values}: fields"
   private static let columnsHelp =
     "Columns that are no numbers, by name. one_hot: a feature for each word, 0 or 1, which normalize leaves so; ordinal: "
-    + "the word's number in the order of the words; {size: {ordinal: [small, large]}} says which words there are"
+    + "the word's number in the order of the words; {size: {ordinal: [small, large]}} says which words there are; tokens: "
+    + "whole numbers with blanks between them, the field NAME i32 [T], with NAME_lengths"
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
     let size = section.pair("image_size", nil, help: imageSizeHelp)
@@ -59,6 +60,12 @@ enum DataReader {
     file.isNormalized = section.bool(
       "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows")
     file.columns = columns(section)
+    if section.problems.isDescribing || file.columns.values.contains(.tokens) {
+      file.sequenceLength = section.optionalInt(
+        "sequence_length", in: 1...1 << 20,
+        help:
+          "How many tokens sequences are cut or padded to; unless it is given as many as the longest training row has")
+    }
     for (key, fault) in [("label", file.fault), ("columns", file.faultOfColumns)] {
       if let fault { section.problems.add("\(section.full(key)): \(fault)", at: section.take(key)) }
     }
@@ -114,7 +121,9 @@ enum DataReader {
 
   /// What columns are that are no numbers: `columns: {id: ignored, colour: one_hot, size: {ordinal: [small, large]}}`.
   private static func columns(_ section: SectionReader) -> [String: CSVFile.Reading] {
-    let words: [(String, CSVFile.Reading)] = [("ignored", .ignored), ("one_hot", .oneHot()), ("ordinal", .ordinal())]
+    let words: [(String, CSVFile.Reading)] = [
+      ("ignored", .ignored), ("one_hot", .oneHot()), ("ordinal", .ordinal()), ("tokens", .tokens),
+    ]
     let lists: [(String, ([String]) -> CSVFile.Reading)] = [
       ("one_hot", { .oneHot($0) }), ("ordinal", { .ordinal($0) }),
     ]
