@@ -171,7 +171,7 @@ struct PredictCommand: ParsableCommand {
     /// Nil where the network reads something else.
     init?(_ samples: SampleFormat) {
       let tables = samples.inputs.filter { $0.shape.count == 1 && $0.elementType == .float32 }
-      let tokens = samples.inputs.filter { $0.lengths != nil && $0.column != nil }
+      let tokens = samples.inputs.filter { $0.elementType == .int32 && $0.lengths != nil && $0.column != nil }
       let lengths = samples.inputs.filter { input in tokens.contains { $0.lengths == input.name } }
       pictures = samples.inputs.filter { $0.channels != nil && $0.column != nil }
       (table, self.tokens) = (tables.first, tokens)

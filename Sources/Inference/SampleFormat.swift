@@ -154,9 +154,7 @@ extension SampleFormat.Input {
   var field: Field { Field(name, elementType, shape, lengths: lengths) }
 
   fileprivate var fault: String? {
-    if lengths != nil, elementType != .int32 || shape.count != 1 {
-      return "it is \(elementType.rawValue) \(shape), which sequences of tokens are not"
-    }
+    if lengths != nil, shape.isEmpty { return "it has lengths, and no axis that they could be along" }
     if elementType != .float32, !normalization.isEmpty || channels != nil {
       return "it is \(elementType.rawValue), which neither images nor normalized columns are"
     }

@@ -1,11 +1,11 @@
 import SwitchbackDatasets
 
 /// As JSON: one f32 field and one target are `shape`, `targets`, `classNames`, `features`, `labels`, `normalization`,
-/// `words`, `channels` and `column`, with `output` and `target` where they have other names than `labels`; the program names the
+/// `words`, `channels`, `column` and `lengths`, with `output` and `target` where they have other names than `labels`; the program names the
 /// field. Any others are lists `inputs` and `outputs`, which programs of before 2026-11-29 cannot read.
 extension SampleFormat: Codable {
   private enum CodingKeys: String, CodingKey {
-    case shape, targets, classNames, features, labels, normalization, words, channels, column, output, target
+    case shape, targets, classNames, features, labels, normalization, words, channels, column, output, target, lengths
     case inputs, outputs
   }
 
@@ -37,6 +37,7 @@ extension SampleFormat: Codable {
       ])
     inputs[0].channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
     inputs[0].column = try container.decodeIfPresent(String.self, forKey: .column)
+    inputs[0].lengths = try container.decodeIfPresent(String.self, forKey: .lengths)
     inputs[0].words = try container.decodeIfPresent([DatasetRecord.WordColumn].self, forKey: .words) ?? []
   }
 
@@ -57,6 +58,7 @@ extension SampleFormat: Codable {
     if !input.words.isEmpty { try container.encode(input.words, forKey: .words) }
     try container.encodeIfPresent(input.channels, forKey: .channels)
     try container.encodeIfPresent(input.column, forKey: .column)
+    try container.encodeIfPresent(input.lengths, forKey: .lengths)
     if output.target != Field.labels { try container.encode(output.target, forKey: .target) }
     if output.name != output.target { try container.encode(output.name, forKey: .output) }
   }

@@ -35,10 +35,13 @@ enum DataReader {
   private static let imageSizeHelp = "Height and width that every image is resized to"
   private static let labelHelp =
     "The column that is learnt, by its name or number from 0, or several; {a: classes, b: values}: fields"
-  private static let columnsHelp =
-    "Columns that are no numbers, by name. one_hot: a feature for each word, 0 or 1, which normalize leaves so; ordinal: "
-    + "the word's number in the order of the words; {size: {ordinal: [small, large]}} says which words there are; tokens: "
-    + "whole numbers with blanks between them, the field NAME i32 [T], with NAME_lengths"
+  private static let columnsHelp = "What columns are that are no numbers, by name: {id: ignored, colour: one_hot}"
+  private static let readingHelp = [
+    "It is not read",
+    "A feature for each word, 0 or 1, not normalized; {colour: {one_hot: [red, blue]}} lists the words",
+    "A feature, the word's place in their order, which {size: {ordinal: [small, large]}} says",
+    "Whole numbers with blanks between them: the field NAME i32 [T], and their number in NAME_lengths",
+  ]
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
     let size = section.pair("image_size", nil, help: imageSizeHelp)
@@ -58,13 +61,12 @@ enum DataReader {
       [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
       help: "What stands between cells")
     file.isNormalized = section.bool(
-      "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows")
+      "normalize", false, help: "Whether features get mean 0 and deviation 1 over the training rows; not one_hot")
     file.columns = columns(section)
     if section.problems.isDescribing || file.columns.values.contains(.tokens) {
       file.sequenceLength = section.optionalInt(
         "sequence_length", in: 1...1 << 20,
-        help:
-          "How many tokens sequences are cut or padded to; unless it is given as many as the longest training row has")
+        help: "How many tokens sequences are cut or padded to; else as many as the longest training row has")
     }
     for (key, fault) in [("label", file.fault), ("columns", file.faultOfColumns)] {
       if let fault { section.problems.add("\(section.full(key)): \(fault)", at: section.take(key)) }
@@ -127,18 +129,13 @@ enum DataReader {
     let lists: [(String, ([String]) -> CSVFile.Reading)] = [
       ("one_hot", { .oneHot($0) }), ("ordinal", { .ordinal($0) }),
     ]
-    let list = SchemaPart(
-      json: [
-        "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1,
-        "properties": Dictionary(
-          uniqueKeysWithValues: lists.map { ($0.0, SchemaPart.any([.text(nil), .list(of: .text(nil))]).json) }),
-      ])
-    section.describe(
-      "columns", help: columnsHelp,
-      SchemaPart(
-        json: [
-          "type": "object", "additionalProperties": SchemaPart.any([.choice(words.map(\.0), nil), list]).json,
-        ]))
+    let list: [String: Any] = [
+      "type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": ["enum": lists.map(\.0)],
+      "additionalProperties": SchemaPart.any([.text(nil), .list(of: .text(nil))]).json,
+    ]
+    var part = SchemaPart.choice(words.map(\.0), nil, meanings: readingHelp)
+    part.json = ["type": "object", "additionalProperties": ["anyOf": [part.json, list]]]
+    section.describe("columns", help: columnsHelp, part)
     guard !section.problems.isDescribing, section.take("columns") != nil else { return [:] }
     return section.section("columns", help: columnsHelp) { reader in
       var columns: [String: CSVFile.Reading] = [:]
