@@ -49,6 +49,7 @@ struct EvaluateCommand: ParsableCommand {
     try reportingErrors {
       let run = try options.restored()
       let data = try run.open()
+      try run.session.checkTokens(of: data.record)
       let part = part ?? (run.isNew(data.record) ? .all : .test)
       guard let test = part == .all ? data.all : data[DatasetRecord.Part.Name(rawValue: part.rawValue) ?? .test],
         test.count > 0

@@ -121,10 +121,12 @@ struct PredictCommand: ParsableCommand {
     guard case .csv(let table) = run.configuration.data.source else {
       throw fail("the network was trained on no table", ExitCode(64))
     }
-    let rows = CSVPredictionRows(
-      path: path, features: fields.table?.features ?? [], pictures: fields.pictures.compactMap(\.column),
+    var rows = CSVPredictionRows(
+      path: path, features: fields.table?.features ?? [], words: fields.table?.words ?? [],
+      pictures: fields.pictures.compactMap(\.column),
       labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
       delimiter: table.delimiter, width: run.data.record?.width)
+    rows.tokens = fields.tokens.compactMap(\.column)
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     try rows.forEach { ignored in
@@ -153,23 +155,29 @@ struct PredictCommand: ParsableCommand {
     var values: [String: FieldValue] = [:]
     if let table = fields.table { values[table.name] = .row(row.values) }
     for (input, path) in zip(fields.pictures, row.pictures) { values[input.name] = try picture(path, input).value }
+    for (input, tokens) in zip(fields.tokens, row.tokens) { values[input.name] = .tokens(tokens) }
     return values
   }
 
-  /// The fields of a network that reads a table's rows: what is numbers of theirs, and what is pictures that they name.
+  /// The fields of a network that reads a table's rows: what is numbers of theirs, what is pictures that they name, and what
+  /// is tokens.
   private struct TableFields {
     let table: SampleFormat.Input?
     let pictures: [SampleFormat.Input]
+    let tokens: [SampleFormat.Input]
 
     /// Whether that is one picture, which may be a file as well.
-    var isPicture: Bool { table == nil && pictures.count == 1 }
+    var isPicture: Bool { table == nil && tokens.isEmpty && pictures.count == 1 }
 
     /// Nil where the network reads something else.
     init?(_ samples: SampleFormat) {
-      let tables = samples.inputs.filter { $0.shape.count == 1 }
+      let tables = samples.inputs.filter { $0.shape.count == 1 && $0.elementType == .float32 }
+      let tokens = samples.inputs.filter { $0.elementType == .int32 && $0.lengths != nil && $0.column != nil }
+      let lengths = samples.inputs.filter { input in tokens.contains { $0.lengths == input.name } }
       pictures = samples.inputs.filter { $0.channels != nil && $0.column != nil }
-      table = tables.first
-      guard tables.count <= 1, tables.count + pictures.count == samples.inputs.count else { return nil }
+      (table, self.tokens) = (tables.first, tokens)
+      let count = tables.count + pictures.count + tokens.count + lengths.count
+      guard tables.count <= 1, count == samples.inputs.count else { return nil }
     }
   }
 

@@ -47,13 +47,54 @@ public struct CSVFile: Hashable, Sendable {
     }
   }
 
+  /// What a column is that is neither learnt nor names pictures, and is not a number.
+  public enum Reading: Hashable, Sendable {
+    case ignored
+    /// Words: a feature for each, called `colour=red`, 1 where it stands and else 0. Without a list the words are those of
+    /// the training rows, sorted by their bytes; a word that is not among them is an error.
+    case oneHot([String] = [])
+    /// Words: one feature, the word's number in their order. Without a list the order is that of their bytes.
+    case ordinal([String] = [])
+    /// Whole numbers from 0 with blanks between them: a field of the column's name, i32 `[T]`, padded with 0, and one with
+    /// their lengths, `NAME_lengths` i32 `[]`.
+    case tokens
+
+    var word: String {
+      switch self {
+      case .ignored: "ignored"
+      case .oneHot: "one_hot"
+      case .ordinal: "ordinal"
+      case .tokens: "tokens"
+      }
+    }
+
+    /// Of words: what becomes of them, and their list.
+    var words: (encoding: DatasetRecord.WordColumn.Encoding, words: [String])? {
+      switch self {
+      case .ignored, .tokens: nil
+      case .oneHot(let words): (.oneHot, words)
+      case .ordinal(let words): (.ordinal, words)
+      }
+    }
+
+    /// Whether this says nothing else of a column than a network knows.
+    func fits(_ known: DatasetRecord.WordColumn?) -> Bool {
+      guard let (encoding, words) = words else { return known == nil }
+      guard let known, known.encoding == encoding else { return false }
+      return words.isEmpty
+        || words.count == known.words.count && zip(words, known.words).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
+    }
+  }
+
   public var path: String
   /// What is to be learnt, a field each.
   public var learnt: [Target]
-  /// Nil: there are none, and the features are the field `images`.
+  /// Nil: there are none, and the features are the field `images`, or beside tokens `table`.
   public var pictures: Pictures?
-  /// Columns, by name or by index from 0, that are not read.
-  public var ignored: [String] = []
+  /// What columns that are no numbers are, by name or by index from 0.
+  public var columns: [String: Reading] = [:]
+  /// How many tokens a sequence is cut or padded to; nil: as many as the longest of the training rows has.
+  public var sequenceLength: Int?
   /// The share of the rows that is for testing; which ones depends on their number alone.
   public var testSplit: Double
   public var hasHeader: Bool
@@ -87,13 +128,10 @@ public struct CSVFile: Hashable, Sendable {
 
   /// Why no table can be read so; nil where one can.
   package var fault: String? {
-    var taken = pictures == nil ? [Field.images] : [Field.images, Field.table]
-    taken.append(Field.sampleWeight)
+    let hasTable = pictures != nil || columns.values.contains(.tokens)
+    var taken = [Field.images, Field.sampleWeight] + (hasTable ? [Field.table] : [])
     for target in learnt {
-      let isName = target.name.unicodeScalars.allSatisfy {
-        !$0.properties.isWhitespace && $0.value > 0x20 && $0.value != 0x7f
-      }
-      guard isName, !target.name.isEmpty else {
+      guard Self.isName(target.name) else {
         return "a field cannot be called \"\(target.name)\", with blanks: rename the column"
       }
       guard !taken.contains(target.name) else {
@@ -103,6 +141,28 @@ public struct CSVFile: Hashable, Sendable {
     }
     if let pictures, pictures.height < 1 || pictures.width < 1 || pictures.channels != 1 && pictures.channels != 3 {
       return "pictures are [height, width, 1 or 3], not [\(pictures.height), \(pictures.width), \(pictures.channels)]"
+    }
+    return nil
+  }
+
+  /// Whether a field can be called so.
+  static func isName(_ name: String) -> Bool {
+    !name.isEmpty
+      && name.unicodeScalars.allSatisfy { !$0.properties.isWhitespace && $0.value > 0x20 && $0.value != 0x7f }
+  }
+
+  /// The same of what `columns` says.
+  package var faultOfColumns: String? {
+    if let sequenceLength, !(1...1 << 20).contains(sequenceLength) || !columns.values.contains(.tokens) {
+      return "sequences of \(sequenceLength) tokens need a column of tokens, and a length from 1 to \(1 << 20)"
+    }
+    for (column, reading) in columns.sorted(by: { $0.key < $1.key }) {
+      guard let (encoding, words) = reading.words else { continue }
+      if words.contains("") || Set(words.map { Array($0.utf8) }).count < words.count {
+        return "the list of the column \(column) has a word twice, or an empty one"
+      }
+      let most = DatasetRecord.WordColumn.most(encoding)
+      if words.count > most { return "the list of the column \(column) has more than \(most) words" }
     }
     return nil
   }
@@ -121,7 +181,7 @@ public struct CSVFile: Hashable, Sendable {
 
   /// The pass over the file.
   func scanned(_ request: DatasetRequest) throws(DatasetError) -> CSVScan {
-    if let fault { throw DatasetError(.invalid, "\(path): \(fault)") }
+    if let fault = fault ?? faultOfColumns { throw DatasetError(.invalid, "\(path): \(fault)") }
     let file = try RowFile(path)
     var scan = CSVScan(self, request, file)
     try file.forEachRow { (bytes, span, line) throws(DatasetError) in
@@ -139,7 +199,10 @@ public struct CSVFile: Hashable, Sendable {
 
 /// What a column is for.
 enum CSVColumn: Hashable, Sendable {
+  /// By the place of its column among those of features.
   case feature(Int)
+  /// By its place among those of tokens.
+  case tokens(Int)
   case picture
   /// A number of a target, both by their place.
   case label(target: Int, element: Int)

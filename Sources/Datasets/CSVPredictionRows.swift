@@ -5,8 +5,12 @@ public struct CSVPredictionRows {
   public var path: String
   /// The features' columns in the order of the network's inputs: names, or indices from 0 where no row names them.
   public var features: [String]
+  /// The columns of words among the features.
+  public var words: [DatasetRecord.WordColumn]
   /// The columns that name pictures, as the features.
   public var pictures: [String]
+  /// The columns of tokens, as the features.
+  public var tokens: [String] = []
   /// The columns that were learnt, which rows may have or not.
   public var labels: [String]
   public var hasHeader: Bool
@@ -16,15 +20,18 @@ public struct CSVPredictionRows {
   public var width: Int?
 
   public init(
-    path: String, features: [String], pictures: [String] = [], labels: [String], hasHeader: Bool = true,
-    delimiter: UInt8 = UInt8(ascii: ","), width: Int? = nil
+    path: String, features: [String], words: [DatasetRecord.WordColumn] = [], pictures: [String] = [],
+    labels: [String], hasHeader: Bool = true, delimiter: UInt8 = UInt8(ascii: ","), width: Int? = nil
   ) {
-    (self.path, self.features, self.pictures, self.labels) = (path, features, pictures, labels)
+    (self.path, self.features, self.words, self.pictures) = (path, features, words, pictures)
+    self.labels = labels
     (self.hasHeader, self.delimiter, self.width) = (hasHeader, delimiter, width)
   }
 
-  /// Features, then pictures.
-  private var wanted: [String] { features + pictures }
+  private var featureColumns: [DatasetRecord.FeatureColumn] { DatasetRecord.columns(of: features, words) }
+
+  /// The columns of features, then of pictures, then of tokens.
+  private var wanted: [String] { featureColumns.map(\.name) + pictures + tokens }
 
   /// A row, or why it is none: with its number among the rows of data, from 1.
   public struct Row: Sendable {
@@ -33,10 +40,12 @@ public struct CSVPredictionRows {
   }
 
   public struct Contents: Hashable, Sendable {
-    /// The features' numbers.
+    /// The features' numbers; those of words as the network counts them.
     public var values: [Double]
     /// The paths of the pictures, relative to the table's folder where they are not absolute.
     public var pictures: [String]
+    /// Of each column of tokens all that stand there.
+    public var tokens: [[Int32]] = []
   }
 
   /// Calls `body` with every row, in order. `ignored` hears once of the columns that are neither features nor labels.
@@ -82,22 +91,38 @@ public struct CSVPredictionRows {
   private struct Columns {
     /// For each column its place among `wanted`; nil: it is none.
     var wanted: [Int?]
-    var featureCount: Int
+    var features: [CSVTable.FeatureColumn]
     var pictureCount: Int
+    var tokens: [String]
     /// The table's file.
     var table: String
     var ignored: [String] = []
 
     func contents(of row: CSVRow) throws(CSVRow.Problem) -> Contents {
       var contents = Contents(
-        values: [Double](repeating: 0, count: featureCount), pictures: [String](repeating: "", count: pictureCount))
+        values: [Double](repeating: 0, count: features.reduce(0) { $0 + $1.count }),
+        pictures: [String](repeating: "", count: pictureCount),
+        tokens: [[Int32]](repeating: [], count: tokens.count))
       let found = try row.forEachField { (index, field) throws(CSVRow.Problem) in
         guard index < wanted.count, let place = wanted[index] else { return }
-        if place < featureCount {
-          contents.values[place] = try field.double
+        guard place < features.count else {
+          if place < features.count + pictureCount {
+            contents.pictures[place - features.count] = try CSVPictures.path(of: field, table: table)
+          } else {
+            let column = place - features.count - pictureCount
+            _ = try CSVTokens.forEach(in: field, of: tokens[column]) { contents.tokens[column].append($1) }
+          }
           return
         }
-        contents.pictures[place - featureCount] = try CSVPictures.path(of: field, table: table)
+        let column = features[place]
+        guard let words = column.words else {
+          contents.values[column.feature] = try field.double
+          return
+        }
+        let word = try words.number(of: field)
+        for number in 0..<column.count {
+          contents.values[column.feature + number] = words.column.number(ofWord: word, at: number)
+        }
       }
       guard found == wanted.count else {
         throw CSVRow.Problem.length(found, first: wanted.count)
@@ -107,7 +132,9 @@ public struct CSVPredictionRows {
   }
 
   private func columns(_ wanted: [Int?]) -> Columns {
-    Columns(wanted: wanted, featureCount: features.count, pictureCount: pictures.count, table: path)
+    Columns(
+      wanted: wanted, features: featureColumns.map(CSVTable.FeatureColumn.init), pictureCount: pictures.count,
+      tokens: tokens, table: path)
   }
 
   private func columns(of first: CSVRow) throws(CSVRow.Problem) -> Columns {
@@ -119,6 +146,7 @@ public struct CSVPredictionRows {
   }
 
   private func columns(named names: [String]) throws(CSVRow.Problem) -> Columns {
+    let wanted = wanted
     var places = [Int?](repeating: nil, count: names.count)
     // A feature may be called as a column that is learnt, of which the first stands for the label, as in training. Rows
     // without it have one such column less.
@@ -149,6 +177,7 @@ public struct CSVPredictionRows {
   }
 
   private func columns(count: Int) throws(CSVRow.Problem) -> Columns {
+    let wanted = wanted
     let width = width ?? wanted.count + labels.count
     let (places, learnt) = (wanted.compactMap { Int($0) }, labels.compactMap { Int($0) })
     let isWhole = count == width

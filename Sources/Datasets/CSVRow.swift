@@ -98,6 +98,12 @@ extension CSVRow.Field {
     }
   }
 
+  /// The bytes of `text`, where they stand here as they are.
+  var plainBytes: UnsafeBufferPointer<UInt8>? {
+    guard isQuoted else { return trimmed }
+    return bytes.contains(CSVRow.quote) ? nil : bytes
+  }
+
   /// A finite number that fits Float32. Allocates nothing.
   var number: Float {
     get throws(CSVRow.Problem) { try parsed { switchback_parse_float($0, $1) } }

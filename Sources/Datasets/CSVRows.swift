@@ -9,23 +9,44 @@ final class CSVTable: Sendable {
   /// Of a field's number among `fields`; nil: there is none.
   let pictureField: Int?
   let featureField: Int?
+  /// Of each column of tokens, the same of these and of their lengths.
+  let tokenFields: [(tokens: Int, lengths: Int)]
   /// The name of the pictures' column, and how they get their size.
   let pictureColumn: String
   let fit: Image.Fit
+  /// The columns that features are made of, in their order.
+  let featureColumns: [FeatureColumn]
   /// One a feature; empty where features are the numbers as they are.
   let normalization: [DatasetRecord.Normalization]
   /// Of each target, which of a row's class numbers is its own; nil where it holds numbers.
   let classPlaces: [Int?]
+
+  struct FeatureColumn: Sendable {
+    /// The place of its first feature, and how many there are.
+    let feature: Int
+    let count: Int
+    /// Nil: it holds numbers.
+    let words: CSVWords?
+
+    init(_ column: DatasetRecord.FeatureColumn) {
+      (feature, count, words) = (column.feature, column.featureCount, column.words.map { CSVWords($0) })
+    }
+  }
 
   init(
     file: RowFile, delimiter: UInt8, columns: [CSVColumn], inputs: [DatasetRecord.Input],
     targets: [DatasetLayout.Target]
   ) {
     (self.file, self.delimiter, self.columns, self.targets) = (file, delimiter, columns, targets)
-    fields = inputs.map(\.field) + targets.map { .target($0.name, $0.targets) }
-    pictureField = inputs.firstIndex { $0.column != nil }
+    let read = inputs.map(\.field)
+    let lengths = read.compactMap(\.lengths).map { Field($0, .int32) }
+    fields = read + lengths + targets.map { .target($0.name, $0.targets) }
+    pictureField = inputs.firstIndex { $0.column != nil && $0.tokens == nil }
     featureField = inputs.firstIndex { $0.column == nil }
-    pictureColumn = inputs.compactMap(\.column).first ?? ""
+    pictureColumn = pictureField.flatMap { inputs[$0].column } ?? ""
+    let tokens = inputs.indices.filter { inputs[$0].tokens != nil }
+    tokenFields = tokens.enumerated().map { (tokens: $1, lengths: inputs.count + $0) }
+    featureColumns = inputs.flatMap { $0.featureColumns.map(FeatureColumn.init) }
     fit = inputs.compactMap(\.fit).first ?? .stretch
     normalization = inputs.flatMap(\.normalization)
     var places: [Int?] = []
@@ -40,11 +61,44 @@ final class CSVTable: Sendable {
   /// The first target's number among `fields`.
   var firstTarget: Int { fields.count - targets.count }
 
-  /// A feature's number as the network takes it. Large numbers that differ by little keep their difference, since it is
-  /// taken before they become Float32.
-  func value(of field: CSVRow.Field, feature: Int) throws(CSVRow.Problem) -> Float {
-    guard !normalization.isEmpty else { return try field.number }
-    let value = Float(normalization[feature](try field.double))
+  /// Writes a cell's features, as the network takes them, to those of a row.
+  func write(
+    _ field: CSVRow.Field, of column: Int, to features: UnsafeMutableBufferPointer<Float>
+  ) throws(CSVRow.Problem) {
+    let column = featureColumns[column]
+    guard let words = column.words else {
+      features[column.feature] =
+        normalization.isEmpty
+        ? try field.number : try normalized(try field.double, column.feature, field)
+      return
+    }
+    let word = try words.number(of: field)
+    for place in 0..<column.count {
+      features[column.feature + place] = try normalized(
+        words.column.number(ofWord: word, at: place), column.feature + place, field)
+    }
+  }
+
+  /// Writes a cell's tokens, padded with 0, and how many of them are kept.
+  func write(
+    _ field: CSVRow.Field, ofTokens column: Int, to batch: BatchMemory, row: Int
+  ) throws(CSVRow.Problem) {
+    let (place, lengths) = tokenFields[column]
+    let tokens = batch[place, row].bindMemory(to: Int32.self)
+    let count = try CSVTokens.forEach(in: field, of: fields[place].name) { position, token in
+      if position < tokens.count { tokens[position] = token }
+    }
+    let kept = min(count, tokens.count)
+    for position in kept..<tokens.count { tokens[position] = 0 }
+    batch[lengths, row].storeBytes(of: Int32(kept), as: Int32.self)
+  }
+
+  /// Large numbers that differ by little keep their difference, since it is taken before they become Float32.
+  private func normalized(
+    _ number: Double, _ feature: Int, _ field: CSVRow.Field
+  ) throws(CSVRow.Problem) -> Float {
+    guard !normalization.isEmpty else { return Float(number) }
+    let value = Float(normalization[feature](number))
     guard value.isFinite else {
       throw CSVRow.Problem(
         message: "the number is too far from the mean \(normalization[feature].mean) of the training samples",
@@ -86,7 +140,8 @@ struct CSVRows: Dataset {
           guard column < table.columns.count else { return }
           switch table.columns[column] {
           case .feature(let feature):
-            features?[feature] = try table.value(of: field, feature: feature)
+            if let features { try table.write(field, of: feature, to: features) }
+          case .tokens(let place): try table.write(field, ofTokens: place, to: batch, row: row)
           case .picture:
             picture = (try CSVPictures.path(of: field, table: table.file.path), field.column)
           case .label(let target, let element):

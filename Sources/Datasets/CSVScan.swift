@@ -8,7 +8,9 @@ struct CSVScan {
   private var columns: [CSVColumn]?
   private var names: [String] = []
   private var ignored: [String] = []
-  private var featureCount = 0
+  private var features: CSVFeatureScan
+  private var tokens: [CSVTokenScan] = []
+  private let knownNormalization: [DatasetRecord.Normalization]
   private var rows: [Row] = []
   /// One a target of classes, and of each row their numbers.
   private var classes: [CSVClasses] = []
@@ -16,7 +18,6 @@ struct CSVScan {
   /// Of each target, which of these is its own.
   private var classPlaces: [Int?] = []
   private var mentioned: CSVPictures?
-  private var (means, squares, trainCount) = ([Double](), [Double](), 0.0)
 
   private struct Row {
     var span: RowFile.Span
@@ -27,19 +28,17 @@ struct CSVScan {
 
   init(_ settings: CSVFile, _ request: DatasetRequest, _ file: RowFile) {
     (self.settings, self.request, self.file) = (settings, request, file)
+    let known = request.record?.inputs.flatMap(\.normalization) ?? []
+    knownNormalization = known
+    // A network brings its own means and deviations.
+    features = CSVFeatureScan(
+      isNormalized: settings.isNormalized, fits: settings.isNormalized && known.isEmpty)
   }
 
   /// The columns that the network was trained with, in the order of its inputs.
-  private var knownFeatures: [String]? {
-    request.record.flatMap { record in record.inputs.first { !$0.features.isEmpty }?.features }
+  private var knownColumns: [DatasetRecord.FeatureColumn]? {
+    request.record.flatMap { record in record.inputs.first { !$0.features.isEmpty }?.featureColumns }
   }
-
-  private var knownNormalization: [DatasetRecord.Normalization] {
-    request.record?.inputs.flatMap(\.normalization) ?? []
-  }
-
-  /// Whether means and deviations are to be found here: not where the network brings its own.
-  private var fits: Bool { settings.isNormalized && knownNormalization.isEmpty }
 
   mutating func add(_ row: CSVRow, _ span: RowFile.Span, line: Int) throws(CSVRow.Problem) {
     guard let columns else {
@@ -50,7 +49,6 @@ struct CSVScan {
     guard rows.count < Int32.max else { throw CSVRow.Problem(message: "there are more than 2³¹ rows", column: 1) }
     let hash = SplitHash.of(UInt64(rows.count))
     let part = request.part(of: hash, testSplit: settings.testSplit)
-    if part == .train { trainCount += 1 }
     let firstClass = classNumbers.count
     for _ in classes { classNumbers.append(0) }
     let count = try row.forEachField { (index, field) throws(CSVRow.Problem) in
@@ -65,20 +63,8 @@ struct CSVScan {
       case .picture: try mentioned?.add(field, line: line)
       case .ignored: break
       case .feature(let feature):
-        // What is normalized may be outside of Float32 before.
-        let value: Double
-        do throws(CSVRow.Problem) {
-          value = settings.isNormalized ? try field.double : Double(try field.number)
-        } catch {
-          throw CSVRow.Problem(
-            message: "\(error.message) (column \(names[index]); all columns but the label must hold numbers)",
-            column: error.column)
-        }
-        guard part == .train, fits else { return }
-        // Welford 1962: the sum of squared distances from a mean that moves.
-        let distance = value - means[feature]
-        means[feature] += distance / trainCount
-        squares[feature] += distance * (value - means[feature])
+        try features.add(field, to: feature, line: line, isTraining: part == .train)
+      case .tokens(let place): try tokens[place].add(field, isTraining: part == .train)
       }
     }
     guard count == columns.count else { throw CSVRow.Problem.length(count, first: columns.count) }
@@ -105,19 +91,20 @@ struct CSVScan {
     var columns = [CSVColumn](repeating: .ignored, count: count)
     try placeLabels(in: &columns)
     try placePictures(in: &columns)
-    let ignored = try ignoredPlaces(columns)
-    let features = names.indices.filter { columns[$0] == .ignored && !ignored.contains($0) }
+    let readings = try readings(columns)
+    try placeTokens(readings, in: &columns)
+    let places = names.indices.filter {
+      columns[$0] == .ignored && readings[$0] != .ignored && readings[$0] != .tokens
+    }
     guard !learnt.isEmpty, learnt.allSatisfy({ $0.columns.count == 1 || $0.targets == .values && !$0.columns.isEmpty }),
-      mentioned != nil || !features.isEmpty
+      mentioned != nil || !tokens.isEmpty || !places.isEmpty
     else {
       throw CSVRow.Problem(
         message: "\(count) columns with the label \(settings.labels.joined(separator: ", ")): there must be one label "
           + "(or several, where targets are values) and a feature", column: 1)
     }
-    try placeFeatures(features, in: &columns)
+    try placeFeatures(places, readings, in: &columns)
     self.columns = columns
-    means = [Double](repeating: 0, count: featureCount)
-    squares = means
     try checkInputs()
   }
 
@@ -167,7 +154,7 @@ struct CSVScan {
 
   private mutating func placePictures(in columns: inout [CSVColumn]) throws(CSVRow.Problem) {
     guard let pictures = settings.pictures else { return }
-    let known = settings.hasHeader ? request.record?.inputs.compactMap(\.column).first : nil
+    let known = settings.hasHeader ? request.record?.inputs.first { $0.tokens == nil && $0.column != nil }?.column : nil
     let column = known ?? pictures.column
     guard let index = place(of: column), columns[index] == .ignored else {
       throw CSVRow.Problem(
@@ -179,61 +166,150 @@ struct CSVScan {
     mentioned = CSVPictures(table: settings.path, column: names[index])
   }
 
-  /// What the configuration does not want read; a later file need not have it.
-  private func ignoredPlaces(_ columns: [CSVColumn]) throws(CSVRow.Problem) -> Set<Int> {
-    var places: Set<Int> = []
-    for column in settings.ignored {
+  /// What the configuration says of columns by their places; what is ignored a later file need not have.
+  private func readings(_ columns: [CSVColumn]) throws(CSVRow.Problem) -> [Int: CSVFile.Reading] {
+    var readings: [Int: CSVFile.Reading] = [:]
+    for (column, reading) in settings.columns.sorted(by: { $0.key < $1.key }) {
       // In another file there may stand another column at that place.
       let found = request.record == nil ? place(of: column) : names.firstIndex(of: column)
       guard let place = found else {
         guard request.record == nil else { continue }
-        throw CSVRow.Problem(message: "there is no column \(column), which is to be ignored; \(columnWords)", column: 1)
+        throw CSVRow.Problem(
+          message: "there is no column \(column), which is to be \(reading.word); \(columnWords)", column: 1)
       }
       guard columns[place] == .ignored else {
-        throw CSVRow.Problem(message: "the column \(column) cannot be ignored: it is read", column: 1)
+        throw CSVRow.Problem(
+          message: "the column \(column) cannot be \(reading.word): it is learnt, or names the pictures", column: 1)
       }
-      places.insert(place)
+      guard readings.updateValue(reading, forKey: place) ?? reading == reading else {
+        throw CSVRow.Problem(message: "data.columns says two things of the column \(names[place])", column: 1)
+      }
     }
-    return places
+    return readings
   }
 
-  private mutating func placeFeatures(_ features: [Int], in columns: inout [CSVColumn]) throws(CSVRow.Problem) {
-    let known = knownFeatures
-    guard settings.hasHeader, let known else {
-      for (feature, index) in features.enumerated() { columns[index] = .feature(feature) }
-      featureCount = features.count
-      if let known, known.count != featureCount {
+  /// The network's columns of tokens or, before there is one, the configuration's.
+  private mutating func placeTokens(
+    _ readings: [Int: CSVFile.Reading], in columns: inout [CSVColumn]
+  ) throws(CSVRow.Problem) {
+    guard let record = request.record else {
+      for index in names.indices where readings[index] == .tokens {
+        columns[index] = .tokens(tokens.count)
+        tokens.append(CSVTokenScan(names[index], length: settings.sequenceLength))
+      }
+      return try checkTokenNames()
+    }
+    for input in record.inputs where input.tokens != nil {
+      guard let index = names.firstIndex(of: input.name), columns[index] == .ignored,
+        readings[index] ?? .tokens == .tokens
+      else {
         throw CSVRow.Problem(
-          message: "there are \(featureCount) features, and the network was trained with \(known.count)", column: 1)
+          message: "there is no column \(input.name) of tokens, which the network was trained with; \(columnWords)",
+          column: 1)
+      }
+      if let length = settings.sequenceLength, [length] != input.shape {
+        throw CSVRow.Problem(
+          message: "the network was trained with sequences \(input.shape) of the column \(input.name), and "
+            + "data.sequence_length says \(length)", column: 1)
+      }
+      columns[index] = .tokens(tokens.count)
+      tokens.append(CSVTokenScan(input.name, length: input.shape[0]))
+    }
+  }
+
+  /// Whether fields can be called as the columns of tokens are.
+  private func checkTokenNames() throws(CSVRow.Problem) {
+    var taken = Set([Field.images, Field.table, Field.sampleWeight] + learnt.map(\.name))
+    for name in tokens.flatMap({ [$0.name, Field.lengths(of: $0.name)] }) {
+      guard CSVFile.isName(name), taken.insert(name).inserted else {
+        throw CSVRow.Problem(
+          message: "a column of tokens becomes the fields NAME and NAME_lengths: none can be called \"\(name)\", with "
+            + "blanks or as another field; rename the column", column: 1)
+      }
+    }
+  }
+
+  private mutating func placeFeatures(
+    _ places: [Int], _ readings: [Int: CSVFile.Reading], in columns: inout [CSVColumn]
+  ) throws(CSVRow.Problem) {
+    guard let known = knownColumns else {
+      for index in places {
+        columns[index] = .feature(features.count)
+        append(names[index], readings[index])
+      }
+      return
+    }
+    guard settings.hasHeader else {
+      guard places.count == known.count else {
+        throw CSVRow.Problem(
+          message: "there are \(places.count) features, and the network was trained with \(known.count)", column: 1)
+      }
+      for (index, column) in zip(places, known) {
+        columns[index] = .feature(features.count)
+        try append(column, readings[index])
       }
       return
     }
     // The network's inputs, wherever they stand in this file.
-    let missing = known.filter { name in !features.contains { names[$0] == name } }
+    let missing = known.map(\.name).filter { name in !places.contains { names[$0] == name } }
     guard missing.isEmpty else {
       throw CSVRow.Problem(
         message: "there is no column \(missing.joined(separator: ", ")), which the network was trained with",
         column: 1)
     }
-    for (feature, name) in known.enumerated() {
-      guard let index = features.first(where: { names[$0] == name && columns[$0] == .ignored }) else {
+    for column in known {
+      guard let index = places.first(where: { names[$0] == column.name && columns[$0] == .ignored }) else {
         throw CSVRow.Problem(
-          message: "there are fewer columns \(name) than the network was trained with", column: 1)
+          message: "there are fewer columns \(column.name) than the network was trained with", column: 1)
       }
-      columns[index] = .feature(feature)
+      columns[index] = .feature(features.count)
+      try append(column, readings[index])
     }
-    ignored = features.filter { columns[$0] == .ignored }.map { names[$0] }
-    featureCount = known.count
+    ignored = places.filter { columns[$0] == .ignored }.map { names[$0] }
+  }
+
+  private mutating func append(_ name: String, _ reading: CSVFile.Reading?) {
+    guard let (encoding, words) = reading?.words else {
+      features.append(numbers: name)
+      return
+    }
+    guard !words.isEmpty else {
+      features.append(name, words: encoding)
+      return
+    }
+    // The place among the features is known when all columns are.
+    let column = DatasetRecord.WordColumn(name, encoding, feature: 0, words: words)
+    features.append(name, known: CSVWords(column, .settings))
+  }
+
+  /// A column as the network was trained with it.
+  private mutating func append(
+    _ column: DatasetRecord.FeatureColumn, _ reading: CSVFile.Reading?
+  ) throws(CSVRow.Problem) {
+    if let reading, !reading.fits(column.words) {
+      let words = column.words.map { "\($0.encoding.rawValue) (\($0.wordsInOrder))" } ?? "numbers"
+      throw CSVRow.Problem(
+        message:
+          "the network was trained with the column \(column.name) as \(words), and data.columns says something else",
+        column: 1)
+    }
+    if let words = column.words {
+      features.append(column.name, known: CSVWords(words))
+    } else {
+      features.append(numbers: column.name)
+    }
   }
 
   /// Whether the fields are those that the network was trained with.
   private mutating func checkInputs() throws(CSVRow.Problem) {
     guard let record = request.record else { return }
-    // A network that was trained on pictures alone reads no other columns.
-    if mentioned != nil, record.inputs.count == 1, featureCount > 0 {
+    // A network that was trained on pictures or tokens alone reads no other columns.
+    if mentioned != nil || !tokens.isEmpty, record.inputs.allSatisfy({ $0.column != nil || $0.channels != nil }),
+      features.count > 0
+    {
       ignored = names.indices.filter { if case .feature = columns?[$0] { true } else { false } }.map { names[$0] }
       for index in names.indices { if case .feature = columns?[index] { columns?[index] = .ignored } }
-      featureCount = 0
+      features.removeAll()
     }
     func words(_ inputs: [DatasetRecord.Input]) -> String {
       inputs.map { "\($0.name) \($0.shape)" }.joined(separator: " and ")
@@ -243,8 +319,8 @@ struct CSVScan {
       return
     }
     throw CSVRow.Problem(
-      message: mentioned == nil && record.inputs.count == 1
-        ? "there are \(featureCount) features, and the network was trained with samples \(record.sampleShape)"
+      message: mentioned == nil && tokens.isEmpty && record.inputs.count == 1
+        ? "there are \(inputs.first?.shape.first ?? 0) features, and the network was trained with samples \(record.sampleShape)"
         : "the samples have \(words(inputs)), and the network was trained with \(words(record.inputs))", column: 1)
   }
 
@@ -289,27 +365,28 @@ struct CSVScan {
           channels: pictures.channels == 1 ? .gray : .rgb, column: mentioned.column, elementType: request.pictureType,
           fit: pictures.fit))
     }
-    if featureCount > 0 {
-      inputs.append(
-        DatasetRecord.Input(
-          mentioned == nil ? Field.images : Field.table, [featureCount],
-          features: columnNames { if case .feature(let place) = $0 { place } else { nil } },
-          normalization: normalization))
+    let columns = features.found
+    if !columns.isEmpty {
+      let words = columns.compactMap(\.words)
+      let names = columns.flatMap { $0.words?.featureNames ?? [$0.name] }
+      var input = DatasetRecord.Input(
+        mentioned == nil && tokens.isEmpty ? Field.images : Field.table, [names.count], features: names,
+        normalization: normalization)
+      if !words.isEmpty { input.words = words }
+      inputs.append(input)
     }
-    return inputs
-  }
-
-  /// Over the training rows.
-  private var fitted: [DatasetRecord.Normalization] {
-    zip(means, squares).map { .init(mean: $0, deviation: ($1 / max(trainCount, 1)).squareRoot()) }
+    return inputs + tokens.map(\.input)
   }
 
   /// What samples are, and of each target of classes the network's numbers of those found here.
   private func table() throws(DatasetError) -> (inputs: [DatasetRecord.Input], table: CSVTable, maps: [ClassMap]) {
     guard let columns, !rows.isEmpty else { throw DatasetError(.corrupt, "\(settings.path) has no rows of data") }
-    let normalization = !settings.isNormalized ? [] : fits ? fitted : knownNormalization
+    try features.check(settings.path)
+    for tokens in tokens { try tokens.check(settings.path) }
+    let normalization =
+      !settings.isNormalized ? [] : knownNormalization.isEmpty ? features.normalization : knownNormalization
     if let index = normalization.firstIndex(where: { !$0.mean.isFinite || !$0.deviation.isFinite }) {
-      let name = columnNames { if case .feature(let place) = $0 { place } else { nil } }[index]
+      let name = features.found.last { $0.feature <= index }?.name ?? ""
       throw DatasetError(
         .invalid, "\(settings.path): the numbers of column \(name) are too large to be normalized; scale them first")
     }
@@ -362,7 +439,7 @@ struct CSVScan {
       return CSVRows(table: table, spans: kept.map(\.span), classNumbers: kept.flatMap { numbers($0) ?? [] })
     }
     let validation = try part(.validation)
-    var notes: [String] = []
+    var notes = tokens.compactMap(\.note)
     let classTargets = table.targets.filter { $0.targets == .classes }
     for (target, map) in zip(classTargets, maps) {
       notes += map.notes.map { target.name == Field.labels ? $0 : "\(target.name): \($0)" }

@@ -1,5 +1,10 @@
 /// Text as it stands in a table's file.
 package enum CSVText {
+  /// A finite number, as a row of a table says it; nil where it is none.
+  package static func number(_ text: String) -> Double? {
+    Array(text.utf8).withUnsafeBufferPointer { try? CSVRow.Field(bytes: $0, isQuoted: false, column: 1).double }
+  }
+
   /// A field of a row with commas: in quotes where a comma, a quote, a blank at its ends or the end of a line would be
   /// misread (RFC 4180).
   package static func field(_ text: String) -> String {

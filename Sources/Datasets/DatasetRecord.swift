@@ -59,6 +59,10 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     /// As in the record.
     public private(set) var elementType: Field.ElementType?
     public private(set) var fit: Image.Fit?
+    /// Of a table: the columns of words among the features, in their order; nil where all features are numbers.
+    public internal(set) var words: [WordColumn]?
+    /// Of a column of tokens, which `column` names: what it holds. The field is i32 `[T]`.
+    public internal(set) var tokens: Tokens?
 
     public init(
       _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
@@ -72,7 +76,10 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     }
 
     /// What a data set of it has.
-    public var field: Field { elementType == .uint8 ? .pictures(name, shape) : Field(name, .float32, shape) }
+    public var field: Field {
+      if tokens != nil { return Field(name, .int32, shape, lengths: Field.lengths(of: name)) }
+      return elementType == .uint8 ? .pictures(name, shape) : Field(name, .float32, shape)
+    }
   }
 
   /// A field that is to be learnt.
@@ -161,7 +168,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
       source: source, sampleShape: input.shape, targets: target.targets, classNames: target.classNames,
       features: input.features, labels: learnt.flatMap(\.columns), normalization: input.normalization,
       channels: input.channels, elementType: input.elementType, fit: input.fit, identity: identity)
-    if inputs.count > 1 || input.column != nil { inputFields = inputs }
+    if inputs.count > 1 || input.column != nil || input.words != nil { inputFields = inputs }
     if learnt.count > 1 || target.name != Field.labels { targetFields = learnt }
   }
 
@@ -189,7 +196,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public var layout: DatasetLayout {
     DatasetLayout(
       inputs: inputs.map(\.field),
-      targets: learnt.map { .init($0.name, $0.targets, classNames: $0.classNames) })
+      targets: learnt.map { .init($0.name, $0.targets, classNames: $0.classNames) },
+      others: inputs.compactMap(\.field.lengths).map { Field($0, .int32) })
   }
 }
 
@@ -206,6 +214,10 @@ extension DatasetRecord {
     differences += inputDifferences(since: earlier) + targetDifferences(since: earlier)
     compare(
       "the columns", earlier.inputs.flatMap(\.columns) + earlier.labels, inputs.flatMap(\.columns) + labels)
+    let (then, now) = (earlier.inputs.flatMap { $0.words ?? [] }, inputs.flatMap { $0.words ?? [] })
+    if then.map(\.encoding) != now.map(\.encoding) || !zip(then, now).allSatisfy({ $0.hasWords(of: $1) }) {
+      differences.append("the words of the columns")
+    }
     if earlier.inputs.map(\.normalization) != inputs.map(\.normalization) {
       differences.append("the normalization of the columns")
     }
@@ -285,9 +297,13 @@ extension DatasetRecord {
   private var inputFault: String? {
     if let elementType, elementType != .uint8 { return "its samples are \(elementType.rawValue)" }
     guard let inputFields else { return Self.fault(of: inputs[0], targets) }
-    if let fault = Self.fault(ofNames: inputFields.map(\.name), "inputs") { return fault }
+    let lengths = inputFields.compactMap(\.field.lengths)
+    if let fault = Self.fault(ofNames: inputFields.map(\.name) + lengths, "inputs") { return fault }
     for input in inputFields {
-      if let fault = Self.fault(of: input, targets) { return "\(input.name): \(fault)" }
+      if let fault = Self.fault(of: input, targets) ?? Self.fault(ofWords: input.words ?? [], features: input.features)
+      {
+        return "\(input.name): \(fault)"
+      }
     }
     let first = inputFields[0]
     guard first.shape == sampleShape, first.features == features, first.normalization == normalization,
@@ -332,6 +348,12 @@ extension DatasetRecord {
     if let fit = input.fit, input.channels == nil {
       return "samples \(input.shape) are no images, and to be fitted by \(fit.rawValue)"
     }
+    if let tokens = input.tokens {
+      let isOfTokens =
+        input.shape.count == 1 && input.column != nil && input.channels == nil && input.features.isEmpty
+        && input.normalization.isEmpty && tokens.cutCount >= 0 && tokens.largest ?? 0 >= 0
+      guard isOfTokens else { return "samples \(input.shape) with what else it says are no tokens" }
+    }
     return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,
       channels: input.channels)
@@ -370,7 +392,15 @@ extension DatasetRecord {
   public var words: [String] {
     let counts = parts.map { "\($0.name.rawValue) \($0.count)" }.joined(separator: ", ")
     let names = parts.map(\.name.rawValue).joined(separator: "/")
-    return ["samples: \(counts)"]
+    var lines = ["samples: \(counts)"]
+    for column in inputs.flatMap({ $0.words ?? [] }) {
+      lines.append("words of \(column.column) (\(column.encoding.rawValue)): \(column.wordsInOrder)")
+    }
+    for input in inputs {
+      guard let tokens = input.tokens else { continue }
+      lines.append("tokens of \(input.name): \(input.shape[0]) a sample, \(tokens.cutCount) sequences are cut")
+    }
+    return lines
       + learnt.filter { $0.targets == .classes }.map { target in
         let what = targetFields == nil ? "" : " of \(target.name)"
         func counts(_ part: Part) -> [Int] {
@@ -391,7 +421,10 @@ extension DatasetRecord {
 
 extension DatasetRecord.Input {
   /// Columns of a table that it is made of.
-  fileprivate var columns: [String] { (column.map { [$0] } ?? []) + features }
+  fileprivate var columns: [String] { (column.map { [$0] } ?? []) + featureColumns.map(\.name) }
+
+  /// Those that features are made of, in their order.
+  package var featureColumns: [DatasetRecord.FeatureColumn] { DatasetRecord.columns(of: features, words ?? []) }
 }
 
 extension DatasetTargets: Codable {

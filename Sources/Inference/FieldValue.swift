@@ -9,9 +9,14 @@ public enum FieldValue: Sendable {
   case bytes([UInt8])
   /// The i32 field as the network reads it, row-major: tokens.
   case integers([Int32])
+  /// A sequence of tokens of any length: it is cut, or padded with 0, and fills the field of its lengths too.
+  case tokens([Int32])
   /// A row of the table, its features in the order of `SampleFormat.Input.features`, as they stand in the table: they are
   /// normalized here, in Float64.
   case row([Double])
+  /// A row of the table by the names of its columns, as it stands there: numbers and words. Columns that the network does
+  /// not know are not used.
+  case cells([String: String])
   /// A picture, which is resized and made gray or coloured as the network wants it.
   case image(Image)
 }
@@ -28,7 +33,14 @@ extension SampleFormat.Input {
     case .numbers(let numbers): try write(numbers, .float32, to: bytes)
     case .bytes(let numbers): try write(numbers, .uint8, to: bytes)
     case .integers(let numbers): try write(numbers, .int32, to: bytes)
+    case .tokens(let tokens):
+      guard shape.count == 1 else {
+        throw TrainedModelError("the network takes samples \(shape), which are no sequences")
+      }
+      let kept = Array(tokens.prefix(shape[0]))
+      try write(kept + [Int32](repeating: 0, count: shape[0] - kept.count), .int32, to: bytes)
     case .row(let row): try write(try normalized(row), .float32, to: bytes)
+    case .cells(let cells): try write(try normalized(try row(of: cells)), .float32, to: bytes)
     case .image(let image):
       guard shape.count == 3, channels != nil else {
         throw TrainedModelError("the network takes samples \(shape), which are no images")
@@ -47,6 +59,29 @@ extension SampleFormat.Input {
       throw TrainedModelError("\(numbers.count) numbers are no sample \(shape)")
     }
     numbers.withUnsafeBytes { bytes.copyMemory(from: $0) }
+  }
+
+  private func row(of cells: [String: String]) throws(TrainedModelError) -> [Double] {
+    guard !features.isEmpty else {
+      throw TrainedModelError("the columns of the network's \(shape) features have no names")
+    }
+    var row: [Double] = []
+    for column in DatasetRecord.columns(of: features, words) {
+      guard let cell = cells[column.name] else { throw TrainedModelError("the column \(column.name) is missing") }
+      guard let words = column.words else {
+        guard let number = CSVText.number(cell) else {
+          throw TrainedModelError("\(column.name): \"\(cell)\" is no finite number")
+        }
+        row.append(number)
+        continue
+      }
+      guard let word = words.wordNumber(cell) else {
+        throw TrainedModelError(
+          "\(column.name): \"\(cell)\" is none of the words that the network was trained with (\(words.wordsInOrder))")
+      }
+      for place in 0..<words.featureCount { row.append(words.number(ofWord: word, at: place)) }
+    }
+    return row
   }
 
   private func normalized(_ row: [Double]) throws(TrainedModelError) -> [Float] {

@@ -20,12 +20,16 @@ public struct SampleFormat: Hashable, Sendable {
     public var features: [String]
     /// Of a table, one a feature; empty where features are taken as they are.
     public var normalization: [DatasetRecord.Normalization]
+    /// Of a table: the columns of words among the features.
+    public var words: [DatasetRecord.WordColumn] = []
     /// Of images: what the last axis holds.
     public var channels: DatasetRecord.ChannelOrder?
     /// Of images: how those of another shape get theirs.
     public var fit = Image.Fit.stretch
-    /// Of images that a table names: the column.
+    /// Of images that a table names, and of tokens of a table: the column.
     public var column: String?
+    /// Of padded sequences: the field that says how long they are.
+    public var lengths: String?
 
     /// What has three axes of which the last is 1 or 3 is taken for images: numbers, or bytes that stand for them.
     public init(
@@ -80,7 +84,11 @@ public struct SampleFormat: Hashable, Sendable {
   /// The same of what a data set has.
   public init(_ layout: DatasetLayout) {
     self.init(
-      inputs: layout.inputs.map { Input($0.name, $0.elementType, shape: $0.shape, scale: $0.scale) },
+      inputs: layout.inputs.map { field in
+        var input = Input(field.name, field.elementType, shape: field.shape, scale: field.scale)
+        input.lengths = field.lengths
+        return input
+      },
       outputs: layout.targets.map { Output(target: $0.name, targets: $0.targets, classNames: $0.classNames) })
   }
 
@@ -92,7 +100,9 @@ public struct SampleFormat: Hashable, Sendable {
         var input = Input(
           field.name, field.elementType, shape: field.shape, features: recorded.features,
           normalization: recorded.normalization, scale: field.scale)
+        input.lengths = field.lengths
         (input.channels, input.column) = (recorded.channels, recorded.column)
+        input.words = recorded.words ?? []
         input.fit = recorded.fit ?? .stretch
         return input
       },
@@ -105,7 +115,8 @@ public struct SampleFormat: Hashable, Sendable {
   public var layout: DatasetLayout {
     DatasetLayout(
       inputs: inputs.map(\.field),
-      targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames) })
+      targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames) },
+      others: inputs.compactMap(\.lengths).map { Field($0, .int32) })
   }
 
   /// The fields that are read, for messages.
@@ -145,9 +156,10 @@ public struct SampleFormat: Hashable, Sendable {
 
 extension SampleFormat.Input {
   /// What a data set of such samples has.
-  var field: Field { Field(name, elementType, shape, scale: scale) }
+  var field: Field { Field(name, elementType, shape, lengths: lengths, scale: scale) }
 
   fileprivate var fault: String? {
+    if lengths != nil, shape.isEmpty { return "it has lengths, and no axis that they could be along" }
     if elementType != .float32, !normalization.isEmpty {
       return "it is \(elementType.rawValue), which normalized columns are not"
     }
@@ -158,6 +170,7 @@ extension SampleFormat.Input {
     }
     return DatasetRecord.fault(
       shape: shape, targets: .classes, features: features, normalization: normalization, channels: channels)
+      ?? DatasetRecord.fault(ofWords: words, features: features)
   }
 }
 

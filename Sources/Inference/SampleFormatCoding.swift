@@ -1,11 +1,11 @@
 import SwitchbackDatasets
 
 /// As JSON: one f32 field and one target are `shape`, `targets`, `classNames`, `features`, `labels`, `normalization`,
-/// `channels` and `column`, with `output` and `target` where they have other names than `labels`; the program names the
+/// `words`, `channels`, `column` and `lengths`, with `output` and `target` where they have other names than `labels`; the program names the
 /// field. Any others are lists `inputs` and `outputs`, which programs of before 2026-11-29 cannot read.
 extension SampleFormat: Codable {
   private enum CodingKeys: String, CodingKey {
-    case shape, targets, classNames, features, labels, normalization, channels, column, output, target
+    case shape, targets, classNames, features, labels, normalization, words, channels, column, output, target, lengths
     case inputs, outputs
   }
 
@@ -39,6 +39,8 @@ extension SampleFormat: Codable {
       ])
     inputs[0].channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
     inputs[0].column = try container.decodeIfPresent(String.self, forKey: .column)
+    inputs[0].lengths = try container.decodeIfPresent(String.self, forKey: .lengths)
+    inputs[0].words = try container.decodeIfPresent([DatasetRecord.WordColumn].self, forKey: .words) ?? []
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -55,8 +57,10 @@ extension SampleFormat: Codable {
     try container.encode(input.features, forKey: .features)
     try container.encode(output.labels, forKey: .labels)
     try container.encode(input.normalization, forKey: .normalization)
+    if !input.words.isEmpty { try container.encode(input.words, forKey: .words) }
     try container.encodeIfPresent(input.channels, forKey: .channels)
     try container.encodeIfPresent(input.column, forKey: .column)
+    try container.encodeIfPresent(input.lengths, forKey: .lengths)
     if output.target != Field.labels { try container.encode(output.target, forKey: .target) }
     if output.name != output.target { try container.encode(output.name, forKey: .output) }
   }
@@ -64,7 +68,7 @@ extension SampleFormat: Codable {
 
 extension SampleFormat.Input: Codable {
   private enum CodingKeys: String, CodingKey {
-    case name, type, shape, scale, features, normalization, channels, fit, column
+    case name, type, shape, scale, features, normalization, words, channels, fit, column, lengths
   }
 
   public init(from decoder: any Decoder) throws {
@@ -80,6 +84,8 @@ extension SampleFormat.Input: Codable {
     channels = try container.decodeIfPresent(DatasetRecord.ChannelOrder.self, forKey: .channels)
     fit = try container.decodeIfPresent(Image.Fit.self, forKey: .fit) ?? .stretch
     column = try container.decodeIfPresent(String.self, forKey: .column)
+    words = try container.decodeIfPresent([DatasetRecord.WordColumn].self, forKey: .words) ?? []
+    lengths = try container.decodeIfPresent(String.self, forKey: .lengths)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -90,8 +96,10 @@ extension SampleFormat.Input: Codable {
     try container.encodeIfPresent(scale, forKey: .scale)
     if !features.isEmpty { try container.encode(features, forKey: .features) }
     if !normalization.isEmpty { try container.encode(normalization, forKey: .normalization) }
+    if !words.isEmpty { try container.encode(words, forKey: .words) }
     try container.encodeIfPresent(channels, forKey: .channels)
     if fit != .stretch { try container.encode(fit, forKey: .fit) }
     try container.encodeIfPresent(column, forKey: .column)
+    try container.encodeIfPresent(lengths, forKey: .lengths)
   }
 }

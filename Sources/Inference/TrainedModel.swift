@@ -25,6 +25,8 @@ public final class TrainedModel {
   private let inputs: [InputHandle]
   /// One for each of `samples.outputs`.
   private let answers: [(handle: OutputHandle, areProbabilities: Bool)]
+  /// Fields of tokens that the network looks up.
+  private let tokens: [(bound: TokenBound, handle: InputHandle)]
 
   /// Takes the weights out of `tensors`, by name; whatever does not fit together is an error in words. Of one field the
   /// program says the name.
@@ -60,6 +62,7 @@ public final class TrainedModel {
     let executor = try ProgramExecutor(program, on: chain, states: states)
     (self.executor, feed) = (executor, try ProgramFeed(executor))
     inputs = try samples.inputs.map { try executor.input(named: $0.name) }
+    tokens = try program.tokenBounds.map { ($0, try executor.input(named: $0.name)) }
     answers = try samples.outputs.map { output in
       let name = Program.answerName(output, in: samples)
       return (try executor.output(named: name), program.answersProbabilities(name))
@@ -85,7 +88,7 @@ public final class TrainedModel {
         "the network reads no field \(unknown.joined(separator: ", ")); it reads \(samples.inputWords)")
     }
     for (input, handle) in zip(samples.inputs, inputs) {
-      guard let value = fields[input.name] else {
+      guard let value = fields[input.name] ?? length(input.name, of: fields) else {
         throw TrainedModelError("the field \(input.name) is missing; the network reads \(samples.inputWords)")
       }
       try executor.withInput(handle) { bytes in
@@ -95,6 +98,14 @@ public final class TrainedModel {
       }
     }
     return try answer()
+  }
+
+  /// How many tokens of a sequence that is given are read, where the field holds the lengths of such.
+  private func length(_ name: String, of fields: [String: FieldValue]) -> FieldValue? {
+    for input in samples.inputs where input.lengths == name {
+      if case .tokens(let tokens)? = fields[input.name] { return .integers([Int32(min(tokens.count, input.shape[0]))]) }
+    }
+    return nil
   }
 
   /// What the network says of samples of a data set that has its fields, in the order of `indices`; its other fields are
@@ -136,6 +147,12 @@ public final class TrainedModel {
 
   /// Runs the program on what its inputs hold.
   private func answer() throws -> [String: Prediction] {
+    for (bound, handle) in tokens {
+      let fault = try executor.withInput(handle) { bytes in
+        bytes.bindMemory(to: Int32.self).lazy.compactMap(bound.fault).first
+      }
+      if let fault { throw TrainedModelError(fault) }
+    }
     try executor.run()
     var found: [String: Prediction] = [:]
     for (output, answer) in zip(samples.outputs, answers) {

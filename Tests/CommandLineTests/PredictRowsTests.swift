@@ -159,6 +159,162 @@ import Testing
     #expect(refused.status == 65 && refused.error.contains("was trained on rows of 4"), "\(refused.error)")
   }
 
+  @Test("columns of words are learnt from, and read so by evaluate, predict, from Swift and by a run that goes on")
+  func words() throws {
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    let (colours, sizes) = (["red", "blue", "dark green"], ["small", "medium", "large"])
+    func text(_ count: Int) -> String {
+      "colour,x,size,kind\n"
+        + (0..<count).map {
+          "\(colours[$0 % 3]),\($0 * 7 % 11),\(sizes[$0 / 3 % 3]),\($0 % 3 == 1 ? "cold" : "warm")\n"
+        }.joined()
+    }
+    let table = try write(text(90).utf8, to: folder + "/table.csv")
+    let file = try write(
+      """
+      version: 1
+      model:
+        layers:
+          - dense: {units: 8, activation: tanh}
+          - dense: {units: 2, activation: softmax}
+      data:
+        dataset: csv
+        path: \(table)
+        label: kind
+        columns: {colour: one_hot, size: {ordinal: [small, medium, large]}}
+        normalize: true
+      training:
+        epochs: 40
+        batch_size: 8
+        loss: categorical_crossentropy
+        optimizer: {type: adam, learning_rate: 0.03}
+      backend: reference
+      """.utf8, to: folder + "/words.yaml")
+    let train = try switchback("train", file, "--runs", runs)
+    try #require(train.status == 0, "\(train.error)")
+    let run = runs + "/latest"
+    let evaluated = try switchback("evaluate", run, "--json")
+    let numbers = try JSONSerialization.jsonObject(with: Data(evaluated.output.utf8)) as? [String: Any]
+    #expect(try #require(numbers?["testAccuracy"] as? Double) > 0.9, "\(evaluated.output)")
+
+    // Other rows, with the columns in another order and without the label.
+    let rows = try write("size,colour,x\nlarge,blue,3\nsmall,dark green,4\n".utf8, to: folder + "/rows.csv")
+    let said = try switchback("predict", run, rows, "--json")
+    #expect(said.status == 0, "\(said.error)")
+    let chain = try BackendChain(
+      ["reference"], registry: BackendRegistry(linked: [ReferenceBackend()]), host: HostServices(workers: 1))
+    let kept = folder + "/words.model"
+    try TrainedModel(run: run, on: chain).save(to: kept)
+    let model = try TrainedModel(file: kept, on: chain)
+    let cells = [
+      ["size": "large", "colour": "blue", "x": "3", "id": "?"], ["size": "small", "colour": "dark green", "x": "4"],
+    ]
+    for (line, cells) in zip(said.output.split(separator: "\n"), cells) {
+      let answer = try #require(try model.predict(fields: [model.samples.inputs[0].name: .cells(cells)]).values.first)
+      let best = try #require(answer.best)
+      #expect(best.name == (cells["colour"] == "blue" ? "cold" : "warm"))
+      #expect(line.contains("{\"name\":\"\(best.name)\",\"probability\":\(best.score)}"), "\(line)")
+    }
+    for (cells, words) in [
+      (["size": "large", "colour": "pink", "x": "3"], "colour: \"pink\" is none of the words"),
+      (["size": "large", "x": "3"], "the column colour is missing"),
+      (["size": "large", "colour": "red", "x": "many"], "x: \"many\" is no finite number"),
+    ] {
+      let error = #expect(throws: TrainedModelError.self) {
+        try model.predict(fields: [model.samples.inputs[0].name: .cells(cells)])
+      }
+      #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+
+    // What training did not see: a row of predict, or all of evaluate.
+    let strange = try write(
+      "colour,x,size,kind\npink,1,small,warm\nred,1,small,warm\n".utf8, to: folder + "/strange.csv")
+    let some = try switchback("predict", run, strange)
+    #expect(some.status == 65 && some.error.contains(":2:1: \"pink\" is none of the words of the column colour"))
+    #expect(lines(some.output).map { $0[0] } == ["row", "2"])
+    let refused = try switchback("evaluate", run, "--data", strange)
+    #expect(refused.status == 65 && refused.error.contains("(blue, dark green, red)"), "\(refused.error)")
+
+    let more = try switchback("train", "--resume", run, "--epochs", "41")
+    #expect(more.status == 0, "\(more.error)")
+    try write((text(90) + "pink,1,small,warm\n").utf8, to: table)
+    let other = try switchback("train", "--resume", run, "--epochs", "42", "--other-data")
+    #expect(other.status == 65 && other.error.contains("\"pink\" is none of the words"), "\(other.error)")
+  }
+
+  @Test("tokens of a table are embedded, beside numbers or alone; one that the embedding does not know is told before")
+  func tokens() throws {
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    func row(_ n: Int) -> String {
+      let tokens = (0..<n % 4).map { "\((n + $0 * 2) % 8 + 1)" }.joined(separator: " ")
+      return "\(tokens),\(n % 7),\(n % 2 == 0 ? "even" : "odd")\n"
+    }
+    let table = try write(("text,x,kind\n" + (0..<80).map(row).joined()).utf8, to: folder + "/table.csv")
+    func file(_ name: String, inputs: String, layers: String, x: String = "") throws -> String {
+      try write(
+        """
+        version: 1
+        model:
+          \(inputs)
+          layers:
+        \(layers)
+            - dense: {units: 2, activation: softmax}
+        data:
+          dataset: csv
+          path: \(table)
+          label: kind
+          columns: {text: tokens\(x)}
+          sequence_length: 2
+        training:
+          epochs: 2
+          batch_size: 8
+          loss: categorical_crossentropy
+          optimizer: {type: adam, learning_rate: 0.03}
+        backend: reference
+        """.utf8, to: folder + "/\(name).yaml")
+    }
+    let both = """
+          - embedding: {input_dim: 9, output_dim: 3, inputs: text}
+          - flatten: {name: seen}
+          - dense: {units: 3, name: side, inputs: table}
+          - concatenate: {inputs: [seen, side]}
+      """
+    let alone = "    - embedding: {input_dim: 9, output_dim: 3}\n    - flatten"
+    let rows = try write("x,text\n3,1 2 3\n4,\n5,9 1\n6,-1\n".utf8, to: folder + "/rows.csv")
+    for (name, inputs, layers, x) in [
+      ("both", "inputs: [text, table]", both, ""), ("alone", "# One field is the default.", alone, ", x: ignored"),
+    ] {
+      let train = try switchback("train", try file(name, inputs: inputs, layers: layers, x: x), "--runs", runs)
+      try #require(train.status == 0, "\(train.error)")
+      #expect((train.output + train.error).contains("sequences of the column text are longer than 2 tokens"))
+      let run = runs + "/latest"
+      #expect(try switchback("evaluate", run).status == 0)
+      #expect(try switchback("predict", run, "--index", "0").status == 0)
+      let said = try switchback("predict", run, rows, "--json")
+      #expect(said.status == 65 && said.output.split(separator: "\n").count == 2, "\(said.output) \(said.error)")
+      #expect(said.error.contains("row 3: the field text has the token 9, and"), "\(said.error)")
+      #expect(said.error.contains(":5:3: \"-1\" is no token"), "\(said.error)")
+      let model = try TrainedModel(
+        run: run,
+        on: try BackendChain(
+          ["reference"], registry: BackendRegistry(linked: [ReferenceBackend()]), host: HostServices(workers: 1)))
+      let fields: [String: FieldValue] = name == "both" ? ["table": .row([3])] : [:]
+      let answer = try model.predict(fields: fields.merging(["text": .tokens([1, 2, 3])]) { $1 })
+      let score = try #require(answer.values.first?.best?.score)
+      #expect(said.output.split(separator: "\n")[0].contains("\"probability\":\(score)}"), "\(said.output)")
+      let large = try write("text,x,kind\n7,1,odd\n1 1 30,1,odd\n30,1,even\n".utf8, to: folder + "/large.csv")
+      let refused = try switchback("evaluate", run, "--data", large)
+      #expect(refused.status == 65 && refused.error.contains("input_dim to 31 or more"), "\(refused.error)")
+      let more = try switchback("train", "--resume", run, "--epochs", "3")
+      #expect(more.status == 0, "\(more.error)")
+    }
+    let narrow = alone.replacingOccurrences(of: "input_dim: 9", with: "input_dim: 8")
+    let train = try switchback(
+      "train", try file("narrow", inputs: "inputs: text", layers: narrow, x: ", x: ignored"), "--runs", runs)
+    #expect(train.status == 65, "\(train.error)")
+    #expect(train.error.contains("has the token 8, and layers.0.embedding knows those from 0 to 7"), "\(train.error)")
+  }
+
   @Test("two outputs that learn one column have its name behind their own")
   func twins() throws {
     let runs = temporary()

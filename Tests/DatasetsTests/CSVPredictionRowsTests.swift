@@ -12,14 +12,14 @@ import Testing
   }
 
   private func read(
-    _ text: String, features: [String] = ["a", "b"], pictures: [String] = [], labels: [String] = ["y"],
-    hasHeader: Bool = true, delimiter: Character = ",", width: Int? = nil
+    _ text: String, features: [String] = ["a", "b"], words: [DatasetRecord.WordColumn] = [], pictures: [String] = [],
+    labels: [String] = ["y"], hasHeader: Bool = true, delimiter: Character = ",", width: Int? = nil
   ) throws -> Read {
     let path = try write(text.utf8, to: temporaryFolder() + "/rows.csv")
     var read = Read()
     var next = 1
     try CSVPredictionRows(
-      path: path, features: features, pictures: pictures, labels: labels, hasHeader: hasHeader,
+      path: path, features: features, words: words, pictures: pictures, labels: labels, hasHeader: hasHeader,
       delimiter: delimiter.asciiValue!, width: width
     ).forEach {
       read.ignored += $0
@@ -69,6 +69,32 @@ import Testing
       try read("a,b,file\n1,2,\n", pictures: ["file"]).errors.first?.contains("path of a picture is missing") == true)
     let error = #expect(throws: DatasetError.self) { try read("a,b\n1,2\n", pictures: ["file"]) }
     #expect(error?.message.contains("there is no column file") == true)
+  }
+
+  @Test("words become the features that they were in training; others are an error of their row")
+  func words() throws {
+    let features = ["a", "colour=blue", "colour=red", "size"]
+    let words = [
+      DatasetRecord.WordColumn("colour", .oneHot, feature: 1, words: ["blue", "red"]),
+      DatasetRecord.WordColumn("size", .ordinal, feature: 3, words: ["small", "large"]),
+    ]
+    let read = try read(
+      "size,file,a,colour\nlarge,p.png,1,red\nsmall,q.png,2,\"blue\"\nlarge,r.png,3,pink\n,s.png,4,red\n",
+      features: features, words: words, pictures: ["file"])
+    #expect(read.rows == [[1, 0, 1, 1], [2, 1, 0, 0]] && read.pictures == ["p.png", "q.png"])
+    #expect(read.errors.count == 2)
+    #expect(read.errors[0].contains(":4:15: \"pink\" is none of the words of the column colour"), "\(read.errors)")
+    #expect(read.errors[0].contains("(blue, red)") && read.errors[1].contains(":5:1: a word is missing (column size)"))
+    // By places, and with the columns that are named.
+    let bare = DatasetRecord.WordColumn("1", .oneHot, feature: 1, words: ["blue", "red"])
+    #expect(
+      try self.read(
+        "7,red,x\n", features: ["0", "1=blue", "1=red"], words: [bare], labels: ["2"], hasHeader: false
+      ).rows == [[7, 0, 1]])
+    let error = #expect(throws: DatasetError.self) {
+      try self.read("a,size\n1,large\n", features: features, words: words)
+    }
+    #expect(error?.message.contains("there is no column colour") == true, "\(error?.message ?? "")")
   }
 
   @Test("without a row of names they are found by their places, with the label where it was or without")

@@ -117,7 +117,7 @@ private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
     let path = try temporaryFolder() + "/t.csv"
     let text = "id,x,kind,note\n" + (0..<30).map { "n\($0),\($0),\(["a", "b"][$0 % 2]),?\n" }.joined()
     var file = CSVFile(path: try write(text.utf8, to: path), labels: ["kind"])
-    file.ignored = ["id", "3"]
+    file.columns = ["id": .ignored, "3": .ignored]
     let parts = try file.open()
     #expect(parts.record?.features == ["x"] && parts.notes.isEmpty)
     #expect(parts.train.sampleShape == [1])
@@ -136,7 +136,7 @@ private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
       path: try write((0..<30).map { "\($0),\($0),\(["a", "b"][$0 % 2])\n" }.joined().utf8, to: path + ".bare"),
       labels: ["2"], hasHeader: false)
     var narrow = bare
-    narrow.ignored = ["0"]
+    narrow.columns = ["0": .ignored]
     let record = try #require(try narrow.open().record)
     #expect(record.features == ["1"] && record.width == 3 && record.fault == nil)
     let said = String(decoding: try JSONEncoder().encode(record), as: UTF8.self)
@@ -145,7 +145,7 @@ private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
     #expect(earlier != said)
     #expect(try JSONDecoder().decode(DatasetRecord.self, from: Data(earlier.utf8)).width == 2)
     #expect(try bare.open().record?.width == 3 && parts.record?.columnCount == nil)
-    file.ignored = ["kind"]
+    file.columns = ["kind": .ignored]
     let read = #expect(throws: DatasetError.self) { try file.open() }
     #expect(read?.message.contains("cannot be ignored") == true)
   }

@@ -71,14 +71,32 @@ private func problems(_ data: String) -> String {
     #expect(problems(folder + ", fit: cover}").contains("data.fit cannot be cover"))
   }
 
-  @Test("columns that are to be ignored are read back too")
-  func ignored() throws {
+  @Test("what columns are that are no numbers is read back too")
+  func columns() throws {
+    let columns =
+      "{id: ignored, 3: ignored, kind: one_hot, size: {ordinal: [small, \"no\"]}, 4: ordinal, b: {one_hot: [7]}}"
     let made = try Configuration(
-      text: text("{dataset: csv, path: a.csv, label: x, columns: {id: ignored, 3: ignored}}"), file: "a")
+      text: text("{dataset: csv, path: a.csv, label: x, columns: \(columns)}"), file: "a")
     var file = CSVFile(path: "a.csv", labels: ["x"])
-    file.ignored = ["id", "3"]
+    file.columns = [
+      "id": .ignored, "3": .ignored, "kind": .oneHot(), "size": .ordinal(["small", "no"]), "4": .ordinal(),
+      "b": .oneHot(["7"]),
+    ]
     #expect(made.data.source == .csv(file))
     #expect(try Configuration(text: made.resolvedText, file: "a").data.source == .csv(file))
+  }
+
+  @Test("a column of tokens and the length of its sequences are read back")
+  func tokens() throws {
+    let keys = "{dataset: csv, path: a.csv, label: x, columns: {text: tokens}"
+    var file = CSVFile(path: "a.csv", labels: ["x"])
+    file.columns = ["text": .tokens]
+    for (more, length) in [("}", nil), (", sequence_length: 12}", 12)] {
+      let made = try Configuration(text: text(keys + more), file: "a")
+      file.sequenceLength = length
+      #expect(made.data.source == .csv(file))
+      #expect(try Configuration(text: made.resolvedText, file: "a").data.source == .csv(file))
+    }
   }
 
   @Test("one label stays the field labels, and a table without pictures has no keys for them")
@@ -93,7 +111,14 @@ private func problems(_ data: String) -> String {
     "what cannot be is said with its key",
     arguments: [
       ("label: {x: clases}", "data.label.x cannot be clases; did you mean classes?"),
-      ("label: x, columns: {y: one_hot}", "data.columns.y cannot be one_hot"),
+      ("label: x, columns: {y: onehot}", "data.columns.y cannot be onehot; did you mean one_hot?"),
+      ("label: x, columns: {y: {ordinal: [a], one_hot: [a]}}", "data.columns.y must have one list of words"),
+      ("label: x, columns: {y: {ordinal: []}}", "data.columns.y must have one list of words"),
+      ("label: x, columns: {y: {}}", "data.columns.y must have one list of words"),
+      ("label: x, columns: {y: {ordinal: [a, [b]]}}", "data.columns.y.ordinal must be a word or a list of words"),
+      ("label: x, columns: {y: {order: [a]}}", "data.columns.y.order is not a key here"),
+      ("label: x, columns: {y: {ordinal: [a, b, a]}}", "the list of the column y has a word twice"),
+      ("label: x, columns: {y: {one_hot: [\"\"]}}", "the list of the column y has a word twice, or an empty one"),
       ("label: {}", "data.label must name a column"), ("label: {x: [1]}", "data.label.x must be a word"),
       ("label: {x: classes}, targets: values", "data.targets is not a key here"),
       ("label: x, images: file", "data.image_size is missing"),
@@ -102,6 +127,9 @@ private func problems(_ data: String) -> String {
       ("label: {table: values}, images: file, image_size: 28", "another field that is called table"),
       ("label: {a b: values}", "a field cannot be called \"a b\""),
       ("images: file, image_size: 2", "data.label is missing"),
+      ("label: x, columns: {y: tokens}, sequence_length: 0", "data.sequence_length must be a whole number from 1"),
+      ("label: x, sequence_length: 5", "data.sequence_length is not a key here"),
+      ("label: {table: values}, columns: {y: tokens}", "another field that is called table"),
     ])
   func mistakes(keys: String, words: String) {
     let found = problems("{dataset: csv, path: a.csv, \(keys)}")

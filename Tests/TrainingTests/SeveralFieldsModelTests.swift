@@ -164,7 +164,12 @@ private func refusal(_ body: () throws -> Void) -> String {
     let answer = try model.predict(fields: ["tokens": .integers([3, 4, 5])])
     #expect(answer["labels"]?.outputs == (try session.predict(data, [1])[0]))
     #expect(refusal { _ = try model.predict([3, 4, 5]) }.contains("takes i32 [3], and is given f32"))
-    #expect(throws: ExecutionError.self) { try model.predict(fields: ["tokens": .integers([3, 4, 6])]) }
+    for token: Int32 in [6, -1] {
+      let unknown = #expect(throws: TrainedModelError.self) {
+        try model.predict(fields: ["tokens": .integers([3, 4, token])])
+      }
+      #expect(unknown?.message.contains("the field tokens has the token \(token), and") == true)
+    }
   }
 
   @Test("one field and one answer of any name are a file of format 1, which says the names that are not the usual ones")

@@ -36,7 +36,13 @@ enum DataReader {
   private static let imageSizeHelp = "Height and width that every image is resized to"
   private static let labelHelp =
     "The column that is learnt, by its name or number from 0, or several; {a: classes, b: values}: fields"
-  private static let columnsHelp = "Columns that are no features, by name: {id: ignored}"
+  private static let columnsHelp = "What columns are that are no numbers, by name: {id: ignored, colour: one_hot}"
+  private static let readingHelp = [
+    "It is not read",
+    "A feature for each word, 0 or 1, not normalized; {colour: {one_hot: [red, blue]}} lists the words",
+    "A feature, the word's place in their order, which {size: {ordinal: [small, large]}} says",
+    "Whole numbers with blanks between them: the field NAME i32 [T], and their number in NAME_lengths",
+  ]
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
     let size = section.pair("image_size", nil, help: imageSizeHelp)
@@ -58,9 +64,16 @@ enum DataReader {
       [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
       help: "What stands between cells")
     file.isNormalized = section.bool(
-      "normalize", file.isNormalized, help: "Whether features get mean 0 and deviation 1 over the training rows")
-    file.ignored = ignored(section)
-    if let fault = file.fault { section.problems.add("\(section.full("label")): \(fault)", at: section.take("label")) }
+      "normalize", file.isNormalized, help: "Whether features get mean 0 and deviation 1 over the training rows; not one_hot")
+    file.columns = columns(section)
+    if section.problems.isDescribing || file.columns.values.contains(.tokens) {
+      file.sequenceLength = section.optionalInt(
+        "sequence_length", in: 1...1 << 20,
+        help: "How many tokens sequences are cut or padded to; else as many as the longest training row has")
+    }
+    for (key, fault) in [("label", file.fault), ("columns", file.faultOfColumns)] {
+      if let fault { section.problems.add("\(section.full(key)): \(fault)", at: section.take(key)) }
+    }
     return file
   }
 
@@ -118,17 +131,40 @@ enum DataReader {
     ]
   }
 
-  /// What columns are that are not features: `columns: {id: ignored}`.
-  private static func ignored(_ section: SectionReader) -> [String] {
-    let words: [(String, Void)] = [("ignored", ())]
-    section.describe(
-      "columns", help: columnsHelp,
-      SchemaPart(
-        json: ["type": "object", "additionalProperties": SchemaPart.choice(words.map(\.0), nil).json]))
-    guard !section.problems.isDescribing, section.take("columns") != nil else { return [] }
+  /// What columns are that are no numbers: `columns: {id: ignored, colour: one_hot, size: {ordinal: [small, large]}}`.
+  private static func columns(_ section: SectionReader) -> [String: CSVFile.Reading] {
+    let words: [(String, CSVFile.Reading)] = [
+      ("ignored", .ignored), ("one_hot", .oneHot()), ("ordinal", .ordinal()), ("tokens", .tokens),
+    ]
+    let lists: [(String, ([String]) -> CSVFile.Reading)] = [
+      ("one_hot", { .oneHot($0) }), ("ordinal", { .ordinal($0) }),
+    ]
+    let list: [String: Any] = [
+      "type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": ["enum": lists.map(\.0)],
+      "additionalProperties": SchemaPart.any([.text(nil), .list(of: .text(nil))]).json,
+    ]
+    var part = SchemaPart.choice(words.map(\.0), nil, meanings: readingHelp)
+    part.json = ["type": "object", "additionalProperties": ["anyOf": [part.json, list]]]
+    section.describe("columns", help: columnsHelp, part)
+    guard !section.problems.isDescribing, section.take("columns") != nil else { return [:] }
     return section.section("columns", help: columnsHelp) { reader in
-      for column in reader.keys { reader.choice(column, nil, words, help: "") }
-      return reader.keys
+      var columns: [String: CSVFile.Reading] = [:]
+      for column in reader.keys {
+        guard let given = reader.take(column), given.mapping != nil else {
+          columns[column] = reader.choice(column, nil, words, help: "")
+          continue
+        }
+        let listed = reader.section(column, help: "") { nested in
+          lists.compactMap { word, make in nested.optionalTexts(word, help: "").flatMap { $0.isEmpty ? nil : make($0) }
+          }
+        }
+        if listed.count == 1 {
+          columns[column] = listed[0]
+        } else {
+          section.problems.add("\(reader.full(column)) must have one list of words: one_hot or ordinal", at: given)
+        }
+      }
+      return columns
     }
   }
 

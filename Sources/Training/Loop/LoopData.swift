@@ -60,6 +60,7 @@ struct LoopData {
         names, units: units, has: isAlone ? "the data has" : "\(objective.target) has",
         ends: isAlone ? "the network ends" : "\(prefix.dropLast()) ends")
     }
+    try session.checkTokens(of: record)
     for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
   }
 
