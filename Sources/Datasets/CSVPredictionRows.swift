@@ -100,7 +100,7 @@ public struct CSVPredictionRows {
 
     func contents(of row: CSVRow) throws(CSVRow.Problem) -> Contents {
       var contents = Contents(
-        values: [Double](repeating: 0, count: features.reduce(0) { $0 + $1.count }),
+        values: [Double](repeating: 0, count: features.map { $0.feature + $0.count }.max() ?? 0),
         pictures: [String](repeating: "", count: pictureCount),
         tokens: [[Int32]](repeating: [], count: tokens.count))
       let found = try row.forEachField { (index, field) throws(CSVRow.Problem) in
