@@ -4,6 +4,8 @@ import Switchback
 struct StarterColumns {
   private(set) var pictures: CSVSurvey.Column?
   private(set) var numbers: [CSVSurvey.Column] = []
+  /// Words that become features.
+  private(set) var words: [CSVSurvey.Column] = []
   /// In the table's order.
   private(set) var ignored: [CSVSurvey.Column] = []
   private(set) var guesses: [String] = []
@@ -13,20 +15,29 @@ struct StarterColumns {
     pictures = others.first { $0.kind == .pictures }
     let features = others.filter { $0.kind == .numbers && $0.distinctCount != 1 }
     numbers = features.filter { !$0.numbersRows }
+    words = others.filter { $0.fewWords.count > 1 && $0.fewWords.count < table.rowCount }
     // Better than nothing.
-    let readsAll = numbers.isEmpty && pictures == nil
+    let readsAll = !hasFeatures && pictures == nil
     if readsAll { numbers = features }
-    ignored = others.filter { !numbers.contains($0) && $0 != pictures }
-    guesses = ignored.map { Self.words($0, in: table) }
+    ignored = others.filter { !numbers.contains($0) && !words.contains($0) && $0 != pictures }
+    guesses = words.map {
+      "\($0.name) is one of \($0.fewWords.count) words, each of which becomes a feature; where they have an order say "
+        + "ordinal in place of one_hot, and list them in it"
+    }
+    guesses += ignored.map { Self.words($0, in: table) }
     if readsAll { guesses += numbers.map { "\($0.name) only numbers the rows, but there is no other column to read" } }
-    guard pictures != nil || !numbers.isEmpty else {
+    guard pictures != nil || hasFeatures else {
       throw DatasetError(
         .invalid,
-        (["\(table.path) has no column of numbers or pictures besides \(target.name) that tells samples apart"]
+        ([
+          "\(table.path) has no column of numbers, pictures or few words besides \(target.name) that tells samples apart"
+        ]
           + guesses)
           .joined(separator: "\n  "))
     }
   }
+
+  var hasFeatures: Bool { !numbers.isEmpty || !words.isEmpty }
 
   private static func words(_ column: CSVSurvey.Column, in table: CSVSurvey) -> String {
     let (reason, remedy): (String, String)
@@ -41,7 +52,7 @@ struct StarterColumns {
     case .pictures:
       (reason, remedy) = ("one column of pictures can be read", "data.images names another")
     case .words:
-      (reason, remedy) = ("it holds words", "features are numbers; write them as such to use it")
+      (reason, remedy) = ("it holds words, too many or only one", "say one_hot or ordinal in data.columns to use it")
     }
     return "\(column.name) is ignored, since \(reason); \(remedy)"
   }

@@ -75,21 +75,26 @@ struct StarterConfiguration {
         "images: \(Self.word(pictures.name))", Self.size(images), "channels: \(images.channels) # 1: gray, 3: color",
       ]
     }
-    if !columns.ignored.isEmpty {
-      let names = columns.ignored.map { "\(Self.word($0.name)): ignored" }.joined(separator: ", ")
-      data.append("columns: {\(names)} # not read: words, numbers of rows, constants, or with gaps")
+    // All words are listed: one that stands in few rows may be in none of the training part.
+    let readings =
+      columns.words.map { "\(Self.word($0.name)): {one_hot: [\($0.fewWords.map(Self.word).joined(separator: ", "))]}" }
+      + columns.ignored.map { "\(Self.word($0.name)): ignored" }
+    if !readings.isEmpty {
+      data.append(
+        "columns: {\(readings.joined(separator: ", "))} # ignored: many words, numbers of rows, constants, or with gaps"
+      )
     }
     if !table.hasHeader { data.append("header: false") }
     if let delimiter = Self.delimiter(of: table) { data.append("delimiter: \(delimiter)") }
-    if !numbers.isEmpty { data.append("normalize: true # features get mean 0 and deviation 1") }
+    if !numbers.isEmpty { data.append("normalize: true # numbers get mean 0 and deviation 1") }
     data += ["test_split: 0.2", "validation_split: 0.1"]
     let dense = ["dense: {units: 32, activation: relu}", "dense: {units: 32, activation: relu}"]
     let layers: [String]
     var inputs: String?
-    switch (pictures == nil ? nil : table.images, numbers.isEmpty) {
+    switch (pictures == nil ? nil : table.images, columns.hasFeatures) {
     case (nil, _): layers = dense
-    case (let images?, true): layers = Self.features(of: images)
-    case (let images?, false):
+    case (let images?, false): layers = Self.features(of: images)
+    case (let images?, true):
       inputs = "[images, table]"
       layers =
         Self.features(of: images, input: "images", name: "seen") + [

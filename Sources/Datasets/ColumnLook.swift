@@ -96,9 +96,13 @@ struct ColumnLook {
     let kind: Column.Kind =
       words == nil ? .numbers : isOfPictures ? .pictures : isAlmostNumbers ? .numbersWithGaps : .words
     let isKey = kind == .numbers && areWhole && (distinct.map { $0.count == rowCount } ?? true)
-    return Column(
+    var column = Column(
       name: name, kind: kind, isWhole: words == nil && areWhole, distinctCount: distinct?.count,
       numbersRows: isKey && (isCounting && rowCount >= 10 || Self.isKeyName(name)), words: words, empty: empty)
+    if kind == .words, empty == nil, let distinct, distinct.count <= 20 {
+      column.fewWords = distinct.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+    return column
   }
 
   /// What columns are called that say which row it is.

@@ -102,6 +102,8 @@ public struct CSVSurvey: Hashable, Sendable {
     public var words: Cells?
     /// Those that hold nothing.
     public var empty: Cells?
+    /// Of at most twenty different words, none of them missing, all, sorted by their bytes; else none.
+    public var fewWords: [String] = []
   }
 
   public var path: String

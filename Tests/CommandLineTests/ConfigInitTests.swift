@@ -65,7 +65,10 @@ import Testing
     }
     let numbers = try written("id;weight;kind;count\n" + rows, ["--label", "weight"])
     #expect(numbers.check.status == 0, "\(numbers.check.error)")
-    for words in ["targets: values", "dense: {units: 1}", "loss: mean_squared_error", "{id: ignored, kind: ignored}"] {
+    for words in [
+      "targets: values", "dense: {units: 1}", "loss: mean_squared_error",
+      "{kind: {one_hot: [\"deep blue\", green, red]}, id: ignored}",
+    ] {
       #expect(numbers.text.contains(words), "\(numbers.text)")
     }
     let bare = try written((0..<60).map { "\($0),\($0 % 2)\n" }.joined())
