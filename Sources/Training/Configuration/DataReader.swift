@@ -64,7 +64,8 @@ enum DataReader {
       [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
       help: "What stands between cells")
     file.isNormalized = section.bool(
-      "normalize", file.isNormalized, help: "Whether features get mean 0 and deviation 1 over the training rows; not one_hot")
+      "normalize", file.isNormalized,
+      help: "Whether features get mean 0 and deviation 1 over the training rows; not one_hot")
     file.columns = columns(section)
     if section.problems.isDescribing || file.columns.values.contains(.tokens) {
       file.sequenceLength = section.optionalInt(
