@@ -15,7 +15,17 @@ extension OptimizerUpdate {
   /// The same for all of them; where infinities end hangs on how a formula is written.
   public static var specialValues: SpecialValueLaw { SpecialValueLaw(.nan, nan: nanOfUpdates) }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Long parameters and such of several axes, by each formula that `samples` have.
+  public static var furtherSamples: [OperationSample] {
+    let short = samples.filter { $0.inputs[0].shape == [3, 5] }
+    return short.enumerated().flatMap { index, sample in
+      ([[4097], [3, 513]] + (index == 0 ? [[257, 3, 2], [2, 257, 3], [65_537]] : [])).map { extents in
+        let types = sample.inputs.map { $0.shape.rank == 0 ? $0 : $0.with(shape: Shape(extents)) }
+        return OperationSample(sample.operation, types, sample.domains).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static var randomProgramPart: RandomProgramPart {
     .absent(reason: "training steps have it, of all parameters")
@@ -194,7 +204,12 @@ public struct Assign: InPlaceOperation {
     [[], [1], [3, 5], [0]].map { OperationSample(Assign(), [.float32(Shape($0)), .float32(Shape($0))]) }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    [[4097], [65_537], [3, 513], [257, 2, 3], [2, 257, 3]].map {
+      OperationSample(Assign(), [.float32(Shape($0)), .float32(Shape($0))]).forNumbers
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "every random program ends with one")
 
@@ -230,7 +245,14 @@ public struct AllFinite: TensorOperation {
     ]
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Long operands, and more of them than a kernel may take at once.
+  public static var furtherSamples: [OperationSample] {
+    [
+      [[257]], [[4097]], [[65_537]], [[3, 513], [4097]], [[257, 2, 3], [513], [2, 257, 3]],
+      (1...17).map { [$0] },
+    ].map { OperationSample(AllFinite(), $0.map { .float32(Shape($0)) }).forNumbers }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.oneBadNumber] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "training steps have it, over all gradients")
 

@@ -39,6 +39,33 @@ public struct PoolingGeometry: Hashable, Sendable {
     geometry: PoolingGeometry(poolSize: [3, 2], strides: [1, 2], padding: [1, 1, 1, 1]),
     image: TensorType.float32([2, 5, 6, 3]), pooled: TensorType.float32([2, 5, 4, 3])
   )
+
+  /// Windows of many cells, with strides below and above their size, and long axes, with the types of image and result.
+  static let longSamples: [(geometry: PoolingGeometry, image: TensorType, pooled: TensorType)] =
+    long.compactMap { geometry, image in
+      let type = TensorType.float32(Shape(image))
+      return (try? geometry.outputType(for: type)).map { (geometry, type, $0) }
+    }
+
+  private static let long: [(PoolingGeometry, [Int])] = [
+    (PoolingGeometry(poolSize: [5, 5]), [2, 11, 12, 3]),
+    (PoolingGeometry(poolSize: [5, 5], strides: [2, 2], padding: [2, 2, 2, 2]), [2, 9, 8, 3]),
+    (PoolingGeometry(poolSize: [3, 7], strides: [1, 1]), [1, 8, 15, 2]),
+    (PoolingGeometry(poolSize: [3, 7], strides: [4, 9]), [2, 12, 26, 2]),
+    (PoolingGeometry(poolSize: [1, 33]), [2, 3, 70, 2]),
+    (PoolingGeometry(poolSize: [1, 33], strides: [1, 5]), [2, 3, 70, 3]),
+    (PoolingGeometry(poolSize: [33, 1], strides: [40, 1]), [1, 75, 2, 3]),
+    (PoolingGeometry(poolSize: [17, 16], strides: [3, 20]), [1, 21, 37, 2]),
+    (PoolingGeometry(poolSize: [3, 3], strides: [2, 2], padding: [1, 1, 1, 1]), [2, 7, 8, 40]),
+    (PoolingGeometry(poolSize: [2, 2]), [1, 515, 4, 2]),
+    (PoolingGeometry(poolSize: [2, 2]), [1, 4, 515, 2]),
+    (PoolingGeometry(poolSize: [3, 2], strides: [1, 1]), [1, 259, 4, 2]),
+    (PoolingGeometry(poolSize: [2, 3], strides: [1, 1]), [1, 4, 259, 2]),
+    (PoolingGeometry(poolSize: [3, 3], strides: [2, 2]), [1, 5, 5, 513]),
+    (PoolingGeometry(poolSize: [3, 3], strides: [2, 2]), [257, 5, 4, 3]),
+    // A window that is the whole image.
+    (PoolingGeometry(poolSize: [16, 17]), [3, 16, 17, 5]),
+  ]
 }
 
 public struct MaxPool2D: TensorOperation {
@@ -64,6 +91,11 @@ public struct MaxPool2D: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, image, _) = PoolingGeometry.paddedSample
     return [OperationSample(MaxPool2D(geometry), [image], [.distinct])]
+      + PoolingGeometry.longSamples.flatMap { sample in
+        [.distinct, .rising(-2, 2)].map {
+          OperationSample(MaxPool2D(sample.geometry), [sample.image], [$0]).forNumbers
+        }
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
@@ -115,6 +147,9 @@ public struct MaxPool2DBackward: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, image, pooled) = PoolingGeometry.paddedSample
     return [OperationSample(MaxPool2DBackward(geometry), [image, pooled], [.distinct, .range(-2, 2)])]
+      + PoolingGeometry.longSamples.map {
+        OperationSample(MaxPool2DBackward($0.geometry), [$0.image, $0.pooled], [.distinct, .range(-2, 2)]).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
@@ -158,6 +193,7 @@ public struct AveragePool2D: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, image, _) = PoolingGeometry.paddedSample
     return [OperationSample(AveragePool2D(geometry), [image])]
+      + PoolingGeometry.longSamples.map { OperationSample(AveragePool2D($0.geometry), [$0.image]).forNumbers }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
@@ -211,6 +247,10 @@ public struct AveragePool2DBackward: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, _, pooled) = PoolingGeometry.paddedSample
     return [OperationSample(AveragePool2DBackward(geometry, inputSize: [5, 6]), [pooled])]
+      + PoolingGeometry.longSamples.map {
+        let size = Array($0.image.shape.extents[1...2])
+        return OperationSample(AveragePool2DBackward($0.geometry, inputSize: size), [$0.pooled]).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }

@@ -43,7 +43,17 @@ public struct RandomNumbers: ElementTypedOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Vectors of many blocks of words, with rests of one to three.
+  public static var furtherSamples: [OperationSample] {
+    RandomDistribution.allCases.flatMap { distribution in
+      [[257], [4097], [65_537], [3, 513], [257, 3, 5], [2, 257, 3]].map {
+        OperationSample(
+          RandomNumbers(distribution, shape: $0, stream: 5), [TensorType(.int64, [2])], [.indices(1000)]
+        ).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     let numbers = try growth.builder.append(

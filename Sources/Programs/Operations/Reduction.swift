@@ -39,7 +39,36 @@ public struct Reduce: TensorOperation {
       }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Axes between others, alone and not beside each other, for each function; then lines of every length. No long sum is
+  /// near zero, where the roundings of its terms would count for more than the bound has.
+  public static var furtherSamples: [OperationSample] {
+    func sample(_ function: ReduceFunction, _ shape: [Int], _ axes: [Int], _ keepDimensions: Bool) -> OperationSample {
+      OperationSample(
+        Reduce(function, axes: axes, keepDimensions: keepDimensions), [.float32(Shape(shape))],
+        [function == .max || function == .min ? .distinct : .range(-1, 2)]
+      ).forNumbers
+    }
+    let between: [([Int], [Int])] = [
+      ([2, 9, 4, 3], [1]), ([2, 3, 9, 4], [2]), ([5, 2, 3, 7], [0, 2]), ([2, 7, 3, 5], [1, 3]),
+      ([5, 3, 2, 7], [0, 3]),
+      ([3, 9, 5], [1]), ([2, 9, 4, 3], [0]), ([2, 3, 4, 9], [3]), ([2, 3, 2, 9, 3], [1, 3]),
+    ]
+    let lines: [([Int], [Int])] = [
+      ([65_537], [0]), ([3, 4097], [1]), ([4097, 3], [0]), ([2, 513, 3], [1]), ([3, 513, 2, 5], [0, 2]),
+      ([2, 3, 257], [1]), ([257, 2, 5], [1, 2]),
+    ]
+    let kinds = ReduceFunction.allCases
+    return kinds.enumerated().flatMap { index, function in
+      (between + lines).enumerated().map { number, item in
+        sample(function, item.0, item.1, (index + number) % 2 == 0)
+      }
+    }
+      + BlockExtents.all.enumerated().map { index, extent in
+        let (shape, axis) = [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
+        return sample(kinds[index % kinds.count], shape, [axis], false)
+      }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     let axes = (0..<growth.x.shape.rank).filter { _ in growth.next(2) == 0 }
@@ -118,7 +147,19 @@ public struct ArgMax: TensorOperation {
     ]
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Lines of every length: of numbers in any order, and of rising ones, whose largest is the last.
+  public static var furtherSamples: [OperationSample] {
+    let lines: [(shape: [Int], axis: Int)] =
+      BlockExtents.all.enumerated().map { index, extent in
+        [([9, extent], 1), ([extent, 9], 0), ([2, extent, 3], 1)][index % 3]
+      } + [([9, 257], 1), ([9, 4097], 1), ([257, 2, 3], 1), ([5, 3, 513], 1), ([65_537], 0), ([2, 65_537], 1)]
+    return lines.flatMap { (shape, axis) in
+      [.range(-2, 2), .rising(-2, 2)].map {
+        OperationSample(ArgMax(axis: axis), [.float32(Shape(shape))], [$0]).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "a rounding would choose an index")
 
