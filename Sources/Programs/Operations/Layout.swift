@@ -16,7 +16,10 @@ public struct Reshape: TensorOperation {
   }
 
   public static var furtherSamples: [OperationSample] {
-    [([4097], [1, 4097]), ([513, 8], [8, 513]), ([65_537], [65_537, 1]), ([3, 257, 2], [2, 257, 3])].map {
+    [
+      ([4097], [1, 4097]), ([513, 8], [8, 513]), ([65_537], [65_537, 1]), ([3, 257, 2], [2, 257, 3]),
+      ([8, 513], [4104]),
+    ].map {
       OperationSample(Reshape(shape: $0.1), [.float32(Shape($0.0))]).forNumbers
     }
   }

@@ -19,7 +19,7 @@ extension OptimizerUpdate {
   public static var furtherSamples: [OperationSample] {
     let short = samples.filter { $0.inputs[0].shape == [3, 5] }
     return short.enumerated().flatMap { index, sample in
-      ([[4097], [3, 513]] + (index == 0 ? [[257, 3, 2], [2, 257, 3], [65_537]] : [])).map { extents in
+      ([[4097], [3, 513], [257, 5]] + (index == 0 ? [[257, 3, 2], [2, 257, 3], [65_537]] : [])).map { extents in
         let types = sample.inputs.map { $0.shape.rank == 0 ? $0 : $0.with(shape: Shape(extents)) }
         return OperationSample(sample.operation, types, sample.domains).forNumbers
       }

@@ -54,15 +54,17 @@ public struct Reduce: TensorOperation {
       ([3, 9, 5], [1]), ([2, 9, 4, 3], [0]), ([2, 3, 4, 9], [3]), ([2, 3, 2, 9, 3], [1, 3]),
     ]
     let lines: [([Int], [Int])] = [
-      ([65_537], [0]), ([3, 4097], [1]), ([4097, 3], [0]), ([2, 513, 3], [1]), ([3, 513, 2, 5], [0, 2]),
+      ([3, 4097], [1]), ([65_537], [0]), ([4097, 3], [0]), ([2, 513, 3], [1]), ([3, 513, 2, 5], [0, 2]),
       ([2, 3, 257], [1]), ([257, 2, 5], [1, 2]),
     ]
     let kinds = ReduceFunction.allCases
+    // The first of each for every function, the others in turn.
+    let forAll = [between[0], between[1], lines[0]]
+    let inTurn = Array(between.dropFirst(2) + lines.dropFirst())
     return kinds.enumerated().flatMap { index, function in
-      (between + lines).enumerated().map { number, item in
-        sample(function, item.0, item.1, (index + number) % 2 == 0)
-      }
+      forAll.enumerated().map { sample(function, $1.0, $1.1, (index + $0) % 2 == 0) }
     }
+      + inTurn.enumerated().map { sample(kinds[$0 % kinds.count], $1.0, $1.1, $0 % 2 == 0) }
       + BlockExtents.all.enumerated().map { index, extent in
         let (shape, axis) = [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
         return sample(kinds[index % kinds.count], shape, [axis], false)
@@ -147,17 +149,19 @@ public struct ArgMax: TensorOperation {
     ]
   }
 
-  /// Lines of every length: of numbers in any order, and of rising ones, whose largest is the last.
+  /// Lines of every length, the longest also of rising numbers, whose largest is the last; and many lines.
   public static var furtherSamples: [OperationSample] {
     let lines: [(shape: [Int], axis: Int)] =
       BlockExtents.all.enumerated().map { index, extent in
         [([9, extent], 1), ([extent, 9], 0), ([2, extent, 3], 1)][index % 3]
-      } + [([9, 257], 1), ([9, 4097], 1), ([257, 2, 3], 1), ([5, 3, 513], 1), ([65_537], 0), ([2, 65_537], 1)]
-    return lines.flatMap { (shape, axis) in
-      [.range(-2, 2), .rising(-2, 2)].map {
-        OperationSample(ArgMax(axis: axis), [.float32(Shape(shape))], [$0]).forNumbers
-      }
+      } + [([4097, 3], 1), ([257, 2, 3], 1), ([5, 3, 513], 1)]
+    let longest: [(shape: [Int], axis: Int)] = [
+      ([9, 257], 1), ([9, 4097], 1), ([4097, 9], 0), ([65_537], 0), ([2, 65_537], 1),
+    ]
+    func sample(_ line: (shape: [Int], axis: Int), _ domain: OperationSample.Domain) -> OperationSample {
+      OperationSample(ArgMax(axis: line.axis), [.float32(Shape(line.shape))], [domain]).forNumbers
     }
+    return (lines + longest).map { sample($0, .range(-2, 2)) } + longest.map { sample($0, .rising(-2, 2)) }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
