@@ -48,23 +48,23 @@ public struct Reduce: TensorOperation {
         [function == .max || function == .min ? .distinct : .range(-1, 2)]
       ).forNumbers
     }
-    let between: [([Int], [Int])] = [
-      ([2, 9, 4, 3], [1]), ([2, 3, 9, 4], [2]), ([5, 2, 3, 7], [0, 2]), ([2, 7, 3, 5], [1, 3]),
-      ([5, 3, 2, 7], [0, 3]),
-      ([3, 9, 5], [1]), ([2, 9, 4, 3], [0]), ([2, 3, 4, 9], [3]), ([2, 3, 2, 9, 3], [1, 3]),
+    let forAll: [([Int], [Int])] = [
+      ([2, 9, 4, 3], [1]), ([2, 3, 9, 4], [2]), ([2, 7, 3, 5], [1, 3]), ([3, 4097], [1]),
     ]
-    let lines: [([Int], [Int])] = [
-      ([3, 4097], [1]), ([65_537], [0]), ([4097, 3], [0]), ([2, 513, 3], [1]), ([3, 513, 2, 5], [0, 2]),
+    let inTurn: [([Int], [Int])] = [
+      ([5, 2, 3, 7], [0, 2]), ([5, 3, 2, 7], [0, 3]), ([3, 9, 5], [1]), ([2, 9, 4, 3], [0]), ([2, 3, 4, 9], [3]),
+      ([2, 3, 2, 9, 3], [1, 3]), ([65_537], [0]), ([4097, 3], [0]), ([2, 513, 3], [1]), ([3, 513, 2, 5], [0, 2]),
       ([2, 3, 257], [1]), ([257, 2, 5], [1, 2]),
     ]
     let kinds = ReduceFunction.allCases
-    // The first of each for every function, the others in turn.
-    let forAll = [between[0], between[1], lines[0]]
-    let inTurn = Array(between.dropFirst(2) + lines.dropFirst())
     return kinds.enumerated().flatMap { index, function in
       forAll.enumerated().map { sample(function, $1.0, $1.1, (index + $0) % 2 == 0) }
     }
       + inTurn.enumerated().map { sample(kinds[$0 % kinds.count], $1.0, $1.1, $0 % 2 == 0) }
+      + [
+        sample(.sum, [513, 5], [1], false), sample(.max, [4097, 3], [1], false),
+        sample(.mean, [3, 257, 2, 5], [2], false),
+      ]
       + BlockExtents.all.enumerated().map { index, extent in
         let (shape, axis) = [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
         return sample(kinds[index % kinds.count], shape, [axis], false)
