@@ -23,7 +23,7 @@ private struct Axis: Hashable, CustomStringConvertible {
   ]
 
   private static func longest(_ entry: any TensorOperation.Type) throws -> [Axis: Int] {
-    let isImage = entry.name.hasPrefix("conv2d") || entry.name.contains("Pool2d")
+    let isImage = entry is any ImageOperation.Type
     let isVariadic = [Concatenate.name, AllFinite.name].contains(entry.name)
     var longest: [Axis: Int] = [:]
     for sample in entry.askedSamples(areQuick: true) {

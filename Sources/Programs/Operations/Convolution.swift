@@ -209,10 +209,12 @@ extension SpecialValueLaw {
       + "whether 0·NaN in the padding counts is free")
 }
 
-public struct Convolution2D: TensorOperation {
+public struct Convolution2D: ImageOperation {
   public static let name = "conv2d"
   public static let law =
     "y[n,p,q,k] = Σᵢⱼ꜀ x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·w[i,j,c,k], c within k's group, x = 0 outside"
+    + "; operands: x [N,H,W,C], w [kh,kw,C/groups,K]; y [N,H′,W′,K]; group g reads the C/groups channels from "
+    + "g·C/groups and makes the K/groups filters from g·K/groups"
   public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
@@ -294,9 +296,12 @@ public struct Convolution2D: TensorOperation {
 }
 
 /// The gradient of a convolution with respect to its image.
-public struct Convolution2DBackwardInput: TensorOperation {
+public struct Convolution2DBackwardInput: ImageOperation {
   public static let name = "conv2d/backwardInput"
-  public static let law = "dx[n,h,v,c] = Σ dy[n,p,q,k]·w[i,j,c,k] over p·s₀ + i·d₀ − top = h, q·s₁ + j·d₁ − left = v"
+  public static let law =
+    "dx[n,h,v,c] = Σ dy[n,p,q,k]·w[i,j,c,k] over p·s₀ + i·d₀ − top = h, q·s₁ + j·d₁ − left = v"
+    + "; operands: dy [N,H′,W′,K], w [kh,kw,C/groups,K]; dx [N,H,W,C]; k runs over the filters of c's group, and c in "
+    + "w counts within it"
   public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
@@ -383,9 +388,11 @@ public struct Convolution2DBackwardInput: TensorOperation {
 }
 
 /// The gradient of a convolution with respect to its filter.
-public struct Convolution2DBackwardFilter: TensorOperation {
+public struct Convolution2DBackwardFilter: ImageOperation {
   public static let name = "conv2d/backwardFilter"
-  public static let law = "dw[i,j,c,k] = Σₙₚ_q x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·dy[n,p,q,k]"
+  public static let law =
+    "dw[i,j,c,k] = Σₙₚ_q x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·dy[n,p,q,k]"
+    + "; operands: x [N,H,W,C], dy [N,H′,W′,K]; dw [kh,kw,C/groups,K], c counts within k's group"
   public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]

@@ -59,6 +59,9 @@ public struct UnaryFunction: StringAttribute, CaseIterable, CustomStringConverti
     return known
   }
 
+  /// Of the function, and of what `UnaryBackward` makes of it.
+  package var bounds: (ErrorBound, ErrorBound) { (row.bound, row.slopeBound) }
+
   /// Whether NaN comes out where NaN goes in.
   package var keepsNaN: Bool { row.keepsNaN }
 
@@ -116,9 +119,10 @@ extension UnaryFunction {
 /// A function of the table applied to each element.
 public struct Unary: TableOperation {
   public static let name = "unary"
-  public static let law = "y = function(x), elementwise; see the table of functions"
+  public static let law =
+    "y = function(x), elementwise; see the table of functions; alpha is 0 where a function has none"
   public static let specialValues = SpecialValueLaw(
-    .everywhere, nan: "NaN stays NaN (of isFinite 0); an infinity is put into the formula as it stands")
+    .everywhere, nan: "NaN stays NaN (of isFinite 0); an infinity is put into the formula of its branch as it stands")
   var rowName: String { function.rawValue }
   public var function: UnaryFunction
   /// Where the function has a number of its own, as the slope of `leakyRelu` and the scale of `elu`; otherwise 0.
@@ -206,7 +210,8 @@ public struct Unary: TableOperation {
 /// `dx = dy · function′`, from the operand that `UnaryFunction.gradientOperand` names.
 public struct UnaryBackward: TableOperation {
   public static let name = "unary/backward"
-  public static let law = "dx = dy·function′, in terms of y where the table says so, else of x"
+  public static let law =
+    "dx = dy·function′; operands: v, dy, where v is y or x as the table says, both of dx's shape"
   public static let specialValues = SpecialValueLaw(
     .kinks,
     nan:
@@ -296,7 +301,9 @@ public enum BinaryFunction: String, StringAttribute, CaseIterable {
 /// A function of two operands with NumPy's broadcasting; comparisons give `bool`.
 public struct Binary: TableOperation {
   public static let name = "binary"
-  public static let law = "y = function(a, b), elementwise with broadcasting"
+  public static let law =
+    "y = function(a, b), elementwise; operands: a, b, of one element type; axes are aligned from the last, and one of "
+    + "extent 1, or one that is missing, is repeated"
   public static let specialValues = SpecialValueLaw(
     .everywhere,
     nan:
@@ -456,7 +463,8 @@ public struct Binary: TableOperation {
 /// `condition ? a : b`, elementwise with broadcasting.
 public struct Select: TensorOperation {
   public static let name = "select"
-  public static let law = "y = condition ? a : b, elementwise with broadcasting"
+  public static let law =
+    "y = condition ? a : b, elementwise; operands: condition, a, b; they stretch as those of binary"
   public static let specialValues = SpecialValueLaw(
     .everywhere, nan: "the branch that is not chosen does not count: its NaN is not seen")
 

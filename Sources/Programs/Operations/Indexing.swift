@@ -4,7 +4,7 @@
 /// `y[…, c] = 1 where c is the index, else 0`.
 public struct OneHot: ElementTypedOperation {
   public static let name = "oneHot"
-  public static let law = "y[…,c] = 1 where c = indices[…], else 0"
+  public static let law = "y[…,c] = 1 where c = indices[…], else 0; operand: indices, i32"
   public static let specialValues = SpecialValueLaw.unasked
   public var classes: Int
   public var elementType: ElementType
@@ -57,7 +57,7 @@ public struct OneHot: ElementTypedOperation {
 /// Takes slices of `x` along an axis: `y[a…, i…, b…] = x[a…, indices[i…], b…]`.
 public struct Gather: TensorOperation {
   public static let name = "gather"
-  public static let law = "y[a…,i…,b…] = x[a…,indices[i…],b…], indices in place of axis"
+  public static let law = "y[a…,i…,b…] = x[a…,indices[i…],b…], indices in place of axis; operands: x, indices (i32)"
   public static let specialValues = SpecialValueLaw.moved
   public var axis: Int
 
@@ -127,7 +127,8 @@ public struct Gather: TensorOperation {
 /// Adds slices onto `x` along an axis: `y = x; y[a…, indices[i…], b…] += updates[a…, i…, b…]`, in order of `i`.
 public struct ScatterAdd: TensorOperation {
   public static let name = "scatterAdd"
-  public static let law = "y = x; y[a…,indices[i…],b…] += updates[a…,i…,b…] in order of i"
+  public static let law =
+    "y = x; y[a…,indices[i…],b…] += updates[a…,i…,b…] in order of i; operands: x, indices (i32), updates"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "a NaN stays in its element, and comes into those that it is added to")
   public var axis: Int

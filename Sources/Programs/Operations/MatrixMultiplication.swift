@@ -1,7 +1,9 @@
 /// `y[…, m, n] = Σₖ a[…, m, k] · b[…, k, n]`, each operand read transposed where its flag says so.
 public struct MatrixMultiplication: TensorOperation {
   public static let name = "matmul"
-  public static let law = "y[…,m,n] = Σₖ a[…,m,k]·b[…,k,n]; a flag reads its operand with the last two axes exchanged"
+  public static let law =
+    "y[…,m,n] = Σₖ a[…,m,k]·b[…,k,n]; operands: a, b; a flag reads its operand with the last two axes exchanged; the "
+    + "axes before these are the same of a and b: no batch is repeated"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "every product counts, 0·NaN too: no term is left out because a factor is 0")
   public var transposeA: Bool

@@ -31,6 +31,12 @@ extension OptimizerUpdate {
     .absent(reason: "training steps have it, of all parameters")
   }
 
+  /// What follows each formula: operands and results in their order, and the decay.
+  fileprivate static func operandWords(_ slots: String, correction: Bool = false) -> String {
+    "; before it weightDecay: w ← w − lr·weightDecay·w; operands: w, g, \(slots), lr []\(correction ? ", c []" : ""), "
+      + "allow bool[]; results: w, \(slots), and the new w less the old one"
+  }
+
   fileprivate static var nanOfUpdates: String {
     "a NaN stays in its element: parameter, slots and update; where allow is false nothing changes"
   }
@@ -83,7 +89,9 @@ extension OptimizerUpdate {
 /// Nesterov: w ← w + μm − lr·g with the new m (Sutskever et al., 2013, as Keras writes it).
 public struct SGDUpdate: OptimizerUpdate {
   public static let name = "sgdUpdate"
-  public static let law = "m ← μ·m − lr·g; w ← w + m (nesterov: w + μ·m − lr·g); μ = 0: w ← w − lr·g"
+  public static let law =
+    "m ← μ·m − lr·g; w ← w + m (nesterov: w + μ·m − lr·g); μ = 0: w ← w − lr·g"
+    + operandWords("m (unless μ = 0)")
   public var momentum: Double
   public var nesterov: Bool
   public var weightDecay: Double
@@ -111,6 +119,7 @@ public struct RMSpropUpdate: OptimizerUpdate {
   public static let law =
     "v ← ρv + (1−ρ)g²; centered: a ← ρa + (1−ρ)g; s = v (centered: max(v − a², 0)); i = lr·g/√(s + ε); w ← w − i, "
     + "or m ← μm + i, w ← w − m"
+    + operandWords("v, a (if centered), m (unless μ = 0)")
   public static let specialValues = SpecialValueLaw(
     .nan, nan: nanOfUpdates, choice: "a centered variance below 0 counts as 0, a NaN does not")
   public var rho: Double
@@ -153,7 +162,9 @@ public struct RMSpropUpdate: OptimizerUpdate {
 /// Adagrad (Duchi, Hazan and Singer, 2011): a ← a + g²; w ← w − lr·g/√(a + ε), ε inside the root (Keras 3).
 public struct AdagradUpdate: OptimizerUpdate {
   public static let name = "adagradUpdate"
-  public static let law = "a ← a + g²; w ← w − lr·g/√(a + ε)"
+  public static let law =
+    "a ← a + g²; w ← w − lr·g/√(a + ε)"
+    + operandWords("a")
   public var epsilon: Double
   public var weightDecay: Double
 
@@ -172,7 +183,9 @@ public struct AdagradUpdate: OptimizerUpdate {
 /// not corrected (the paper's ε̂; Keras 3); PyTorch divides by √(v/(1 − β₂ᵗ)) + ε.
 public struct AdamUpdate: OptimizerUpdate {
   public static let name = "adamUpdate"
-  public static let law = "m ← m + (g−m)(1−β₁); v ← v + (g²−v)(1−β₂); w ← w − lr·c·m/(√v + ε)"
+  public static let law =
+    "m ← m + (g−m)(1−β₁); v ← v + (g²−v)(1−β₂); w ← w − lr·c·m/(√v + ε), c = √(1−β₂ᵗ)/(1−β₁ᵗ)"
+    + operandWords("m, v", correction: true)
   public var beta1: Double
   public var beta2: Double
   public var epsilon: Double
@@ -193,7 +206,7 @@ public struct AdamUpdate: OptimizerUpdate {
 /// `state ← value`.
 public struct Assign: InPlaceOperation {
   public static let name = "assign"
-  public static let law = "state ← value"
+  public static let law = "state ← value; operands: state, value"
   public static let specialValues = SpecialValueLaw.moved
 
   public init() {}

@@ -68,10 +68,11 @@ public struct PoolingGeometry: Hashable, Sendable {
   ]
 }
 
-public struct MaxPool2D: TensorOperation {
+public struct MaxPool2D: ImageOperation {
   public static let name = "maxPool2d"
   public static let law =
     "y[n,p,q,c] = maxᵢⱼ x[n, p·s₀ + i − top, q·s₁ + j − left, c]; ties to the lowest index; the first NaN wins"
+    + "; operand: x [N,H,W,C]; a padded cell never wins"
   public static let specialValues = SpecialValueLaw(
     .everywhere, nan: "a window with a NaN gives NaN", choice: "a tie goes to the lowest index, rows first")
   public var poolSize: [Int]
@@ -119,10 +120,11 @@ public struct MaxPool2D: TensorOperation {
 }
 
 /// Sends each gradient to the cell that won its window; x `[N, H, W, C]`, dy like the result.
-public struct MaxPool2DBackward: TensorOperation {
+public struct MaxPool2DBackward: ImageOperation {
   public static let name = "maxPool2d/backward"
   public static let law =
     "dx = Σ of dy over the windows that x's cell won; ties to the lowest index, the first NaN wins"
+    + "; operands: x [N,H,W,C], dy [N,H′,W′,C]; dx like x"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "the first NaN of a window gets its gradient; a NaN of dy reaches the winner alone",
     choice: "a tie goes to the lowest index, rows first")
@@ -171,10 +173,11 @@ public struct MaxPool2DBackward: TensorOperation {
   public func errorBound(for inputs: [TensorType]) -> ErrorBound { .accumulation(terms: poolSize.reduce(1, *)) }
 }
 
-public struct AveragePool2D: TensorOperation {
+public struct AveragePool2D: ImageOperation {
   public static let name = "averagePool2d"
   public static let law =
     "y[n,p,q,c] = mean of x[n, p·s₀ + i − top, q·s₁ + j − left, c] over the cells inside the image"
+    + "; operand: x [N,H,W,C]; a padded cell does not count"
   public static let specialValues = SpecialValueLaw(.sums, nan: "a window with a NaN gives NaN")
   public var poolSize: [Int]
   public var strides: [Int]
@@ -220,9 +223,11 @@ public struct AveragePool2D: TensorOperation {
 }
 
 /// Spreads each gradient evenly over the cells of its window that lie inside the image.
-public struct AveragePool2DBackward: TensorOperation {
+public struct AveragePool2DBackward: ImageOperation {
   public static let name = "averagePool2d/backward"
-  public static let law = "dx = Σ of dy / cells over the windows that contain x's cell"
+  public static let law =
+    "dx = Σ of dy / cells over the windows that contain x's cell, cells those of the window inside the image"
+    + "; operand: dy [N,H′,W′,C]; dx [N,H,W,C]"
   public static let specialValues = SpecialValueLaw(.sums, nan: "a NaN of dy reaches each cell of its window")
   public var poolSize: [Int]
   public var strides: [Int]

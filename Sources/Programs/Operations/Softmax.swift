@@ -56,7 +56,7 @@ public struct Softmax: TensorOperation {
 /// `dx = y · (dy − Σ y·dy)` along an axis.
 public struct SoftmaxBackward: TensorOperation {
   public static let name = "softmax/backward"
-  public static let law = "dx = y·(dy − Σ y·dy) along axis"
+  public static let law = "dx = y·(dy − Σ y·dy) along axis; operands: y (the result of softmax), dy"
   public static let specialValues = SpecialValueLaw(.sums, nan: "one NaN of y or dy makes its line NaN")
   public var axis: Int
 
@@ -99,7 +99,9 @@ public struct SoftmaxBackward: TensorOperation {
 /// `loss[n] = Σ_c targets[n, c] · (ln Σ e^logits − logits[n, c])`, stable for any logits.
 public struct SoftmaxCrossEntropy: TensorOperation {
   public static let name = "softmaxCrossEntropy"
-  public static let law = "loss[n] = Σ_c targets[n,c]·(ln Σ exp(logits[n,·]) − logits[n,c])"
+  public static let law =
+    "loss[n] = Σ_c targets[n,c]·(ln Σ exp(logits[n,·]) − logits[n,c]); operands: logits [N,classes], targets "
+    + "[N,classes]"
   public static let specialValues = SpecialValueLaw(
     .sums,
     nan:
@@ -152,7 +154,8 @@ public struct SoftmaxCrossEntropy: TensorOperation {
 /// `dlogits = dloss · (softmax(logits) · Σ targets − targets)`.
 public struct SoftmaxCrossEntropyBackward: TensorOperation {
   public static let name = "softmaxCrossEntropy/backward"
-  public static let law = "dlogits[n,c] = dloss[n]·(softmax(logits)[n,c]·Σ targets[n,·] − targets[n,c])"
+  public static let law =
+    "dlogits[n,c] = dloss[n]·(softmax(logits)[n,c]·Σ targets[n,·] − targets[n,c]); operands: logits, targets, dloss [N]"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "one NaN or +∞ among the logits, or a NaN among the targets or of dloss, makes its row NaN")
 
