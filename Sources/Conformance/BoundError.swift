@@ -35,7 +35,7 @@ package struct BoundError {
     switch bound {
     case .exact: return worst { $0 == $1 || $0 == Double(Float($1)) ? 0 : .infinity }
     case .ulps(let count):
-      // Units in the last place of the result, at least of 2⁻²⁴ of the largest operand.
+      // Units in the last place of the result, at least of 2⁻¹⁰ of the largest operand or result.
       return worst { abs($0 - $1) / (count * max(abs($1), scale * 0x1p-10) * 0x1p-23) }
     case .ulpsOfLargest(let count): return worst { abs($0 - $1) / (count * scale * 0x1p-23) }
     case .accumulation:

@@ -13,7 +13,8 @@ public enum ChainPrograms {
   }
 
   private static func programs(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
-    try forward(isQuick: isQuick) + backward(isQuick: isQuick) + pooling() + residuals() + kernelsInTwoFormats()
+    try forward(isQuick: isQuick) + backward(isQuick: isQuick) + pooling() + residuals() + residualsOfStrides()
+      + withoutBias() + kernelsInTwoFormats()
       + [
         groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
         crossEntropy(),
@@ -243,6 +244,72 @@ public enum ChainPrograms {
     builder.output("y", try builder.append(Unary(.relu), joined))
     builder.output("z", try builder.append(Binary(.add), shortcut, joined))
     programs.append(("residual addition, relu; the shortcut read again", replay(builder)))
+    return programs
+  }
+
+  /// A shortcut of the result's size beside a convolution whose image is larger, as where a stage of a residual network
+  /// begins: the shortcut is a convolution of one pixel, or comes from elsewhere.
+  private static func residualsOfStrides() throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    var programs: [(String, ReplayFile)] = []
+    for hasBias in [false, true] {
+      for isProjected in [false, true] {
+        var builder = ProgramBuilder(name: "residual")
+        let x = builder.input("x", .float32([61, 7, 5, 17]))
+        let kernel = builder.state("kernel", .float32([3, 3, 17, 33]))
+        let bias = builder.state("bias", .float32([33]))
+        let strides = ConvolutionGeometry(strides: [2, 2], padding: [1, 1, 1, 1])
+        let made = try builder.append(Unary(.tanh), x)
+        let product = try builder.append(Convolution2D(strides), made, kernel)
+        let sum = hasBias ? try builder.append(Binary(.add), product, bias) : product
+        let shortcut: Value
+        if isProjected {
+          let projection = builder.state("projection", .float32([1, 1, 17, 33]))
+          shortcut = try builder.append(Convolution2D(ConvolutionGeometry(strides: [2, 2])), made, projection)
+        } else {
+          shortcut = try builder.append(Unary(.tanh), builder.input("branch", sum.type))
+        }
+        builder.output("y", try builder.append(Unary(.relu), builder.append(Binary(.add), sum, shortcut)))
+        let words = "convolution of stride 2\(hasBias ? ", bias" : ""), residual addition, relu"
+        programs.append((words + (isProjected ? "; the shortcut a convolution too" : ""), replay(builder)))
+      }
+    }
+    return programs
+  }
+
+  /// Chains in which no bias stands between a product and what follows it.
+  private static func withoutBias() throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    var programs: [(String, ReplayFile)] = []
+    for isConvolution in [false, true] {
+      let word = isConvolution ? "convolution" : "product"
+      let shape = isConvolution ? [61, 4, 3, 17] : [61, 40]
+      func multiply(
+        _ x: Value, _ columns: Int, in builder: inout ProgramBuilder
+      ) throws(ProgramError) -> Value {
+        let kernel = builder.state("kernel", .float32(Shape((isConvolution ? [3, 3] : []) + [shape.last!, columns])))
+        guard isConvolution else { return try builder.append(MatrixMultiplication(), x, kernel) }
+        return try builder.append(Convolution2D(ConvolutionGeometry(padding: [1, 1, 1, 1])), x, kernel)
+      }
+      for gate in [UnaryFunction.relu, nil] {
+        // The shortcut first and last, made here so that a result may take its place.
+        for isFirst in [false, true] {
+          var builder = ProgramBuilder(name: "residual")
+          let shortcut = try builder.append(Unary(.tanh), builder.input("x", .float32(Shape(shape))))
+          let product = try multiply(shortcut, shape.last!, in: &builder)
+          let joined = try builder.append(Binary(.add), isFirst ? [shortcut, product] : [product, shortcut])[0]
+          builder.output(
+            "y", try gate.map { gate throws(ProgramError) in try builder.append(Unary(gate), joined) } ?? joined)
+          let words = "\(word), residual addition\(gate == nil ? "" : ", relu")"
+          programs.append((words + (isFirst ? "; the shortcut first" : ""), replay(builder)))
+        }
+      }
+      for function in [UnaryFunction.tanh, .sigmoid, .gelu, .leakyRelu, .swish] {
+        var builder = ProgramBuilder(name: "activation")
+        let product = try multiply(builder.input("x", .float32(Shape([17] + shape.dropFirst()))), 33, in: &builder)
+        let alpha = function == .leakyRelu ? 0.3 : 0
+        builder.output("y", try builder.append(Unary(function, alpha: alpha), product))
+        programs.append(("\(word), \(function)", replay(builder)))
+      }
+    }
     return programs
   }
 

@@ -25,7 +25,7 @@ struct LawTable {
       "dx is dy times the last column, which is written in terms of the first operand of `unary/backward`:", "",
     ]
     lines += Self.table(
-      ["function", "y", "first operand", "dx/dy"],
+      ["function", "y", "bound of y", "first operand", "dx/dy", "bound of dx"],
       UnaryFunction.allCases.map { function in
         let operand =
           switch function.gradientOperand {
@@ -33,10 +33,19 @@ struct LawTable {
           case .output: "y"
           case .none: "–"
           }
-        return [function.rawValue, function.law, operand, function.derivative ?? "0, never built"]
+        let (bound, slopeBound) = function.bounds
+        return [
+          function.rawValue, function.law, bound.words, operand, function.derivative ?? "0, never built",
+          function.derivative == nil ? "–" : slopeBound.words,
+        ]
       })
     lines += ["", "## Functions of `binary`", ""]
-    lines += Self.table(["function", "y"], BinaryFunction.allCases.map { [$0.rawValue, $0.law] })
+    lines += Self.table(
+      ["function", "y", "bound of y"],
+      BinaryFunction.allCases.map { function in
+        let type = TensorType.float32([1])
+        return [function.rawValue, function.law, Binary(function).errorBound(for: [type, type]).words]
+      })
     self.lines = lines
   }
 
@@ -66,7 +75,8 @@ struct LawTable {
         guard case .string(let text) = attributes[index].value else { return nil }
         return text
       }
-      return "\(attribute.name): \(form(attribute.value, texts))"
+      let places = (entry as? any ImageOperation.Type)?.places[attribute.name].map { " " + $0 } ?? ""
+      return "\(attribute.name): \(form(attribute.value, texts))\(places)"
     }.joined(separator: ", ")
   }
 

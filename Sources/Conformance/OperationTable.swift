@@ -57,8 +57,7 @@ public struct OperationTable: Sendable {
     func say(_ word: String) { if !words.contains(word) { words.append(word) } }
     for sample in samples {
       switch sample.operation.errorBound(for: sample.inputs) {
-      case .exact: say("exact")
-      case .accumulation: say("4·ε·√K")
+      case .exact, .accumulation: say(sample.operation.errorBound(for: sample.inputs).words)
       case .ulps(let count): ulps["ulps", default: []].append(count)
       case .ulpsOfLargest(let count): ulps["ulps of the largest", default: []].append(count)
       }
@@ -80,6 +79,9 @@ public struct OperationTable: Sendable {
       "where functions or shapes differ, each operation's `errorBound(for:)` says how), and how many of the catalogue's",
       "samples each backend takes: ✓ all, – none. What one declines goes to the next of the chain. What each operation",
       "means is below.", "",
+      "For Float32, with S the largest finite magnitude among operands and results: one of n ulps means that each element",
+      "is at most n·2⁻²³·max(|right result|, S·2⁻¹⁰) off, one of n ulps of the largest n·2⁻²³·S, and 4·ε·√K that the L2 norm",
+      "of the error is at most 4·2⁻²⁴·√K·max(L2 norm of the right result, S/16).", "",
       "| operation | type | bound | " + backends.joined(separator: " | ") + " |",
       "|---|---|---|" + backends.map { _ in "---" }.joined(separator: "|") + "|",
     ]

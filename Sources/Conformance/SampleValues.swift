@@ -22,6 +22,12 @@ public struct SampleValues: Sendable {
           ranked[element] = (Double(rank) - Double(order.count) / 2 + 0.25) * 0.02
         }
         values = ranked
+      case .rising(let low, let high):
+        let last = uniform.count - 1
+        values = uniform.indices.map { e in
+          let value = e == last ? high : low + (high - low) * Double(e) / Double(last)
+          return type.elementType.isFloatingPoint ? value : value.rounded(.down)
+        }
       case .background(let low, let high):
         let length = max(type.shape.extents.last ?? 1, 1)
         let chosen = Self.uniform(uniform.count / length, seed: seed, stream: index + sample.inputs.count)

@@ -5,13 +5,24 @@
 public enum ErrorBound: Hashable, Sendable {
   /// Bit for bit: copies, integers, comparisons, random bits.
   case exact
-  /// Each element within this many units in the last place of the result (at least of 2⁻²⁴ of the largest operand).
+  /// Each element within this many units in the last place of the result (at least of 2⁻¹⁰ of the largest operand or
+  /// result).
   case ulps(Double)
   /// Each element within this many units in the last place of the largest operand or result: where small results
   /// are differences of large numbers.
   case ulpsOfLargest(Double)
-  /// ‖error‖₂ ≤ 4·ε·√terms · ‖result‖₂, and each element within ten times that of the largest magnitude summed.
+  /// ‖error‖₂ ≤ 4·ε·√terms · ‖result‖₂ (at least of a sixteenth of the largest operand or result).
   case accumulation(terms: Int)
+
+  /// For tables.
+  package var words: String {
+    switch self {
+    case .exact: "exact"
+    case .ulps(let count): "\(count) ulps"
+    case .ulpsOfLargest(let count): "\(count) ulps of the largest"
+    case .accumulation: "4·ε·√K"
+    }
+  }
 
   /// The relative L2 error allowed in `elementType`.
   public func relativeTolerance(in elementType: ElementType) -> Double {

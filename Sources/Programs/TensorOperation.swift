@@ -91,11 +91,15 @@ public struct OperationSample: Sendable {
     /// Images that are mostly background: one in sixteen pixels (the numbers along the last axis) roughly uniform in the
     /// interval, the others zeros of either sign.
     case background(Double, Double)
+    /// In equal steps from the lower number to the higher, which the last element is; whole numbers are rounded down.
+    case rising(Double, Double)
   }
 
   public let operation: any TensorOperation
   public let inputs: [TensorType]
   public let domains: [Domain]
+  /// Whether rules of the contract are asked with it too, each up to thousands of times; if not, numbers alone are.
+  public private(set) var isForContract = true
 
   /// `domains` holds one entry for all inputs or one for each.
   public init(_ operation: any TensorOperation, _ inputs: [TensorType], _ domains: [Domain] = [.range(-2, 2)]) {
@@ -104,6 +108,13 @@ public struct OperationSample: Sendable {
     self.domains =
       domains.count == inputs.count || inputs.isEmpty
       ? domains : inputs.indices.map { domains[min($0, domains.count - 1)] }
+  }
+
+  /// The same case, for its numbers alone.
+  var forNumbers: OperationSample {
+    var sample = self
+    sample.isForContract = false
+    return sample
   }
 
   /// The case as a program of one call: operands `x0`, `x1`, … in, results `y0`, `y1`, … out.

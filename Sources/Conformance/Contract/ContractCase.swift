@@ -133,14 +133,15 @@ public struct ContractEnvironment {
   }
 
   /// The samples that the backend takes: all, in a quick run three an operation (its first, middle and last), or one.
-  /// The largest samples stay with their operations: rules of the contract ask each sample up to thousands of times.
+  /// Large samples, and those that are there for their numbers alone, stay with their operations: rules of the contract
+  /// ask each sample up to thousands of times.
   func subjects(onePerOperation: Bool = false) throws -> [ContractSubject] {
     let most = onePerOperation ? 1 : isQuick ? 3 : Int.max
     let device = try backend.open(device: self.device, options: options, host: try host())
     var subjects: [ContractSubject] = []
     for entry in OperationCatalog.standard.entries {
       var taken: [ContractSubject] = []
-      for (index, sample) in entry.askedSamples(areQuick: true).enumerated() {
+      for (index, sample) in entry.askedSamples(areQuick: true).enumerated() where sample.isForContract {
         let subject = try ContractSubject("\(entry.name) \(index)", sample)
         guard try device.query(subject.segment)[0].isAccepted else { continue }
         taken.append(subject)

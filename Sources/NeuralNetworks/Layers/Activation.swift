@@ -79,7 +79,7 @@ extension ActivationFunction {
       Settings(
         "elu", of: .elu(), help: "x where x > 0, else alpha · (eˣ − 1)",
         keys: [.number("alpha", \.number, in: .nonNegative, help: "The limit far below 0 is −alpha")]),
-      Settings("selu", of: .selu, help: "1.0507 · (x where x > 0, else 1.6733 · (eˣ − 1))"),
+      Settings("selu", of: .selu, help: "1.0507009873554805 · (x where x > 0, else 1.6732632423543772 · (eˣ − 1))"),
       Settings(
         "gelu", of: .gelu(), help: "x · Φ(x), with the distribution of normal numbers Φ",
         keys: [.bool("approximate", \.isApproximate, help: "Whether tanh stands in for erf")]),

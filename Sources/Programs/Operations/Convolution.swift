@@ -75,18 +75,27 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     (ConvolutionGeometry(), [5, 13, 13, 17], [3, 3, 33]),
   ]
 
+  /// A geometry with the types of image, filter and result.
+  typealias LongSample = (geometry: ConvolutionGeometry, x: TensorType, w: TensorType, y: TensorType)
+
   /// Convolutions that are too long for finite differences, with the types of image, filter and result.
-  static let longSamples: [(geometry: ConvolutionGeometry, x: TensorType, w: TensorType, y: TensorType)] =
-    long.map { geometry, image, kernel in
-      let size = (0..<2).map { axis in
-        let padded = image[1 + axis] + geometry.padding[2 * axis] + geometry.padding[2 * axis + 1]
-        return (padded - kernel[axis]) / geometry.strides[axis] + 1
-      }
-      return (
-        geometry, .float32(Shape(image)), .float32([kernel[0], kernel[1], image[3] / geometry.groups, kernel[2]]),
-        .float32([image[0], size[0], size[1], kernel[2]])
-      )
-    }
+  static let longSamples: [LongSample] =
+    long.compactMap(types)
+
+  /// Combinations of strides, dilation, padding and groups, and long axes.
+  static let combinedSamples: [LongSample] =
+    combined.compactMap(types)
+
+  /// The types of image, filter and result; nil where the filter does not fit into the image.
+  private static func types(
+    _ geometry: ConvolutionGeometry, image: [Int], kernel: [Int]
+  ) -> LongSample? {
+    guard let size = try? geometry.outputSize(Array(image[1...2]), kernelSize: Array(kernel[...1])) else { return nil }
+    return (
+      geometry, .float32(Shape(image)), .float32([kernel[0], kernel[1], image[3] / geometry.groups, kernel[2]]),
+      .float32([image[0], size[0], size[1], kernel[2]])
+    )
+  }
 
   /// Images and kernels (height, width, filters) whose convolutions are worked off in more than one piece.
   private static let long: [(ConvolutionGeometry, image: [Int], kernel: [Int])] = [
@@ -130,6 +139,63 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     (ConvolutionGeometry(padding: [0, 0, 2, 0]), [2, 9, 4, 2], [3, 1, 2]),
   ]
 
+  private static let combined: [(ConvolutionGeometry, image: [Int], kernel: [Int])] = [
+    // Strides of three, on both axes and on one, also of filters that are smaller.
+    (ConvolutionGeometry(strides: [3, 3]), [2, 11, 13, 5], [3, 3, 9]),
+    (ConvolutionGeometry(strides: [3, 1]), [2, 11, 7, 4], [2, 3, 5]),
+    (ConvolutionGeometry(strides: [1, 3]), [2, 7, 11, 4], [3, 2, 5]),
+    (ConvolutionGeometry(strides: [3, 3], padding: [1, 1, 1, 1]), [2, 10, 11, 8], [5, 5, 8]),
+    (ConvolutionGeometry(strides: [3, 3], padding: [1, 1, 1, 1], groups: 5), [2, 11, 10, 5], [3, 3, 5]),
+    (ConvolutionGeometry(strides: [3, 2], groups: 2), [2, 11, 9, 6], [3, 3, 8]),
+    // Stride and dilation on one axis.
+    (ConvolutionGeometry(strides: [2, 2], padding: [1, 1, 1, 1], dilations: [2, 2]), [2, 11, 12, 5], [3, 3, 7]),
+    (ConvolutionGeometry(strides: [2, 1], dilations: [2, 1]), [2, 11, 6, 3], [3, 3, 4]),
+    (ConvolutionGeometry(strides: [1, 2], dilations: [1, 2]), [2, 6, 11, 3], [3, 3, 4]),
+    (ConvolutionGeometry(strides: [3, 3], dilations: [2, 2]), [2, 12, 11, 3], [3, 3, 4]),
+    (ConvolutionGeometry(strides: [2, 2], dilations: [2, 2], groups: 4), [2, 11, 11, 4], [3, 3, 4]),
+    (ConvolutionGeometry(strides: [2, 2], dilations: [2, 2], groups: 2), [2, 11, 10, 6], [3, 3, 8]),
+    // Dilation within groups of several channels and filters, and of one channel with several filters.
+    (ConvolutionGeometry(dilations: [2, 2], groups: 2), [2, 9, 10, 6], [3, 3, 8]),
+    (ConvolutionGeometry(padding: [2, 2, 2, 2], dilations: [2, 2], groups: 2), [2, 8, 7, 6], [3, 3, 8]),
+    (ConvolutionGeometry(dilations: [2, 1], groups: 3), [2, 8, 7, 6], [3, 3, 12]),
+    (ConvolutionGeometry(dilations: [1, 2], groups: 4), [2, 7, 9, 4], [3, 3, 8]),
+    // Dilation with the padding that keeps the image's size, dense and each channel for itself.
+    (ConvolutionGeometry(padding: [2, 2, 2, 2], dilations: [2, 2]), [2, 8, 9, 5], [3, 3, 6]),
+    (ConvolutionGeometry(padding: [2, 2, 2, 2], dilations: [2, 2], groups: 5), [2, 8, 9, 5], [3, 3, 5]),
+    (ConvolutionGeometry(padding: [1, 2, 0, 3], dilations: [2, 3]), [2, 9, 8, 3], [3, 3, 4]),
+    (ConvolutionGeometry(padding: [1, 2, 0, 3], dilations: [2, 3], groups: 4), [2, 9, 8, 4], [3, 3, 4]),
+    // More channels and more filters than a block has, of filters of several cells.
+    (ConvolutionGeometry(), [1, 8, 9, 33], [5, 5, 40]),
+    (ConvolutionGeometry(), [2, 6, 7, 40], [3, 3, 33]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [2, 6, 7, 33], [3, 3, 40]),
+    (ConvolutionGeometry(strides: [2, 2], padding: [0, 1, 0, 1]), [2, 8, 8, 40], [3, 3, 33]),
+    (ConvolutionGeometry(dilations: [2, 2]), [1, 8, 7, 36], [3, 3, 39]),
+    // Each axis long: batch, height, width, channels, filters, and the filter's own.
+    (ConvolutionGeometry(), [257, 3, 3, 2], [2, 2, 3]),
+    (ConvolutionGeometry(), [1, 515, 4, 2], [3, 3, 3]),
+    (ConvolutionGeometry(), [1, 4, 515, 2], [3, 3, 3]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [1, 4, 3, 513], [3, 3, 3]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [1, 4, 3, 3], [3, 3, 513]),
+    (ConvolutionGeometry(), [2, 3, 3, 513], [1, 1, 9]),
+    (ConvolutionGeometry(), [1, 300, 3, 1], [257, 2, 2]),
+    (ConvolutionGeometry(), [1, 3, 300, 1], [2, 257, 2]),
+  ]
+
+  /// Numbers of image and filter, or of result and filter, whose products are beyond what half precision holds, above and
+  /// below.
+  static let magnitudes: [[OperationSample.Domain]] = [
+    [.range(-3e4, 3e4), .range(-300, 300)], [.range(-2e-5, 2e-5), .range(-2e-5, 2e-5)],
+  ]
+
+  /// Those of a few geometries that are asked with them.
+  static var magnitudeSamples: [LongSample] {
+    [
+      (ConvolutionGeometry(padding: [1, 1, 1, 1]), [2, 6, 5, 4], [3, 3, 5]),
+      (ConvolutionGeometry(padding: [1, 1, 1, 1], groups: 4), [2, 6, 5, 4], [3, 3, 4]),
+      (ConvolutionGeometry(), [2, 6, 5, 4], [1, 1, 5]),
+    ].compactMap(types)
+  }
+
   func cost(multiplies: [Int], _ types: [TensorType]) -> Cost {
     Cost(flops: 2 * Cost.product(multiplies), bytes: types.reduce(0) { $0 + $1.byteCount })
   }
@@ -143,10 +209,12 @@ extension SpecialValueLaw {
       + "whether 0·NaN in the padding counts is free")
 }
 
-public struct Convolution2D: TensorOperation {
+public struct Convolution2D: ImageOperation {
   public static let name = "conv2d"
   public static let law =
     "y[n,p,q,k] = Σᵢⱼ꜀ x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·w[i,j,c,k], c within k's group, x = 0 outside"
+    + "; operands: x [N,H,W,C], w [kh,kw,C/groups,K]; y [N,H′,W′,K]; group g reads the C/groups channels from "
+    + "g·C/groups and makes the K/groups filters from g·K/groups"
   public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
@@ -176,6 +244,14 @@ public struct Convolution2D: TensorOperation {
         Convolution2D(ConvolutionGeometry(groups: 300)), [.float32([1, 6, 6, 300]), .float32([3, 3, 1, 300])],
         [.background(-2, 2), .range(-2, 2)])
     ]
+      + ConvolutionGeometry.combinedSamples.map {
+        OperationSample(Convolution2D($0.geometry), [$0.x, $0.w]).forNumbers
+      }
+      + ConvolutionGeometry.magnitudeSamples.flatMap { sample in
+        ConvolutionGeometry.magnitudes.map {
+          OperationSample(Convolution2D(sample.geometry), [sample.x, sample.w], $0).forNumbers
+        }
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background(sample)] }
@@ -220,9 +296,12 @@ public struct Convolution2D: TensorOperation {
 }
 
 /// The gradient of a convolution with respect to its image.
-public struct Convolution2DBackwardInput: TensorOperation {
+public struct Convolution2DBackwardInput: ImageOperation {
   public static let name = "conv2d/backwardInput"
-  public static let law = "dx[n,h,v,c] = Σ dy[n,p,q,k]·w[i,j,c,k] over p·s₀ + i·d₀ − top = h, q·s₁ + j·d₁ − left = v"
+  public static let law =
+    "dx[n,h,v,c] = Σ dy[n,p,q,k]·w[i,j,c,k] over p·s₀ + i·d₀ − top = h, q·s₁ + j·d₁ − left = v"
+    + "; operands: dy [N,H′,W′,K], w [kh,kw,C/groups,K]; dx [N,H,W,C]; k runs over the filters of c's group, and c in "
+    + "w counts within it"
   public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
@@ -255,10 +334,18 @@ public struct Convolution2DBackwardInput: TensorOperation {
   }
 
   public static var furtherSamples: [OperationSample] {
-    ConvolutionGeometry.longSamples.map {
+    func sample(_ long: ConvolutionGeometry.LongSample, _ domains: [OperationSample.Domain] = [.range(-2, 2)])
+      -> OperationSample
+    {
       OperationSample(
-        Convolution2DBackwardInput($0.geometry, inputSize: Array($0.x.shape.extents[1...2])), [$0.y, $0.w])
+        Convolution2DBackwardInput(long.geometry, inputSize: Array(long.x.shape.extents[1...2])), [long.y, long.w],
+        domains)
     }
+    return ConvolutionGeometry.longSamples.map { sample($0) }
+      + ConvolutionGeometry.combinedSamples.map { sample($0).forNumbers }
+      + ConvolutionGeometry.magnitudeSamples.flatMap { long in
+        ConvolutionGeometry.magnitudes.map { sample(long, $0).forNumbers }
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background(sample)] }
@@ -301,9 +388,11 @@ public struct Convolution2DBackwardInput: TensorOperation {
 }
 
 /// The gradient of a convolution with respect to its filter.
-public struct Convolution2DBackwardFilter: TensorOperation {
+public struct Convolution2DBackwardFilter: ImageOperation {
   public static let name = "conv2d/backwardFilter"
-  public static let law = "dw[i,j,c,k] = Σₙₚ_q x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·dy[n,p,q,k]"
+  public static let law =
+    "dw[i,j,c,k] = Σₙₚ_q x[n, p·s₀ + i·d₀ − top, q·s₁ + j·d₁ − left, c]·dy[n,p,q,k]"
+    + "; operands: x [N,H,W,C], dy [N,H′,W′,K]; dw [kh,kw,C/groups,K], c counts within k's group"
   public static let specialValues = SpecialValueLaw.convolution
   public var strides: [Int]
   public var padding: [Int]
@@ -333,10 +422,18 @@ public struct Convolution2DBackwardFilter: TensorOperation {
   }
 
   public static var furtherSamples: [OperationSample] {
-    ConvolutionGeometry.longSamples.map {
+    func sample(_ long: ConvolutionGeometry.LongSample, _ domains: [OperationSample.Domain] = [.range(-2, 2)])
+      -> OperationSample
+    {
       OperationSample(
-        Convolution2DBackwardFilter($0.geometry, kernelSize: Array($0.w.shape.extents[..<2])), [$0.x, $0.y])
+        Convolution2DBackwardFilter(long.geometry, kernelSize: Array(long.w.shape.extents[..<2])), [long.x, long.y],
+        domains)
     }
+    return ConvolutionGeometry.longSamples.map { sample($0) }
+      + ConvolutionGeometry.combinedSamples.map { sample($0).forNumbers }
+      + ConvolutionGeometry.magnitudeSamples.flatMap { long in
+        ConvolutionGeometry.magnitudes.map { sample(long, $0).forNumbers }
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }

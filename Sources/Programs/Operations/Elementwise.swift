@@ -59,6 +59,9 @@ public struct UnaryFunction: StringAttribute, CaseIterable, CustomStringConverti
     return known
   }
 
+  /// Of the function, and of what `UnaryBackward` makes of it.
+  package var bounds: (ErrorBound, ErrorBound) { (row.bound, row.slopeBound) }
+
   /// Whether NaN comes out where NaN goes in.
   package var keepsNaN: Bool { row.keepsNaN }
 
@@ -116,9 +119,10 @@ extension UnaryFunction {
 /// A function of the table applied to each element.
 public struct Unary: TableOperation {
   public static let name = "unary"
-  public static let law = "y = function(x), elementwise; see the table of functions"
+  public static let law =
+    "y = function(x), elementwise; see the table of functions; alpha is 0 where a function has none"
   public static let specialValues = SpecialValueLaw(
-    .everywhere, nan: "NaN stays NaN (of isFinite 0); an infinity is put into the formula as it stands")
+    .everywhere, nan: "NaN stays NaN (of isFinite 0); an infinity is put into the formula of its branch as it stands")
   var rowName: String { function.rawValue }
   public var function: UnaryFunction
   /// Where the function has a number of its own, as the slope of `leakyRelu` and the scale of `elu`; otherwise 0.
@@ -139,7 +143,41 @@ public struct Unary: TableOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Each function on a long operand, and those without a bend of their own on numbers beyond what half precision holds.
+  public static var furtherSamples: [OperationSample] {
+    longOperands(of: UnaryFunction.allCases).map { function, extents in
+      OperationSample(
+        Unary(function, alpha: function.row.usesAlpha ? 0.3 : 0), [.float32(Shape(extents))],
+        [function.row.operand.domain]
+      ).forNumbers
+    }
+      + magnitudes.flatMap { function, domains in
+        domains.map {
+          OperationSample(
+            Unary(function, alpha: function.row.usesAlpha ? 0.3 : 0), [.float32([37])], [$0]
+          ).forNumbers
+        }
+      }
+  }
+
+  /// For each function one shape: each of the list once, and long axes of each place in turn.
+  fileprivate static func longOperands(of functions: [UnaryFunction]) -> [(UnaryFunction, extents: [Int])] {
+    functions.enumerated().map { index, function in
+      let long = BlockExtents.long(index / 4)
+      return (function, [[long], [3, long], [long, 2], [2, 257, 3]][index % 4])
+    }
+      + BlockExtents.all.enumerated().map { index, extent in (functions[index % functions.count], [extent]) }
+      + [(.tanh, [257, 3, 5])]
+  }
+
+  private static let magnitudes: [(UnaryFunction, [OperationSample.Domain])] = {
+    let (large, small) = (OperationSample.Domain.range(-3e5, 3e5), OperationSample.Domain.range(-1e-8, 1e-8))
+    let positive = [OperationSample.Domain.range(1e5, 3e6), .range(1e-9, 1e-8)]
+    return [.identity, .negate, .absolute, .relu, .leakyRelu].map { ($0, [large, small]) }
+      + [.square, .floor, .isFinite].map { ($0, [large]) }
+      + [.log, .sqrt, .rsqrt, .reciprocal].map { ($0, positive) }
+  }()
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] {
     guard let function = (sample.operation as? Unary)?.function else { return [] }
     return function.questions(on: sample, function.row.operand)
@@ -172,7 +210,8 @@ public struct Unary: TableOperation {
 /// `dx = dy · function′`, from the operand that `UnaryFunction.gradientOperand` names.
 public struct UnaryBackward: TableOperation {
   public static let name = "unary/backward"
-  public static let law = "dx = dy·function′, in terms of y where the table says so, else of x"
+  public static let law =
+    "dx = dy·function′; operands: v, dy, where v is y or x as the table says, both of dx's shape"
   public static let specialValues = SpecialValueLaw(
     .kinks,
     nan:
@@ -197,7 +236,16 @@ public struct UnaryBackward: TableOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    Unary.longOperands(of: UnaryFunction.allCases.filter { $0.gradientOperand != .none }).map { function, extents in
+      let type = TensorType.float32(Shape(extents))
+      return OperationSample(
+        UnaryBackward(function, alpha: function.row.usesAlpha ? 0.3 : 0), [type, type],
+        [function.row.slopeOperand.domain, .range(-2, 2)]
+      ).forNumbers
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] {
     guard let function = (sample.operation as? UnaryBackward)?.function else { return [] }
     return function.questions(on: sample, function.row.slopeOperand)
@@ -253,7 +301,9 @@ public enum BinaryFunction: String, StringAttribute, CaseIterable {
 /// A function of two operands with NumPy's broadcasting; comparisons give `bool`.
 public struct Binary: TableOperation {
   public static let name = "binary"
-  public static let law = "y = function(a, b), elementwise with broadcasting"
+  public static let law =
+    "y = function(a, b), elementwise; operands: a, b, of one element type; axes are aligned from the last, and one of "
+    + "extent 1, or one that is missing, is repeated"
   public static let specialValues = SpecialValueLaw(
     .everywhere,
     nan:
@@ -271,17 +321,19 @@ public struct Binary: TableOperation {
     ]
     return BinaryFunction.allCases.flatMap { function in
       shapes.map {
-        let domains: [OperationSample.Domain] =
-          switch function {
-          case .divide: [.range(-2, 2), .range(0.5, 2)]
-          case .power: [.range(0.5, 2), .range(-2, 2)]
-          // Two ranges that do not meet keep finite differences away from ties.
-          case .maximum, .minimum: [.range(-2, 0), .range(0.5, 1)]
-          case .equal: [.indices(2)]
-          default: [.range(-2, 2)]
-          }
-        return OperationSample(Binary(function), [.float32(Shape($0.0)), .float32(Shape($0.1))], domains)
+        OperationSample(Binary(function), [.float32(Shape($0.0)), .float32(Shape($0.1))], domains(of: function))
       }
+    }
+  }
+
+  private static func domains(of function: BinaryFunction) -> [OperationSample.Domain] {
+    switch function {
+    case .divide: [.range(-2, 2), .range(0.5, 2)]
+    case .power: [.range(0.5, 2), .range(-2, 2)]
+    // Two ranges that do not meet keep finite differences away from ties.
+    case .maximum, .minimum: [.range(-2, 0), .range(0.5, 1)]
+    case .equal: [.indices(2)]
+    default: [.range(-2, 2)]
     }
   }
 
@@ -292,7 +344,38 @@ public struct Binary: TableOperation {
         // Few numbers, so that there are ties.
         OperationSample(Binary(function), [.int32(Shape(a)), .int32(Shape(b))], [.indices(3)])
       }
+    } + longSamples + magnitudes
+  }
+
+  /// Each function on long operands, of one shape and stretched.
+  private static var longSamples: [OperationSample] {
+    let shapes: [([Int], [Int])] = [
+      ([513, 7], [7]), ([3, 4097], [3, 1]), ([257], []), ([2, 257, 3], [257, 1]), ([9, 513], [513]),
+      ([257, 1, 3], [5, 1]), ([4097, 1], [1, 3]), ([], [513]),
+    ]
+    return BinaryFunction.allCases.enumerated().flatMap { index, function in
+      [0, 1].map { shapes[(index + 3 * $0) % shapes.count] }.map { a, b in
+        OperationSample(
+          Binary(function), [.float32(Shape(a)), .float32(Shape(b))], domains(of: function)
+        ).forNumbers
+      }
     }
+      + [BinaryFunction.add, .subtract, .multiply, .maximum, .greater].enumerated().map { index, function in
+        let type = TensorType.float32([[65_537], [3, 4097], [4097, 3], [2, 257, 3], [257, 2, 3]][index])
+        return OperationSample(Binary(function), [type, type], domains(of: function)).forNumbers
+      }
+  }
+
+  /// Results beyond what half precision holds, above and below.
+  private static var magnitudes: [OperationSample] {
+    let cases: [(BinaryFunction, OperationSample.Domain, OperationSample.Domain)] = [
+      (.add, .range(-3e5, 3e5), .range(-3e5, 3e5)), (.subtract, .range(-3e5, 3e5), .range(-3e5, 3e5)),
+      (.multiply, .range(-3e4, 3e4), .range(-300, 300)), (.multiply, .range(-1e-5, 1e-5), .range(-1e-5, 1e-5)),
+      (.add, .range(-1e-8, 1e-8), .range(-1e-8, 1e-8)), (.divide, .range(-300, 300), .range(1e-6, 1e-4)),
+      (.divide, .range(-1e-5, 1e-5), .range(1e3, 3e4)), (.power, .range(10, 20), .range(5, 8)),
+      (.maximum, .range(-3e5, 0), .range(-2e5, -1e5)), (.greater, .range(1e5, 3e5), .range(1e5, 3e5)),
+    ]
+    return cases.map { OperationSample(Binary($0.0), [.float32([37]), .float32([37])], [$0.1, $0.2]).forNumbers }
   }
 
   /// Of maximum and minimum with ties: samples keep away from them.
@@ -380,7 +463,8 @@ public struct Binary: TableOperation {
 /// `condition ? a : b`, elementwise with broadcasting.
 public struct Select: TensorOperation {
   public static let name = "select"
-  public static let law = "y = condition ? a : b, elementwise with broadcasting"
+  public static let law =
+    "y = condition ? a : b, elementwise; operands: condition, a, b; they stretch as those of binary"
   public static let specialValues = SpecialValueLaw(
     .everywhere, nan: "the branch that is not chosen does not count: its NaN is not seen")
 
@@ -403,6 +487,18 @@ public struct Select: TensorOperation {
         Select(), [TensorType(.bool, [13]), TensorType(type, [9, 13]), TensorType(type, [9, 1])],
         [.indices(2), .indices(9), .indices(9)])
     }
+      + [
+        ([65_537], [65_537], []), ([4097], [3, 4097], [3, 1]), ([513, 3], [513, 3], [513, 3]), ([], [257], [257]),
+        ([3, 1], [3, 513], [513]), ([257, 1, 1], [257, 1, 3], [2, 1]), ([2, 257, 1], [2, 257, 3], [3]),
+        ([2, 257, 1], [2, 1, 3], [2, 257, 3]),
+        ([3, 513], [3, 1], [3, 513]),
+        ([2, 3], [2, 3], [257, 2, 3]),
+      ].map { (condition: [Int], a: [Int], b: [Int]) in
+        OperationSample(
+          Select(), [TensorType(.bool, Shape(condition)), .float32(Shape(a)), .float32(Shape(b))],
+          [.indices(2), .range(-2, 2), .range(-2, 2)]
+        ).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
@@ -464,6 +560,14 @@ public struct Cast: ElementTypedOperation {
 
   public static var furtherSamples: [OperationSample] {
     [OperationSample(Cast(to: .bool), [.float32([37])], [.indices(2)])]
+      + [
+        OperationSample(Cast(to: .int32), [.float32([4097])], [.range(-3e5, 3e5)]),
+        OperationSample(Cast(to: .float32), [.int32([65_537])], [.indices(100_000)]),
+        OperationSample(Cast(to: .float32), [TensorType(.uint8, [3, 513])], [.indices(256)]),
+        OperationSample(Cast(to: .float32), [TensorType(.bool, [513, 3])], [.indices(2)]),
+        OperationSample(Cast(to: .int32), [.float32([257, 2, 3])], [.range(-9, 9)]),
+        OperationSample(Cast(to: .float32), [TensorType(.uint8, [2, 257, 3])], [.indices(256)]),
+      ].map(\.forNumbers)
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
@@ -509,7 +613,12 @@ public struct Fill: ElementTypedOperation {
     [[], [1], [3, 5], [0, 2]].map { OperationSample(Fill(value: 1.5, shape: $0, elementType: .float32), []) }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    [[257], [4097], [65_537], [3, 513], [257, 2, 3], [2, 257, 3]].map {
+      OperationSample(Fill(value: -2.5, shape: $0, elementType: .float32), []).forNumbers
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "constants have no operand to wait for")
 

@@ -102,8 +102,9 @@ extension UnaryFunction {
       usesAlpha: true, kinks: [0], keepsNaN: true, operand: .offKinks, slopeOperand: .offKinks, bound: .ulps(8),
       slopeBound: .ulpsOfLargest(16), kernels: .written),
     Row(
-      name: "selu", law: "1.0507·(x > 0 ? x : 1.6733·(eˣ − 1))",
-      derivative: .ofResult("y > 0 ? 1.0507 : y + 1.7581 (1.7581 at 0)"), usesAlpha: false, kinks: [0],
+      name: "selu", law: "1.0507009873554805·(x > 0 ? x : 1.6732632423543772·(eˣ − 1))",
+      derivative: .ofResult("y > 0 ? 1.0507009873554805 : y + 1.7580993408473766 (the latter at 0)"), usesAlpha: false,
+      kinks: [0],
       keepsNaN: true, operand: .offKinks, slopeOperand: .offKinks, bound: .ulps(8), slopeBound: .ulpsOfLargest(16),
       kernels: .written),
     // Far on the negative side gelu is a large number times a difference of nearly equal ones.
@@ -135,7 +136,8 @@ extension UnaryFunction {
       operand: .anywhere, slopeOperand: .within(-0.9, 0.9), bound: .ulps(8), slopeBound: .ulpsOfLargest(16),
       kernels: .written),
     Row(
-      name: "softplus", law: "ln(1 + eˣ)", derivative: .ofResult("1 − e⁻ʸ"), usesAlpha: false, kinks: [],
+      name: "softplus", law: "ln(1 + eˣ), computed so that it does not overflow: max(x, 0) + ln(1 + e^(−|x|))",
+      derivative: .ofResult("1 − e⁻ʸ"), usesAlpha: false, kinks: [],
       keepsNaN: true, operand: .anywhere, slopeOperand: .within(0.1, 3), bound: .ulps(8),
       slopeBound: .ulpsOfLargest(16), kernels: .written),
     Row(
@@ -144,7 +146,7 @@ extension UnaryFunction {
       kernels: .written),
     // Howard et al., *Searching for MobileNetV3* (2019), §5.2. Known values are fractions by the formula.
     Row(
-      name: "hardSwish", law: "x·min(max(x/6 + 1/2, 0), 1)",
+      name: "hardSwish", law: "x ≤ −3 ? 0 : x ≥ 3 ? x : x·(x + 3)/6 (0 at −∞)",
       derivative: .ofOperand("−3 < x < 3 ? x/3 + 1/2 : x ≥ 3 ? 1 : 0 (0 at −3, 1 at 3)"), usesAlpha: false,
       kinks: [-3, 3], keepsNaN: true, operand: .anywhere, slopeOperand: .anywhere, bound: .ulps(8),
       slopeBound: .ulpsOfLargest(16),

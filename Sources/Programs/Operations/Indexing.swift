@@ -4,7 +4,7 @@
 /// `y[…, c] = 1 where c is the index, else 0`.
 public struct OneHot: ElementTypedOperation {
   public static let name = "oneHot"
-  public static let law = "y[…,c] = 1 where c = indices[…], else 0"
+  public static let law = "y[…,c] = 1 where c = indices[…], else 0; operand: indices, i32"
   public static let specialValues = SpecialValueLaw.unasked
   public var classes: Int
   public var elementType: ElementType
@@ -22,7 +22,18 @@ public struct OneHot: ElementTypedOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Many classes, and many indices; rising ones reach the last class.
+  public static var furtherSamples: [OperationSample] {
+    let cases: [([Int], classes: Int)] = [
+      ([9], 257), ([513], 5), ([5], 4097), ([4097], 3), ([2, 257], 3), ([257, 3], 4), ([2, 257, 3], 4), ([3], 65_537),
+    ]
+    return cases.flatMap { extents, classes in
+      [.indices(classes), .rising(0, Double(classes - 1))].map {
+        OperationSample(OneHot(classes: classes), [.int32(Shape(extents))], [$0]).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "gather reads the labels")
 
@@ -46,7 +57,7 @@ public struct OneHot: ElementTypedOperation {
 /// Takes slices of `x` along an axis: `y[a…, i…, b…] = x[a…, indices[i…], b…]`.
 public struct Gather: TensorOperation {
   public static let name = "gather"
-  public static let law = "y[a…,i…,b…] = x[a…,indices[i…],b…], indices in place of axis"
+  public static let law = "y[a…,i…,b…] = x[a…,indices[i…],b…], indices in place of axis; operands: x, indices (i32)"
   public static let specialValues = SpecialValueLaw.moved
   public var axis: Int
 
@@ -62,7 +73,28 @@ public struct Gather: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  fileprivate static let longCases: [(x: [Int], indices: [Int], axis: Int)] = [
+    ([257], [9], 0), ([65_537], [513], 0), ([4097, 3], [9], 0), ([3, 4097], [9], 1), ([5, 3], [4097], 0),
+    ([3, 5], [513], 1), ([3, 5, 257], [4], 1), ([257, 5, 3], [4], 1), ([3, 257, 2], [257], 1), ([3, 5, 513], [7], 0),
+  ]
+
+  /// Long axes, gathered along and not, and many indices; rising ones reach the last slice.
+  public static var furtherSamples: [OperationSample] {
+    longCases.flatMap { (x, indices, axis) in
+      [.indices(x[axis]), .rising(0, Double(x[axis] - 1))].map {
+        OperationSample(
+          Gather(axis: axis), [.float32(Shape(x)), .int32(Shape(indices))], [.range(-2, 2), $0]
+        ).forNumbers
+      }
+    }
+      + [([2, 513], [2, 3], 1), ([9, 2], [2, 257], 0), ([9, 2], [257, 2], 0), ([9], [2, 257, 3], 0)].map {
+        (x: [Int], indices: [Int], axis: Int) in
+        OperationSample(
+          Gather(axis: axis), [.float32(Shape(x)), .int32(Shape(indices))], [.range(-2, 2), .indices(x[axis])]
+        ).forNumbers
+      }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     try growth.builder.append(
@@ -95,7 +127,8 @@ public struct Gather: TensorOperation {
 /// Adds slices onto `x` along an axis: `y = x; y[a…, indices[i…], b…] += updates[a…, i…, b…]`, in order of `i`.
 public struct ScatterAdd: TensorOperation {
   public static let name = "scatterAdd"
-  public static let law = "y = x; y[a…,indices[i…],b…] += updates[a…,i…,b…] in order of i"
+  public static let law =
+    "y = x; y[a…,indices[i…],b…] += updates[a…,i…,b…] in order of i; operands: x, indices (i32), updates"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "a NaN stays in its element, and comes into those that it is added to")
   public var axis: Int
@@ -114,7 +147,19 @@ public struct ScatterAdd: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Long axes, and many updates: of one slice, of all and of the last.
+  public static var furtherSamples: [OperationSample] {
+    Gather.longCases.flatMap { (x, indices, axis) in
+      let updates: [Int] = Array(x[..<axis]) + indices + Array(x[(axis + 1)...])
+      return [.indices(x[axis]), .rising(0, Double(x[axis] - 1))].map {
+        OperationSample(
+          ScatterAdd(axis: axis), [.float32(Shape(x)), .int32(Shape(indices)), .float32(Shape(updates))],
+          [.range(-2, 2), $0, .range(-2, 2)]
+        ).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(
     reason: "it stands behind gather: training steps have it")

@@ -15,7 +15,15 @@ public struct Reshape: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    [
+      ([4097], [1, 4097]), ([513, 8], [8, 513]), ([65_537], [65_537, 1]), ([3, 257, 2], [2, 257, 3]),
+      ([8, 513], [4104]),
+    ].map {
+      OperationSample(Reshape(shape: $0.1), [.float32(Shape($0.0))]).forNumbers
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     guard growth.x.shape.rank > 1 else { return nil }
@@ -62,7 +70,15 @@ public struct Transpose: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Long axes in each place, and several blocks of both axes at once.
+  public static var furtherSamples: [OperationSample] {
+    [
+      ([257, 65], [1, 0]), ([3, 4097], [1, 0]), ([4097, 3], [1, 0]), ([131, 133], [1, 0]), ([2, 513, 3], [0, 2, 1]),
+      ([513, 2, 3], [1, 0, 2]), ([3, 2, 513], [2, 1, 0]), ([2, 65, 3, 67], [0, 3, 2, 1]), ([3, 257, 5], [1, 2, 0]),
+      ([65_537], [0]), ([2, 3, 4, 5, 7], [4, 2, 0, 3, 1]),
+    ].map { OperationSample(Transpose(permutation: $0.1), [.float32(Shape($0.0))]).forNumbers }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     let rank = growth.x.shape.rank
@@ -103,7 +119,13 @@ public struct Broadcast: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    [
+      ([513], [9, 513]), ([257, 1], [257, 9]), ([], [65_537]), ([1, 4097], [3, 4097]), ([4097, 1], [4097, 3]),
+      ([1], [4097]), ([3, 1, 2], [3, 257, 2]), ([2, 257, 1], [2, 257, 3]), ([257, 1, 3], [257, 2, 3]),
+    ].map { OperationSample(Broadcast(shape: $0.1), [.float32(Shape($0.0))]).forNumbers }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(
     reason: "operands of two shapes are stretched without it")
@@ -148,9 +170,24 @@ public struct Slice: TensorOperation {
     (Slice(starts: [0, 1, 0], sizes: [2, 0, 3]), [2, 3, 3]),
   ]
 
+  /// Parts of long axes: the last elements, most of them, and each third.
+  static let longCases: [(slice: Slice, input: [Int])] = [
+    (Slice(starts: [1], sizes: [4096]), [4097]),
+    (Slice(starts: [65_000], sizes: [537]), [65_537]),
+    (Slice(starts: [1, 2], sizes: [513, 3]), [515, 7]),
+    (Slice(starts: [1, 3], sizes: [2, 4097]), [3, 4100]),
+    (Slice(starts: [0, 2], sizes: [3, 1366], strides: [1, 3]), [3, 4100]),
+    (Slice(starts: [2, 0], sizes: [257, 2], strides: [2, 1]), [517, 3]),
+    (Slice(starts: [0, 5, 1], sizes: [2, 257, 3]), [3, 263, 5]),
+    (Slice(starts: [255, 0, 1], sizes: [257, 2, 2]), [513, 2, 3]),
+  ]
+
   public static var samples: [OperationSample] { cases.map { OperationSample($0.slice, [.float32(Shape($0.input))]) } }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    longCases.map { OperationSample($0.slice, [.float32(Shape($0.input))]).forNumbers }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     guard growth.x.shape.rank > 0 else { return nil }
@@ -208,7 +245,15 @@ public struct SliceBackward: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    Slice.longCases.map {
+      OperationSample(
+        SliceBackward(starts: $0.slice.starts, strides: $0.slice.strides, inputShape: $0.input),
+        [.float32(Shape($0.slice.sizes))]
+      ).forNumbers
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(
     reason: "it stands behind slice: training steps have it")
@@ -248,7 +293,16 @@ public struct Concatenate: TensorOperation {
     return cases.map { OperationSample(Concatenate(axis: $0.1), $0.0.map { .float32(Shape($0)) }) }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Long operands, and more of them than a kernel may take at once.
+  public static var furtherSamples: [OperationSample] {
+    let cases: [([[Int]], Int)] = [
+      ([[4097], [513]], 0), ([[3, 257], [3, 4097]], 1), ([[257, 3], [4097, 3]], 0), ([[5], [65_537]], 0),
+      ([[2, 257, 3], [2, 5, 3]], 1), ([[257, 2, 3], [257, 2, 4]], 2), ([[2, 3, 513], [4, 3, 513]], 0),
+      ((1...17).map { [2, $0] }, 1),
+    ]
+    return cases.map { OperationSample(Concatenate(axis: $0.1), $0.0.map { .float32(Shape($0)) }).forNumbers }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     guard growth.x.shape.rank > 0 else { return nil }
@@ -309,7 +363,14 @@ public struct Pad: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    [
+      ([4097], [3], [2], 0.5), ([65_537], [0], [1], -1.0), ([3, 513], [1, 2], [0, 5], 0.0),
+      ([513, 3], [2, 0], [1, 1], 0.0), ([3], [4097], [257], 1.5), ([2, 257, 3], [0, 1, 2], [1, 3, 0], -0.5),
+      ([257, 2, 3], [1, 0, 1], [0, 1, 0], 0.0),
+    ].map { OperationSample(Pad(low: $0.1, high: $0.2, value: $0.3), [.float32(Shape($0.0))]).forNumbers }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(
     reason: "it comes with slice, whose part it makes whole again")
@@ -354,6 +415,12 @@ public struct Reverse: TensorOperation {
     [ElementType.int32, .int64, .uint8].flatMap { type in
       (0...2).map { OperationSample(Reverse(axis: $0), [TensorType(type, [3, 5, 37])], [.indices(200)]) }
     } + [OperationSample(Reverse(axis: 1), [TensorType(.bool, [3, 5])], [.indices(2)])]
+      + [
+        ([65_537], 0), ([3, 4097], 1), ([3, 4097], 0), ([4097, 3], 0), ([2, 513, 3], 1), ([257, 2, 3], 1),
+        ([2, 3, 257], 2),
+      ].map { (extents: [Int], axis: Int) in
+        OperationSample(Reverse(axis: axis), [.float32(Shape(extents))]).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }

@@ -1,7 +1,9 @@
 /// `y[…, m, n] = Σₖ a[…, m, k] · b[…, k, n]`, each operand read transposed where its flag says so.
 public struct MatrixMultiplication: TensorOperation {
   public static let name = "matmul"
-  public static let law = "y[…,m,n] = Σₖ a[…,m,k]·b[…,k,n]; a flag reads its operand with the last two axes exchanged"
+  public static let law =
+    "y[…,m,n] = Σₖ a[…,m,k]·b[…,k,n]; operands: a, b; a flag reads its operand with the last two axes exchanged; the "
+    + "axes before these are the same of a and b: no batch is repeated"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "every product counts, 0·NaN too: no term is left out because a factor is 0")
   public var transposeA: Bool
@@ -12,39 +14,50 @@ public struct MatrixMultiplication: TensorOperation {
     self.transposeB = transposeB
   }
 
+  private typealias Size = (batch: [Int], m: Int, n: Int, k: Int)
+  private static let flags = [(false, false), (true, false), (false, true), (true, true)]
+
+  private static func sample(
+    _ size: Size, _ flags: (Bool, Bool), _ domains: [OperationSample.Domain] = [.range(-2, 2)]
+  ) -> OperationSample {
+    let ((batch, m, n, k), (a, b)) = (size, flags)
+    return OperationSample(
+      MatrixMultiplication(transposeA: a, transposeB: b),
+      [.float32(Shape(batch + (a ? [k, m] : [m, k]))), .float32(Shape(batch + (b ? [n, k] : [k, n])))], domains)
+  }
+
   public static var samples: [OperationSample] {
-    let flags = [(false, false), (true, false), (false, true), (true, true)]
-    let sizes: [(batch: [Int], m: Int, n: Int, k: Int)] = [
+    let sizes: [Size] = [
       ([], 1, 1, 1), ([], 7, 5, 3), ([], 0, 4, 3), ([], 13, 17, 31), ([2, 3], 3, 2, 5), ([], 2, 3, 0),
     ]
-    return flags.flatMap { (a, b) in
-      sizes.map {
-        OperationSample(
-          MatrixMultiplication(transposeA: a, transposeB: b),
-          [
-            .float32(Shape($0.batch + (a ? [$0.k, $0.m] : [$0.m, $0.k]))),
-            .float32(Shape($0.batch + (b ? [$0.n, $0.k] : [$0.k, $0.n]))),
-          ])
-      }
-    }
+    return flags.flatMap { flags in sizes.map { sample($0, flags) } }
   }
 
   /// Each extent as rows, as columns and as terms, with operands read as they lie and exchanged in turn.
   public static var furtherSamples: [OperationSample] {
-    // Below, at and above whatever somebody may have chosen as a block.
-    let extents = [8, 16, 64, 256, 512, 4096].flatMap { [$0 - 1, $0, $0 + 1] } + [1000]
-    return extents.enumerated().flatMap { index, extent in
-      [(extent, 9, 5), (9, extent, 5), (5, 9, extent)].enumerated().flatMap { place, size in
-        [0, 1].map { turn in
-          let (m, n, k) = size
-          let flags = (index + place + 2 * turn) % 4
-          let (a, b) = (flags & 1 != 0, flags & 2 != 0)
-          return OperationSample(
-            MatrixMultiplication(transposeA: a, transposeB: b),
-            [.float32(a ? [k, m] : [m, k]), .float32(b ? [n, k] : [k, n])])
-        }
+    let alone = (BlockExtents.all + [1000]).enumerated().flatMap { index, extent in
+      [([], extent, 9, 5), ([], 9, extent, 5), ([], 5, 9, extent)].enumerated().flatMap { (place, size: Size) in
+        [0, 1].map { turn in sample(size, flags[(index + place + 2 * turn) % 4]) }
       }
     }
+    // Blocks that meet in a corner, alone and in a batch; one row and one column, with a rest of terms; long sums.
+    let together: [Size] = [
+      ([], 131, 133, 70), ([3], 70, 131, 67), ([], 1, 70, 65), ([], 1, 131, 1001), ([], 131, 1, 65), ([], 70, 1, 1001),
+      ([], 2, 3, 16_385),
+    ]
+    let batches: [Size] = [
+      ([2, 3], 5, 7, 9), ([3], 5, 7, 65), ([2, 2], 9, 5, 257), ([3], 4, 5, 1000), ([257], 3, 4, 5),
+      ([2, 257], 2, 1, 3),
+    ]
+    // Products beyond what half precision holds, above and below.
+    let magnitudes: [[OperationSample.Domain]] = [
+      [.range(-3e4, 3e4), .range(-300, 300)], [.range(-2e-5, 2e-5), .range(-2e-5, 2e-5)],
+    ]
+    let further =
+      together.flatMap { size in flags.map { sample(size, $0) } }
+      + batches.enumerated().flatMap { index, size in [0, 1].map { sample(size, flags[(index + 2 * $0) % 4]) } }
+      + magnitudes.flatMap { domains in flags.map { sample(([], 17, 19, 37), $0, domains) } }
+    return alone + further.map(\.forNumbers)
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }

@@ -15,10 +15,26 @@ extension OptimizerUpdate {
   /// The same for all of them; where infinities end hangs on how a formula is written.
   public static var specialValues: SpecialValueLaw { SpecialValueLaw(.nan, nan: nanOfUpdates) }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Long parameters and such of several axes, by each formula that `samples` have.
+  public static var furtherSamples: [OperationSample] {
+    let short = samples.filter { $0.inputs[0].shape == [3, 5] }
+    return short.enumerated().flatMap { index, sample in
+      ([[4097], [3, 513], [257, 5]] + (index == 0 ? [[257, 3, 2], [2, 257, 3], [65_537]] : [])).map { extents in
+        let types = sample.inputs.map { $0.shape.rank == 0 ? $0 : $0.with(shape: Shape(extents)) }
+        return OperationSample(sample.operation, types, sample.domains).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static var randomProgramPart: RandomProgramPart {
     .absent(reason: "training steps have it, of all parameters")
+  }
+
+  /// What follows each formula: operands and results in their order, and the decay.
+  fileprivate static func operandWords(_ slots: String, correction: Bool = false) -> String {
+    "; before it weightDecay: w ← w − lr·weightDecay·w; operands: w, g, \(slots), lr []\(correction ? ", c []" : ""), "
+      + "allow bool[]; results: w, \(slots), and the new w less the old one"
   }
 
   fileprivate static var nanOfUpdates: String {
@@ -73,7 +89,9 @@ extension OptimizerUpdate {
 /// Nesterov: w ← w + μm − lr·g with the new m (Sutskever et al., 2013, as Keras writes it).
 public struct SGDUpdate: OptimizerUpdate {
   public static let name = "sgdUpdate"
-  public static let law = "m ← μ·m − lr·g; w ← w + m (nesterov: w + μ·m − lr·g); μ = 0: w ← w − lr·g"
+  public static let law =
+    "m ← μ·m − lr·g; w ← w + m (nesterov: w + μ·m − lr·g); μ = 0: w ← w − lr·g"
+    + operandWords("m (unless μ = 0)")
   public var momentum: Double
   public var nesterov: Bool
   public var weightDecay: Double
@@ -101,6 +119,7 @@ public struct RMSpropUpdate: OptimizerUpdate {
   public static let law =
     "v ← ρv + (1−ρ)g²; centered: a ← ρa + (1−ρ)g; s = v (centered: max(v − a², 0)); i = lr·g/√(s + ε); w ← w − i, "
     + "or m ← μm + i, w ← w − m"
+    + operandWords("v, a (if centered), m (unless μ = 0)")
   public static let specialValues = SpecialValueLaw(
     .nan, nan: nanOfUpdates, choice: "a centered variance below 0 counts as 0, a NaN does not")
   public var rho: Double
@@ -143,7 +162,9 @@ public struct RMSpropUpdate: OptimizerUpdate {
 /// Adagrad (Duchi, Hazan and Singer, 2011): a ← a + g²; w ← w − lr·g/√(a + ε), ε inside the root (Keras 3).
 public struct AdagradUpdate: OptimizerUpdate {
   public static let name = "adagradUpdate"
-  public static let law = "a ← a + g²; w ← w − lr·g/√(a + ε)"
+  public static let law =
+    "a ← a + g²; w ← w − lr·g/√(a + ε)"
+    + operandWords("a")
   public var epsilon: Double
   public var weightDecay: Double
 
@@ -162,7 +183,9 @@ public struct AdagradUpdate: OptimizerUpdate {
 /// not corrected (the paper's ε̂; Keras 3); PyTorch divides by √(v/(1 − β₂ᵗ)) + ε.
 public struct AdamUpdate: OptimizerUpdate {
   public static let name = "adamUpdate"
-  public static let law = "m ← m + (g−m)(1−β₁); v ← v + (g²−v)(1−β₂); w ← w − lr·c·m/(√v + ε)"
+  public static let law =
+    "m ← m + (g−m)(1−β₁); v ← v + (g²−v)(1−β₂); w ← w − lr·c·m/(√v + ε), c = √(1−β₂ᵗ)/(1−β₁ᵗ)"
+    + operandWords("m, v", correction: true)
   public var beta1: Double
   public var beta2: Double
   public var epsilon: Double
@@ -183,7 +206,7 @@ public struct AdamUpdate: OptimizerUpdate {
 /// `state ← value`.
 public struct Assign: InPlaceOperation {
   public static let name = "assign"
-  public static let law = "state ← value"
+  public static let law = "state ← value; operands: state, value"
   public static let specialValues = SpecialValueLaw.moved
 
   public init() {}
@@ -194,7 +217,12 @@ public struct Assign: InPlaceOperation {
     [[], [1], [3, 5], [0]].map { OperationSample(Assign(), [.float32(Shape($0)), .float32(Shape($0))]) }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    [[4097], [65_537], [3, 513], [257, 2, 3], [2, 257, 3]].map {
+      OperationSample(Assign(), [.float32(Shape($0)), .float32(Shape($0))]).forNumbers
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "every random program ends with one")
 
@@ -230,7 +258,14 @@ public struct AllFinite: TensorOperation {
     ]
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Long operands, and more of them than a kernel may take at once.
+  public static var furtherSamples: [OperationSample] {
+    [
+      [[257]], [[4097]], [[65_537]], [[3, 513], [4097]], [[257, 2, 3], [513], [2, 257, 3]],
+      (1...17).map { [$0] },
+    ].map { OperationSample(AllFinite(), $0.map { .float32(Shape($0)) }).forNumbers }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.oneBadNumber] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "training steps have it, over all gradients")
 

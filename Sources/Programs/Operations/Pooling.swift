@@ -39,12 +39,40 @@ public struct PoolingGeometry: Hashable, Sendable {
     geometry: PoolingGeometry(poolSize: [3, 2], strides: [1, 2], padding: [1, 1, 1, 1]),
     image: TensorType.float32([2, 5, 6, 3]), pooled: TensorType.float32([2, 5, 4, 3])
   )
+
+  /// Windows of many cells, with strides below and above their size, and long axes, with the types of image and result.
+  static let longSamples: [(geometry: PoolingGeometry, image: TensorType, pooled: TensorType)] =
+    long.compactMap { geometry, image in
+      let type = TensorType.float32(Shape(image))
+      return (try? geometry.outputType(for: type)).map { (geometry, type, $0) }
+    }
+
+  private static let long: [(PoolingGeometry, [Int])] = [
+    (PoolingGeometry(poolSize: [5, 5]), [2, 11, 12, 3]),
+    (PoolingGeometry(poolSize: [5, 5], strides: [2, 2], padding: [2, 2, 2, 2]), [2, 9, 8, 3]),
+    (PoolingGeometry(poolSize: [3, 7], strides: [1, 1]), [1, 8, 15, 2]),
+    (PoolingGeometry(poolSize: [3, 7], strides: [4, 9]), [2, 12, 26, 2]),
+    (PoolingGeometry(poolSize: [1, 33]), [2, 3, 70, 2]),
+    (PoolingGeometry(poolSize: [1, 33], strides: [1, 5]), [2, 3, 70, 3]),
+    (PoolingGeometry(poolSize: [33, 1], strides: [40, 1]), [1, 75, 2, 3]),
+    (PoolingGeometry(poolSize: [17, 16], strides: [3, 20]), [1, 21, 37, 2]),
+    (PoolingGeometry(poolSize: [3, 3], strides: [2, 2], padding: [1, 1, 1, 1]), [2, 7, 8, 40]),
+    (PoolingGeometry(poolSize: [2, 2]), [1, 515, 4, 2]),
+    (PoolingGeometry(poolSize: [2, 2]), [1, 4, 515, 2]),
+    (PoolingGeometry(poolSize: [3, 2], strides: [1, 1]), [1, 259, 4, 2]),
+    (PoolingGeometry(poolSize: [2, 3], strides: [1, 1]), [1, 4, 259, 2]),
+    (PoolingGeometry(poolSize: [3, 3], strides: [2, 2]), [1, 5, 5, 513]),
+    (PoolingGeometry(poolSize: [3, 3], strides: [2, 2]), [257, 5, 4, 3]),
+    // A window that is the whole image.
+    (PoolingGeometry(poolSize: [16, 17]), [3, 16, 17, 5]),
+  ]
 }
 
-public struct MaxPool2D: TensorOperation {
+public struct MaxPool2D: ImageOperation {
   public static let name = "maxPool2d"
   public static let law =
     "y[n,p,q,c] = maxᵢⱼ x[n, p·s₀ + i − top, q·s₁ + j − left, c]; ties to the lowest index; the first NaN wins"
+    + "; operand: x [N,H,W,C]; a padded cell never wins"
   public static let specialValues = SpecialValueLaw(
     .everywhere, nan: "a window with a NaN gives NaN", choice: "a tie goes to the lowest index, rows first")
   public var poolSize: [Int]
@@ -64,6 +92,11 @@ public struct MaxPool2D: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, image, _) = PoolingGeometry.paddedSample
     return [OperationSample(MaxPool2D(geometry), [image], [.distinct])]
+      + PoolingGeometry.longSamples.flatMap { sample in
+        [.distinct, .rising(-2, 2)].map {
+          OperationSample(MaxPool2D(sample.geometry), [sample.image], [$0]).forNumbers
+        }
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
@@ -87,10 +120,11 @@ public struct MaxPool2D: TensorOperation {
 }
 
 /// Sends each gradient to the cell that won its window; x `[N, H, W, C]`, dy like the result.
-public struct MaxPool2DBackward: TensorOperation {
+public struct MaxPool2DBackward: ImageOperation {
   public static let name = "maxPool2d/backward"
   public static let law =
     "dx = Σ of dy over the windows that x's cell won; ties to the lowest index, the first NaN wins"
+    + "; operands: x [N,H,W,C], dy [N,H′,W′,C]; dx like x"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "the first NaN of a window gets its gradient; a NaN of dy reaches the winner alone",
     choice: "a tie goes to the lowest index, rows first")
@@ -115,6 +149,9 @@ public struct MaxPool2DBackward: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, image, pooled) = PoolingGeometry.paddedSample
     return [OperationSample(MaxPool2DBackward(geometry), [image, pooled], [.distinct, .range(-2, 2)])]
+      + PoolingGeometry.longSamples.map {
+        OperationSample(MaxPool2DBackward($0.geometry), [$0.image, $0.pooled], [.distinct, .range(-2, 2)]).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
@@ -136,10 +173,11 @@ public struct MaxPool2DBackward: TensorOperation {
   public func errorBound(for inputs: [TensorType]) -> ErrorBound { .accumulation(terms: poolSize.reduce(1, *)) }
 }
 
-public struct AveragePool2D: TensorOperation {
+public struct AveragePool2D: ImageOperation {
   public static let name = "averagePool2d"
   public static let law =
     "y[n,p,q,c] = mean of x[n, p·s₀ + i − top, q·s₁ + j − left, c] over the cells inside the image"
+    + "; operand: x [N,H,W,C]; a padded cell does not count"
   public static let specialValues = SpecialValueLaw(.sums, nan: "a window with a NaN gives NaN")
   public var poolSize: [Int]
   public var strides: [Int]
@@ -158,6 +196,7 @@ public struct AveragePool2D: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, image, _) = PoolingGeometry.paddedSample
     return [OperationSample(AveragePool2D(geometry), [image])]
+      + PoolingGeometry.longSamples.map { OperationSample(AveragePool2D($0.geometry), [$0.image]).forNumbers }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
@@ -184,9 +223,11 @@ public struct AveragePool2D: TensorOperation {
 }
 
 /// Spreads each gradient evenly over the cells of its window that lie inside the image.
-public struct AveragePool2DBackward: TensorOperation {
+public struct AveragePool2DBackward: ImageOperation {
   public static let name = "averagePool2d/backward"
-  public static let law = "dx = Σ of dy / cells over the windows that contain x's cell"
+  public static let law =
+    "dx = Σ of dy / cells over the windows that contain x's cell, cells those of the window inside the image"
+    + "; operand: dy [N,H′,W′,C]; dx [N,H,W,C]"
   public static let specialValues = SpecialValueLaw(.sums, nan: "a NaN of dy reaches each cell of its window")
   public var poolSize: [Int]
   public var strides: [Int]
@@ -211,6 +252,10 @@ public struct AveragePool2DBackward: TensorOperation {
   public static var furtherSamples: [OperationSample] {
     let (geometry, _, pooled) = PoolingGeometry.paddedSample
     return [OperationSample(AveragePool2DBackward(geometry, inputSize: [5, 6]), [pooled])]
+      + PoolingGeometry.longSamples.map {
+        let size = Array($0.image.shape.extents[1...2])
+        return OperationSample(AveragePool2DBackward($0.geometry, inputSize: size), [$0.pooled]).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }

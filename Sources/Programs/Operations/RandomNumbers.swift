@@ -13,7 +13,8 @@ public enum RandomDistribution: String, StringAttribute, CaseIterable {
 /// is its 24 high bits · 2⁻²⁴. `normal` takes words in pairs (u, v): √(−2 ln(u + 2⁻²⁴)) times cos 2πv, then sin 2πv.
 public struct RandomNumbers: ElementTypedOperation {
   public static let name = "random"
-  public static let law = "y[e] = distribution(Philox4x32-10(key: seed, counter: (e/4, stream, step))[e mod 4])"
+  public static let law =
+    "y[e] = distribution(Philox4x32-10(key: seed, counter: (e/4, stream, step))[e mod 4]); operand: i64[2], seed and step"
   public static let specialValues = SpecialValueLaw.unasked
   public var distribution: RandomDistribution
   public var shape: [Int]
@@ -43,7 +44,17 @@ public struct RandomNumbers: ElementTypedOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Vectors of many blocks of words, with rests of one to three.
+  public static var furtherSamples: [OperationSample] {
+    RandomDistribution.allCases.flatMap { distribution in
+      [[257], [4097], [65_537], [3, 513], [257, 3, 5], [2, 257, 3]].map {
+        OperationSample(
+          RandomNumbers(distribution, shape: $0, stream: 5), [TensorType(.int64, [2])], [.indices(1000)]
+        ).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     let numbers = try growth.builder.append(

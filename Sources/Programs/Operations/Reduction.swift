@@ -39,7 +39,38 @@ public struct Reduce: TensorOperation {
       }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Axes between others, alone and not beside each other, for each function; then lines of every length. No long sum is
+  /// near zero, where the roundings of its terms would count for more than the bound has.
+  public static var furtherSamples: [OperationSample] {
+    func sample(_ function: ReduceFunction, _ shape: [Int], _ axes: [Int], _ keepDimensions: Bool) -> OperationSample {
+      OperationSample(
+        Reduce(function, axes: axes, keepDimensions: keepDimensions), [.float32(Shape(shape))],
+        [function == .max || function == .min ? .distinct : .range(-1, 2)]
+      ).forNumbers
+    }
+    let forAll: [([Int], [Int])] = [
+      ([2, 9, 4, 3], [1]), ([2, 3, 9, 4], [2]), ([2, 7, 3, 5], [1, 3]), ([3, 4097], [1]),
+    ]
+    let inTurn: [([Int], [Int])] = [
+      ([5, 2, 3, 7], [0, 2]), ([5, 3, 2, 7], [0, 3]), ([3, 9, 5], [1]), ([2, 9, 4, 3], [0]), ([2, 3, 4, 9], [3]),
+      ([2, 3, 2, 9, 3], [1, 3]), ([65_537], [0]), ([4097, 3], [0]), ([2, 513, 3], [1]), ([3, 513, 2, 5], [0, 2]),
+      ([2, 3, 257], [1]), ([257, 2, 5], [1, 2]),
+    ]
+    let kinds = ReduceFunction.allCases
+    return kinds.enumerated().flatMap { index, function in
+      forAll.enumerated().map { sample(function, $1.0, $1.1, (index + $0) % 2 == 0) }
+    }
+      + inTurn.enumerated().map { sample(kinds[$0 % kinds.count], $1.0, $1.1, $0 % 2 == 0) }
+      + [
+        sample(.sum, [513, 5], [1], false), sample(.max, [4097, 3], [1], false),
+        sample(.mean, [3, 257, 2, 5], [2], false),
+      ]
+      + BlockExtents.all.enumerated().map { index, extent in
+        let (shape, axis) = [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
+        return sample(kinds[index % kinds.count], shape, [axis], false)
+      }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     let axes = (0..<growth.x.shape.rank).filter { _ in growth.next(2) == 0 }
@@ -118,7 +149,21 @@ public struct ArgMax: TensorOperation {
     ]
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Lines of every length, the longest also of rising numbers, whose largest is the last; and many lines.
+  public static var furtherSamples: [OperationSample] {
+    let lines: [(shape: [Int], axis: Int)] =
+      BlockExtents.all.enumerated().map { index, extent in
+        [([9, extent], 1), ([extent, 9], 0), ([2, extent, 3], 1)][index % 3]
+      } + [([4097, 3], 1), ([257, 2, 3], 1), ([5, 3, 513], 1)]
+    let longest: [(shape: [Int], axis: Int)] = [
+      ([9, 257], 1), ([9, 4097], 1), ([4097, 9], 0), ([65_537], 0), ([2, 65_537], 1),
+    ]
+    func sample(_ line: (shape: [Int], axis: Int), _ domain: OperationSample.Domain) -> OperationSample {
+      OperationSample(ArgMax(axis: line.axis), [.float32(Shape(line.shape))], [domain]).forNumbers
+    }
+    return (lines + longest).map { sample($0, .range(-2, 2)) } + longest.map { sample($0, .rising(-2, 2)) }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "a rounding would choose an index")
 

@@ -20,7 +20,16 @@ public struct Softmax: TensorOperation {
       + large.map { OperationSample(Softmax(axis: $0.1), [.float32(Shape($0.0))], [.range(-150, 150)]) }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Lines of every length, along the last axis and along others.
+  public static var furtherSamples: [OperationSample] {
+    longLines.map { OperationSample(Softmax(axis: $0.axis), [.float32(Shape($0.shape))]).forNumbers }
+  }
+
+  fileprivate static let longLines: [(shape: [Int], axis: Int)] =
+    BlockExtents.all.enumerated().map { index, extent in
+      [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
+    } + [([513], 0), ([257, 3, 5], 1), ([5, 2, 257], 1), ([2, 65_537], 1)]
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
     guard growth.x.shape.rank > 0 else { return nil }
@@ -47,7 +56,7 @@ public struct Softmax: TensorOperation {
 /// `dx = y · (dy − Σ y·dy)` along an axis.
 public struct SoftmaxBackward: TensorOperation {
   public static let name = "softmax/backward"
-  public static let law = "dx = y·(dy − Σ y·dy) along axis"
+  public static let law = "dx = y·(dy − Σ y·dy) along axis; operands: y (the result of softmax), dy"
   public static let specialValues = SpecialValueLaw(.sums, nan: "one NaN of y or dy makes its line NaN")
   public var axis: Int
 
@@ -60,7 +69,13 @@ public struct SoftmaxBackward: TensorOperation {
     }
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  public static var furtherSamples: [OperationSample] {
+    Softmax.longLines.map { (shape, axis) in
+      let type = TensorType.float32(Shape(shape))
+      return OperationSample(SoftmaxBackward(axis: axis), [type, type], [.range(0, 1), .range(-2, 2)]).forNumbers
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(
     reason: "it stands behind softmax: training steps have it")
@@ -84,7 +99,9 @@ public struct SoftmaxBackward: TensorOperation {
 /// `loss[n] = Σ_c targets[n, c] · (ln Σ e^logits − logits[n, c])`, stable for any logits.
 public struct SoftmaxCrossEntropy: TensorOperation {
   public static let name = "softmaxCrossEntropy"
-  public static let law = "loss[n] = Σ_c targets[n,c]·(ln Σ exp(logits[n,·]) − logits[n,c])"
+  public static let law =
+    "loss[n] = Σ_c targets[n,c]·(ln Σ exp(logits[n,·]) − logits[n,c]); operands: logits [N,classes], targets "
+    + "[N,classes]"
   public static let specialValues = SpecialValueLaw(
     .sums,
     nan:
@@ -102,7 +119,15 @@ public struct SoftmaxCrossEntropy: TensorOperation {
   /// Targets with weights do not sum to 1.
   public static var furtherSamples: [OperationSample] {
     [OperationSample(SoftmaxCrossEntropy(), [.float32([5, 7]), .float32([5, 7])], [.range(-4, 4), .range(0, 2)])]
+      + longRows.map { shape in
+        let type = TensorType.float32(Shape(shape))
+        return OperationSample(SoftmaxCrossEntropy(), [type, type], [.range(-4, 4), .probabilities]).forNumbers
+      }
   }
+
+  /// Many classes, and many rows.
+  fileprivate static let longRows =
+    BlockExtents.all.map { [3, $0] } + [[2, 65_537], [257, 5], [4097, 3]]
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "its targets are probabilities")
@@ -129,7 +154,8 @@ public struct SoftmaxCrossEntropy: TensorOperation {
 /// `dlogits = dloss · (softmax(logits) · Σ targets − targets)`.
 public struct SoftmaxCrossEntropyBackward: TensorOperation {
   public static let name = "softmaxCrossEntropy/backward"
-  public static let law = "dlogits[n,c] = dloss[n]·(softmax(logits)[n,c]·Σ targets[n,·] − targets[n,c])"
+  public static let law =
+    "dlogits[n,c] = dloss[n]·(softmax(logits)[n,c]·Σ targets[n,·] − targets[n,c]); operands: logits, targets, dloss [N]"
   public static let specialValues = SpecialValueLaw(
     .sums, nan: "one NaN or +∞ among the logits, or a NaN among the targets or of dloss, makes its row NaN")
 
@@ -149,6 +175,13 @@ public struct SoftmaxCrossEntropyBackward: TensorOperation {
         SoftmaxCrossEntropyBackward(), [.float32([5, 7]), .float32([5, 7]), .float32([5])],
         [.range(-4, 4), .range(0, 2), .range(-2, 2)])
     ]
+      + SoftmaxCrossEntropy.longRows.map { shape in
+        let type = TensorType.float32(Shape(shape))
+        return OperationSample(
+          SoftmaxCrossEntropyBackward(), [type, type, .float32([shape[0]])],
+          [.range(-4, 4), .probabilities, .range(-2, 2)]
+        ).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }

@@ -29,7 +29,19 @@ public struct Statistics: TensorOperation {
     } + [OperationSample(Statistics(histogram: true), [.float32([5, 9])], [.indices(3)])]  // with zeros
   }
 
-  public static var furtherSamples: [OperationSample] { [] }
+  /// Vectors of many blocks, and numbers beyond what half precision holds.
+  public static var furtherSamples: [OperationSample] {
+    let numbers: [([Int], OperationSample.Domain)] = [
+      ([257], .range(-2, 2)), ([4097], .rising(-2, 2)), ([65_537], .range(-2, 2)), ([3, 513, 2], .range(-2, 2)),
+      ([513, 3], .range(-2, 2)), ([2, 257], .range(-3e5, 3e5)), ([513], .range(-1e-8, 1e-8)), ([4097], .indices(3)),
+    ]
+    return numbers.flatMap { extents, domain in
+      [false, true].map {
+        OperationSample(Statistics(histogram: $0), [.float32(Shape(extents))], [domain]).forNumbers
+      }
+    }
+  }
+
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "it looks at what was drawn")
 
