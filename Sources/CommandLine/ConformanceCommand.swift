@@ -50,7 +50,7 @@ struct ConformanceCommand: ParsableCommand {
   var threads = 0
 
   @Option(help: "Seconds that one case may take.")
-  var limit = 300
+  var limit = ConformanceLine.usualLimit
 
   @Flag(help: "One JSON object on standard output.")
   var json = false
@@ -63,9 +63,9 @@ struct ConformanceCommand: ParsableCommand {
     completion: .directory)
   var failures = "conformance-failures"
 
-  /// Where the child, which runs the cases, tells its parent what it is about to try.
-  @Option(help: .hidden)
-  var progress: String?
+  /// Of the child, which runs the cases and tells its parent what it is about to try.
+  @Flag(help: .hidden)
+  var runsCases = false
 
   private struct Result: Encodable {
     struct Failure: Encodable {
@@ -81,14 +81,15 @@ struct ConformanceCommand: ParsableCommand {
     var failures: [Failure]
   }
 
-  func run() throws {
-    try reportingErrors {
-      if let progress {
-        try runCases(tellingOf: progress)
-      } else {
-        try superviseCases()
-      }
+  func validate() throws {
+    try checkLimit(limit)
+    guard (0...1024).contains(threads) else {
+      throw ValidationError("--threads takes 0 (one a core) to 1024, not \(threads)")
     }
+  }
+
+  func run() throws {
+    try reportingErrors { try runsCases ? runCases() : superviseCases() }
   }
 
   /// What the file says when every case was tried: a backend that calls `exit(0)` has passed nothing.
@@ -100,13 +101,12 @@ struct ConformanceCommand: ParsableCommand {
     let runner = ContractRunner(
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
     if case .failed(let message) = try runner.run(.loading) { throw fail(message, ExitStatus.noBackend) }
-    let file = FileManager.default.temporaryDirectory.appendingPathComponent("switchback-\(UUID().uuidString)").path
-    try AtomicFile.write("", to: file)
-    defer { unlink(file) }
+    let progress = try UnnamedFile()
+    try progress.checkRoom()
     let child = try ChildProcess(
-      CommandLine.arguments.dropFirst() + ["--progress", file], sharingOutputWhile: file,
+      CommandLine.arguments.dropFirst() + ["--runs-cases"], sharingOutputWhile: progress,
       changesWithin: Double(limit))
-    let name = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    let name = progress.text
     let fault: String
     switch child.ending {
     case .exited(let status) where name == Self.finished:
@@ -132,21 +132,16 @@ struct ConformanceCommand: ParsableCommand {
   private func again(_ name: String) -> String { program.map(line.again(program:)) ?? line.again(case: name) }
 
   private var line: ConformanceLine {
-    ConformanceLine(backend: backend, options: options, threads: threads, seed: seed, isQuick: quick)
+    ConformanceLine(backend: backend, options: options, threads: threads, seed: seed, isQuick: quick, limit: limit)
   }
 
-  private func runCases(tellingOf progress: String) throws {
+  private func runCases() throws {
+    Terminal.keepOutputFromLibraries()
     let candidate = try chain(on: try makeHost(threads: threads))
     let reference = try BackendChain.reference(makeRegistry(), host: candidate.host)
     var suite = ConformanceSuite(candidate, reference: reference)
     (suite.seed, suite.isQuick, suite.filters, suite.skipped) = (Int64(seed), quick, filters, skip)
-    let file = open(progress, O_WRONLY)
-    defer { close(file) }
-    func tell(_ words: String) {
-      let text = Array(words.utf8)
-      _ = text.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) }
-      ftruncate(file, off_t(text.count))
-    }
+    let tell = ChildProgress().tell
     defer { tell(Self.finished) }
     switchback_report_crashes()
     var subject: UnsafeMutablePointer<CChar>?
@@ -192,8 +187,9 @@ struct ConformanceCommand: ParsableCommand {
         "no case is left: nothing has \"\(filters.joined(separator: "\" or \""))\" in its family and name, or --skip takes all that has",
         ExitCode(64))
     }
-    let files = try writeFailures(report)
-    if let junit { try AtomicFile.write(report.junit, to: junit) }
+    // What was found is shown whatever else can be written.
+    var (files, unwritten) = (report.causes.map { _ in String?.none }, [FileError]())
+    do throws(FileError) { try writeFailures(report, &files) } catch { unwritten.append(error) }
     if json {
       let failures = report.failures
       let failed = zip(report.causes, files).flatMap { cause, file in
@@ -206,7 +202,14 @@ struct ConformanceCommand: ParsableCommand {
     } else {
       show(report, files)
     }
+    if let junit {
+      do throws(FileError) { try AtomicFile.write(report.junit, to: Terminal.path(junit)) } catch {
+        unwritten.append(error)
+      }
+    }
+    let statuses = unwritten.map { fail("\($0)", status(of: $0)) }
     if !report.hasPassed { throw ExitStatus.failure }
+    if let first = statuses.first { throw first }
   }
 
   private func chain(on host: HostServices) throws -> BackendChain {
@@ -270,21 +273,26 @@ struct ConformanceCommand: ParsableCommand {
     }
   }
 
-  /// The files of the causes, in their order, in a folder that this run makes; nil where one has no program.
-  private func writeFailures(_ report: ConformanceReport) throws -> [String?] {
+  /// Writes the files of the causes, in their order, in a folder that this run makes; nil stays where one has no program.
+  private func writeFailures(_ report: ConformanceReport, _ files: inout [String?]) throws(FileError) {
     let causes = report.causes
-    guard causes.contains(where: { $0.replay != nil }) else { return causes.map { _ in nil } }
+    guard causes.contains(where: { $0.replay != nil }) else { return }
     try Folder.make(failures)
     var number = 1
     func folder() -> String { "\(failures)/\(report.backend.filter { $0.isLetter || $0.isNumber })-\(number)" }
     while try !Folder.makeNew(folder()) { number += 1 }
-    return try causes.enumerated().map { index, cause in
-      guard let replay = cause.replay else { return nil }
+    for (index, cause) in causes.enumerated() {
+      guard let replay = cause.replay else { continue }
       let file = "\(folder())/\(index + 1).program"
       try AtomicFile.write("\(replay)", to: file)
-      return file
+      files[index] = file
     }
   }
+}
+
+/// Seconds that a child may take.
+func checkLimit(_ limit: Int) throws {
+  guard (1...1_000_000).contains(limit) else { throw ValidationError("--limit takes seconds from 1 on, not \(limit)") }
 }
 
 /// Options with which a backend takes what would be faster elsewhere too: whoever checks it wants to see that.
