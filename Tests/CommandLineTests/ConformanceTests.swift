@@ -209,7 +209,8 @@ func commands(_ output: String) -> [String] {
 
   @Test("a backend that is not there, a program that is none")
   func badInput() throws {
-    #expect(try switchback("conformance", "--backend", "nobody").status == 69)
+    let nobody = try switchback("conformance", "--backend", "nobody")
+    #expect(nobody.status == 69 && nobody.error.contains("$SWITCHBACK_BACKEND_PATH"), "\(nobody.error)")
     #expect(try switchback("conformance", "--backend", "reference", "--program", "/nowhere").status == 66)
     #expect(try switchback("conformance", "--backend", "reference", "--program", "README.md").status == 65)
     let none = try switchback("conformance", "--backend", "reference", "--filter", "nothing like it")
