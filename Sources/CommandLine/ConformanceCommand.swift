@@ -261,8 +261,10 @@ struct ConformanceCommand: ParsableCommand {
   /// Operation by operation and as a segment, and what of it could not be judged.
   private func judge(_ replay: ReplayFile, _ suite: ConformanceSuite) throws -> (ConformanceReport.Verdict, String) {
     let verdict = try suite.lockstep(replay)
-    // What is right operation by operation may be wrong when nobody looks at what is between.
     guard case .passed = verdict else { return (verdict, "") }
+    let repeated = try suite.twice(replay)
+    if case .failed = repeated { return (repeated, "") }
+    // What is right operation by operation may be wrong when nobody looks at what is between.
     switch try suite.segments(replay) {
     case .failed(let message, let smallest): return (.failed(message, replay: smallest), "")
     case .declined(let reason): return (verdict, "; in one segment \(reason)")

@@ -202,6 +202,32 @@ func commands(_ output: String) -> [String] {
     #expect(outcome.output.contains("groups 1"), "\(outcome)")
   }
 
+  @Test("bits that change from run to run are shown again by the program alone")
+  func twiceAgain() throws {
+    let library = try compilePlugin(
+      template,
+      replacing: [
+        (
+          "row[c] += a[r * s->inner + k] * b[k * s->columns + c];",
+          """
+          {
+            row[c] += a[r * s->inner + k] * b[k * s->columns + c];
+            if (k + 1 == s->inner && runs % 4 >= 2) row[c] *= 1.00000012f;
+          }
+          """
+        ),
+        ("*ticket = 0;", "runs++; *ticket = 0;"), ("#include <stdlib.h>", "#include <stdlib.h>\nstatic int runs;"),
+      ])
+    let outcome = try switchback(
+      "conformance", "--backend", library, "--quick", "--filter", "matmul, twice", "--failures", temporary())
+    #expect(outcome.status == 1 && outcome.output.contains("✗ matmul, twice: "), "\(outcome)")
+    let command = try #require(commands(outcome.output).first)
+    for _ in 0..<3 {
+      let shown = try printed(command)
+      #expect(shown.status == 1 && shown.output.contains("other bits"), "\(shown.output)\(shown.error)")
+    }
+  }
+
   @Test("a rule of the contract that is broken has a command that asks it again")
   func contractAgain() throws {
     let library = try compilePlugin(
