@@ -27,7 +27,7 @@ struct DiffReport {
     var batchSize: Int
     var workers: Int
     var agrees: Bool
-    /// How many were asked by themselves, and how many of them are wrong.
+    /// How many were asked by themselves, of all backends together, and how many of them are wrong.
     var operations: Int
     var wrong: Int
     var steps: Int
