@@ -22,9 +22,11 @@ struct BackendsCheckCommand: ParsableCommand {
   @Option(help: "Seconds that it may take.")
   var limit = 60
 
+  func validate() throws { try checkLimit(limit) }
+
   func run() throws {
     try reportingErrors {
-      let runner = ContractRunner(backend: backend, threads: 0, isQuick: true, limit: Double(max(limit, 1)))
+      let runner = ContractRunner(backend: backend, threads: 0, isQuick: true, limit: Double(limit))
       switch try runner.run(.loading) {
       case .passed(let notes):
         Terminal.write("✓ \(backend)")

@@ -65,11 +65,9 @@ struct BackendsCommand: ParsableCommand {
   /// A library's row, from a process of its own: loading one may crash, hang or end the process.
   private static func row(of library: (name: String, file: String)) throws -> Row {
     let child = try ChildProcess(["backends", "--only", library.name], limit: 60)
-    // The last line: a library may print words of its own while it is loaded.
-    let rows = child.output.split(separator: "\n").compactMap {
-      try? JSONDecoder().decode(Row.self, from: Data($0.utf8))
+    if child.ending == .exited(0), let row = try? JSONDecoder().decode(Row.self, from: Data(child.output.utf8)) {
+      return row
     }
-    if child.ending == .exited(0), let row = rows.last { return row }
     let fault =
       child.ending.fault ?? "it ended the process that loaded it; switchback backends check \(library.file) says more"
     return Row(name: library.name, fault: fault)
@@ -85,9 +83,9 @@ struct BackendsCommand: ParsableCommand {
     }
     let registry = makeRegistry()
     if let only {
+      Terminal.keepOutputFromLibraries()
       guard let library = registry.libraries.first(where: { $0.name == only }) else { throw ExitStatus.noBackend }
-      // Behind words of the library's that end no line.
-      Terminal.write("\n" + Terminal.json(Row(registry.listing(of: library))))
+      Terminal.write(Terminal.json(Row(registry.listing(of: library))))
       return
     }
     var rows = registry.linkedListings.map { Row($0) }

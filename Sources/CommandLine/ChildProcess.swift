@@ -6,15 +6,15 @@ struct ChildProcess {
   enum Ending: Equatable {
     case exited(Int32)
     case signal(Int32)
-    /// It was ended, because it took longer than it may.
-    case timedOut
+    /// It was ended, because it took longer than it may: so many seconds.
+    case timedOut(Double)
 
     /// How it ended, unless by itself.
     var fault: String? {
       switch self {
       case .exited: nil
       case .signal(let number): "it crashed (\(ChildProcess.name(of: number)))"
-      case .timedOut: "it did not come back in time"
+      case .timedOut(let limit): "it did not come back within \(Int(limit)) seconds"
       }
     }
   }
@@ -26,53 +26,53 @@ struct ChildProcess {
 
   /// Runs to the end, at most `limit` seconds. Its output is kept.
   init(_ arguments: [String], limit: Double) throws {
-    let folder = FileManager.default.temporaryDirectory.path
-    let names = ["out", "err"].map { "\(folder)/switchback-\(UUID().uuidString).\($0)" }
-    defer { for name in names { unlink(name) } }
-    for name in names {
-      // posix_spawn would say of a folder that is not there ($TMPDIR) that there is no program.
-      let file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-      guard file >= 0 else { throw FileError(name, .make) }
-      close(file)
-    }
-    let child = try Self.spawn(arguments, writingTo: names)
+    let (out, err) = (try UnnamedFile(), try UnnamedFile())
+    let child = try Self.spawn(arguments, [(out, 1), (err, 2)])
     let deadline = Date().addingTimeInterval(limit)
-    ending = Self.wait(for: child) { Date() > deadline }
-    let texts = names.map { (try? String(contentsOfFile: $0, encoding: .utf8)) ?? "" }
-    (output, error) = (texts[0], texts[1])
+    ending = Self.wait(for: child, limit) { Date() > deadline }
+    (output, error) = (out.text, err.text)
+    // What it said may have found no room.
+    if ending == .exited(ExitStatus.writeFailed.rawValue) { try out.checkRoom() }
   }
 
-  /// Runs with our output, until the file `progress` has not changed for `limit` seconds.
-  init(_ arguments: [String], sharingOutputWhile progress: String, changesWithin limit: Double) throws {
-    let child = try Self.spawn(arguments, writingTo: [])
-    ending = Self.wait(for: child) {
+  /// The number under which a child has the file that it tells its progress in.
+  static let progressDescriptor: Int32 = 3
+
+  /// Runs with our output, until the file `progress`, which it has as `progressDescriptor`, has not changed for `limit`
+  /// seconds.
+  init(_ arguments: [String], sharingOutputWhile progress: UnnamedFile, changesWithin limit: Double) throws {
+    let child = try Self.spawn(arguments, [(progress, Self.progressDescriptor)])
+    ending = Self.wait(for: child, limit) {
       var status = stat()
-      guard stat(progress, &status) == 0 else { return false }
+      guard fstat(progress.descriptor, &status) == 0 else { return false }
       return Date().timeIntervalSince1970 - Double(status.st_mtim.tv_sec) > limit + 1
     }
     (output, error) = ("", "")
+    // It had no reader left, as we have none: that ends us as it ends every program of a shell.
+    if ending == .signal(SIGPIPE) { Terminal.endByClosedPipe() }
   }
 
-  /// `files` take its standard output and error.
-  private static func spawn(_ arguments: [String], writingTo files: [String]) throws -> pid_t {
+  /// `files` are its files of these numbers.
+  private static func spawn(_ arguments: [String], _ files: [(UnnamedFile, Int32)]) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    for (index, name) in files.enumerated() {
-      posix_spawn_file_actions_addopen(&actions, Int32(index + 1), name, O_WRONLY | O_TRUNC, 0o600)
-    }
+    for (file, number) in files { posix_spawn_file_actions_adddup2(&actions, file.descriptor, number) }
     var words = (["switchback"] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
+    let environment = ProcessInfo.processInfo.environment.merging(ParentProcess.settingOfChildren) { $1 }
+    var settings = environment.map { strdup("\($0)=\($1)") } + [nil]
+    defer { for setting in settings { free(setting) } }
     var child = pid_t()
-    let failure = posix_spawn(&child, "/proc/self/exe", &actions, nil, &words, environ)
+    let failure = posix_spawn(&child, "/proc/self/exe", &actions, nil, &words, &settings)
     guard failure == 0 else {
       throw fail("no process can be started: \(String(cString: strerror(failure)))", ExitStatus.failure)
     }
     return child
   }
 
-  private static func wait(for child: pid_t, until isOver: () -> Bool) -> Ending {
+  private static func wait(for child: pid_t, _ limit: Double, until isOver: () -> Bool) -> Ending {
     var (status, pause): (Int32, UInt32) = (0, 500)
     while true {
       let ended = waitpid(child, &status, WNOHANG)
@@ -81,7 +81,7 @@ struct ChildProcess {
       if isOver() {
         kill(child, SIGKILL)
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        return .timedOut
+        return .timedOut(limit)
       }
       usleep(pause)
       pause = min(pause * 2, 20_000)

@@ -31,7 +31,10 @@ struct ConformanceCommand: ParsableCommand {
 
   @Option(
     name: .customLong("filter"),
-    help: "Only cases whose family and name contain this, such as conv2d, random or 'contract reads'; repeatable.")
+    help: """
+      Only cases whose family and name contain this, such as conv2d, random, 'contract reads', or the title of what was \
+      found wrong, such as 'unary relu'; repeatable.
+      """)
   var filters: [String] = []
 
   @Option(help: "No cases whose family and name contain this; can be given more than once.")
@@ -50,7 +53,7 @@ struct ConformanceCommand: ParsableCommand {
   var threads = 0
 
   @Option(help: "Seconds that one case may take.")
-  var limit = 300
+  var limit = ConformanceLine.usualLimit
 
   @Flag(help: "One JSON object on standard output.")
   var json = false
@@ -63,9 +66,9 @@ struct ConformanceCommand: ParsableCommand {
     completion: .directory)
   var failures = "conformance-failures"
 
-  /// Where the child, which runs the cases, tells its parent what it is about to try.
-  @Option(help: .hidden)
-  var progress: String?
+  /// Of the child, which runs the cases and tells its parent what it is about to try.
+  @Flag(help: .hidden)
+  var runsCases = false
 
   private struct Result: Encodable {
     struct Failure: Encodable {
@@ -81,14 +84,15 @@ struct ConformanceCommand: ParsableCommand {
     var failures: [Failure]
   }
 
-  func run() throws {
-    try reportingErrors {
-      if let progress {
-        try runCases(tellingOf: progress)
-      } else {
-        try superviseCases()
-      }
+  func validate() throws {
+    try checkLimit(limit)
+    guard (0...1024).contains(threads) else {
+      throw ValidationError("--threads takes 0 (one a core) to 1024, not \(threads)")
     }
+  }
+
+  func run() throws {
+    try reportingErrors { try runsCases ? runCases() : superviseCases() }
   }
 
   /// What the file says when every case was tried: a backend that calls `exit(0)` has passed nothing.
@@ -100,13 +104,12 @@ struct ConformanceCommand: ParsableCommand {
     let runner = ContractRunner(
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
     if case .failed(let message) = try runner.run(.loading) { throw fail(message, ExitStatus.noBackend) }
-    let file = FileManager.default.temporaryDirectory.appendingPathComponent("switchback-\(UUID().uuidString)").path
-    try AtomicFile.write("", to: file)
-    defer { unlink(file) }
+    let progress = try UnnamedFile()
+    try progress.checkRoom()
     let child = try ChildProcess(
-      CommandLine.arguments.dropFirst() + ["--progress", file], sharingOutputWhile: file,
+      CommandLine.arguments.dropFirst() + ["--runs-cases"], sharingOutputWhile: progress,
       changesWithin: Double(limit))
-    let name = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    let name = progress.text
     let fault: String
     switch child.ending {
     case .exited(let status) where name == Self.finished:
@@ -132,21 +135,16 @@ struct ConformanceCommand: ParsableCommand {
   private func again(_ name: String) -> String { program.map(line.again(program:)) ?? line.again(case: name) }
 
   private var line: ConformanceLine {
-    ConformanceLine(backend: backend, options: options, threads: threads, seed: seed, isQuick: quick)
+    ConformanceLine(backend: backend, options: options, threads: threads, seed: seed, isQuick: quick, limit: limit)
   }
 
-  private func runCases(tellingOf progress: String) throws {
+  private func runCases() throws {
+    Terminal.keepOutputFromLibraries()
     let candidate = try chain(on: try makeHost(threads: threads))
     let reference = try BackendChain.reference(makeRegistry(), host: candidate.host)
     var suite = ConformanceSuite(candidate, reference: reference)
     (suite.seed, suite.isQuick, suite.filters, suite.skipped) = (Int64(seed), quick, filters, skip)
-    let file = open(progress, O_WRONLY)
-    defer { close(file) }
-    func tell(_ words: String) {
-      let text = Array(words.utf8)
-      _ = text.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) }
-      ftruncate(file, off_t(text.count))
-    }
+    let tell = ChildProgress().tell
     defer { tell(Self.finished) }
     switchback_report_crashes()
     var subject: UnsafeMutablePointer<CChar>?
@@ -192,8 +190,9 @@ struct ConformanceCommand: ParsableCommand {
         "no case is left: nothing has \"\(filters.joined(separator: "\" or \""))\" in its family and name, or --skip takes all that has",
         ExitCode(64))
     }
-    let files = try writeFailures(report)
-    if let junit { try AtomicFile.write(report.junit, to: junit) }
+    // What was found is shown whatever else can be written.
+    var (files, unwritten) = (report.causes.map { _ in String?.none }, [FileError]())
+    do throws(FileError) { try writeFailures(report, &files) } catch { unwritten.append(error) }
     if json {
       let failures = report.failures
       let failed = zip(report.causes, files).flatMap { cause, file in
@@ -206,7 +205,14 @@ struct ConformanceCommand: ParsableCommand {
     } else {
       show(report, files)
     }
+    if let junit {
+      do throws(FileError) { try AtomicFile.write(report.junit, to: Terminal.path(junit)) } catch {
+        unwritten.append(error)
+      }
+    }
+    let statuses = unwritten.map { fail("\($0)", status(of: $0)) }
     if !report.hasPassed { throw ExitStatus.failure }
+    if let first = statuses.first { throw first }
   }
 
   private func chain(on host: HostServices) throws -> BackendChain {
@@ -234,13 +240,36 @@ struct ConformanceCommand: ParsableCommand {
     for made in slowest {
       Terminal.write("  \(String(format: "%.0f", made.seconds)) s of them: \(made.family) \(made.name)")
     }
-    for (cause, file) in zip(report.causes, files) {
-      let count = cause.failures.count
+    // What an operation does by itself it does in segments too.
+    let causes = report.causes
+    let alone = causes.filter(\.isOfOneOperation)
+    func plainCause(of other: ConformanceReport.Cause) -> ConformanceReport.Cause? {
+      other.isOfOneOperation ? nil : alone.first { !Set($0.operations).isDisjoint(with: other.operations) }
+    }
+    for (cause, file) in zip(causes, files) where plainCause(of: cause) == nil {
+      let others = causes.filter { plainCause(of: $0)?.name == cause.name }
+      let segments = cause.isOfOneOperation ? others.reduce(cause.programCount) { $0 + $1.failures.count } : 0
+      let count = cause.failures.count - (cause.isOfOneOperation ? cause.programCount : 0)
       Terminal.write("✗ \(cause.name): \(count) case\(count == 1 ? "" : "s")")
       let first = report.failures[cause.failures[0]].name
       Terminal.write("  again: \(file.map(line.again(program:)) ?? line.again(case: first))")
+      if segments > 0 { Terminal.write("  also in \(segments) segment\(segments == 1 ? "" : "s")") }
     }
     if sums.0 + sums.2 == 0 { Terminal.write("nothing was taken, so nothing is proved", to: .standardError) }
+  }
+
+  /// Operation by operation and as a segment, and what of it could not be judged.
+  private func judge(_ replay: ReplayFile, _ suite: ConformanceSuite) throws -> (ConformanceReport.Verdict, String) {
+    let verdict = try suite.lockstep(replay)
+    guard case .passed = verdict else { return (verdict, "") }
+    let repeated = try suite.twice(replay)
+    if case .failed = repeated { return (repeated, "") }
+    // What is right operation by operation may be wrong when nobody looks at what is between.
+    switch try suite.segments(replay) {
+    case .failed(let message, let smallest): return (.failed(message, replay: smallest), "")
+    case .declined(let reason): return (verdict, "; in one segment \(reason)")
+    case .passed, .notAsked: return (verdict, "")
+    }
   }
 
   private func check(_ file: String, _ suite: ConformanceSuite) throws {
@@ -251,17 +280,17 @@ struct ConformanceCommand: ParsableCommand {
     } catch {
       throw fail("\(file): \(error.message)", ExitStatus.badData)
     }
-    var (verdict, unjudged) = (try suite.lockstep(replay), "")
-    // What is right operation by operation may be wrong when nobody looks at what is between.
-    if case .passed = verdict {
-      switch try suite.segments(replay) {
-      case .failed(let message, let smallest): verdict = .failed(message, replay: smallest)
-      case .declined(let reason): unjudged = "; in one segment \(reason)"
-      case .passed, .notAsked: break
-      }
+    // What workers race for shows in some runs.
+    let deadline = ContinuousClock.now + .seconds(5)
+    var (verdict, unjudged) = try judge(replay, suite)
+    for _ in 1..<10 {
+      guard case .passed = verdict, ContinuousClock.now < deadline else { break }
+      (verdict, unjudged) = try judge(replay, suite)
     }
+    let (taken, count) = (try suite.takenCount(of: replay.program), replay.program.calls.count)
+    let share = taken < count ? "; \(taken) of \(count) operations on \(backend)" : ""
     switch verdict {
-    case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound\(unjudged)")
+    case .passed(let worst): Terminal.write("passed; the worst error is \(worst) of its bound\(unjudged)\(share)")
     case .declined(let reason): Terminal.write("declined: \(reason)")
     case .notAsked: Terminal.write("there is nothing to ask")
     case .failed(let message, _):
@@ -270,21 +299,26 @@ struct ConformanceCommand: ParsableCommand {
     }
   }
 
-  /// The files of the causes, in their order, in a folder that this run makes; nil where one has no program.
-  private func writeFailures(_ report: ConformanceReport) throws -> [String?] {
+  /// Writes the files of the causes, in their order, in a folder that this run makes; nil stays where one has no program.
+  private func writeFailures(_ report: ConformanceReport, _ files: inout [String?]) throws(FileError) {
     let causes = report.causes
-    guard causes.contains(where: { $0.replay != nil }) else { return causes.map { _ in nil } }
+    guard causes.contains(where: { $0.replay != nil }) else { return }
     try Folder.make(failures)
     var number = 1
     func folder() -> String { "\(failures)/\(report.backend.filter { $0.isLetter || $0.isNumber })-\(number)" }
     while try !Folder.makeNew(folder()) { number += 1 }
-    return try causes.enumerated().map { index, cause in
-      guard let replay = cause.replay else { return nil }
+    for (index, cause) in causes.enumerated() {
+      guard let replay = cause.replay else { continue }
       let file = "\(folder())/\(index + 1).program"
       try AtomicFile.write("\(replay)", to: file)
-      return file
+      files[index] = file
     }
   }
+}
+
+/// Seconds that a child may take.
+func checkLimit(_ limit: Int) throws {
+  guard (1...1_000_000).contains(limit) else { throw ValidationError("--limit takes seconds from 1 on, not \(limit)") }
 }
 
 /// Options with which a backend takes what would be faster elsewhere too: whoever checks it wants to see that.

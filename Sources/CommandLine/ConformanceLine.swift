@@ -7,6 +7,10 @@ struct ConformanceLine {
   var threads = 0
   var seed = 1
   var isQuick = false
+  /// Seconds that one case may take.
+  var limit = Self.usualLimit
+
+  static let usualLimit = 300
 
   /// Runs one program.
   func again(program file: String) -> String { line(["--program", file]) }
@@ -20,6 +24,7 @@ struct ConformanceLine {
     var words = ["switchback", "conformance", "--backend", backend] + options.flatMap { ["--option", $0] }
     if threads != 0 { words += ["--threads", "\(threads)"] }
     if seed != 1 { words.append("--seed=\(seed)") }
+    if limit != Self.usualLimit { words += ["--limit", "\(limit)"] }
     return (words + more).map(\.quotedForShell).joined(separator: " ")
   }
 }

@@ -17,6 +17,7 @@ struct ContractCommand: ParsableCommand {
   @Flag var quick = false
 
   func run() throws {
+    Terminal.keepOutputFromLibraries()
     try reportingErrors {
       guard let contract = ContractCase.all.first(where: { $0.name == name }) else {
         throw fail("there is no case called \(name)", ExitCode(64))
@@ -28,7 +29,7 @@ struct ContractCommand: ParsableCommand {
         let environment = try ContractEnvironment(
           registry.backend(named: backend), options: backendOptions(options, of: backend),
           reference: registry.backend(named: "reference"),
-          workers: threads > 0 ? threads : HostServices.usableCores, isQuick: quick,
+          workers: workerCount(threads: threads), isQuick: quick,
           programs: ConformancePrograms.all(isQuick: quick).map(\.replay)
         ) { say("asks", $0) }
         outcome = contract.run(environment)
@@ -72,8 +73,7 @@ struct ContractRunner {
     }
     let doing = said("asks").last ?? "starting"
     switch child.ending {
-    case .timedOut: return .failed("it did not come back within \(Int(limit)) seconds: \(doing)")
-    case .signal: return .failed("\(child.ending.fault ?? ""): \(doing)")
+    case .timedOut, .signal: return .failed("\(child.ending.fault ?? ""): \(doing)")
     case .exited(let status):
       if let message = said("failed").last { return .failed(message) }
       if let reason = said("declined").last { return .declined(reason) }

@@ -27,7 +27,7 @@ struct DiffReport {
     var batchSize: Int
     var workers: Int
     var agrees: Bool
-    /// How many were asked by themselves, and how many of them are wrong.
+    /// How many were asked by themselves, of all backends together, and how many of them are wrong.
     var operations: Int
     var wrong: Int
     var steps: Int
@@ -56,13 +56,14 @@ struct DiffReport {
     guard !isJSON else { return }
     let (rows, agreement) = (verdict.rows, verdict.agreement)
     let worst = rows.max { $0.gradientDifference < $1.gradientDifference }
+    let place = worst.flatMap { $0.parameter.isEmpty ? nil : " (\($0.parameter) in step \($0.step))" } ?? ""
     let measured = agreement.roundingSteps == 1 ? "the first step" : "the first \(agreement.roundingSteps) steps"
     Terminal.write(
       "\(rows.count) steps of \(names[0]) and \(names[1]), each from the same weights: losses apart by at most "
         + "\(agreement.lossDifference.shortText) (relative)")
     Terminal.write(
       "gradients apart (relative L2): median \(agreement.medianGradientDifference.shortText), at most "
-        + "\(agreement.gradientDifference.shortText) (\(worst?.parameter ?? "") in step \(worst?.step ?? 0)), "
+        + "\(agreement.gradientDifference.shortText)\(place), "
         + "no more than 1e-4 in \(rows.filter { $0.gradientDifference <= 1e-4 }.count) of \(rows.count) steps")
     Terminal.write(
       "rounding alone explains \(agreement.roundingDifference.shortText) (the reference in Float32, and with weights "
@@ -77,7 +78,7 @@ struct DiffReport {
     guard !isJSON else { return }
     let agreement = verdict.agreement
     Terminal.write(
-      "\(words): \(verdict.agrees ? "right" : "not right"): \(verdict.checkedCount) operations checked, "
+      "\(words): \(verdict.agrees ? "right" : "not right"): \(verdict.checkedWords) checked, "
         + "\(verdict.findings.count) wrong; \(verdict.rows.count) steps, losses apart by at most "
         + "\(agreement.lossDifference.shortText), gradients by \(agreement.medianGradientDifference.shortText) (median; "
         + "\(agreement.limit.shortText) is allowed)")

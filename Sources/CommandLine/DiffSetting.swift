@@ -33,7 +33,14 @@ struct DiffSetting {
 
     var agreement: StepAgreement { StepAgreement(rows) }
     var agrees: Bool { findings.isEmpty && agreement.agrees }
-    /// How many operations were asked, in the first step.
+    /// `41 operations of openblas and 20 of fft`: those asked in the first step.
+    var checkedWords: String {
+      let words = asked.filter { $0.step == 1 }.enumerated().map { place, asked in
+        "\(asked.lockstep.checkedCount)\(place == 0 ? " operations" : "") of \(asked.name)"
+      }
+      return words.isEmpty ? "no operations" : words.joined(separator: " and ")
+    }
+    /// How many operations were asked of all, in the first step.
     var checkedCount: Int { asked.reduce(0) { $0 + ($1.step == 1 ? $1.lockstep.checkedCount : 0) } }
   }
 

@@ -106,15 +106,20 @@ func fetchIfMissing(_ source: DatasetSource) throws {
   }
 }
 
+/// At most one a core that this process may use; as many where `threads` is 0.
+func workerCount(threads: Int) -> Int {
+  let usable = HostServices.usableCores
+  return threads > 0 ? min(threads, usable) : usable
+}
+
 func makeHost(threads: Int) throws -> HostServices {
   let usable = HostServices.usableCores
-  let workers = threads > 0 ? min(threads, usable) : usable
   if threads > usable {
     Terminal.write(
       "\(threads) threads are asked for, and this process may use \(usable) core\(usable == 1 ? "" : "s"): it takes as many",
       to: .standardError)
   }
-  return try makeHost(workers: workers)
+  return try makeHost(workers: workerCount(threads: threads))
 }
 
 /// A host with so many workers, whether there are as many cores or not: that a backend is right does not depend on them.

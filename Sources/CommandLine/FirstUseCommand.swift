@@ -12,10 +12,9 @@ struct FirstUseCommand: ParsableCommand {
   /// Of the configuration, as JSON.
   @Option var options: String
   @Option(name: .customLong("folder")) var folders: [String] = []
-  @Option var progress: String
 
   func run() throws {
-    func tell(_ words: String) { try? Data(words.utf8).write(to: URL(fileURLWithPath: progress)) }
+    let tell = ChildProgress().tell
     do {
       let (host, registry) = (try makeHost(threads: 0), makeRegistry(folders))
       let options = try JSONDecoder().decode([String: String].self, from: Data(options.utf8))
@@ -39,15 +38,13 @@ struct FirstUseCommand: ParsableCommand {
 
   /// The parent's side: the verdict as JSON. A sample may take two minutes, its compiler included.
   static func trial(_ backend: String, _ options: [String: String], _ folders: [String]) throws -> [UInt8] {
-    let file = FileManager.default.temporaryDirectory.appendingPathComponent("switchback-\(UUID().uuidString)").path
-    try AtomicFile.write("", to: file)
-    defer { unlink(file) }
+    let file = try UnnamedFile()
+    try file.checkRoom()
     let child = try ChildProcess(
-      ["first-use", "--backend", backend, "--options", Terminal.json(options), "--progress", file]
+      ["first-use", "--backend", backend, "--options", Terminal.json(options)]
         + folders.flatMap { ["--folder", $0] }, sharingOutputWhile: file, changesWithin: 120)
-    let said = FileManager.default.contents(atPath: file) ?? Data()
-    if child.ending == .exited(0) { return Array(said) }
-    let sample = String(decoding: said, as: UTF8.self)
+    let sample = file.text
+    if child.ending == .exited(0) { return Array(sample.utf8) }
     if sample.hasPrefix(Self.mark) { throw BackendError(.unavailable, String(sample.dropFirst(Self.mark.count))) }
     throw BackendError(
       .deviceLost,

@@ -31,6 +31,7 @@ struct SwitchbackCommand: ParsableCommand {
 
   static func main() {
     StandardStreams.prepare()
+    ParentProcess.endWithIt()
     Completion.expect()
     if let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") {
       let known = configuration.subcommands.filter { $0.configuration.shouldDisplay }.compactMap {
@@ -38,18 +39,30 @@ struct SwitchbackCommand: ParsableCommand {
       }
       let isKnown = configuration.subcommands.contains { $0.configuration.commandName == word } || word == "help"
       if !isKnown {
-        Completion.reached()
-        exit(withError: fail("there is no command \(word)\(Suggestion.words(for: word, among: known))", ExitCode(64)))
+        end(fail("there is no command \(word)\(Suggestion.words(for: word, among: known))", ExitCode(64)))
       }
     }
     do {
       var command = try parseAsRoot()
       try command.run()
-      Completion.reached()
+      end(nil)
     } catch {
-      Completion.reached()
-      exit(withError: error)
+      end(error)
     }
+  }
+
+  /// Help and versions are errors of the parser whose status is 0. A result that could not be written is a failure,
+  /// whatever it said.
+  private static func end(_ error: (any Error)?) -> Never {
+    Completion.reached()
+    var status = error.map { exitCode(for: $0) } ?? .success
+    let words = error.map { fullMessage(for: $0) } ?? ""
+    if !words.isEmpty { Terminal.write(words, to: status == .success ? .standardOutput : .standardError) }
+    if let code = Terminal.failure {
+      let failed = fail("\(FileError("standard output", .write, code: code))", ExitStatus.writeFailed)
+      if status == .success { status = failed }
+    }
+    Foundation.exit(status.rawValue)
   }
 }
 

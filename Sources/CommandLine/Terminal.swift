@@ -7,9 +7,11 @@ enum Terminal {
     case standardOutput = 1
     case standardError = 2
 
+    fileprivate var descriptor: Int32 { self == .standardOutput ? outputDescriptor : rawValue }
+
     /// Whether a person looks at it, and it can move its cursor.
     var isInteractive: Bool {
-      isatty(rawValue) != 0 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+      isatty(descriptor) != 0 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     }
 
     /// Whether colours may be used (https://no-color.org).
@@ -19,6 +21,30 @@ enum Terminal {
   /// Whether the command has other work than its output: a closed pipe (`| head -1`) then ends the output alone, and
   /// otherwise the command, as it does with every program of a shell.
   nonisolated(unsafe) static var outlivesItsOutput = false
+
+  /// The system's error number of the first result that was lost, for another reason than a closed pipe.
+  nonisolated(unsafe) private(set) static var failure: Int32?
+
+  nonisolated(unsafe) private static var outputDescriptor: Int32 = 1
+
+  /// Results go on to standard output, but what libraries write to its number lands on standard error, and what they
+  /// close is no loss.
+  static func keepOutputFromLibraries() {
+    let own = fcntl(1, F_DUPFD_CLOEXEC, 10)
+    guard own >= 0, dup2(2, 1) >= 0 else { return }
+    outputDescriptor = own
+  }
+
+  /// The path of a file, which may be where results go.
+  static func path(_ path: String) -> String {
+    ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(path) ? "/dev/fd/\(outputDescriptor)" : path
+  }
+
+  /// As every program of a shell ends that has no reader any more.
+  static func endByClosedPipe() {
+    signal(SIGPIPE, SIG_DFL)
+    raise(SIGPIPE)
+  }
 
   static func write(_ line: String, to stream: Stream = .standardOutput, terminator: String = "\n") {
     let text = line + terminator
@@ -49,13 +75,18 @@ enum Terminal {
   private static func put(_ text: String, to stream: Stream) {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Foundation.write(stream.rawValue, $0.baseAddress, $0.count) }
+      let count = rest.withUnsafeBytes { Foundation.write(stream.descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
-      if count < 0, errno == EPIPE, !outlivesItsOutput {
-        signal(SIGPIPE, SIG_DFL)
-        raise(SIGPIPE)
+      if count < 0, errno == EAGAIN {
+        var room = pollfd(fd: stream.descriptor, events: Int16(POLLOUT), revents: 0)
+        poll(&room, 1, -1)
+        continue
       }
-      guard count > 0 else { return }
+      if count < 0, errno == EPIPE, !outlivesItsOutput { endByClosedPipe() }
+      guard count > 0 else {
+        if count < 0, errno != EPIPE, stream == .standardOutput, failure == nil { failure = errno }
+        return
+      }
       rest = rest.dropFirst(count)
     }
   }

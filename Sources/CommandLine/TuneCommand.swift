@@ -130,7 +130,9 @@ struct TuneCommand: ParsableCommand {
   ) throws -> Swift.Result<TileTuning.Measurement, Fault> {
     let child = try ChildProcess(
       ["tune", "--device", device, "--candidate", tile, "--known", Terminal.json(best)], limit: limit)
-    if let fault = child.ending.fault { return .failure(Fault(text: fault, isLate: child.ending == .timedOut)) }
+    if let fault = child.ending.fault {
+      return .failure(Fault(text: fault, isLate: child.ending == .timedOut(limit)))
+    }
     guard let made = try? JSONDecoder().decode(TileTuning.Measurement.self, from: Data(child.output.utf8)) else {
       return .failure(Fault(text: child.error.trimmingCharacters(in: .whitespacesAndNewlines)))
     }

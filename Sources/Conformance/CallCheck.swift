@@ -69,6 +69,8 @@ public struct CallFault: Sendable, CustomStringConvertible {
   /// The operation's name, its operands' types.
   public var operation: String
   public var types: [TensorType]
+  /// `strides [2, 2], groups 1`; empty where it has none.
+  public var attributes: String
   /// In units of the operation's bound.
   public var error: Double
   /// Of the worst element: which result, where, what was found and what was expected.
@@ -84,6 +86,7 @@ public struct CallFault: Sendable, CustomStringConvertible {
   ) {
     (self.form, self.backend, self.error) = (form, backend, error)
     (label, operation, types) = (check.call.label, check.call.operation.name, check.sample.inputs)
+    attributes = check.sample.attributeWords.joined(separator: ", ")
     replay = ReplayFile(check.program, check.named(inputs))
     (result, element, self.found, self.expected) = (0, 0, .nan, .nan)
     var largest = -1.0
@@ -102,6 +105,12 @@ public struct CallFault: Sendable, CustomStringConvertible {
       case .fused: "is wrong only inside its segment"
       }
     return "\(label) \(how) on \(backend): element \(element) of result \(result) is \(found), not \(expected) "
-      + "(\(error.inBounds); operands \(types.map(\.description).joined(separator: ", ")))"
+      + "(\(error.inBounds); operands \(types.map(\.description).joined(separator: ", "))"
+      + "\(attributes.isEmpty ? "" : "; " + attributes))"
   }
+}
+
+extension OperationSample {
+  /// `strides [2, 2]`, `groups 1`
+  var attributeWords: [String] { operation.attributes.map { "\($0.name) \($0.value)" } }
 }

@@ -18,6 +18,8 @@ public struct ConformanceReport: Sendable {
     public var verdict: Verdict
     /// How long it took.
     public var seconds: Double
+    /// For each operation of the program that shows a failure, whether the backend takes it; empty where nobody asked.
+    var taken: [Bool] = []
 
     public init(family: String, name: String, verdict: Verdict, seconds: Double = 0) {
       (self.family, self.name, self.verdict, self.seconds) = (family, name, verdict, seconds)
@@ -26,7 +28,26 @@ public struct ConformanceReport: Sendable {
     /// What failures of one kind share (`Cause`); nil where it has not failed.
     public var cause: String? {
       guard case .failed(_, let replay) = verdict else { return nil }
-      return ConformanceReport.cause(family, name, replay)
+      let question = ConformanceReport.questions.first(where: name.hasSuffix) ?? ""
+      // Of an operation that ends in an error there is no program: its samples say the same.
+      if replay == nil { return isOfOneOperation ? family + question : "\(family) \(name)" }
+      return operations.joined(separator: " + ") + question
+    }
+
+    /// Whether an operation was asked by itself.
+    var isOfOneOperation: Bool { OperationCatalog.standard.entries.contains { $0.name == family } }
+
+    /// Titles of what the backend does in the program that shows a failure, each once.
+    var operations: [String] {
+      guard case .failed(_, let replay?) = verdict else { return isOfOneOperation ? [family] : [] }
+      let calls = replay.program.calls
+      var own = zip(calls, taken).filter(\.1).map(\.0)
+      if own.isEmpty { own = calls }
+      var operations: [String] = []
+      for title in own.map({ ConformanceReport.title(of: $0.operation) }) where !operations.contains(title) {
+        operations.append(title)
+      }
+      return operations
     }
   }
 
@@ -78,6 +99,12 @@ public struct ConformanceReport: Sendable {
   public struct Cause: Sendable {
     /// `unary relu, special values`
     public var name: String
+    /// `unary relu`, of those that the backend takes.
+    public var operations: [String]
+    /// Whether an operation by itself shows it.
+    public var isOfOneOperation: Bool
+    /// How many of the failures are of whole programs.
+    public var programCount = 0
     /// Places in `failures`; the first is the one that was found first.
     public var failures: [Int]
     /// The smallest of the programs that show it.
@@ -91,8 +118,12 @@ public struct ConformanceReport: Sendable {
       guard let name = made.cause, case .failed(_, let replay) = made.verdict else { continue }
       let index = causes.reduce(0) { $0 + $1.failures.count }
       let place = causes.firstIndex { $0.name == name } ?? causes.count
-      if place == causes.count { causes.append(Cause(name: name, failures: [], replay: nil)) }
+      if place == causes.count {
+        causes.append(
+          Cause(name: name, operations: made.operations, isOfOneOperation: false, failures: [], replay: nil))
+      }
       causes[place].failures.append(index)
+      if made.isOfOneOperation { causes[place].isOfOneOperation = true } else { causes[place].programCount += 1 }
       guard let replay else { continue }
       if replay.elementCount < causes[place].replay?.elementCount ?? .max { causes[place].replay = replay }
     }
@@ -101,22 +132,21 @@ public struct ConformanceReport: Sendable {
 
   private static let questions = [", special values", ", twice", ", ties", ", background", ", one bad number"]
 
-  fileprivate static func cause(_ family: String, _ name: String, _ replay: ReplayFile?) -> String {
-    let question = questions.first(where: name.hasSuffix) ?? ""
-    guard let replay else {
-      // Of an operation that ends in an error there is no program: its samples say the same.
-      let isOperation = OperationCatalog.standard.entries.contains { $0.name == family }
-      return isOperation ? family + question : "\(family) \(name)"
+  /// `unary relu`: an operation, and its function where it has several.
+  static func title(of operation: any TensorOperation) -> String {
+    let functions = operation.attributes.compactMap { if case .string(let word) = $0.value { word } else { nil } }
+    return ([operation.name] + functions).joined(separator: " ")
+  }
+
+  /// The operations of a cause's title, and what follows them, such as `, twice`.
+  static func parts(ofTitle title: String) -> (operations: [String], question: String) {
+    let question = questions.first(where: title.hasSuffix) ?? ""
+    var (operations, rest) = ([String](), title.dropLast(question.count))
+    while let end = rest.firstRange(of: " + ") {
+      operations.append(String(rest[..<end.lowerBound]))
+      rest = rest[end.upperBound...]
     }
-    var operations: [String] = []
-    for call in replay.program.calls {
-      let functions = call.operation.attributes.compactMap {
-        if case .string(let word) = $0.value { word } else { nil }
-      }
-      let words = ([call.operation.name] + functions).joined(separator: " ")
-      if !operations.contains(words) { operations.append(words) }
-    }
-    return operations.joined(separator: " + ") + question
+    return (operations + [String(rest)], question)
   }
 
   public var hasPassed: Bool {

@@ -16,12 +16,14 @@ public struct SegmentProgram: Sendable {
 
 /// What is asked of it.
 private struct SegmentQuestion {
-  /// `while somebody looks at one value`
+  /// ` while somebody looks at one value`
   var when: String
   /// What is wrong of this program, or of a part of it; nil where nothing is.
   var ask: (SegmentRun) throws -> String?
   /// Whether rounding has a part in the answer: a gate that only rounding opens is no fault with other numbers too.
   var isOfRounding = true
+  /// Whether memory of its own for each result heals it; nil where that is not asked.
+  var isHealedByOwnMemory: ((SegmentRun) throws -> Bool)?
 }
 
 extension ConformanceSuite {
@@ -47,15 +49,26 @@ extension ConformanceSuite {
       let smallest = try replay.shrunk(on: reference) {
         try question.ask(SegmentRun($0, reference: reference)) != nil
       }
-      let words = try question.ask(SegmentRun(smallest, reference: reference)) ?? first
+      let run = try SegmentRun(smallest, reference: reference)
+      var words = try question.ask(run) ?? first
+      if try question.isHealedByOwnMemory?(run) == true {
+        words +=
+          ". It is right where each result has memory of its own: state the operations of a kernel as one group "
+          + "(group_of)"
+      }
       return .failed(
-        "\(smallest.subject) wrong on \(candidate.links[0].name) \(question.when): \(words)", replay: smallest)
+        "\(smallest.subject) wrong on \(candidate.links[0].name)\(question.when): \(words)", replay: smallest)
     }
     guard whole.unjudged.isEmpty else {
       return .declined(
-        "not judged, since Float32 itself leaves too little of it: \(whole.unjudged.joined(separator: ", "))")
+        "not judged: Float32 rounding alone is as large as the result: \(whole.unjudged.joined(separator: ", "))")
     }
     return .passed(worst: 0)
+  }
+
+  /// How many operations of a program the candidate takes.
+  public func takenCount(of program: Program) throws -> Int {
+    try ExecutionPlan(program, chain: candidateWithReference, taps: []).placements.count { $0.link == 0 }
   }
 
   var candidateWithReference: BackendChain {
@@ -66,28 +79,32 @@ extension ConformanceSuite {
   private func questions(
     of program: Program, _ tapCount: Int, on chain: BackendChain
   ) throws -> [SegmentQuestion] {
-    func words(_ fault: SegmentRun.Fault) -> String {
-      fault.error.isFinite
-        ? "\(fault.name) is \(fault.error.short) off, and rounding explains \(fault.limit.short)"
-        : "\(fault.name) has or lacks NaN or an infinity, or changes where nothing should"
+    func words(_ fault: SegmentRun.Fault?, _ run: SegmentRun) -> String? {
+      guard let fault else { return nil }
+      let subject = run.program.described(fault.name)
+      return fault.error.isFinite
+        ? "\(subject) differs by \(fault.error.percent) (relative L2); rounding explains \(fault.limit.percent)"
+        : "\(subject) has or lacks NaN or an infinity, or changes where nothing should"
     }
     var questions = [
-      SegmentQuestion(when: "as training runs it, with nobody looking") { try $0.fault(on: chain).map(words) }
+      SegmentQuestion(
+        when: " in one segment without taps", ask: { words(try $0.fault(on: chain), $0) },
+        isHealedByOwnMemory: { try $0.fault(on: chain, sharesMemory: false) == nil })
     ]
     for tap in taps(of: program, tapCount) {
       questions.append(
-        SegmentQuestion(when: "while somebody looks at one value") { run in
+        SegmentQuestion(when: " while somebody looks at one value") { run in
           guard run.program.calls.contains(where: { $0.outputs.contains(tap) }) else { return nil }
-          return try run.fault(on: chain, [tap]).map(words)
+          return words(try run.fault(on: chain, [tap]), run)
         })
     }
     for names in changes(of: program) {
       let what = names.count == 1 ? "\(names[0]) has" : "\(names.count) operands have"
       questions.append(
-        SegmentQuestion(when: "after \(what) got other contents: contents kept across runs") { run in
+        SegmentQuestion(when: " after \(what) got other contents: contents kept across runs") { run in
           // What a smaller program is given in place of a result changes with it.
           let cut = run.program.values.map(\.name).filter { $0.hasPrefix("cut") }
-          return try run.stale(on: chain, changing: names + cut).map(words)
+          return words(try run.stale(on: chain, changing: names + cut), run)
         })
     }
     questions.append(try bitsQuestion(on: chain))
@@ -98,9 +115,11 @@ extension ConformanceSuite {
   private func bitsQuestion(on chain: BackendChain) throws -> SegmentQuestion {
     guard let chainWithWorkers, !chain.links[0].device.info.hasPrivateMemory else {
       return SegmentQuestion(
-        when: "in five runs from the same numbers",
+        when: " in five runs from the same numbers",
         ask: { run in
-          try run.difference(amongRuns: 5, on: chain).map { "\($1) has other bits in run \($0 + 1) than in the first" }
+          try run.difference(amongRuns: 5, on: chain).map {
+            "\(run.program.described($1)) has other bits in run \($0 + 1) than in the first"
+          }
         }, isOfRounding: false)
     }
     let counts = [1, 2, 3, 5, 7]
@@ -109,9 +128,11 @@ extension ConformanceSuite {
       return BackendChain(candidate.links + reference.links, host: candidate.host)
     }
     return SegmentQuestion(
-      when: "with other numbers of workers, which change no bits",
+      when: ": its bits depend on the number of workers",
       ask: { run in
-        try run.difference(between: chains).map { "\($1) has other bits on \(counts[$0]) than on 1" }
+        try run.difference(between: chains).map {
+          "\(run.program.described($1)) differs between 1 and \(counts[$0])"
+        }
       }, isOfRounding: false)
   }
 
@@ -152,8 +173,16 @@ extension ReplayFile {
   }
 }
 
-extension Double {
-  fileprivate var short: String {
-    self < 1e-2 || self > 1e4 ? String(format: "%.1e", self) : String(format: "%.3g", self)
+extension Program {
+  /// `result z (of matmul %9)`: an output or a state by name, with the operation that makes it; other names stay.
+  fileprivate func described(_ name: String) -> String {
+    let output = outputs.first { $0.name == name }?.value
+    guard let id = output ?? values(.state).first(where: { values[$0].name == name }) else { return name }
+    let maker = calls.last { $0.outputs.contains(id) }.map { " (of \($0.label) %\(id))" } ?? ""
+    return "\(output == nil ? "state" : "result") \(name)\(maker)"
   }
+}
+
+extension Double {
+  fileprivate var percent: String { String(format: "%.3g %%", 100 * self) }
 }

@@ -55,9 +55,11 @@ struct SegmentRun {
     unjudged = results.filter { limits[$0] == nil }
   }
 
-  /// The worst of what `chain` makes otherwise, while somebody looks at `taps`; nil where all is right.
-  func fault(on chain: BackendChain, _ taps: Set<Int> = []) throws -> Fault? {
-    fault(try Self.results(ReplayFile(program, start), on: chain, taps), against: expected)
+  /// The worst of what `chain` makes otherwise, while somebody looks at `taps`; nil where all is right. Without
+  /// `sharesMemory` no result lies where another one lay before.
+  func fault(on chain: BackendChain, _ taps: Set<Int> = [], sharesMemory: Bool = true) throws -> Fault? {
+    fault(
+      try Self.results(ReplayFile(program, start), on: chain, taps, sharesMemory: sharesMemory), against: expected)
   }
 
   /// What is wrong after the states or inputs called `names` have got other contents since an earlier run, and is right
@@ -119,9 +121,10 @@ struct SegmentRun {
   }
 
   private static func results(
-    _ replay: ReplayFile, on chain: BackendChain, _ taps: Set<Int>
+    _ replay: ReplayFile, on chain: BackendChain, _ taps: Set<Int>, sharesMemory: Bool = true
   ) throws -> [String: [Double]] {
-    let executor = try ProgramExecutor(replay.program, on: chain, states: StateStore(), taps: taps)
+    let executor = try ProgramExecutor(
+      replay.program, on: chain, states: StateStore(), taps: taps, sharesMemory: sharesMemory)
     try executor.fill(replay.values)
     try executor.run()
     return try executor.results(taps)

@@ -66,16 +66,20 @@ public final class ProgramExecutor {
     var adopted: [(local: Int, value: Int)]
   }
 
+  private let sharesMemory: Bool
+
   /// Microseconds by profile group since the start, where profiling was asked for.
   public private(set) var profile: Profile?
 
   /// Plans and compiles `program` for the chain. `taps` are temporaries that must be written, for whoever looks at
   /// them with `withValue`. At most `keepLimit` bytes are kept for segments that can share what they make (`Keep`).
+  /// Without `sharesMemory` no result lies where another one lay before.
   public init(
     _ program: Program, on chain: BackendChain, states: StateStore, taps: Set<Int> = [], isProfiled: Bool = false,
-    keepLimit: Int = .max
+    keepLimit: Int = .max, sharesMemory: Bool = true
   ) throws(ExecutionError) {
     self.chain = chain
+    self.sharesMemory = sharesMemory
     self.states = states
     plan = try ExecutionPlan(program, chain: chain, taps: taps)
     actions = plan.program.actions(plan.segments, taps: taps, placeOf: chain.place(of:))
@@ -496,8 +500,8 @@ extension ProgramExecutor {
     of place: MemoryPlace, _ used: Set<Int>, _ taps: Set<Int>, filled: Set<Int>
   ) -> ProgramMemory {
     ProgramMemory(
-      at: place, plan, on: chain, used: used, lasting: taps.union(plan.program.outputs.map(\.value)), filled: filled,
-      keepPlan!)
+      at: place, plan, on: chain, used: used,
+      lasting: sharesMemory ? taps.union(plan.program.outputs.map(\.value)) : used, filled: filled, keepPlan!)
   }
 
   private func place(of segment: Int) -> MemoryPlace { chain.place(of: plan.segments[segment].link) }

@@ -132,7 +132,100 @@ func commands(_ output: String) -> [String] {
     let command = try #require(commands(outcome.output).first)
     #expect(command.contains(" --threads 2 --seed=-3 --program "), "\(command)")
     let shown = try printed(command)
-    #expect(shown.status == 1 && shown.output.contains("other numbers of workers"), "\(shown.output)\(shown.error)")
+    #expect(
+      shown.status == 1 && shown.output.contains("its bits depend on the number of workers"),
+      "\(shown.output)\(shown.error)")
+  }
+
+  @Test("results that lie on operands of a kernel whose operations are no group: the hint says so")
+  func groupsNotStated() throws {
+    let base = "\(root)/Tests/Museum/base.c"
+    let library = try compilePlugin(
+      "Tests/Museum/groups_not_stated.c", replacing: [("#include \"base.c\"", "#include \"\(base)\"")])
+    let outcome = try switchback(
+      "conformance", "--backend", library, "--quick", "--filter", "segments", "--failures", temporary())
+    #expect(outcome.status == 1, "\(outcome.output)\(outcome.error)")
+    #expect(outcome.error.contains("as one group (group_of)"), "\(outcome.error)")
+  }
+
+  @Test("the title of a cause is a filter; what an operation does alone hides its segments")
+  func titles() throws {
+    let right = try switchback("conformance", "--backend", "reference", "--quick", "--filter", "unary selu")
+    #expect(right.status == 0, "\(right.output)\(right.error)")
+    let passed = try #require(row("unary", right.output))
+    let families = right.output.split(separator: "\n").prefix { !$0.contains(": ") }
+    #expect(passed[0] > 0 && passed[0] < 20 && families.count <= 3, "\(right.output)")
+    let wrong = try compilePlugin(template, replacing: [("a[e] <= 0 ? 0 : a[e];", "a[e] <= 0 ? 1 : a[e];")])
+    let outcome = try switchback(
+      "conformance", "--backend", wrong, "--quick", "--filter", "unary relu", "--filter",
+      "segments product, bias, relu",
+      "--failures", temporary())
+    #expect(outcome.status == 1, "\(outcome.output)\(outcome.error)")
+    let titles = outcome.output.split(separator: "\n").filter { $0.hasPrefix("✗ ") }
+    #expect(titles.allSatisfy { $0.hasPrefix("✗ unary relu") } && !titles.isEmpty, "\(titles)")
+    #expect(outcome.output.contains("  also in "), "\(outcome.output)")
+  }
+
+  @Test("a program says how many of its operations the backend takes")
+  func share() throws {
+    let program = """
+      program part
+      input %0 x f32[2,3]
+      input %1 w f32[3,4]
+      %2: f32[2,4] = matmul(%0, %1) {transposeA: false, transposeB: false}
+      %3: f32[2,4] = unary(%2) {function: "tanh"}
+      output y %3
+
+      """
+    let file = try write(program.utf8, to: temporary() + "/part.program")
+    let library = try compilePlugin(template)
+    let outcome = try switchback("conformance", "--backend", library, "--program", file)
+    #expect(outcome.status == 0 && outcome.output.contains("; 1 of 2 operations on \(library)"), "\(outcome)")
+  }
+
+  @Test("a wrong convolution is told with its attributes")
+  func attributes() throws {
+    let wrong = try compilePlugin(
+      "Tests/FusingBackend/fusing_backend.c",
+      replacing: [("float value = (float)sum;", "float value = (float)sum + 1;")])
+    let program = """
+      program strided
+      input %0 x f32[1,5,5,2]
+      input %1 w f32[3,3,2,4]
+      %2: f32[1,2,2,4] = conv2d(%0, %1) {dilations: [1, 1], groups: 1, padding: [0, 0, 0, 0], strides: [2, 2]}
+      output y %2
+
+      """
+    let file = try write(program.utf8, to: temporary() + "/strided.program")
+    let outcome = try switchback("conformance", "--backend", wrong, "--program", file)
+    #expect(outcome.status == 1 && outcome.output.contains("strides [2, 2]"), "\(outcome)")
+    #expect(outcome.output.contains("groups 1"), "\(outcome)")
+  }
+
+  @Test("bits that change from run to run are shown again by the program alone")
+  func twiceAgain() throws {
+    let library = try compilePlugin(
+      template,
+      replacing: [
+        (
+          "row[c] += a[r * s->inner + k] * b[k * s->columns + c];",
+          """
+          {
+            row[c] += a[r * s->inner + k] * b[k * s->columns + c];
+            if (k + 1 == s->inner && runs % 4 >= 2) row[c] *= 1.00000012f;
+          }
+          """
+        ),
+        ("*ticket = 0;", "runs++; *ticket = 0;"), ("#include <stdlib.h>", "#include <stdlib.h>\nstatic int runs;"),
+      ])
+    let outcome = try switchback(
+      "conformance", "--backend", library, "--quick", "--filter", "matmul, twice", "--failures", temporary())
+    #expect(outcome.status == 1 && outcome.output.contains("✗ matmul, twice: "), "\(outcome)")
+    let command = try #require(commands(outcome.output).first)
+    for _ in 0..<3 {
+      let shown = try printed(command)
+      #expect(shown.status == 1 && shown.output.contains("other bits"), "\(shown.output)\(shown.error)")
+    }
   }
 
   @Test("a rule of the contract that is broken has a command that asks it again")
@@ -209,7 +302,8 @@ func commands(_ output: String) -> [String] {
 
   @Test("a backend that is not there, a program that is none")
   func badInput() throws {
-    #expect(try switchback("conformance", "--backend", "nobody").status == 69)
+    let nobody = try switchback("conformance", "--backend", "nobody")
+    #expect(nobody.status == 69 && nobody.error.contains("$SWITCHBACK_BACKEND_PATH"), "\(nobody.error)")
     #expect(try switchback("conformance", "--backend", "reference", "--program", "/nowhere").status == 66)
     #expect(try switchback("conformance", "--backend", "reference", "--program", "README.md").status == 65)
     let none = try switchback("conformance", "--backend", "reference", "--filter", "nothing like it")

@@ -51,6 +51,33 @@ private struct Breach: Sendable, CustomTestStringConvertible {
       ("const float *a = run->views[s->a].host;", "float *a = run->views[s->a].host; if (s->rows) a[0] = 7;")),
     Breach("reads nothing but its operands", "matmul", ("for (int64_t c = 0; c < s->columns; c++) row[c] = 0;", "")),
     Breach(
+      "reads nothing but its operands", "nothing mapped behind",
+      (
+        "const float *a = run->views[s->a].host;",
+        """
+        const float *a = run->views[s->a].host;
+        volatile float behind = a[run->views[s->a].bytes / 4 + 16];
+        (void)behind;
+        """
+      )),
+    Breach(
+      "memory does not grow with runs", "more files are open",
+      ("*ticket = 0;", "open(\"/dev/null\", 0); *ticket = 0;"),
+      ("#include <stdlib.h>", "#include <fcntl.h>\n#include <stdlib.h>")),
+    Breach(
+      "memory does not grow with runs", "other bits after thousands of runs",
+      (relu, "a[e] <= 0 ? 0 : a[e] * (runs > 3000 ? 2 : 1);"), (count, "runs = 0; " + count),
+      ("*ticket = 0;", "runs++; *ticket = 0;"), ("#include <stdlib.h>", "#include <stdlib.h>\nstatic int runs;")),
+    Breach(
+      "times of groups", "together, and the run took",
+      ("*ticket = 0;", "if (run->group_us) run->group_us[0] = 1e9; *ticket = 0;")),
+    Breach(
+      "times of groups", "time of a group is -5",
+      ("*ticket = 0;", "if (run->group_us) run->group_us[0] = -5; *ticket = 0;")),
+    Breach(
+      "times of groups", "writes behind the times of its groups",
+      ("*ticket = 0;", "if (run->group_us) run->group_us[1] = 1; *ticket = 0;")),
+    Breach(
       "description may be gone", "",
       (field, field + "  const sb_program *program;\n"), (count, "made->program = program; " + count),
       (

@@ -50,12 +50,19 @@ struct DiffTests {
     let outcome = try diff("configs/mnist-mlp.yaml", "reference,\(backend)")
     #expect(outcome.status == 0, "\(outcome.output)\(outcome.error)")
     #expect(outcome.output.contains("rounding alone explains "))
-    #expect(try line("a batch of 63: right: ", outcome.output).contains(" 0 wrong; 3 steps"))
+    let less = try line("a batch of 63: right: ", outcome.output)
+    #expect(less.contains(" 0 wrong; 3 steps") && less.contains(" operations of \(backend) checked"), "\(less)")
     #expect(try line("3 workers: right: ", outcome.output).contains(" 0 wrong; 3 steps"))
     #expect(outcome.output.hasSuffix("reference and \(backend) agree\n"))
     #expect(!outcome.output.contains("again:"))
     let alone = try diff("configs/mnist-mlp.yaml", "reference,\(backend)", ["--as-configured"])
     #expect(alone.status == 0 && !alone.output.contains("a batch of 63") && !alone.output.contains("3 workers"))
+  }
+
+  @Test("the same backend twice differs nowhere, and no parameter is named")
+  func same() throws {
+    let outcome = try diff("configs/mnist-mlp.yaml", "reference,reference", ["--as-configured"])
+    #expect(outcome.status == 0 && !outcome.output.contains("( in step"), "\(outcome.output)\(outcome.error)")
   }
 
   @Test(

@@ -57,7 +57,8 @@ public struct BackendRegistry: Sendable {
     let known = names.joined(separator: ", ")
     throw BackendError(
       .unavailable,
-      "there is no backend called \(name): \(file) is not in \(folders.joined(separator: ", ")). Known here: \(known)")
+      "there is no backend called \(name): \(file) is not in \(folders.joined(separator: ", ")). Known here: \(known). "
+        + "Folders in $SWITCHBACK_BACKEND_PATH are looked into first; a library anywhere is named by its path")
   }
 
   /// The names that `backend(named:)` knows, without loading a library.

@@ -30,7 +30,7 @@ public struct ContractCase: Sendable {
   }
 
   public static let all: [ContractCase] =
-    [loading] + descriptionFaults + recordFaults + memoryFaults + hostFaults + processFaults
+    [loading] + descriptionFaults + recordFaults + memoryFaults + hostFaults + processFaults + profileFaults
 
   public enum Outcome: Sendable {
     /// With notes for `disagreement`.

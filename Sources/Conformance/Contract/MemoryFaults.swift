@@ -41,6 +41,13 @@ extension ContractCase {
         let expected = try results(0)
         try expectSame(try results(0xFF), expected, subject, "where NaN lay in results and workspace")
         try expectSame(try results(0, guards: false), expected, subject, "where other bytes lie around its operands")
+        guard !device.hasPrivateMemory else { continue }
+        environment.say("\(subject.label), whose operands have nothing mapped behind them")
+        let executable = try RawExecutable(subject.segment, on: device)
+        try executable.fenceOperands()
+        executable.fill(subject.operands)
+        try executable.run()
+        try expectSame(executable.results(), expected, subject, "where its operands end with a page of memory")
       }
     },
 

@@ -113,9 +113,15 @@ extension ContractCase {
         let quickCount = device.hasPrivateMemory && index > 0 ? 500 : 4000
         let executable = try RawExecutable(subject.segment, on: device)
         executable.fill(subject.operands)
+        try executable.run()
+        let first = executable.results()
         try expectNoGrowth(environment, subject.label, count: environment.isQuick ? quickCount : 10_000) {
           try executable.run()
         }
+        // Runs have replaced states, so their contents have another generation.
+        executable.fill(subject.operands)
+        try executable.run(generations: subject.segment.values.map { _ in 2 })
+        try expectSame(executable.results(), first, subject, "after thousands of runs")
       }
     },
 
@@ -209,7 +215,17 @@ extension ContractCase {
     _ environment: ContractEnvironment, _ label: String, count: Int, _ work: () throws -> Void
   ) throws {
     environment.say("\(label), \(2 * count) times")
-    for _ in 0..<count { try work() }
+    let openFiles = openFileCount()
+    /// Libraries open a few when they set themselves up.
+    func checkFiles(after times: Int) throws {
+      guard let openFiles, let now = openFileCount(), now > openFiles + 16 else { return }
+      throw ContractFault("\(label): \(now - openFiles) more files are open after \(times) times")
+    }
+    for turn in 1...count {
+      try work()
+      // Before there are too many for one more to be opened.
+      if turn == 100 || turn == count { try checkFiles(after: turn) }
+    }
     guard var before = privateBytes() else { throw ContractDeclined("this system does not tell a process's memory") }
     var grown = 0
     for _ in 0..<2 {
@@ -219,6 +235,15 @@ extension ContractCase {
       if grown <= 128 << 10 { return }
     }
     throw ContractFault("\(label): \(grown >> 10) KiB more memory after \(count) times")
+  }
+
+  /// Nil where the system does not tell.
+  private static func openFileCount() -> Int? {
+    guard let directory = opendir("/proc/self/fd") else { return nil }
+    defer { closedir(directory) }
+    var count = 0
+    while readdir(directory) != nil { count += 1 }
+    return count
   }
 
   /// Anonymous memory that this process holds, exactly (`statm` lags behind by up to a megabyte).

@@ -24,6 +24,9 @@ final class RawExecutable {
   /// Of the last run; see `switchback_watch_allocations`.
   private(set) var allocatedByteCount: UInt64 = 0
 
+  /// Operands that lie before memory that cannot be touched, by value.
+  private var fenced: [Int: FencedMemory] = [:]
+
   private static let guardByteCount = 256
   /// Words 0x7FB5xxxx whose low half tells the place: a guard that is copied into another one is found too.
   private static func guardByte(_ index: Int) -> UInt8 {
@@ -114,9 +117,29 @@ final class RawExecutable {
 
   /// The host's copy of a value.
   func bytes(of value: Int) -> UnsafeMutableRawBufferPointer {
+    if let memory = fenced[value] { return memory.bytes }
     guard let offset = offsets[value] else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
     let count = segment.values[value].type.byteCount
     return UnsafeMutableRawBufferPointer(rebasing: memory.bytes[offset..<offset + count])
+  }
+
+  /// From now on what the segment reads alone ends where memory ends, as near as the device's alignment lets it: who
+  /// reads behind it ends the process. Not of devices with memory of their own.
+  func fenceOperands() throws {
+    let alignment = max(Int(device.info.alignment), 64)
+    let written = Set(segment.calls.flatMap { $0.outputs.compactMap { $0 } })
+    for (value, type) in segment.values.map(\.type).enumerated()
+    where offsets[value] != nil && !written.contains(value) && type.byteCount > 0 {
+      let memory = try FencedMemory(byteCount: type.byteCount, alignment: alignment)
+      fenced[value] = memory
+      views[value] = sb_view(
+        buffer: nil, offset: views[value].offset, bytes: UInt64(type.byteCount), host: memory.bytes.baseAddress)
+    }
+  }
+
+  /// How many times of groups a run is asked for.
+  var groupCount: Int {
+    compiled.group_of != nil && compiled.group_names != nil ? Int(compiled.group_count) : segment.calls.count
   }
 
   /// Values by number.
@@ -137,8 +160,10 @@ final class RawExecutable {
     keptGenerations.update(repeating: 0)
   }
 
-  /// One run as `sb_run` says it; `size` other than the struct's puts rubbish behind it.
-  func run(generations: [UInt64]? = nil, rubbishBehind: Bool = false) throws {
+  /// One run as `sb_run` says it, with rubbish behind it or not; `times` is memory for those of the groups.
+  func run(
+    generations: [UInt64]? = nil, rubbishBehind: Bool = false, times: UnsafeMutablePointer<Double>? = nil
+  ) throws {
     if let own { try device.copy(from: memory.view, to: own) }
     let numbers = generations ?? segment.values.map { _ in 1 }
     var ticket: sb_ticket = 0
@@ -151,6 +176,7 @@ final class RawExecutable {
           request.view_count = UInt32(views.count)
           request.generations = numbers.baseAddress
           request.workspace = workspace
+          request.group_us = times
           request.kept = kept.isEmpty ? nil : kept.baseAddress
           let record = LongerRecord(request, rubbish: rubbishBehind)
           try sb_error.check("running") { error in

@@ -17,8 +17,9 @@
  * - A backend starts no threads; it uses the host's (sb_host.parallel, sb_host.team). A library that has threads of its
  *   own is set to one on each worker, and back again before the call returns.
  * - Bits depend on the operands, not on sb_host.workers, on which worker ran what, or on earlier runs: conformance asks
- *   1, 2, 3, 5 and 7 workers for the same ones. So sums are cut into chunks by shapes, and added in the order of the
- *   chunks. Another fingerprint, driver or processor may mean other bits.
+ *   1, 2 and 3 workers for the same ones of every operation, and 1, 2, 3, 5 and 7 for those of whole segments. So sums
+ *   are cut into chunks by shapes, and added in the order of the chunks. Another fingerprint, driver or processor may
+ *   mean other bits.
  * - What an operation makes of NaN, ties and kinks is a part of its law: Sources/OPERATIONS.md.
  */
 #ifndef SWITCHBACK_BACKEND_H
@@ -139,7 +140,7 @@ typedef struct {
 
 typedef struct {
   uint32_t struct_size, flags; /* an unknown flag: decline */
-  const char *name;            /* "conv2d"; see Sources/Programs/Operations for the laws */
+  const char *name;            /* "conv2d"; Sources/OPERATIONS.md has the laws */
   const sb_attribute *attributes;
   uint32_t attribute_count, input_count, output_count;
   uint32_t zero;
@@ -170,12 +171,15 @@ typedef struct {
                                               alignment: a power of two up to 4096, or 0 */
   uint64_t own_bytes;                      /* memory the executable keeps itself */
   uint64_t fingerprint;                    /* covers every choice made: algorithm, tile, plan */
-  const uint32_t *group_of;                /* for each operation the group that it is run and profiled in; see
-                                              SB_NEEDS_TEMPORARIES */
+  const uint32_t *group_of;                /* for each operation the group that it is run and profiled in, below
+                                              group_count; see SB_NEEDS_TEMPORARIES. A group's operations need not be
+                                              neighbours: its values live from its first operation to its last. Null:
+                                              each operation is a group of its own, in their order. */
   const char *const *group_names;          /* "conv2d + bias + relu + maxPool2d" */
   uint32_t group_count, keep_count;
   const sb_keep *keeps;
-} sb_compiled; /* its pointers live as long as the executable */
+} sb_compiled; /* comes as zeros with struct_size set, so what a backend has not it leaves; its pointers live as long as
+                  the executable */
 
 typedef struct {
   uint32_t struct_size, flags;
@@ -187,9 +191,10 @@ typedef struct {
   sb_view workspace;
   uint64_t bindings; /* reserved: the same non-zero number: the same views as last time */
   sb_ticket after;   /* reserved: runs and copies follow each other in the order of the calls */
-  double *group_us;  /* null: nobody asks. Else microseconds for each group, zeros at the start of a run: run sets them,
-                        or adds where a group runs in parts. All together are at most the run's time, so work on
-                        several workers counts once. A backend that measures nothing leaves the zeros. */
+  double *group_us;  /* null: nobody asks. Else microseconds of this run alone for each group (without group_of for each
+                        operation), zeros at its start: run sets them, or adds where a group runs in parts. None is
+                        negative, and all together are at most the run's time, so work on several workers counts once.
+                        They change no bits. A backend that measures nothing leaves the zeros. */
   const sb_kept *kept; /* one for each keep that compile stated */
 } sb_run;
 
@@ -203,8 +208,7 @@ enum {
   SB_PRIVATE_MEMORY = 1,    /* views must come from allocate or adopt */
   SB_NEEDS_TEMPORARIES = 2, /* the host places every temporary. A result may lie where a value lay that nothing reads
                                any more, so operations that become one kernel are one group (group_of): no operand and
-                               no result of a group lies where another of them does. Without group_of each operation is
-                               a group of its own. */
+                               no result of a group lies where another of them does. */
   SB_TAP_STABLE = 4         /* taps change no other bits */
 };
 
@@ -214,7 +218,7 @@ typedef struct {
   uint64_t max_allocation, alignment; /* 0: no limit; 0: 64 bytes */
   uint32_t max_operations, queues;    /* of a segment; 0: any */
   const char *kind;                   /* "cpu", "gpu", "accelerator", or null: what users choose a device by */
-} sb_info;
+} sb_info; /* comes as zeros with struct_size set */
 
 typedef struct {
   uint32_t struct_size, zero;
