@@ -43,7 +43,7 @@ private func session(
     let fill = try #require(program.calls.prefix(3).compactMap { $0.operation as? Fill }.first)
     #expect(Float(fill.value) == 1 / 255)
     #expect(try Program(text: program.description) == program)
-    #expect(try step(.uint8).layers(batchSize: 1)[0].inputs == ["images"])
+    #expect(try step(.uint8).build(batchSize: 1).layers[0].inputs == ["images"])
     let floats = try step(.float32).build(batchSize: 64).program
     #expect(floats.calls.count == program.calls.count - 3 && !floats.calls.contains { $0.path == "images" })
     // Bytes that stand for nothing else are read as they are.
