@@ -244,6 +244,13 @@ public struct UnaryBackward: TableOperation {
         [function.row.slopeOperand.domain, .range(-2, 2)]
       ).forNumbers
     }
+      // Of a dy that half precision does not hold.
+      + [UnaryFunction.identity, .relu, .leakyRelu, .tanh, .gelu].map { function in
+        OperationSample(
+          UnaryBackward(function, alpha: function.row.usesAlpha ? 0.3 : 0), [.float32([37]), .float32([37])],
+          [function.row.slopeOperand.domain, .range(-3e5, 3e5)]
+        ).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] {

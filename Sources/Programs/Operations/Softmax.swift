@@ -22,7 +22,9 @@ public struct Softmax: TensorOperation {
 
   /// Lines of every length, along the last axis and along others.
   public static var furtherSamples: [OperationSample] {
-    longLines.map { OperationSample(Softmax(axis: $0.axis), [.float32(Shape($0.shape))]).forNumbers }
+    longLines.map { OperationSample(Softmax(axis: $0.axis), [.float32(Shape($0.shape))]).forNumbers } + [
+      OperationSample(Softmax(axis: 1), [.float32([3, 4097])], [.lastIsNaN(-2, 2)]).forNumbers
+    ]
   }
 
   fileprivate static let longLines: [(shape: [Int], axis: Int)] =
