@@ -1,3 +1,4 @@
+import SwitchbackABI
 import SwitchbackConformance
 import SwitchbackPrograms
 import Testing
@@ -88,6 +89,18 @@ private struct Axis: Hashable, CustomStringConvertible {
       #expect(axes.contains { $0.count == 2 && $0[1] > $0[0] + 1 }, "\(function)")
       #expect(samples.contains { $0.inputs[0].shape.extents.last ?? 0 > 4096 }, "\(function)")
     }
+  }
+
+  @Test(
+    "an operation whose kernels walk along axes is asked with as many as the C contract has",
+    arguments: [
+      "binary", "select", "reduce", "argmax", "softmax", "softmax/backward", "gather", "scatterAdd", "transpose",
+      "broadcast", "slice", "slice/backward", "concatenate", "pad", "reverse",
+    ])
+  func axes(name: String) throws {
+    let entry = try #require(OperationCatalog.standard.entries.first { $0.name == name })
+    let ranks = entry.askedSamples(areQuick: true).flatMap { $0.inputs.map(\.shape.rank) }
+    #expect(ranks.max() == Int(SB_MAX_RANK))
   }
 
   @Test("a rising operand ends in its highest number, whole numbers and others, and one with a NaN in it")

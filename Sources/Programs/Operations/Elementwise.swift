@@ -371,6 +371,12 @@ public struct Binary: TableOperation {
         let type = TensorType.float32([[65_537], [3, 4097], [4097, 3], [2, 257, 3], [257, 2, 3]][index])
         return OperationSample(Binary(function), [type, type], domains(of: function)).forNumbers
       }
+      + [BinaryFunction.subtract, .less].map { function in
+        OperationSample(
+          Binary(function), [.float32([2, 1, 2, 1, 3, 1, 2, 1]), .float32([1, 3, 1, 2, 1, 2, 1, 3])],
+          domains(of: function)
+        ).forNumbers
+      }
   }
 
   /// Results beyond what half precision holds, above and below.
@@ -500,6 +506,7 @@ public struct Select: TensorOperation {
         ([2, 257, 1], [2, 1, 3], [2, 257, 3]),
         ([3, 513], [3, 1], [3, 513]),
         ([2, 3], [2, 3], [257, 2, 3]),
+        ([2, 1, 2, 1, 3, 1, 2, 1], [1, 3, 1, 2, 1, 2, 1, 3], [2, 1, 1, 2, 3, 1, 1, 3]),
       ].map { (condition: [Int], a: [Int], b: [Int]) in
         OperationSample(
           Select(), [TensorType(.bool, Shape(condition)), .float32(Shape(a)), .float32(Shape(b))],

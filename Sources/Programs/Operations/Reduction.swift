@@ -67,6 +67,8 @@ public struct Reduce: TensorOperation {
     let results = [
       sample(.sum, [513, 5], [1], false), sample(.max, [4097, 3], [1], false),
       sample(.mean, [3, 257, 2, 5], [2], false),
+      sample(.sum, BlockExtents.ofMostAxes, [1, 3, 5, 7], false),
+      sample(.max, BlockExtents.ofMostAxes, [0, 2, 4, 6], true),
     ]
     let lines = BlockExtents.all.enumerated().map { index, extent in
       let (shape, axis) = [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
@@ -161,7 +163,7 @@ public struct ArgMax: TensorOperation {
     let lines: [(shape: [Int], axis: Int)] =
       BlockExtents.all.enumerated().map { index, extent in
         [([9, extent], 1), ([extent, 9], 0), ([2, extent, 3], 1)][index % 3]
-      } + [([4097, 3], 1), ([257, 2, 3], 1), ([5, 3, 513], 1)]
+      } + [([4097, 3], 1), ([257, 2, 3], 1), ([5, 3, 513], 1), ([3, 257, 2, 5], 2), (BlockExtents.ofMostAxes, 4)]
     let longest: [(shape: [Int], axis: Int)] = [
       ([9, 257], 1), ([9, 4097], 1), ([4097, 9], 0), ([65_537], 0), ([2, 65_537], 1),
     ]

@@ -30,7 +30,7 @@ public struct Softmax: TensorOperation {
   fileprivate static let longLines: [(shape: [Int], axis: Int)] =
     BlockExtents.all.enumerated().map { index, extent in
       [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
-    } + [([513], 0), ([257, 3, 5], 1), ([5, 2, 257], 1), ([2, 65_537], 1)]
+    } + [([513], 0), ([257, 3, 5], 1), ([5, 2, 257], 1), ([2, 65_537], 1), (BlockExtents.ofMostAxes, 4)]
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
