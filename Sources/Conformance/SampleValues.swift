@@ -22,6 +22,8 @@ public struct SampleValues: Sendable {
           ranked[element] = (Double(rank) - Double(order.count) / 2 + 0.25) * 0.02
         }
         values = ranked
+      case .lastIsNaN(let low, let high):
+        values = uniform.enumerated().map { $0 == uniform.count - 1 ? .nan : low + (high - low) * $1 }
       case .rising(let low, let high):
         let last = uniform.count - 1
         values = uniform.indices.map { e in

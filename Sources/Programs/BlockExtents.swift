@@ -7,4 +7,6 @@ enum BlockExtents {
 
   /// One of `long` for the case number `index`, so that cases of one kernel meet all of them and each a single one.
   static func long(_ index: Int) -> Int { long[index % long.count] }
+  /// As many axes as the C contract has, none of which is gone when those of one element are left out.
+  static let ofMostAxes = [2, 3, 2, 2, 3, 2, 2, 3]
 }

@@ -93,6 +93,8 @@ public struct OperationSample: Sendable {
     case background(Double, Double)
     /// In equal steps from the lower number to the higher, which the last element is; whole numbers are rounded down.
     case rising(Double, Double)
+    /// Roughly uniform in the interval, but the last element is NaN, which no other hides.
+    case lastIsNaN(Double, Double)
   }
 
   public let operation: any TensorOperation

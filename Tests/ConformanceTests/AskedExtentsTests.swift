@@ -1,3 +1,4 @@
+import SwitchbackABI
 import SwitchbackConformance
 import SwitchbackPrograms
 import Testing
@@ -90,7 +91,19 @@ private struct Axis: Hashable, CustomStringConvertible {
     }
   }
 
-  @Test("a rising operand ends in its highest number, whole numbers and others")
+  @Test(
+    "an operation whose kernels walk along axes is asked with as many as the C contract has",
+    arguments: [
+      "binary", "select", "reduce", "argmax", "softmax", "softmax/backward", "gather", "scatterAdd", "transpose",
+      "broadcast", "slice", "slice/backward", "concatenate", "pad", "reverse",
+    ])
+  func axes(name: String) throws {
+    let entry = try #require(OperationCatalog.standard.entries.first { $0.name == name })
+    let ranks = entry.askedSamples(areQuick: true).flatMap { $0.inputs.map(\.shape.rank) }
+    #expect(ranks.max() == Int(SB_MAX_RANK))
+  }
+
+  @Test("a rising operand ends in its highest number, whole numbers and others, and one with a NaN in it")
   func rising() {
     func values(_ type: TensorType, _ domain: OperationSample.Domain) -> [Double] {
       SampleValues(OperationSample(Gather(axis: 0), [type], [domain])).operands[0]
@@ -98,6 +111,8 @@ private struct Axis: Hashable, CustomStringConvertible {
     #expect(values(.int32([5]), .rising(0, 256)) == [0, 64, 128, 192, 256])
     #expect(values(.int32([4]), .rising(0, 8)) == [0, 2, 5, 8])
     #expect(values(.float32([3]), .rising(-2, 2)) == [-2, 0, 2])
+    let last = values(.float32([5]), .lastIsNaN(1, 2))
+    #expect(last.last?.isNaN == true && last.dropLast().allSatisfy { (1...2).contains($0) })
     #expect(values(.float32([1]), .rising(-2, 2)) == [2] && values(.float32([0]), .rising(0, 1)).isEmpty)
   }
 

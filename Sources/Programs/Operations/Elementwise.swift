@@ -244,6 +244,13 @@ public struct UnaryBackward: TableOperation {
         [function.row.slopeOperand.domain, .range(-2, 2)]
       ).forNumbers
     }
+      // Of a dy that half precision does not hold.
+      + [UnaryFunction.identity, .relu, .leakyRelu, .tanh, .gelu].map { function in
+        OperationSample(
+          UnaryBackward(function, alpha: function.row.usesAlpha ? 0.3 : 0), [.float32([37]), .float32([37])],
+          [function.row.slopeOperand.domain, .range(-3e5, 3e5)]
+        ).forNumbers
+      }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] {
@@ -363,6 +370,12 @@ public struct Binary: TableOperation {
       + [BinaryFunction.add, .subtract, .multiply, .maximum, .greater].enumerated().map { index, function in
         let type = TensorType.float32([[65_537], [3, 4097], [4097, 3], [2, 257, 3], [257, 2, 3]][index])
         return OperationSample(Binary(function), [type, type], domains(of: function)).forNumbers
+      }
+      + [BinaryFunction.subtract, .less].map { function in
+        OperationSample(
+          Binary(function), [.float32([2, 1, 2, 1, 3, 1, 2, 1]), .float32([1, 3, 1, 2, 1, 2, 1, 3])],
+          domains(of: function)
+        ).forNumbers
       }
   }
 
@@ -493,6 +506,7 @@ public struct Select: TensorOperation {
         ([2, 257, 1], [2, 1, 3], [2, 257, 3]),
         ([3, 513], [3, 1], [3, 513]),
         ([2, 3], [2, 3], [257, 2, 3]),
+        ([2, 1, 2, 1, 3, 1, 2, 1], [1, 3, 1, 2, 1, 2, 1, 3], [2, 1, 1, 2, 3, 1, 1, 3]),
       ].map { (condition: [Int], a: [Int], b: [Int]) in
         OperationSample(
           Select(), [TensorType(.bool, Shape(condition)), .float32(Shape(a)), .float32(Shape(b))],

@@ -76,6 +76,7 @@ public struct Gather: TensorOperation {
   fileprivate static let longCases: [(x: [Int], indices: [Int], axis: Int)] = [
     ([257], [9], 0), ([65_537], [513], 0), ([4097, 3], [9], 0), ([3, 4097], [9], 1), ([5, 3], [4097], 0),
     ([3, 5], [513], 1), ([3, 5, 257], [4], 1), ([257, 5, 3], [4], 1), ([3, 257, 2], [257], 1), ([3, 5, 513], [7], 0),
+    (BlockExtents.ofMostAxes, [2], 4),
   ]
 
   /// Long axes, gathered along and not, and many indices; rising ones reach the last slice.

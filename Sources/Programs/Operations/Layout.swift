@@ -75,7 +75,7 @@ public struct Transpose: TensorOperation {
     [
       ([257, 65], [1, 0]), ([3, 4097], [1, 0]), ([4097, 3], [1, 0]), ([131, 133], [1, 0]), ([2, 513, 3], [0, 2, 1]),
       ([513, 2, 3], [1, 0, 2]), ([3, 2, 513], [2, 1, 0]), ([2, 65, 3, 67], [0, 3, 2, 1]), ([3, 257, 5], [1, 2, 0]),
-      ([65_537], [0]), ([2, 3, 4, 5, 7], [4, 2, 0, 3, 1]),
+      ([65_537], [0]), ([2, 3, 4, 5, 7], [4, 2, 0, 3, 1]), (BlockExtents.ofMostAxes, [7, 6, 5, 4, 3, 2, 1, 0]),
     ].map { OperationSample(Transpose(permutation: $0.1), [.float32(Shape($0.0))]).forNumbers }
   }
 
@@ -123,6 +123,7 @@ public struct Broadcast: TensorOperation {
     [
       ([513], [9, 513]), ([257, 1], [257, 9]), ([], [65_537]), ([1, 4097], [3, 4097]), ([4097, 1], [4097, 3]),
       ([1], [4097]), ([3, 1, 2], [3, 257, 2]), ([2, 257, 1], [2, 257, 3]), ([257, 1, 3], [257, 2, 3]),
+      ([2, 1, 2, 1, 3, 1, 2, 1], BlockExtents.ofMostAxes),
     ].map { OperationSample(Broadcast(shape: $0.1), [.float32(Shape($0.0))]).forNumbers }
   }
 
@@ -180,6 +181,10 @@ public struct Slice: TensorOperation {
     (Slice(starts: [2, 0], sizes: [257, 2], strides: [2, 1]), [517, 3]),
     (Slice(starts: [0, 5, 1], sizes: [2, 257, 3]), [3, 263, 5]),
     (Slice(starts: [255, 0, 1], sizes: [257, 2, 2]), [513, 2, 3]),
+    (
+      Slice(starts: [1, 0, 0, 1, 0, 0, 0, 1], sizes: [1, 2, 2, 1, 2, 2, 1, 2], strides: [1, 2, 1, 1, 2, 1, 1, 1]),
+      BlockExtents.ofMostAxes
+    ),
   ]
 
   public static var samples: [OperationSample] { cases.map { OperationSample($0.slice, [.float32(Shape($0.input))]) } }
@@ -299,6 +304,7 @@ public struct Concatenate: TensorOperation {
       ([[4097], [513]], 0), ([[3, 257], [3, 4097]], 1), ([[257, 3], [4097, 3]], 0), ([[5], [65_537]], 0),
       ([[2, 257, 3], [2, 5, 3]], 1), ([[257, 2, 3], [257, 2, 4]], 2), ([[2, 3, 513], [4, 3, 513]], 0),
       ((1...17).map { [2, $0] }, 1),
+      ([BlockExtents.ofMostAxes, [2, 3, 2, 2, 1, 2, 2, 3]], 4),
     ]
     return cases.map { OperationSample(Concatenate(axis: $0.1), $0.0.map { .float32(Shape($0)) }).forNumbers }
   }
@@ -368,6 +374,7 @@ public struct Pad: TensorOperation {
       ([4097], [3], [2], 0.5), ([65_537], [0], [1], -1.0), ([3, 513], [1, 2], [0, 5], 0.0),
       ([513, 3], [2, 0], [1, 1], 0.0), ([3], [4097], [257], 1.5), ([2, 257, 3], [0, 1, 2], [1, 3, 0], -0.5),
       ([257, 2, 3], [1, 0, 1], [0, 1, 0], 0.0),
+      (BlockExtents.ofMostAxes, [0, 1, 0, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 0, 1, 0], 0.5),
     ].map { OperationSample(Pad(low: $0.1, high: $0.2, value: $0.3), [.float32(Shape($0.0))]).forNumbers }
   }
 
@@ -417,7 +424,7 @@ public struct Reverse: TensorOperation {
     } + [OperationSample(Reverse(axis: 1), [TensorType(.bool, [3, 5])], [.indices(2)])]
       + [
         ([65_537], 0), ([3, 4097], 1), ([3, 4097], 0), ([4097, 3], 0), ([2, 513, 3], 1), ([257, 2, 3], 1),
-        ([2, 3, 257], 2),
+        ([2, 3, 257], 2), (BlockExtents.ofMostAxes, 4),
       ].map { (extents: [Int], axis: Int) in
         OperationSample(Reverse(axis: axis), [.float32(Shape(extents))]).forNumbers
       }

@@ -40,6 +40,9 @@ public struct PoolingGeometry: Hashable, Sendable {
     image: TensorType.float32([2, 5, 6, 3]), pooled: TensorType.float32([2, 5, 4, 3])
   )
 
+  /// Numbers that half precision does not hold, and some whose sums it does not hold.
+  static let magnitudes: [OperationSample.Domain] = [.range(1e4, 3e5), .range(1e-9, 1e-8)]
+
   /// Windows of many cells, with strides below and above their size, and long axes, with the types of image and result.
   static let longSamples: [(geometry: PoolingGeometry, image: TensorType, pooled: TensorType)] =
     long.compactMap { geometry, image in
@@ -197,6 +200,7 @@ public struct AveragePool2D: ImageOperation {
     let (geometry, image, _) = PoolingGeometry.paddedSample
     return [OperationSample(AveragePool2D(geometry), [image])]
       + PoolingGeometry.longSamples.map { OperationSample(AveragePool2D($0.geometry), [$0.image]).forNumbers }
+      + PoolingGeometry.magnitudes.map { OperationSample(AveragePool2D(geometry), [image], [$0]).forNumbers }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
@@ -255,6 +259,9 @@ public struct AveragePool2DBackward: ImageOperation {
       + PoolingGeometry.longSamples.map {
         let size = Array($0.image.shape.extents[1...2])
         return OperationSample(AveragePool2DBackward($0.geometry, inputSize: size), [$0.pooled]).forNumbers
+      }
+      + PoolingGeometry.magnitudes.map {
+        OperationSample(AveragePool2DBackward(geometry, inputSize: [5, 6]), [pooled], [$0]).forNumbers
       }
   }
 

@@ -42,10 +42,13 @@ public struct Reduce: TensorOperation {
   /// Axes between others, alone and not beside each other, for each function; then lines of every length. No long sum is
   /// near zero, where the roundings of its terms would count for more than the bound has.
   public static var furtherSamples: [OperationSample] {
-    func sample(_ function: ReduceFunction, _ shape: [Int], _ axes: [Int], _ keepDimensions: Bool) -> OperationSample {
+    func sample(
+      _ function: ReduceFunction, _ shape: [Int], _ axes: [Int], _ keepDimensions: Bool,
+      _ domain: OperationSample.Domain? = nil
+    ) -> OperationSample {
       OperationSample(
         Reduce(function, axes: axes, keepDimensions: keepDimensions), [.float32(Shape(shape))],
-        [function == .max || function == .min ? .distinct : .range(-1, 2)]
+        [domain ?? (function == .max || function == .min ? .distinct : .range(-1, 2))]
       ).forNumbers
     }
     let forAll: [([Int], [Int])] = [
@@ -57,18 +60,24 @@ public struct Reduce: TensorOperation {
       ([2, 3, 257], [1]), ([257, 2, 5], [1, 2]),
     ]
     let kinds = ReduceFunction.allCases
-    return kinds.enumerated().flatMap { index, function in
-      forAll.enumerated().map { sample(function, $1.0, $1.1, (index + $0) % 2 == 0) }
+    let shapes =
+      kinds.enumerated().flatMap { index, function in
+        forAll.enumerated().map { sample(function, $1.0, $1.1, (index + $0) % 2 == 0) }
+      } + inTurn.enumerated().map { sample(kinds[$0 % kinds.count], $1.0, $1.1, $0 % 2 == 0) }
+    let results = [
+      sample(.sum, [513, 5], [1], false), sample(.max, [4097, 3], [1], false),
+      sample(.mean, [3, 257, 2, 5], [2], false),
+      sample(.sum, BlockExtents.ofMostAxes, [1, 3, 5, 7], false),
+      sample(.max, BlockExtents.ofMostAxes, [0, 2, 4, 6], true),
+    ]
+    let lines = BlockExtents.all.enumerated().map { index, extent in
+      let (shape, axis) = [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
+      return sample(kinds[index % kinds.count], shape, [axis], false)
     }
-      + inTurn.enumerated().map { sample(kinds[$0 % kinds.count], $1.0, $1.1, $0 % 2 == 0) }
-      + [
-        sample(.sum, [513, 5], [1], false), sample(.max, [4097, 3], [1], false),
-        sample(.mean, [3, 257, 2, 5], [2], false),
-      ]
-      + BlockExtents.all.enumerated().map { index, extent in
-        let (shape, axis) = [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
-        return sample(kinds[index % kinds.count], shape, [axis], false)
-      }
+    // Numbers and results beyond what half precision holds, above and below; a NaN at the end of a long line.
+    let domains: [OperationSample.Domain] = [.range(1e4, 3e5), .range(1e-9, 1e-8), .lastIsNaN(-1, 2)]
+    let numbers = kinds.flatMap { function in domains.map { sample(function, [3, 513], [1], false, $0) } }
+    return shapes + results + lines + numbers
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
@@ -149,19 +158,20 @@ public struct ArgMax: TensorOperation {
     ]
   }
 
-  /// Lines of every length, the longest also of rising numbers, whose largest is the last; and many lines.
+  /// Lines of every length, the longest also with the winner at the end, a number or NaN; and many lines.
   public static var furtherSamples: [OperationSample] {
     let lines: [(shape: [Int], axis: Int)] =
       BlockExtents.all.enumerated().map { index, extent in
         [([9, extent], 1), ([extent, 9], 0), ([2, extent, 3], 1)][index % 3]
-      } + [([4097, 3], 1), ([257, 2, 3], 1), ([5, 3, 513], 1)]
+      } + [([4097, 3], 1), ([257, 2, 3], 1), ([5, 3, 513], 1), ([3, 257, 2, 5], 2), (BlockExtents.ofMostAxes, 4)]
     let longest: [(shape: [Int], axis: Int)] = [
       ([9, 257], 1), ([9, 4097], 1), ([4097, 9], 0), ([65_537], 0), ([2, 65_537], 1),
     ]
     func sample(_ line: (shape: [Int], axis: Int), _ domain: OperationSample.Domain) -> OperationSample {
       OperationSample(ArgMax(axis: line.axis), [.float32(Shape(line.shape))], [domain]).forNumbers
     }
-    return (lines + longest).map { sample($0, .range(-2, 2)) } + longest.map { sample($0, .rising(-2, 2)) }
+    return (lines + longest).map { sample($0, .range(-2, 2)) }
+      + longest.flatMap { line in [.rising(-2, 2), .lastIsNaN(-2, 2)].map { sample(line, $0) } }
   }
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.ties(sample)] }

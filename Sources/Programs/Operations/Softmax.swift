@@ -22,13 +22,15 @@ public struct Softmax: TensorOperation {
 
   /// Lines of every length, along the last axis and along others.
   public static var furtherSamples: [OperationSample] {
-    longLines.map { OperationSample(Softmax(axis: $0.axis), [.float32(Shape($0.shape))]).forNumbers }
+    longLines.map { OperationSample(Softmax(axis: $0.axis), [.float32(Shape($0.shape))]).forNumbers } + [
+      OperationSample(Softmax(axis: 1), [.float32([3, 4097])], [.lastIsNaN(-2, 2)]).forNumbers
+    ]
   }
 
   fileprivate static let longLines: [(shape: [Int], axis: Int)] =
     BlockExtents.all.enumerated().map { index, extent in
       [([3, extent], 1), ([extent, 3], 0), ([2, extent, 3], 1)][index % 3]
-    } + [([513], 0), ([257, 3, 5], 1), ([5, 2, 257], 1), ([2, 65_537], 1)]
+    } + [([513], 0), ([257, 3, 5], 1), ([5, 2, 257], 1), ([2, 65_537], 1), (BlockExtents.ofMostAxes, 4)]
 
   public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
