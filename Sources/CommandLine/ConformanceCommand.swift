@@ -258,18 +258,20 @@ struct ConformanceCommand: ParsableCommand {
     if sums.0 + sums.2 == 0 { Terminal.write("nothing was taken, so nothing is proved", to: .standardError) }
   }
 
-  /// Operation by operation and as a segment, and what of it could not be judged.
+  /// Operation by operation, as a segment, then twice; and what of it could not be judged.
   private func judge(_ replay: ReplayFile, _ suite: ConformanceSuite) throws -> (ConformanceReport.Verdict, String) {
     let verdict = try suite.lockstep(replay)
     guard case .passed = verdict else { return (verdict, "") }
-    let repeated = try suite.twice(replay)
-    if case .failed = repeated { return (repeated, "") }
+    var unjudged = ""
     // What is right operation by operation may be wrong when nobody looks at what is between.
     switch try suite.segments(replay) {
     case .failed(let message, let smallest): return (.failed(message, replay: smallest), "")
-    case .declined(let reason): return (verdict, "; in one segment \(reason)")
-    case .passed, .notAsked: return (verdict, "")
+    case .declined(let reason): unjudged = "; in one segment \(reason)"
+    case .passed, .notAsked: break
     }
+    let repeated = try suite.twice(replay)
+    if case .failed = repeated { return (repeated, "") }
+    return (verdict, unjudged)
   }
 
   private func check(_ file: String, _ suite: ConformanceSuite) throws {

@@ -43,6 +43,11 @@ enum Terminal {
   /// As every program of a shell ends that has no reader any more.
   static func endByClosedPipe() {
     signal(SIGPIPE, SIG_DFL)
+    // Whoever started us may have had it blocked.
+    var pipe = sigset_t()
+    sigemptyset(&pipe)
+    sigaddset(&pipe, SIGPIPE)
+    pthread_sigmask(SIG_UNBLOCK, &pipe, nil)
     raise(SIGPIPE)
   }
 
