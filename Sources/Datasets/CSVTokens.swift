@@ -69,10 +69,19 @@ struct CSVTokenScan {
   }
 
   func check(_ path: String) throws(DatasetError) {
-    guard lengthOfSamples < 1 else { return }
-    throw DatasetError(
-      .invalid,
-      "\(path): all sequences of the column \(name) are empty; data.sequence_length says how long they are to be")
+    let most = DatasetRecord.Tokens.mostOfSample
+    switch lengthOfSamples {
+    case 1...most: return
+    case ..<1:
+      throw DatasetError(
+        .invalid,
+        "\(path): all sequences of the column \(name) are empty; data.sequence_length says how long they are to be")
+    default:
+      throw DatasetError(
+        .invalid,
+        "\(path): the longest sequence of the column \(name) has \(lengthOfSamples) tokens, and a sample at most "
+          + "\(most); say data.sequence_length, where longer ones are cut")
+    }
   }
 
   /// What is lost, in a sentence; nil where nothing is.
@@ -91,6 +100,9 @@ extension DatasetRecord {
     public var cutCount: Int
     /// The largest token; nil where there is none.
     public var largest: Int32?
+
+    /// How long T may be.
+    package static let mostOfSample = 1 << 20
 
     public init(cutCount: Int, largest: Int32?) { (self.cutCount, self.largest) = (cutCount, largest) }
   }

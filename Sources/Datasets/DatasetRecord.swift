@@ -353,6 +353,7 @@ extension DatasetRecord {
         input.shape.count == 1 && input.column != nil && input.channels == nil && input.features.isEmpty
         && input.normalization.isEmpty && tokens.cutCount >= 0 && tokens.largest ?? 0 >= 0
       guard isOfTokens else { return "samples \(input.shape) with what else it says are no tokens" }
+      guard input.shape[0] <= Tokens.mostOfSample else { return "samples \(input.shape) have too many tokens" }
     }
     return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,
