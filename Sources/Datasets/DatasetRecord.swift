@@ -313,11 +313,10 @@ extension DatasetRecord {
   }
 
   private var targetFault: String? {
+    let names = learnt.map(\.name)
+    let fields = names + inputs.map(\.name) + inputs.compactMap(\.field.lengths)
+    if let fault = Self.fault(ofNames: fields, "fields") ?? Self.fault(ofNames: names, "targets") { return fault }
     guard let targetFields else { return nil }
-    let names = targetFields.map(\.name)
-    if let fault = Self.fault(ofNames: names + inputs.map(\.name), "fields") ?? Self.fault(ofNames: names, "targets") {
-      return fault
-    }
     for target in targetFields {
       if target.classNames.count > Self.mostClasses {
         return "\(target.name): it has \(target.classNames.count) classes"
