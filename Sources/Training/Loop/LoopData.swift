@@ -38,10 +38,6 @@ struct LoopData {
       dropsLast: settings.dropsLastBatch, version: version)
   }
 
-  var batchesInEpoch: Int {
-    BatchOrder.batchCount(train.count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch)
-  }
-
   // MARK: Checks
 
   /// Whether the network can be trained on the data: an epoch without a batch would end in a run without an update. That
