@@ -245,18 +245,17 @@ struct PredictCommand: ParsableCommand {
   private func picture(
     _ path: String, _ input: SampleFormat.Input
   ) throws(DatasetError) -> (value: FieldValue, shown: [Float]) {
-    let image = try Image(path: path)
+    // Before it is fitted: what is put around it is no part of the picture.
+    let image = invert ? try Image(path: path).inverted : try Image(path: path)
     if let warning = image.warning { Terminal.write("warning: \(path): \(warning)", to: .standardError) }
     let (height, width, channels) = (input.shape[0], input.shape[1], input.shape[2])
     guard input.elementType == .uint8 else {
       var values = [Float](repeating: 0, count: height * width * channels)
       image.write(to: &values, height: height, width: width, channels: channels, fit: input.fit)
-      if invert { values = values.map { 1 - $0 } }
       return (.numbers(values), values)
     }
     var bytes = [UInt8](repeating: 0, count: height * width * channels)
     image.write(to: &bytes, height: height, width: width, channels: channels, fit: input.fit)
-    if invert { bytes = bytes.map { 255 - $0 } }
     return (.bytes(bytes), bytes.map { Float($0) * Field.pixelScale })
   }
 

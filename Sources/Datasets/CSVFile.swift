@@ -153,8 +153,9 @@ public struct CSVFile: Hashable, Sendable {
 
   /// The same of what `columns` says.
   package var faultOfColumns: String? {
-    if let sequenceLength, !(1...1 << 20).contains(sequenceLength) || !columns.values.contains(.tokens) {
-      return "sequences of \(sequenceLength) tokens need a column of tokens, and a length from 1 to \(1 << 20)"
+    let most = DatasetRecord.Tokens.mostOfSample
+    if let sequenceLength, !(1...most).contains(sequenceLength) || !columns.values.contains(.tokens) {
+      return "sequences of \(sequenceLength) tokens need a column of tokens, and a length from 1 to \(most)"
     }
     for (column, reading) in columns.sorted(by: { $0.key < $1.key }) {
       guard let (encoding, words) = reading.words else { continue }

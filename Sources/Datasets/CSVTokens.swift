@@ -42,17 +42,17 @@ struct CSVTokenScan {
   /// How many rows have so many tokens.
   private var counts: [Int: Int] = [:]
   private var longest = 0
-  private var largest: Int32?
+  /// The largest token of each place: what of it is read is known when all rows are.
+  private var maxima: [Int32] = []
 
   init(_ name: String, length: Int?) { (self.name, self.length) = (name, length) }
 
   mutating func add(_ field: CSVRow.Field, isTraining: Bool) throws(CSVRow.Problem) {
-    let kept = length ?? Int.max
-    var largest = largest
+    let kept = length ?? DatasetRecord.Tokens.mostOfSample
     let count = try CSVTokens.forEach(in: field, of: name) { place, token in
-      if place < kept { largest = max(largest ?? 0, token) }
+      guard place < kept else { return }
+      if place < maxima.count { maxima[place] = max(maxima[place], token) } else { maxima.append(token) }
     }
-    self.largest = largest
     counts[count, default: 0] += 1
     if isTraining { longest = max(longest, count) }
   }
@@ -64,15 +64,24 @@ struct CSVTokenScan {
     let length = lengthOfSamples
     var input = DatasetRecord.Input(name, [length], column: name)
     input.tokens = DatasetRecord.Tokens(
-      cutCount: counts.reduce(0) { $0 + ($1.key > length ? $1.value : 0) }, largest: largest)
+      cutCount: counts.reduce(0) { $0 + ($1.key > length ? $1.value : 0) }, largest: maxima.prefix(length).max())
     return input
   }
 
   func check(_ path: String) throws(DatasetError) {
-    guard lengthOfSamples < 1 else { return }
-    throw DatasetError(
-      .invalid,
-      "\(path): all sequences of the column \(name) are empty; data.sequence_length says how long they are to be")
+    let most = DatasetRecord.Tokens.mostOfSample
+    switch lengthOfSamples {
+    case 1...most: return
+    case ..<1:
+      throw DatasetError(
+        .invalid,
+        "\(path): all sequences of the column \(name) are empty; data.sequence_length says how long they are to be")
+    default:
+      throw DatasetError(
+        .invalid,
+        "\(path): the longest sequence of the column \(name) has \(lengthOfSamples) tokens, and a sample at most "
+          + "\(most); say data.sequence_length, where longer ones are cut")
+    }
   }
 
   /// What is lost, in a sentence; nil where nothing is.
@@ -89,8 +98,11 @@ extension DatasetRecord {
   public struct Tokens: Hashable, Sendable, Codable {
     /// How many sequences are longer than T: of these the first T tokens are kept.
     public var cutCount: Int
-    /// The largest token; nil where there is none.
+    /// The largest token of those that are kept; nil where there is none.
     public var largest: Int32?
+
+    /// How long T may be.
+    package static let mostOfSample = 1 << 20
 
     public init(cutCount: Int, largest: Int32?) { (self.cutCount, self.largest) = (cutCount, largest) }
   }

@@ -313,11 +313,10 @@ extension DatasetRecord {
   }
 
   private var targetFault: String? {
+    let names = learnt.map(\.name)
+    let fields = names + inputs.map(\.name) + inputs.compactMap(\.field.lengths)
+    if let fault = Self.fault(ofNames: fields, "fields") ?? Self.fault(ofNames: names, "targets") { return fault }
     guard let targetFields else { return nil }
-    let names = targetFields.map(\.name)
-    if let fault = Self.fault(ofNames: names + inputs.map(\.name), "fields") ?? Self.fault(ofNames: names, "targets") {
-      return fault
-    }
     for target in targetFields {
       if target.classNames.count > Self.mostClasses {
         return "\(target.name): it has \(target.classNames.count) classes"
@@ -353,6 +352,7 @@ extension DatasetRecord {
         input.shape.count == 1 && input.column != nil && input.channels == nil && input.features.isEmpty
         && input.normalization.isEmpty && tokens.cutCount >= 0 && tokens.largest ?? 0 >= 0
       guard isOfTokens else { return "samples \(input.shape) with what else it says are no tokens" }
+      guard input.shape[0] <= Tokens.mostOfSample else { return "samples \(input.shape) have too many tokens" }
     }
     return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,

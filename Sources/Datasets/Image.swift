@@ -127,4 +127,11 @@ public struct Image: Sendable {
     }
     return Image(width: width, height: height, channels: wanted, pixels: result, changes: changes, warning: warning)
   }
+
+  /// Dark made bright, and bright dark.
+  package var inverted: Image {
+    Image(
+      width: width, height: height, channels: channels, pixels: pixels.map { 255 - $0 }, changes: changes,
+      warning: warning)
+  }
 }

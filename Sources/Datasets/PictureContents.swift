@@ -20,7 +20,7 @@ package enum PictureContents {
   package static func sum(of paths: [String], names: [String], wholeBytes: Int = wholeBytes) -> String? {
     let sizes = onAllCores(paths.count) { size(of: paths[$0]) }
     guard !sizes.contains(-1) else { return nil }
-    let most = sizes.reduce(0, +) <= wholeBytes ? .max : beginning(files: paths.count)
+    let most = total(sizes) <= wholeBytes ? .max : beginning(files: paths.count)
     let parts = onAllCores(paths.count) { index in
       part(of: paths[index], from: SplitHash.of(names[index]), most: min(most, sizes[index]))
     }
@@ -30,6 +30,14 @@ package enum PictureContents {
     for part in known.sorted() { sum.add(part) }
     let digits = String(sum.state, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  /// Files with holes may be said to have more bytes together than an `Int` counts: then `Int.max`.
+  package static func total(_ sizes: [Int]) -> Int {
+    sizes.reduce(0) { sum, size in
+      let (next, isTooLarge) = sum.addingReportingOverflow(size)
+      return isTooLarge ? .max : next
+    }
   }
 
   /// Of a regular file; -1 of all else.

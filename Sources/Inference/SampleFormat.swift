@@ -134,6 +134,10 @@ public struct SampleFormat: Hashable, Sendable {
       var known: Set<String> = []
       if let twice = names.first(where: { !known.insert($0).inserted }) { return "two \(what)s are called \(twice)" }
     }
+    let lengths = Set(inputs.compactMap(\.lengths))
+    if let twice = outputs.first(where: { lengths.contains($0.target) })?.target {
+      return "\(twice) is what was learnt, and how long sequences are"
+    }
     return nil
   }
 

@@ -53,6 +53,12 @@ import Testing
     #expect(said.output.contains("{\"name\":\"\(best.name)\",\"probability\":\(best.score)}"), "\(said.output)")
     let inverted = try switchback("predict", run, file, "--invert", "--json")
     #expect(inverted.status == 0 && inverted.output != said.output, "\(inverted.error)")
+    // What is around the picture is zeros all the same.
+    let turned =
+      [UInt8](repeating: 0, count: 4) + [90, 90, 252, 252, 90, 90, 252, 252] + [UInt8](repeating: 0, count: 4)
+    let other = try #require(try model.predict(fields: ["images": .bytes(turned)]).values.first?.best)
+    #expect(
+      inverted.output.contains("{\"name\":\"\(other.name)\",\"probability\":\(other.score)}"), "\(inverted.output)")
     // Other pictures are other data.
     let refused = try switchback("train", "--resume", run, "--epochs", "3", "--set", "data.fit=crop")
     #expect(refused.status == 65 && refused.error.contains("data.fit: crop, not pad"), "\(refused.error)")

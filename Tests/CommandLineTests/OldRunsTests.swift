@@ -104,4 +104,16 @@ func tensors(_ path: String) throws -> [String: [Float]] {
     let wrong = try switchback("evaluate", run, "--classes", "red,green,blue", "--json")
     #expect(wrong.status == 0 && !wrong.output.contains("\"testAccuracy\":\(accuracy)"), "\(wrong.output)")
   }
+
+  @Test("of other data an earlier run leaves out a class that it does not know, as it does of its own")
+  func moreClasses() throws {
+    let run = try copy("table")
+    let rows = try String(contentsOfFile: "\(folder)/data/classes.csv", encoding: .utf8)
+    let more = (0..<9).map { "0.\($0),1.5,2.5,violet\n" }.joined()
+    let path = try write((rows + more).utf8, to: temporaryFolder() + "/more.csv")
+    let outcome = try switchback("evaluate", run, "--data", path, "--json")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(
+      outcome.error.contains("the network knows no class violet: 9 samples are left out"), "\(outcome.error)")
+  }
 }

@@ -43,8 +43,13 @@ import Testing
     }
     let nowhere = ["SWITCHBACK_DATA": temporary(), "XDG_CACHE_HOME": temporary()]
     let missing = try switchback("config", "check", "configs/mnist-mlp.yaml", "--json", environment: nowhere)
-    // Debian's package may be installed.
     #expect(missing.status == 0 && missing.output == "[]\n", "\(missing.error)")
+    #expect(missing.error.contains("warning: the files of mnist are not here"), "\(missing.error)")
+    // Its classes are known all the same.
+    let narrow = try switchback(
+      "config", "check", "configs/mnist-mlp.yaml", "--set", "model.layers.2.dense.units=9", environment: nowhere)
+    #expect(narrow.status == 78, "\(narrow.error)")
+    #expect(narrow.error.contains("the data has 10 classes, and the network ends with 9 outputs"), "\(narrow.error)")
     let units = try switchback(
       "config", "check", "configs/mnist-mlp.yaml", "--json", "--set", "training.class_weights=[1, 2]",
       environment: nowhere)

@@ -81,4 +81,10 @@ private func pgm(_ pixels: [UInt8]) -> [UInt8] { Array("P5 2 2 255\n".utf8) + pi
     #expect(PictureContents.sum(of: [path + "-not"], names: ["large"]) == nil)
     #expect(PictureContents.beginning(files: 1_000) == 65_536 && PictureContents.beginning(files: 1 << 30) == 4_096)
   }
+
+  @Test("files with holes that are said to have more bytes than can be counted count as the most")
+  func total() {
+    #expect(PictureContents.total([3, 4]) == 7 && PictureContents.total([]) == 0)
+    #expect(PictureContents.total([1, .max, .max, 5]) == .max)
+  }
 }

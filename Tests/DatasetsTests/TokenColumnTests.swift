@@ -135,6 +135,31 @@ private func message(_ body: () throws -> Any) -> String {
     #expect(try settings(empty, length: 2).open().record?.inputs[0].tokens?.largest == nil)
   }
 
+  @Test("a sample has at most a million tokens, where no length is said too; else one row would decide over memory")
+  func longest() throws {
+    let most = 1 << 20
+    let long = "text,kind\n" + String(repeating: "7 ", count: most + 1) + ",1\n"
+    let error = message { try settings(long).open() }
+    #expect(error.contains("the longest sequence of the column text has 1048577 tokens, and a sample at most 1048576"))
+    #expect(error.contains("say data.sequence_length"))
+    #expect(message { try DatasetSource.csv(settings(long)).layout() }.contains("say data.sequence_length"))
+    let cut = try settings(long, length: 2).open(DatasetRequest(mayLackParts: true))
+    #expect(cut.record?.inputs[0].shape == [2] && cut.record?.inputs[0].tokens?.cutCount == 1)
+  }
+
+  @Test("the largest token is one that is read: what is cut counts nowhere, with a length that is said and without")
+  func largestOfKept() throws {
+    let before = try settings(table(60)).open()
+    let n = Int(try #require(try before.test.numbers([0])["table"])[0])
+    var lines = table(60).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    lines[n + 1] = "1 1 1 1 \(Int32.max),\(n),\(n % 2),1"
+    let text = lines.joined(separator: "\n")
+    let parts = try settings(text).open()
+    #expect(parts.record?.inputs[1].shape == [4])
+    #expect(parts.record?.inputs[1].tokens == .init(cutCount: 1, largest: n == 59 ? 58 : 59))
+    #expect(try settings(text, length: 5).open().record?.inputs[1].tokens?.largest == Int32.max)
+  }
+
   @Test("columns whose fields have names of others are refused")
   func names() throws {
     func refused(_ head: String, _ tokens: [String]) throws -> String {
@@ -151,17 +176,33 @@ private func message(_ body: () throws -> Any) -> String {
 
   @Test("a record whose tokens cannot be is told")
   func hostile() throws {
-    let record = try #require(try settings(table(60)).open().record)
-    let text = String(decoding: try JSONEncoder().encode(record), as: UTF8.self)
+    var made = try settings(table(60))
+    made.learnt = [.init("kind", .classes)]
+    let record = try #require(try made.open().record)
+    #expect(record.fault == nil)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let text = String(decoding: try encoder.encode(record), as: UTF8.self)
     for (from, to) in [
       ("\"cutCount\":0", "\"cutCount\":-1"), ("\"largest\":59", "\"largest\":-2"), ("\"shape\":[4]", "\"shape\":[]"),
       ("\"shape\":[4]", "\"shape\":[0]"), ("\"shape\":[4]", "\"shape\":[4,4]"),
+      ("\"shape\":[4]", "\"shape\":[1048577]"),
+      // Its lengths, or itself, called as what is learnt.
+      ("\"name\":\"kind\"", "\"name\":\"text_lengths\""), ("\"name\":\"kind\"", "\"name\":\"text\""),
       ("\"column\":\"text\",", ""), ("\"name\":\"text\"", "\"name\":\"table\""),
     ] {
       let changed = text.replacingOccurrences(of: from, with: to)
-      // The order of a record's keys is no one's.
-      guard changed != text else { continue }
+      try #require(changed != text, "\(from)")
       #expect(try JSONDecoder().decode(DatasetRecord.self, from: Data(changed.utf8)).fault != nil, "\(from) → \(to)")
     }
+  }
+
+  @Test("a column of tokens cannot be called as the labels are, of which a record of one target says no name")
+  func labels() throws {
+    let record = try #require(try settings(table(60)).open().record)
+    let text = String(decoding: try JSONEncoder().encode(record), as: UTF8.self)
+    let changed = text.replacingOccurrences(of: "\"name\":\"text\"", with: "\"name\":\"labels\"")
+    try #require(changed != text)
+    #expect(try JSONDecoder().decode(DatasetRecord.self, from: Data(changed.utf8)).fault?.contains("fields") == true)
   }
 }

@@ -80,16 +80,6 @@ struct ConfigurationCheckTests {
     #expect(found.first?.contains("the data has 3 classes, and the network ends with 2 outputs") == true, "\(found)")
   }
 
-  @Test("data that is not here is a warning where train would fetch it; its classes are known all the same")
-  func fetched() throws {
-    let data = "data: {dataset: mnist}"
-    let mnist = smallRun.replacing("units: 10", with: "units: 9")
-    #expect(mnist.contains(data))
-    let found = try check(mnist)
-    #expect(found.problems.count == 1)
-    #expect(found.problems.first?.message.contains("the data has 10 classes, and the network ends with 9") == true)
-  }
-
   @Test("a backend of another machine is a warning; options that a backend does not know are problems")
   func backends() throws {
     let path = try written()
@@ -109,7 +99,42 @@ struct ConfigurationCheckTests {
     let frozen = try check(
       text(path), ["model.layers.0.dense.trainable=false", "model.layers.1.dense.trainable=false"])
     #expect(frozen.problems.contains { $0.message.contains("the model has no weights to train") }, "\(frozen.problems)")
+    let early = ["training.batch_size=4", "training.optimizer={type: sgd, gradient_accumulation_steps: 8}"]
+    let short = try check(text(path), early + ["training.steps=7"]).problems.map(\.description)
+    #expect(short.count == 1, "\(short)")
+    #expect(short.first?.contains("training.steps 7 ends the run before its first update, which is after 8") == true)
+    #expect(try check(text(path), early + ["training.steps=8"]).problems.isEmpty)
     let logits = try check(text(path), ["model.layers.1.dense={units: 3}"])
     #expect(logits.problems.isEmpty && logits.warnings.contains { $0.contains("they come from no softmax") })
+  }
+
+  @Test("a token that an embedding does not know has the embedding's line; the largest that it knows is right")
+  func tokens() throws {
+    let path = try written()
+    let rows = "words,kind\n" + (0..<90).map { "\($0 % 9) 1,\(["a", "b", "c"][$0 % 3])\n" }.joined()
+    try rows.write(toFile: path, atomically: true, encoding: .utf8)
+    func found(_ count: Int) throws -> ConfigurationCheck {
+      try check(
+        text(path).replacing(
+          "dense: {units: 4, activation: relu}", with: "embedding: {input_dim: \(count), output_dim: 2}"
+        )
+        .replacing("    - dense: {units: 3", with: "    - flatten\n    - dense: {units: 3")
+        .replacing("label: kind", with: "label: kind\n  columns: {words: tokens}"))
+    }
+    let known = try found(9)
+    #expect(known.problems.isEmpty && known.warnings.isEmpty, "\(known)")
+    let problems = try found(8).problems.map(\.description)
+    #expect(problems.count == 1 && problems[0].hasPrefix("test.yaml:4:"), "\(problems)")
+    #expect(
+      problems.first?.contains(
+        "model.layers.0.embedding: the field words has the token 8, and layers.0.embedding knows those from 0 to 7: "
+          + "set its input_dim to 9 or more") == true, "\(problems)")
+  }
+
+  @Test("outputs for more classes than there are is a warning, as train says it")
+  func fewerClasses() throws {
+    let found = try check(text(try written()).replacing("units: 3", with: "units: 5"))
+    #expect(found.problems.isEmpty)
+    #expect(found.warnings == ["the data has 3 classes (a, b, c), and the network ends with outputs for 5"])
   }
 }

@@ -228,6 +228,19 @@ struct LayerListTests {
     #expect(message("layers: [\(entries.joined(separator: ", "))]").contains("more than 20000 layers"))
   }
 
+  @Test("a name is told apart within a list: a layer beside it, of the shortcut, may be called alike")
+  func namesOfLists() throws {
+    func model(_ inner: String, shortcut: String) -> String {
+      "layers: [{residual: {layers: [{dense: {units: 3}}, \(inner)], shortcut: [{dense: {units: 3}}, \(shortcut)]}}]"
+    }
+    let relu = "{relu: {name: act}}"
+    #expect(message(model(relu, shortcut: relu)) == "")
+    #expect(problems(model("\(relu), \(relu)", shortcut: relu)).count == 1)
+    #expect(
+      problems(model(relu, shortcut: "\(relu), \(relu)")).first?.contains(
+        "shortcut.2.relu: there is another layer called act") == true)
+  }
+
   @Test("what cannot be wired is said with its path")
   func wiring() {
     #expect(

@@ -242,6 +242,10 @@ private func refusal(_ body: () throws -> Void) -> String {
     arguments: [
       ("\"name\":\"table\"", "\"name\":\"images\"", "two fields are called images"),
       ("\"name\":\"table\"", "\"name\":\"\"", "one field has no name"),
+      (
+        "\"name\":\"table\"", "\"lengths\":\"digit\",\"name\":\"table\"",
+        "digit is what was learnt, and how long sequences are"
+      ),
       ("\"name\":\"table\"", "\"name\":\"rows\"", "it takes images f32[1,2,2,1], table f32[1,3], not images"),
       ("\"name\":\"what\"", "\"name\":\"ink\"", "two answers are called ink"),
       ("\"name\":\"what\"", "\"name\":\"digit\"", "it has no output digit/predictions"),

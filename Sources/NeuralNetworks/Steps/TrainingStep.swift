@@ -69,9 +69,9 @@ public struct TrainingStep: Sendable {
   /// The programs for batches of `batchSize`; an update is of `accumulated` batches, which are `accumulationSteps`
   /// unless said.
   ///
-  /// `probe` is called once, and then there is no program for accumulation beside. Its calls change no number of the step: the program without
-  /// them is the program with them left out. Each stands right behind the call whose result it reads, unless it reads
-  /// a state, which it then sees after the update.
+  /// `probe` is called once, and then there is no program for accumulation beside. Its calls change no number of the
+  /// step: the program without them is the program with them left out. Each stands right behind the call whose result it
+  /// reads, unless it reads a state, which it then sees after the update.
   public func build(
     batchSize: Int, accumulated: Int? = nil, probe: ProbeAttachment? = nil
   ) throws(ProgramError) -> TrainingProgram {

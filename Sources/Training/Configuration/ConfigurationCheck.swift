@@ -11,6 +11,8 @@ public struct ConfigurationCheck {
   /// What may not be meant, and what could not be looked at here.
   public private(set) var warnings: [String] = []
   private let configuration: Configuration
+  /// Of data that could be opened.
+  private var record: DatasetRecord?
 
   public init(_ configuration: Configuration, registry: BackendRegistry, host: HostServices) {
     self.configuration = configuration
@@ -80,6 +82,10 @@ public struct ConfigurationCheck {
       if let obstacle = LoopData.obstacle(toTrainingOn: parts.train.count, configuration.training) {
         add(configuration.training.places["batch_size"], obstacle)
       }
+      if let obstacle = LoopData.obstacle(toUpdatingOn: parts.train.count, configuration.training) {
+        add(configuration.training.places["steps"], obstacle)
+      }
+      record = parts.record
       return parts.train.layout
     } catch {
       let places = configuration.data.places
@@ -109,7 +115,10 @@ public struct ConfigurationCheck {
       let step = try configuration.trainingStep(on: layout)
       do throws(ProgramError) {
         let training = try step.build(batchSize: configuration.training.batchSize)
-        if let doubt = step.doubt(of: try step.inference(batchSize: 1)) { warnings.append(doubt) }
+        let inference = try step.inference(batchSize: 1)
+        if let doubt = step.doubt(of: inference) { warnings.append(doubt) }
+        warnings += LoopData.notes(of: step, inference.program, on: layout)
+        if let fault = inference.program.tokenFault(in: record) { problems += configuration.located(fault).problems }
         if let obstacle = weights?.obstacle(for: training.parameters) {
           add(configuration.modelPlaces["from"], "model.from: \(obstacle)")
         }

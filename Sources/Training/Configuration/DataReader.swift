@@ -69,7 +69,7 @@ enum DataReader {
     file.columns = columns(section)
     if section.problems.isDescribing || file.columns.values.contains(.tokens) {
       file.sequenceLength = section.optionalInt(
-        "sequence_length", in: 1...1 << 20,
+        "sequence_length", in: 1...DatasetRecord.Tokens.mostOfSample,
         help: "How many tokens sequences are cut or padded to; else as many as the longest training row has")
     }
     for (key, fault) in [("label", file.fault), ("columns", file.faultOfColumns)] {

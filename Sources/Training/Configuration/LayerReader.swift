@@ -50,7 +50,7 @@ final class LayerReader {
   private var count = 0
   /// How often a layer that is read now will be there.
   private var multiplicity = 1
-  /// The layers that were read of the list that is being read.
+  /// The layers that were read of the layer whose lists are being read: of `residual` those of both.
   private var places: [LayerPlaces.Entry] = []
 
   /// `LayerContext` says why, and guards what is built without a configuration.
@@ -117,8 +117,9 @@ final class LayerReader {
     multiplicity = min(outer * times, Self.mostLayers + 1)
     defer { (depth, multiplicity) = (depth - 1, outer) }
     var resolved: [Node] = []
+    let first = places.count
     let nodes = list.enumerated().compactMap { index, node in
-      entry(node, at: index, of: key, in: section, &resolved)
+      entry(node, at: index, of: key, in: section, placesFrom: first, &resolved)
     }
     section.record(key, Node(resolved))
     return nodes
@@ -128,9 +129,10 @@ final class LayerReader {
     problems.add("\(section.full(key)) must be a list of layers, such as - dense: {units: 10}", at: node)
   }
 
-  /// `- dense: {units: 10}`, or a bare word: `- flatten`, `- relu`.
+  /// `- dense: {units: 10}`, or a bare word: `- flatten`, `- relu`. From `first` on, `places` are those of its own list.
   private func entry(
-    _ node: Node, at index: Int, of key: String, in section: SectionReader, _ resolved: inout [Node]
+    _ node: Node, at index: Int, of key: String, in section: SectionReader, placesFrom first: Int,
+    _ resolved: inout [Node]
   ) -> GraphNode? {
     let path = "\(section.full(key)).\(index)"
     let word: String
@@ -158,7 +160,7 @@ final class LayerReader {
     swap(&inner, &places)
     reader.finish()
     let component = entry.component(at: index, of: key)
-    if entry.layer.name != nil, let other = places.first(where: { $0.component == component }) {
+    if entry.layer.name != nil, let other = places[first...].first(where: { $0.component == component }) {
       let line = other.place.line.map { ", in line \($0)" } ?? ""
       problems.add("\(reader.path): there is another layer called \(component)\(line)", at: node)
     }

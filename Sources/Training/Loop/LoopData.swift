@@ -1,5 +1,6 @@
 import SwitchbackDatasets
 import SwitchbackNeuralNetworks
+import SwitchbackPrograms
 
 /// The parts of a run's data, and whether its network fits them.
 struct LoopData {
@@ -37,29 +38,13 @@ struct LoopData {
       dropsLast: settings.dropsLastBatch, version: version)
   }
 
-  var batchesInEpoch: Int {
-    BatchOrder.batchCount(train.count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch)
-  }
-
   // MARK: Checks
 
   /// Whether the network can be trained on the data: an epoch without a batch would end in a run without an update. That
   /// each class has an output, the configuration has seen to (`Configuration.trainingStep(on:)`).
   mutating func check(_ session: TrainingSession) throws {
     if let obstacle = Self.obstacle(toTrainingOn: train.count, settings) { throw DatasetError(.invalid, obstacle) }
-    let (step, layout) = (session.step, train.layout)
-    let program = try session.inference.program
-    for objective in step.objectives where objective.targets == .classes {
-      let prefix = step.prefix(of: objective)
-      guard let names = layout[objective.target]?.classNames,
-        let output = program.output(named: prefix + "predictions"),
-        let units = program.values[output].type.shape.extents.last
-      else { continue }
-      let isAlone = prefix.isEmpty
-      noteOutputs(
-        names, units: units, has: isAlone ? "the data has" : "\(objective.target) has",
-        ends: isAlone ? "the network ends" : "\(prefix.dropLast()) ends")
-    }
+    notes += Self.notes(of: session.step, try session.inference.program, on: train.layout)
     try session.checkTokens(of: record)
     for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }
   }
@@ -75,13 +60,34 @@ struct LoopData {
         + "\(settings.batchSize). Set a smaller batch_size, or last_batch: keep"
   }
 
-  /// `has` and `ends` begin what is said of the data and of the output.
-  private mutating func noteOutputs(_ classNames: [String], units: Int, has: String, ends: String) {
-    // A single output tells two classes apart.
-    let (classes, outputs) = (classNames.count, max(units, 2))
-    guard classes < outputs else { return }
-    notes.append(
-      "\(has) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(classNames))), and "
-        + "\(ends) with outputs for \(outputs)\(DatasetParts.suspicions(about: classNames))")
+  /// Why a run would end before the first update on so many samples an epoch; nil where it would not. The last batches of
+  /// an epoch make an update of their own, unless `fillsAccumulation`.
+  static func obstacle(
+    toUpdatingOn count: Int, _ settings: Configuration.Training, fillsAccumulation: Bool = false
+  ) -> String? {
+    let batches = BatchOrder.batchCount(count, batchSize: settings.batchSize, dropsLast: settings.dropsLastBatch)
+    let first = fillsAccumulation ? settings.accumulationSteps : min(settings.accumulationSteps, batches)
+    guard let steps = settings.steps, steps < first else { return nil }
+    return "training.steps \(steps) ends the run before its first update, which is after \(first) batches "
+      + "(training.optimizer.gradient_accumulation_steps)"
+  }
+
+  /// What to say of outputs that stand for more classes than the data has; `program` is the step's network.
+  static func notes(of step: TrainingStep, _ program: Program, on layout: DatasetLayout) -> [String] {
+    step.objectives.filter { $0.targets == .classes }.compactMap { objective in
+      let prefix = step.prefix(of: objective)
+      guard let names = layout[objective.target]?.classNames, !names.isEmpty,
+        let output = program.output(named: prefix + "predictions"),
+        let units = program.values[output].type.shape.extents.last
+      else { return nil }
+      // A single output tells two classes apart.
+      let (classes, outputs) = (names.count, max(units, 2))
+      guard classes < outputs else { return nil }
+      let (has, ends) =
+        prefix.isEmpty
+        ? ("the data has", "the network ends") : ("\(objective.target) has", "\(prefix.dropLast()) ends")
+      return "\(has) \(classes) \(classes == 1 ? "class" : "classes") (\(ClassOrder.words(names))), and "
+        + "\(ends) with outputs for \(outputs)\(DatasetParts.suspicions(about: names))"
+    }
   }
 }

@@ -435,16 +435,11 @@ public final class TrainingLoop {
     let settings = configuration.training
     let position = start?.position ?? position
     let updates = position.updates ?? position.batches / settings.accumulationSteps
-    guard updates == 0, let steps = settings.steps else { return }
-    let first =
-      position.hasEarlyRules ? settings.accumulationSteps : min(settings.accumulationSteps, parts.batchesInEpoch)
-    guard steps < first else { return }
-    throw ConfigurationError(problems: [
-      .init(
-        file: configuration.name,
-        message: "training.steps \(steps) ends the run before its first update, which is after \(first) batches "
-          + "(training.optimizer.gradient_accumulation_steps)")
-    ])
+    guard updates == 0,
+      let obstacle = LoopData.obstacle(
+        toUpdatingOn: parts.train.count, settings, fillsAccumulation: position.hasEarlyRules)
+    else { return }
+    throw ConfigurationError(problems: [.init(settings.places["steps"], obstacle)])
   }
 
   /// The batch of the epoch that comes next.

@@ -48,10 +48,15 @@ public struct RunData {
       mayLackParts: mayLackParts, pictures: .float32)
   }
 
-  /// What the run's network may read and learn of a sample; `source` is asked where no record says it.
+  /// What the run's network may read and learn of a sample; `source` is asked where no record says it, but never for the
+  /// classes: other data may have others, which are left out of it.
   public func layout(of source: DatasetSource) throws(DatasetError) -> DatasetLayout {
     if let record { return record.layout }
-    return try source.layout(pictures: .float32)
+    var layout = try source.layout(pictures: .float32)
+    for index in layout.targets.indices where layout.targets[index].targets == .classes {
+      layout.targets[index].classNames = classNames ?? []
+    }
+    return layout
   }
 }
 
