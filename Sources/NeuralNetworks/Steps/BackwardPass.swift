@@ -93,7 +93,8 @@ struct BackwardPass {
 
 extension ProgramBuilder {
   /// Moves each call from `first` on to right behind the last call that makes one of its operands, so that what a
-  /// probe reads need not be kept until the end of the step. A call that reads a state stays where it is.
+  /// probe reads need not be kept until the end of the step. A call that reads a state stays where it is. Where a backend
+  /// declines such calls, a plan moves them again, out of its segments: `Program.orderSinkingProbes`.
   mutating func placeBehindProducers(callsFrom first: Int) {
     var place: [Int: Int] = [:]
     for (index, call) in program.calls[..<first].enumerated() {

@@ -6,7 +6,7 @@ extension TrainingSession {
   public func checkTokens(of data: DatasetRecord?) throws {
     let fields = (data?.inputs ?? []).filter { $0.tokens?.largest != nil }
     guard !fields.isEmpty else { return }
-    for bound in try step.inference(batchSize: 1).program.tokenBounds {
+    for bound in try inference.program.tokenBounds {
       guard let largest = fields.first(where: { $0.name == bound.name })?.tokens?.largest,
         let fault = bound.fault(of: largest)
       else { continue }
