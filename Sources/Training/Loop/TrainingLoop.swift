@@ -56,7 +56,7 @@ public final class TrainingLoop {
   }
 
   /// Steps in a row without a finite loss after which the run is given up.
-  private static let patienceForFinite = 20
+  package static let patienceForFinite = 20
   private var hasSaidSlots = false
   /// The states of the lowest validation loss, where the run is to end with them.
   private var best: Checkpoint?
