@@ -79,13 +79,13 @@ struct BackwardPass {
   }
 
   mutating func finishOutputs() throws(ProgramError) {
-    builder.output("loss", loss)
+    builder.output(StepOutput.loss, loss)
     for part in parts {
-      if !part.prefix.isEmpty { builder.output(part.prefix + "loss", part.loss) }
-      if let correct = part.result.correct { builder.output(part.prefix + "correct", correct) }
+      if !part.prefix.isEmpty { builder.output(part.prefix + StepOutput.loss, part.loss) }
+      if let correct = part.result.correct { builder.output(part.prefix + StepOutput.correct, correct) }
       if let weights = part.result.sampleWeights {
         builder.path = part.prefix + "metrics"
-        builder.output(part.prefix + "weightSum", try builder.append(Reduce(.sum, axes: [0]), weights))
+        builder.output(part.prefix + StepOutput.weightSum, try builder.append(Reduce(.sum, axes: [0]), weights))
       }
     }
   }

@@ -45,7 +45,7 @@ extension InferenceProgram {
   init(_ traced: TracedModel, answering objectives: [Objective]) throws(ProgramError) {
     var traced = traced
     for (_, prefix, _, answer) in try traced.answers(to: objectives) {
-      traced.builder.output(prefix + "predictions", answer)
+      traced.builder.output(prefix + StepOutput.predictions, answer)
     }
     self.init(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
   }
@@ -67,12 +67,13 @@ extension TrainingStep {
       guard let calls else { throw ProgramError("an evaluation needs an objective") }
       let result = try calls.evaluating(output, in: &traced.builder)
       traced.builder.path = prefix + "loss"
-      outputs.append((prefix + "predictions", answer))
-      outputs.append((prefix + "lossSum", try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
+      outputs.append((prefix + StepOutput.predictions, answer))
+      outputs.append(
+        (prefix + StepOutput.lossSum, try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
     }
     let penalty = try traced.penalty()
     for (name, value) in outputs { traced.builder.output(name, value) }
-    if let penalty { traced.builder.output("regularization", penalty) }
+    if let penalty { traced.builder.output(StepOutput.regularization, penalty) }
     return InferenceProgram(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
   }
 

@@ -114,7 +114,7 @@ public struct TrainingStep: Sendable {
       step.builder.placeBehindProducers(callsFrom: callCount)
     }
     try step.finishOutputs()
-    step.builder.output("isFinite", trace.isFinite)
+    step.builder.output(StepOutput.isFinite, trace.isFinite)
     let program = try TracedModel.finish(step.builder)
     let weights = step.parameters.map {
       InitialState(name: $0.name, type: $0.type, initializer: $0.initializer)

@@ -52,7 +52,7 @@ struct LoopData {
     for objective in step.objectives where objective.targets == .classes {
       let prefix = step.prefix(of: objective)
       guard let names = layout[objective.target]?.classNames,
-        let output = program.output(named: prefix + "predictions"),
+        let output = program.output(named: prefix + StepOutput.predictions),
         let units = program.values[output].type.shape.extents.last
       else { continue }
       let isAlone = prefix.isEmpty
