@@ -174,12 +174,14 @@ struct TrainCommand: ParsableCommand {
         throw ExitCode(Interruption.status)
       case .finding: throw ExitStatus.stoppedByFinding
       case .brokenWeights(let names, let step):
-        let newest = CheckpointStore(run: folder.path).newestComplete()
+        let weights = names[0] + (names.count > 1 ? " and others" : "")
+        let kept =
+          CheckpointStore(run: folder.path).newestComplete().map { newest in
+            "the newest checkpoint in \(folder.path(of: .checkpoints)) is of step \(newest.position.batches)"
+          } ?? "there is no checkpoint"
         throw fail(
-          "after step \(step) weights are infinite or NaN (\(names[0])\(names.count > 1 ? " and others" : "")): an update "
-            + "of finite gradients overflowed. They are not saved; "
-            + (newest.map { "the newest checkpoint in \(folder.path)/checkpoints is of step \($0.position.batches). " }
-              ?? "there is no checkpoint. ")
+          "after step \(step) weights are infinite or NaN (\(weights)): an update of finite gradients overflowed. "
+            + "They are not saved; \(kept). "
             + "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1", ExitStatus.failure)
       case .neverFinite(let isBackendToBlame):
         let advice =
@@ -187,8 +189,9 @@ struct TrainCommand: ParsableCommand {
           ? "See the finding: a backend computes wrongly"
           : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
         throw fail(
-          "the loss was not finite for 20 steps in a row, or in every step of the run. The weights of the last good step are in "
-            + "\(folder.path)/checkpoints; those of the best epoch (--best), or of an older checkpoint, may be better. "
+          "the loss was not finite for \(TrainingLoop.patienceForFinite) steps in a row, or in every step of the run. The "
+            + "weights of the last good step are in \(folder.path(of: .checkpoints)); those of the best epoch (--best), "
+            + "or of an older checkpoint, may be better. "
             + advice, ExitStatus.failure)
       case .data(let error):
         throw fail(

@@ -359,7 +359,7 @@ extension DatasetRecord {
       channels: input.channels)
   }
 
-  /// The same of what says how samples are read.
+  /// Why samples cannot have this shape and these features; nil where they can.
   package static func fault(
     shape: [Int], targets: DatasetTargets, features: [String], normalization: [Normalization], channels: ChannelOrder?
   ) -> String? {

@@ -143,11 +143,16 @@ public final class ProgramExecutor {
 
   /// The output called `name`, for whoever reads it after every run.
   public func output(named name: String) throws(ExecutionError) -> OutputHandle {
-    nameSearchCount += 1
-    guard let id = program.output(named: name) else {
+    guard let handle = outputIfAny(named: name) else {
       throw ExecutionError(.invalid, "the program \(program.name) has no output called \(name)")
     }
-    return OutputHandle(name: name, type: program.values[id].type, value: id)
+    return handle
+  }
+
+  /// The same, of a program that need not have it.
+  public func outputIfAny(named name: String) -> OutputHandle? {
+    nameSearchCount += 1
+    return program.output(named: name).map { OutputHandle(name: name, type: program.values[$0].type, value: $0) }
   }
 
   private func knownInput(_ name: String) -> InputHandle? {

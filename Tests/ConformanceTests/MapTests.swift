@@ -86,11 +86,12 @@ private struct Addition: CustomStringConvertible, Sendable {
     #expect(listed == Set(folders))
   }
 
-  @Test("the map says what an operation, a function, a layer, a metric and a backend's kernel touch")
+  @Test("the map says what operations, functions, layers, losses, optimizers, metrics and backends' kernels touch")
   func kinds() {
     let kinds = Addition.all.map(\.description)
     for kind in [
-      "an operation", "an elementwise function", "a layer", "a metric", "a kernel of the OpenBLAS", "a kernel",
+      "an operation", "an elementwise function", "a layer", "a loss", "an optimizer", "a metric",
+      "a kernel of the OpenBLAS", "a kernel",
     ] {
       #expect(kinds.contains { $0.hasPrefix(kind) }, "\(kind)")
     }

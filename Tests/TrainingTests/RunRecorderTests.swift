@@ -55,7 +55,7 @@ import Testing
     let (run, summary, prediction) = try finished()
     let files = try FileManager.default.contentsOfDirectory(atPath: run.path)
     // Data that was made in a program has no record.
-    let expected = RunFolder.File.allCases.filter { $0 != .data }.map(\.rawValue) + ["checkpoints", ".lock"]
+    let expected = RunFolder.File.allCases.filter { $0 != .data }.map(\.rawValue) + [".lock"]
     #expect(files.sorted() == expected.sorted())
     let name = try FileManager.default.destinationOfSymbolicLink(atPath: runs + "/latest")
     #expect(run.path == runs + "/" + name && name.hasPrefix("small-"))

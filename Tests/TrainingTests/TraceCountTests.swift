@@ -48,6 +48,22 @@ private struct Counting: UnaryLayer {
     #expect(traces.count == 5)
   }
 
+  @Test("the trace that tells the outputs' shapes is that of the prediction, until the step reads something else")
+  func shapes() throws {
+    var step = TrainingStep(
+      model: Sequential([Counting(traces: traces), Dense(3)]), sampleShape: [4], loss: CategoricalCrossentropy(),
+      optimizer: SGD())
+    #expect(try step.outputShapes() == [[3]])
+    let program = try step.inference(batchSize: 1).program
+    #expect(traces.count == 1)
+    let built = try InferenceProgram.build(step.model, inputs: step.inputs, batchSize: 1, objectives: step.objectives)
+    #expect(program == built.program)
+    step.inputs = [ModelInput("images", .float32([5]))]
+    let other = try step.inference(batchSize: 1).program
+    #expect(other.values(.input).map { other.values[$0].type.shape.extents } == [[1, 5]])
+    #expect(traces.count == 3)
+  }
+
   @Test("backend: auto measures the program that is trained")
   func auto() throws {
     let measured = smallRun.replacing(

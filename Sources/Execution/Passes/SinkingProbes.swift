@@ -4,7 +4,8 @@ extension Program {
   /// The order of calls in which those that only tell something, such as statistics, and that run elsewhere than the
   /// calls around them, come behind these: they cut no segment of a backend that does not take them.
   ///
-  /// Such a call waits as long as nobody replaces what it reads. What it reads lives until then.
+  /// Such a call waits as long as nobody replaces what it reads. What it reads lives until then, which is why a training
+  /// step's program has each right behind what it reads (`ProgramBuilder.placeBehindProducers`).
   func orderSinkingProbes(_ placements: [Placement]) -> [Int] {
     let read = Set(calls.flatMap(\.inputs))
     var order: [Int] = []

@@ -39,19 +39,3 @@ public struct TensorStatistics: Hashable, Sendable {
 
   public var isFinite: Bool { nans == 0 && infinities == 0 && l2.isFinite }
 }
-
-/// What the probes saw in one step.
-public struct ProbeRows: Sendable {
-  public var step: Int
-  public var loss: Double
-  /// In the order in which the probes were attached.
-  public let rows: [(probe: Probe, statistics: TensorStatistics)]
-  /// How the gradient changes on its way through the network.
-  public let flow: GradientFlow
-
-  public init(step: Int, loss: Double, rows: [(probe: Probe, statistics: TensorStatistics)]) {
-    (self.step, self.loss, self.rows, flow) = (step, loss, rows, GradientFlow(rows))
-  }
-
-  public var isFinite: Bool { loss.isFinite && rows.allSatisfy(\.statistics.isFinite) }
-}

@@ -79,13 +79,13 @@ struct BackwardPass {
   }
 
   mutating func finishOutputs() throws(ProgramError) {
-    builder.output("loss", loss)
+    builder.output(StepOutput.loss, loss)
     for part in parts {
-      if !part.prefix.isEmpty { builder.output(part.prefix + "loss", part.loss) }
-      if let correct = part.result.correct { builder.output(part.prefix + "correct", correct) }
+      if !part.prefix.isEmpty { builder.output(part.prefix + StepOutput.loss, part.loss) }
+      if let correct = part.result.correct { builder.output(part.prefix + StepOutput.correct, correct) }
       if let weights = part.result.sampleWeights {
         builder.path = part.prefix + "metrics"
-        builder.output(part.prefix + "weightSum", try builder.append(Reduce(.sum, axes: [0]), weights))
+        builder.output(part.prefix + StepOutput.weightSum, try builder.append(Reduce(.sum, axes: [0]), weights))
       }
     }
   }
@@ -93,7 +93,8 @@ struct BackwardPass {
 
 extension ProgramBuilder {
   /// Moves each call from `first` on to right behind the last call that makes one of its operands, so that what a
-  /// probe reads need not be kept until the end of the step. A call that reads a state stays where it is.
+  /// probe reads need not be kept until the end of the step. A call that reads a state stays where it is. Where a backend
+  /// declines such calls, a plan moves them again, out of its segments: `Program.orderSinkingProbes`.
   mutating func placeBehindProducers(callsFrom first: Int) {
     var place: [Int: Int] = [:]
     for (index, call) in program.calls[..<first].enumerated() {

@@ -34,16 +34,22 @@ public struct InferenceProgram: Sendable {
   public static func build(
     _ model: any Layer, inputs: [ModelInput], batchSize: Int, objectives: [Objective] = []
   ) throws(ProgramError) -> InferenceProgram {
-    var traced = try TracedModel(
-      model, inputs: inputs, batchSize: batchSize, programName: "predict", isTraining: false)
-    for (_, prefix, _, answer) in try traced.answers(to: objectives) {
-      traced.builder.output(prefix + "predictions", answer)
-    }
-    return InferenceProgram(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
+    try InferenceProgram(
+      TracedModel(model, inputs: inputs, batchSize: batchSize, programName: "predict", isTraining: false),
+      answering: objectives)
   }
 }
 
 extension InferenceProgram {
+  /// The program of a model that was traced without training.
+  init(_ traced: TracedModel, answering objectives: [Objective]) throws(ProgramError) {
+    var traced = traced
+    for (_, prefix, _, answer) in try traced.answers(to: objectives) {
+      traced.builder.output(prefix + StepOutput.predictions, answer)
+    }
+    self.init(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
+  }
+
   /// Everything that is wrong with the layers of a model, but for what follows from something else. Whoever builds a
   /// program is told the first.
   package static func faults(of model: any Layer, inputs: [ModelInput], batchSize: Int) -> [ProgramError] {
@@ -61,17 +67,19 @@ extension TrainingStep {
       guard let calls else { throw ProgramError("an evaluation needs an objective") }
       let result = try calls.evaluating(output, in: &traced.builder)
       traced.builder.path = prefix + "loss"
-      outputs.append((prefix + "predictions", answer))
-      outputs.append((prefix + "lossSum", try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
+      outputs.append((prefix + StepOutput.predictions, answer))
+      outputs.append(
+        (prefix + StepOutput.lossSum, try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
     }
     let penalty = try traced.penalty()
     for (name, value) in outputs { traced.builder.output(name, value) }
-    if let penalty { traced.builder.output("regularization", penalty) }
+    if let penalty { traced.builder.output(StepOutput.regularization, penalty) }
     return InferenceProgram(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
   }
 
   /// The program that predicts for a batch without labels.
   public func inference(batchSize: Int) throws(ProgramError) -> InferenceProgram {
-    try InferenceProgram.build(model, inputs: inputs, batchSize: batchSize, objectives: objectives)
+    if batchSize == 1, let traced { return try InferenceProgram(traced, answering: objectives) }
+    return try InferenceProgram.build(model, inputs: inputs, batchSize: batchSize, objectives: objectives)
   }
 }

@@ -5,7 +5,7 @@ extension TrainingStep {
   public func doubt(of inference: InferenceProgram) -> String? {
     let program = inference.program
     return objectives.lazy.compactMap { objective in
-      doubt(of: objective.loss, program.output(named: prefix(of: objective) + "predictions"), in: program)
+      doubt(of: objective.loss, program.output(named: prefix(of: objective) + StepOutput.predictions), in: program)
     }.first
   }
 

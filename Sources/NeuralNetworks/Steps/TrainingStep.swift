@@ -17,9 +17,11 @@ import SwitchbackPrograms
 /// **Moving average of the weights**: the states `ema/<parameter>` follow by e ← w + m·(e − w) after each update, with
 /// m the step value `averageMomentum`: 0 at the first update, as Keras starts, then `averageMomentum`.
 public struct TrainingStep: Sendable {
-  public var model: any Layer
+  public var model: any Layer { didSet { traced = nil } }
   /// What the model reads of a batch.
-  public var inputs: [ModelInput]
+  public var inputs: [ModelInput] { didSet { traced = nil } }
+  /// The model for one sample, once `outputShapes` has traced it.
+  private(set) var traced: TracedModel?
   /// What is made small: their sum, by their weights.
   public var objectives: [Objective]
   public var optimizer: any Optimizer
@@ -66,6 +68,15 @@ public struct TrainingStep: Sendable {
     self.averageMomentum = averageMomentum
   }
 
+  /// The shapes of the model's outputs, without the batch. The model is traced for one sample, and
+  /// `inference(batchSize: 1)` makes its program of that trace.
+  package mutating func outputShapes() throws(ProgramError) -> [[Int]] {
+    let sample = try TracedModel(model, inputs: inputs, batchSize: 1, programName: "predict", isTraining: false)
+    _ = try TracedModel.finish(sample.builder)
+    traced = sample
+    return sample.results.map { Array(sample.builder.type(of: $0).shape.extents.dropFirst()) }
+  }
+
   /// The programs for batches of `batchSize`; an update is of `accumulated` batches, which are `accumulationSteps`
   /// unless said.
   ///
@@ -103,7 +114,7 @@ public struct TrainingStep: Sendable {
       step.builder.placeBehindProducers(callsFrom: callCount)
     }
     try step.finishOutputs()
-    step.builder.output("isFinite", trace.isFinite)
+    step.builder.output(StepOutput.isFinite, trace.isFinite)
     let program = try TracedModel.finish(step.builder)
     let weights = step.parameters.map {
       InitialState(name: $0.name, type: $0.type, initializer: $0.initializer)

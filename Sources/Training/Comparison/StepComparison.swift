@@ -110,7 +110,7 @@ public final class StepComparison {
       try subject.executor.run()
     }
     steps += 1
-    let losses = try [a, b].map { Double(try $0.withOutput("loss") { $0.load(as: Float.self) }) }
+    let losses = try [a, b].map { Double(try $0.withOutput(StepOutput.loss) { $0.load(as: Float.self) }) }
     var row = Row(
       step: steps, losses: losses, lossDifference: abs(losses[0] - losses[1]) / max(abs(losses[0]), 1e-30),
       gradientDifference: 0, parameter: "", lostZeros: 0, roundingDifference: rounding)

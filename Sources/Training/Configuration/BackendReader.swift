@@ -19,7 +19,7 @@ enum BackendReader {
       // A library is known in the chain by its path.
       options[used.first { optionKey($0) == key } ?? key] = given
     }
-    if device != nil, name == "auto" {
+    if device != nil, name == AutoBackend.name {
       section.problems.add(
         "backend.device needs one backend; for auto write it in a backend's section, such as opencl: {device: gpu}",
         at: section.node)

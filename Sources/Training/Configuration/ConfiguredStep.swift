@@ -6,29 +6,28 @@ extension Configuration {
   /// The training step of this experiment on such data. What does not fit it is named with its line.
   public func trainingStep(on data: DatasetLayout) throws(ConfigurationError) -> TrainingStep {
     var problems: [ConfigurationError.Problem] = []
-    var (inputs, shapes): ([ModelInput], [[Int]]) = ([], [])
+    var step = TrainingStep(
+      model: model, inputs: [], objectives: [], optimizer: training.optimizer, clipping: training.clipping,
+      accumulationSteps: training.accumulationSteps, averageMomentum: training.averageMomentum)
+    step.scalesNorms = training.scalesNorms
+    var shapes: [[Int]] = []
     do throws(ConfigurationError) {
-      inputs = try modelInputs(in: data)
-      shapes = try outputShapes(inputs)
+      step.inputs = try modelInputs(in: data)
+      shapes = try outputShapes(of: &step)
     } catch {
       problems += error.problems
     }
-    var judged: [SwitchbackNeuralNetworks.Objective] = []
     do throws(ConfigurationError) {
-      judged = try objectives(on: data, shapes)
+      step.objectives = try objectives(on: data, shapes)
     } catch {
       problems += error.problems
     }
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-    var step = TrainingStep(
-      model: model, inputs: inputs, objectives: judged, optimizer: training.optimizer, clipping: training.clipping,
-      accumulationSteps: training.accumulationSteps, averageMomentum: training.averageMomentum)
-    step.scalesNorms = training.scalesNorms
     _ = try watch(in: step)
     return step
   }
 
-  /// What each output is judged by besides its loss, and what is counted anyway.
+  /// The metrics that each objective asks for; what is counted anyway is added by `Objective.judged`.
   public var metrics: [[any Metric]] { training.objectives.map { $0.metrics ?? [] } }
 
   /// The fields of `model.inputs`, or the only one.
@@ -57,12 +56,12 @@ extension Configuration {
   }
 
   /// What each of the model's outputs is, without the batch. Layers that do not fit together are an error.
-  private func outputShapes(_ inputs: [ModelInput]) throws(ConfigurationError) -> [[Int]] {
+  private func outputShapes(of step: inout TrainingStep) throws(ConfigurationError) -> [[Int]] {
     do throws(ProgramError) {
-      let program = try InferenceProgram.build(model, inputs: inputs, batchSize: training.batchSize).program
-      return program.outputs.map { Array(program.values[$0.value].type.shape.extents.dropFirst()) }
+      return try step.outputShapes()
     } catch {
-      let faults = InferenceProgram.faults(of: model, inputs: inputs, batchSize: training.batchSize)
+      // Their words show the shapes of a batch as it is trained on.
+      let faults = InferenceProgram.faults(of: model, inputs: step.inputs, batchSize: training.batchSize)
       throw located(faults.isEmpty ? [error] : faults)
     }
   }

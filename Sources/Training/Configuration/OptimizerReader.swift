@@ -22,7 +22,7 @@ enum OptimizerReader {
         "ema_momentum", in: .kept, help: "Keeps a running mean of the weights, which is the run's answer"))
   }
 
-  /// A schedule is looked at from far, since its highest rate is not said; `TrainingSession` looks at each update.
+  /// The schedule's highest rate is unknown, so it is sampled at updates 0, 1, 3, 2, 6, …; `TrainingSession` looks at each.
   private static func checkDecay(of optimizer: any Optimizer, _ section: SectionReader) {
     let updates = [0] + (0..<40).flatMap { [1 << $0, 3 << $0] }
     let rate = updates.map { optimizer.learningRate($0) }.max() ?? 0
@@ -48,15 +48,5 @@ enum OptimizerReader {
         "\(section.path): clipvalue, clipnorm and global_clipnorm exclude each other", at: section.node)
     }
     return given.first
-  }
-}
-
-/// `training.loss`.
-enum LossReader {
-  static func loss(_ section: SectionReader) -> any Loss {
-    func read<Described: ConfigurableLoss>(_ type: Described.Type) -> any Loss { section.read(type.settings) }
-    let type = section.type(
-      configurableLosses, CategoricalCrossentropy.word, word: { $0.word }, help: { $0.help })
-    return read(type)
   }
 }

@@ -76,7 +76,7 @@ extension TrainingLoop {
   /// Whether what is watched did not get better in as many validations as the configuration waits.
   public func hasStoppedEarly(at position: Checkpoint.Position) -> Bool {
     var position = position
-    position.go(by: watch)
+    position.go(by: bestBy)
     return position.epochsWithoutGain >= configuration.training.patience ?? .max
   }
 }

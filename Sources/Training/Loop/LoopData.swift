@@ -77,7 +77,7 @@ struct LoopData {
     step.objectives.filter { $0.targets == .classes }.compactMap { objective in
       let prefix = step.prefix(of: objective)
       guard let names = layout[objective.target]?.classNames, !names.isEmpty,
-        let output = program.output(named: prefix + "predictions"),
+        let output = program.output(named: prefix + StepOutput.predictions),
         let units = program.values[output].type.shape.extents.last
       else { return nil }
       // A single output tells two classes apart.

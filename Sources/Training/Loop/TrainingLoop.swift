@@ -19,9 +19,9 @@ public final class TrainingLoop {
   /// The last validation that was one of the whole test set, and after which batch.
   private var testedAlready: (batches: Int, result: Evaluation)?
   private var memoryNeed = MemoryNeed()
-  /// What decides which weights are best.
-  let watch: Watch
-  private var gradients: GradientWatch
+  /// The column that decides which weights are best.
+  let bestBy: Watch
+  private var monitor: GradientWatch
   private let host: HostServices
 
   private var callbacks: [any TrainingCallback] = []
@@ -29,7 +29,7 @@ public final class TrainingLoop {
   private(set) var position: Checkpoint.Position
   /// What this process measured, in all and in the epoch so far.
   private var measured = Measured()
-  private var epoch = Measured()
+  private var measuredInEpoch = Measured()
   private var nonFiniteSteps = 0
   /// Of this process: updates that were due, and those that were applied.
   private var updates = (due: 0, applied: 0)
@@ -56,7 +56,7 @@ public final class TrainingLoop {
   }
 
   /// Steps in a row without a finite loss after which the run is given up.
-  private static let patienceForFinite = 20
+  package static let patienceForFinite = 20
   private var hasSaidSlots = false
   /// The states of the lowest validation loss, where the run is to end with them.
   private var best: Checkpoint?
@@ -94,15 +94,15 @@ public final class TrainingLoop {
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       isProfiled: isProfiled, replaying: routing, progress: progress)
-    gradients = GradientWatch(configuration, reference: try .reference(registry, host: host))
+    monitor = GradientWatch(configuration, reference: try .reference(registry, host: host))
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
       program: session.programFingerprint)
-    watch = try configuration.watch(in: session.step)
+    bestBy = try configuration.watch(in: session.step)
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
-    position.go(by: watch)
+    position.go(by: bestBy)
     session.plateau = configuration.training.plateau
-    session.plateau?.isMaximized = watch.isMaximized
+    session.plateau?.isMaximized = bestBy.isMaximized
     try parts.check(session)
     self.parts = parts
     memoryNeed = try session.memoryNeed(
@@ -179,7 +179,7 @@ public final class TrainingLoop {
       throw Stop.interrupted
     }
     // However short it is, a run that changed no weight is no success.
-    if updates.due > 0, updates.applied == 0 { throw Stop.neverFinite(isBackendToBlame: gradients.isBackendToBlame) }
+    if updates.due > 0, updates.applied == 0 { throw Stop.neverFinite(isBackendToBlame: monitor.isBackendToBlame) }
     try chooseWeights()
     let (result, raw) = try tested()
     if let raw {
@@ -188,7 +188,7 @@ public final class TrainingLoop {
           "test loss with the averaged weights \(result.loss.short), with the raw ones \(raw.loss.short)"))
     }
     try emit(.tested(EvaluationRecord(result, raw: raw)))
-    let seconds = measured.seconds + epoch.seconds
+    let seconds = measured.seconds + measuredInEpoch.seconds
     let summary = RunSummary(
       testAccuracy: result.accuracy, testLoss: result.loss, testTop5Accuracy: result.classes?.topAccuracy(5),
       testMetrics: result.numbers, rawTestAccuracy: raw?.accuracy, rawTestLoss: raw?.loss, rawTestMetrics: raw?.numbers,
@@ -198,7 +198,7 @@ public final class TrainingLoop {
       launchesPerStep: measured.device.map { Double($0.launches) / Double(max(measured.steps, 1)) },
       blockingCallsPerStep: measured.device.map { Double($0.blockingCalls) / Double(max(measured.steps, 1)) },
       bytesToDevicePerStep: measured.device.map { Double($0.bytesIn) / Double(max(measured.steps, 1)) },
-      plannedBytes: try session.plan.memory.planned, peakBytes: peakResidentBytes, findings: gradients.findings)
+      plannedBytes: try session.plan.memory.planned, peakBytes: peakResidentBytes, findings: monitor.findings)
     try emit(.finished(summary))
     return summary
   }
@@ -217,7 +217,7 @@ public final class TrainingLoop {
 
   /// Whether what was best so far was so by what is watched now.
   private func isWatched(in position: Checkpoint.Position) -> Bool {
-    position.watched?.column == (watch.isTotal ? nil : watch.column)
+    position.watched?.column == (bestBy.isTotal ? nil : bestBy.column)
   }
 
   private func resume(from start: Checkpoint) throws {
@@ -228,7 +228,7 @@ public final class TrainingLoop {
     (position.plan, position.routing, position.program) = (now.plan, now.routing, now.program)
     let prefixes = session.step.objectives.map { session.step.prefix(of: $0) }
     position.outputs = position.outputs?.filter { prefixes.contains($0.key) }
-    if let remembered = position.monitor { gradients.state = remembered }
+    if let remembered = position.monitor { monitor.state = remembered }
     nonFiniteSteps = position.nonFiniteSteps ?? 0
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
     try adoptSettings()
@@ -258,7 +258,7 @@ public final class TrainingLoop {
   private func saveCheckpoint() throws {
     try finishStep()
     position.follow(session)
-    (position.monitor, position.nonFiniteSteps) = (gradients.state, nonFiniteSteps)
+    (position.monitor, position.nonFiniteSteps) = (monitor.state, nonFiniteSteps)
     try check(session.nonFiniteStates())
     try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
   }
@@ -303,7 +303,7 @@ public final class TrainingLoop {
     // Evaluating may want memory that is not there: the epoch is not lost to that. A run that ends here would count as
     // complete without its last validation.
     if session.batches != settings.steps { try saveCheckpoint() }
-    measured.seconds += epoch.seconds
+    measured.seconds += measuredInEpoch.seconds
     // More, where the run goes on with fewer samples than it had in this epoch.
     let isWhole = position.batchInEpoch >= order.batchCount
     let held = try validated(isWhole: isWhole)
@@ -314,9 +314,9 @@ public final class TrainingLoop {
           loss: position.lossSum / Double(max(position.samples, 1)),
           accuracy: accuracy(position.correct, of: position.samples),
           metrics: metrics(position.outputs, of: position.samples), validationLoss: held?.loss,
-          validationAccuracy: held?.accuracy, validationMetrics: held?.numbers, seconds: epoch.seconds,
-          samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
-    epoch = Measured()
+          validationAccuracy: held?.accuracy, validationMetrics: held?.numbers, seconds: measuredInEpoch.seconds,
+          samplesPerSecond: Double(measuredInEpoch.samples) / max(measuredInEpoch.seconds, 1e-9))))
+    measuredInEpoch = Measured()
     if isWhole { try endEpoch(isValidated(position.epoch) ? held : nil) }
     try saveCheckpoint()
   }
@@ -341,12 +341,12 @@ public final class TrainingLoop {
 
   /// After a whole epoch: what its validation decides, if it has one, and the position of the next one.
   private func endEpoch(_ held: Evaluation?) throws {
-    position.nextEpoch(held, by: watch)
+    position.nextEpoch(held, by: bestBy)
     guard let held else { return }
     let scheduled = session.step.optimizer.learningRate(session.updates)
-    if session.plateau?.observe(watch.number(of: held) ?? .nan, scheduled: scheduled) == true {
+    if session.plateau?.observe(bestBy.number(of: held) ?? .nan, scheduled: scheduled) == true {
       let rate = String(format: "%.4g", session.plateau?.learningRate(scheduled) ?? scheduled)
-      try emit(.message("\(watch.stagnation): the learning rate is reduced to \(rate)"))
+      try emit(.message("\(bestBy.stagnation): the learning rate is reduced to \(rate)"))
     }
     if configuration.training.restoresBest, position.isBest {
       position.follow(session)
@@ -356,7 +356,7 @@ public final class TrainingLoop {
       let hint =
         configuration.training.restoresBest
         ? "" : "; the last weights are used (evaluate --best takes the best, training.restore_best: true always does)"
-      try emit(.message("stopped early: \(position.epochsWithoutGain) validations without \(watch.gain)\(hint)"))
+      try emit(.message("stopped early: \(position.epochsWithoutGain) validations without \(bestBy.gain)\(hint)"))
     }
   }
 
@@ -395,12 +395,12 @@ public final class TrainingLoop {
     }
     guard configuration.training.restoresBest else { return }
     guard let best, best.position.batches <= session.batches else {
-      return try emit(.message("the weights of the \(watch.best) are not at hand: the last are used"))
+      return try emit(.message("the weights of the \(bestBy.best) are not at hand: the last are used"))
     }
     try session.restoreStates(of: best)
     try emit(
       .message(
-        "using the weights of epoch \(best.position.epoch - 1), with the \(watch.best) "
+        "using the weights of epoch \(best.position.epoch - 1), with the \(bestBy.best) "
           + String(format: "%.4f", best.position.watched?.number ?? best.position.bestLoss)
           + (configuration.training.validation.every > 1 ? " of the epochs that training.validation.every names" : "")))
   }
@@ -410,12 +410,12 @@ public final class TrainingLoop {
     let (earlier, isSameNumber) = (position.plateau, isWatched(in: position))
     if !isSameNumber, position.epoch > 1 {
       try emit(
-        .message("the validation \(watch.column) is watched from here on: which weights are best is decided anew"))
+        .message("the validation \(bestBy.column) is watched from here on: which weights are best is decided anew"))
     }
-    position.go(by: watch)
+    position.go(by: bestBy)
     session.plateau = configuration.training.plateau.map { now in
       var now = now
-      now.isMaximized = watch.isMaximized
+      now.isMaximized = bestBy.isMaximized
       return earlier.map { now.continuing($0, isSameNumber: isSameNumber) } ?? now
     }
     if let earlier, earlier.scale != 1, session.plateau == nil {
@@ -450,8 +450,8 @@ public final class TrainingLoop {
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
     let step = try session.start(parts.train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
-    epoch.seconds += (clock.now - begin).seconds
-    epoch.samples += batch.count
+    measuredInEpoch.seconds += (clock.now - begin).seconds
+    measuredInEpoch.samples += batch.count
     measured.samples += batch.count
     measured.forks += host.forkCount - forks
     measured.steps += 1
@@ -487,7 +487,7 @@ public final class TrainingLoop {
     let clock = ContinuousClock()
     let begin = clock.now
     let result = try session.finish(step)
-    epoch.seconds += (clock.now - begin).seconds
+    measuredInEpoch.seconds += (clock.now - begin).seconds
     position.count(result, of: step.samples)
     try emit(
       .step(
@@ -498,15 +498,15 @@ public final class TrainingLoop {
             (settings.steps ?? .max) - step.batch),
           loss: result.loss, accuracy: accuracy(result.correct ?? 0, of: step.samples),
           metrics: metrics(result.parts, of: step.samples), learningRate: result.learningRate,
-          samplesPerSecond: Double(epoch.samples) / max(epoch.seconds, 1e-9))))
+          samplesPerSecond: Double(measuredInEpoch.samples) / max(measuredInEpoch.seconds, 1e-9))))
     nonFiniteSteps = result.isFinite ? 0 : nonFiniteSteps + 1
     if result.isUpdate { updates = (updates.due + 1, updates.applied + (result.isFinite ? 1 : 0)) }
-    try watch(result, step.batch)
+    try lookAtGradients(of: result, step.batch)
     // Since such a step changes no weight, one look at the first of them is enough.
     if nonFiniteSteps == 1 { try check(session.nonFiniteStates()) }
     if nonFiniteSteps >= Self.patienceForFinite {
       try saveCheckpoint()
-      throw Stop.neverFinite(isBackendToBlame: gradients.isBackendToBlame)
+      throw Stop.neverFinite(isBackendToBlame: monitor.isBackendToBlame)
     }
   }
 
@@ -537,11 +537,11 @@ public final class TrainingLoop {
 
   // MARK: Watching
 
-  private func watch(_ result: TrainingSession.StepResult, _ batch: Int) throws {
-    guard let rows = try gradients.rows(of: result, batch: batch, in: session) else { return }
+  private func lookAtGradients(of result: TrainingSession.StepResult, _ batch: Int) throws {
+    guard let rows = try monitor.rows(of: result, batch: batch, in: session) else { return }
     // Before a replay, which may fail.
-    if gradients.isDue(rows) { try emit(.probes(rows)) }
-    for finding in try gradients.observe(rows, of: result, in: session) {
+    if monitor.isDue(rows) { try emit(.probes(rows)) }
+    for finding in try monitor.observe(rows, of: result, in: session) {
       try emit(.finding(finding))
       if configuration.monitor.action == .stop {
         try saveCheckpoint()

@@ -26,7 +26,7 @@ public struct Evaluation: Hashable, Sendable {
 
   /// Of one output; nil where targets are numbers, and of several.
   public var accuracy: Double? { outputs.count == 1 ? outputs[0].accuracy : nil }
-  /// The same.
+  /// The confusion matrix of the only output; nil where targets are numbers, and of several outputs.
   public var classes: ConfusionMatrix? { outputs.count == 1 ? outputs[0].classes : nil }
 
   /// What stands in columns besides the loss and, of one output, its accuracy: `digit/loss`, `digit/accuracy`, `f1_score`.

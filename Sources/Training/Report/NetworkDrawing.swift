@@ -21,7 +21,7 @@ public struct NetworkDrawing {
   /// A drawing of more layers helps nobody.
   private static let most = 2_000
 
-  /// Of the layers of `TrainingProgram.layers`, or of a file that may hold anything.
+  /// Of a session's `layers`, or of a file that may hold anything.
   public init(_ layers: [LayerSummary]) {
     var boxes: [Box] = []
     var places: [String: Int] = [:]

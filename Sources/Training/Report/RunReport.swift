@@ -115,7 +115,7 @@ public struct RunReport {
 
   /// ‖δ‖ after each layer's gate over the run: a network whose first layers starve fades towards the top.
   private var gradientFlow: String {
-    let kind = "deltaAfterGate"
+    let kind = ProbeKind.deltaAfterGate.rawValue
     guard let first = record.gradients.first else { return "" }
     let paths = first.probes.filter { $0.kind == kind }.map(\.path)
     guard !paths.isEmpty else { return "" }

@@ -16,7 +16,9 @@ public struct CheckpointStore: Sendable {
   }
 
   /// `run` is the run's folder.
-  public init(run: String, keeping kept: Int = 3) { (folder, self.kept) = (run + "/checkpoints", kept) }
+  public init(run: String, keeping kept: Int = 3) {
+    (folder, self.kept) = (RunFolder(run).path(of: .checkpoints), kept)
+  }
 
   /// Makes the checkpoint durable, then removes what is older than the newest few.
   public func save(_ checkpoint: Checkpoint) throws -> String {

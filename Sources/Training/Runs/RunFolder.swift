@@ -1,8 +1,7 @@
 import Foundation
 import SwitchbackInterchange
 
-/// The folder of a run, `runs/<name>-<time>/`: what its files are called, and what they say. `RunRecorder` writes it; its
-/// checkpoints are a `CheckpointStore`.
+/// The folder of a run, `runs/<name>-<time>/`: what its files are called, and what they say. `RunRecorder` writes it.
 public struct RunFolder: Hashable, Sendable {
   public let path: String
 
@@ -28,6 +27,8 @@ public struct RunFolder: Hashable, Sendable {
     /// A `RunSummary`, once the run has ended.
     case summary = "summary.json"
     case report = "report.html"
+    /// The folder of a `CheckpointStore`.
+    case checkpoints
   }
 
   public init(_ path: String) { self.path = path }
@@ -81,11 +82,11 @@ public struct RunFolder: Hashable, Sendable {
     (try? RegularFile.read(path(of: file))).flatMap { try? JSONText.decoder.decode(type, from: $0) }
   }
 
-  /// The lines that say such a value; others are passed over.
-  func values<Value: Decodable>(of file: File, as type: Value.Type = Value.self) -> [Value] {
+  /// The lines that say such a value, of those that `isWanted`; others are passed over.
+  func values<Value: Decodable>(of file: File, where isWanted: (Data) -> Bool = { _ in true }) -> [Value] {
     let decoder = JSONText.decoder
-    return (text(of: file) ?? "").split(separator: "\n").compactMap {
-      try? decoder.decode(type, from: Data($0.utf8))
+    return (text(of: file) ?? "").split(separator: "\n").map { Data($0.utf8) }.filter(isWanted).compactMap {
+      try? decoder.decode(Value.self, from: $0)
     }
   }
 

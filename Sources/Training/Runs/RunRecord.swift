@@ -28,18 +28,8 @@ struct RunRecord {
     var probes: [Probe]
   }
 
-  /// A line of `metrics.jsonl`: only that of a step has a `stepInEpoch`.
-  enum MetricsLine: Decodable {
-    case step(StepReport)
-    case epoch(EpochReport)
-
-    private enum Key: CodingKey { case stepInEpoch }
-
-    init(from decoder: any Decoder) throws {
-      let isStep = try decoder.container(keyedBy: Key.self).contains(.stepInEpoch)
-      self = isStep ? .step(try StepReport(from: decoder)) : .epoch(try EpochReport(from: decoder))
-    }
-  }
+  /// Whether a line of `metrics.jsonl` is of an epoch, and not of a step: only that of an epoch says how many there are.
+  static func isEpoch(_ line: Data) -> Bool { line.range(of: Data("\"epochs\":".utf8)) != nil }
 
   /// A number that may be infinite or none, which JSON has only words for.
   struct Number: Decodable {
@@ -64,12 +54,8 @@ struct RunRecord {
     }
     self.configuration = configuration
     name = URL(fileURLWithPath: folder.path).resolvingSymlinksInPath().lastPathComponent
-    for line in folder.values(of: .metrics, as: MetricsLine.self) {
-      switch line {
-      case .step(let step): steps.append(step)
-      case .epoch(let epoch): epochs.append(epoch)
-      }
-    }
+    steps = folder.values(of: .metrics) { !Self.isEpoch($0) }
+    epochs = folder.values(of: .metrics, where: Self.isEpoch)
     findings = folder.values(of: .findings)
     gradients = folder.values(of: .gradients)
     summary = folder.value(of: .summary)

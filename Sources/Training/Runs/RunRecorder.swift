@@ -76,8 +76,7 @@ public final class RunRecorder: TrainingCallback {
     /// Whether the run trains this epoch again, or its rest.
     func isRepeated(epoch: Int?) -> Bool { !isComplete && epoch ?? 0 >= position.epoch }
     func isKept(_ line: Data) -> Bool {
-      let isEpoch = line.range(of: Data("\"epochs\":".utf8)) != nil
-      if isEpoch, isRepeated(epoch: Self.number("epoch", in: line)) { return false }
+      if RunRecord.isEpoch(line), isRepeated(epoch: Self.number("epoch", in: line)) { return false }
       // A line that says no step, torn or somebody's own, is nobody's to drop.
       return Self.number("step", in: line).map { $0 <= position.batches } ?? true
     }

@@ -32,8 +32,8 @@ final class EvaluationExecutor {
       return Judged(
         objective: objective, name: String(prefix.dropLast()), target: try executor.input(named: objective.target),
         targetScale: step.inputs.first { $0.name == objective.target }?.scale,
-        predictions: try executor.output(named: prefix + "predictions"),
-        lossSum: try executor.output(named: prefix + "lossSum"),
+        predictions: try executor.output(named: prefix + StepOutput.predictions),
+        lossSum: try executor.output(named: prefix + StepOutput.lossSum),
         weights: try objective.sampleWeight.map { name throws(ExecutionError) in try executor.input(named: name) })
     }
   }

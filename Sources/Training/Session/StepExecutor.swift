@@ -25,9 +25,9 @@ final class StepExecutor {
 
     init(_ prefix: String, in executor: ProgramExecutor) throws(ExecutionError) {
       self.prefix = prefix
-      loss = try executor.output(named: prefix + "loss")
-      correct = try? executor.output(named: prefix + "correct")
-      weightSum = try? executor.output(named: prefix + "weightSum")
+      loss = try executor.output(named: prefix + StepOutput.loss)
+      correct = executor.outputIfAny(named: prefix + StepOutput.correct)
+      weightSum = executor.outputIfAny(named: prefix + StepOutput.weightSum)
     }
   }
 
@@ -51,7 +51,7 @@ final class StepExecutor {
       : try step.objectives.map { objective throws(ExecutionError) in
         try NumberHandles(step.prefix(of: objective), in: executor)
       }
-    isFinite = try? executor.output(named: "isFinite")
+    isFinite = executor.outputIfAny(named: StepOutput.isFinite)
     self.probes = try probes.map { probe throws(ExecutionError) in (probe, try executor.output(named: probe.output)) }
   }
 

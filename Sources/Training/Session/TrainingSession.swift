@@ -443,7 +443,7 @@ public final class TrainingSession {
       throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.inputs[0].type.shape)")
     }
     let evaluator = try evaluator(1, weights)
-    // The program counts right answers too, and is given zeros to compare with.
+    // The evaluation's program reads targets too: they are given zeros.
     let columns = try evaluator.executor.inputs.map { input throws(DatasetError) in
       let shape = Array(input.type.shape.extents.dropFirst())
       if input.name == step.inputs[0].name { return try column(of: sample, shape: shape) }
