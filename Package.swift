@@ -65,7 +65,7 @@ let package = Package(
       ]),
     .target(name: "SwitchbackNumberText", path: "Sources/Datasets/CNumberText"),
     module("Datasets", ["SwitchbackImageFiles", "SwitchbackNumberText"], exclude: ["CImageFiles", "CNumberText"]),
-    module("Interchange", ["SwitchbackPrograms"]),
+    module("Interchange"),
     module("Inference", ["SwitchbackExecution", "SwitchbackDatasets", "SwitchbackInterchange"]),
     module("Monitoring", ["SwitchbackPrograms"]),
     module(

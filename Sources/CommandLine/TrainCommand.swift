@@ -262,7 +262,7 @@ struct TrainCommand: ParsableCommand {
         "a run cannot go on with another \(refused.joined(separator: ", another "))", ExitStatus.badConfiguration)
     }
     let changes = configuration.changes(since: before)
-    // What the program's fingerprint covers; checkpoints before 2026-11-28 have none.
+    // What the program's fingerprint covers; checkpoints of runs without a record have none.
     let essential = [
       "model.", "training.loss", "training.objectives", "training.batch_size", "training.optimizer.type",
     ]

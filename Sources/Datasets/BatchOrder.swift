@@ -7,8 +7,8 @@ public struct BatchOrder: Sendable {
 
   /// How seed and epoch choose an order. A run keeps to the version that it began with.
   public enum Version: Int, Hashable, Sendable, Codable {
-    /// Until 2026-11-28. Neighbouring seeds drew from one sequence of random numbers, a step apart: their batches had
-    /// 22 % of their samples in common, where chance gives 0.1 %.
+    /// Of runs of the early rules. Neighbouring seeds drew from one sequence of random numbers, a step apart: their
+    /// batches had 22 % of their samples in common, where chance gives 0.1 %.
     case shifted = 1
     /// Seed and epoch are mixed before they begin a sequence.
     case mixed = 2

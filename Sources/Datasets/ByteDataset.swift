@@ -23,7 +23,7 @@ public struct ByteDataset: Dataset {
     (self.classNames, self.samples, self.labels) = (classNames, samples, labels)
   }
 
-  /// The same with pictures of another element type: f32 is for a loop that goes on from a checkpoint of before 2026-11-30.
+  /// The same with pictures of another element type: f32 is for a loop that goes on with a run whose pictures are.
   public func with(pictures elementType: Field.ElementType) -> ByteDataset {
     var data = self
     data.fields[0] = .pictures(Field.images, fields[0].shape, as: elementType)

@@ -1,6 +1,7 @@
 /// A table in a text file: columns are what is to be learnt, one may name pictures, all others are features, numbers `[k]`.
 public struct CSVFile: Hashable, Sendable {
-  public enum Targets: Hashable, Sendable {
+  /// What label columns hold.
+  public enum LabelKind: Hashable, Sendable {
     /// The label column holds words or numbers, each a class; classes count in the order of their names.
     case classes
     /// The label columns hold numbers.
@@ -13,12 +14,12 @@ public struct CSVFile: Hashable, Sendable {
     public var name: String
     /// By name, or by index from 0: one of classes, one or several of values.
     public var columns: [String]
-    public var targets: Targets
+    public var targets: LabelKind
 
     /// A field that is called as its column.
-    public init(_ column: String, _ targets: Targets) { self.init(column, columns: [column], targets) }
+    public init(_ column: String, _ targets: LabelKind) { self.init(column, columns: [column], targets) }
 
-    public init(_ name: String, columns: [String], _ targets: Targets) {
+    public init(_ name: String, columns: [String], _ targets: LabelKind) {
       (self.name, self.columns, self.targets) = (name, columns, targets)
     }
   }
@@ -113,7 +114,7 @@ public struct CSVFile: Hashable, Sendable {
 
   /// What is to be learnt is one field, `labels`, of all columns `labels`.
   public init(
-    path: String, labels: [String], targets: Targets = .classes, pictures: Pictures? = nil, testSplit: Double = 0.2,
+    path: String, labels: [String], targets: LabelKind = .classes, pictures: Pictures? = nil, testSplit: Double = 0.2,
     hasHeader: Bool = true, delimiter: UInt8 = UInt8(ascii: ","), isNormalized: Bool = false
   ) {
     self.init(
@@ -124,7 +125,7 @@ public struct CSVFile: Hashable, Sendable {
   /// The columns that are to be learnt, by name or by index from 0.
   public var labels: [String] { learnt.flatMap(\.columns) }
   /// What the first field that is to be learnt holds.
-  public var targets: Targets { learnt.first?.targets ?? .classes }
+  public var targets: LabelKind { learnt.first?.targets ?? .classes }
 
   /// Why no table can be read so; nil where one can.
   package var fault: String? {

@@ -16,7 +16,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public var normalization: [Normalization]
   /// Of images: what the last axis holds.
   public var channels: ChannelOrder?
-  /// Of images that are bytes: u8. Nil: they are f32, as in runs of before 2026-11-30.
+  /// Of images that are bytes: u8. Nil: they are f32, as in runs whose pictures are f32.
   public private(set) var elementType: Field.ElementType?
   /// Of images: how those of another shape get theirs; nil: they are stretched.
   public private(set) var fit: Image.Fit?
@@ -126,7 +126,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
 
   /// How training, validation and test samples were told apart.
   public enum SplitRule: String, Hashable, Sendable, Codable {
-    /// Runs before 2026-11-28: the validation part is the tail of the training samples.
+    /// Of runs without a record: the validation part is the tail of the training samples.
     case tail
     /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`.
     case hashed

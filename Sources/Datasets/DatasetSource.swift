@@ -82,7 +82,7 @@ public struct DatasetRequest: Sendable {
   public var classNames: [String]?
   /// What the trained network's samples were; it has class names too.
   public var record: DatasetRecord?
-  /// What pictures are stored as: u8 or, for a network that was trained before 2026-11-30, f32.
+  /// What pictures are stored as: u8 or, for a network that was trained on these, f32.
   public var pictureType: Field.ElementType
   /// Whether a part may be empty: of data that is only evaluated.
   public var mayLackParts: Bool
@@ -112,7 +112,7 @@ public struct DatasetRequest: Sendable {
 }
 
 extension DatasetParts {
-  /// Divides as runs before 2026-11-28 were, where that is asked for; writes down how many samples are where; and notes
+  /// Divides as runs without a record were, where that is asked for; writes down how many samples are where; and notes
   /// what a user should look at.
   func counted(_ request: DatasetRequest, testSplit: Double? = nil) -> DatasetParts {
     var parts = self

@@ -25,7 +25,7 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
     (self.name, self.elementType, self.shape, self.lengths, self.scale) = (name, elementType, shape, lengths, scale)
   }
 
-  /// Pictures `[H, W, C]` that stand for numbers from 0 to 1: u8, or f32 as in runs of before 2026-11-30.
+  /// Pictures `[H, W, C]` that stand for numbers from 0 to 1: u8, or f32 in runs that began with these.
   public static func pictures(_ name: String, _ shape: [Int], as elementType: ElementType = .uint8) -> Field {
     Field(name, elementType, shape, scale: elementType == .uint8 ? pixelScale : nil)
   }

@@ -40,13 +40,7 @@ extension Program {
       guard input.shape.allSatisfy({ $0 > 0 }), Shape([1] + input.shape).isAddressable else {
         return "samples \(input.shape) have no element"
       }
-      let elementType: ElementType =
-        switch input.elementType {
-        case .float32: .float32
-        case .int32: .int32
-        case .uint8: .uint8
-        }
-      wanted[input.name] = TensorType(elementType, Shape([1] + input.shape))
+      wanted[input.name] = TensorType(ElementType(input.elementType), Shape([1] + input.shape))
     }
     let taken = values(.input).map { values[$0] }
     // No program has two inputs of one name.
@@ -73,7 +67,7 @@ extension Program {
   func answersProbabilities(_ name: String) -> Bool {
     guard var value = output(named: name) else { return false }
     while let call = calls.last(where: { $0.outputs.contains(value) }) {
-      if call.gate != nil { return true }
+      if call.probabilityGate != nil { return true }
       guard call.operation is Reshape else { return false }
       value = call.inputs[0]
     }

@@ -6,7 +6,7 @@ import SwitchbackPrograms
 ///
 /// Inputs are found once, and again only where a data set comes that has other fields. Then a batch is written where the
 /// program reads it, and nothing is allocated. Bytes that stand for numbers (`Field.scale`) become these where the program
-/// reads f32, as networks of before 2026-11-30 do. A field that the program does not
+/// reads f32, as networks of runs whose pictures are f32 do. A field that the program does not
 /// read is read all the same, into memory that nobody looks at. One thread at a time.
 public final class ProgramFeed {
   public let executor: ProgramExecutor

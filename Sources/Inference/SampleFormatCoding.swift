@@ -2,8 +2,8 @@ import SwitchbackDatasets
 
 /// As JSON: one f32 field and one target are `shape`, `targets`, `classNames`, `features`, `labels`, `normalization`,
 /// `words`, `channels`, `column` and `lengths`, with `output` and `target` where they have other names than `labels`;
-/// the program names the field. Any others are lists `inputs` and `outputs`, which programs of before 2026-11-29 cannot
-/// read.
+/// the program names the field. Any others are lists `inputs` and `outputs`, which programs that know one field and one
+/// output cannot read.
 extension SampleFormat: Codable {
   private enum CodingKeys: String, CodingKey {
     case shape, targets, classNames, features, labels, normalization, words, channels, column, output, target, lengths

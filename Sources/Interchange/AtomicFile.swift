@@ -101,7 +101,7 @@ public enum AtomicFile {
   /// The process that writes, or wrote, the temporary file of this name; nil of other files.
   private static func writer(of name: String) -> pid_t? {
     if let mark = name.range(of: ".partial-", options: .backwards) { return pid_t(name[mark.upperBound...]) }
-    // Foundation's, which wrote files of runs before 2026-11-29.
+    // Foundation's, which wrote files before `AtomicFile` did.
     guard name.hasPrefix(".dat.nosync") else { return nil }
     return pid_t(name.dropFirst(11).prefix { $0.isHexDigit }, radix: 16)
   }

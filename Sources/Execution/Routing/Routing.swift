@@ -10,7 +10,8 @@ public struct Routing: Hashable, Sendable, Codable {
     public var version: String
     /// Device and driver.
     public var device: String
-    /// A fingerprint of its library; nil of routings before 2026-11-29, and empty where it is part of the program.
+    /// A fingerprint of its library; nil of routings that were measured before it was kept, and empty where it is part of
+    /// the program.
     public var library: String?
 
     init(_ link: BackendChain.Link) {

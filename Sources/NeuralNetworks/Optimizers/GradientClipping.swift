@@ -22,7 +22,7 @@ public enum GradientClipping: Hashable, Codable, Sendable {
   /// Of finite gradients above 1e19 the sum of squares overflows Float32, and the coefficient would be 0: a step in
   /// silence. So the norm is taken a second time of 2⁻⁸⁰·g, where no square overflows, and that one counts where the
   /// first is infinite. Both join the finite flag that guards the updates: with `scalesNorms` the second, without it,
-  /// as runs before 2026-11-28 have it, the first.
+  /// as runs of the early rules have it, the first.
   func callAsFunction(
     _ gradients: [Value], paths: [String], scalesNorms: Bool, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> (gradients: [Value], norms: [Value]) {

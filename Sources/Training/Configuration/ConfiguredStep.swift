@@ -1,4 +1,5 @@
 public import SwitchbackDatasets
+import SwitchbackInference
 public import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 
@@ -85,12 +86,6 @@ extension Configuration {
 extension ModelInput {
   /// A field of a data set, as a model reads it.
   public init(_ field: Field) {
-    let elementType: ElementType =
-      switch field.elementType {
-      case .float32: .float32
-      case .int32: .int32
-      case .uint8: .uint8
-      }
-    self.init(field.name, TensorType(elementType, Shape(field.shape)), scale: field.scale)
+    self.init(field.name, TensorType(ElementType(field.elementType), Shape(field.shape)), scale: field.scale)
   }
 }

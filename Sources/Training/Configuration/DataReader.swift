@@ -113,7 +113,7 @@ enum DataReader {
 
   /// One column or a list of them, which are the field `labels`; or a mapping of columns, each a field of its own.
   private static func learnt(_ section: SectionReader) -> [CSVFile.Target] {
-    let words: [(String, CSVFile.Targets)] = [("classes", .classes), ("values", .values)]
+    let words: [(String, CSVFile.LabelKind)] = [("classes", .classes), ("values", .values)]
     if let given = section.take("label"), given.mapping != nil {
       let learnt = section.section("label", help: labelHelp) { reader in
         reader.keys.map { CSVFile.Target($0, reader.choice($0, nil, words, help: "")) }

@@ -37,7 +37,7 @@ extension TrainingLoop {
         "the checkpoint was made with another seed (\(then.seed), here \(now.seed)), and goes on with that one")
     }
     try session.checkStates(of: start)
-    // Runs before 2026-11-28 did not record it.
+    // Runs without a record do not say it.
     guard then.program == nil || then.program == now.program else {
       throw ExecutionError(
         .invalid,

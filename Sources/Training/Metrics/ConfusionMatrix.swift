@@ -105,7 +105,7 @@ extension ConfusionMatrix: Codable {
   private enum CodingKeys: String, CodingKey { case classCount, confusion, cells, rightWithin }
 
   /// Up to so many classes the matrix is written whole, row by row, as `confusion`; above, as `cells`: `[true class,
-  /// predicted class, samples]` of each cell that is not 0, by the classes' order. (Until 2026-11-28 it was always
+  /// predicted class, samples]` of each cell that is not 0, by the classes' order. (Runs without a record have it
   /// whole; both are read, whatever the number of classes.)
   public static let largestWholeMatrix = 64
 

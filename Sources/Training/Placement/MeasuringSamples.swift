@@ -1,4 +1,5 @@
 import SwitchbackDatasets
+import SwitchbackInference
 import SwitchbackPrograms
 
 /// What a step is measured and checked on: for each input of its program uniform numbers or classes in turn. Times do not
@@ -12,7 +13,7 @@ struct MeasuringSamples: Dataset {
     var (count, fields) = (0, [Field]())
     for id in program.values(.input) {
       let value = program.values[id]
-      guard let elementType = Field.ElementType(rawValue: value.type.elementType.rawValue) else {
+      guard let elementType = Field.ElementType(value.type.elementType) else {
         throw DatasetError(.invalid, "no data set has fields like the input \(value.name) \(value.type)")
       }
       count = value.type.shape.extents.first ?? 0

@@ -9,7 +9,7 @@ import SwitchbackNeuralNetworks
 /// random numbers are pure functions of seed and position, so they need no state of their own.
 public struct Checkpoint: Sendable {
   public var position: Position
-  /// What the run is trained on; nil in checkpoints of runs before 2026-11-28.
+  /// What the run is trained on; nil in checkpoints of runs without a record.
   public var data: DatasetRecord?
   package var tensors: Safetensors
 

@@ -9,7 +9,7 @@ extension Checkpoint {
     public let seed: Int
     public internal(set) var batches = 0
     /// Updates of the weights so far, and batches whose gradients wait for the next one; nil in positions of runs
-    /// before 2026-11-28 (`hasEarlyRules`).
+    /// of the early rules (`hasEarlyRules`).
     public private(set) var updates: Int? = 0
     public private(set) var accumulated: Int? = 0
     /// Counts from 1.
@@ -30,8 +30,8 @@ extension Checkpoint {
     /// Whether the last epoch was not validated (`training.validation.every`); nil: it was.
     private var isUnvalidated: Bool?
     public private(set) var plateau: ReduceOnPlateau?
-    /// What the gradient monitor remembers, and how many steps before this one were not finite; nil in positions of runs
-    /// before 2026-11-29, which go on without a memory.
+    /// What the gradient monitor remembers, and how many steps before this one were not finite; nil in positions
+    /// without a monitor's memory, which go on with an empty one.
     public internal(set) var monitor: GradientMonitor.State?
     public internal(set) var nonFiniteSteps: Int?
     /// The plan's fingerprint: other backends or another number of slots give other bits.
@@ -39,13 +39,13 @@ extension Checkpoint {
     /// Who runs what, where `backend: auto` decided it.
     public internal(set) var routing: Routing?
     /// The fingerprint of the training program alone: of network, loss, optimizer and batch size. nil in checkpoints of
-    /// runs before 2026-11-28.
+    /// runs without a record.
     public internal(set) var program: String?
-    /// How seed and epoch order the samples; nil in positions of runs before 2026-11-28: `shifted`.
+    /// How seed and epoch order the samples; nil in positions of runs of the early rules: `shifted`.
     private let order: BatchOrder.Version?
     public var orderVersion: BatchOrder.Version { order ?? .shifted }
 
-    /// Whether the run began before 2026-11-28. Such runs go on by the rules that they began with: they update after
+    /// Whether the run is one of the early rules. Such runs go on by the rules that they began with: they update after
     /// every k-th batch of the run, whatever epoch it is in, and clip by norms that are not scaled.
     public var hasEarlyRules: Bool { updates == nil }
 

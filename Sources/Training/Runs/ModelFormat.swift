@@ -26,7 +26,7 @@ extension TrainingStep {
 
 extension SampleFormat {
   fileprivate func input(for input: ModelInput, isOnly: Bool) -> Input {
-    let type = Field.ElementType(rawValue: input.type.elementType.rawValue) ?? .float32
+    let type = Field.ElementType(input.type.elementType) ?? .float32
     guard var known = inputs.first(where: { $0.name == input.name }) ?? (isOnly && inputs.count == 1 ? inputs[0] : nil)
     else {
       // What a data set keeps beside its fields, such as the lengths of sequences, is read as it is.

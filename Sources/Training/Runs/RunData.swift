@@ -1,9 +1,9 @@
 public import SwitchbackDatasets
 
 /// What a run says of the data that it was trained on, for whoever reads data for it again: the record in its checkpoint or
-/// its folder or, of a run before 2026-11-28, what else its folder says.
+/// its folder or, of a run without a record, what else its folder says.
 public struct RunData {
-  /// Nil of a run before 2026-11-28.
+  /// Nil of a run without a record.
   public let record: DatasetRecord?
   /// In the order of the class numbers; nil where nothing says so.
   public let classNames: [String]?

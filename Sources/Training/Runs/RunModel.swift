@@ -8,7 +8,7 @@ extension TrainedModel {
   /// validation loss, as with `training.restore_best`): unless said otherwise with their moving average, where the run
   /// keeps one.
   ///
-  /// What its samples are is in the checkpoint. Of runs before 2026-11-28, whose checkpoints do not say it, class names
+  /// What its samples are is in the checkpoint. Of runs without a record, whose checkpoints do not say it, class names
   /// are those of the data set's name or of `evaluation.json`, where `classNames` does not say them, and of a table the
   /// training data is opened again.
   public convenience init(
