@@ -94,6 +94,10 @@ for number, keeps in enumerate((False, True)):
     y = x.amax((1, 2), keepdim=keeps)
     add("global_max_pooling2d", [x], y, grid(*y.shape, seed=180 + number), keys={"keepdims": keeps})
 
+x = grid(2, 3, 5, 2, seed=190).requires_grad_()
+y = F.interpolate(x.movedim(-1, 1), scale_factor=(2, 3), mode="nearest").movedim(1, -1)
+add("up_sampling2d", [x], y, grid(*y.shape, seed=191), keys={"size": [2, 3]})
+
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 print(f"{len(cases)} cases")
