@@ -130,7 +130,7 @@ private func pgm(_ width: Int, _ height: Int) -> [UInt8] {
     #expect(try moved.all.numbers([0])["images"] == [7])
     try write("x,kind\n7,a\n".utf8, to: path)
     let none = #expect(throws: DatasetError.self) { try file.open() }
-    #expect(none?.message.contains("there is no column id, which is to be ignored") == true)
+    #expect(none?.message.contains("there is no column 3, which is to be ignored") == true)
     // Where no row names the columns, the record says how many there are.
     let bare = CSVFile(
       path: try write((0..<30).map { "\($0),\($0),\(["a", "b"][$0 % 2])\n" }.joined().utf8, to: path + ".bare"),

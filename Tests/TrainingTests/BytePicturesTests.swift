@@ -41,7 +41,7 @@ private func session(
     #expect(program.calls.prefix(3).allSatisfy { $0.path == "images" })
     #expect(program.description.contains("cast") && program.calls.contains { $0.label == "images/cast" })
     let fill = try #require(program.calls.prefix(3).compactMap { $0.operation as? Fill }.first)
-    #expect(Float(fill.value) == 1 / 255)
+    #expect(Float(fill.value) == Float(1) / 255)
     #expect(try Program(text: program.description) == program)
     #expect(try step(.uint8).build(batchSize: 1).layers[0].inputs == ["images"])
     let floats = try step(.float32).build(batchSize: 64).program

@@ -34,7 +34,7 @@ import Testing
     #expect(try RunListing(of: runs).rows.map(\.state) == [.running])
     let summary = try loop.run(callbacks: [recorder])
     try recorder.folder.writeReport()
-    return (recorder.folder, summary, try loop.session.predict([Float](repeating: 0.5, count: 784)))
+    return (recorder.folder, summary, try loop.session.predict([Float](repeating: 1, count: 784)))
   }
 
   private func interrupted() throws -> RunFolder {
@@ -72,7 +72,7 @@ import Testing
     #expect(page.contains("<h1>\(name)</h1>") && page.contains("<svg"))
 
     let model = try TrainedModel(run: run.path, on: try chain(ReferenceBackend()))
-    #expect(try model.predict([Float](repeating: 0.5, count: 784)).outputs == prediction)
+    #expect(try model.predict([Float](repeating: 1, count: 784)).outputs == prediction)
   }
 
   @Test("it goes on in its folder, to the same weights, and its log says each step once")
