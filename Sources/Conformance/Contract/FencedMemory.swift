@@ -10,6 +10,9 @@ import SwitchbackBackendKit
 
 /// Memory between two pages that cannot be touched. It ends at the second one, as near as its alignment lets it.
 final class FencedMemory {
+  /// What can be touched: whole pages.
+  let pages: UnsafeMutableRawBufferPointer
+  /// What was asked for, at their end.
   let bytes: UnsafeMutableRawBufferPointer
   private let (all, size): (UnsafeMutableRawPointer, Int)
 
@@ -21,6 +24,7 @@ final class FencedMemory {
       mprotect(all, page, PROT_NONE) == 0, mprotect(all + page + inner, page, PROT_NONE) == 0
     else { throw BackendError(.outOfMemory, "\(byteCount) bytes of memory cannot be had") }
     self.all = all
+    pages = UnsafeMutableRawBufferPointer(start: all + page, count: inner)
     let end = Int(bitPattern: all) + page + inner
     let start = (end - byteCount) / alignment * alignment - Int(bitPattern: all)
     bytes = UnsafeMutableRawBufferPointer(start: all + start, count: byteCount)
