@@ -51,7 +51,7 @@ public struct ConformanceSuite {
       let seconds = (clock.now - start) / .seconds(1)
       var made = ConformanceReport.Case(family: family, name: name, verdict: verdict, seconds: seconds)
       if case .failed(_, let replay?) = verdict {
-        made.taken = (try? candidate.links[0].device.query(.init(replay.program)).map(\.isAccepted)) ?? []
+        made.taken = (try? taken(replay.program)) ?? []
       }
       report.cases.append(made)
       progress(made)
@@ -99,6 +99,11 @@ public struct ConformanceSuite {
     return report
   }
 
+  /// For each operation of a program, whether the candidate takes it.
+  private func taken(_ program: Program) throws -> [Bool] {
+    try candidate.links[0].device.query(.init(program)).map(\.isAccepted)
+  }
+
   /// Whether a filter is a part of a case's name, or the title of a cause that the case may be of.
   private static func isMeant(_ filter: String, _ family: String, _ name: String, _ titles: [String]) -> Bool {
     guard !"\(family) \(name)".contains(filter) else { return true }
@@ -134,7 +139,7 @@ public struct ConformanceSuite {
   /// places in between.
   private func oneBad(_ sample: OperationSample) throws -> ConformanceReport.Verdict {
     let program = try sample.program()
-    guard try candidate.links[0].device.query(.init(program))[0].isAccepted else { return .notAsked }
+    guard try taken(program)[0] else { return .notAsked }
     let operands = SampleValues(sample, seed: seed).operands
     for (operand, numbers) in operands.enumerated() {
       let places = numbers.indices.filter { element in
@@ -163,7 +168,7 @@ public struct ConformanceSuite {
   /// The same numbers give the same bits, also where the executable has had others before. Not asked of programs of which
   /// the backend takes only a part.
   public func twice(_ replay: ReplayFile) throws -> ConformanceReport.Verdict {
-    guard try candidate.links[0].device.query(.init(replay.program)).allSatisfy(\.isAccepted) else { return .notAsked }
+    guard try taken(replay.program).allSatisfy({ $0 }) else { return .notAsked }
     let first = try ProgramEvaluation(replay.program, replay.values, on: candidate).outputs
     let second = try ProgramEvaluation(replay.program, replay.values, on: candidate, isRepeated: true).outputs
     for (name, numbers) in first.sorted(by: { $0.key < $1.key }) {

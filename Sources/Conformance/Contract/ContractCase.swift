@@ -145,9 +145,12 @@ public struct ContractEnvironment {
       for (index, sample) in entry.askedSamples(areQuick: true).enumerated() where sample.isForContract {
         let subject = try ContractSubject("\(entry.name) \(index)", sample)
         guard try device.query(subject.segment)[0].isAccepted else { continue }
-        if most == 1 { taken.removeAll() }
-        taken.append(subject)
-        if most == 1, sample.inputs.contains(where: { $0.shape.elementCount >= 4 }) { break }
+        guard onePerOperation else {
+          taken.append(subject)
+          continue
+        }
+        taken = [subject]
+        if sample.inputs.contains(where: { $0.shape.elementCount >= 4 }) { break }
       }
       subjects += taken.count <= most ? taken : (0..<most).map { taken[$0 * (taken.count - 1) / (most - 1)] }
     }
