@@ -175,7 +175,7 @@ struct ConformanceCommand: ParsableCommand {
     let runner = ContractRunner(
       backend: backend, options: options, threads: threads, isQuick: quick, limit: Double(limit))
     suite.furtherCases = ContractCase.all.map { contract in
-      ("contract", contract.name, { try runner.verdict(contract) })
+      FurtherCase("contract", contract.name) { try runner.verdict(contract) }
     }
     var told: Set<String> = []
     var progress = ConformanceProgress()

@@ -52,7 +52,7 @@ struct ContractCommand: ParsableCommand {
 }
 
 /// The parent's side.
-struct ContractRunner {
+struct ContractRunner: Sendable {
   let backend: String
   /// Key=value of the backend.
   var options: [String] = []

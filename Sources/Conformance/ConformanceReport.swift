@@ -25,6 +25,19 @@ public struct ConformanceReport: Sendable {
       (self.family, self.name, self.verdict, self.seconds) = (family, name, verdict, seconds)
     }
 
+    /// Asks it, and takes the time. An error is a failure.
+    init(_ family: String, _ name: String, asking body: () throws -> Verdict) {
+      let clock = ContinuousClock()
+      let start = clock.now
+      let verdict: Verdict
+      do {
+        verdict = try body()
+      } catch {
+        verdict = .failed("\(error)", replay: nil)
+      }
+      self.init(family: family, name: name, verdict: verdict, seconds: (clock.now - start) / .seconds(1))
+    }
+
     /// What failures of one kind share (`Cause`); nil where it has not failed.
     public var cause: String? {
       guard case .failed(_, let replay) = verdict else { return nil }

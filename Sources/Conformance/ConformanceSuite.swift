@@ -25,7 +25,7 @@ public struct ConformanceSuite {
   /// What must be learned as on the reference.
   public var trainingRuns: [TrainingRun] = []
   /// Further cases of whoever can run them: those of the contract, each in a process of its own.
-  public var furtherCases: [(family: String, name: String, run: () throws -> ConformanceReport.Verdict)] = []
+  public var furtherCases: [FurtherCase] = []
 
   public init(_ candidate: BackendChain, reference: BackendChain) {
     (self.candidate, self.reference) = (candidate, reference)
@@ -34,27 +34,22 @@ public struct ConformanceSuite {
   /// Runs all cases; `progress` hears of each when it is done.
   public func run(_ progress: (ConformanceReport.Case) -> Void = { _ in }) -> ConformanceReport {
     var report = ConformanceReport(backend: candidate.links[0].name, seed: seed)
-    func check(
-      _ family: String, _ name: String, titles: [String] = [], _ body: () throws -> ConformanceReport.Verdict
-    ) {
-      func isMeant(_ filter: String) -> Bool { Self.isMeant(filter, family, name, titles) }
-      guard filters.isEmpty || filters.contains(where: isMeant), !skipped.contains(where: isMeant) else { return }
-      willTry(family, name)
-      let clock = ContinuousClock()
-      let start = clock.now
-      let verdict: ConformanceReport.Verdict
-      do {
-        verdict = try body()
-      } catch {
-        verdict = .failed("\(error)", replay: nil)
-      }
-      let seconds = (clock.now - start) / .seconds(1)
-      var made = ConformanceReport.Case(family: family, name: name, verdict: verdict, seconds: seconds)
-      if case .failed(_, let replay?) = verdict {
+    let further = furtherCases.filter { isMeant($0.family, $0.name) }
+    let answers = FurtherCases(further)
+    func add(_ asked: ConformanceReport.Case) {
+      var made = asked
+      if case .failed(_, let replay?) = made.verdict {
         made.taken = (try? taken(replay.program)) ?? []
       }
       report.cases.append(made)
       progress(made)
+    }
+    func check(
+      _ family: String, _ name: String, titles: [String] = [], _ body: () throws -> ConformanceReport.Verdict
+    ) {
+      guard isMeant(family, name, titles) else { return }
+      willTry(family, name)
+      add(ConformanceReport.Case(family, name, asking: body))
     }
     for entry in catalog.entries {
       for (index, sample) in entry.askedSamples(areQuick: isQuick).enumerated() {
@@ -95,13 +90,19 @@ public struct ConformanceSuite {
       }
     }
     for training in trainingRuns { check("training runs", training.name) { try train(training) } }
-    for further in furtherCases { check(further.family, further.name, further.run) }
+    for index in further.indices { add(answers.result(of: index) { willTry($0.family, $0.name) }) }
     return report
   }
 
   /// For each operation of a program, whether the candidate takes it.
   private func taken(_ program: Program) throws -> [Bool] {
     try candidate.links[0].device.query(.init(program)).map(\.isAccepted)
+  }
+
+  /// Whether the filters leave a case.
+  private func isMeant(_ family: String, _ name: String, _ titles: [String] = []) -> Bool {
+    func isIn(_ filters: [String]) -> Bool { filters.contains { Self.isMeant($0, family, name, titles) } }
+    return (filters.isEmpty || isIn(filters)) && !isIn(skipped)
   }
 
   /// Whether a filter is a part of a case's name, or the title of a cause that the case may be of.
