@@ -48,8 +48,9 @@ struct EvaluateCommand: ParsableCommand {
     switchback_report_crashes()
     try reportingErrors {
       let run = try options.restored()
+      let (session, weights) = try run.session()
       let data = try run.open()
-      try run.session.checkTokens(of: data.record)
+      try session.checkTokens(of: data.record)
       let part = part ?? (run.isNew(data.record) ? .all : .test)
       guard let test = part == .all ? data.all : data[DatasetRecord.Part.Name(rawValue: part.rawValue) ?? .test],
         test.count > 0
@@ -59,7 +60,7 @@ struct EvaluateCommand: ParsableCommand {
             ? "no sample of the data is of a class that the network knows"
             : "the data has no \(part.rawValue) part; --part all takes every sample", ExitStatus.badData)
       }
-      let result = try run.session.evaluate(test, weights: run.weights)
+      let result = try session.evaluate(test, weights: weights)
       let record = EvaluationRecord(result)
       let top = result.classes?.topAccuracy(5)
       if json {
@@ -67,7 +68,7 @@ struct EvaluateCommand: ParsableCommand {
           Terminal.json(
             Result(
               testLoss: result.loss, testAccuracy: result.accuracy, testTop5Accuracy: top, testMetrics: result.numbers,
-              part: part.rawValue, samples: test.count, weights: run.weights,
+              part: part.rawValue, samples: test.count, weights: weights,
               evaluation: confusion ? record : nil)))
         return
       }

@@ -41,36 +41,61 @@ struct RunOptions: ParsableArguments {
     }
     let source = configuration.data.source
     let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)
-    let session = try TrainingSession(
-      step: try configuration.trainingStep(on: try runData.layout(of: source)),
-      batchSize: configuration.training.batchSize, seed: configuration.training.seed,
-      on: try configuration.inferenceChain(
-        registry: makeRegistry(configuration.backend.search),
-        host: try makeHost(threads: configuration.backend.threads),
-        replaying: checkpoint.position.routing, progress: showBackendProgress), probeInterval: nil,
-      evaluating: checkpoint)
-    session.metrics = configuration.metrics
-    let weights = try session.weights(raw ? .raw : nil)
-    if weights == .averaged {
-      Terminal.write("with the averaged weights of ema_momentum; --raw takes the others", to: .standardError)
-    }
     let recorded = try Configuration(file: file).data.source.path
     return RestoredRun(
-      folder: run, configuration: configuration, session: session, weights: weights, data: runData,
-      hasOtherPath: data != nil && data != recorded)
+      folder: run, configuration: configuration, checkpoint: checkpoint, data: runData,
+      chain: try configuration.inferenceChain(
+        registry: makeRegistry(configuration.backend.search),
+        host: try makeHost(threads: configuration.backend.threads),
+        replaying: checkpoint.position.routing, progress: showBackendProgress),
+      wanted: raw ? .raw : nil, hasOtherPath: data != nil && data != recorded)
   }
 }
 
-/// A run's network with its weights.
+/// A run's network with the weights of one of its checkpoints, and where it computes.
 struct RestoredRun {
   let folder: String
   let configuration: Configuration
-  let session: TrainingSession
-  /// Which of its weights are asked for.
-  let weights: ModelWeights
+  let checkpoint: Checkpoint
   let data: RunData
+  let chain: BackendChain
+  /// Which of its weights are asked for; nil: the averaged ones where it keeps them.
+  let wanted: ModelWeights?
   /// Whether `--data` names another file or folder than the run was trained on.
   let hasOtherPath: Bool
+
+  private var step: TrainingStep {
+    get throws { try configuration.trainingStep(on: try data.layout(of: configuration.data.source)) }
+  }
+
+  /// The network, ready to predict.
+  func model() throws -> TrainedModel {
+    if data.record == nil, case .csv(let table) = configuration.data.source {
+      Terminal.write(
+        "\(folder) does not record its columns and their normalization: they are read from \(table.path) again",
+        to: .standardError)
+    }
+    let model = try TrainedModel(
+      checkpoint, of: try step, for: try data.samples(of: configuration, run: folder), weights: wanted, on: chain)
+    say(model.weights)
+    return model
+  }
+
+  /// The network with what judges it: losses and metrics.
+  func session() throws -> (session: TrainingSession, weights: ModelWeights) {
+    let session = try TrainingSession(
+      step: try step, batchSize: configuration.training.batchSize, seed: configuration.training.seed, on: chain,
+      probeInterval: nil, evaluating: checkpoint)
+    session.metrics = configuration.metrics
+    let weights = try session.weights(wanted)
+    say(weights)
+    return (session, weights)
+  }
+
+  private func say(_ weights: ModelWeights) {
+    guard weights == .averaged else { return }
+    Terminal.write("with the averaged weights of ema_momentum; --raw takes the others", to: .standardError)
+  }
 
   /// The data at hand, with the run's classes and normalization; what differs is said on standard error.
   func open() throws -> DatasetParts {
@@ -97,15 +122,5 @@ struct RestoredRun {
     if let then = data.record, let now { return then.identity != now.identity && hasOtherPath }
     if case .named = configuration.data.source { return false }
     return hasOtherPath
-  }
-
-  /// The network, ready to predict.
-  func model() throws -> TrainedModel {
-    if data.record == nil, case .csv(let table) = configuration.data.source {
-      Terminal.write(
-        "\(folder) does not record its columns and their normalization: they are read from \(table.path) again",
-        to: .standardError)
-    }
-    return try session.trainedModel(for: data.samples(of: configuration, run: folder), weights: weights)
   }
 }

@@ -189,7 +189,7 @@ OPENCL_SERVES = {
     "formulas.cl": ["unary"],
     "functions.cl": ["unary", "binary"],
     "indexing.cl": ["oneHot", "gather", "scatterAdd", "argmax"],
-    "layout.cl": ["transpose", "broadcast", "slice", "concatenate", "pad"],
+    "layout.cl": ["transpose", "broadcast", "slice", "concatenate", "pad", "reverse"],
     "multiplication.cl": ["matmul", "conv2d"],
     "pooling.cl": ["Pool2d"],
     "random_numbers.cl": ["random"],
