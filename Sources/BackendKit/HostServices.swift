@@ -89,6 +89,9 @@ public final class HostServices: @unchecked Sendable {
   /// How often work was forked over the pool: what tests count.
   public var forkCount: Int { pool.map { Int(sb_pool_forks($0)) } ?? 0 }
 
+  /// Bytes that the pool has asked of the system for scratch memory so far.
+  public var scratchByteCount: Int { pool.map { Int(sb_pool_scratch_taken($0)) } ?? 0 }
+
   /// Runs `body(item, worker)` for every item below `items`; an item's worker is fixed by its number.
   public func parallel(_ items: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
     withoutActuallyEscaping(body) { body in

@@ -59,6 +59,7 @@ struct sb_team {
 typedef struct {
   char *bytes;
   uint64_t capacity, used;
+  _Atomic uint64_t taken; /* of every block so far */
   char *retired[32]; /* blocks outgrown during this fork: still in use until it ends */
   uint32_t retired_count;
 } scratch;
@@ -161,6 +162,12 @@ void sb_pool_destroy(sb_pool *pool) {
 
 uint64_t sb_pool_forks(const sb_pool *pool) { return pool->forks; }
 
+uint64_t sb_pool_scratch_taken(const sb_pool *pool) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < pool->workers; i++) sum += pool->members[i].scratch.taken;
+  return sum;
+}
+
 uint32_t sb_pool_strayed(const sb_pool *pool) { return atomic_load_explicit(&pool->strayed, memory_order_relaxed); }
 
 void sb_pool_team(void *self, void (*member)(void *, uint32_t, uint32_t, sb_team *), void *context) {
@@ -239,6 +246,7 @@ void *sb_pool_scratch(void *self, uint32_t index, uint64_t bytes) {
     if (s->bytes) s->retired[s->retired_count++] = s->bytes;
     s->bytes = grown;
     s->capacity = capacity;
+    s->taken += capacity;
     s->used = 0;
   }
   void *result = s->bytes + s->used;

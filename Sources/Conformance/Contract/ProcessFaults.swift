@@ -141,13 +141,14 @@ extension ContractCase {
         environment.say(subject.label)
         let executable = try RawExecutable(subject.segment, on: device)
         executable.fill(subject.operands)
-        // Libraries set themselves up at their first call, and the host's scratch memory grows to what is asked for.
+        // Libraries set themselves up at their first call. Scratch memory is the host's: each worker's grows to what is
+        // asked for when that worker first takes such an item.
         var byteCount = 0
         for _ in 0..<5 {
-          let forkCount = host.forkCount
+          let (forkCount, scratch) = (host.forkCount, host.scratchByteCount)
           try executable.run()
           let boxes = isSwift != 0 ? swiftBoxByteCount * (host.forkCount - forkCount) : 0
-          byteCount = max(Int(executable.allocatedByteCount) - boxes, 0)
+          byteCount = max(Int(executable.allocatedByteCount) - boxes - (host.scratchByteCount - scratch), 0)
           if byteCount == 0 { break }
         }
         guard byteCount == 0 else {

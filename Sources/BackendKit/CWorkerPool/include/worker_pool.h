@@ -20,6 +20,9 @@ void *sb_pool_scratch(void *pool, uint32_t worker, uint64_t bytes);
 /* How often the pool forked since it was made. */
 uint64_t sb_pool_forks(const sb_pool *);
 
+/* Bytes that it has asked of the system for scratch memory since it was made. */
+uint64_t sb_pool_scratch_taken(const sb_pool *);
+
 /* A worker whose work has left another floating-point mode than the caller's, since the pool was made; 0: none. Each fork
  * begins in the caller's mode again. */
 uint32_t sb_pool_strayed(const sb_pool *);
