@@ -43,7 +43,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "Of the random numbers.")
   var seed = 1
 
-  @Flag(help: "A part that takes about a minute, on OpenCL two to three.")
+  @Flag(help: "A part that takes less than a minute, on OpenCL up to two.")
   var quick = false
 
   @Option(help: "A program's text, with numbers or without: runs it alone.", completion: .file())

@@ -7,7 +7,7 @@ public struct ConformanceSuite {
   let candidate: BackendChain
   let reference: BackendChain
   public var seed: Int64 = 1
-  /// A part that takes about a minute, on a device whose driver compiles each kernel two to three.
+  /// A part that takes less than a minute, on a device whose driver compiles each kernel up to two.
   public var isQuick = false
   /// Only cases whose family and name contain one of the first (all, where there are none), and none that contain one of
   /// the second. The title of a cause stands for the cases that it may be of: `unary relu`, `matmul + unary relu`.

@@ -110,12 +110,12 @@ extension ContractCase {
       let device = try RawDevice(environment, host: try environment.host(workers: 1))
       for (index, subject) in try environment.subjects(onePerOperation: true).enumerated() {
         // A run on a device with memory of its own waits for it; what every run leaves behind is seen in the first.
-        let quickCount = device.hasPrivateMemory && index > 0 ? 500 : 4000
+        let counts = device.hasPrivateMemory && index > 0 ? (quick: 500, all: 2000) : (quick: 4000, all: 10_000)
         let executable = try RawExecutable(subject.segment, on: device)
         executable.fill(subject.operands)
         try executable.run()
         let first = executable.results()
-        try expectNoGrowth(environment, subject.label, count: environment.isQuick ? quickCount : 10_000) {
+        try expectNoGrowth(environment, subject.label, count: environment.isQuick ? counts.quick : counts.all) {
           try executable.run()
         }
         // Runs have replaced states, so their contents have another generation.
