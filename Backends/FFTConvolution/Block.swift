@@ -75,9 +75,10 @@ final class Block: @unchecked Sendable {
     description.deallocate()
   }
 
-  /// Where a frequency lies after two steps: X[k₁ + first·k₂] at k₁·second + k₂.
+  /// Where a frequency lies after two steps: X[k₁ + first·k₂] at k₁·second + k₂, or where an inner axis has k₂.
   private static func position(_ frequency: Int, _ length: TransformLength) -> Int {
-    frequency % length.first * length.second + frequency / length.first
+    let within = frequency / length.first
+    return frequency % length.first * length.second + (length.inner.map { position(within, $0) } ?? within)
   }
 
   /// Transforms of `width` complex numbers side by side, which lie `stride` apart along the axis and `pad` more after
@@ -113,6 +114,11 @@ final class Block: @unchecked Sendable {
     axis.first_forward = try plan(first, stride: part, outer: second, distance: stride, sign: forward)
     axis.first_inverse = try plan(first, stride: part, outer: second, distance: stride, sign: inverse)
     guard second > 1 else { return axis }
+    if let inner = length.inner {
+      let made = try self.axis(inner, width: width, stride: stride, pad: 0, planner, scratch)
+      axis.inner = table(1) { _ in made }
+      return axis
+    }
     axis.second_forward = try plan(second, stride: stride, outer: first, distance: part, sign: forward)
     axis.second_inverse = try plan(second, stride: stride, outer: first, distance: part, sign: inverse)
     return axis

@@ -6,7 +6,7 @@
   import Darwin
 #endif
 
-/// How a transform of a length is done: at once by one of FFTW's straight-line codelets, or as two of them.
+/// How a transform of a length is done: at once by one of FFTW's straight-line codelets, or as two or more of them.
 struct TransformLength: Hashable, Sendable {
   let length: Int
   let first: Int
@@ -38,8 +38,7 @@ struct TransformLength: Hashable, Sendable {
         }
       }
     }
-    // Long ones go one pair of channels at a time: 64 at once across the second factor, which is FFTW's own affair
-    // (131072: 0.37 ms so, 0.72 ms as one plan of FFTW's).
+    // Long ones go one pair of channels at a time: 64 at once across the second factor, which is divided once more.
     for power in 12...20 {
       for length in [1 << power, 3 << (power - 1)] where best[length] == nil {
         best[length] = TransformLength(length: length, first: 64, second: length / 64, cost: 2.2)
@@ -48,6 +47,10 @@ struct TransformLength: Hashable, Sendable {
     return best.values.sorted { $0.length < $1.length }
   }()
 
+  /// The second factor as a transform of its own, where it is none of the codelets.
+  var inner: TransformLength? { second > Self.longestCodelet ? Self.of(second) : nil }
+
+  private static let longestCodelet = 128
   static let longest = 1 << 20
   /// A kernel must reach less far for its image to be cut into tiles.
   static let longestTile = 1 << 13

@@ -79,12 +79,19 @@ static void transform(const sb_fft_block *b, const sb_fft_axis *axis, int64_t wi
     multiply(axis->length, 0, 0, axis->twiddles, data, data);
   else
     turn_all(axis, width, stride, 0, data);
-  b->execute(axis->second_forward, data);
+  if (!axis->inner) {
+    b->execute(axis->second_forward, data);
+    return;
+  }
+  for (int k = 0; k < axis->first; k++)
+    transform(b, axis->inner, width, stride, data + 2 * k * (axis->second * stride + axis->pad));
 }
 
 static void transform_back(const sb_fft_block *b, const sb_fft_axis *axis, int64_t width, int64_t stride, float *data) {
   if (axis->second > 1) {
-    b->execute(axis->second_inverse, data);
+    if (!axis->inner) b->execute(axis->second_inverse, data);
+    for (int k = 0; axis->inner && k < axis->first; k++)
+      transform_back(b, axis->inner, width, stride, data + 2 * k * (axis->second * stride + axis->pad));
     if (stride == 1)
       multiply(axis->length, 1, 0, axis->twiddles, data, data);
     else

@@ -111,8 +111,9 @@ static const entry *find_or_make(const switchback_fftw_shape *shape, double seco
   fftwf_iodim each = {shape->length, shape->stride, shape->stride};
   fftwf_iodim many[2] = {{shape->outer, shape->distance, shape->distance}, {shape->count, 1, 1}};
   int inner_only = shape->outer == 1;
+  /* Buffered plans allocate memory whenever they run. */
   fftwf_plan plan = fftw.plan(
-    1, &each, inner_only ? 1 : 2, many + inner_only, memory, memory, shape->sign, FFTW_MEASURE);
+    1, &each, inner_only ? 1 : 2, many + inner_only, memory, memory, shape->sign, FFTW_MEASURE | FFTW_NO_BUFFERING);
   char *text = plan ? fftw.print(plan) : NULL;
   if (!text) {
     if (plan) fftw.destroy(plan);

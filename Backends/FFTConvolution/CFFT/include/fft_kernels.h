@@ -51,13 +51,15 @@ typedef struct {
 } sb_fft_occupancy;
 
 /* One axis of transforms: of `length` at once, or (second > 1) of `first` and then of `second` with twiddle factors
- * between, length = first·second. FFTW's own plans for such lengths do not run across the channels and are two to three
- * times slower. The frequencies are left in the order in which they come; `negative` says where −f lies. */
-typedef struct {
+ * between, length = first·second. A long `second` is divided once more (`inner`). FFTW's own plans for such lengths do not
+ * run across the channels, are two to three times slower, and allocate memory whenever they run. The frequencies are left
+ * in the order in which they come; `negative` says where −f lies. */
+typedef struct sb_fft_axis {
   int32_t length, first, second;
   int32_t pad; /* complex numbers between each `second` positions and the next */
   const float *twiddles; /* e^(−2πi·k·j / length) for k < first, j < second */
   const void *first_forward, *second_forward, *first_inverse, *second_inverse;
+  const struct sb_fft_axis *inner; /* of each `second` positions, in place of the second plans; or null */
   const int32_t *negative;
 } sb_fft_axis;
 
