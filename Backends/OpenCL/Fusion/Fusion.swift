@@ -12,7 +12,7 @@ struct FusedCalls {
 
 /// Chains that the kernels compute at once. A pattern has a file of its own in this folder, with its graph drawn above it.
 protocol FusionPattern: Sendable {
-  /// The chain that begins with call `first`, in whose place the fused kernel may stand; nil where there is none.
+  /// The chain that begins with call `first`; nil where there is none.
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls?
 }
 

@@ -25,10 +25,13 @@ struct FusedRun {
   let groups: [String]
   private let executor: ProgramExecutor
 
+  /// One device for all of them: it keeps the programs that it has compiled.
+  private static let device = Result { try chain(OpenCLBackend()) }
+
   /// Inputs and states get numbers of their own, the same for the same name and type.
   init(_ program: Program, taps: Set<Int> = [], runs: Int = 1) throws {
     let states = StateStore()
-    executor = try ProgramExecutor(program, on: try chain(OpenCLBackend()), states: states, taps: taps)
+    executor = try ProgramExecutor(program, on: try Self.device.get(), states: states, taps: taps)
     groups = executor.plan.reports.flatMap(\.groupNames)
     for id in program.values.indices {
       let value = program.values[id]
