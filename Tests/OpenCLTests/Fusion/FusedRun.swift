@@ -25,13 +25,19 @@ struct FusedRun {
   let groups: [String]
   private let executor: ProgramExecutor
 
-  /// One device for all of them: it keeps the programs that it has compiled.
-  private static let device = Result { try chain(OpenCLBackend()) }
+  /// The classes of devices that have templates of their own.
+  enum Templates: Int, CaseIterable { case cpu, gpu }
+
+  /// One of each: a device keeps the programs that it has compiled.
+  private static let devices = Result {
+    try Templates.allCases.map { try chain(OpenCLBackend(), ["device_class": "\($0)"]) }
+  }
 
   /// Inputs and states get numbers of their own, the same for the same name and type.
-  init(_ program: Program, taps: Set<Int> = [], runs: Int = 1) throws {
+  init(_ program: Program, taps: Set<Int> = [], runs: Int = 1, with templates: Templates = .cpu) throws {
     let states = StateStore()
-    executor = try ProgramExecutor(program, on: try Self.device.get(), states: states, taps: taps)
+    let device = try Self.devices.get()[templates.rawValue]
+    executor = try ProgramExecutor(program, on: device, states: states, taps: taps)
     groups = executor.plan.reports.flatMap(\.groupNames)
     for id in program.values.indices {
       let value = program.values[id]

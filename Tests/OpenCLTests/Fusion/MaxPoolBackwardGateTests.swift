@@ -27,7 +27,9 @@ private struct Chain {
     if obstacle == .readTwice { builder.output("again", try builder.append(Unary(.negate), ungated)) }
   }
 
-  func run() throws -> FusedRun { try FusedRun(builder.build(), taps: taps) }
+  func run(with templates: FusedRun.Templates = .cpu) throws -> FusedRun {
+    try FusedRun(builder.build(), taps: taps, with: templates)
+  }
 }
 
 /// Windows side by side, and windows that overlap: two kernels.
@@ -41,13 +43,17 @@ extension OpenCLTests {
       "a pooling's gradient and the gate behind it are one kernel wherever they stand, and whoever looks sees the unfused bits",
       arguments: poolings, Onlooker.allCases)
     func fires(pooling: PoolingGeometry, onlooker: Onlooker) throws {
+      for templates in FusedRun.Templates.allCases { try fires(pooling, onlooker, with: templates) }
+    }
+
+    private func fires(_ pooling: PoolingGeometry, _ onlooker: Onlooker, with templates: FusedRun.Templates) throws {
       var plain = try Chain(pooling, .readTwice)
       plain.taps = [plain.ungated.id]
-      let unfused = try plain.run()
+      let unfused = try plain.run(with: templates)
       #expect(unfused.groups.allSatisfy { !$0.contains("+") })
       for isApart in [false, true] {
         let chain = try Chain(pooling, isApart: isApart, seenBy: onlooker)
-        let fused = try chain.run()
+        let fused = try chain.run(with: templates)
         #expect(fused.groups.contains("maxPool2d/backward + relu/backward"), "\(fused.groups)")
         #expect(try fused.bits(of: chain.dx.id) == unfused.bits(of: plain.dx.id))
         guard onlooker == .taps || onlooker == .host else { continue }

@@ -14,18 +14,21 @@ extension OpenCLTests {
       let weights = try [nil, 1, 3].map { (interval: Int?) in
         let session = try TrainingSession(
           step: convolutionalStep(), batchSize: 32, seed: 1, on: try chain(OpenCLBackend()), probeInterval: interval)
-        _ = try session.train(data, order.batch(0))
-        let before = try #require(session.chain.counts)
-        for step in 1..<7 { _ = try session.train(data, order.batch(step % 4)) }
-        launches.append(try #require(session.chain.counts).launches - before.launches)
+        let counts = try (0..<7).map { step in
+          let before = try #require(session.chain.counts).launches
+          _ = try session.train(data, order.batch(step % 4))
+          return try #require(session.chain.counts).launches - before
+        }
+        // The counts are the process's: what others launch meanwhile is in some of them.
+        launches.append(try #require(counts.min()))
         let states = session.states
         return try states.states.keys.sorted().map { name in try states.withBytes(of: name) { Array($0) } }
       }
       #expect(weights[1] == weights[0] && weights[2] == weights[0])
       // Before and after the convolution's gate and before the loss; gradient, change and weight of each parameter.
       let probes = 3 + 3 * 4
-      #expect(launches[1] - launches[0] == 6 * 2 * probes, "\(launches)")
-      #expect(launches[2] - launches[0] == 2 * 2 * probes, "\(launches)")
+      #expect(launches[1] - launches[0] == 2 * probes, "\(launches)")
+      #expect(launches[2] == launches[0])
     }
 
     @Test("weights have the same bits with every value tapped, and the step is fused as without")

@@ -54,7 +54,9 @@ private struct Chain {
     }
   }
 
-  func run() throws -> FusedRun { try FusedRun(builder.build(), taps: taps) }
+  func run(with templates: FusedRun.Templates = .cpu) throws -> FusedRun {
+    try FusedRun(builder.build(), taps: taps, with: templates)
+  }
 }
 
 extension OpenCLTests {
@@ -63,13 +65,17 @@ extension OpenCLTests {
       "a product, its bias and its activation are one kernel wherever they stand, and whoever looks sees the unfused bits",
       arguments: Chain.Product.allCases, Onlooker.allCases)
     fileprivate func fires(kind: Chain.Product, onlooker: Onlooker) throws {
+      for templates in FusedRun.Templates.allCases { try fires(kind, onlooker, with: templates) }
+    }
+
+    private func fires(_ kind: Chain.Product, _ onlooker: Onlooker, with templates: FusedRun.Templates) throws {
       var plain = try Chain(kind, .productReadTwice)
       plain.taps = [plain.product.id, plain.sum.id]
-      let unfused = try plain.run()
+      let unfused = try plain.run(with: templates)
       #expect(unfused.groups.allSatisfy { !$0.contains("+") })
       for isApart in [false, true] {
         let chain = try Chain(kind, isApart: isApart, seenBy: onlooker)
-        let fused = try chain.run()
+        let fused = try chain.run(with: templates)
         #expect(fused.groups.contains("\(kind) + add + tanh"), "\(fused.groups)")
         #expect(try fused.bits(of: chain.y.id) == unfused.bits(of: plain.y.id))
         guard onlooker == .taps || onlooker == .host else { continue }
@@ -87,23 +93,18 @@ extension OpenCLTests {
       #expect(fused == (obstacle == .sumReadTwice ? ["\(kind) + add"] : []), "\(groups)")
     }
 
-    @Test("statistics see the product and the sum as they are")
+    @Test("statistics see the product and the sum as they are without fusion")
     func statistics() throws {
-      var builder = ProgramBuilder(name: "seen")
-      let (x, w) = (builder.input("x", .float32([2, 3])), builder.state("w", .float32([3, 5])))
-      let bias = builder.input("bias", .float32([5]))
-      let product = try builder.append(MatrixMultiplication(), x, w)
-      let sum = try builder.append(Binary(.add), product, bias)
-      builder.output("y", try builder.append(Unary(.relu), sum))
-      let looks = [try builder.append(Statistics(), product), try builder.append(Statistics(), sum)]
-      for (index, look) in looks.enumerated() { builder.output("look \(index)", look) }
-      let program = builder.build()
-      let seen = try FusedRun(program)
-      #expect(seen.groups == ["matmul + add + relu", "statistics", "statistics"])
-      // Tapped, the values themselves say what statistics must have found.
-      let tapped = try FusedRun(program, taps: [product.id, sum.id])
-      for (value, look) in zip([product, sum], looks) {
-        let numbers = try tapped.bits(of: value.id).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+      var plain = try Chain(.matmul, .productReadTwice)
+      plain.taps = [plain.product.id, plain.sum.id]
+      let unfused = try plain.run()
+      var chain = try Chain(.matmul)
+      let looks = try [chain.product, chain.sum].map { try chain.builder.append(Statistics(), $0) }
+      for look in looks { chain.builder.output("look \(look.id)", look) }
+      let seen = try chain.run()
+      #expect(seen.groups == ["matmul + add + tanh", "statistics", "statistics"])
+      for (value, look) in zip([plain.product, plain.sum], looks) {
+        let numbers = try unfused.bits(of: value.id).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
         let found = try seen.bits(of: look.id).withUnsafeBytes { Array($0.bindMemory(to: Double.self)) }
         #expect(found[Statistics.Field.min.rawValue] == numbers.min().map(Double.init))
         #expect(found[Statistics.Field.max.rawValue] == numbers.max().map(Double.init))
