@@ -52,8 +52,8 @@ final class CompiledSegment: Executable, @unchecked Sendable {
     callLabels = segment.calls.map(\.label)
     let plan = try LaunchPlan(segment, traits: device.traits)
     bound = Array(repeating: sb_view(), count: segment.values.count)
-    for (work, fused) in plan.works.enumerated() {
-      if let bound = fused.work.bound { bounds.append((plan.works[work].calls.lowerBound, bound.count, bound.what)) }
+    for fused in plan.works {
+      if let bound = fused.work.bound { bounds.append((fused.calls[0], bound.count, bound.what)) }
     }
     foundFaults = .allocate(capacity: max(bounds.count, 1))
     foundFaults.initialize(repeating: Self.noFault, count: max(bounds.count, 1))

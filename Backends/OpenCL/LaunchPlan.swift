@@ -1,7 +1,7 @@
 import SwitchbackBackendKit
 import SwitchbackPrograms
 
-/// The works of a segment in order, and where their temporaries lie.
+/// The works of a segment in the order that they run in, and where their temporaries lie.
 struct LaunchPlan {
   private(set) var works: [FusedCalls] = []
   private(set) var memory: MemoryPlan
@@ -19,19 +19,11 @@ struct LaunchPlan {
     self.segment = segment
     viewOfValue = Array(segment.values.indices)
     memory = MemoryPlan([])
-    let fusion = Fusion(segment, traits: traits)
     let alias = Self.aliases(segment)
-    var call = 0
-    while call < segment.calls.count {
-      if let id = segment.calls[call].outputs[0], segment.calls[call].operation is Reshape, alias[id] != nil {
-        works.append(FusedCalls(calls: call..<call + 1, work: Work([])))
-        call += 1
-        continue
-      }
-      let fused = try fusion.work(from: call)
-      works.append(fused)
-      call = fused.calls.upperBound
+    let views = segment.calls.indices.filter { call in
+      segment.calls[call].operation is Reshape && segment.calls[call].outputs[0].map { alias[$0] != nil } ?? false
     }
+    works = try Fusion(segment, traits: traits).works(free: Set(views))
     for (id, root) in alias { viewOfValue[id] = root }
     planMemory(alias, traits)
   }
@@ -54,15 +46,12 @@ struct LaunchPlan {
     func root(_ id: Int) -> Int { alias[id] ?? id }
     for (number, fused) in works.enumerated() {
       // A work may write its result while it still reads its operands: both live through all of it.
-      for call in segment.calls[fused.calls] {
-        for id in call.inputs { if let block = blockOfValue[root(id)] { blocks[block].death = number } }
+      for call in fused.calls {
+        for id in segment.calls[call].inputs { if let block = blockOfValue[root(id)] { blocks[block].death = number } }
       }
-      guard let last = fused.calls.last else { continue }
       for call in fused.calls {
         for case let id? in segment.calls[call].outputs
-        where root(id) == id && segment.values[id].role == .temporary {
-          // What is fused away is never read; it gets no memory. Reads come from the last call's results only.
-          guard call == last else { continue }
+        where root(id) == id && segment.values[id].role == .temporary && !fused.elided.contains(id) {
           blockOfValue[id] = blocks.count
           blockSizes.append(segment.values[id].type.byteCount)
           blocks.append(MemoryPlan.Block(byteCount: blockSizes.last!, birth: number, death: number))
@@ -81,14 +70,14 @@ struct LaunchPlan {
   // MARK: Reporting
 
   var groupOfCall: [Int] {
-    works.enumerated().flatMap { number, fused in fused.calls.map { _ in number } }
+    var groups = segment.calls.map { _ in 0 }
+    for (number, fused) in works.enumerated() { for call in fused.calls { groups[call] = number } }
+    return groups
   }
 
   /// `conv2d + add + relu`.
   var groupNames: [String] {
-    works.map { fused in
-      segment.calls[fused.calls].map(\.name).joined(separator: " + ")
-    }
+    works.map { fused in fused.calls.map { segment.calls[$0].name }.joined(separator: " + ") }
   }
 
   func fingerprint(_ traits: DeviceTraits) -> UInt64 {

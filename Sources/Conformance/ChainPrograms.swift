@@ -17,7 +17,7 @@ public enum ChainPrograms {
       + withoutBias() + kernelsInTwoFormats()
       + [
         groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
-        crossEntropy(),
+        updatedWithinChain(), chainsInTurns(), crossEntropy(),
       ]
   }
 
@@ -189,6 +189,42 @@ public enum ChainPrograms {
     return (
       "a kernel of a \(isConvolution ? "convolution" : "product") read before and after its update", replay(builder)
     )
+  }
+
+  // MARK: Chains whose calls stand apart
+
+  /// A kernel is replaced between a product and its bias, and the bias before it is added: a kernel of the whole chain
+  /// stands before the one update and behind the other.
+  private static func updatedWithinChain() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+    var builder = ProgramBuilder(name: "update")
+    let x = builder.input("x", .float32([61, 40]))
+    let (kernel, bias) = (builder.state("kernel", .float32([40, 33])), builder.state("bias", .float32([33])))
+    let rate = builder.step("learningRate", .float32([]))
+    let (dkernel, dbias) = (builder.input("dkernel", kernel.type), builder.input("dbias", bias.type))
+    let product = try builder.append(MatrixMultiplication(), x, kernel)
+    let isFinite = try builder.append(AllFinite(), dkernel)
+    for (state, gradient) in [(kernel, dkernel), (bias, dbias)] {
+      try builder.append(SGDUpdate(), [state, gradient, rate, isFinite])
+    }
+    builder.output("y", try builder.append(Unary(.relu), builder.append(Binary(.add), product, bias)))
+    return ("product, bias, relu; both weights updated before the bias is added", replay(builder))
+  }
+
+  /// Two chains of which now the one and now the other goes on, with the biases made when both products are there.
+  private static func chainsInTurns() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+    var builder = ProgramBuilder(name: "turns")
+    let x = builder.input("x", .float32([61, 40]))
+    let kernels = [builder.state("kernel", .float32([40, 33])), builder.state("further", .float32([40, 33]))]
+    let biases = [builder.state("bias", .float32([33])), builder.state("furtherBias", .float32([33]))]
+    var chains: [Value] = []
+    for kernel in kernels { chains.append(try builder.append(MatrixMultiplication(), x, kernel)) }
+    for (index, bias) in biases.enumerated() {
+      chains[index] = try builder.append(Binary(.add), chains[index], builder.append(Unary(.tanh), bias))
+    }
+    for index in chains.indices {
+      builder.output("y\(index)", try builder.append(Unary(.relu), chains[index]))
+    }
+    return ("two chains of product, bias, relu in turns", replay(builder))
   }
 
   // MARK: Residual additions, groups, the loss

@@ -12,7 +12,10 @@ private func text(_ path: String) -> String {
 /// Every file below these folders, by its path from the root, and what it says.
 private let files: [String: String] = {
   var files: [String: String] = [:]
-  for folder in ["Sources", "Backends", "configs", "Tests/ConformanceTests/Golden", "Tests/TrainingTests/Golden"] {
+  for folder in [
+    "Sources", "Backends", "configs", "Tests/ConformanceTests/Golden", "Tests/TrainingTests/Golden",
+    "Tests/OpenCLTests/Fusion",
+  ] {
     let names = FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)
     while let name = names?.nextObject() as? String {
       let path = folder + "/" + name
@@ -86,12 +89,12 @@ private struct Addition: CustomStringConvertible, Sendable {
     #expect(listed == Set(folders))
   }
 
-  @Test("the map says what operations, functions, layers, losses, optimizers, metrics and backends' kernels touch")
+  @Test("the map says what operations, functions, layers, losses, optimizers, metrics and backends' code touch")
   func kinds() {
     let kinds = Addition.all.map(\.description)
     for kind in [
       "an operation", "an elementwise function", "a layer", "a loss", "an optimizer", "a metric",
-      "a kernel of the OpenBLAS", "a kernel",
+      "a kernel of the OpenBLAS", "a kernel", "a pattern",
     ] {
       #expect(kinds.contains { $0.hasPrefix(kind) }, "\(kind)")
     }

@@ -13,20 +13,20 @@ import Testing
 
 private let isOpenCLHere = (try? OpenCLBackend().devices()) != nil
 
-private func chain(_ backend: any ComputeBackend, _ options: [String: String] = [:]) throws -> BackendChain {
+func chain(_ backend: any ComputeBackend, _ options: [String: String] = [:]) throws -> BackendChain {
   let host = try HostServices(workers: 2)
   return BackendChain(
     [.init(name: backend.identity.name, device: try backend.open(device: 0, options: options, host: host))], host: host)
 }
 
-private func convolutionalStep() -> TrainingStep {
+func convolutionalStep() -> TrainingStep {
   TrainingStep(
     model: Sequential([
       Conv2D(8, kernelSize: 3, activation: .relu), MaxPooling2D(2), Flatten(), Dense(10, activation: .softmax),
     ]), sampleShape: [12, 12, 1], loss: CategoricalCrossentropy(), optimizer: RMSprop())
 }
 
-private func dataset() throws -> ByteDataset {
+func dataset() throws -> ByteDataset {
   let philox = Philox(seed: 5)
   let samples = (0..<128 * 144).map { UInt8(philox.bits(block: $0, stream: 0, step: 0)[0] & 255) }
   return try ByteDataset(

@@ -94,13 +94,26 @@ __kernel void pack_filter(
 #else
 #define ACTIVATED(value) (value)
 #endif
+// Somebody looks at the product, or at its sum with the bias: it is written on the way.
+#ifdef KEEP_PRODUCT
+#define KEPT_PRODUCT(value, place) (product[place] = (value))
+#else
+#define KEPT_PRODUCT(value, place) (value)
+#endif
+#ifdef KEEP_SUM
+#define KEPT_SUM(value, place) (sum[place] = (value))
+#else
+#define KEPT_SUM(value, place) (value)
+#endif
+// What follows the product at `place` of the result, in column k.
+#define FINISHED(value, place, k) ACTIVATED(KEPT_SUM(WITH_BIAS(KEPT_PRODUCT(value, place), k), place))
 
 #ifndef LOCAL
 
 __kernel void multiply_rows(
   __global const float *restrict a, __global const float *restrict packed, __global float *restrict y,
-  __global const float *restrict bias, __global const float *restrict zeros, float alpha, int row_count,
-  int column_count, GEOMETRY) {
+  __global const float *restrict bias, __global float *restrict product, __global float *restrict sum,
+  __global const float *restrict zeros, float alpha, int row_count, int column_count, GEOMETRY) {
   const geometry g = GEOMETRY_VALUE;
   int first = get_global_id(0) * ROWS, block = get_global_id(1);
   int image[ROWS], p[ROWS], q[ROWS];
@@ -151,8 +164,10 @@ __kernel void multiply_rows(
       float lanes[VECTOR];
       STORE(sums[r][v], lanes);
       int count = min(VECTOR, left_over - v * VECTOR);
-      for (int l = 0; l < count; l++)
-        out[v * VECTOR + l] = ACTIVATED(WITH_BIAS(lanes[l], block * BLOCK + v * VECTOR + l));
+      for (int l = 0; l < count; l++) {
+        int column = v * VECTOR + l, k = block * BLOCK + column;
+        out[column] = FINISHED(lanes[l], (first + r) * column_count + k, k);
+      }
     }
   }
 }
@@ -162,8 +177,8 @@ __kernel void multiply_rows(
 // BLOCK is 64. Work-item (x, y) of a group has rows y·4 … and columns x, x + 16, … of the tile.
 __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_rows(
   __global const float *restrict a, __global const float *restrict packed, __global float *restrict y,
-  __global const float *restrict bias, __global const float *restrict zeros, float alpha, int row_count,
-  int column_count, GEOMETRY) {
+  __global const float *restrict bias, __global float *restrict product, __global float *restrict sum,
+  __global const float *restrict zeros, float alpha, int row_count, int column_count, GEOMETRY) {
   const geometry g = GEOMETRY_VALUE;
   __local float left_tile[16][64 + 1], right_tile[16][64];
   int x = get_local_id(0), z = get_local_id(1), item = z * 16 + x;
@@ -190,7 +205,8 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void multiply_rows(
   EACH(r, 4)
     EACH(c, 4) {
       int row = first + z * 4 + r, k = block * 64 + c * 16 + x;
-      if (row < row_count && k < column_count) y[row * column_count + k] = ACTIVATED(WITH_BIAS(sums[r][c], k));
+      int place = row * column_count + k;
+      if (row < row_count && k < column_count) y[place] = FINISHED(sums[r][c], place, k);
     }
 }
 #endif

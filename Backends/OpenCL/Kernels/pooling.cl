@@ -52,10 +52,17 @@ __kernel void max_pool(__global const float *restrict x, __global float *restric
   STORE(best, y + WINDOW(row, column));
 }
 
-// With FUNCTION the gradient passes on through the activation whose result x is.
+// With FUNCTION the gradient passes on through the activation whose result x is; KEEP_UNGATED writes as well what it was
+// before, for whoever looks there.
+#ifdef KEEP_UNGATED
+#define STORE_UNGATED(sum, place) STORE(sum, ungated + place);
+#else
+#define STORE_UNGATED(sum, place)
+#endif
 #ifdef FUNCTION
 #define STORE_GRADIENT(sum, place) \
   { \
+    STORE_UNGATED(sum, place) \
     float sums[VECTOR], seen[VECTOR]; \
     STORE(sum, sums); \
     STORE(LOAD(x + place), seen); \
@@ -78,8 +85,8 @@ __kernel void max_pool(__global const float *restrict x, __global float *restric
     }
 
 __kernel void max_pool_backward(
-  __global const float *restrict x, __global const float *restrict dy, __global float *restrict dx, float alpha,
-  int cell_count, GEOMETRY) {
+  __global const float *restrict x, __global const float *restrict dy, __global float *restrict dx,
+  __global float *restrict ungated, float alpha, int cell_count, GEOMETRY) {
   CELL(height, width)
   WINDOWS
   floatV sum = 0;
@@ -95,8 +102,8 @@ __kernel void max_pool_backward(
 // Windows side by side, without padding: a work-item has all cells of one, so that its winner is found once. Axis 1
 // counts windows and, at the lower and the right edge, the cells that are too few for one.
 __kernel void max_pool_apart_backward(
-  __global const float *restrict x, __global const float *restrict dy, __global float *restrict dx, float alpha,
-  int cell_count, GEOMETRY) {
+  __global const float *restrict x, __global const float *restrict dy, __global float *restrict dx,
+  __global float *restrict ungated, float alpha, int cell_count, GEOMETRY) {
   CELL((height + pool_height - 1) / pool_height, (width + pool_width - 1) / pool_width)
   int from_y = row * pool_height, to_y = min(from_y + pool_height, height);
   int from_x = column * pool_width, to_x = min(from_x + pool_width, width);

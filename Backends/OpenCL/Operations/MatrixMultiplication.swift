@@ -53,8 +53,17 @@ struct Epilogue {
   /// The options that make the kernel apply a function, and the function's own number.
   var function: [String] = []
   var alpha = 0.0
+  /// Values between that are written beside the result: the product, and its sum with the bias.
+  var keptProduct: Int?
+  var keptSum: Int?
 
-  var options: [String] { (bias == nil ? [] : ["-DBIAS"]) + function }
+  var options: [String] {
+    (bias == nil ? [] : ["-DBIAS"]) + function + (keptProduct == nil ? [] : ["-DKEEP_PRODUCT"])
+      + (keptSum == nil ? [] : ["-DKEEP_SUM"])
+  }
+
+  /// The memory of one of its values, as a kernel's argument.
+  static func memory(of value: Int?) -> Argument { value.map(Argument.value) ?? .unused }
 }
 
 extension MatrixMultiplication: OpenCLOperation {
@@ -84,8 +93,9 @@ extension WorkMaker {
       KernelName(
         "multiplication", "multiply_rows", common + epilogue.options),
       [
-        a, .scratch(0), y, epilogue.bias.map(Argument.value) ?? .unused, .zeros, .float(epilogue.alpha),
-        .int(product.rowCount), .int(product.columns),
+        a, .scratch(0), y, Epilogue.memory(of: epilogue.bias), Epilogue.memory(of: epilogue.keptProduct),
+        Epilogue.memory(of: epilogue.keptSum), .zeros, .float(epilogue.alpha), .int(product.rowCount),
+        .int(product.columns),
       ] + product.geometry, global: global, local: tile.isLocal ? [16, 16] : [tile.group, 1])
     return Work([pack, multiply], scratch: [max(packed, 1) * 4], zeros: product.terms)
   }

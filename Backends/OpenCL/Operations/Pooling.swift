@@ -47,9 +47,10 @@ extension WorkMaker {
     maxPoolBackward(geometry, into: output, through: [], alpha: 0)
   }
 
-  /// With options of a `function` the gradient goes on through the activation whose result x is.
+  /// With options of a `function` the gradient goes on through the activation whose result x is; the value `ungated` is
+  /// what it was before.
   func maxPoolBackward(
-    _ geometry: PoolingGeometry, into dx: Argument, through function: [String], alpha: Double
+    _ geometry: PoolingGeometry, into dx: Argument, through function: [String], alpha: Double, ungated: Int? = nil
   ) -> Work {
     let (image, size) = (shape(0), geometry.poolSize)
     let isApart = size == geometry.strides && geometry.padding.allSatisfy { $0 == 0 }
@@ -58,8 +59,9 @@ extension WorkMaker {
     ]
     return launch(
       isApart ? "max_pool_apart_backward" : "max_pool_backward", geometry, x: image, y: shape(1),
-      over: isApart ? windows : image, [input(0), input(1), dx, .float(alpha)],
-      options: function)
+      over: isApart ? windows : image,
+      [input(0), input(1), dx, ungated.map(Argument.value) ?? .unused, .float(alpha)],
+      options: function + (ungated == nil ? [] : ["-DKEEP_UNGATED"]))
   }
 
   func averagePoolBackward(_ geometry: PoolingGeometry) -> Work {
