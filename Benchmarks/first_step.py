@@ -3,6 +3,8 @@ import os
 import subprocess
 import time
 
+from sides import PYTHON, ROOT, SWITCHBACK, environment, spec
+
 STEPS = 300
 
 
@@ -21,9 +23,8 @@ def run(command, is_first, cwd, env):
     return dict(seconds=seconds, peakBytes=usage.ru_maxrss * 1024)
 
 
-def measure(row, ours, options, spec, python):
-    from bench import ROOT, SWITCHBACK, environment
-
+def measure(row, ours, options):
+    """For each round what ours took, and each memory format of PyTorch."""
     weights = ours.weights(row)
     rounds = []
     for _ in range(options.rounds):
@@ -34,7 +35,7 @@ def measure(row, ours, options, spec, python):
             lambda line: '"stepInEpoch"' in line, ROOT, environment(row.limit)), peers={})
         for layout in ("contiguous", "channels_last"):
             made["peers"][layout] = run(
-                [str(python), str(ROOT / "Benchmarks/peers/pytorch.py"),
+                [str(PYTHON), str(ROOT / "Benchmarks/peers/pytorch.py"),
                  spec(row, weights, options, ours.threads, True), "first", str(STEPS), layout],
                 lambda line: line.startswith("first step"), ROOT, dict(os.environ))
         rounds.append(made)

@@ -154,14 +154,14 @@ struct ProfileReport: Encodable {
       "\n\(steps) step\(steps == 1 ? "" : "s") of \(batchSize) samples, \(Self.number(secondsPerStep * 1e6)) µs each · "
         + "\(Self.number(samplesPerSecond)) samples/s · \(Self.number(gigaflopsPerSecond)) GFLOP/s"
         + (shareOfRoof.map { ", \(Self.percent($0)) of the roof" } ?? ""))
-    Terminal.write("roof: \(roofWords)")
+    Terminal.write(roofWords)
     Terminal.write(
       "peak memory \(ExecutionPlan.bytes(peakBytes)) resident, \(ExecutionPlan.bytes(plannedBytes)) of it planned")
   }
 
   private var roofWords: String {
-    guard let roof else { return "none: a device with memory of its own computes with other units than the CPU's" }
-    return roof.words + (shareOfRoof == nil ? ", of what runs on the CPU" : "")
+    guard let roof else { return "no roof: a device with memory of its own computes with other units than the CPU's" }
+    return "roof: " + roof.words + (shareOfRoof == nil ? ", of what runs on the CPU" : "")
   }
 
   private static func number(_ value: Double) -> String { String(format: value < 100 ? "%.1f" : "%.0f", value) }

@@ -91,6 +91,10 @@ import Testing
     let report = try report("configs/mnist-mlp.yaml", "--backend", "opencl", "--set", "backend.opencl.trust=true")
     #expect(report.roof == nil && report.shareOfRoof == nil)
     #expect(report.operations.allSatisfy { $0.shareOfRoof == nil } && !report.operations.isEmpty)
+    let table = try switchback(
+      "profile", "configs/mnist-mlp.yaml", "--backend", "opencl", "--set", "backend.opencl.trust=true", "--data",
+      try dataFolder(), "--steps", "2")
+    #expect(table.output.contains("no roof: ") && !table.output.contains("of the roof"), "\(table.output)")
   }
 
   @Test("the table has a row for each layer, or for each operation, and says roof and memory")

@@ -7,7 +7,7 @@ public struct ProfiledSteps {
   public let profile: Profile
   public let steps: Int
   public let batchSize: Int
-  /// From the first step's batch to the last step's numbers.
+  /// Of all steps, each from its batch to its numbers.
   public let seconds: Double
   /// Of the last step.
   public let loss: Double
@@ -24,7 +24,7 @@ public struct ProfiledSteps {
   /// Steps that compile, plan and touch memory for the first time.
   private static let warmUp = 2
 
-  /// Runs so many steps of a profiled session, or without `steps` as many as begin within `seconds`, at most `usualSteps`;
+  /// Runs so many steps of a profiled session, or without `steps` as many as take `seconds`, at most `usualSteps`;
   /// the first `tracedSteps` of them are kept with their groups.
   public init(
     _ session: TrainingSession, _ dataset: any Dataset, of configuration: Configuration, steps: Int? = nil,
@@ -37,21 +37,19 @@ public struct ProfiledSteps {
     guard let before = try session.profile else {
       throw ExecutionError(.invalid, "the session was not made to be profiled")
     }
-    let clock = RouteSearch.monotonicSeconds
-    let begin = clock()
-    var (done, end, loss) = (0, begin, Double.nan)
-    while done < steps ?? Self.usualSteps, steps != nil || done == 0 || end - begin < seconds {
-      let start = end
+    var (done, total, loss) = (0, 0.0, Double.nan)
+    while done < steps ?? Self.usualSteps, steps != nil || done == 0 || total < seconds {
+      let begin = RouteSearch.monotonicSeconds()
       loss = try session.train(dataset, batches[warmUp + done]).loss
-      done += 1
+      let time = RouteSearch.monotonicSeconds() - begin
+      (done, total) = (done + 1, total + time)
       if done <= tracedSteps, let spans = try session.profile?.lastRun {
-        let groups = spans.filter { $0.begin >= start }
-        traced.append(TracedStep(begin: start, seconds: clock() - start, groups: groups))
+        // Of accumulated batches one of two programs has run.
+        traced.append(TracedStep(begin: begin, seconds: time, groups: spans.filter { $0.begin >= begin }))
       }
-      end = clock()
     }
     profile = (try session.profile ?? before).since(before)
-    (self.steps, self.loss, batchSize, self.seconds) = (done, loss, session.batchSize, end - begin)
+    (self.steps, self.loss, batchSize, self.seconds) = (done, loss, session.batchSize, total)
   }
 
   /// Without a number of steps.
