@@ -137,7 +137,7 @@ def main():
         about = machine(ours.threads)
         if about["load"] > 0.2:
             say(f"warning: something else runs here (load {about['load']:.1f})")
-        prototype = Prototype(work)
+        prototype = Prototype(work, ours.threads)
         result = dict(machine=about, rounds=options.rounds, seconds=options.seconds, backend=options.backend, rows=[])
         for row in ROWS:
             if row.name in wanted:

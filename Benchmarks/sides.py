@@ -92,11 +92,11 @@ def spec(row, weights, options, threads, flush):
 
 
 class Prototype:
-    """The C prototype, built once; nothing where it is not there."""
+    """The C prototype, built once; nothing where it is not there. It has one worker or two."""
 
-    def __init__(self, work):
-        self.folder = None
-        if (PROTOTYPE / "build.sh").exists():
+    def __init__(self, work, threads):
+        (self.folder, self.threads) = (None, threads)
+        if threads <= 2 and (PROTOTYPE / "build.sh").exists():
             made = subprocess.run(
                 ["bash", str(PROTOTYPE / "build.sh"), f"{work}/prototype"], capture_output=True, text=True)
             if made.returncode == 0:
@@ -106,6 +106,6 @@ class Prototype:
 
     def speed(self, program):
         """Images a second of an epoch."""
-        made = subprocess.run([f"./{program}", "-e", "1"], cwd=self.folder, capture_output=True, text=True)
+        made = subprocess.run([f"./{program}", "-e", "1", "-w", str(self.threads)], cwd=self.folder, capture_output=True, text=True)
         words = made.stdout.split()
         return float(words[words.index("img/s") - 1]) if "img/s" in words else None

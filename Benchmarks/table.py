@@ -66,7 +66,7 @@ def convolution_lines(cases, roof):
         kind = "depthwise" if case["groups"] > 1 else "dense"
         yield [
             f"{kind} convolution {case['kh']}×{case['kw']} of {case['N']} images {case['H']}×{case['W']}×{case['C']}, three "
-            "passes: ms", spread([n * 1e3 for n in mine]), spread([n * 1e3 for n in theirs]), "faster layout",
+            "passes: ms", spread([n * 1e3 for n in mine]), spread([n * 1e3 for n in theirs]), "the faster layout (ours: the faster backend)",
             ratio([t / m for m, t in zip(mine, theirs)]), *shares,
         ]
 
@@ -88,7 +88,7 @@ def markdown(result):
     head = (
         f"{about['cpu']}, {about['cores']} cores, {about['date']}, Switchback {about['revision']}"
         + "".join(f", PyTorch {version}" for version in versions)
-        + f"; {result['rounds']} rounds in turns, {result['seconds']:g} s of training in each. Load before: {about['load']:.1f}.\n")
+        + f"; {result['rounds']} round{'s' if result['rounds'] > 1 else ''} in turns, {result['seconds']:g} s of training in each. Load before: {about['load']:.1f}.\n")
     lines = []
     for row in result["rows"]:
         lines += [*speed_lines(row), *prototype_lines(row)]
@@ -96,9 +96,10 @@ def markdown(result):
     if "firstStep" in result:
         lines += first_step_lines(result["firstStep"])
     columns = ["what", "ours", "theirs", "their best mode", "ratio", "our share of the roof", "theirs"]
-    text = [head, "Medians (ranges). The roof of each row's instruction set, measured in its rounds: "
-            + "; ".join(f"`{row['row']}` {row['instructionSet']} {spread([made['roof'] for made in row['rounds']])} GFLOP/s"
-                        for row in result["rows"]) + ".\n"]
+    roofs = [f"`{row['row']}` {row['instructionSet']} {spread([made['roof'] for made in row['rounds']])} GFLOP/s"
+             for row in result["rows"]]
+    text = [head, "Medians (ranges)."
+            + (f" The roof in the rounds of each row: {'; '.join(roofs)}." if roofs else "") + "\n"]
     text.append("| " + " | ".join(columns) + " |")
     text.append("|" + "---|" * len(columns))
     text += ["| " + " | ".join(line) + " |" for line in lines]
