@@ -76,10 +76,11 @@ operations: build
 	$(BINARY) backends operations > Sources/OPERATIONS.md
 	$(BINARY) config keys --markdown > configs/KEYS.md
 
-# Side by side with PyTorch (installed into a virtual environment of its own), interleaved.
+# Side by side with PyTorch (installed into a virtual environment of its own), in turns: Benchmarks/bench.py says how.
+# BENCH="--rounds 9 --rows mnist-cnn" passes options on.
 bench: build
-	sh Benchmarks/run.sh
-	sh Benchmarks/opencl.sh
+	sh .make/install-pytorch.sh
+	python3 Benchmarks/bench.py $(BENCH)
 
 format:
 	$(SWIFT) format -i -r Package.swift Sources Backends Tests

@@ -49,7 +49,10 @@ let package = Package(
     module(
       "BackendKit", ["SwitchbackPrograms", "SwitchbackABI", "SwitchbackWorkerPool"], exclude: ["CWorkerPool"]),
     .target(name: "SwitchbackCrashNote", path: "Sources/Execution/CCrashNote"),
-    module("Execution", ["SwitchbackBackendKit", "SwitchbackCrashNote"], exclude: ["CCrashNote"]),
+    .target(name: "SwitchbackArithmeticRoof", path: "Sources/Execution/CArithmeticRoof"),
+    module(
+      "Execution", ["SwitchbackBackendKit", "SwitchbackCrashNote", "SwitchbackArithmeticRoof"],
+      exclude: ["CCrashNote", "CArithmeticRoof"]),
     .target(name: "SwitchbackAllocationWatch", path: "Sources/Conformance/CAllocationWatch"),
     module("Conformance", ["SwitchbackExecution", "SwitchbackAllocationWatch"], exclude: ["CAllocationWatch"]),
 

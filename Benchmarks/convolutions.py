@@ -2,8 +2,10 @@
 
     .venv-bench/bin/python Benchmarks/convolutions.py [GROUP ...] [THREADS ...] > Benchmarks/results/FILE.jsonl
 
-GROUP: dense, step (the three passes of dense), depthwise, sequence, crossover; all without. Build first: `make build`.
-A line a case: seconds of the fastest repetition of all rounds for each contender, all with one thread and with two.
+GROUP: dense, step (the three passes of dense), depthwise, sequence, crossover; all without. `table` has the rows that
+bench.py shows. `rounds=N`: so many (2). Build first: `make build`.
+A line a case: seconds of the fastest repetition of all rounds for each contender and those of each round, all with one
+thread and with two.
 PyTorch's convolutions run eagerly in both memory formats, the faster counts. `crossover` has the shapes between which
 the cost model must decide, without PyTorch, and says whether fft takes each unforced; `fit_convolutions.py` reads it.
 """
@@ -16,7 +18,8 @@ import time
 import torch
 
 BINARY = ".build/release/convolution-times"
-ROUNDS = 2
+# Of an argument `rounds=N`.
+ROUNDS = next((int(word.split("=")[1]) for word in sys.argv[1:] if word.startswith("rounds=")), 2)
 
 
 class Ours:
@@ -94,6 +97,10 @@ def cases(groups):
         for group, what in (("dense", "forward"), ("step", "step")):
             if group in groups:
                 yield "dense", what, dict(N=64, H=28, W=28, C=64, kh=k, kw=k, K=64, groups=1, padding=same(k))
+    for k in (3, 5, 7) if "table" in groups else ():
+        yield "table", "step", dict(N=64, H=28, W=28, C=64, kh=k, kw=k, K=64, groups=1, padding=same(k))
+        for size in (28, 56):
+            yield "table", "step", dict(N=16, H=size, W=size, C=64, kh=k, kw=k, K=64, groups=64, padding=same(k))
     for size in (28, 56):
         for k in (7, 15, 31):
             if "depthwise" in groups:
@@ -119,7 +126,7 @@ def cases(groups):
 
 
 def main():
-    groups = sys.argv[1:] or ["dense", "sequence", "depthwise", "step", "crossover"]
+    groups = [word for word in sys.argv[1:] if "=" not in word] or ["dense", "sequence", "depthwise", "step", "crossover"]
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
     print(json.dumps(dict(cpu=cpu, torch=torch.__version__, python=platform.python_version(),
                           date=time.strftime("%F"), rounds=ROUNDS)), flush=True)
@@ -128,17 +135,20 @@ def main():
         fft, blas = Ours("fft", threads, "force=true", "memory=4096"), Ours("openblas", threads)
         unforced = Ours("fft", threads, "memory=4096")
         for group, what, case in cases(groups):
-            times = {}
+            times, rounds = {}, []
 
             def note(name, run):
                 try:
-                    times[name] = min(times.get(name, float("inf")), run())
+                    seconds = run()
+                    times[name] = min(times.get(name) or float("inf"), seconds)
+                    rounds[-1][name] = min(rounds[-1].get(name, float("inf")), seconds)
                 except RuntimeError as error:
                     times[name] = None
                     print(error, file=sys.stderr)
 
             long = case["kw"] >= 8192
             for round in range(ROUNDS):
+                rounds.append({})
                 note("fft", lambda: fft.seconds(what, case, 4))
                 if what == "forward":
                     note("inference", lambda: fft.seconds("inference", case, 4))
@@ -162,7 +172,8 @@ def main():
                 except RuntimeError:
                     # Nobody else is in its chain.
                     extra["taken"] = False
-            print(json.dumps(dict(group=group, what=what, threads=threads, **case, seconds=times, **extra)), flush=True)
+            print(json.dumps(dict(group=group, what=what, threads=threads, **case, seconds=times, **extra,
+                                  rounds=rounds)), flush=True)
 
 
 main()

@@ -182,5 +182,5 @@ struct DiffReport {
 }
 
 extension Double {
-  fileprivate var shortText: String { String(format: "%.1e", self) }
+  var shortText: String { String(format: "%.1e", self) }
 }

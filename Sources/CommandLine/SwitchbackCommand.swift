@@ -23,7 +23,7 @@ struct SwitchbackCommand: ParsableCommand {
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, RunsCommand.self, ReportCommand.self,
       CheckpointCommand.self,
-      InspectCommand.self,
+      InspectCommand.self, ProfileCommand.self, BenchCommand.self,
       BackendsCommand.self, TuneCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self,
       ConfigCommand.self,
       ContractCommand.self, FirstUseCommand.self,

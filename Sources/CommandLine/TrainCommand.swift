@@ -20,7 +20,6 @@ struct TrainCommand: ParsableCommand {
         switchback train --resume runs/latest --backend reference --other-bits
         switchback train configs/mnist-cnn.yaml --from runs/latest     (starts with the weights of another run)
         switchback train configs/mixed-kernels.yaml --backend auto     (measures who is fastest at what)
-        switchback train configs/mnist-cnn.yaml --steps 200 --profile
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
       """)
 
@@ -60,7 +59,8 @@ struct TrainCommand: ParsableCommand {
     completion: .file())
   var from: String?
 
-  @Flag(help: "Says at the end where the time of the steps went, by groups of operations.")
+  /// Of earlier programs.
+  @Flag(help: .hidden)
   var profile = false
 
   @Flag(help: "Events as JSON Lines on standard output, for programs.")
@@ -70,6 +70,11 @@ struct TrainCommand: ParsableCommand {
   var offline = false
 
   func validate() throws {
+    if profile {
+      throw ValidationError(
+        "train --profile is a command of its own now, which says where the time goes: switchback profile "
+          + (config ?? "CONFIG"))
+    }
     if config == nil, resume == nil {
       throw ValidationError("Which configuration? Such as: switchback train configs/mnist-cnn.yaml")
     }
@@ -113,9 +118,7 @@ struct TrainCommand: ParsableCommand {
       let host = try makeHost(threads: configuration.backend.threads)
       let loop = try TrainingLoop(
         configuration.goingOn(from: start), data: data, registry: makeRegistry(configuration.backend.search),
-        host: host, isProfiled: profile,
-        replaying: otherBits ? nil : start?.position.routing,
-        progress: showBackendProgress)
+        host: host, replaying: otherBits ? nil : start?.position.routing, progress: showBackendProgress)
       loop.allowsOtherBits = otherBits
       // Before the run folder is changed.
       if let start, let resume {
@@ -165,7 +168,6 @@ struct TrainCommand: ParsableCommand {
         throw fail("\(error). \(advice ?? "There is no checkpoint yet")", status(of: error))
       }
       try folder.writeReport()
-      if let profile = try loop.session.profile { show(profile) }
       display.end(folder)
       switch stop {
       case nil: break
@@ -284,20 +286,5 @@ struct TrainCommand: ParsableCommand {
     Terminal.write(
       "going on with other last bits: on \(words(now)), where \(before.map(words) ?? "something else") was",
       to: .standardError)
-  }
-
-  private func show(_ profile: Profile) {
-    var table = TextTable(["microseconds a step", "share", "backend", "group", "operations"], rightAligned: [0, 1])
-    let total = profile.rows.reduce(0) { $0 + $1.microseconds }
-    for row in profile.rows.sorted(by: { $0.microseconds > $1.microseconds }) {
-      table.add([
-        String(format: "%.1f", row.microseconds / Double(max(row.runs, 1))),
-        String(format: "%.1f %%", row.microseconds / max(total, 1e-9) * 100),
-        row.backend + (row.isByHost ? " (by the host's clock)" : ""),
-        row.name,
-        row.labels.joined(separator: ", "),
-      ])
-    }
-    Terminal.write("\n" + table.text + "\n", to: .standardError)
   }
 }

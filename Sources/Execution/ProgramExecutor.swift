@@ -108,7 +108,7 @@ public final class ProgramExecutor {
     self.keepPlan = keepPlan
     try placeValues(taps)
     kept = KeptMemories(keepPlan, views: keepPlan.memories.indices.map { keptViews[$0] ?? sb_view() })
-    if isProfiled { profile = Profile(plan) }
+    if isProfiled { profile = Profile(plan) { chain.links[$0].device.info.hasPrivateMemory } }
   }
 
   deinit {
@@ -333,8 +333,8 @@ public final class ProgramExecutor {
         try done(try executables[index].run(arguments), device, slot)
       }
       profile?.add(
-        UnsafeBufferPointer(binding.microseconds), whole: (RouteSearch.monotonicSeconds() - begin) * 1e6, segment: index
-      )
+        UnsafeBufferPointer(binding.microseconds), whole: (RouteSearch.monotonicSeconds() - begin) * 1e6, begin: begin,
+        segment: index)
     } catch let error as BackendError {
       throw ExecutionError(error, backend: chain.links[segment.link].name, segment: segment.segment)
     } catch let error as ExecutionError {

@@ -83,8 +83,7 @@ public final class TrainingLoop {
   /// where `backend: auto` had decided it; `progress` hears of measuring.
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
-    isProfiled: Bool = false, replaying routing: Routing? = nil,
-    progress: @escaping (BackendProgress) -> Void = { _ in }
+    replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     // Before the session takes its part.
     let room = HostMemory.available()
@@ -93,7 +92,7 @@ public final class TrainingLoop {
     session = try TrainingSession(
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
-      isProfiled: isProfiled, replaying: routing, progress: progress)
+      replaying: routing, progress: progress)
     monitor = GradientWatch(configuration, reference: try .reference(registry, host: host))
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,

@@ -93,7 +93,7 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
 }
 
 /// The most memory that this process has had resident, in bytes.
-var peakResidentBytes: Int {
+package var peakResidentBytes: Int {
   var usage = rusage()
   #if os(Linux)
     getrusage(RUSAGE_SELF.rawValue, &usage)

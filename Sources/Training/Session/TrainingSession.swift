@@ -136,7 +136,8 @@ public final class TrainingSession {
     let made = Trainer(
       update: try StepExecutor(executor, program.stepValues, of: step, probes: probes),
       accumulation: try program.accumulation.map {
-        try StepExecutor(ProgramExecutor($0, on: chain, states: states), program.stepValues, of: step)
+        try StepExecutor(
+          ProgramExecutor($0, on: chain, states: states, isProfiled: isProfiled), program.stepValues, of: step)
       },
       program: program)
     trainers[key] = made
@@ -253,9 +254,14 @@ public final class TrainingSession {
     return probes
   }
 
-  /// Where the time of the steps without probes went, where the session was made to measure it.
+  /// Where the time of the steps without probes went, where the session was made to measure it: those that update the
+  /// weights, then those that only accumulate gradients.
   public var profile: Profile? {
-    get throws { try trainer(batchSize, isProbed: false).executor.profile }
+    get throws {
+      let trainer = try trainer(batchSize, isProbed: false)
+      guard let accumulation = trainer.accumulation?.executor.profile else { return trainer.executor.profile }
+      return trainer.executor.profile.map { $0 + accumulation }
+    }
   }
 
   // MARK: Steps

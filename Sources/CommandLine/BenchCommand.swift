@@ -1,0 +1,139 @@
+import ArgumentParser
+import Foundation
+import Switchback
+import SwitchbackCrashNote
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Compares the speed of backends on a configuration.",
+    discussion: """
+      Backends take turns in one process, with the same data, initial weights and workers: each trains for --seconds, answers
+      whole batches and then single samples for a quarter of that, in every round. The ratio is of speeds, round by round:
+      above 1 is faster than the first backend. That all compute the same is checked first, in three steps, each from the same
+      weights: where a loss is apart from the first backend's by more than 1e-5 (relative), the command ends with 1, and
+      switchback diff finds out why. Batches are read between the steps. Examples:
+
+        switchback bench configs/mnist-cnn.yaml
+        switchback bench configs/mnist-cnn.yaml --backend openblas --backend opencl --rounds 9
+        switchback bench configs/mixed-kernels.yaml --backend fft --backend auto --seconds 5 --json
+        switchback bench configs/mnist-mlp.yaml --backend ./libSwitchbackyours.so --backend openblas
+
+      Without --backend it takes the configuration's, and those of this machine that run an operation of it; the reference, which
+      is slow, only by its name.
+      """)
+
+  @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.", completion: .file(extensions: ["yaml"]))
+  var config: String
+
+  @Option(
+    name: .customLong("backend"), help: "A backend, by its name or the path of a library; repeatable.",
+    completion: .list(backendWords))
+  var backends: [String] = []
+
+  @Option(help: "Rounds, in each of which every backend has its turn.")
+  var rounds = 5
+
+  @Option(help: "Seconds of training in a turn.")
+  var seconds = 2.0
+
+  @Option(help: "Worker threads; 0: one a core.")
+  var threads: Int?
+
+  @Option(help: "The seed of weights, order and dropout.")
+  var seed: Int?
+
+  @Option(help: "The folder that holds the data set's files.", completion: .file())
+  var data: String?
+
+  @Option(name: .customLong("set"), help: "Sets one key, such as training.batch_size=32; repeatable.")
+  var overrides: [String] = []
+
+  @Flag(help: "One JSON object on standard output.")
+  var json = false
+
+  /// Steps in which losses are compared.
+  private static let checkedSteps = 3
+
+  func validate() throws {
+    if rounds < 1 { throw ValidationError("--rounds is at least 1, not \(rounds)") }
+    if !(seconds > 0 && seconds <= 3600) {
+      throw ValidationError("--seconds is more than 0 and at most an hour (3600), not \(seconds)")
+    }
+  }
+
+  func run() throws {
+    switchback_report_crashes()
+    try reportingErrors {
+      let configuration = try configuration(of: nil)
+      try fetchIfMissing(configuration.data.source)
+      let train = try configuration.data.source.open(configuration.data.request).train
+      let host = try makeHost(threads: configuration.backend.threads)
+      let contenders = try contenders(configuration, train, host)
+      let differences = try contenders.dropFirst().map {
+        try $0.lossDifference(from: contenders[0], steps: Self.checkedSteps)
+      }
+      var measured = contenders.map { _ in BenchReport.Rounds() }
+      for _ in 0..<rounds {
+        for (place, contender) in contenders.enumerated() {
+          measured[place].training.append(try contender.trainingSpeed(seconds: seconds))
+          measured[place].inference.append(try contender.inferenceSpeed(seconds: seconds / 4))
+          measured[place].latency.append(try contender.latency(seconds: seconds / 4))
+        }
+      }
+      let report = try BenchReport(
+        configuration, contenders, measured, seconds: seconds, differences: differences, checkedSteps: Self.checkedSteps
+      )
+      if json { Terminal.write(Terminal.json(report)) } else { report.show() }
+      if let wrong = report.backends.first(where: { !$0.agrees }) {
+        throw fail(
+          "the losses of \(wrong.name) are apart from those of \(report.backends[0].name): its speed is that of something "
+            + "else. switchback diff \(config) --backends \(report.backends[0].name),\(wrong.name) says more",
+          ExitStatus.failure)
+      }
+    }
+  }
+
+  private func configuration(of backend: String?) throws -> Configuration {
+    guard FileManager.default.isReadableFile(atPath: config) else { throw noConfiguration(config) }
+    var all = (backend.map { backendOverrides($0, over: config) } ?? []) + overrides
+    if let threads { all.append("backend.threads=\(threads)") }
+    if let seed { all.append("training.seed=\(seed)") }
+    if let data { all.append(textOverride("data.path", data)) }
+    return try Configuration(file: config, overrides: all)
+  }
+
+  /// The backends that were named, or those that this machine has for the configuration; what is left out is said.
+  private func contenders(
+    _ configuration: Configuration, _ train: any Dataset, _ host: HostServices
+  ) throws -> [BackendSpeed] {
+    let registry = makeRegistry(configuration.backend.search)
+    func contender(_ name: String?) throws -> BackendSpeed {
+      let settings = try name.map { try self.configuration(of: $0) } ?? configuration
+      return try BackendSpeed(settings, train, registry: registry, host: host, progress: showBackendProgress)
+    }
+    guard backends.isEmpty else {
+      let contenders = try backends.map { try contender($0) }
+      for idle in try contenders.filter({ try !$0.takesPart }) {
+        Terminal.write(
+          "warning: \(idle.name) runs no operation of it: measured is what stands behind it", to: .standardError)
+      }
+      return contenders
+    }
+    var contenders = [try contender(nil)]
+    for name in registry.names where name != configuration.backend.name && name != "reference" {
+      do {
+        let another = try contender(name)
+        if try another.takesPart {
+          contenders.append(another)
+        } else {
+          Terminal.write("left out: \(name): it runs no operation of this step", to: .standardError)
+        }
+      } catch let error as BackendError {
+        Terminal.write("left out: \(name): \(error.message)", to: .standardError)
+      } catch let error as ExecutionError {
+        Terminal.write("left out: \(name): \(error.message)", to: .standardError)
+      }
+    }
+    return contenders
+  }
+}

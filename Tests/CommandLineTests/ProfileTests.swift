@@ -1,0 +1,160 @@
+import Foundation
+import TestFiles
+import Testing
+
+/// `switchback profile`: where the time of a step goes.
+@Suite struct ProfileTests {
+  private struct Report: Decodable {
+    struct Row: Decodable {
+      var name: String
+      var backend: String
+      var operations: [String]
+      var microseconds: Double
+      var share: Double
+      var flops: Double
+      var gigaflopsPerSecond: Double?
+      var shareOfRoof: Double?
+    }
+    struct Roof: Decodable {
+      var gigaflops: Double
+      var instructionSet: String
+      var workers: Int
+    }
+    var steps: Int
+    var batchSize: Int
+    var secondsPerStep: Double
+    var flopsPerStep: Double
+    var roof: Roof?
+    var shareOfRoof: Double?
+    var outsideMicroseconds: Double
+    var peakBytes: Int
+    var layers: [Row]
+    var operations: [Row]
+  }
+
+  private func report(_ arguments: String..., environment: [String: String] = [:]) throws -> Report {
+    let outcome = try run(
+      binary, ["profile"] + arguments + ["--data", try dataFolder(), "--steps", "3", "--json"], environment)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    return try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8))
+  }
+
+  @Test("layers and operations divide the same time and FLOPs, and the shares are those of the roof")
+  func shares() throws {
+    let report = try report("configs/mnist-mlp.yaml", "--backend", "reference", "--threads", "1")
+    #expect(report.steps == 3 && report.batchSize == 64 && report.peakBytes > 0)
+    let roof = try #require(report.roof)
+    #expect(roof.gigaflops > 0 && roof.workers == 1)
+    let outside = report.outsideMicroseconds * 1e-6 / report.secondsPerStep
+    for rows in [report.layers, report.operations] {
+      let share = rows.reduce(outside) { $0 + $1.share }
+      #expect(abs(share - 1) < 0.02, "\(share)")
+      #expect(abs(rows.reduce(0) { $0 + $1.flops } / report.flopsPerStep - 1) < 1e-9)
+      // By time.
+      #expect(rows.map(\.microseconds) == rows.map(\.microseconds).sorted(by: >))
+      for row in rows {
+        guard let speed = row.gigaflopsPerSecond else { continue }
+        #expect(abs(speed * row.microseconds * 1e3 / row.flops - 1) < 1e-9, "\(row.name)")
+        #expect(abs(try #require(row.shareOfRoof) * roof.gigaflops / speed - 1) < 1e-9, "\(row.name)")
+      }
+    }
+    // One dense layer of 784 by 128: forward and the filter's gradient, 2·64·784·128 FLOPs each.
+    let dense = try #require(report.layers.first { $0.name == "layers.1.dense" })
+    #expect(dense.flops >= 2 * 2 * 64 * 784 * 128 && dense.operations.allSatisfy { $0.hasPrefix("layers.1.dense") })
+    #expect(report.operations.contains { $0.operations == ["layers.1.dense/relu"] })
+  }
+
+  @Test("the roof is that of the instruction set that the kernels may use")
+  func instructionSet() throws {
+    let environment = ["SWITCHBACK_CPU_KERNELS": "baseline"]
+    let report = try report("configs/mnist-mlp.yaml", "--backend", "reference", environment: environment)
+    #if arch(x86_64)
+      #expect(report.roof?.instructionSet == "baseline")
+    #else
+      #expect(report.roof?.instructionSet.isEmpty == false)
+    #endif
+  }
+
+  @Test("batches that only accumulate gradients are part of the time")
+  func accumulation() throws {
+    let report = try report(
+      "configs/mnist-mlp.yaml", "--backend", "reference", "--set", "training.optimizer.gradient_accumulation_steps=2")
+    let share = report.operations.reduce(report.outsideMicroseconds * 1e-6 / report.secondsPerStep) { $0 + $1.share }
+    #expect(abs(share - 1) < 0.02, "\(share)")
+    // Two of three steps after the two that warm up accumulate or update with one product each.
+    #expect(report.flopsPerStep > 2 * 2 * 64 * 784 * 128)
+  }
+
+  @Test("a device has no roof, and the table says so")
+  func device() throws {
+    try skipWithout("opencl")
+    let report = try report("configs/mnist-mlp.yaml", "--backend", "opencl", "--set", "backend.opencl.trust=true")
+    #expect(report.roof == nil && report.shareOfRoof == nil)
+    #expect(report.operations.allSatisfy { $0.shareOfRoof == nil } && !report.operations.isEmpty)
+    let table = try switchback(
+      "profile", "configs/mnist-mlp.yaml", "--backend", "opencl", "--set", "backend.opencl.trust=true", "--data",
+      try dataFolder(), "--steps", "2")
+    #expect(table.output.contains("no roof: ") && !table.output.contains("of the roof"), "\(table.output)")
+  }
+
+  @Test("the table has a row for each layer, or for each operation, and says roof and memory")
+  func table() throws {
+    let arguments = ["profile", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder()]
+    let layers = try switchback(arguments + ["--steps", "2"])
+    #expect(layers.status == 0, "\(layers.error)")
+    #expect(layers.output.contains("reference  layers.1.dense\n"), "\(layers.output)")
+    for words in ["of the roof", "2 steps of 64 samples", "roof: ", "GFLOP/s (", "peak memory "] {
+      #expect(layers.output.contains(words), "\(layers.output)")
+    }
+    let operations = try switchback(arguments + ["--steps", "2", "--by", "operation"])
+    #expect(operations.output.contains("layers.1.dense/relu/backward"), "\(operations.output)")
+  }
+
+  @Test("the trace is JSON of events: steps, and within each its groups, one after the other")
+  func trace() throws {
+    let file = temporary() + ".json"
+    let arguments = ["profile", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder()]
+    let outcome = try switchback(arguments + ["--steps", "4", "--trace", file])
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let data = try Data(contentsOf: URL(fileURLWithPath: file))
+    let trace = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let events = try #require(trace["traceEvents"] as? [[String: Any]]).filter { $0["ph"] as? String == "X" }
+    let steps = events.filter { $0["cat"] as? String == "step" }
+    #expect(steps.compactMap { $0["name"] as? String } == (1...4).map { "step \($0)" })
+    for step in steps {
+      let number = try #require((step["args"] as? [String: Any])?["step"] as? Int)
+      let groups = events.filter {
+        $0["cat"] as? String == "group" && ($0["args"] as? [String: Any])?["step"] as? Int == number
+      }
+      #expect(groups.contains { ($0["name"] as? String)?.hasPrefix("layers.1.dense: ") == true })
+      let (begin, length) = (try #require(step["ts"] as? Double), try #require(step["dur"] as? Double))
+      var end = begin
+      for group in groups {
+        let (start, time) = (try #require(group["ts"] as? Double), try #require(group["dur"] as? Double))
+        // A microsecond for rounding.
+        #expect(start >= end - 1 && start + time <= begin + length + 1)
+        end = start + time
+      }
+    }
+    let again = try switchback(arguments + ["--steps", "1", "--trace", file])
+    #expect(again.status == 73 && again.error.contains("is there already"), "\(again.error)")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == data)
+  }
+
+  @Test("wrong options are errors with words, and train --profile names the command")
+  func errors() throws {
+    let zero = try switchback("profile", "configs/mnist-mlp.yaml", "--steps", "0")
+    #expect(zero.status == 64 && zero.error.contains("--steps is at least 1"), "\(zero.error)")
+    let colour = try switchback("profile", "configs/mnist-mlp.yaml", "--by", "colour")
+    #expect(colour.status == 64 && colour.error.contains("layer") && colour.error.contains("operation"))
+    let none = try switchback("profile", "nowhere.yaml")
+    #expect(none.status == 66 && none.error.contains("there is no configuration nowhere.yaml"), "\(none.error)")
+    let large = try switchback(
+      "profile", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--set",
+      "training.batch_size=1000")
+    #expect(large.status == 65 && large.error.contains("there is no whole batch of 1000"), "\(large.error)")
+    let before = try switchback("train", "configs/mnist-mlp.yaml", "--profile")
+    #expect(before.status == 64, "\(before.error)")
+    #expect(before.error.contains("switchback profile configs/mnist-mlp.yaml"), "\(before.error)")
+  }
+}
