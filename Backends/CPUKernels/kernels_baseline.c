@@ -6,4 +6,4 @@
 
 #define TABLE sb_kernels_baseline
 #define NAME "baseline"
-#include "kernels_template.h"
+#include "Kernels/table.h"

@@ -220,7 +220,7 @@ def families(snapshot):
     contract = ("SwitchbackABI", "SwitchbackBackendKit", "SwitchbackPrograms", "SwitchbackWorkerPool")
     baseline = {"SWITCHBACK_CPU_KERNELS": "baseline"}
     found = [
-        Family("CPU kernels", ["Backends/CPUKernels/kernels_template.h"],
+        Family("CPU kernels", files("Backends/CPUKernels/Kernels", ".h"),
                CKernels(snapshot, "SwitchbackOpenBLAS", "SwitchbackCPUKernels", "Backends/CPUKernels",
                         ["kernels_baseline.c"]), 90, baseline),
         Family("template", ["Backends/Template/template_backend.c"], PlainPlugin(), 20),
