@@ -1,5 +1,5 @@
 /* The table of all kernels, written once; each including file compiles them for one instruction set (TABLE is the table's
- * name, NAME the set's).
+ * name, NAME the set's, VECTOR the floats of a register).
  *
  * Goals, in order: right for every shape; bits that depend on nothing but the operands; loops that the compiler
  * vectorises without -ffast-math (sums run in 16 lanes that are added in a fixed order). */
@@ -12,6 +12,12 @@ enum { LANES = 16 };
 #include "reduction.h"
 #include "convolution_windows.h"
 #include "convolution_depthwise.h"
+#include "convolution_tile.h"
+#include "convolution_direct.h"
+#include "convolution_direct_filter.h"
+#include "winograd_matrices.h"
+#include "convolution_winograd.h"
+#include "convolution_variants.h"
 #include "pooling.h"
 #include "softmax.h"
 #include "argmax.h"
@@ -39,9 +45,7 @@ const sb_kernels TABLE = {
   .extremes = extremes,
   .im2col = im2col,
   .col2im = col2im,
-  .depthwise = depthwise,
-  .depthwise_backward_input = depthwise_backward_input,
-  .depthwise_backward_filter = depthwise_backward_filter,
+  .convolution = {convolution_forward, convolution_backward_input, convolution_backward_filter},
   .max_pool = max_pool,
   .max_pool_backward = max_pool_backward,
   .average_pool = average_pool,
