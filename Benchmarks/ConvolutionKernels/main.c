@@ -3,7 +3,7 @@
  *
  *   convolution-kernels [INSTRUCTION-SET ...]        avx512, avx2, baseline; without: all that this CPU runs
  *
- * A line: shape, pass, variant, GFLOP/s of the direct sum's products (the fastest of short runs, all variants in turns),
+ * A line: shape, pass, variant, GFLOP/s of the direct sum's products with packing (the fastest of runs in turns),
  * and the relative L2 error as a multiple of 2^-24 * sqrt(terms); the bound that programs state is 4. */
 #include <math.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static void fill(float *x, int64_t count) {
 typedef struct {
   sb_convolution g;
   int64_t images, x, w, y;
-  float *operands[3], *result, *scratch, *columns;
+  float *operands[3], *result, *packed, *scratch, *columns;
 } work;
 
 static work work_of(int images, int size, int channels, int kernel, int filters, int stride, int pad) {
@@ -109,7 +109,11 @@ static void run(const sb_kernels *kernels, const sb_convolution_variant *variant
   }
   const float *first = k->operands[pass == SB_BACKWARD_INPUT ? 2 : 0];
   const float *second = k->operands[pass == SB_BACKWARD_FILTER ? 2 : 1];
-  variant->run(&k->g, k->images, first, second, k->result, k->scratch);
+  if (variant->packed_bytes(&k->g) > 0) {
+    variant->pack(&k->g, second, k->packed);
+    second = k->packed;
+  }
+  variant->run(&k->g, k->images, first, second, k->result, k->scratch, NULL);
 }
 
 static void add_exact(const work *k, int pass, double *sums) {
@@ -157,14 +161,16 @@ static void measure(const sb_kernels *kernels, work *k) {
     const sb_convolution_variant *variants[16] = {NULL};
     double best[16];
     int count = 1;
-    int64_t scratch = 0;
+    int64_t scratch = 0, packed = 0;
     for (const sb_convolution_variant *v = kernels->convolution[pass]; v->name && count < 16; v++)
       if (v->takes(g)) {
         int64_t bytes = v->scratch_bytes(g, k->images);
         scratch = bytes > scratch ? bytes : scratch;
+        bytes = v->packed_bytes(g);
+        packed = bytes > packed ? bytes : packed;
         variants[count++] = v;
       }
-    k->scratch = floats(scratch / 4);
+    k->scratch = floats(scratch / 4), k->packed = floats(packed / 4);
     double *exact = calloc((size_t)result_count(k, pass), sizeof(double)), errors[16];
     add_exact(k, pass, exact);
     for (int i = 0; i < count; i++) {
@@ -186,7 +192,7 @@ static void measure(const sb_kernels *kernels, work *k) {
         (long long)k->images, g->height, g->channels, g->kernel_height, g->kernel_width, g->filters, g->stride_y, g->top,
         passes[pass], variants[i] ? variants[i]->name : "im2col", products / best[i] * 1e-9, best[i] * 1e6, errors[i]);
     free(exact);
-    free(k->scratch);
+    free(k->scratch), free(k->packed);
   }
 }
 

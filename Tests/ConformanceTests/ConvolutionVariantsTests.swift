@@ -96,19 +96,32 @@ private struct Example: CustomStringConvertible {
     }
   }
 
-  /// What a variant makes of images `range`; nil where it writes behind its scratch memory.
-  func result(_ variant: sb_convolution_variant, _ pass: Int, _ range: Range<Int>) -> [Float]? {
+  /// What a variant makes of images `range`; nil where it writes behind its scratch memory or packed filter.
+  func result(
+    _ variant: sb_convolution_variant, _ pass: Int, _ range: Range<Int>,
+    _ end: UnsafePointer<sb_convolution_end>? = nil
+  ) -> [Float]? {
     let (first, second, count) = operands(pass, range)
     // A gradient of the filter is added to what is there; the others are written whole.
     var result = [Float](repeating: pass == 2 ? 0 : .nan, count: count)
     var shape = shape
     let byteCount = Int(variant.scratch_bytes(&shape, Int64(range.count)))
+    let packedCount = Int(variant.packed_bytes(&shape)) / 4
+    let packed = UnsafeMutableRawPointer.allocate(byteCount: packedCount * 4 + 64, alignment: 64)
+      .bindMemory(to: Float.self, capacity: packedCount + 1)
+    defer { packed.deallocate() }
+    packed.initialize(repeating: .nan, count: packedCount)
+    packed[packedCount] = 0.5
+    if packedCount > 0 { variant.pack(&shape, second, packed) }
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: byteCount + 64, alignment: 64)
     defer { scratch.deallocate() }
     scratch.initializeMemory(as: UInt8.self, repeating: 0xFF, count: byteCount + 64)
-    variant.run(&shape, Int64(range.count), first, second, &result, scratch)
+    second.withUnsafeBufferPointer {
+      let operand = packedCount > 0 ? UnsafePointer(packed) : $0.baseAddress
+      variant.run(&shape, Int64(range.count), first, operand, &result, scratch, end)
+    }
     let isWhole = (byteCount..<byteCount + 64).allSatisfy { scratch.load(fromByteOffset: $0, as: UInt8.self) == 0xFF }
-    return isWhole ? result : nil
+    return isWhole && packed[packedCount] == 0.5 ? result : nil
   }
 }
 
@@ -185,6 +198,31 @@ private let examples: [Example] = [
         let whole = try #require(example.result(variant, pass, 0..<example.images))
         let parts = [0..<1, 1..<example.images].compactMap { example.result(variant, pass, $0) }
         #expect(whole.map(\.bitPattern) == parts.joined().map(\.bitPattern), "\(set) \(example)")
+      }
+    }
+  }
+
+  @Test("a bias and relu in a forward pass have the bits of the operations behind it", arguments: setNames)
+  func end(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    for variant in Self.variants(kernels, 0) {
+      for example in examples {
+        var shape = example.shape
+        guard variant.takes(&shape) != 0 else { continue }
+        let filters = Int(shape.filters * shape.pixel / shape.channels)
+        let bias = (0..<filters).map { Float($0 % 5) - 2.25 }
+        let plain = try #require(example.result(variant, 0, 0..<example.images))
+        let added = plain.enumerated().map { $0.element + bias[$0.offset % filters] }
+        try bias.withUnsafeBufferPointer { bias in
+          let ends: [(UnsafePointer<Float>?, Int32)] = [(bias.baseAddress, 0), (nil, 1), (bias.baseAddress, 1)]
+          for (bias, relu) in ends {
+            var end = sb_convolution_end(bias: bias, relu: relu)
+            let ended = try #require(example.result(variant, 0, 0..<example.images, &end))
+            let sums = bias == nil ? plain : added
+            let expected = relu == 0 ? sums : sums.map { $0 <= 0 ? 0 : $0 }
+            #expect(ended.map(\.bitPattern) == expected.map(\.bitPattern), "\(set) \(example)")
+          }
+        }
       }
     }
   }

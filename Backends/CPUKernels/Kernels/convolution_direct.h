@@ -8,8 +8,8 @@
  * Register tile: TILE results x 2 vectors of filters.
  * Bound: one sum of at most Kh * Kw * C terms, in order. A sum of zeros is an exact zero. Bits depend on the operands
  * alone, not on how a batch is divided.
- * Limited by multiplications where filters fill vectors (2026-11-30, one core of Zen 4: 0.92 to 0.97 of the loop of
- * multiplications in registers, im2col with OpenBLAS 0.75 to 0.8). */
+ * Limited by multiplications where filters fill vectors (2026-11-30, one core of Zen 4, kernels of 3 x 3: 0.91 to
+ * 0.97 of the loop of multiplications in registers, AVX2 the same; im2col with OpenBLAS 0.75 to 0.8). */
 
 /* Floats of images that a panel after the other reads: they stay in the second-level cache. */
 enum { FLOATS_AT_ONCE = 1 << 15 };
@@ -71,7 +71,8 @@ static span next_span(const axis *a, int32_t size, int32_t first) {
   return s;
 }
 
-#define FOR_EACH_SPAN(s, a, size) for (span s = next_span(a, size, 0); s.first < (a)->results; s = next_span(a, size, s.end))
+#define FOR_EACH_SPAN(s, a, size) \
+  for (span s = next_span(a, size, 0); s.first < (a)->results; s = next_span(a, size, s.end))
 
 /* Strides of a gradient of the image; each remainder has an axis. */
 enum { MOST_STRIDE = 16 };
@@ -154,7 +155,8 @@ static inline void transpose_block(const float *from, int64_t from_step, float *
 }
 
 /* to[k * to_step + l] = from[l * from_step + k] for l below `lines` and k below `count`. */
-static void transpose_into(const float *from, int64_t from_step, int64_t lines, int64_t count, float *to, int64_t to_step) {
+static void transpose_into(
+  const float *from, int64_t from_step, int64_t lines, int64_t count, float *to, int64_t to_step) {
   int64_t l = 0;
   for (; l + 8 <= lines; l += 8) {
     int64_t k = 0;
@@ -192,20 +194,21 @@ static void pack_filter(const correlation *c, const axis *y, const axis *x, cons
  * are in a panel. */
 static void correlate(
   const correlation *c, int64_t images, const float *x, const int32_t *from, const int32_t *to, int64_t results,
-  const int32_t *taps, tap_block block, int64_t first_tap, int64_t tap_count, const float *packed, float *y) {
+  const int32_t *taps, tap_block block, int64_t first_tap, int64_t tap_count, const float *packed, float *y,
+  sb_convolution_end end) {
   int64_t x_size = (int64_t)c->height * c->width * c->pixel;
   int64_t y_size = (int64_t)c->result_height * c->result_width * c->result_pixel;
   int64_t at_once = FLOATS_AT_ONCE / c->channels / TILE * TILE;
   if (at_once < 8 * TILE) at_once = 8 * TILE;
   for (int64_t first = 0; first < images * results; first += at_once) {
-    int64_t end = first + at_once < images * results ? first + at_once : images * results;
+    int64_t last = first + at_once < images * results ? first + at_once : images * results;
     const float *panel = packed;
     for (int64_t f = 0; f < c->filters;) {
       int width = next_width(c->filters - f);
       int lanes = c->filters - f < width * VECTOR ? (int)(c->filters - f) : width * VECTOR;
       int64_t image = first / results, result = first % results;
-      for (int64_t m = first; m < end;) {
-        int height = next_height(end - m, TILE);
+      for (int64_t m = first; m < last;) {
+        int height = next_height(last - m, TILE);
         const float *sources[TILE];
         float *places[TILE], *targets[TILE], rests[TILE][2 * VECTOR];
         for (int t = 0; t < height; t++) {
@@ -215,7 +218,8 @@ static void correlate(
         }
         if (lanes < width * VECTOR)
           for (int t = 0; t < height; t++) targets[t] = rests[t];
-        result_tile_of(height, width, sources, taps, block, panel + first_tap * width * VECTOR, targets);
+        sb_convolution_end panel_end = {end.bias ? end.bias + f : NULL, end.relu};
+        result_tile_of(height, width, sources, taps, block, panel + first_tap * width * VECTOR, targets, &panel_end);
         if (lanes < width * VECTOR)
           for (int t = 0; t < height; t++) memcpy(places[t], rests[t], sizeof(float) * (size_t)lanes);
         m += height;
@@ -231,34 +235,65 @@ static inline int64_t rounded(int64_t elements) { return (elements + 15) / 16 * 
 
 static int64_t correlation_scratch(const correlation *c) {
   int64_t taps = (int64_t)c->cells * c->channels, results = (int64_t)c->result_height * c->result_width;
-  return 4 * (rounded(taps * packed_width(c->filters)) + rounded(taps) + 2 * rounded(results));
+  return 4 * (rounded(packed_width(c->filters)) + rounded(taps) + 2 * rounded(results));
+}
+
+/* Each cell of the kernel belongs to one pair of remainders. */
+static int64_t correlation_packed(const correlation *c) {
+  return 4 * (int64_t)c->groups * c->cells * c->channels * packed_width(c->filters);
+}
+
+static void pack_correlation(const correlation *c, const float *w, float *packed) {
+  for (int32_t group = 0; group < c->groups; group++)
+    for (int r = 0; r < c->row_kinds; r++)
+      for (int q = 0; q < c->column_kinds; q++) {
+        pack_filter(c, &c->rows[r], &c->columns[q], w + group * c->group_step, packed);
+        packed += (int64_t)c->rows[r].taps * c->columns[q].taps * c->channels * packed_width(c->filters);
+      }
 }
 
 static void correlate_images(
-  const correlation *c, int64_t images, const float *x, const float *w, float *y, void *scratch) {
-  float *packed = scratch;
-  int64_t most_taps = (int64_t)c->cells * c->channels;
-  int32_t *taps = (int32_t *)(packed + rounded(most_taps * packed_width(c->filters)));
-  int32_t *from = taps + rounded(most_taps), *to = from + rounded((int64_t)c->result_height * c->result_width);
-  for (int32_t group = 0; group < c->groups; group++)
+  const correlation *c, int64_t images, const float *x, const float *packed, float *y, void *scratch,
+  const sb_convolution_end *end) {
+  int64_t width = packed_width(c->filters);
+  float *bias = scratch;
+  int32_t *taps = (int32_t *)(bias + rounded(width));
+  int32_t *from = taps + rounded((int64_t)c->cells * c->channels), *to = from + rounded((int64_t)c->result_height * c->result_width);
+  sb_convolution_end own = {end && end->bias ? bias : NULL, end && end->relu};
+  for (int32_t group = 0; group < c->groups; group++) {
+    if (own.bias) {
+      memset(bias, 0, sizeof(float) * (size_t)width);
+      memcpy(bias, end->bias + group * c->filters, sizeof(float) * (size_t)c->filters);
+    }
     for (int r = 0; r < c->row_kinds; r++)
       for (int q = 0; q < c->column_kinds; q++) {
         const axis *rows = &c->rows[r], *columns = &c->columns[q];
         int64_t line = (int64_t)columns->taps * c->channels;
-        pack_filter(c, rows, columns, w + group * c->group_step, packed);
         tap_table(c, rows, columns, taps);
         FOR_EACH_SPAN(seen_rows, rows, c->height) FOR_EACH_SPAN(seen_columns, columns, c->width) {
           result_tables(c, rows, columns, seen_rows, seen_columns, from, to);
-          int64_t height = seen_rows.tap_end - seen_rows.tap, width = seen_columns.tap_end - seen_columns.tap;
-          tap_block block = {height, width * c->channels, line};
-          if (width == columns->taps) block = (tap_block){1, height * line, 0};
+          int64_t down = seen_rows.tap_end - seen_rows.tap, across = seen_columns.tap_end - seen_columns.tap;
+          tap_block block = {down, across * c->channels, line};
+          if (across == columns->taps) block = (tap_block){1, down * line, 0};
           correlate(
             c, images, x + (int64_t)group * c->channels, from, to,
             (int64_t)(seen_rows.end - seen_rows.first) * (seen_columns.end - seen_columns.first), taps, block,
             seen_rows.tap * line + seen_columns.tap * c->channels, rows->taps * line, packed,
-            y + (int64_t)group * c->filters);
+            y + (int64_t)group * c->filters, own);
         }
+        packed += rows->taps * line * width;
       }
+  }
+}
+
+static int64_t direct_packed(const sb_convolution *g) {
+  correlation c = forward_correlation(g);
+  return correlation_packed(&c);
+}
+
+static void direct_pack(const sb_convolution *g, const float *w, float *packed) {
+  correlation c = forward_correlation(g);
+  pack_correlation(&c, w, packed);
 }
 
 static int64_t direct_scratch(const sb_convolution *g, int64_t images) {
@@ -266,9 +301,21 @@ static int64_t direct_scratch(const sb_convolution *g, int64_t images) {
   return correlation_scratch(&c);
 }
 
-static void direct(const sb_convolution *g, int64_t images, const float *x, const float *w, float *y, void *scratch) {
+static void direct(
+  const sb_convolution *g, int64_t images, const float *x, const float *packed, float *y, void *scratch,
+  const sb_convolution_end *end) {
   correlation c = forward_correlation(g);
-  correlate_images(&c, images, x, w, y, scratch);
+  correlate_images(&c, images, x, packed, y, scratch, end);
+}
+
+static int64_t direct_backward_input_packed(const sb_convolution *g) {
+  correlation c = backward_correlation(g);
+  return correlation_packed(&c);
+}
+
+static void direct_backward_input_pack(const sb_convolution *g, const float *w, float *packed) {
+  correlation c = backward_correlation(g);
+  pack_correlation(&c, w, packed);
 }
 
 static int64_t direct_backward_input_scratch(const sb_convolution *g, int64_t images) {
@@ -277,7 +324,8 @@ static int64_t direct_backward_input_scratch(const sb_convolution *g, int64_t im
 }
 
 static void direct_backward_input(
-  const sb_convolution *g, int64_t images, const float *dy, const float *w, float *dx, void *scratch) {
+  const sb_convolution *g, int64_t images, const float *dy, const float *packed, float *dx, void *scratch,
+  const sb_convolution_end *end) {
   correlation c = backward_correlation(g);
-  correlate_images(&c, images, dy, w, dx, scratch);
+  correlate_images(&c, images, dy, packed, dx, scratch, NULL);
 }

@@ -98,7 +98,8 @@ static int64_t direct_backward_filter_scratch(const sb_convolution *g, int64_t i
 
 /* Adds to dw. */
 static void direct_backward_filter(
-  const sb_convolution *g, int64_t images, const float *x, const float *dy, float *dw, void *scratch) {
+  const sb_convolution *g, int64_t images, const float *x, const float *dy, float *dw, void *scratch,
+  const sb_convolution_end *end) {
   frame f = frame_of(g);
   int64_t tap_count = (int64_t)g->kernel_height * g->kernel_width * g->channels, results = (int64_t)g->rows * g->columns;
   int64_t at_once = images_at_once(g, f, images), a_sum = images_a_sum(g, f, images);
@@ -135,8 +136,8 @@ static void direct_backward_filter(
             int lanes = g->filters - k < width * VECTOR ? (int)(g->filters - k) : width * VECTOR;
             int64_t filter = group * g->filters + k;
             add_taps(
-              source + n * size, from + m, part, taps, tap_count, run, dy + ((first + n) * results + m) * filters + filter,
-              filters, width, lanes, dw + filter, rest);
+              source + n * size, from + m, part, taps, tap_count, run,
+              dy + ((first + n) * results + m) * filters + filter, filters, width, lanes, dw + filter, rest);
             k += width * VECTOR;
           }
           m += part;

@@ -16,6 +16,7 @@ enum { TILE = 6, TAP_TILE = 6 };
 #endif
 
 typedef float vector __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
 
 #define INLINED static inline __attribute__((always_inline))
 #define UNROLLED(t, count) _Pragma("clang loop unroll(full)") for (int t = 0; t < (count); t++)
@@ -26,10 +27,14 @@ typedef struct {
   int64_t lines, length, apart;
 } tap_block;
 
-/* y[t] = sum over the block's k of x[t][taps[k]] * w[k], for `height` results and `width` vectors of filters. */
+/* What is not above 0 becomes 0; NaN stays. */
+INLINED vector rectified(vector v) { return (vector)((bits)v & ~(bits)(v <= 0)); }
+
+/* y[t] = sum over the block's k of x[t][taps[k]] * w[k], for `height` results and `width` vectors of filters; then what
+ * `end` says, whose bias is that of the first filter and has whole vectors. */
 INLINED void result_tile(
-  const float *const *x, const int32_t *taps, tap_block block, const float *w, float *const *y, const int height,
-  const int width) {
+  const float *const *x, const int32_t *taps, tap_block block, const float *w, float *const *y,
+  const sb_convolution_end *end, const int height, const int width) {
   vector sums[TILE][2] = {0};
   const float *from[TILE];
   UNROLLED(t, height) from[t] = x[t];
@@ -46,6 +51,8 @@ INLINED void result_tile(
       }
     }
   }
+  if (end->bias) UNROLLED(t, height) UNROLLED(v, width) sums[t][v] += *(const vector *)(end->bias + v * VECTOR);
+  if (end->relu) UNROLLED(t, height) UNROLLED(v, width) sums[t][v] = rectified(sums[t][v]);
   UNROLLED(t, height) {
     *(vector *)y[t] = sums[t][0];
     if (width == 2) *(vector *)(y[t] + VECTOR) = sums[t][1];
@@ -87,9 +94,9 @@ INLINED void tap_tile(
 
 static void result_tile_of(
   int height, int width, const float *const *x, const int32_t *taps, tap_block block, const float *w,
-  float *const *y) {
-#define ONE(n) case n: result_tile(x, taps, block, w, y, n, 1); return;
-#define TWO(n) case n: result_tile(x, taps, block, w, y, n, 2); return;
+  float *const *y, const sb_convolution_end *end) {
+#define ONE(n) case n: result_tile(x, taps, block, w, y, end, n, 1); return;
+#define TWO(n) case n: result_tile(x, taps, block, w, y, end, n, 2); return;
   if (width == 1) switch (height) { UP_TO_TILE(ONE) }
   else switch (height) { UP_TO_TILE(TWO) }
 #undef ONE
@@ -111,6 +118,12 @@ static void tap_tile_of(
 #undef TWO
 #undef ONE_ADJACENT
 #undef TWO_ADJACENT
+}
+
+/* What `end` says (null: nothing), of results [rows, filters] that are written already. */
+static void end_results(const sb_convolution_end *end, int64_t rows, int64_t filters, float *y) {
+  if (end && end->bias) binary_row(SB_ADD, rows, filters, y, end->bias, y);
+  if (end && end->relu) unary(SB_RELU, 0, rows * filters, y, y);
 }
 
 /* The height of the next tile of `count` rows that are left, so that all are nearly of one height. */

@@ -8,6 +8,9 @@
  * Bound: the direct sum's times error_factor (convolution_variants.h); measured 0.6 (m = 2) and 2 to 4 times its error. A
  * result whose window is all zeros is an exact zero: what rounding leaves there is cleared, since behind it a relu would
  * open. Results to which all weights are zero are zeros by themselves.
+ * Limited by the products of matrices, and by transforms where channels and filters are few (2026-11-30, one core of
+ * Zen 4, 13 x 13 x 32 to 64 filters: 1.9 times what the loop of multiplications in registers does, counted as the direct
+ * sum's products; m = 2: 1.25 times). Images of 5 x 5 fill too few tiles: direct is faster.
  * Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016. */
 
 /* The sum of row[i] * v[i * step]; factors of 0 are left out, so that nothing is added that is not there. */
@@ -52,7 +55,7 @@ static int64_t winograd_tiles(const sb_convolution *g, const winograd_matrices *
 
 static int64_t winograd_scratch(const sb_convolution *g, const winograd_matrices *m, int64_t images) {
   int64_t products = m->edge * m->edge, tiles = winograd_tiles(g, m, images), width = packed_width(g->filters);
-  return 4 * (rounded(products * g->channels * width) + rounded(g->channels) + rounded(products * tiles * g->channels) +
+  return 4 * (rounded(g->channels) + rounded(products * tiles * g->channels) +
     rounded(products * tiles * width) + rounded(((int64_t)g->height * g->width + 3) / 4));
 }
 
@@ -66,7 +69,8 @@ INLINED void winograd_filter(const sb_convolution *g, const winograd_matrices *m
         int64_t filter = f + v * VECTOR;
         int lanes = g->filters - filter < VECTOR ? (int)(g->filters - filter) : VECTOR;
         vector cells[9], to[MOST_EDGE * MOST_EDGE];
-        for (int i = 0; i < 9; i++) cells[i] = load_lanes(w + ((int64_t)i * g->channels + c) * g->filters + filter, lanes);
+        for (int i = 0; i < 9; i++)
+          cells[i] = load_lanes(w + ((int64_t)i * g->channels + c) * g->filters + filter, lanes);
         TRANSFORM(m->g, cells, to, edge, 3);
         UNROLLED(i, edge * edge)
           *(vector *)(packed + i * size + before + ((int64_t)c * width + v) * VECTOR) = to[i];
@@ -144,18 +148,17 @@ static void clear_windows_of_zeros(const sb_convolution *g, const float *image, 
 }
 
 INLINED void winograd(
-  const sb_convolution *g, const winograd_matrices *m, int64_t images, const float *x, const float *w, float *y,
-  void *scratch) {
+  const sb_convolution *g, const winograd_matrices *m, int64_t images, const float *x, const float *packed, float *y,
+  void *scratch, const sb_convolution_end *end) {
   int64_t products = m->edge * m->edge, at_once = winograd_tiles(g, m, images), width = packed_width(g->filters);
-  float *filters = scratch;
-  int32_t *taps = (int32_t *)(filters + rounded(products * g->channels * width));
+  int32_t *taps = scratch;
   float *tiles = (float *)(taps + rounded(g->channels)), *sums = tiles + rounded(products * at_once * g->channels);
   uint8_t *is_something = (uint8_t *)(sums + rounded(products * at_once * width));
   int32_t down = (g->rows + m->results - 1) / m->results, across = (g->columns + m->results - 1) / m->results;
   int64_t x_size = (int64_t)g->height * g->width * g->channels, y_size = (int64_t)g->rows * g->columns * g->filters;
   int64_t all = images * down * across;
+  const sb_convolution_end nothing_more = {0};
   if (all == 0) return;
-  winograd_filter(g, m, w, filters);
   for (int32_t c = 0; c < g->channels; c++) taps[c] = c;
   for (int64_t first = 0; first < all; first += at_once) {
     int64_t count = all - first < at_once ? all - first : at_once;
@@ -166,7 +169,7 @@ INLINED void winograd(
         tiles + t * g->channels, at_once * g->channels);
     }
     for (int64_t product = 0; product < products; product++) {
-      const float *panel = filters + product * g->channels * width;
+      const float *panel = packed + product * g->channels * width;
       for (int64_t f = 0; f < g->filters;) {
         int vectors = next_width(g->filters - f);
         for (int64_t t = 0; t < count;) {
@@ -177,7 +180,7 @@ INLINED void winograd(
             from[i] = tiles + (product * at_once + t + i) * g->channels;
             to[i] = sums + (product * at_once + t + i) * width + f;
           }
-          result_tile_of(height, vectors, from, taps, (tap_block){1, g->channels, 0}, panel, to);
+          result_tile_of(height, vectors, from, taps, (tap_block){1, g->channels, 0}, panel, to, &nothing_more);
           t += height;
         }
         f += vectors * VECTOR;
@@ -192,8 +195,17 @@ INLINED void winograd(
     }
   }
   for (int64_t n = 0; n < images; n++) clear_windows_of_zeros(g, x + n * x_size, y + n * y_size, is_something);
+  end_results(end, images * g->rows * g->columns, g->filters, y);
 }
 
+static int64_t winograd_2_packed(const sb_convolution *g) { return 4 * 16 * g->channels * packed_width(g->filters); }
+static int64_t winograd_4_packed(const sb_convolution *g) { return 4 * 36 * g->channels * packed_width(g->filters); }
+static void winograd_2_pack(const sb_convolution *g, const float *w, float *packed) {
+  winograd_filter(g, &winograd_2, w, packed);
+}
+static void winograd_4_pack(const sb_convolution *g, const float *w, float *packed) {
+  winograd_filter(g, &winograd_4, w, packed);
+}
 static int64_t winograd_2_scratch(const sb_convolution *g, int64_t images) {
   return winograd_scratch(g, &winograd_2, images);
 }
@@ -201,10 +213,12 @@ static int64_t winograd_4_scratch(const sb_convolution *g, int64_t images) {
   return winograd_scratch(g, &winograd_4, images);
 }
 static void winograd_2x2(
-  const sb_convolution *g, int64_t images, const float *x, const float *w, float *y, void *scratch) {
-  winograd(g, &winograd_2, images, x, w, y, scratch);
+  const sb_convolution *g, int64_t images, const float *x, const float *packed, float *y, void *scratch,
+  const sb_convolution_end *end) {
+  winograd(g, &winograd_2, images, x, packed, y, scratch, end);
 }
 static void winograd_4x4(
-  const sb_convolution *g, int64_t images, const float *x, const float *w, float *y, void *scratch) {
-  winograd(g, &winograd_4, images, x, w, y, scratch);
+  const sb_convolution *g, int64_t images, const float *x, const float *packed, float *y, void *scratch,
+  const sb_convolution_end *end) {
+  winograd(g, &winograd_4, images, x, packed, y, scratch, end);
 }

@@ -18,8 +18,15 @@ typedef struct {
   int32_t stride_y, stride_x, dilation_y, dilation_x, top, left;
 } sb_convolution;
 
-/* The passes of a convolution; their operands in this order, then the result. */
+/* The passes of a convolution; their operands in this order, then the result. Filters are packed. */
 enum { SB_FORWARD /* x, w, y */, SB_BACKWARD_INPUT /* dy, w, dx */, SB_BACKWARD_FILTER /* x, dy, dw, added to */ };
+
+/* What a forward pass does to its results before they are written, with the bits of `binary_row` and `unary` behind it:
+ * a bias for each filter is added (null: none), then relu. */
+typedef struct {
+  const float *bias;
+  int32_t relu;
+} sb_convolution_end;
 
 /* One way to compute a pass of a convolution. */
 typedef struct {
@@ -27,10 +34,16 @@ typedef struct {
   /* Whether it computes this shape, and whether it is faster there than what stands below it in its list. */
   int (*takes)(const sb_convolution *);
   int (*leads)(const sb_convolution *);
+  /* The filter as `run` takes it (of no bytes: as it is), good until the filter changes. Begins at 64 bytes. */
+  int64_t (*packed_bytes)(const sb_convolution *);
+  void (*pack)(const sb_convolution *, const float *w, float *packed);
   int64_t (*scratch_bytes)(const sb_convolution *, int64_t images);
   /* How far results may be from the exact ones, as a multiple of the bound of the sums by definition. */
   float error_factor;
-  void (*run)(const sb_convolution *, int64_t images, const float *first, const float *second, float *result, void *scratch);
+  /* `end` may be null, and is in backward passes. */
+  void (*run)(
+    const sb_convolution *, int64_t images, const float *first, const float *second, float *result, void *scratch,
+    const sb_convolution_end *end);
 } sb_convolution_variant;
 
 typedef struct {

@@ -93,13 +93,24 @@ extension KernelMaker {
     let choice = withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced) }
     guard let variant = choice?.pointee else { return nil }
     let (first, second, result) = (input(0), input(1), output)
+    // The packed filter lies before the rest of the scratch memory and is made anew for each chunk.
+    let packedBytes = withUnsafePointer(to: shape) { (Int(variant.packed_bytes($0)) + 63) / 64 * 64 }
     return Kernel(
       access: access, rows: rows, reduction: reduction,
-      scratch: { rows in withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(rows))) } },
+      scratch: { rows in
+        packedBytes + withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(rows))) }
+      },
       run: { frame in
-        withUnsafePointer(to: shape) {
+        withUnsafePointer(to: shape) { shape in
+          var operand = frame.floats(second)
+          if packedBytes > 0 {
+            let packed = frame.scratch.assumingMemoryBound(to: Float.self)
+            variant.pack(shape, operand, packed)
+            operand = packed
+          }
           variant.run(
-            $0, Int64(frame.rows), frame.floats(first), frame.floats(second), frame.floats(result), frame.scratch)
+            shape, Int64(frame.rows), frame.floats(first), operand, frame.floats(result), frame.scratch + packedBytes,
+            nil)
         }
       })
   }
