@@ -118,11 +118,17 @@ let package = Package(
     .executableTarget(
       name: "convolution-times", dependencies: ["SwitchbackExecution", "SwitchbackReference"],
       path: "Benchmarks/ConvolutionTimes"),
+    .executableTarget(
+      name: "convolution-kernels", dependencies: ["SwitchbackCPUKernels", "SwitchbackOpenBLASLibrary"],
+      path: "Benchmarks/ConvolutionKernels", linkerSettings: [.linkedLibrary("m")]),
 
     // MARK: Tests
     tests("BackendKit", ["SwitchbackBackendKit", "SwitchbackExecution", "SwitchbackReference", "TestFiles"]),
     tests("Execution", ["SwitchbackExecution"]),
-    tests("Conformance", ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS"], exclude: ["Golden"]),
+    tests(
+      "Conformance",
+      ["SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS", "SwitchbackCPUKernels"],
+      exclude: ["Golden"]),
     tests(
       "FFTConvolution",
       ["SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackFFTConvolution"]),

@@ -8,6 +8,7 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define TABLE sb_kernels_avx2
 #define NAME "avx2"
-#include "kernels_template.h"
+#define VECTOR 8
+#include "Kernels/table.h"
 #pragma clang attribute pop
 #endif

@@ -6,4 +6,5 @@
 
 #define TABLE sb_kernels_baseline
 #define NAME "baseline"
-#include "kernels_template.h"
+#define VECTOR 4
+#include "Kernels/table.h"

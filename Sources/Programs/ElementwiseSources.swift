@@ -39,7 +39,7 @@ package enum ElementwiseSources: String, CaseIterable {
       + list("SB_UNARY_WORDS", words.map { "\"\($0)\"," })
       + list("SB_ARITHMETIC_WORDS", arithmetic.map { "\"\($0)\"," })
       + list("SB_COMPARISON_WORDS", comparisons.map { "\"\($0)\"," })
-      + ["", "/* Cases of the switches in kernels_template.h: functions that state formulas. */"]
+      + ["", "/* Cases of the switches in Kernels/elementwise.h: functions that state formulas. */"]
       + list("SB_FORWARD_FORMULAS", made.map { "case \(symbol($0.function.rawValue)): EACH(\($0.forward.text(.c)));" })
       + list("SB_SLOPE_FORMULAS", made.map { "case \(symbol($0.function.rawValue)): EACH(\($0.slope.text(.c)));" })
       + ["", "#endif"]

@@ -54,7 +54,7 @@ extension Formula {
     var alpha: String
     var function: @Sendable (Function) -> String
 
-    /// In `CPUKernels/kernels_template.h`.
+    /// In `CPUKernels/Kernels/elementwise.h`.
     package static let c = Words(variable: "v", alpha: "alpha") { function in
       switch function {
       case .absolute: "fabsf"

@@ -198,8 +198,10 @@ OPENCL_SERVES = {
     "statistics.cl": ["statistics"],
     "update.cl": ["Update", "allFinite"],
 }
-# What decides about speed alone, or moves no numbers.
-NOT_KERNELS = ("FFTBackend.swift", "Fingerprint.swift", "Planner.swift", "TransformLength.swift", "Workers.swift")
+# What decides about speed alone, or moves no numbers; and numbers of two variants, of which a run has one.
+NOT_KERNELS = ("FFTBackend.swift", "Fingerprint.swift", "Planner.swift", "TransformLength.swift", "Workers.swift",
+               "convolution_variants.h", "winograd_matrices.h")
+WINOGRAD = "convolution_winograd.h"
 
 
 def families(snapshot):
@@ -219,10 +221,15 @@ def families(snapshot):
 
     contract = ("SwitchbackABI", "SwitchbackBackendKit", "SwitchbackPrograms", "SwitchbackWorkerPool")
     baseline = {"SWITCHBACK_CPU_KERNELS": "baseline"}
+    folder = "Backends/CPUKernels/Kernels"
+    kernels = CKernels(snapshot, "SwitchbackOpenBLAS", "SwitchbackCPUKernels", "Backends/CPUKernels",
+                       ["kernels_baseline.c"])
     found = [
-        Family("CPU kernels", ["Backends/CPUKernels/kernels_template.h"],
-               CKernels(snapshot, "SwitchbackOpenBLAS", "SwitchbackCPUKernels", "Backends/CPUKernels",
-                        ["kernels_baseline.c"]), 90, baseline),
+        Family("CPU kernels", [file for file in files(folder, ".h") if not file.endswith(WINOGRAD)], kernels, 90,
+               baseline),
+        # Only run where they are named.
+        Family("Winograd kernels", [f"{folder}/{WINOGRAD}"], kernels, 20,
+               {**baseline, "SWITCHBACK_CONVOLUTION": "winograd4"}, serves={WINOGRAD: ["conv2d"]}),
         Family("template", ["Backends/Template/template_backend.c"], PlainPlugin(), 20),
         Family("reference", files("Backends/Reference/Operations", ".swift"),
                SwiftKernels(snapshot, "SwitchbackReference", objects("SwitchbackOpenBLAS", of=contract),

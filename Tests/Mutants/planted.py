@@ -4,7 +4,7 @@ wrong tie; in C, OpenCL C and Swift, wherever a kernel can have them.
 Each is (fault, family of builds.py, file, old text, new text, the operation that diff has to name; '' where its network
 has none that shows it)."""
 
-CPU = ("CPU kernels", "Backends/CPUKernels/kernels_template.h")
+CPU = "Backends/CPUKernels/Kernels/"
 CL = "Backends/OpenCL/Kernels/"
 FFT_C = ("FFT kernels", "Backends/FFTConvolution/CFFT/fft_kernels_template.h")
 FFT = "Backends/FFTConvolution/"
@@ -18,12 +18,12 @@ PLANTED = [
      "  packed[e] = column < columns", "  if (packed[e] == 0) packed[e] = column < columns", "conv2d"),
 
     # The addition is an operation of its own, or the end of a product.
-    ("a missing bias", *CPU, "apply(f, a[r * columns + c], b[c])",
+    ("a missing bias", "CPU kernels", CPU + "elementwise.h", "apply(f, a[r * columns + c], b[c])",
      "apply(f, a[r * columns + c], f == SB_ADD ? 0 : b[c])", "binary"),
     ("a missing bias", "opencl", CL + "multiplication.cl",
      "#define WITH_BIAS(value, k) ((value) + bias[k])", "#define WITH_BIAS(value, k) (value)", "binary"),
 
-    ("a swapped axis", *CPU, """        int h = p * g->stride_y + i * g->dilation_y - g->top;
+    ("a swapped axis", "CPU kernels", CPU + "convolution_windows.h", """        int h = p * g->stride_y + i * g->dilation_y - g->top;
         int v = q * g->stride_x - g->left;
         if (h < 0 || h >= g->height) {""", """        int h = q * g->stride_y + i * g->dilation_y - g->top;
         int v = p * g->stride_x - g->left;
@@ -40,7 +40,7 @@ PLANTED = [
     ("a swapped axis", "opencl", CL + "convolution.cl",
      "w + (i * kernel_width + j) * own * filters + k", "w + (j * kernel_width + i) * own * filters + k", "conv2d"),
 
-    ("a lost last block", *CPU,
+    ("a lost last block", "CPU kernels", CPU + "pooling.h",
      "if (c < g->channels) max_pool_winners(w, g->width, g->channels, x + c, dy + c, dx + c, g->channels - c);", ";",
      "maxPool2d/backward"),
     ("a lost last block", *FFT_C, "for (; 2 * j < channels; j++) {", "for (; 2 * j + 1 < channels; j++) {", "conv2d"),
@@ -52,7 +52,7 @@ PLANTED = [
     ("a lost last block", "opencl", CL + "reduction.cl",
      "for (int part = 0; part < part_count; part++)", "for (int part = 0; part < max(part_count - 1, 1); part++)", ""),
 
-    ("a wrong tie", *CPU, "int wins = cell == 0 || (!(values[c] <= best[c]) && best[c] == best[c]);",
+    ("a wrong tie", "CPU kernels", CPU + "pooling.h", "int wins = cell == 0 || (!(values[c] <= best[c]) && best[c] == best[c]);",
      "int wins = cell == 0 || (!(values[c] < best[c]) && best[c] == best[c]);", "maxPool2d/backward"),
     ("a wrong tie", "reference", "Backends/Reference/Operations/Pooling.swift",
      "if winner < 0 || !(value <= best)", "if winner < 0 || !(value < best)", "maxPool2d/backward"),
@@ -63,5 +63,7 @@ PLANTED = [
     ("a wrong tie", "opencl", CL + "indexing.cl",
      "if (!(value <= largest) && !isnan(largest)) best = a;",
      "if (!(value < largest) && !isnan(largest)) best = a;", ""),
-    ("a wrong tie", *CPU, "static inline int beats(float x, float best) { return !(x <= best) && best == best; }", "static inline int beats(float x, float best) { return !(x < best) && best == best; }", ""),
+    ("a wrong tie", "CPU kernels", CPU + "argmax.h",
+     "static inline int beats(float x, float best) { return !(x <= best) && best == best; }",
+     "static inline int beats(float x, float best) { return !(x < best) && best == best; }", ""),
 ]

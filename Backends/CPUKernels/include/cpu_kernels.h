@@ -18,6 +18,34 @@ typedef struct {
   int32_t stride_y, stride_x, dilation_y, dilation_x, top, left;
 } sb_convolution;
 
+/* The passes of a convolution; their operands in this order, then the result. Filters are packed. */
+enum { SB_FORWARD /* x, w, y */, SB_BACKWARD_INPUT /* dy, w, dx */, SB_BACKWARD_FILTER /* x, dy, dw, added to */ };
+
+/* What a forward pass does to its results before they are written, with the bits of `binary_row` and `unary` behind it:
+ * a bias for each filter is added (null: none), then relu. */
+typedef struct {
+  const float *bias;
+  int32_t relu;
+} sb_convolution_end;
+
+/* One way to compute a pass of a convolution. */
+typedef struct {
+  const char *name;
+  /* Whether it computes this shape, and whether it is faster there than what stands below it in its list. */
+  int (*takes)(const sb_convolution *);
+  int (*leads)(const sb_convolution *);
+  /* The filter as `run` takes it (of no bytes: as it is), good until the filter changes. Begins at 64 bytes. */
+  int64_t (*packed_bytes)(const sb_convolution *);
+  void (*pack)(const sb_convolution *, const float *w, float *packed);
+  int64_t (*scratch_bytes)(const sb_convolution *, int64_t images);
+  /* How far results may be from the exact ones, as a multiple of the bound of the sums by definition. */
+  float error_factor;
+  /* `end` may be null, and is in backward passes. */
+  void (*run)(
+    const sb_convolution *, int64_t images, const float *first, const float *second, float *result, void *scratch,
+    const sb_convolution_end *end);
+} sb_convolution_variant;
+
 typedef struct {
   int32_t height, width, channels, rows, columns, pool_height, pool_width, stride_y, stride_x, top, left;
 } sb_pooling;
@@ -68,10 +96,8 @@ typedef struct {
   void (*im2col)(const sb_convolution *, const float *image, float *columns);
   /* The adjoint: adds to the image. */
   void (*col2im)(const sb_convolution *, const float *columns, float *image);
-  /* One channel and one filter a group. The last adds to the filter. */
-  void (*depthwise)(const sb_convolution *, int64_t images, const float *x, const float *w, float *y);
-  void (*depthwise_backward_input)(const sb_convolution *, int64_t images, const float *dy, const float *w, float *dx);
-  void (*depthwise_backward_filter)(const sb_convolution *, int64_t images, const float *x, const float *dy, float *dw);
+  /* By pass the variants in order of preference; the last has no name. */
+  const sb_convolution_variant *convolution[3];
   void (*max_pool)(const sb_pooling *, int64_t images, const float *x, float *y);
   void (*max_pool_backward)(const sb_pooling *, int64_t images, const float *x, const float *dy, float *dx);
   void (*average_pool)(const sb_pooling *, int64_t images, const float *x, float *y);
@@ -100,6 +126,19 @@ typedef struct {
 
 /* The kernels for the best instruction set of this CPU; SWITCHBACK_CPU_KERNELS=avx2 or baseline limits it. */
 const sb_kernels *sb_kernels_for_this_cpu(void);
+
+/* The set of this name; null where this CPU cannot run it. */
+const sb_kernels *sb_kernels_named(const char *name);
+
+/* The variant that computes this shape: the first that takes it and leads there, or the one of the name `forced` (null:
+ * none) where it takes the shape; null: a matrix product behind im2col, which is forced by that name. */
+const sb_convolution_variant *sb_convolution_choice(
+  const sb_kernels *, int pass, const sb_convolution *, const char *forced);
+
+/* The variant that SWITCHBACK_CONVOLUTION names, or null. */
+const char *sb_forced_convolution(void);
+/* Whether a variant of any pass, or im2col, has this name. */
+int sb_is_convolution(const sb_kernels *, const char *name);
 
 /* The number of a function of the table by its word, of two variables among arithmetic or among comparisons; -1: these
  * kernels were built without it. */

@@ -83,7 +83,7 @@ enum {
   "greaterEqual", \
   "less"
 
-/* Cases of the switches in kernels_template.h: functions that state formulas. */
+/* Cases of the switches in Kernels/elementwise.h: functions that state formulas. */
 #define SB_FORWARD_FORMULAS \
   case SB_HARD_SWISH: EACH((v <= -3.0f ? 0.0f : (v >= 3.0f ? v : ((v * (v + 3.0f)) / 6.0f))));
 #define SB_SLOPE_FORMULAS \

@@ -1,9 +1,9 @@
+import SwitchbackBackendKit
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
 /// Convolution as a matrix product, group by group: the patches that each result sees (im2col) times the filters, a few
-/// images at a time so that the patches stay in the cache. One channel and one filter a group (depthwise) has loops of
-/// its own.
+/// images at a time so that the patches stay in the cache. It computes what none of our own kernels is faster at.
 private struct Patches {
   var description: sb_convolution
   /// Rows and columns of one image's patch matrix, for one group.
@@ -20,7 +20,6 @@ private struct Patches {
   let batch: Int
   /// A 1×1 kernel without strides sees the image itself.
   let isImage: Bool
-  var isDepthwise: Bool { groups > 1 && ownChannels == 1 && ownFilters == 1 }
 
   init(_ geometry: ConvolutionGeometry, x: Shape, kernelSize: [Int], y: Shape) {
     groups = geometry.groups
@@ -39,7 +38,7 @@ private struct Patches {
     isImage = kernelSize == [1, 1] && geometry.strides == [1, 1] && geometry.padding == [0, 0, 0, 0]
   }
 
-  func scratch(_ rows: Int) -> Int { isImage || isDepthwise ? 0 : min(rows, batch) * height * width * 4 }
+  func scratch(_ rows: Int) -> Int { isImage ? 0 : min(rows, batch) * height * width * 4 }
 
   /// Calls `body` for some images at a time and each group: first image, how many, the group, their patches and the
   /// floats between rows of these.
@@ -71,31 +70,58 @@ private struct Patches {
 }
 
 extension Convolution2D: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolution(geometry) }
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.convolution(geometry) }
 }
 
 extension Convolution2DBackwardInput: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolutionBackwardInput(geometry) }
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.convolutionBackwardInput(geometry) }
 }
 
 extension Convolution2DBackwardFilter: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolutionBackwardFilter(self) }
+  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.convolutionBackwardFilter(self) }
 }
 
 extension KernelMaker {
-  func convolution(_ geometry: ConvolutionGeometry) -> Kernel {
+  /// The call by one of our own kernels (`convolution_variants.h`); nil where the matrix product is faster.
+  private func own(
+    _ pass: Int, _ shape: sb_convolution, access: [Kernel.Access], _ rows: Int, _ reduction: Kernel.Reduction? = nil
+  ) throws -> Kernel? {
+    let forced = sb_forced_convolution()
+    if let forced, sb_is_convolution(library.kernels, forced) == 0 {
+      throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
+    }
+    let choice = withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced) }
+    guard let variant = choice?.pointee else { return nil }
+    let (first, second, result) = (input(0), input(1), output)
+    // The packed filter lies before the rest of the scratch memory and is made anew for each chunk.
+    let packedBytes = withUnsafePointer(to: shape) { (Int(variant.packed_bytes($0)) + 63) / 64 * 64 }
+    return Kernel(
+      access: access, rows: rows, reduction: reduction,
+      scratch: { rows in
+        packedBytes + withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(rows))) }
+      },
+      run: { frame in
+        withUnsafePointer(to: shape) { shape in
+          var operand = frame.floats(second)
+          if packedBytes > 0 {
+            let packed = frame.scratch.assumingMemoryBound(to: Float.self)
+            variant.pack(shape, operand, packed)
+            operand = packed
+          }
+          variant.run(
+            shape, Int64(frame.rows), frame.floats(first), operand, frame.floats(result), frame.scratch + packedBytes,
+            nil)
+        }
+      })
+  }
+
+  func convolution(_ geometry: ConvolutionGeometry) throws -> Kernel {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: type(0).shape, kernelSize: [kernel[0], kernel[1]], y: segment.values[output].type.shape)
     let (x, w, y, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
-    if patches.isDepthwise {
-      return Kernel(access: [.rows, .whole], rows: rows) { frame in
-        withUnsafePointer(to: patches.description) {
-          library.kernels.pointee.depthwise($0, Int64(frame.rows), frame.floats(x), frame.floats(w), frame.floats(y))
-        }
-      }
-    }
+    if let kernel = try own(SB_FORWARD, patches.description, access: [.rows, .whole], rows) { return kernel }
     return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
       let (filter, result) = (frame.floats(w), frame.floats(y))
       patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
@@ -109,19 +135,14 @@ extension KernelMaker {
     }
   }
 
-  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) -> Kernel {
+  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) throws -> Kernel {
     let patches = Patches(
       operation.geometry, x: type(0).shape, kernelSize: operation.kernelSize, y: type(1).shape)
     let (x, dy, dw, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
     let reduction = Kernel.Reduction.sum(count: patches.width * patches.filters)
-    if patches.isDepthwise {
-      return Kernel(access: [.rows, .rows], rows: rows, reduction: reduction) { frame in
-        withUnsafePointer(to: patches.description) {
-          library.kernels.pointee.depthwise_backward_filter(
-            $0, Int64(frame.rows), frame.floats(x), frame.floats(dy), frame.floats(dw))
-        }
-      }
+    if let kernel = try own(SB_BACKWARD_FILTER, patches.description, access: [.rows, .rows], rows, reduction) {
+      return kernel
     }
     return Kernel(access: [.rows, .rows], rows: rows, reduction: reduction, scratch: patches.scratch) { frame in
       let (upstream, result) = (frame.floats(dy), frame.floats(dw))
@@ -135,20 +156,13 @@ extension KernelMaker {
     }
   }
 
-  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) -> Kernel {
+  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) throws -> Kernel {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: segment.values[output].type.shape, kernelSize: [kernel[0], kernel[1]], y: type(0).shape)
     let (dy, w, dx, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
-    if patches.isDepthwise {
-      return Kernel(access: [.rows, .whole], rows: rows) { frame in
-        withUnsafePointer(to: patches.description) {
-          library.kernels.pointee.depthwise_backward_input(
-            $0, Int64(frame.rows), frame.floats(dy), frame.floats(w), frame.floats(dx))
-        }
-      }
-    }
+    if let kernel = try own(SB_BACKWARD_INPUT, patches.description, access: [.rows, .whole], rows) { return kernel }
     return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
       let (upstream, filter, result) = (frame.floats(dy), frame.floats(w), frame.floats(dx))
       let batch = patches.isImage ? frame.rows : patches.batch

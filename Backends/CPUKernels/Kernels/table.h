@@ -1,0 +1,68 @@
+/* The table of all kernels, written once; each including file compiles them for one instruction set (TABLE is the table's
+ * name, NAME the set's, VECTOR the floats of a register).
+ *
+ * Goals, in order: right for every shape; bits that depend on nothing but the operands; loops that the compiler
+ * vectorises without -ffast-math (sums run in 16 lanes that are added in a fixed order). */
+
+enum { LANES = 16 };
+
+#include "elementwise.h"
+#include "layout.h"
+#include "random_numbers.h"
+#include "reduction.h"
+#include "convolution_windows.h"
+#include "convolution_depthwise.h"
+#include "convolution_tile.h"
+#include "convolution_direct.h"
+#include "convolution_direct_filter.h"
+#include "winograd_matrices.h"
+#include "convolution_winograd.h"
+#include "convolution_variants.h"
+#include "pooling.h"
+#include "softmax.h"
+#include "argmax.h"
+#include "cross_entropy.h"
+#include "statistics.h"
+#include "update.h"
+
+const sb_kernels TABLE = {
+  .name = NAME,
+  .unary = unary,
+  .unary_backward = unary_backward,
+  .binary = binary,
+  .binary_row = binary_row,
+  .compare = compare,
+  .select = select_elements,
+  .bool_to_float = bool_to_float,
+  .byte_to_float = byte_to_float,
+  .move = move,
+  .random = random_numbers,
+  .sum_rows = sum_rows,
+  .sum = sum,
+  .sum_squares = sum_squares,
+  .add_squares = add_squares,
+  .extreme = extreme,
+  .extremes = extremes,
+  .im2col = im2col,
+  .col2im = col2im,
+  .convolution = {convolution_forward, convolution_backward_input, convolution_backward_filter},
+  .max_pool = max_pool,
+  .max_pool_backward = max_pool_backward,
+  .average_pool = average_pool,
+  .average_pool_backward = average_pool_backward,
+  .softmax_along = softmax_along,
+  .softmax_along_backward = softmax_along_backward,
+  .argmax_along = argmax_along,
+  .softmax = softmax,
+  .softmax_backward = softmax_backward,
+  .cross_entropy = cross_entropy,
+  .cross_entropy_backward = cross_entropy_backward,
+  .argmax = argmax,
+  .statistics = statistics,
+  .exponents = exponents,
+  .all_finite = all_finite,
+  .sgd = sgd,
+  .rmsprop = rmsprop,
+  .adagrad = adagrad,
+  .adam = adam,
+};
