@@ -71,32 +71,32 @@ private struct Patches {
 }
 
 extension Convolution2D: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolution(geometry) }
+  func work(_ maker: WorkMaker) -> Work { maker.convolution(geometry) }
 }
 
 extension Convolution2DBackwardInput: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolutionBackwardInput(geometry) }
+  func work(_ maker: WorkMaker) -> Work { maker.convolutionBackwardInput(geometry) }
 }
 
 extension Convolution2DBackwardFilter: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.convolutionBackwardFilter(self) }
+  func work(_ maker: WorkMaker) -> Work { maker.convolutionBackwardFilter(self) }
 }
 
-extension KernelMaker {
-  func convolution(_ geometry: ConvolutionGeometry) -> Kernel {
+extension WorkMaker {
+  func convolution(_ geometry: ConvolutionGeometry) -> Work {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: type(0).shape, kernelSize: [kernel[0], kernel[1]], y: segment.values[output].type.shape)
     let (x, w, y, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
     if patches.isDepthwise {
-      return Kernel(access: [.rows, .whole], rows: rows) { frame in
+      return work(access: [.rows, .whole], rows: rows) { frame in
         withUnsafePointer(to: patches.description) {
           library.kernels.pointee.depthwise($0, Int64(frame.rows), frame.floats(x), frame.floats(w), frame.floats(y))
         }
       }
     }
-    return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
+    return work(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
       let (filter, result) = (frame.floats(w), frame.floats(y))
       patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
         first, count, group, columns, stride in
@@ -109,21 +109,21 @@ extension KernelMaker {
     }
   }
 
-  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) -> Kernel {
+  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) -> Work {
     let patches = Patches(
       operation.geometry, x: type(0).shape, kernelSize: operation.kernelSize, y: type(1).shape)
     let (x, dy, dw, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
-    let reduction = Kernel.Reduction.sum(count: patches.width * patches.filters)
+    let sum = Work.Reduction.sum(count: patches.width * patches.filters)
     if patches.isDepthwise {
-      return Kernel(access: [.rows, .rows], rows: rows, reduction: reduction) { frame in
+      return work(access: [.rows, .rows], rows: rows, sum: sum) { frame in
         withUnsafePointer(to: patches.description) {
           library.kernels.pointee.depthwise_backward_filter(
             $0, Int64(frame.rows), frame.floats(x), frame.floats(dy), frame.floats(dw))
         }
       }
     }
-    return Kernel(access: [.rows, .rows], rows: rows, reduction: reduction, scratch: patches.scratch) { frame in
+    return work(access: [.rows, .rows], rows: rows, sum: sum, scratch: patches.scratch) { frame in
       let (upstream, result) = (frame.floats(dy), frame.floats(dw))
       patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
         first, count, group, columns, stride in
@@ -135,21 +135,21 @@ extension KernelMaker {
     }
   }
 
-  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) -> Kernel {
+  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) -> Work {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: segment.values[output].type.shape, kernelSize: [kernel[0], kernel[1]], y: type(0).shape)
     let (dy, w, dx, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
     if patches.isDepthwise {
-      return Kernel(access: [.rows, .whole], rows: rows) { frame in
+      return work(access: [.rows, .whole], rows: rows) { frame in
         withUnsafePointer(to: patches.description) {
           library.kernels.pointee.depthwise_backward_input(
             $0, Int64(frame.rows), frame.floats(dy), frame.floats(w), frame.floats(dx))
         }
       }
     }
-    return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
+    return work(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
       let (upstream, filter, result) = (frame.floats(dy), frame.floats(w), frame.floats(dx))
       let batch = patches.isImage ? frame.rows : patches.batch
       var first = 0
