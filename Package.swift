@@ -136,7 +136,7 @@ let package = Package(
       "Training",
       [
         "SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS",
-        "SwitchbackFFTConvolution", "SwitchbackOpenCL", "SwitchbackAllocationCount",
+        "SwitchbackFFTConvolution", "SwitchbackOpenCL", "SwitchbackOpenBLASLibrary", "SwitchbackAllocationCount",
         .product(name: "Yams", package: "Yams"),
       ],
       exclude: ["Golden", "Snapshots"]),

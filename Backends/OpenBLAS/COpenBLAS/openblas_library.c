@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "openblas_library.h"
 
+#include "small_products.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -90,9 +92,9 @@ static void open_library(void) {
   memory_free = (void (*)(void *))dlsym(handle, "blas_memory_free");
   /* Workers are the host's; BLAS threads beside them cost 27 to 43 %. */
   set_threads(1);
-  library.sgemm = (void *)sgemm;
-  library.cgemm = (void *)cgemm;
   library.core = corename();
+  library.sgemm = switchback_sgemm_without_allocation((void *)sgemm, library.core);
+  library.cgemm = (void *)cgemm;
   library.config = config();
 }
 

@@ -2,11 +2,13 @@
 #ifndef SWITCHBACK_OPENBLAS_LIBRARY_H
 #define SWITCHBACK_OPENBLAS_LIBRARY_H
 
+/* As cblas_sgemm: c ← alpha·op(a)·op(b) + beta·c. */
+typedef void switchback_sgemm(
+  int layout, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
+  const float *b, int ldb, float beta, float *c, int ldc);
+
 typedef struct {
-  /* Row-major, as cblas_sgemm: c ← alpha·op(a)·op(b) + beta·c. */
-  void (*sgemm)(
-    int layout, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
-    const float *b, int ldb, float beta, float *c, int ldc);
+  switchback_sgemm *sgemm;
   /* The same for complex numbers, as cblas_cgemm; alpha and beta point to one. */
   void (*cgemm)(
     int layout, int transpose_a, int transpose_b, int m, int n, int k, const void *alpha, const void *a, int lda,

@@ -1,0 +1,10 @@
+/* Small products of OpenBLAS' kernels for AVX-512, without the memory that these allocate at each call. */
+#ifndef SWITCHBACK_SMALL_PRODUCTS_H
+#define SWITCHBACK_SMALL_PRODUCTS_H
+
+#include "openblas_library.h"
+
+/* What multiplies as `sgemm`, whose kernels are called `core`, to the same bits, and allocates nothing. */
+switchback_sgemm *switchback_sgemm_without_allocation(switchback_sgemm *sgemm, const char *core);
+
+#endif
