@@ -59,7 +59,7 @@ struct Lines {
 struct BroadcastRows {
   let lines: Lines
   let rows: Int
-  let access: [Kernel.Access]
+  let access: [Work.Access]
   /// Elements from one row to the next; 0 for what every row reads again.
   let rowStrides: SIMD4<Int>
 

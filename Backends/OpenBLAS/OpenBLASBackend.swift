@@ -99,9 +99,9 @@ final class OpenBLASDevice: ComputeDevice {
   }
 
   func query(_ segment: Segment) throws(BackendError) -> [Verdict] {
-    segment.calls.map { call in
-      switch KernelMaker(segment: segment, call: call, library: library).make() {
-      case .success: .accept()
+    segment.calls.indices.map { index in
+      switch WorkMaker(segment: segment, index: index, library: library).make() {
+      case .success(let work): .accept(errorFactor: work.errorFactor)
       case .failure(let declined): .decline(declined.reason)
       }
     }

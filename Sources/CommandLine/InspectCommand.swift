@@ -11,6 +11,7 @@ struct InspectCommand: ParsableCommand {
 
         switchback inspect configs/mnist-cnn.yaml
         switchback inspect configs/mnist-cnn.yaml --operations  (every operation, its backend and its cost)
+        switchback inspect configs/mnist-cnn.yaml --explain     (how its backend fuses and divides each operation)
         switchback inspect configs/mnist-cnn.yaml --backend reference --json
         switchback inspect configs/mnist-cnn.yaml --program     (the program text, which parses back)
         switchback inspect configs/resnet20-fashion.yaml --svg resnet20.svg  (a drawing of the network)
@@ -20,6 +21,9 @@ struct InspectCommand: ParsableCommand {
 
   @Flag(help: "Every operation of the training step too.")
   var operations = false
+
+  @Flag(help: "What each backend made of the operations: fused with which others, and divided how.")
+  var explain = false
 
   @Flag(help: "The program text after the passes, and nothing else.")
   var program = false
@@ -40,6 +44,8 @@ struct InspectCommand: ParsableCommand {
       var bytes: Int
       var backend: String
       var segment: Int
+      /// What the backend made of it, in its own words: `matmul · 16 tiles of 104×256`.
+      var group: String
     }
     struct Memory: Encodable {
       var planned: Int
@@ -59,13 +65,14 @@ struct InspectCommand: ParsableCommand {
 
     init(_ session: TrainingSession, _ plan: ExecutionPlan) throws {
       layers = session.layers
-      let segmentOfCall = plan.segmentOfCall
+      let (segmentOfCall, groupOfCall) = (plan.segmentOfCall, plan.groupOfCall)
       operations = plan.program.calls.enumerated().map { index, call in
         let cost = plan.program.cost(of: call)
         let type = call.outputs.compactMap { $0 }.first.map { plan.program.values[$0].type.description } ?? ""
         return Operation(
           label: call.label, type: type, flops: cost.flops, bytes: cost.bytes,
-          backend: plan.backends[plan.placements[index].link], segment: segmentOfCall[index])
+          backend: plan.backends[plan.placements[index].link], segment: segmentOfCall[index],
+          group: groupOfCall[index])
       }
       let cost = plan.program.cost
       (parameters, flops, bytes) = (session.parameterCount, cost.flops, cost.bytes)
@@ -107,6 +114,13 @@ struct InspectCommand: ParsableCommand {
           "\(index)", operation.label, operation.type, megaflops(operation.flops), ExecutionPlan.bytes(operation.bytes),
           operation.backend, "\(operation.segment)",
         ])
+      }
+      Terminal.write("\n" + table.text)
+    }
+    if explain {
+      var table = TextTable(["", "operation", "result", "as"], rightAligned: [0])
+      for (index, operation) in inspection.operations.enumerated() {
+        table.add(["\(index)", operation.label, operation.type, operation.group])
       }
       Terminal.write("\n" + table.text)
     }

@@ -7,11 +7,11 @@ import SwitchbackPrograms
 #endif
 
 extension Cast: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.cast(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.cast(self) }
 }
 
-extension KernelMaker {
-  func cast(_ operation: Cast) throws -> Kernel {
+extension WorkMaker {
+  func cast(_ operation: Cast) throws -> Work {
     switch type(0).elementType {
     case .float32: try castFloats(to: operation.to)
     case .int32: try castWhole(Int32.self, to: operation.to)
@@ -22,14 +22,14 @@ extension KernelMaker {
     }
   }
 
-  private func castFloats(to: ElementType) throws -> Kernel {
+  private func castFloats(to: ElementType) throws -> Work {
     /// Towards zero; what does not fit goes to the nearest end, NaN to 0.
     func whole<I: FixedWidthInteger>(_ value: Float) -> I {
       guard !value.isNaN else { return 0 }
       return I(exactly: value.rounded(.towardZero)) ?? (value < 0 ? I.min : I.max)
     }
     switch to {
-    case .float32: return copy(rowsStay: true)
+    case .float32: return copy()
     case .int32: return map(Float.self) { whole($0) as Int32 }
     case .int64: return map(Float.self) { whole($0) as Int64 }
     case .uint8: return map(Float.self) { whole($0) as UInt8 }
@@ -38,7 +38,7 @@ extension KernelMaker {
     }
   }
 
-  private func castWhole<T: FixedWidthInteger>(_ from: T.Type, to: ElementType) throws -> Kernel {
+  private func castWhole<T: FixedWidthInteger>(_ from: T.Type, to: ElementType) throws -> Work {
     switch to {
     case .float32: return map(T.self) { Float($0) }
     case .int32: return map(T.self) { Int32(truncatingIfNeeded: $0) }
@@ -50,21 +50,21 @@ extension KernelMaker {
   }
 
   @inline(__always)
-  private func map<From, To>(_ from: From.Type, _ function: @escaping (From) -> To) -> Kernel {
-    let (x, y, size) = (input(0), output, rowSize(type(0)))
-    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
+  private func map<From, To>(_ from: From.Type, _ function: @escaping (From) -> To) -> Work {
+    let (x, y) = (input(0), output)
+    return work(access: [.rows], rows: type(0).shape.elementCount) { frame in
       let from = frame.pointers[x].assumingMemoryBound(to: From.self)
       let to = frame.pointers[y].assumingMemoryBound(to: To.self)
-      for e in 0..<frame.rows * size { to[e] = function(from[e]) }
+      for e in 0..<frame.rows { to[e] = function(from[e]) }
     }
   }
 
   private func castBytes(
     _ convert: @escaping @convention(c) (Int64, UnsafePointer<UInt8>?, UnsafeMutablePointer<Float>?) -> Void
-  ) -> Kernel {
-    let (x, y, size) = (input(0), output, rowSize(type(0)))
-    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
-      convert(Int64(frame.rows * size), frame.pointers[x].assumingMemoryBound(to: UInt8.self), frame.floats(y))
+  ) -> Work {
+    let (x, y) = (input(0), output)
+    return work(access: [.rows], rows: type(0).shape.elementCount) { frame in
+      convert(Int64(frame.rows), frame.pointers[x].assumingMemoryBound(to: UInt8.self), frame.floats(y))
     }
   }
 }

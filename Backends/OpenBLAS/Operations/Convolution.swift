@@ -70,22 +70,22 @@ private struct Patches {
 }
 
 extension Convolution2D: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.convolution(geometry) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.convolution(geometry) }
 }
 
 extension Convolution2DBackwardInput: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.convolutionBackwardInput(geometry) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.convolutionBackwardInput(geometry) }
 }
 
 extension Convolution2DBackwardFilter: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.convolutionBackwardFilter(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.convolutionBackwardFilter(self) }
 }
 
-extension KernelMaker {
+extension WorkMaker {
   /// The call by one of our own kernels (`convolution_variants.h`); nil where the matrix product is faster.
   private func own(
-    _ pass: Int, _ shape: sb_convolution, access: [Kernel.Access], _ rows: Int, _ reduction: Kernel.Reduction? = nil
-  ) throws -> Kernel? {
+    _ pass: Int, _ shape: sb_convolution, access: [Work.Access], _ rows: Int, _ sum: Work.Reduction? = nil
+  ) throws -> Work? {
     let forced = sb_forced_convolution()
     if let forced, sb_is_convolution(library.kernels, forced) == 0 {
       throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
@@ -95,8 +95,8 @@ extension KernelMaker {
     let (first, second, result) = (input(0), input(1), output)
     // The packed filter lies before the rest of the scratch memory and is made anew for each chunk.
     let packedBytes = withUnsafePointer(to: shape) { (Int(variant.packed_bytes($0)) + 63) / 64 * 64 }
-    return Kernel(
-      access: access, rows: rows, reduction: reduction,
+    var made = work(
+      access: access, rows: rows, sum: sum,
       scratch: { rows in
         packedBytes + withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(rows))) }
       },
@@ -113,16 +113,18 @@ extension KernelMaker {
             nil)
         }
       })
+    made.errorFactor = max(1, Double(variant.error_factor))
+    return made
   }
 
-  func convolution(_ geometry: ConvolutionGeometry) throws -> Kernel {
+  func convolution(_ geometry: ConvolutionGeometry) throws -> Work {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: type(0).shape, kernelSize: [kernel[0], kernel[1]], y: segment.values[output].type.shape)
     let (x, w, y, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
-    if let kernel = try own(SB_FORWARD, patches.description, access: [.rows, .whole], rows) { return kernel }
-    return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
+    if let own = try own(SB_FORWARD, patches.description, access: [.rows, .whole], rows) { return own }
+    return work(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
       let (filter, result) = (frame.floats(w), frame.floats(y))
       patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
         first, count, group, columns, stride in
@@ -135,16 +137,16 @@ extension KernelMaker {
     }
   }
 
-  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) throws -> Kernel {
+  func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) throws -> Work {
     let patches = Patches(
       operation.geometry, x: type(0).shape, kernelSize: operation.kernelSize, y: type(1).shape)
     let (x, dy, dw, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
-    let reduction = Kernel.Reduction.sum(count: patches.width * patches.filters)
-    if let kernel = try own(SB_BACKWARD_FILTER, patches.description, access: [.rows, .rows], rows, reduction) {
-      return kernel
+    let sum = Work.Reduction.sum(count: patches.width * patches.filters)
+    if let own = try own(SB_BACKWARD_FILTER, patches.description, access: [.rows, .rows], rows, sum) {
+      return own
     }
-    return Kernel(access: [.rows, .rows], rows: rows, reduction: reduction, scratch: patches.scratch) { frame in
+    return work(access: [.rows, .rows], rows: rows, sum: sum, scratch: patches.scratch) { frame in
       let (upstream, result) = (frame.floats(dy), frame.floats(dw))
       patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
         first, count, group, columns, stride in
@@ -156,14 +158,14 @@ extension KernelMaker {
     }
   }
 
-  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) throws -> Kernel {
+  func convolutionBackwardInput(_ geometry: ConvolutionGeometry) throws -> Work {
     let kernel = type(1).shape
     let patches = Patches(
       geometry, x: segment.values[output].type.shape, kernelSize: [kernel[0], kernel[1]], y: type(0).shape)
     let (dy, w, dx, library) = (input(0), input(1), output, library)
     let rows = rowCount(type(0))
-    if let kernel = try own(SB_BACKWARD_INPUT, patches.description, access: [.rows, .whole], rows) { return kernel }
-    return Kernel(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
+    if let own = try own(SB_BACKWARD_INPUT, patches.description, access: [.rows, .whole], rows) { return own }
+    return work(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
       let (upstream, filter, result) = (frame.floats(dy), frame.floats(w), frame.floats(dx))
       let batch = patches.isImage ? frame.rows : patches.batch
       var first = 0

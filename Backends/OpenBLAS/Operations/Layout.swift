@@ -17,50 +17,50 @@ private struct Move {
 }
 
 extension Reshape: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.copy(rowsStay: true) }
+  func work(_ maker: WorkMaker) -> Work { maker.copy() }
 }
 
 extension Broadcast: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.broadcast() }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.broadcast() }
 }
 
 extension Transpose: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.transpose(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.transpose(self) }
 }
 
 extension Slice: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.slice(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.slice(self) }
 }
 
 extension SliceBackward: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.sliceBackward(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.sliceBackward(self) }
 }
 
 extension Concatenate: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.concatenate(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.concatenate(self) }
 }
 
 extension Pad: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.pad(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.pad(self) }
 }
 
 extension Reverse: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.reverse(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.reverse(self) }
 }
 
 extension Fill: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.fill(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.fill(self) }
 }
 
 extension Assign: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.copyToState() }
+  func work(_ maker: WorkMaker) -> Work { maker.copyToState() }
 }
 
-extension KernelMaker {
+extension WorkMaker {
   /// `divided`: row r of the result is made of rows r of the operands, so that the first axis counts rows.
   /// `value`: the bits of what lies around the boxes.
   private func move(_ moves: [Move], divided: Bool, isSource: Bool = false, around value: UInt64? = nil) throws
-    -> Kernel
+    -> Work
   {
     let result = segment.values[output].type
     let (y, bytes, kernels) = (output, result.elementType.byteCount, library.kernels)
@@ -77,7 +77,7 @@ extension KernelMaker {
     }
     let rows = isDivided ? result.shape[0] : 1
     let rowCount = rows == 0 ? 0 : result.shape.elementCount / rows
-    return Kernel(
+    return work(
       access: isDivided ? moves.map { _ in isSource ? .whole : .rows } : nil, rows: rows, isSource: isSource
     ) { frame in
       let to = frame.pointers[y]
@@ -95,7 +95,7 @@ extension KernelMaker {
     }
   }
 
-  func transpose(_ operation: Transpose) throws -> Kernel {
+  func transpose(_ operation: Transpose) throws -> Work {
     let (x, y) = (type(0).shape, segment.values[output].type.shape)
     return try move(
       [
@@ -104,7 +104,7 @@ extension KernelMaker {
       ], divided: operation.permutation.first == 0)
   }
 
-  func broadcast() throws -> Kernel {
+  func broadcast() throws -> Work {
     let (x, y) = (type(0).shape, segment.values[output].type.shape)
     // Rows of what is stretched along the first axis are all the same.
     let isSame = x.rank == y.rank && x.extents.first == y.extents.first
@@ -113,7 +113,7 @@ extension KernelMaker {
       isSource: !isSame)
   }
 
-  func slice(_ operation: Slice) throws -> Kernel {
+  func slice(_ operation: Slice) throws -> Work {
     let (x, y) = (type(0).shape, segment.values[output].type.shape)
     let isWhole = operation.starts.first == 0 && operation.strides.first == 1 && x.extents.first == y.extents.first
     return try move(
@@ -124,7 +124,7 @@ extension KernelMaker {
       ], divided: isWhole)
   }
 
-  func sliceBackward(_ operation: SliceBackward) throws -> Kernel {
+  func sliceBackward(_ operation: SliceBackward) throws -> Work {
     let (dy, dx) = (type(0).shape, segment.values[output].type.shape)
     let isWhole = operation.starts.first == 0 && operation.strides.first == 1 && dx.extents.first == dy.extents.first
     return try move(
@@ -136,7 +136,7 @@ extension KernelMaker {
       ], divided: isWhole, around: 0)
   }
 
-  func concatenate(_ operation: Concatenate) throws -> Kernel {
+  func concatenate(_ operation: Concatenate) throws -> Work {
     let y = segment.values[output].type.shape
     var start = 0
     let moves = call.inputs.indices.map { index in
@@ -147,7 +147,7 @@ extension KernelMaker {
     return try move(moves, divided: operation.axis > 0)
   }
 
-  func pad(_ operation: Pad) throws -> Kernel {
+  func pad(_ operation: Pad) throws -> Work {
     let (x, y) = (type(0).shape, segment.values[output].type.shape)
     let value = try bits(of: operation.value, as: type(0).elementType)
     return try move(
@@ -158,7 +158,7 @@ extension KernelMaker {
       ], divided: operation.low.first == 0 && operation.high.first == 0, around: value)
   }
 
-  func reverse(_ operation: Reverse) throws -> Kernel {
+  func reverse(_ operation: Reverse) throws -> Work {
     let x = type(0).shape
     var from = x.strides
     let last = (x[operation.axis] - 1) * from[operation.axis]
@@ -169,10 +169,12 @@ extension KernelMaker {
       divided: operation.axis > 0)
   }
 
-  func fill(_ operation: Fill) throws -> Kernel {
-    let (y, count, bytes) = (output, operation.shape.reduce(1, *), operation.elementType.byteCount)
+  func fill(_ operation: Fill) throws -> Work {
+    let (y, bytes) = (output, operation.elementType.byteCount)
     let value = try bits(of: operation.value, as: operation.elementType)
-    return Kernel(access: nil, rows: 1) { frame in fillBits(frame.pointers[y], count, value, byteCount: bytes) }
+    return work(access: [], rows: operation.shape.reduce(1, *), isSource: true) { frame in
+      fillBits(frame.pointers[y], frame.rows, value, byteCount: bytes)
+    }
   }
 
   private func bits(of value: Double, as type: ElementType) throws -> UInt64 {
@@ -189,23 +191,23 @@ extension KernelMaker {
     }
   }
 
-  /// The same bytes; divided over rows where the number of rows stays.
-  func copy(rowsStay: Bool) -> Kernel {
-    let result = segment.values[output].type
-    let (x, y) = (input(0), output)
-    let isDivisible = rowsStay && rowCount(type(0)) == rowCount(result)
-    let rows = isDivisible ? rowCount(type(0)) : 1
-    let bytes = rows == 0 ? 0 : type(0).byteCount / rows
-    return Kernel(access: isDivisible ? [.rows] : nil, rows: rows) { frame in
+  /// The same elements in the same order, whatever the shapes.
+  func copy() -> Work {
+    let (x, y, type) = (input(0), output, type(0))
+    let bytes = type.elementType.byteCount
+    return work(access: [.rows], rows: type.shape.elementCount) { frame in
       // The planner often gives both the same memory.
       guard frame.pointers[x] != frame.pointers[y] else { return }
       memmove(frame.pointers[y], frame.pointers[x], frame.rows * bytes)
     }
   }
 
-  func copyToState() -> Kernel {
-    let (x, y, bytes) = (input(1), output, type(1).byteCount)
-    return Kernel(access: nil, rows: 1) { frame in memmove(frame.pointers[y], frame.pointers[x], bytes) }
+  func copyToState() -> Work {
+    let (x, y, type) = (input(1), output, type(1))
+    let bytes = type.elementType.byteCount
+    return work(access: [.rows, .rows], rows: type.shape.elementCount) { frame in
+      memmove(frame.pointers[y], frame.pointers[x], frame.rows * bytes)
+    }
   }
 }
 

@@ -2,22 +2,22 @@ import SwitchbackCPUKernels
 import SwitchbackPrograms
 
 extension SGDUpdate: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel {
-    let (w, g, slots, count, kernels) = maker.updated(self)
+  func work(_ maker: WorkMaker) -> Work {
+    let (w, g, slots, kernels) = maker.updated(self)
     var constants = sb_update()
     (constants.momentum, constants.nesterov, constants.decay) = (
       Float(momentum), nesterov ? 1 : 0, Float(weightDecay)
     )
     return maker.update(self, constants) { constants, frame, delta in
       kernels.pointee.sgd(
-        constants, count, frame.floats(w), frame.floats(g), slots.first.map { frame.floats($0) }, delta)
+        constants, Int64(frame.rows), frame.floats(w), frame.floats(g), slots.first.map { frame.floats($0) }, delta)
     }
   }
 }
 
 extension RMSpropUpdate: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel {
-    let (w, g, slots, count, kernels) = maker.updated(self)
+  func work(_ maker: WorkMaker) -> Work {
+    let (w, g, slots, kernels) = maker.updated(self)
     var constants = sb_update()
     (constants.rho, constants.share1, constants.momentum, constants.epsilon, constants.decay) = (
       Float(rho), Float(1 - rho), Float(self.momentum), Float(epsilon), Float(weightDecay)
@@ -26,68 +26,69 @@ extension RMSpropUpdate: OpenBLASOperation {
     let momentum = self.momentum == 0 ? nil : slots.last
     return maker.update(self, constants) { constants, frame, delta in
       kernels.pointee.rmsprop(
-        constants, count, frame.floats(w), frame.floats(g), frame.floats(slots[0]), average.map { frame.floats($0) },
+        constants, Int64(frame.rows), frame.floats(w), frame.floats(g), frame.floats(slots[0]),
+        average.map { frame.floats($0) },
         momentum.map { frame.floats($0) }, delta)
     }
   }
 }
 
 extension AdagradUpdate: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel {
-    let (w, g, slots, count, kernels) = maker.updated(self)
+  func work(_ maker: WorkMaker) -> Work {
+    let (w, g, slots, kernels) = maker.updated(self)
     var constants = sb_update()
     (constants.epsilon, constants.decay) = (Float(epsilon), Float(weightDecay))
     return maker.update(self, constants) { constants, frame, delta in
       kernels.pointee.adagrad(
-        constants, count, frame.floats(w), frame.floats(g), frame.floats(slots[0]), delta)
+        constants, Int64(frame.rows), frame.floats(w), frame.floats(g), frame.floats(slots[0]), delta)
     }
   }
 }
 
 extension AdamUpdate: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel {
-    let (w, g, slots, count, kernels) = maker.updated(self)
+  func work(_ maker: WorkMaker) -> Work {
+    let (w, g, slots, kernels) = maker.updated(self)
     var constants = sb_update()
     (constants.share1, constants.share2, constants.epsilon, constants.decay) = (
       Float(1 - beta1), Float(1 - beta2), Float(epsilon), Float(weightDecay)
     )
     return maker.update(self, constants) { constants, frame, delta in
       kernels.pointee.adam(
-        constants, count, frame.floats(w), frame.floats(g), frame.floats(slots[0]), frame.floats(slots[1]), delta)
+        constants, Int64(frame.rows), frame.floats(w), frame.floats(g), frame.floats(slots[0]), frame.floats(slots[1]),
+        delta)
     }
   }
 }
 
 extension AllFinite: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.allFinite() }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.allFinite() }
 }
 
-extension KernelMaker {
+extension WorkMaker {
   /// The operands by name, for what an update does with them.
   fileprivate func updated(
     _ operation: some OptimizerUpdate
-  ) -> (w: Int, g: Int, slots: [Int], count: Int64, kernels: UnsafePointer<sb_kernels>) {
-    (
-      input(0), input(1), operation.slotNames.indices.map { input(2 + $0) }, Int64(type(0).shape.elementCount),
-      library.kernels
-    )
+  ) -> (w: Int, g: Int, slots: [Int], kernels: UnsafePointer<sb_kernels>) {
+    (input(0), input(1), operation.slotNames.indices.map { input(2 + $0) }, library.kernels)
   }
 
   /// `step` where the update is allowed, with this step's rate and correction among the constants.
   fileprivate func update(
     _ operation: some OptimizerUpdate, _ fixed: sb_update,
-    _ step: @escaping (UnsafePointer<sb_update>, Kernel.Frame, UnsafeMutablePointer<Float>?) -> Void
-  ) -> Kernel {
+    _ step: @escaping (UnsafePointer<sb_update>, Work.Frame, UnsafeMutablePointer<Float>?) -> Void
+  ) -> Work {
     let slotCount = operation.slotNames.count
     let rate = input(2 + slotCount)
     let hasCorrection = Swift.type(of: operation).takesCorrection
     let correction = hasCorrection ? input(3 + slotCount) : rate
     let allow = call.inputs.last!
-    let (delta, count) = (call.outputs[slotCount + 1], type(0).shape.elementCount)
-    return Kernel(access: nil, rows: 1) { frame in
+    let delta = call.outputs[slotCount + 1]
+    // Weights, gradient and slots by ranges of elements; rate, correction and permission are one number each.
+    let access = call.inputs.indices.map { $0 < 2 + slotCount ? Work.Access.rows : .whole }
+    return work(access: access, rows: type(0).shape.elementCount) { frame in
       let change = delta.map { frame.floats($0) }
       guard frame.pointers[allow].load(as: UInt8.self) != 0 else {
-        change?.update(repeating: 0, count: count)
+        change?.update(repeating: 0, count: frame.rows)
         return
       }
       var constants = fixed
@@ -97,15 +98,23 @@ extension KernelMaker {
     }
   }
 
-  func allFinite() throws -> Kernel {
-    let operands = call.inputs.map { ($0, segment.values[$0].type.shape.elementCount) }
+  /// The operands are one row of elements, operand after operand, so that ranges of it are equal work.
+  func allFinite() throws -> Work {
+    var end = 0
+    let parts = call.inputs.map { value in
+      let first = end
+      end += segment.values[value].type.shape.elementCount
+      return (value: value, first: first, end: end)
+    }
     let (y, kernels) = (output, library.kernels)
-    return Kernel(access: nil, rows: 1) { frame in
-      var isFinite = true
-      for (operand, count) in operands where kernels.pointee.all_finite(Int64(count), frame.floats(operand)) == 0 {
-        isFinite = false
+    return work(access: parts.map { _ in .whole }, rows: end, isSource: true, sum: .noFault) { frame in
+      let (first, end) = (frame.firstRow, frame.firstRow + frame.rows)
+      for part in parts where part.first < end && part.end > first {
+        let (from, to) = (max(part.first, first), min(part.end, end))
+        if kernels.pointee.all_finite(Int64(to - from), frame.floats(part.value) + (from - part.first)) == 0 {
+          frame.pointers[y].storeBytes(of: 1, as: UInt8.self)
+        }
       }
-      frame.pointers[y].storeBytes(of: isFinite ? 1 : 0, as: UInt8.self)
     }
   }
 }

@@ -2,22 +2,22 @@ import SwitchbackCPUKernels
 import SwitchbackPrograms
 
 extension MaxPool2D: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.maxPool(geometry) }
+  func work(_ maker: WorkMaker) -> Work { maker.maxPool(geometry) }
 }
 
 extension MaxPool2DBackward: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.maxPoolBackward(geometry) }
+  func work(_ maker: WorkMaker) -> Work { maker.maxPoolBackward(geometry) }
 }
 
 extension AveragePool2D: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.averagePool(geometry) }
+  func work(_ maker: WorkMaker) -> Work { maker.averagePool(geometry) }
 }
 
 extension AveragePool2DBackward: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.averagePoolBackward(geometry) }
+  func work(_ maker: WorkMaker) -> Work { maker.averagePoolBackward(geometry) }
 }
 
-extension KernelMaker {
+extension WorkMaker {
   private func description(_ geometry: PoolingGeometry, x: Shape, y: Shape) -> sb_pooling {
     sb_pooling(
       height: Int32(x[1]), width: Int32(x[2]), channels: Int32(x[3]), rows: Int32(y[1]), columns: Int32(y[2]),
@@ -26,20 +26,20 @@ extension KernelMaker {
       left: Int32(geometry.padding[2]))
   }
 
-  func maxPool(_ geometry: PoolingGeometry) -> Kernel {
+  func maxPool(_ geometry: PoolingGeometry) -> Work {
     let pooling = description(geometry, x: type(0).shape, y: segment.values[output].type.shape)
     let (x, y, kernels) = (input(0), output, library.kernels)
-    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
+    return work(access: [.rows], rows: rowCount(type(0))) { frame in
       withUnsafePointer(to: pooling) {
         kernels.pointee.max_pool($0, Int64(frame.rows), frame.floats(x), frame.floats(y))
       }
     }
   }
 
-  func maxPoolBackward(_ geometry: PoolingGeometry) -> Kernel {
+  func maxPoolBackward(_ geometry: PoolingGeometry) -> Work {
     let pooling = description(geometry, x: type(0).shape, y: type(1).shape)
     let (x, dy, dx, kernels) = (input(0), input(1), output, library.kernels)
-    return Kernel(access: [.rows, .rows], rows: rowCount(type(0))) { frame in
+    return work(access: [.rows, .rows], rows: rowCount(type(0))) { frame in
       withUnsafePointer(to: pooling) {
         kernels.pointee.max_pool_backward(
           $0, Int64(frame.rows), frame.floats(x), frame.floats(dy), frame.floats(dx))
@@ -47,20 +47,20 @@ extension KernelMaker {
     }
   }
 
-  func averagePool(_ geometry: PoolingGeometry) -> Kernel {
+  func averagePool(_ geometry: PoolingGeometry) -> Work {
     let pooling = description(geometry, x: type(0).shape, y: segment.values[output].type.shape)
     let (x, y, kernels) = (input(0), output, library.kernels)
-    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
+    return work(access: [.rows], rows: rowCount(type(0))) { frame in
       withUnsafePointer(to: pooling) {
         kernels.pointee.average_pool($0, Int64(frame.rows), frame.floats(x), frame.floats(y))
       }
     }
   }
 
-  func averagePoolBackward(_ geometry: PoolingGeometry) -> Kernel {
+  func averagePoolBackward(_ geometry: PoolingGeometry) -> Work {
     let pooling = description(geometry, x: segment.values[output].type.shape, y: type(0).shape)
     let (dy, dx, kernels) = (input(0), output, library.kernels)
-    return Kernel(access: [.rows], rows: rowCount(type(0))) { frame in
+    return work(access: [.rows], rows: rowCount(type(0))) { frame in
       withUnsafePointer(to: pooling) {
         kernels.pointee.average_pool_backward($0, Int64(frame.rows), frame.floats(dy), frame.floats(dx))
       }

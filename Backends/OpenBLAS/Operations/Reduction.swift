@@ -2,38 +2,43 @@ import SwitchbackCPUKernels
 import SwitchbackPrograms
 
 extension Reduce: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) throws -> Kernel { try maker.reduce(self) }
+  func work(_ maker: WorkMaker) throws -> Work { try maker.reduce(self) }
 }
 
 extension ArgMax: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.argMax(self) }
+  func work(_ maker: WorkMaker) -> Work { maker.argMax(self) }
 }
 
-extension KernelMaker {
-  func reduce(_ operation: Reduce) throws -> Kernel {
+extension WorkMaker {
+  func reduce(_ operation: Reduce) throws -> Work {
     let (x, y, shape, kernels) = (input(0), output, type(0).shape, library.kernels)
     let axes = operation.axes
     let count = operation.count(type(0))
     let isSum = operation.function == .sum || operation.function == .mean
     let scale = operation.function == .mean ? 1 / Float(count) : 1
-    let isPrefix = axes == Array(0..<axes.count)
-    if isSum, isPrefix, !axes.isEmpty, shape.rank > 0 {
-      let columns = shape.extents.dropFirst(axes.count).reduce(1, *)
-      let lines = shape.extents[1..<max(axes.count, 1)].reduce(1, *)
-      return Kernel(access: [.rows], rows: shape[0], reduction: .sum(count: columns, scale: scale)) { frame in
-        kernels.pointee.sum_rows(Int64(frame.rows * lines), Int64(columns), frame.floats(x), frame.floats(y))
+    let isSquared = operation.function == .sumSquares
+    if isSum || isSquared, axes.count == shape.rank {
+      // One number of all elements.
+      return work(access: [.rows], rows: shape.elementCount, sum: .double(scale: scale)) { frame in
+        let (from, part) = (frame.floats(x), frame.pointers[y].assumingMemoryBound(to: Double.self))
+        part.pointee +=
+          isSquared
+          ? kernels.pointee.sum_squares(Int64(frame.rows), from) : kernels.pointee.sum(Int64(frame.rows), from)
+      }
+    }
+    if isSum, !axes.isEmpty, axes == Array(0..<axes.count) {
+      let columns = shape.extents[axes.count...].reduce(1, *)
+      let rows = shape.extents[..<axes.count].reduce(1, *)
+      return work(access: [.rows], rows: rows, sum: .sum(count: columns, scale: scale)) { frame in
+        kernels.pointee.sum_rows(Int64(frame.rows), Int64(columns), frame.floats(x), frame.floats(y))
       }
     }
     let first = axes.first ?? shape.rank
-    let isSuffix = axes == Array(first..<shape.rank)
-    guard isSuffix, isSum || operation.function == .sumSquares else { return try fold(operation) }
-    // The last axes, or all of them: one number a line.
-    let isSquared = operation.function == .sumSquares
-    let rows = first == 0 ? 1 : shape[0]
-    let lines = first == 0 ? 1 : shape.extents[1..<first].reduce(1, *)
-    return Kernel(access: first == 0 ? nil : [.rows], rows: rows) { frame in
+    guard axes == Array(first..<shape.rank), isSum || isSquared else { return try fold(operation) }
+    // The last axes: one number a line.
+    return work(access: [.rows], rows: shape.extents[..<first].reduce(1, *)) { frame in
       let (from, to) = (frame.floats(x), frame.floats(y))
-      for line in 0..<frame.rows * lines {
+      for line in 0..<frame.rows {
         let start = from + line * count
         let sum =
           isSquared ? kernels.pointee.sum_squares(Int64(count), start) : kernels.pointee.sum(Int64(count), start)
@@ -42,9 +47,9 @@ extension KernelMaker {
     }
   }
 
-  /// Any function over any axes, line by line of the operand. Sums over rows go to slots; other functions over the
+  /// Any function over any axes, line by line of the operand. Sums over rows are partial sums; other functions over the
   /// first axis are not divided.
-  private func fold(_ operation: Reduce) throws -> Kernel {
+  private func fold(_ operation: Reduce) throws -> Work {
     let (x, y, shape, kernels) = (input(0), output, type(0).shape, library.kernels)
     let function = operation.function
     let isSum = function == .sum || function == .mean
@@ -61,13 +66,13 @@ extension KernelMaker {
     let ownResults = isDivided && !overRows ? results / max(shape[0], 1) : results
     let scale = function == .mean ? 1 / Float(operation.count(type(0))) : 1
     let sign: Int32 = function == .max ? 1 : -1
-    let isSlot = isDivided && overRows
-    let reduction: Kernel.Reduction? = isSlot ? .sum(count: results, scale: scale) : nil
+    let isPart = isDivided && overRows
+    let sum: Work.Reduction? = isPart ? .sum(count: results, scale: scale) : nil
     let initial: Float = function == .max ? -.infinity : function == .min ? .infinity : 0
-    return Kernel(access: isDivided ? [.rows] : nil, rows: isDivided ? shape[0] : 1, reduction: reduction) { frame in
+    return work(access: isDivided ? [.rows] : nil, rows: isDivided ? shape[0] : 1, sum: sum) { frame in
       let (from, to) = (frame.floats(x), frame.floats(y))
       let made = isDivided ? frame.rows * ownResults : results
-      if !isSlot { to.update(repeating: initial, count: made) }
+      if !isPart { to.update(repeating: initial, count: made) }
       for row in 0..<frame.rows {
         lines.forEach(from: rowStrides &* row) { at in
           let (result, line) = (to + at[0], from + at[1])
@@ -81,19 +86,18 @@ extension KernelMaker {
           }
         }
       }
-      if !isSlot, scale != 1 { for e in 0..<made { to[e] *= scale } }
+      if !isPart, scale != 1 { for e in 0..<made { to[e] *= scale } }
     }
   }
 
-  func argMax(_ operation: ArgMax) -> Kernel {
+  func argMax(_ operation: ArgMax) -> Work {
     let (x, y, kernels, axis) = (input(0), output, library.kernels, operation.axis)
     let extents = type(0).shape.extents
     let (length, inner) = (extents[axis], extents[(axis + 1)...].reduce(1, *))
-    // Along the first axis rows cannot be divided.
-    let outer = axis == 0 ? 1 : extents[1..<axis].reduce(1, *)
-    return Kernel(access: axis == 0 ? nil : [.rows], rows: axis == 0 ? 1 : extents[0]) { frame in
+    // A row is [length, inner]; along the first axis there is one.
+    return work(access: [.rows], rows: extents[..<axis].reduce(1, *)) { frame in
       let indices = frame.pointers[y].assumingMemoryBound(to: Int32.self)
-      let lines = Int64(frame.rows * outer)
+      let lines = Int64(frame.rows)
       if inner == 1 {
         kernels.pointee.argmax(lines, Int64(length), frame.floats(x), indices)
       } else {

@@ -1,35 +1,33 @@
 import SwitchbackPrograms
 
 extension Softmax: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.softmax(self) }
+  func work(_ maker: WorkMaker) -> Work { maker.softmax(self) }
 }
 
 extension SoftmaxBackward: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.softmaxBackward(self) }
+  func work(_ maker: WorkMaker) -> Work { maker.softmaxBackward(self) }
 }
 
 extension SoftmaxCrossEntropy: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.crossEntropy() }
+  func work(_ maker: WorkMaker) -> Work { maker.crossEntropy() }
 }
 
 extension SoftmaxCrossEntropyBackward: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.crossEntropyBackward() }
+  func work(_ maker: WorkMaker) -> Work { maker.crossEntropyBackward() }
 }
 
-extension KernelMaker {
-  /// A row as [lines, length, inner] with the axis in the middle. Along the first axis rows cannot be divided.
-  private func lines(_ axis: Int) -> (access: Kernel.Access?, rows: Int, outer: Int, length: Int, inner: Int) {
+extension WorkMaker {
+  /// A row is [length, inner] with the axis first. Along the first axis there is one.
+  private func lines(_ axis: Int) -> (rows: Int, length: Int, inner: Int) {
     let extents = type(0).shape.extents
-    let (length, inner) = (extents[axis], extents[(axis + 1)...].reduce(1, *))
-    guard axis > 0 else { return (nil, 1, 1, length, inner) }
-    return (.rows, extents[0], extents[1..<axis].reduce(1, *), length, inner)
+    return (extents[..<axis].reduce(1, *), extents[axis], extents[(axis + 1)...].reduce(1, *))
   }
 
-  func softmax(_ operation: Softmax) -> Kernel {
-    let (access, rows, outer, length, inner) = lines(operation.axis)
+  func softmax(_ operation: Softmax) -> Work {
+    let (rows, length, inner) = lines(operation.axis)
     let (x, y, kernels) = (input(0), output, library.kernels)
-    return Kernel(access: access.map { [$0] }, rows: rows) { frame in
-      let lines = Int64(frame.rows * outer)
+    return work(access: [.rows], rows: rows) { frame in
+      let lines = Int64(frame.rows)
       if inner == 1 {
         kernels.pointee.softmax(lines, Int64(length), frame.floats(x), frame.floats(y))
       } else {
@@ -38,11 +36,11 @@ extension KernelMaker {
     }
   }
 
-  func softmaxBackward(_ operation: SoftmaxBackward) -> Kernel {
-    let (access, rows, outer, length, inner) = lines(operation.axis)
+  func softmaxBackward(_ operation: SoftmaxBackward) -> Work {
+    let (rows, length, inner) = lines(operation.axis)
     let (y, dy, dx, kernels) = (input(0), input(1), output, library.kernels)
-    return Kernel(access: access.map { [$0, $0] }, rows: rows) { frame in
-      let lines = Int64(frame.rows * outer)
+    return work(access: [.rows, .rows], rows: rows) { frame in
+      let lines = Int64(frame.rows)
       if inner == 1 {
         kernels.pointee.softmax_backward(lines, Int64(length), frame.floats(y), frame.floats(dy), frame.floats(dx))
       } else {
@@ -52,18 +50,18 @@ extension KernelMaker {
     }
   }
 
-  func crossEntropy() -> Kernel {
+  func crossEntropy() -> Work {
     let (x, t, loss, kernels, columns) = (input(0), input(1), output, library.kernels, type(0).shape[1])
-    return Kernel(access: [.rows, .rows], rows: rowCount(type(0))) { frame in
+    return work(access: [.rows, .rows], rows: rowCount(type(0))) { frame in
       kernels.pointee.cross_entropy(
         Int64(frame.rows), Int64(columns), frame.floats(x), frame.floats(t), frame.floats(loss))
     }
   }
 
-  func crossEntropyBackward() -> Kernel {
+  func crossEntropyBackward() -> Work {
     let (x, t, upstream, dx) = (input(0), input(1), input(2), output)
     let (kernels, columns) = (library.kernels, type(0).shape[1])
-    return Kernel(access: [.rows, .rows, .rows], rows: rowCount(type(0))) { frame in
+    return work(access: [.rows, .rows, .rows], rows: rowCount(type(0))) { frame in
       kernels.pointee.cross_entropy_backward(
         Int64(frame.rows), Int64(columns), frame.floats(x), frame.floats(t), frame.floats(upstream), frame.floats(dx))
     }

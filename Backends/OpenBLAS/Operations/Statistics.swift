@@ -2,24 +2,24 @@ import SwitchbackCPUKernels
 import SwitchbackPrograms
 
 extension Statistics: OpenBLASOperation {
-  func kernel(_ maker: KernelMaker) -> Kernel { maker.statistics(self) }
+  func work(_ maker: WorkMaker) -> Work { maker.statistics(self) }
 }
 
-extension KernelMaker {
-  func statistics(_ operation: Statistics) -> Kernel {
+extension WorkMaker {
+  func statistics(_ operation: Statistics) -> Work {
     let bins = operation.histogram ? Statistics.histogramBins : 0
     precondition(bins <= SB_EXPONENT_BINS && Statistics.firstExponent == SB_FIRST_EXPONENT)
-    let (x, y, size, kernels) = (input(0), output, rowSize(type(0)), library.kernels)
-    // Slots begin zeroed; low and high are then turned around where nothing finite was seen.
+    let (x, y, kernels) = (input(0), output, library.kernels)
+    // Partial sums begin zeroed; low and high are then turned around where nothing finite was seen.
     let binStart = MemoryLayout<sb_statistics>.size
-    let reduction = Kernel.Reduction(slotByteCount: binStart + bins * 8) { slots, count, stride, result in
+    let sum = Work.Reduction(byteCount: binStart + bins * 8, elements: 1) { sums, count, stride, _, _, result in
       let y = result.assumingMemoryBound(to: Double.self)
       let counts = y + Statistics.Field.allCases.count
       for bin in 0..<bins { counts[bin] = 0 }
       var total = sb_statistics()
       (total.low, total.high) = (.infinity, -.infinity)
-      for slot in 0..<count {
-        let part = (slots + slot * stride).load(as: sb_statistics.self)
+      for index in 0..<count {
+        let part = (sums + index * stride).load(as: sb_statistics.self)
         total.count += part.count
         total.finite += part.finite
         total.sum += part.sum
@@ -31,19 +31,19 @@ extension KernelMaker {
           total.low = min(total.low, part.low)
           total.high = max(total.high, part.high)
         }
-        let own = (slots + slot * stride + binStart).assumingMemoryBound(to: Double.self)
+        let own = (sums + index * stride + binStart).assumingMemoryBound(to: Double.self)
         for bin in 0..<bins { counts[bin] += own[bin] }
       }
       Self.write(total, to: y)
     }
-    return Kernel(access: [.rows], rows: rowCount(type(0)), reduction: reduction) { frame in
-      let slot = frame.pointers[y].assumingMemoryBound(to: sb_statistics.self)
-      // A fresh slot has no smallest element yet.
-      if slot.pointee.finite == 0 { (slot.pointee.low, slot.pointee.high) = (.infinity, -.infinity) }
-      kernels.pointee.statistics(Int64(frame.rows * size), frame.floats(x), slot)
+    return work(access: [.rows], rows: type(0).shape.elementCount, sum: sum) { frame in
+      let part = frame.pointers[y].assumingMemoryBound(to: sb_statistics.self)
+      // A fresh sum has no smallest element yet.
+      if part.pointee.finite == 0 { (part.pointee.low, part.pointee.high) = (.infinity, -.infinity) }
+      kernels.pointee.statistics(Int64(frame.rows), frame.floats(x), part)
       if bins > 0 {
         let counts = (frame.pointers[y] + binStart).assumingMemoryBound(to: Double.self)
-        kernels.pointee.exponents(Int64(frame.rows * size), frame.floats(x), counts)
+        kernels.pointee.exponents(Int64(frame.rows), frame.floats(x), counts)
       }
     }
   }

@@ -1,0 +1,88 @@
+import SwitchbackBackendKit
+import SwitchbackPrograms
+
+/// Everything that is decided about a segment before memory is laid out for its runs. It knows nothing of workers.
+struct PlannedSegment {
+  var works: Works
+  let samples: Int
+  let stages: Stages
+  /// One entry a lane of each stage.
+  let chunks: [[Chunks]]
+  let places: Places
+  /// How many partial sums lie in a value that is partial sums.
+  private(set) var chunkCountOfSums: [Int: Int] = [:]
+  /// Bytes of scratch memory that every worker needs.
+  private(set) var scratchByteCount = 0
+  /// Groups are works; the last one is what waits and adds.
+  private(set) var groupOfWork: [Int] = []
+  private(set) var groupOfCall: [Int]
+  private(set) var groupNames: [String] = []
+
+  init(_ segment: Segment, library: OpenBLASLibrary) throws(BackendError) {
+    var works = Works(segment)
+    for index in segment.calls.indices {
+      switch WorkMaker(segment: segment, index: index, library: library).make() {
+      case .success(let work): works.works.append(work)
+      case .failure(let declined): throw BackendError(.unsupported, declined.reason, operation: index)
+      }
+    }
+    self.init(segment, works)
+  }
+
+  init(_ segment: Segment, _ made: Works) {
+    var works = made
+    samples = Division(segment, &works).samples
+    works.splitSums()
+    let stages = Stages(segment, works, samples: samples)
+    // Whoever looks at a temporary changes no cut.
+    let isTemporary = works.byteCounts.indices.map {
+      guard $0 < segment.values.count else { return true }
+      let role = segment.values[$0].role
+      return role == .temporary || role == .tap
+    }
+    let chunks = stages.stages.map { lanes in lanes.map { Chunks($0, works, isTemporary: isTemporary) } }
+    (self.works, self.stages, self.chunks) = (works, stages, chunks)
+    places = Places(segment, works, stages, chunks)
+    var names = [String](repeating: "", count: works.works.count)
+    for (lanes, cuts) in zip(stages.stages, chunks) {
+      for (lane, cut) in zip(lanes, cuts) {
+        for index in lane.works {
+          let work = works.works[index]
+          let rows = work.rows / max(lane.units, 1) * min(cut.block, max(lane.units, 1))
+          scratchByteCount = max(scratchByteCount, (work.scratch(rows) + 63) / 64 * 64)
+          for case let sums? in work.results.map(\.sums) { chunkCountOfSums[sums] = cut.count }
+          names[index] = work.explanation(lane, cut)
+        }
+      }
+    }
+    groupOfCall = Array(repeating: 0, count: segment.calls.count)
+    for (index, work) in works.works.enumerated() {
+      groupOfWork.append(work.calls.isEmpty ? -1 : groupNames.count)
+      guard !work.calls.isEmpty else { continue }
+      for call in work.calls { groupOfCall[call] = groupNames.count }
+      let calls = work.calls.map { segment.calls[$0].operation.name }.joined(separator: " + ")
+      groupNames.append(names[index].isEmpty ? calls : "\(calls) · \(names[index])")
+    }
+    for index in groupOfWork.indices where groupOfWork[index] < 0 { groupOfWork[index] = groupNames.count }
+    groupNames.append("adding sums, waiting")
+  }
+}
+
+extension Work {
+  /// How it is divided, in words: `16 chunks of 4 samples, 16 sums`; empty where it is not.
+  func explanation(_ lane: Stages.Lane, _ chunks: Chunks) -> String {
+    guard chunks.count > 1 else { return "" }
+    var words: String
+    let rows = chunks.chunk * (self.rows / max(lane.units, 1))
+    if let grid {
+      words = "\(grid.count) tiles of \(grid.height)×\(grid.width)"
+    } else if lane.kind == .samples {
+      words = "\(chunks.count) chunks of \(chunks.chunk) samples"
+      if rows != chunks.chunk { words += " (\(rows) rows)" }
+    } else {
+      words = "\(chunks.count) chunks of \(rows) rows"
+    }
+    for case .sum in results.map(\.form) { words += ", \(chunks.count) sums" }
+    return words
+  }
+}

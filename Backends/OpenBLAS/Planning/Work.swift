@@ -1,0 +1,153 @@
+import SwitchbackBackendKit
+import SwitchbackPrograms
+
+/// Some calls of a segment as something to run on a number of rows: samples of a batch, time steps of samples, lines,
+/// single elements, or tiles of a result. What one call makes is a work; a fused pattern is a work of several calls.
+///
+/// Values have the segment's numbers. A work may also read and make values that stand in no program (the winners of a
+/// pooling, a list of non-zeros): they are numbered behind the segment's, see `Works`.
+struct Work: @unchecked Sendable {
+  // Unchecked: closures over values that never change.
+
+  /// How an operand is read when the rows are divided into chunks.
+  enum Access {
+    /// The chunk's rows of it: the operand has as many equal parts as the work has rows.
+    case rows
+    /// All of it.
+    case whole
+  }
+
+  /// How a result is made.
+  enum Form {
+    /// Each row of the work makes the same part of it.
+    case rows
+    /// Each chunk writes its parts of it, wherever they lie; nobody can read it before all chunks have ended.
+    case tiles
+    /// Each chunk makes a partial sum in memory of its own; these are added in the order of the chunks.
+    case sum(Reduction)
+  }
+
+  struct Operand {
+    var value: Int
+    var access: Access
+  }
+
+  struct Result {
+    /// Under this number the work finds where to write.
+    var value: Int
+    var form: Form
+    /// Where a work of its own adds the partial sums: their value.
+    var sums: Int?
+
+    /// What later works can read.
+    var made: Int { sums ?? value }
+  }
+
+  /// How partial sums are added. Each is zeroed before the chunk's first rows are added to it.
+  struct Reduction {
+    /// Bytes of one partial sum.
+    var byteCount: Int
+    /// How many elements can be added without each other; 1: all at once.
+    var elements: Int
+    /// Adds elements `first` … of `sums`, `count` partial sums that lie `stride` bytes apart, to `result`: that
+    /// element's place.
+    var add:
+      (
+        _ sums: UnsafeRawPointer, _ count: Int, _ stride: Int, _ first: Int, _ elements: Int,
+        _ result: UnsafeMutableRawPointer
+      ) -> Void
+  }
+
+  /// Pointers by value number, rows to work on, and memory of its own.
+  struct Frame {
+    let pointers: UnsafePointer<UnsafeMutableRawPointer>
+    /// The number of the first row in the whole work.
+    let firstRow: Int
+    let rows: Int
+    let scratch: UnsafeMutableRawPointer
+    let fault: UnsafeMutablePointer<Fault>
+
+    @inline(__always)
+    func floats(_ value: Int) -> UnsafeMutablePointer<Float> { pointers[value].assumingMemoryBound(to: Float.self) }
+
+    /// Whether an index lies in its axis; the first that does not is kept for the error.
+    @inline(__always)
+    func contains(_ index: Int32, below bound: Int, at position: Int) -> Bool {
+      if index >= 0, Int(index) < bound { return true }
+      if fault.pointee.position < 0 { fault.pointee = Fault(position: position, index: index) }
+      return false
+    }
+  }
+
+  /// An index outside its axis, and which element it is; position -1 is none.
+  struct Fault {
+    var position = -1
+    var index: Int32 = 0
+  }
+
+  /// What indices must stay below, and what they count (`10 classes`).
+  struct Bound {
+    var count: Int
+    var what: String
+
+    func error(_ fault: Fault, operation: Int) -> BackendError {
+      BackendError(
+        .invalid, "index \(fault.index) at position \(fault.position) is outside the \(count) \(what)",
+        operation: operation)
+    }
+  }
+
+  /// A matrix product that can be made tile by tile instead.
+  struct Product {
+    /// The result is m×n, its elements sums over k.
+    var m: Int
+    var n: Int
+    var k: Int
+    var a: Int
+    var b: Int
+    /// The work whose rows are the tiles.
+    var tiled: (TileGrid) -> Work
+  }
+
+  /// Calls of the segment, in order.
+  var calls: [Int]
+  var operands: [Operand]
+  var results: [Result]
+  var rows: Int
+  /// Whether several chunks may share the rows.
+  var isDivisible: Bool
+  /// Whether rows can be made without rows of an operand (random numbers, a stretched scalar).
+  var isSource = false
+  var cost = Cost(flops: 0, bytes: 0)
+  /// Whether it only watches: probes must not change how anything else is divided.
+  var isProbe = false
+  var product: Product?
+  /// The tiles that its rows are.
+  var grid: TileGrid?
+  /// Whether its rows are those of the samples of the batch; see `Division`.
+  var isBySamples = false
+  /// Where it adds partial sums: their value, and how.
+  var adding: (sums: Int, reduction: Reduction)?
+  /// Where it reads indices that may be wrong.
+  var bound: Bound?
+  /// How many times the operations' own bound its results may be off.
+  var errorFactor = 1.0
+  /// Bytes of scratch memory for that many rows.
+  var scratch: (_ rows: Int) -> Int = { _ in 0 }
+  var run: (Frame) -> Void
+}
+
+/// What a segment's calls became, in an order in which they may run.
+struct Works {
+  var works: [Work] = []
+  /// For each value number its bytes: the segment's values, then those that stand in no program.
+  var byteCounts: [Int]
+
+  init(_ segment: Segment) { byteCounts = segment.values.map(\.type.byteCount) }
+
+  /// A value that stands in no program.
+  mutating func addValue(byteCount: Int) -> Int {
+    byteCounts.append(byteCount)
+    return byteCounts.count - 1
+  }
+}
