@@ -19,7 +19,7 @@ extension TrainingLoop {
     guard try isSamePlan(then), then.seed == now.seed else {
       let difference =
         then.seed == now.seed
-        ? "plan of its steps (backend, threads, batch size, network, loss or optimizer)"
+        ? "plan of its steps (backend or its version, threads, batch size, network, loss or optimizer)"
         : "seed (\(then.seed), here \(now.seed))"
       throw ExecutionError(
         .invalid,
