@@ -29,8 +29,18 @@ extension WorkMaker {
     if isSum, !axes.isEmpty, axes == Array(0..<axes.count) {
       let columns = shape.extents[axes.count...].reduce(1, *)
       let rows = shape.extents[..<axes.count].reduce(1, *)
-      return work(access: [.rows], rows: rows, sum: .sum(count: columns, scale: scale)) { frame in
-        kernels.pointee.sum_rows(Int64(frame.rows), Int64(columns), frame.floats(x), frame.floats(y))
+      // Sums of some rows are added up, so that rounding grows with their length and their number, not with all rows.
+      let length = 32
+      return work(
+        access: [.rows], rows: rows, sum: .sum(count: columns, scale: scale), scratch: { _ in columns * 4 }
+      ) { frame in
+        let part = frame.scratch.assumingMemoryBound(to: Float.self)
+        for first in stride(from: 0, to: frame.rows, by: length) {
+          part.update(repeating: 0, count: columns)
+          let count = min(length, frame.rows - first)
+          kernels.pointee.sum_rows(Int64(count), Int64(columns), frame.floats(x) + first * columns, part)
+          kernels.pointee.sum_rows(1, Int64(columns), part, frame.floats(y))
+        }
       }
     }
     let first = axes.first ?? shape.rank
