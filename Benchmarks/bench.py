@@ -126,6 +126,8 @@ def main():
     options.data = os.path.abspath(options.data)
     wanted = options.rows.split(",")
     unknown = [name for name in wanted if name not in known]
+    if options.backend not in ("openblas", "fft", "reference"):
+        parser.error(f"--backend {options.backend}: its roof is not known here; opencl.sh measures devices")
     if unknown or options.rounds < 1 or options.seconds <= 0:
         parser.error(f"unknown rows: {', '.join(unknown)}" if unknown else "--rounds and --seconds are more than 0")
     for path, cure in ((SWITCHBACK, "make build"), (PYTHON, "sh .make/install-pytorch.sh")):

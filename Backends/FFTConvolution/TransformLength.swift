@@ -47,7 +47,7 @@ struct TransformLength: Hashable, Sendable {
     return best.values.sorted { $0.length < $1.length }
   }()
 
-  /// The second factor as a transform of its own, where it is none of the codelets.
+  /// The second factor as a transform of its own, where it is longer than every codelet: FFTW would allocate memory.
   var inner: TransformLength? { second > Self.longestCodelet ? Self.of(second) : nil }
 
   private static let longestCodelet = 128

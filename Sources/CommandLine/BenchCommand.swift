@@ -95,7 +95,7 @@ struct BenchCommand: ParsableCommand {
 
   private func configuration(of backend: String?) throws -> Configuration {
     guard FileManager.default.isReadableFile(atPath: config) else { throw noConfiguration(config) }
-    var all = (backend.map { backendOverrides($0, over: config) } ?? []) + overrides
+    var all = overrides + (backend.map { backendOverrides($0, over: config) } ?? [])
     if let threads { all.append("backend.threads=\(threads)") }
     if let seed { all.append("training.seed=\(seed)") }
     if let data { all.append(textOverride("data.path", data)) }

@@ -58,12 +58,14 @@ struct SettingOptions: ParsableArguments {
 /// What sets another backend than the configuration file's. A run's file has every default written out: where its
 /// fallback is the default of its backend, the other backend gets its own.
 func backendOverrides(_ name: String, over file: String) -> [String] {
-  let setting = textOverride("backend.name", name)
-  guard let before = try? Configuration(file: file).backend, before.name != name,
-    before.fallback == Configuration.Backend.defaultFallback(of: before.name)
-  else { return [setting] }
-  let fallback = Configuration.Backend.defaultFallback(of: name).joined(separator: ", ")
-  return [setting, "backend.fallback=[\(fallback)]"]
+  var settings = [textOverride("backend.name", name)]
+  guard let before = try? Configuration(file: file).backend, before.name != name else { return settings }
+  // A device is one of the backend that stands in the file.
+  if before.options[before.name]?["device"] != nil { settings.append("backend.device=~") }
+  if before.fallback == Configuration.Backend.defaultFallback(of: before.name) {
+    settings.append("backend.fallback=[\(Configuration.Backend.defaultFallback(of: name).joined(separator: ", "))]")
+  }
+  return settings
 }
 
 /// `key=value` of a text that may hold anything, such as a path: in quotes, so that YAML takes it as it is.

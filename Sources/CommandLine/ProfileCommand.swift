@@ -67,8 +67,9 @@ struct ProfileCommand: ParsableCommand {
       let report = ProfileReport(
         configuration, session, measured, plan: try session.plan,
         roof: before.gigaflops > after.gigaflops ? before : after)
-      if let trace { try AtomicFile.write(ChromeTrace(measured, name: configuration.name).text, to: trace) }
+      // What was measured is shown whatever else can be written.
       if json { Terminal.write(Terminal.json(report)) } else { report.show(by) }
+      if let trace { try AtomicFile.write(ChromeTrace(measured, name: configuration.name).text, to: trace) }
     }
   }
 }

@@ -28,7 +28,9 @@ final class FurtherCases: @unchecked Sendable {
     thread.start()
   }
 
-  /// What came of a case. Until that is known the caller tries those that nobody has begun, and `willTry` hears of each.
+  /// What came of a case. Until that is known the caller tries those that nobody has begun. `willTry` hears of each, and of
+  /// the case itself again and again while it is waited for: whoever ends what makes no progress leaves its end to the
+  /// case's own time limit.
   func result(of index: Int, willTry: (FurtherCase) -> Void) -> ConformanceReport.Case {
     while true {
       if let known = condition.withLock({ answers[index] }) { return known }
@@ -36,7 +38,10 @@ final class FurtherCases: @unchecked Sendable {
         willTry(cases[next])
         answer(next)
       } else {
-        condition.withLock { while answers[index] == nil { condition.wait() } }
+        willTry(cases[index])
+        condition.withLock {
+          if answers[index] == nil { _ = condition.wait(until: Date(timeIntervalSinceNow: 0.5)) }
+        }
       }
     }
   }

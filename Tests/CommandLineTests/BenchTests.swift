@@ -63,6 +63,16 @@ private let template = "Backends/Template/template_backend.c"
     }
   }
 
+  @Test("each backend that is named is measured, whatever the configuration sets")
+  func named() throws {
+    let outcome = try bench(
+      "--backend", "reference", "--backend", try compilePlugin(template), "--set", "backend.name=opencl", "--json")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let backends = try report(outcome).backends
+    #expect(backends.count == 2 && backends[0].name == "reference")
+    #expect(backends.allSatisfy { $0.name != "opencl" })
+  }
+
   @Test("the table names what was measured, and that all compute the same")
   func table() throws {
     let outcome = try bench("--backend", "reference", "--backend", "reference")

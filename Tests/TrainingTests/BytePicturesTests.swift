@@ -80,7 +80,9 @@ private func session(
     #expect(bytes.chain.host.forkCount - before == 5)
     try floats.train(data, steps: 1)
     try floats.train(data, steps: 5)
-    #expect(try bytes.bytes() == floats.bytes())
+    // What is computed from bytes is divided into other chunks, whose sums round otherwise.
+    let (a, b) = (try bytes.evaluate(data).loss, try floats.evaluate(data).loss)
+    #expect((a - b).magnitude <= 1e-4 * b, "\(a) and \(b)")
   }
 
   @Test("pictures that are read and learnt are bytes once in a batch")

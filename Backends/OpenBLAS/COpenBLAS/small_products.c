@@ -33,7 +33,7 @@ __attribute__((target("avx512f"))) static inline __m128 sums_by_halves(const __m
 /* At most 4 columns of c ← alpha·a·b + beta·c, row-major. Each element is a sum of 16 sums along k. They are added up as
  * OpenBLAS adds them, to the same bits: by neighbours in its blocks of 4 rows or of 4 columns, by halves in the corner that
  * remains. */
-__attribute__((target("avx512f,avx512vl"))) static void few_columns(
+__attribute__((target("avx512f,avx512vl,fma"))) static void few_columns(
   int m, int n, int k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
   size_t ldc) {
   /* The columns of b, one behind the other: what OpenBLAS allocates memory for. */
@@ -64,7 +64,7 @@ __attribute__((target("avx512f,avx512vl"))) static void few_columns(
       float *to = c + (size_t)(row + i) * ldc;
       const __m128 all = is_corner ? sums_by_halves(sums[i]) : sums_by_neighbours(sums[i]);
       __m128 result = _mm_mul_ps(_mm_set1_ps(alpha), all);
-      if (beta != 0) result = _mm_add_ps(result, _mm_mul_ps(_mm_set1_ps(beta), _mm_maskz_loadu_ps(stored, to)));
+      if (beta != 0) result = _mm_fmadd_ps(_mm_set1_ps(beta), _mm_maskz_loadu_ps(stored, to), result);
       _mm_mask_storeu_ps(to, stored, result);
     }
   }

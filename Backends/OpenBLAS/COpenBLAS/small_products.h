@@ -4,7 +4,8 @@
 
 #include "openblas_library.h"
 
-/* What multiplies as `sgemm`, whose kernels are called `core`, to the same bits, and allocates nothing. */
+/* What multiplies as `sgemm`, whose kernels are called `core`, and allocates nothing; to the same bits where alpha is 1 and
+ * beta 0 or 1, as all of ours are. */
 switchback_sgemm *switchback_sgemm_without_allocation(switchback_sgemm *sgemm, const char *core);
 
 #endif
