@@ -108,6 +108,15 @@ def machine(threads):
             [str(SWITCHBACK), "backends"], capture_output=True, text=True).stdout.splitlines())
 
 
+def mnist_folder():
+    """Where `switchback` would find the files, or those beside the project."""
+    folders = [
+        pathlib.Path(os.environ.get("SWITCHBACK_DATA", ROOT.parent / "shared" / "data"), "mnist"),
+        pathlib.Path.home() / ".cache" / "switchback" / "datasets" / "mnist",
+    ]
+    return str(next((folder for folder in folders if folder.is_dir()), folders[-1]))
+
+
 def say(words):
     print(words, file=sys.stderr, flush=True)
 
@@ -119,7 +128,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of training in a turn; inference has a quarter")
     parser.add_argument("--backend", default="openblas", help="ours")
-    parser.add_argument("--data", default=str(ROOT.parent / "shared/data/mnist"), help="the folder of MNIST's files")
+    parser.add_argument("--data", default=mnist_folder(), help="the folder of MNIST's files")
     parser.add_argument("--out", default=str(ROOT / "Benchmarks/results"))
     parser.add_argument("--no-compile", action="store_true", help="without torch.compile, which takes minutes to prepare")
     options = parser.parse_args()
@@ -133,6 +142,8 @@ def main():
     for path, cure in ((SWITCHBACK, "make build"), (PYTHON, "sh .make/install-pytorch.sh")):
         if not path.exists():
             raise SystemExit(f"there is no {path}: {cure}")
+    if not os.path.isdir(options.data):
+        raise SystemExit(f"there is no folder {options.data}: switchback data fetch mnist, or --data")
     faults = []
     with tempfile.TemporaryDirectory() as work:
         ours = Ours(options, work)
@@ -142,8 +153,13 @@ def main():
         prototype = Prototype(work, ours.threads)
         result = dict(machine=about, rounds=options.rounds, seconds=options.seconds, backend=options.backend, rows=[])
         for row in ROWS:
-            if row.name in wanted:
+            if row.name not in wanted:
+                continue
+            try:
                 result["rows"].append(measure(row, options, ours, prototype, faults))
+            except (RuntimeError, ValueError, KeyError) as error:
+                # A row that cannot be measured takes none of the others with it.
+                faults.append(f"{row.name}: {type(error).__name__}: {error}")
         if "convolutions" in wanted:
             result["convolutions"] = convolutions(options, ours.threads)
             result["convolutionRoof"] = ours.roof(ROWS[0])[0]["gigaflops"]
