@@ -234,7 +234,7 @@ def families(snapshot):
         Family("reference", files("Backends/Reference/Operations", ".swift"),
                SwiftKernels(snapshot, "SwitchbackReference", objects("SwitchbackOpenBLAS", of=contract),
                             REFERENCE_ENTRY), 66),
-        Family("openblas", files("Backends/OpenBLAS/Operations", ".swift"),
+        Family("openblas", files("Backends/OpenBLAS/Operations", ".swift") + files("Backends/OpenBLAS/Planning", ".swift"),
                SwiftKernels(snapshot, "SwitchbackOpenBLAS", objects("SwitchbackOpenBLAS", but="SwitchbackOpenBLAS")),
                40),
     ]

@@ -44,8 +44,8 @@ PLANTED = [
      "if (c < g->channels) max_pool_winners(w, g->width, g->channels, x + c, dy + c, dx + c, g->channels - c);", ";",
      "maxPool2d/backward"),
     ("a lost last block", *FFT_C, "for (; 2 * j < channels; j++) {", "for (; 2 * j + 1 < channels; j++) {", "conv2d"),
-    ("a lost last block", "openblas", OPENBLAS + "MatrixMultiplication.swift",
-     "for slot in 1..<max(slotCount, 1) {", "for slot in 1..<max(slotCount - 1, 1) {", "reduce"),
+    ("a lost last block", "openblas", "Backends/OpenBLAS/Planning/Sums.swift",
+     "for sum in 1..<max(sumCount, 1) {", "for sum in 1..<max(sumCount - 1, 1) {", "reduce"),
     ("a lost last block", "opencl", CL + "multiplication.cl", """    if (first + r >= row_count) break;
     __global float *out = y""", """    if (first + ROWS > row_count) break;
     __global float *out = y""", "conv2d"),
