@@ -101,12 +101,7 @@ private struct Lives {
   init(_ segment: Segment, _ works: Works) {
     birth = Array(repeating: nil, count: works.byteCounts.count)
     death = Array(repeating: -1, count: works.byteCounts.count)
-    // Whoever looks at a temporary changes nothing here.
-    isTemporary = works.byteCounts.indices.map {
-      guard $0 < segment.values.count else { return true }
-      let role = segment.values[$0].role
-      return role == .temporary || role == .tap
-    }
+    isTemporary = works.isTemporary(in: segment)
     for (index, work) in works.works.enumerated() where !work.isProbe {
       for operand in work.operands { death[operand.value] = index }
     }

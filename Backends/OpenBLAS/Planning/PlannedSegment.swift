@@ -34,12 +34,7 @@ struct PlannedSegment {
     samples = Division(segment, &works).samples
     works.splitSums()
     let stages = Stages(segment, works, samples: samples)
-    // Whoever looks at a temporary changes no cut.
-    let isTemporary = works.byteCounts.indices.map {
-      guard $0 < segment.values.count else { return true }
-      let role = segment.values[$0].role
-      return role == .temporary || role == .tap
-    }
+    let isTemporary = works.isTemporary(in: segment)
     let chunks = stages.stages.map { lanes in lanes.map { Chunks($0, works, isTemporary: isTemporary) } }
     (self.works, self.stages, self.chunks) = (works, stages, chunks)
     places = Places(segment, works, stages, chunks)

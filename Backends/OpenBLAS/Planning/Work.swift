@@ -145,6 +145,15 @@ struct Works {
 
   init(_ segment: Segment) { byteCounts = segment.values.map(\.type.byteCount) }
 
+  /// For each value whether it is a temporary, looked at or not: whoever looks changes nothing of what is divided.
+  func isTemporary(in segment: Segment) -> [Bool] {
+    byteCounts.indices.map {
+      guard $0 < segment.values.count else { return true }
+      let role = segment.values[$0].role
+      return role == .temporary || role == .tap
+    }
+  }
+
   /// A value that stands in no program.
   mutating func addValue(byteCount: Int) -> Int {
     byteCounts.append(byteCount)
