@@ -95,11 +95,9 @@ struct BenchCommand: ParsableCommand {
 
   private func configuration(of backend: String?) throws -> Configuration {
     guard FileManager.default.isReadableFile(atPath: config) else { throw noConfiguration(config) }
-    var all = overrides + (backend.map { backendOverrides($0, over: config) } ?? [])
-    if let threads { all.append("backend.threads=\(threads)") }
-    if let seed { all.append("training.seed=\(seed)") }
-    if let data { all.append(textOverride("data.path", data)) }
-    return try Configuration(file: config, overrides: all)
+    let own = backend.map { backendOverrides($0, over: config) } ?? []
+    return try Configuration(
+      file: config, overrides: overrides + own + commonOverrides(threads: threads, seed: seed, data: data))
   }
 
   /// The backends that were named, or those that this machine has for the configuration; what is left out is said.

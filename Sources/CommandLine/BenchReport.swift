@@ -82,8 +82,8 @@ struct BenchReport: Encodable {
       for (place, backend) in backends.enumerated() {
         let (spread, ratio) = (measure(backend).spread, measure(backend).ratio)
         table.add([
-          place == 0 ? words : "", backend.name, Self.number(spread.median),
-          "\(Self.number(spread.low)) to \(Self.number(spread.high))",
+          place == 0 ? words : "", backend.name, spread.median.tableText,
+          "\(spread.low.tableText) to \(spread.high.tableText)",
           ratio.map { String(format: "%.2f (%.2f to %.2f)", $0.median, $0.low, $0.high) } ?? "",
         ])
       }
@@ -103,6 +103,4 @@ struct BenchReport: Encodable {
           + "same weights are apart by at most \(difference.shortText) (relative; \(lossLimit.shortText) is allowed)")
     }
   }
-
-  private static func number(_ value: Double) -> String { String(format: value < 100 ? "%.1f" : "%.0f", value) }
 }

@@ -47,12 +47,18 @@ struct SettingOptions: ParsableArguments {
     }
     var all = (backend.map { backendOverrides($0, over: file) } ?? []) + overrides
     if let device { all.append(textOverride("backend.device", device)) }
-    if let threads { all.append("backend.threads=\(threads)") }
-    if let seed { all.append("training.seed=\(seed)") }
-    if let data { all.append(textOverride("data.path", data)) }
+    all += commonOverrides(threads: threads, seed: seed, data: data)
     if let runs { all.append(textOverride("training.runs", runs)) }
     return try Configuration(file: file, overrides: all + more, expandsBlocks: expandsBlocks)
   }
+}
+
+/// What the options that every command on a configuration takes set.
+func commonOverrides(threads: Int?, seed: Int?, data: String?) -> [String] {
+  [
+    threads.map { "backend.threads=\($0)" }, seed.map { "training.seed=\($0)" },
+    data.map { textOverride("data.path", $0) },
+  ].compactMap { $0 }
 }
 
 /// What sets another backend than the configuration file's. A run's file has every default written out: where its

@@ -136,10 +136,10 @@ struct ProfileReport: Encodable {
         operations: "operations"),
       rightAligned: hasRoof ? [0, 1, 2, 3] : [0, 1, 2])
     for row in isByLayer ? layers : operations {
-      let speed = row.gigaflopsPerSecond.map(Self.number) ?? ""
+      let speed = row.gigaflopsPerSecond.map(\.tableText) ?? ""
       table.add(
         cells(
-          [Self.number(row.microseconds), Self.percent(row.share), speed],
+          [row.microseconds.tableText, Self.percent(row.share), speed],
           roof: row.shareOfRoof.map(Self.percent) ?? "",
           [row.backend + (row.isByHost ? " (by the host's clock)" : ""), row.name],
           operations: row.operations.joined(separator: ", ")))
@@ -147,12 +147,12 @@ struct ProfileReport: Encodable {
     let outside = outsideMicroseconds * 1e-6 / secondsPerStep
     table.add(
       cells(
-        [Self.number(outsideMicroseconds), Self.percent(outside), ""], roof: "",
+        [outsideMicroseconds.tableText, Self.percent(outside), ""], roof: "",
         ["", "outside: batches, copies, the host"], operations: ""))
     Terminal.write(table.text)
     Terminal.write(
-      "\n\(steps) step\(steps == 1 ? "" : "s") of \(batchSize) samples, \(Self.number(secondsPerStep * 1e6)) µs each · "
-        + "\(Self.number(samplesPerSecond)) samples/s · \(Self.number(gigaflopsPerSecond)) GFLOP/s"
+      "\n\(steps) step\(steps == 1 ? "" : "s") of \(batchSize) samples, \((secondsPerStep * 1e6).tableText) µs each · "
+        + "\(samplesPerSecond.tableText) samples/s · \(gigaflopsPerSecond.tableText) GFLOP/s"
         + (shareOfRoof.map { ", \(Self.percent($0)) of the roof" } ?? ""))
     Terminal.write(roofWords)
     Terminal.write(
@@ -164,6 +164,5 @@ struct ProfileReport: Encodable {
     return "roof: " + roof.words + (shareOfRoof == nil ? ", of what runs on the CPU" : "")
   }
 
-  private static func number(_ value: Double) -> String { String(format: value < 100 ? "%.1f" : "%.0f", value) }
   private static func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
 }

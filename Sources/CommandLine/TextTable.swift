@@ -1,3 +1,5 @@
+import Foundation
+
 /// Columns of text that line up.
 struct TextTable {
   private var rows: [[String]]
@@ -20,4 +22,9 @@ struct TextTable {
     }
     return lines.joined(separator: "\n")
   }
+}
+
+extension Double {
+  /// A measured number in a table: with tenths below 100.
+  var tableText: String { String(format: self < 100 ? "%.1f" : "%.0f", self) }
 }

@@ -1,3 +1,5 @@
+import SwitchbackExecution
+
 /// Numbers of some rounds in short: on a shared machine one round says little.
 public struct Spread: Hashable, Sendable, Codable {
   /// Of an even count the mean of the middle two.
@@ -7,13 +9,7 @@ public struct Spread: Hashable, Sendable, Codable {
 
   /// Zeros of no numbers.
   public init(_ numbers: [Double]) {
-    let sorted = numbers.sorted()
-    let middle = sorted.count / 2
-    switch sorted.count {
-    case 0: (median, low, high) = (0, 0, 0)
-    case let count where count % 2 == 0:
-      (median, low, high) = ((sorted[middle - 1] + sorted[middle]) / 2, sorted[0], sorted[count - 1])
-    case let count: (median, low, high) = (sorted[middle], sorted[0], sorted[count - 1])
-    }
+    median = numbers.isEmpty ? 0 : SwitchbackExecution.median(numbers)
+    (low, high) = (numbers.min() ?? 0, numbers.max() ?? 0)
   }
 }
