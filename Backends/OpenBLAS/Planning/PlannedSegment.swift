@@ -19,14 +19,7 @@ struct PlannedSegment {
   private(set) var groupNames: [String] = []
 
   init(_ segment: Segment, library: OpenBLASLibrary) throws(BackendError) {
-    var works = Works(segment)
-    for index in segment.calls.indices {
-      switch WorkMaker(segment: segment, index: index, library: library).make() {
-      case .success(let work): works.works.append(work)
-      case .failure(let declined): throw BackendError(.unsupported, declined.reason, operation: index)
-      }
-    }
-    self.init(segment, works)
+    self.init(segment, try Fusion(segment, library: library).works())
   }
 
   init(_ segment: Segment, _ made: Works) {

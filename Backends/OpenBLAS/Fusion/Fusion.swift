@@ -1,0 +1,65 @@
+import SwitchbackBackendKit
+import SwitchbackPrograms
+
+/// Calls of a segment that are computed at once, as one work or as a forward and a backward work.
+struct FusedCalls {
+  /// In the order of `works`. Their calls need not be neighbours.
+  var halves: [MatchedHalf]
+  /// One work a half. Values that stand in no program (the winners of a pooling) are added to the works.
+  var makeWorks: (inout Works) throws -> [Work]
+}
+
+/// Calls that our kernels compute at once. A pattern has a file of its own in this folder, with its graph drawn above it.
+protocol FusionPattern: Sendable {
+  /// What begins with call `first`; nil where that is not this pattern.
+  static func match(_ first: Int, in fusion: Fusion) -> FusedCalls?
+}
+
+/// Turns a segment's calls into works: patterns first, the rest call by call.
+struct Fusion {
+  /// Asked in this order.
+  static let patterns: [any FusionPattern.Type] = []
+
+  let segment: Segment
+  let library: OpenBLASLibrary
+  let uses: ValueUses
+
+  init(_ segment: Segment, library: OpenBLASLibrary) {
+    (self.segment, self.library) = (segment, library)
+    uses = ValueUses(segment)
+  }
+
+  func maker(_ call: Int) -> WorkMaker { WorkMaker(segment: segment, index: call, library: library) }
+
+  /// The works in an order in which they can run.
+  func works() throws(BackendError) -> Works {
+    var works = Works(segment)
+    var groups = CallGroups(segment)
+    // By the first call of each.
+    var fused: [Int: Work] = [:]
+    for call in segment.calls.indices {
+      for pattern in Self.patterns {
+        guard let match = pattern.match(call, in: self), groups.join(match.halves.map(\.calls)) else { continue }
+        let made = try accept(call) { try match.makeWorks(&works) }
+        for (half, work) in zip(match.halves, made) { fused[half.calls.min() ?? call] = work }
+        break
+      }
+    }
+    for group in groups.order {
+      if let work = fused[group[0]] {
+        works.works.append(work)
+      } else {
+        works.works.append(try accept(group[0]) { try maker(group[0]).make().get() })
+      }
+    }
+    return works
+  }
+
+  private func accept<Made>(_ call: Int, _ make: () throws -> Made) throws(BackendError) -> Made {
+    do {
+      return try make()
+    } catch {
+      throw BackendError(.unsupported, (error as? Declined)?.reason ?? "\(error)", operation: call)
+    }
+  }
+}
