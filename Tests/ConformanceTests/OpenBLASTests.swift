@@ -181,6 +181,34 @@ private func convolutions(_ geometry: ConvolutionGeometry, _ image: [Int], _ ker
     }
   }
 
+  @Test("a wrong index that is no sample's changes no state either, where nothing else keeps the two in order")
+  func wrongIndexBesideAnAssignment() throws {
+    var builder = ProgramBuilder(name: "rows")
+    let rows = builder.input("rows", .int32([5]))
+    let next = builder.input("next", .float32([3]))
+    let table = builder.state("table", .float32([40, 300]))
+    let state = builder.state("w", .float32([3]))
+    builder.output("found", try builder.append(Gather(axis: 0), table, rows))
+    _ = try builder.append(Assign(), [state, next])
+    let program = builder.build()
+    for workers in [1, 3] {
+      let states = StateStore()
+      let executor = try ProgramExecutor(program, on: try chain(OpenBLASBackend(), workers: workers), states: states)
+      func run(_ rows: [Int32], next: Float) throws {
+        try executor.withInput("rows") { bytes in rows.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+        try executor.withInput("next") {
+          for e in 0..<3 { $0.storeBytes(of: next, toByteOffset: 4 * e, as: Float.self) }
+        }
+        try executor.run()
+      }
+      for turn in 0..<20 {
+        try run([0, 1, 2, 3, 39], next: Float(turn))
+        #expect(throws: ExecutionError.self) { try run([0, 1, 40, 3, 2], next: -1) }
+        #expect(try states.withBytes(of: "w") { $0.bindMemory(to: Float.self)[0] } == Float(turn))
+      }
+    }
+  }
+
   @Test(
     "one NaN makes a maximum or minimum NaN, wherever it stands", arguments: [ReduceFunction.max, .min], [[1], [0]])
   func notANumber(function: ReduceFunction, axes: [Int]) throws {

@@ -22,8 +22,16 @@ public struct Cast: ElementTypedOperation {
     ]
   }
 
+  private static let types: [ElementType] = [.float32, .int32, .int64, .uint8, .bool]
+
   public static var furtherSamples: [OperationSample] {
     [OperationSample(Cast(to: .bool), [.float32([37])], [.indices(2)])]
+      // From every type to every other.
+      + types.flatMap { from in
+        types.filter { $0 != from }.map { to in
+          OperationSample(Cast(to: to), [TensorType(from, [19])], [.indices(from == .bool ? 2 : 5)]).forNumbers
+        }
+      }
       + [
         OperationSample(Cast(to: .int32), [.float32([4097])], [.range(-3e5, 3e5)]),
         OperationSample(Cast(to: .float32), [.int32([65_537])], [.indices(100_000)]),
