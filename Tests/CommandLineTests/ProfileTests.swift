@@ -28,11 +28,17 @@ import Testing
     var shareOfRoof: Double?
     var outsideMicroseconds: Double
     var peakBytes: Int
+    var plannedBytes: Int
+    var usesDeviceMemory: Bool
     var layers: [Row]
     var operations: [Row]
   }
 
   private func report(_ arguments: String..., environment: [String: String] = [:]) throws -> Report {
+    try report(arguments, environment)
+  }
+
+  private func report(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Report {
     let outcome = try run(
       binary, ["profile"] + arguments + ["--data", try dataFolder(), "--steps", "3", "--json"], environment)
     #expect(outcome.status == 0, "\(outcome.error)")
@@ -85,6 +91,33 @@ import Testing
     #expect(report.flopsPerStep > 2 * 2 * 64 * 784 * 128)
   }
 
+  private struct Inspection: Decodable {
+    struct Memory: Decodable { var planned: Int }
+    var memory: Memory
+  }
+
+  @Test("what is planned is the step's, with accumulation that of both programs; a CPU's opencl takes the host's too")
+  func memory() throws {
+    func planned(_ arguments: String...) throws -> (profile: Int, inspect: Int) {
+      let outcome = try switchback(
+        ["inspect", "configs/mnist-mlp.yaml", "--set", "monitor.enabled=false", "--json"] + arguments)
+      #expect(outcome.status == 0, "\(outcome.error)")
+      let inspection = try JSONDecoder().decode(Inspection.self, from: Data(outcome.output.utf8))
+      let profile = try report(["configs/mnist-mlp.yaml"] + arguments)
+      #expect(!profile.usesDeviceMemory && profile.plannedBytes < profile.peakBytes)
+      return (profile.plannedBytes, inspection.memory.planned)
+    }
+    let plain = try planned("--backend", "reference")
+    #expect(plain.profile == plain.inspect)
+    let both = try planned("--backend", "reference", "--set", "training.optimizer.gradient_accumulation_steps=2")
+    // The other program reads a batch too, and has the hidden layer's activations.
+    #expect(both.profile > both.inspect + 64 * 784)
+    guard (try? skipWithout("opencl")) != nil else { return }
+    let opencl = try planned("--backend", "opencl", "--set", "backend.opencl.trust=true")
+    // States lie in OpenCL's buffers beside the host's.
+    #expect(opencl.profile > opencl.inspect)
+  }
+
   @Test("a device has no roof, and the table says so")
   func device() throws {
     try skipWithout("opencl")
@@ -103,7 +136,7 @@ import Testing
     let layers = try switchback(arguments + ["--steps", "2"])
     #expect(layers.status == 0, "\(layers.error)")
     #expect(layers.output.contains("reference  layers.1.dense\n"), "\(layers.output)")
-    for words in ["of the roof", "2 steps of 64 samples", "roof: ", "GFLOP/s (", "peak memory "] {
+    for words in ["of the roof", "2 steps of 64 samples", "roof: ", "GFLOP/s (", "peak memory ", " of the host's\n"] {
       #expect(layers.output.contains(words), "\(layers.output)")
     }
     let operations = try switchback(arguments + ["--steps", "2", "--by", "operation"])
@@ -153,6 +186,10 @@ import Testing
       "profile", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--set",
       "training.batch_size=1000")
     #expect(large.status == 65 && large.error.contains("there is no whole batch of 1000"), "\(large.error)")
+    for command in ["profile", "inspect", "diff"] {
+      let runs = try switchback(command, "configs/mnist-mlp.yaml", "--runs", temporary())
+      #expect(runs.status == 64 && runs.error.contains("--runs"), "\(command): it writes none: \(runs.error)")
+    }
     let before = try switchback("train", "configs/mnist-mlp.yaml", "--profile")
     #expect(before.status == 64, "\(before.error)")
     #expect(before.error.contains("switchback profile configs/mnist-mlp.yaml"), "\(before.error)")
