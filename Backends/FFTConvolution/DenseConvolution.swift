@@ -108,7 +108,7 @@ final class DenseConvolution: Executable, @unchecked Sendable {
     fingerprint.mix(UInt64(chunk))
     var report = CompiledReport(
       workspaceByteCount: workspace, fingerprint: fingerprint.value, groupOfCall: [0],
-      groupNames: [work.name + " by FFT"])
+      groupNames: ["\(work.name) by \(transforms.words)"])
     report.keeps = keeps
     self.report = report
   }

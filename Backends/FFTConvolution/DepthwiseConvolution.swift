@@ -63,7 +63,7 @@ final class DepthwiseConvolution: Executable, @unchecked Sendable {
     let isFilterGiven = work.pass != .backwardFilter
     var report = CompiledReport(
       workspaceByteCount: isFilterGiven ? 0 : bytes, fingerprint: fingerprint.value, groupOfCall: [0],
-      groupNames: [work.name + " by FFT"])
+      groupNames: ["\(work.name) by \(transforms.words)"])
     if isFilterGiven {
       report.keeps = [
         Keep(

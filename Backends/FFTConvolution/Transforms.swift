@@ -12,6 +12,12 @@ struct Transforms: Hashable, Sendable {
   var points: Int { vertical.length * horizontal.length }
   var tiles: Int { vertical.count * horizontal.count }
 
+  /// `FFT of 32 × 40 points`, with how many tiles an image is cut into.
+  var words: String {
+    let points = (vertical.length > 1 ? "\(vertical.length) × " : "") + "\(horizontal.length) points"
+    return "FFT of \(points)" + (tiles > 1 ? " in \(tiles) tiles" : "")
+  }
+
   /// The cheapest by `cost`.
   static func best(for shape: ConvolutionShape, _ pass: Pass) -> Transforms {
     let rows = TransformLength.candidates(for: shape.vertical)

@@ -31,15 +31,21 @@ struct WorkMaker {
     }
   }
 
-  private func work() throws -> Work {
-    guard call.outputs.first != .some(nil) else { throw Declined(reason: "its first result is not wanted") }
+  /// Why the call is declined before its operation is asked; nil where it is not.
+  var refusal: Declined? {
+    guard call.outputs.first != .some(nil) else { return Declined(reason: "its first result is not wanted") }
     let results = call.outputs.compactMap { $0.map { segment.values[$0].type } }
     for type in types + (call.operation is Statistics ? [] : results) {
       guard !type.elementType.isFloatingPoint || type.elementType == .float32 else {
-        throw Declined(reason: "only f32 is computed here, not \(type.elementType.rawValue)")
+        return Declined(reason: "only f32 is computed here, not \(type.elementType.rawValue)")
       }
-      guard type.shape.elementCount < 1 << 31 else { throw Declined(reason: "\(type) has more than 2³¹ elements") }
+      guard type.shape.elementCount < 1 << 31 else { return Declined(reason: "\(type) has more than 2³¹ elements") }
     }
+    return nil
+  }
+
+  private func work() throws -> Work {
+    if let refusal { throw refusal }
     guard let operation = call.operation as? any OpenCLOperation else {
       throw Declined(reason: "\(call.operation.name) is not implemented here")
     }

@@ -11,7 +11,8 @@ struct BenchCommand: ParsableCommand {
       whole batches and then single samples for a quarter of that, in every round. The ratio is of speeds, round by round:
       above 1 is faster than the first backend. That all compute the same is checked first, in three steps, each from the same
       weights: where a loss is apart from the first backend's by more than 1e-5 (relative), the command ends with 1, and
-      switchback diff finds out why. Batches are read between the steps. Examples:
+      switchback diff finds out why. A backend that fails on the way has a row that says so, and the others go on; the
+      command ends with 1 then too. Batches are read between the steps. Examples:
 
         switchback bench configs/mnist-cnn.yaml
         switchback bench configs/mnist-cnn.yaml --backend openblas --backend opencl --rounds 9
@@ -68,28 +69,21 @@ struct BenchCommand: ParsableCommand {
       try fetchIfMissing(configuration.data.source)
       let train = try configuration.data.source.open(configuration.data.request).train
       let host = try makeHost(threads: configuration.backend.threads)
-      let contenders = try contenders(configuration, train, host)
-      let differences = try contenders.dropFirst().map {
-        try $0.lossDifference(from: contenders[0], steps: Self.checkedSteps)
-      }
-      var measured = contenders.map { _ in BenchReport.Rounds() }
-      for _ in 0..<rounds {
-        for (place, contender) in contenders.enumerated() {
-          measured[place].training.append(try contender.trainingSpeed(seconds: seconds))
-          measured[place].inference.append(try contender.inferenceSpeed(seconds: seconds / 4))
-          measured[place].latency.append(try contender.latency(seconds: seconds / 4))
-        }
-      }
+      var turns = try contenders(configuration, train, host)
+      try turns.run(rounds: rounds, seconds: seconds, checkedSteps: Self.checkedSteps)
       let report = try BenchReport(
-        configuration, contenders, measured, seconds: seconds, differences: differences, checkedSteps: Self.checkedSteps
-      )
+        configuration, turns, workers: host.workers, seconds: seconds, checkedSteps: Self.checkedSteps)
       if json { Terminal.write(Terminal.json(report)) } else { report.show() }
-      if let wrong = report.backends.first(where: { !$0.agrees }) {
-        throw fail(
-          "the losses of \(wrong.name) are apart from those of \(report.backends[0].name): its speed is that of something "
-            + "else. switchback diff \(config) --backends \(report.backends[0].name),\(wrong.name) says more",
-          ExitStatus.failure)
+      var status: ExitCode?
+      if let wrong = report.backends.first(where: { $0.agrees == false }) {
+        status = fail(
+          "the losses of \(wrong.name) are apart from those of \(report.base): its speed is that of something else. "
+            + "switchback diff \(config) --backends \(report.base),\(wrong.name) says more", ExitStatus.failure)
       }
+      for backend in report.backends {
+        if let reason = backend.failure { status = fail("\(backend.name) failed: \(reason)", ExitStatus.failure) }
+      }
+      if let status { throw status }
     }
   }
 
@@ -103,26 +97,29 @@ struct BenchCommand: ParsableCommand {
   /// The backends that were named, or those that this machine has for the configuration; what is left out is said.
   private func contenders(
     _ configuration: Configuration, _ train: any Dataset, _ host: HostServices
-  ) throws -> [BackendSpeed] {
+  ) throws -> BenchTurns {
     let registry = makeRegistry(configuration.backend.search)
-    func contender(_ name: String?) throws -> BackendSpeed {
-      let settings = try name.map { try self.configuration(of: $0) } ?? configuration
-      return try BackendSpeed(settings, train, registry: registry, host: host, progress: showBackendProgress)
+    func contender(_ settings: Configuration) throws -> BackendSpeed {
+      try BackendSpeed(settings, train, registry: registry, host: host, progress: showBackendProgress)
     }
+    var turns = BenchTurns()
     guard backends.isEmpty else {
-      let contenders = try backends.map { try contender($0) }
-      for idle in try contenders.filter({ try !$0.takesPart }) {
+      for name in backends {
+        let settings = try self.configuration(of: name)
+        try turns.add(settings.backend.name) { try contender(settings) }
+      }
+      for idle in try turns.contenders.filter({ try $0.speed?.takesPart == false }) {
         Terminal.write(
           "warning: \(idle.name) runs no operation of it: measured is what stands behind it", to: .standardError)
       }
-      return contenders
+      return turns
     }
-    var contenders = [try contender(nil)]
+    try turns.add(configuration.backend.name) { try contender(configuration) }
     for name in registry.names where name != configuration.backend.name && name != "reference" {
       do {
-        let another = try contender(name)
+        let another = try contender(try self.configuration(of: name))
         if try another.takesPart {
-          contenders.append(another)
+          try turns.add(name) { another }
         } else {
           Terminal.write("left out: \(name): it runs no operation of this step", to: .standardError)
         }
@@ -132,6 +129,6 @@ struct BenchCommand: ParsableCommand {
         Terminal.write("left out: \(name): \(error.message)", to: .standardError)
       }
     }
-    return contenders
+    return turns
   }
 }

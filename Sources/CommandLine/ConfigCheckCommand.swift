@@ -16,6 +16,7 @@ struct ConfigCheckCommand: ParsableCommand {
       """)
 
   @OptionGroup var experiment: ExperimentOptions
+  @OptionGroup var folder: RunsFolderOption
 
   @Flag(help: "One JSON array of problems on standard output: file, line, column, message.")
   var json = false
@@ -23,7 +24,7 @@ struct ConfigCheckCommand: ParsableCommand {
   func run() throws {
     try reportingErrors {
       do {
-        let configuration = try experiment.configuration()
+        let configuration = try experiment.configuration(also: folder.overrides)
         let check = ConfigurationCheck(
           configuration, registry: makeRegistry(configuration.backend.search), host: try makeHost(threads: 1))
         for warning in check.warnings { Terminal.write("warning: \(warning)", to: .standardError) }

@@ -93,11 +93,13 @@ struct ConfigCommand: ParsableCommand {
           switchback config show configs/resnet20-fashion.yaml --expanded
         """)
     @OptionGroup var experiment: ExperimentOptions
+    @OptionGroup var folder: RunsFolderOption
     @Flag(help: "Writes the layers of blocks in place of their uses.") var expanded = false
 
     func run() throws {
       try reportingErrors {
-        Terminal.write(try experiment.configuration(expandsBlocks: expanded).resolvedText, terminator: "")
+        Terminal.write(
+          try experiment.configuration(also: folder.overrides, expandsBlocks: expanded).resolvedText, terminator: "")
       }
     }
   }

@@ -9,8 +9,8 @@ struct ExperimentOptions: ParsableArguments {
 
   @OptionGroup var settings: SettingOptions
 
-  func configuration(expandsBlocks: Bool = false) throws -> Configuration {
-    try settings.configuration(config, expandsBlocks: expandsBlocks)
+  func configuration(also more: [String] = [], expandsBlocks: Bool = false) throws -> Configuration {
+    try settings.configuration(config, also: more, expandsBlocks: expandsBlocks)
   }
 }
 
@@ -33,9 +33,6 @@ struct SettingOptions: ParsableArguments {
   @Option(help: "The folder that holds the data set's files.", completion: .file())
   var data: String?
 
-  @Option(help: "The folder that runs are written to.", completion: .directory)
-  var runs: String?
-
   @Option(name: .customLong("set"), help: "Sets one key, such as training.optimizer.learning_rate=0.01; repeatable.")
   var overrides: [String] = []
 
@@ -48,9 +45,16 @@ struct SettingOptions: ParsableArguments {
     var all = (backend.map { backendOverrides($0, over: file) } ?? []) + overrides
     if let device { all.append(textOverride("backend.device", device)) }
     all += commonOverrides(threads: threads, seed: seed, data: data)
-    if let runs { all.append(textOverride("training.runs", runs)) }
     return try Configuration(file: file, overrides: all + more, expandsBlocks: expandsBlocks)
   }
+}
+
+/// Where runs are written, for commands that write them or show the setting.
+struct RunsFolderOption: ParsableArguments {
+  @Option(help: "The folder that runs are written to.", completion: .directory)
+  var runs: String?
+
+  var overrides: [String] { runs.map { [textOverride("training.runs", $0)] } ?? [] }
 }
 
 /// What the options that every command on a configuration takes set.

@@ -64,7 +64,7 @@ struct ProfileCommand: ParsableCommand {
       let measured = try ProfiledSteps(
         session, data.train, of: configuration, steps: steps, tracedSteps: trace == nil ? 0 : ChromeTrace.stepLimit)
       let after = ArithmeticRoof.measured(on: host)
-      let report = ProfileReport(
+      let report = try ProfileReport(
         configuration, session, measured, plan: try session.plan,
         roof: before.gigaflops > after.gigaflops ? before : after)
       // What was measured is shown whatever else can be written.

@@ -40,7 +40,11 @@ struct ProfileReport: Encodable {
   /// Of a step, what lies in no group: the batch, copies between devices, what the host does.
   var outsideMicroseconds: Double
   var peakBytes: Int
+  /// Of the host's memory, which `peakBytes` is of too: states, temporaries, inputs and workspaces of the step, and of the one
+  /// that only accumulates gradients.
   var plannedBytes: Int
+  /// Whether a part is computed in memory that is in neither number.
+  var usesDeviceMemory: Bool
   /// Both by time, the longest first.
   var layers: [Row]
   var operations: [Row]
@@ -48,13 +52,13 @@ struct ProfileReport: Encodable {
   init(
     _ configuration: Configuration, _ session: TrainingSession, _ measured: ProfiledSteps, plan: ExecutionPlan,
     roof: ArithmeticRoof
-  ) {
+  ) throws {
     let rows = measured.profile.rows
     let isOnHost = rows.contains { !$0.isOnDevice }
     let scale = Scale(steps: Double(measured.steps), seconds: measured.seconds, roof: roof)
     name = configuration.name
-    devices = session.chain.links.filter { link in plan.placements.contains { plan.backends[$0.link] == link.name } }
-      .map { "\($0.name): \($0.device.info.identity)" }
+    let links = session.chain.links.filter { link in plan.placements.contains { plan.backends[$0.link] == link.name } }
+    devices = links.map { "\($0.name): \($0.device.info.identity)" }
     (workers, batchSize, steps, loss) = (session.chain.host.workers, measured.batchSize, measured.steps, measured.loss)
     secondsPerStep = measured.seconds / Double(measured.steps)
     samplesPerSecond = Double(measured.batchSize) / secondsPerStep
@@ -65,7 +69,9 @@ struct ProfileReport: Encodable {
     shareOfRoof = isOnDevice ? nil : gigaflopsPerSecond / max(roof.gigaflops, 1e-9)
     let inside = rows.reduce(0) { $0 + $1.microseconds } / Double(measured.steps)
     outsideMicroseconds = max(0, secondsPerStep * 1e6 - inside)
-    (peakBytes, plannedBytes) = (peakResidentBytes, plan.memory.planned)
+    (peakBytes, plannedBytes) = (peakResidentBytes, try session.memoryNeed().total)
+    // A CPU's own memory, as OpenCL has it, is the host's after all.
+    usesDeviceMemory = links.contains { $0.device.info.hasPrivateMemory && $0.device.info.kind != "cpu" }
     operations = rows.map { scale.row($0.name, [$0]) }.sorted { $0.microseconds > $1.microseconds }
     layers = Self.byLayer(rows).map { scale.row($0, $1) }.sorted { $0.microseconds > $1.microseconds }
   }
@@ -156,7 +162,9 @@ struct ProfileReport: Encodable {
         + (shareOfRoof.map { ", \(Self.percent($0)) of the roof" } ?? ""))
     Terminal.write(roofWords)
     Terminal.write(
-      "peak memory \(ExecutionPlan.bytes(peakBytes)) resident, \(ExecutionPlan.bytes(plannedBytes)) of it planned")
+      "peak memory \(ExecutionPlan.bytes(peakBytes)) resident; the steps are planned to take "
+        + "\(ExecutionPlan.bytes(plannedBytes)) of the host's"
+        + (usesDeviceMemory ? ", and what lies on devices besides" : ""))
   }
 
   private var roofWords: String {

@@ -29,6 +29,7 @@ struct TrainCommand: ParsableCommand {
   var config: String?
 
   @OptionGroup var settings: SettingOptions
+  @OptionGroup var folder: RunsFolderOption
 
   @Option(help: "Epochs, instead of the configuration's.")
   var epochs: Int?
@@ -78,7 +79,7 @@ struct TrainCommand: ParsableCommand {
     if config == nil, resume == nil {
       throw ValidationError("Which configuration? Such as: switchback train configs/mnist-cnn.yaml")
     }
-    if resume != nil, settings.runs != nil {
+    if resume != nil, folder.runs != nil {
       throw ValidationError("A run goes on in its own folder: --runs is for new ones")
     }
     if resume == nil, otherData || classes != nil {
@@ -249,7 +250,7 @@ struct TrainCommand: ParsableCommand {
 
   /// Says what is another than in the run that goes on.
   private func configuration() throws -> Configuration {
-    var more: [String] = []
+    var more = folder.overrides
     if let epochs { more.append("training.epochs=\(epochs)") }
     if let steps { more.append("training.steps=\(steps)") }
     // The new total is in epochs, also where the run was to end after so many steps.

@@ -19,20 +19,24 @@ private let template = "Backends/Template/template_backend.c"
     }
     struct Backend: Decodable {
       var name: String
-      var trainingSamplesPerSecond: Measure
-      var inferenceSamplesPerSecond: Measure
-      var latencyMicroseconds: Measure
+      var failure: String?
+      var trainingSamplesPerSecond: Measure?
+      var inferenceSamplesPerSecond: Measure?
+      var latencyMicroseconds: Measure?
       var lossDifference: Double?
-      var agrees: Bool
+      var agrees: Bool?
     }
     var batchSize: Int
     var checkedSteps: Int
     var lossLimit: Double
+    var base: String
     var backends: [Backend]
   }
 
   /// Turns of a few milliseconds.
-  private func bench(_ arguments: String...) throws -> Outcome {
+  private func bench(_ arguments: String...) throws -> Outcome { try bench(arguments) }
+
+  private func bench(_ arguments: [String]) throws -> Outcome {
     try switchback(
       ["bench", "configs/mnist-mlp.yaml", "--data", try dataFolder(), "--rounds", "3", "--seconds", "0.02"] + arguments)
   }
@@ -48,13 +52,15 @@ private let template = "Backends/Template/template_backend.c"
     let report = try report(outcome)
     #expect(report.backends.count == 2 && report.batchSize == 64)
     let (first, second) = (report.backends[0], report.backends[1])
-    #expect(first.name == "reference" && first.lossDifference == nil && first.trainingSamplesPerSecond.ratio == nil)
-    #expect(try #require(second.lossDifference) <= report.lossLimit && second.agrees)
-    for (a, b, isTime) in [
+    #expect(first.name == "reference" && first.lossDifference == nil)
+    #expect(report.base == "reference" && first.trainingSamplesPerSecond?.ratio == nil)
+    #expect(try #require(second.lossDifference) <= report.lossLimit && second.agrees == true)
+    for (first, second, isTime) in [
       (first.trainingSamplesPerSecond, second.trainingSamplesPerSecond, false),
       (first.inferenceSamplesPerSecond, second.inferenceSamplesPerSecond, false),
       (first.latencyMicroseconds, second.latencyMicroseconds, true),
     ] {
+      let (a, b) = (try #require(first), try #require(second))
       #expect(a.rounds.count == 3 && b.rounds.count == 3 && (a.rounds + b.rounds).allSatisfy { $0 > 0 })
       #expect(b.spread.median == b.rounds.sorted()[1] && b.spread.low == b.rounds.min())
       let ratios = zip(b.rounds, a.rounds).map { isTime ? $1 / $0 : $0 / $1 }.sorted()
@@ -92,6 +98,61 @@ private let template = "Backends/Template/template_backend.c"
     #expect(outcome.status == 1)
     #expect(outcome.output.contains("computes something else"), "\(outcome.output)")
     #expect(outcome.error.contains("switchback diff configs/mnist-mlp.yaml --backends reference,\(wrong)"))
+  }
+
+  /// The template, whose run fails after so many.
+  private func failing(after runs: Int) throws -> String {
+    let begin = "  (void)device, (void)error;\n  for (uint32_t i = 0; i < executable->count"
+    let fault = """
+        static int runs;
+        if (++runs > \(runs)) return sb_fail(error, SB_DEVICE_LOST, -1, "the card has fallen off the bus");
+
+      """
+    return try compilePlugin(template, replacing: [(begin, fault + begin)])
+  }
+
+  @Test(
+    "a backend that fails, at its first step or later, has a row with the reason; the others are measured, and it ends with 1",
+    arguments: [0, 30, 60, 90, 200])
+  func failingLate(runs: Int) throws {
+    let plugin = try failing(after: runs)
+    for backends in [["reference", plugin, "reference"], [plugin, "reference", "reference"]] {
+      let outcome = try bench(backends.flatMap { ["--backend", $0] } + ["--seconds", "0.2", "--json"])
+      #expect(outcome.status == 1)
+      #expect(outcome.error.contains("\(plugin) failed: "), "\(outcome.error)")
+      #expect(outcome.error.contains("the card has fallen off the bus"), "\(outcome.error)")
+      let report = try report(outcome)
+      #expect(report.base == "reference" && report.backends.map(\.name) == backends)
+      for backend in report.backends {
+        let isFailure = backend.name == plugin
+        #expect(backend.failure?.contains("the card has fallen off the bus") == (isFailure ? true : nil))
+        #expect(backend.trainingSamplesPerSecond?.rounds.count == (isFailure ? nil : 3))
+        #expect(backend.latencyMicroseconds?.rounds.count == (isFailure ? nil : 3))
+      }
+      // The first that is left has no ratio, the other its own to that one.
+      let left = report.backends.filter { $0.failure == nil }
+      #expect(left[0].trainingSamplesPerSecond?.ratio == nil && left[1].trainingSamplesPerSecond?.ratio != nil)
+      #expect(left[0].lossDifference == nil && left[1].lossDifference == 0)
+    }
+  }
+
+  @Test("where all fail there is no report, but the reason")
+  func failingAll() throws {
+    let outcome = try bench("--backend", try failing(after: 0))
+    #expect(outcome.status == 1 && outcome.output.isEmpty)
+    #expect(outcome.error.contains("the card has fallen off the bus"), "\(outcome.error)")
+    // A name that nobody has is told before anything is measured.
+    let nobody = try bench("--backend", "reference", "--backend", "nobody")
+    #expect(nobody.status == 69 && nobody.output.isEmpty && nobody.error.contains("nobody"), "\(nobody.error)")
+  }
+
+  @Test("the table names what failed")
+  func failingTable() throws {
+    let plugin = try failing(after: 60)
+    let outcome = try bench("--backend", "reference", "--backend", plugin, "--seconds", "0.2")
+    #expect(outcome.status == 1)
+    #expect(outcome.output.contains("\(plugin)  failed"), "\(outcome.output)")
+    #expect(outcome.output.contains("\(plugin) failed: "), "\(outcome.output)")
   }
 
   @Test("without --backend the configuration's comes first, and what runs nothing of it is left out by name")

@@ -349,7 +349,7 @@ func dataFolder(damaging file: String? = nil) throws -> String {
   @Test("inspect says who runs every operation, and its program text is the program")
   func inspect() throws {
     // Without any data: the shapes of MNIST are known.
-    let outcome = try switchback("inspect", "configs/mnist-cnn.yaml", "--backend", "reference", "--runs", temporary())
+    let outcome = try switchback("inspect", "configs/mnist-cnn.yaml", "--backend", "reference")
     #expect(outcome.status == 0)
     #expect(!outcome.output.contains("layers.2.conv2d/backwardFilter"))
     #expect(outcome.output.contains("93322 parameters"))

@@ -28,27 +28,71 @@ import Testing
     var shareOfRoof: Double?
     var outsideMicroseconds: Double
     var peakBytes: Int
+    var plannedBytes: Int
+    var usesDeviceMemory: Bool
     var layers: [Row]
     var operations: [Row]
   }
 
   private func report(_ arguments: String..., environment: [String: String] = [:]) throws -> Report {
+    try report(arguments, environment)
+  }
+
+  private func report(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Report {
     let outcome = try run(
       binary, ["profile"] + arguments + ["--data", try dataFolder(), "--steps", "3", "--json"], environment)
     #expect(outcome.status == 0, "\(outcome.error)")
     return try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8))
   }
 
+  private struct Trace: Decodable {
+    struct Event: Decodable {
+      struct Arguments: Decodable { var operations: [String]? }
+      var cat: String?
+      var dur: Double?
+      var args: Arguments
+    }
+    var traceEvents: [Event]
+
+    /// Microseconds of the steps, and of groups by their operations, over all steps.
+    var steps: Double { traceEvents.filter { $0.cat == "step" }.reduce(0) { $0 + ($1.dur ?? 0) } }
+    var groups: [[String]: Double] {
+      traceEvents.filter { $0.cat == "group" }.reduce(into: [:]) {
+        $0[$1.args.operations ?? [], default: 0] += $1.dur ?? 0
+      }
+    }
+  }
+
+  /// A report whose times are those of the trace of the same steps, which are taken step by step and not as differences
+  /// from what the steps that warm up took.
+  private func tracedReport(_ arguments: String...) throws -> Report {
+    let file = temporary() + ".json"
+    let report = try report(arguments + ["--trace", file])
+    let trace = try JSONDecoder().decode(Trace.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+    func isNear(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-6 * max(abs(a), abs(b)) }
+    let (count, groups) = (Double(report.steps), trace.groups)
+    #expect(isNear(trace.steps, report.secondsPerStep * 1e6 * count))
+    for rows in [report.layers, report.operations] {
+      for row in rows { #expect(isNear(row.share * trace.steps, row.microseconds * count), "\(row.name)") }
+      let (all, traced) = (rows.reduce(0) { $0 + $1.microseconds } * count, groups.values.reduce(0, +))
+      #expect(isNear(all, traced), "\(all), \(traced)")
+      #expect(abs(report.outsideMicroseconds * count - (trace.steps - traced)) <= 1e-6 * trace.steps)
+    }
+    // With accumulation the operations of both programs.
+    for (operations, microseconds) in groups {
+      let rows = report.operations.filter { $0.operations == operations }
+      #expect(isNear(rows.reduce(0) { $0 + $1.microseconds } * count, microseconds), "\(operations)")
+    }
+    return report
+  }
+
   @Test("layers and operations divide the same time and FLOPs, and the shares are those of the roof")
   func shares() throws {
-    let report = try report("configs/mnist-mlp.yaml", "--backend", "reference", "--threads", "1")
+    let report = try tracedReport("configs/mnist-mlp.yaml", "--backend", "reference", "--threads", "1")
     #expect(report.steps == 3 && report.batchSize == 64 && report.peakBytes > 0)
     let roof = try #require(report.roof)
     #expect(roof.gigaflops > 0 && roof.workers == 1)
-    let outside = report.outsideMicroseconds * 1e-6 / report.secondsPerStep
     for rows in [report.layers, report.operations] {
-      let share = rows.reduce(outside) { $0 + $1.share }
-      #expect(abs(share - 1) < 0.02, "\(share)")
       #expect(abs(rows.reduce(0) { $0 + $1.flops } / report.flopsPerStep - 1) < 1e-9)
       // By time.
       #expect(rows.map(\.microseconds) == rows.map(\.microseconds).sorted(by: >))
@@ -77,12 +121,37 @@ import Testing
 
   @Test("batches that only accumulate gradients are part of the time")
   func accumulation() throws {
-    let report = try report(
+    let report = try tracedReport(
       "configs/mnist-mlp.yaml", "--backend", "reference", "--set", "training.optimizer.gradient_accumulation_steps=2")
-    let share = report.operations.reduce(report.outsideMicroseconds * 1e-6 / report.secondsPerStep) { $0 + $1.share }
-    #expect(abs(share - 1) < 0.02, "\(share)")
     // Two of three steps after the two that warm up accumulate or update with one product each.
     #expect(report.flopsPerStep > 2 * 2 * 64 * 784 * 128)
+  }
+
+  private struct Inspection: Decodable {
+    struct Memory: Decodable { var planned: Int }
+    var memory: Memory
+  }
+
+  @Test("what is planned is the step's, with accumulation that of both programs; a CPU's opencl takes the host's too")
+  func memory() throws {
+    func planned(_ arguments: String...) throws -> (profile: Int, inspect: Int) {
+      let outcome = try switchback(
+        ["inspect", "configs/mnist-mlp.yaml", "--set", "monitor.enabled=false", "--json"] + arguments)
+      #expect(outcome.status == 0, "\(outcome.error)")
+      let inspection = try JSONDecoder().decode(Inspection.self, from: Data(outcome.output.utf8))
+      let profile = try report(["configs/mnist-mlp.yaml"] + arguments)
+      #expect(!profile.usesDeviceMemory && profile.plannedBytes < profile.peakBytes)
+      return (profile.plannedBytes, inspection.memory.planned)
+    }
+    let plain = try planned("--backend", "reference")
+    #expect(plain.profile == plain.inspect)
+    let both = try planned("--backend", "reference", "--set", "training.optimizer.gradient_accumulation_steps=2")
+    // The other program reads a batch too, and has the hidden layer's activations.
+    #expect(both.profile > both.inspect + 64 * 784)
+    guard (try? skipWithout("opencl")) != nil else { return }
+    let opencl = try planned("--backend", "opencl", "--set", "backend.opencl.trust=true")
+    // States lie in OpenCL's buffers beside the host's.
+    #expect(opencl.profile > opencl.inspect)
   }
 
   @Test("a device has no roof, and the table says so")
@@ -103,7 +172,7 @@ import Testing
     let layers = try switchback(arguments + ["--steps", "2"])
     #expect(layers.status == 0, "\(layers.error)")
     #expect(layers.output.contains("reference  layers.1.dense\n"), "\(layers.output)")
-    for words in ["of the roof", "2 steps of 64 samples", "roof: ", "GFLOP/s (", "peak memory "] {
+    for words in ["of the roof", "2 steps of 64 samples", "roof: ", "GFLOP/s (", "peak memory ", " of the host's\n"] {
       #expect(layers.output.contains(words), "\(layers.output)")
     }
     let operations = try switchback(arguments + ["--steps", "2", "--by", "operation"])
@@ -153,6 +222,10 @@ import Testing
       "profile", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder(), "--set",
       "training.batch_size=1000")
     #expect(large.status == 65 && large.error.contains("there is no whole batch of 1000"), "\(large.error)")
+    for command in ["profile", "inspect", "diff"] {
+      let runs = try switchback(command, "configs/mnist-mlp.yaml", "--runs", temporary())
+      #expect(runs.status == 64 && runs.error.contains("--runs"), "\(command): it writes none: \(runs.error)")
+    }
     let before = try switchback("train", "configs/mnist-mlp.yaml", "--profile")
     #expect(before.status == 64, "\(before.error)")
     #expect(before.error.contains("switchback profile configs/mnist-mlp.yaml"), "\(before.error)")

@@ -12,7 +12,8 @@ struct FusedCalls {
 
 /// Chains that the kernels compute at once. A pattern has a file of its own in this folder, with its graph drawn above it.
 protocol FusionPattern: Sendable {
-  /// The chain that begins with call `first`; nil where there is none.
+  /// The chain that begins with call `first`; nil where there is none. Whether the first call is computed here at all is
+  /// asked of its `WorkMaker.refusal`: operations with patterns decline nothing themselves.
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls?
 }
 

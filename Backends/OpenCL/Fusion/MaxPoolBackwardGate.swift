@@ -20,7 +20,7 @@ import SwitchbackPrograms
 enum MaxPoolBackwardGate: FusionPattern {
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls? {
     let (calls, maker) = (fusion.segment.calls, fusion.maker(first))
-    guard let pooling = calls[first].operation as? MaxPool2DBackward, case .success = maker.make(),
+    guard let pooling = calls[first].operation as? MaxPool2DBackward, maker.refusal == nil,
       var chain = CallChain(from: first, fusion.uses)
     else { return nil }
     let pooled = chain.result

@@ -18,7 +18,7 @@ import SwitchbackPrograms
 enum ProductBiasActivation: FusionPattern {
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls? {
     let (segment, maker) = (fusion.segment, fusion.maker(first))
-    guard isProduct(segment.calls[first], segment), case .success = maker.make(),
+    guard isProduct(segment.calls[first], segment), maker.refusal == nil,
       var chain = CallChain(from: first, fusion.uses)
     else { return nil }
     let product = chain.result
