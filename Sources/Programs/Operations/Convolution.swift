@@ -117,8 +117,8 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     (ConvolutionGeometry(groups: 2), [1, 32, 32, 2], [5, 5, 2]),
     (ConvolutionGeometry(strides: [2, 2], groups: 2), [1, 7, 7, 520], [3, 3, 2]),
     // So many channels, or filters, that few results are made at once.
-    (ConvolutionGeometry(), [2, 9, 9, 520], [2, 2, 12]),
-    (ConvolutionGeometry(), [2, 9, 9, 12], [2, 2, 520]),
+    (ConvolutionGeometry(), [2, 8, 9, 1040], [1, 2, 12]),
+    (ConvolutionGeometry(), [2, 8, 9, 12], [1, 2, 1040]),
     // More bytes than a slice of a sum over the batch has, or than a small budget holds.
     (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
     (ConvolutionGeometry(padding: [1, 1, 1, 1]), [24, 16, 15, 16], [3, 3, 16]),
