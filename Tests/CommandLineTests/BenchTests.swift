@@ -113,11 +113,12 @@ private let template = "Backends/Template/template_backend.c"
 
   @Test(
     "a backend that fails, at its first step or later, has a row with the reason; the others are measured, and it ends with 1",
-    arguments: [0, 30, 60, 90, 200])
+    // Steps and predictions that warm up, the comparison of losses (from 13 on), and rounds of one step (from 19, 25, 31 on).
+    arguments: [0, 10, 14, 20, 26, 33])
   func failingLate(runs: Int) throws {
     let plugin = try failing(after: runs)
     for backends in [["reference", plugin, "reference"], [plugin, "reference", "reference"]] {
-      let outcome = try bench(backends.flatMap { ["--backend", $0] } + ["--seconds", "0.2", "--json"])
+      let outcome = try bench(backends.flatMap { ["--backend", $0] } + ["--seconds", "0.000001", "--json"])
       #expect(outcome.status == 1)
       #expect(outcome.error.contains("\(plugin) failed: "), "\(outcome.error)")
       #expect(outcome.error.contains("the card has fallen off the bus"), "\(outcome.error)")
@@ -148,8 +149,8 @@ private let template = "Backends/Template/template_backend.c"
 
   @Test("the table names what failed")
   func failingTable() throws {
-    let plugin = try failing(after: 60)
-    let outcome = try bench("--backend", "reference", "--backend", plugin, "--seconds", "0.2")
+    let plugin = try failing(after: 20)
+    let outcome = try bench("--backend", "reference", "--backend", plugin, "--seconds", "0.000001")
     #expect(outcome.status == 1)
     #expect(outcome.output.contains("\(plugin)  failed"), "\(outcome.output)")
     #expect(outcome.output.contains("\(plugin) failed: "), "\(outcome.output)")
