@@ -35,7 +35,7 @@ private struct Block: CustomStringConvertible {
   func program(_ onlooker: Onlooker = .nobody, _ obstacle: Obstacle? = nil, isTrained: Bool = true) throws -> Seen {
     var builder = ProgramBuilder(name: "block")
     let x = try builder.append(Unary(.negate), builder.input("x", .float32(Shape(image))))
-    let kernel = builder.state("kernel", .float32([kernelSize[0], kernelSize[1], image[3], filters]))
+    let kernel = builder.state("kernel", .float32([kernelSize[0], kernelSize[1], image[3] / geometry.groups, filters]))
     var between = [try builder.append(Convolution2D(geometry), x, kernel)]
     if hasBias {
       between.append(try builder.append(Binary(.add), between.last!, builder.state("bias", .float32([filters]))))
@@ -186,7 +186,7 @@ private let blocks = [
     let (count, pixels) = (block.image.reduce(1, *), block.image[1] * block.image[2] * block.image[3])
     // Of the first image a pixel in the middle, of the second one that only unread results see, of the last all.
     var last: [Int: Float] = [:]
-    for place in count - pixels..<count { last[place] = 3e38 }
+    for place in count - pixels..<count { last[place] = .infinity }
     let cases: [(planted: [Int: Float], bias: Float?)] = [
       ([pixels / 2: .nan], nil), ([pixels / 2: .infinity], nil), ([2 * pixels - 1: .nan], nil),
       ([2 * pixels - 1: -.infinity], nil), (last, nil), ([:], -.infinity), ([:], .nan), ([:], .infinity), ([:], -100),

@@ -70,7 +70,6 @@ private struct PooledGradients {
   private let ungated: Int
   private let gated: Int
   private let chain: ConvolutionChain
-  private let hasRelu: Bool
   private(set) var results: [Int] = []
 
   init?(of chain: ConvolutionChain, in fusion: Fusion) {
@@ -120,7 +119,7 @@ private struct PooledGradients {
     }
     guard filter != nil || input != nil else { return nil }
     (self.pool, self.poolGradient, self.geometry, self.pooled) = (pool, poolGradient, geometry, pooled)
-    (self.ungated, self.gated, self.chain, hasRelu) = (ungated, gated, chain, chain.hasRelu)
+    (self.ungated, self.gated, self.chain) = (ungated, gated, chain)
     description = sb_pooling(geometry, x: shape, y: segment.values[pooled].type.shape)
     let all = calls + [pool]
     // What the forward half says of its operands must still hold.
@@ -135,7 +134,7 @@ private struct PooledGradients {
   var calls: [Int] { ([poolGradient] + [gate, reduction, filter, input].compactMap { $0 }).sorted() }
 
   func work(in fusion: Fusion, watched: Set<Int>, record: Int, recordBytes: Int) throws -> Work {
-    let (segment, kernels, pooling, hasRelu) = (fusion.segment, fusion.library.kernels, description, hasRelu)
+    let (segment, kernels, pooling) = (fusion.segment, fusion.library.kernels, description)
     let convolution = fusion.maker(chain.convolution)
     let (x, w, dy) = (convolution.input(0), convolution.input(1), segment.calls[poolGradient].inputs[1])
     let rows = convolution.rowCount(convolution.type(0))
