@@ -13,12 +13,14 @@ public enum ChainPrograms {
   }
 
   private static func programs(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
-    try forward(isQuick: isQuick) + backward(isQuick: isQuick) + pooling() + residuals() + residualsOfStrides()
-      + withoutBias() + kernelsInTwoFormats()
-      + [
-        groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
-        updatedWithinChain(), chainsInTurns(), crossEntropy(),
-      ]
+    var programs = try forward(isQuick: isQuick) + backward(isQuick: isQuick)
+    programs += try pooling() + pooledBlocks(isQuick: isQuick) + residuals() + residualsOfStrides()
+    programs += try withoutBias() + kernelsInTwoFormats()
+    programs += try [
+      groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
+      updatedWithinChain(), chainsInTurns(), crossEntropy(),
+    ]
+    return programs
   }
 
   enum Product: String, CaseIterable {
@@ -364,7 +366,7 @@ public enum ChainPrograms {
   }
 
   /// With numbers from −1 to 1 for whatever it is given.
-  private static func replay(_ builder: ProgramBuilder) -> ReplayFile {
+  static func replay(_ builder: ProgramBuilder) -> ReplayFile {
     let program = builder.build()
     var values: [String: [Double]] = [:]
     for id in program.values.indices where program.values[id].role != .temporary {
@@ -378,7 +380,7 @@ public enum ChainPrograms {
 extension ReplayFile {
   /// Not a number, an infinity, zeros of both signs and denormals, each in a row (or an image) of `x` of its own, and a
   /// bias that closes its gate for good.
-  fileprivate mutating func plantSpecialValues() {
+  mutating func plantSpecialValues() {
     guard let x = program.value(named: "x"), let columns = program.values[x].type.shape.extents.last else { return }
     let rows: [(row: Int, number: (Int) -> Double?)] = [
       (7, { $0 == 3 ? .nan : nil }), (20, { $0 == 5 ? .infinity : nil }), (33, { $0 % 2 == 0 ? 0 : -0.0 }),

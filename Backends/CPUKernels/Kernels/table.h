@@ -19,6 +19,8 @@ enum { LANES = 16 };
 #include "convolution_winograd.h"
 #include "convolution_variants.h"
 #include "pooling.h"
+#include "pooling_winners.h"
+#include "convolution_sparse.h"
 #include "softmax.h"
 #include "argmax.h"
 #include "cross_entropy.h"
@@ -48,6 +50,13 @@ const sb_kernels TABLE = {
   .convolution = {convolution_forward, convolution_backward_input, convolution_backward_filter},
   .max_pool = max_pool,
   .max_pool_backward = max_pool_backward,
+  .max_pool_winners = max_pool_winners_of,
+  .max_pool_spread = max_pool_spread,
+  .pooling_record_bytes = pooling_record_bytes,
+  .gated_sums = gated_sums,
+  .sparse_leads = sparse_leads,
+  .sparse_scratch_bytes = sparse_scratch_bytes,
+  .sparse_backward = sparse_backward,
   .average_pool = average_pool,
   .average_pool_backward = average_pool_backward,
   .softmax_along = softmax_along,

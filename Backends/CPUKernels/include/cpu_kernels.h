@@ -100,6 +100,25 @@ typedef struct {
   const sb_convolution_variant *convolution[3];
   void (*max_pool)(const sb_pooling *, int64_t images, const float *x, float *y);
   void (*max_pool_backward)(const sb_pooling *, int64_t images, const float *x, const float *dy, float *dx);
+  /* One image. A byte for each pooled element: the number of the winner's cell in its window, padding included, and 128
+   * where x is the result of relu whose gradient there is not 1 (`has_relu`). Windows of at most 127 cells. */
+  void (*max_pool_winners)(const sb_pooling *, int has_relu, const float *x, float *y, uint8_t *winners);
+  /* One image: what `max_pool_backward` gives, but 0 where the winner has 128 and `is_gated`. */
+  void (*max_pool_spread)(const sb_pooling *, int is_gated, const uint8_t *winners, const float *dy, float *dx);
+  /* Of one image: the winners, a byte that is not 0 for an odd image (it, a weight or a pooled element is not finite),
+   * and of an odd image a byte for each element that was pooled, not 0 where relu had a NaN. */
+  int64_t (*pooling_record_bytes)(const sb_pooling *);
+  /* sums[channels] += the gradients that relu lets through; `part` is as large. */
+  void (*gated_sums)(
+    const sb_pooling *, int64_t images, const uint8_t *records, const float *dy, float *part, float *sums);
+  /* The gradients of a convolution whose results, behind relu or not, are pooled, from the records and the gradient of
+   * the pooled results; `sb_pooling` has the results' size. Adds to dw, writes dx; each may be null. `leads`: whether that
+   * is faster than the dense kernels. */
+  int (*sparse_leads)(const sb_convolution *, const sb_pooling *);
+  int64_t (*sparse_scratch_bytes)(const sb_convolution *, const sb_pooling *);
+  void (*sparse_backward)(
+    const sb_convolution *, const sb_pooling *, int64_t images, const float *x, const float *w, const uint8_t *records,
+    const float *dy, float *dw, float *dx, void *scratch);
   void (*average_pool)(const sb_pooling *, int64_t images, const float *x, float *y);
   void (*average_pool_backward)(const sb_pooling *, int64_t images, const float *dy, float *dx);
   /* Along the middle axis of [outer, length, inner]. */

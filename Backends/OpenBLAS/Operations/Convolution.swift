@@ -4,7 +4,7 @@ import SwitchbackPrograms
 
 /// Convolution as a matrix product, group by group: the patches that each result sees (im2col) times the filters, a few
 /// images at a time so that the patches stay in the cache. It computes what none of our own kernels is faster at.
-private struct Patches {
+struct Patches {
   var description: sb_convolution
   /// Rows and columns of one image's patch matrix, for one group.
   let height: Int
@@ -82,118 +82,28 @@ extension Convolution2DBackwardFilter: OpenBLASOperation {
 }
 
 extension WorkMaker {
-  /// The call by one of our own kernels (`convolution_variants.h`); nil where the matrix product is faster.
-  private func own(
-    _ pass: Int, _ shape: sb_convolution, access: [Work.Access], _ rows: Int, _ sum: Work.Reduction? = nil
-  ) throws -> Work? {
-    let forced = sb_forced_convolution()
-    if let forced, sb_is_convolution(library.kernels, forced) == 0 {
-      throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
-    }
-    let choice = withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced) }
-    guard let variant = choice?.pointee else { return nil }
+  /// The work of a call that is a pass and nothing else.
+  private func work(_ pass: ConvolutionPass, access: [Work.Access], sum: Work.Reduction? = nil) -> Work {
     let (first, second, result) = (input(0), input(1), output)
-    // The packed filter lies before the rest of the scratch memory and is made anew for each chunk.
-    let packedBytes = withUnsafePointer(to: shape) { (Int(variant.packed_bytes($0)) + 63) / 64 * 64 }
-    var made = work(
-      access: access, rows: rows, sum: sum,
-      scratch: { rows in
-        packedBytes + withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(rows))) }
-      },
-      run: { frame in
-        withUnsafePointer(to: shape) { shape in
-          var operand = frame.floats(second)
-          if packedBytes > 0 {
-            let packed = frame.scratch.assumingMemoryBound(to: Float.self)
-            variant.pack(shape, operand, packed)
-            operand = packed
-          }
-          variant.run(
-            shape, Int64(frame.rows), frame.floats(first), operand, frame.floats(result), frame.scratch + packedBytes,
-            nil)
-        }
-      })
-    made.errorFactor = max(1, Double(variant.error_factor))
+    var made = work(access: access, rows: rowCount(type(0)), sum: sum, scratch: pass.scratch) { frame in
+      pass.prepare(frame.floats(second), frame.scratch)
+      pass.run(
+        frame.rows, frame.floats(first), frame.floats(second), frame.floats(result), frame.scratch, ConvolutionEnd())
+    }
+    made.errorFactor = pass.errorFactor
     return made
   }
 
   func convolution(_ geometry: ConvolutionGeometry) throws -> Work {
-    let kernel = type(1).shape
-    let patches = Patches(
-      geometry, x: type(0).shape, kernelSize: [kernel[0], kernel[1]], y: segment.values[output].type.shape)
-    let (x, w, y, library) = (input(0), input(1), output, library)
-    let rows = rowCount(type(0))
-    if let own = try own(SB_FORWARD, patches.description, access: [.rows, .whole], rows) { return own }
-    return work(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
-      let (filter, result) = (frame.floats(w), frame.floats(y))
-      patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
-        first, count, group, columns, stride in
-        library.multiply(
-          count * patches.height, patches.ownFilters, patches.width, columns, transposeA: false, stride: stride,
-          filter + group * patches.ownFilters, transposeB: false, stride: patches.filters,
-          into: result + (first * patches.height * patches.filters + group * patches.ownFilters),
-          stride: patches.filters, beta: 0)
-      }
-    }
+    try work(.forward(geometry, self), access: [.rows, .whole])
   }
 
   func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) throws -> Work {
-    let patches = Patches(
-      operation.geometry, x: type(0).shape, kernelSize: operation.kernelSize, y: type(1).shape)
-    let (x, dy, dw, library) = (input(0), input(1), output, library)
-    let rows = rowCount(type(0))
-    let sum = Work.Reduction.sum(count: patches.width * patches.filters)
-    if let own = try own(SB_BACKWARD_FILTER, patches.description, access: [.rows, .rows], rows, sum) {
-      return own
-    }
-    return work(access: [.rows, .rows], rows: rows, sum: sum, scratch: patches.scratch) { frame in
-      let (upstream, result) = (frame.floats(dy), frame.floats(dw))
-      patches.forEachGroup(frame.rows, frame.floats(x), scratch: frame.scratch, library.kernels) {
-        first, count, group, columns, stride in
-        library.multiply(
-          patches.width, patches.ownFilters, count * patches.height, columns, transposeA: true, stride: stride,
-          upstream + (first * patches.height * patches.filters + group * patches.ownFilters), transposeB: false,
-          stride: patches.filters, into: result + group * patches.ownFilters, stride: patches.filters, beta: 1)
-      }
-    }
+    let sum = Work.Reduction.sum(count: segment.values[output].type.shape.elementCount)
+    return try work(.backwardFilter(operation, self), access: [.rows, .rows], sum: sum)
   }
 
   func convolutionBackwardInput(_ geometry: ConvolutionGeometry) throws -> Work {
-    let kernel = type(1).shape
-    let patches = Patches(
-      geometry, x: segment.values[output].type.shape, kernelSize: [kernel[0], kernel[1]], y: type(0).shape)
-    let (dy, w, dx, library) = (input(0), input(1), output, library)
-    let rows = rowCount(type(0))
-    if let own = try own(SB_BACKWARD_INPUT, patches.description, access: [.rows, .whole], rows) { return own }
-    return work(access: [.rows, .whole], rows: rows, scratch: patches.scratch) { frame in
-      let (upstream, filter, result) = (frame.floats(dy), frame.floats(w), frame.floats(dx))
-      let batch = patches.isImage ? frame.rows : patches.batch
-      var first = 0
-      while first < frame.rows {
-        let count = min(batch, frame.rows - first)
-        if !patches.isImage {
-          (result + first * patches.imageSize).update(repeating: 0, count: count * patches.imageSize)
-        }
-        for group in 0..<patches.groups {
-          let columns =
-            patches.isImage
-            ? result + group * patches.ownChannels : frame.scratch.assumingMemoryBound(to: Float.self)
-          library.multiply(
-            count * patches.height, patches.width, patches.ownFilters,
-            upstream + (first * patches.height * patches.filters + group * patches.ownFilters), transposeA: false,
-            stride: patches.filters, filter + group * patches.ownFilters, transposeB: true, stride: patches.filters,
-            into: columns, stride: patches.isImage ? patches.channels : patches.width, beta: 0)
-          guard !patches.isImage else { continue }
-          withUnsafePointer(to: patches.description) { description in
-            for image in 0..<count {
-              library.kernels.pointee.col2im(
-                description, columns + image * patches.height * patches.width,
-                result + ((first + image) * patches.imageSize + group * patches.ownChannels))
-            }
-          }
-        }
-        first += count
-      }
-    }
+    try work(.backwardInput(geometry, self), access: [.rows, .whole])
   }
 }

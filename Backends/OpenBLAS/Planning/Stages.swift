@@ -175,7 +175,7 @@ struct Stages {
 
   private func byteCount(_ work: Work) -> Int {
     work.operands.reduce(0) { $0 + works.byteCounts[$1.value] }
-      + work.results.reduce(0) { $0 + works.byteCounts[$1.value] }
+      + work.results.reduce(0) { $0 + ($1.isBeside ? 0 : works.byteCounts[$1.value]) }
   }
 
   /// The lane in which all that a work must wait for stands before it; nil where there is none.
@@ -190,7 +190,7 @@ struct Stages {
       guard isSmall, blocking.allSatisfy({ root($0.place.lane) == first && $0.place.isByRows }) else { return nil }
       return fits(work, in: first) ? first : nil
     case .rows:
-      guard work.isDivisible, work.rows > 0, work.rows % lane.units == 0 else { return nil }
+      guard work.isDivisible, work.rows > 0, lane.units > 0, work.rows % lane.units == 0 else { return nil }
       let roots = Set(blocking.map { root($0.place.lane) })
       guard
         blocking.allSatisfy({ $0.isByRows && $0.place.isByRows }),

@@ -1,0 +1,157 @@
+import SwitchbackBackendKit
+import SwitchbackCPUKernels
+import SwitchbackPrograms
+
+/// What follows a convolution before its results are written.
+struct ConvolutionEnd {
+  var bias: UnsafePointer<Float>?
+  var hasRelu = false
+}
+
+/// One pass of a convolution of some images, by one of our own kernels (`convolution_variants.h`) or as a matrix product:
+/// what works of one call and of fused ones are made of.
+struct ConvolutionPass {
+  /// Rows and columns of the results that a forward pass writes.
+  var resultSize: [Int]
+  /// How many times the operation's own bound its results may be off.
+  var errorFactor = 1.0
+  /// Bytes of scratch memory for that many images.
+  var scratch: (_ images: Int) -> Int
+  /// Makes of the second operand, in the scratch memory, what `run` reads: before the first run of a frame.
+  var prepare: (_ second: UnsafePointer<Float>, _ scratch: UnsafeMutableRawPointer) -> Void
+  var run:
+    (
+      _ images: Int, _ first: UnsafePointer<Float>, _ second: UnsafePointer<Float>,
+      _ result: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer, _ end: ConvolutionEnd
+    ) -> Void
+
+  /// The pass by one of our own kernels; nil where the matrix product is faster.
+  private static func own(_ pass: Int, _ shape: sb_convolution, _ library: OpenBLASLibrary) throws -> ConvolutionPass? {
+    let forced = sb_forced_convolution()
+    if let forced, sb_is_convolution(library.kernels, forced) == 0 {
+      throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
+    }
+    let choice = withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced) }
+    guard let variant = choice?.pointee else { return nil }
+    // The packed filter lies before the rest of the scratch memory and is made anew for each frame.
+    let packedBytes = withUnsafePointer(to: shape) { (Int(variant.packed_bytes($0)) + 63) / 64 * 64 }
+    return ConvolutionPass(
+      resultSize: [Int(shape.rows), Int(shape.columns)], errorFactor: max(1, Double(variant.error_factor)),
+      scratch: { images in
+        packedBytes + withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(images))) }
+      },
+      prepare: { second, scratch in
+        guard packedBytes > 0 else { return }
+        withUnsafePointer(to: shape) { variant.pack($0, second, scratch.assumingMemoryBound(to: Float.self)) }
+      },
+      run: { images, first, second, result, scratch, end in
+        var own = sb_convolution_end(bias: end.bias, relu: end.hasRelu ? 1 : 0)
+        let operand = packedBytes > 0 ? UnsafePointer(scratch.assumingMemoryBound(to: Float.self)) : second
+        withUnsafePointer(to: shape) {
+          variant.run($0, Int64(images), first, operand, result, scratch + packedBytes, &own)
+        }
+      })
+  }
+
+  /// y[images] of x and w, for call and types of `maker`. `seen`: rows and columns of the results that somebody reads,
+  /// from the first on; a kernel of ours computes no others.
+  static func forward(
+    _ geometry: ConvolutionGeometry, seen: [Int]? = nil, _ maker: WorkMaker
+  ) throws -> ConvolutionPass {
+    let kernel = maker.type(1).shape
+    let patches = Patches(
+      geometry, x: maker.type(0).shape, kernelSize: [kernel[0], kernel[1]],
+      y: maker.segment.values[maker.output].type.shape)
+    let library = maker.library
+    var shape = patches.description
+    if let seen { (shape.rows, shape.columns) = (Int32(seen[0]), Int32(seen[1])) }
+    // Which kernel it is must not depend on what is seen: bits would.
+    if let whole = try own(SB_FORWARD, patches.description, library) {
+      return try own(SB_FORWARD, shape, library) ?? whole
+    }
+    return ConvolutionPass(
+      resultSize: [Int(patches.description.rows), Int(patches.description.columns)], scratch: patches.scratch,
+      prepare: { _, _ in },
+      run: { images, x, filter, result, scratch, end in
+        patches.forEachGroup(images, x, scratch: scratch, library.kernels) { first, count, group, columns, stride in
+          library.multiply(
+            count * patches.height, patches.ownFilters, patches.width, columns, transposeA: false, stride: stride,
+            filter + group * patches.ownFilters, transposeB: false, stride: patches.filters,
+            into: result + (first * patches.height * patches.filters + group * patches.ownFilters),
+            stride: patches.filters, beta: 0)
+        }
+        let results = images * patches.height
+        if let bias = end.bias {
+          _ = library.kernels.pointee.binary_row(
+            sb_arithmetic_number("add"), Int64(results), Int64(patches.filters), result, bias, result)
+        }
+        guard end.hasRelu else { return }
+        _ = library.kernels.pointee.unary(
+          sb_unary_number("relu"), 0, Int64(results * patches.filters), result, result)
+      })
+  }
+
+  /// Adds to dw, of x and dy.
+  static func backwardFilter(_ operation: Convolution2DBackwardFilter, _ maker: WorkMaker) throws -> ConvolutionPass {
+    let patches = Patches(
+      operation.geometry, x: maker.type(0).shape, kernelSize: operation.kernelSize, y: maker.type(1).shape)
+    let library = maker.library
+    if let own = try own(SB_BACKWARD_FILTER, patches.description, library) { return own }
+    return ConvolutionPass(
+      resultSize: [], scratch: patches.scratch, prepare: { _, _ in },
+      run: { images, x, upstream, result, scratch, _ in
+        patches.forEachGroup(images, x, scratch: scratch, library.kernels) { first, count, group, columns, stride in
+          library.multiply(
+            patches.width, patches.ownFilters, count * patches.height, columns, transposeA: true, stride: stride,
+            upstream + (first * patches.height * patches.filters + group * patches.ownFilters), transposeB: false,
+            stride: patches.filters, into: result + group * patches.ownFilters, stride: patches.filters, beta: 1)
+        }
+      })
+  }
+
+  /// dx[images] of dy and w.
+  static func backwardInput(_ geometry: ConvolutionGeometry, _ maker: WorkMaker) throws -> ConvolutionPass {
+    let kernel = maker.type(1).shape
+    let patches = Patches(
+      geometry, x: maker.segment.values[maker.output].type.shape, kernelSize: [kernel[0], kernel[1]],
+      y: maker.type(0).shape)
+    let library = maker.library
+    if let own = try own(SB_BACKWARD_INPUT, patches.description, library) { return own }
+    return ConvolutionPass(
+      resultSize: [], scratch: patches.scratch, prepare: { _, _ in },
+      run: { images, upstream, filter, result, scratch, _ in
+        patches.addPatches(images, upstream, filter, result, scratch, library)
+      })
+  }
+}
+
+extension Patches {
+  /// The gradient of some images: products of dy and the filter, added up where the patches lie.
+  fileprivate func addPatches(
+    _ images: Int, _ upstream: UnsafePointer<Float>, _ filter: UnsafePointer<Float>,
+    _ result: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer, _ library: OpenBLASLibrary
+  ) {
+    let batch = isImage ? images : batch
+    var first = 0
+    while first < images {
+      let count = min(batch, images - first)
+      if !isImage { (result + first * imageSize).update(repeating: 0, count: count * imageSize) }
+      for group in 0..<groups {
+        let columns = isImage ? result + group * ownChannels : scratch.assumingMemoryBound(to: Float.self)
+        library.multiply(
+          count * height, width, ownFilters, upstream + (first * height * filters + group * ownFilters),
+          transposeA: false, stride: filters, filter + group * ownFilters, transposeB: true, stride: filters,
+          into: columns, stride: isImage ? channels : width, beta: 0)
+        guard !isImage else { continue }
+        withUnsafePointer(to: description) { description in
+          for image in 0..<count {
+            library.kernels.pointee.col2im(
+              description, columns + image * height * width,
+              result + ((first + image) * imageSize + group * ownChannels))
+          }
+        }
+      }
+      first += count
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import SwitchbackCPUKernels
+import Testing
+
+/// The kernels of a pooled convolution's gradients against those of the calls alone, for every instruction set that this
+/// CPU has: kernels of sizes that fill tiles and leave rests.
+@Suite struct PooledGradientKernelsTests {
+  private struct Example {
+    var image: [Int]
+    var kernel = [3, 3]
+    var filters = 33
+    var stride = 1
+    var dilation = 1
+    var padding = [0, 0]
+    var pool = [2, 2]
+    var poolStride = 2
+    var poolPadding = 0
+  }
+
+  private static let examples = [
+    Example(image: [13, 13, 32], filters: 64), Example(image: [9, 8, 7], filters: 17),
+    Example(image: [12, 11, 17], kernel: [5, 2], padding: [1, 1], pool: [3, 3], poolPadding: 1),
+    Example(image: [15, 14, 90], kernel: [1, 1], filters: 5, pool: [3, 2], poolStride: 3),
+    Example(image: [15, 14, 9], kernel: [4, 3], filters: 40, stride: 2, padding: [2, 1]),
+    Example(image: [20, 13, 3], kernel: [7, 11], padding: [3, 5]),
+    Example(image: [12, 9, 40], kernel: [3, 5], dilation: 2, padding: [1, 2]),
+    // More results than are listed at once.
+    Example(image: [70, 67, 8], filters: 9),
+  ]
+
+  @Test("gradients from lists of winners are those from gradients in full", arguments: ["avx512", "avx2", "baseline"])
+  func agree(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    for example in Self.examples { try check(example, kernels.pointee) }
+  }
+
+  private func check(_ example: Example, _ kernels: sb_kernels) throws {
+    let (images, image, kernel) = (2, example.image, example.kernel)
+    let rows = (image[0] + 2 * example.padding[0] - (kernel[0] - 1) * example.dilation - 1) / example.stride + 1
+    let columns = (image[1] + 2 * example.padding[1] - kernel[1]) / example.stride + 1
+    var shape = sb_convolution()
+    (shape.height, shape.width) = (Int32(image[0]), Int32(image[1]))
+    (shape.channels, shape.pixel) = (Int32(image[2]), Int32(image[2]))
+    (shape.rows, shape.columns, shape.filters) = (Int32(rows), Int32(columns), Int32(example.filters))
+    (shape.kernel_height, shape.kernel_width) = (Int32(kernel[0]), Int32(kernel[1]))
+    (shape.stride_y, shape.stride_x) = (Int32(example.stride), Int32(example.stride))
+    (shape.dilation_y, shape.dilation_x) = (Int32(example.dilation), 1)
+    (shape.top, shape.left) = (Int32(example.padding[0]), Int32(example.padding[1]))
+    var pooling = sb_pooling()
+    (pooling.height, pooling.width, pooling.channels) = (shape.rows, shape.columns, shape.filters)
+    pooling.rows = Int32((rows + 2 * example.poolPadding - example.pool[0]) / example.poolStride + 1)
+    pooling.columns = Int32((columns + 2 * example.poolPadding - example.pool[1]) / example.poolStride + 1)
+    (pooling.pool_height, pooling.pool_width) = (Int32(example.pool[0]), Int32(example.pool[1]))
+    (pooling.stride_y, pooling.stride_x) = (Int32(example.poolStride), Int32(example.poolStride))
+    (pooling.top, pooling.left) = (Int32(example.poolPadding), Int32(example.poolPadding))
+    var state: UInt32 = 1
+    func random(_ count: Int) -> [Float] {
+      (0..<count).map { _ in
+        state = state &* 1_664_525 &+ 1_013_904_223
+        return Float(state >> 8) * 0x1p-23 - 1
+      }
+    }
+    let x = random(images * image.reduce(1, *)), w = random(kernel.reduce(image[2] * example.filters, *))
+    let size = rows * columns * example.filters
+    let pooledSize = Int(pooling.rows * pooling.columns) * example.filters
+    let results = random(images * size).map { max($0 - 0.25, 0) }
+    let dy = random(images * pooledSize)
+    var (pooled, maxima) = ([Float](repeating: 0, count: dy.count), [Float](repeating: 0, count: dy.count))
+    var gradient = [Float](repeating: 0, count: results.count)
+    let record = Int(kernels.pooling_record_bytes(&pooling))
+    var records = [UInt8](repeating: 0, count: images * record)
+    kernels.max_pool(&pooling, Int64(images), results, &maxima)
+    for n in 0..<images {
+      records.withUnsafeMutableBufferPointer { records in
+        results.withUnsafeBufferPointer { results in
+          pooled.withUnsafeMutableBufferPointer {
+            kernels.max_pool_winners(
+              &pooling, 1, results.baseAddress! + n * size, $0.baseAddress! + n * pooledSize,
+              records.baseAddress! + n * record)
+          }
+        }
+      }
+    }
+    #expect(pooled == maxima)
+    kernels.max_pool_backward(&pooling, Int64(images), results, dy, &gradient)
+    for e in gradient.indices where results[e] == 0 { gradient[e] = 0 }
+    var (dw, dx) = ([Float](repeating: 0.5, count: w.count), [Float](repeating: 9, count: x.count))
+    let bytes = Int(kernels.sparse_scratch_bytes(&shape, &pooling))
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
+    defer { scratch.deallocate() }
+    scratch.initializeMemory(as: UInt8.self, repeating: 0x5a, count: bytes + 64)
+    kernels.sparse_backward(&shape, &pooling, Int64(images), x, w, records, dy, &dw, &dx, scratch)
+    for e in bytes..<bytes + 64 { #expect(scratch.load(fromByteOffset: e, as: UInt8.self) == 0x5a) }
+    // In Float64, by the definition.
+    var exactW = [Double](repeating: 0.5, count: w.count)
+    var exactX = [Double](repeating: 0, count: x.count)
+    for n in 0..<images {
+      for r in 0..<rows * columns {
+        for i in 0..<kernel[0] {
+          for j in 0..<kernel[1] {
+            let h = r / columns * example.stride + i * example.dilation - example.padding[0]
+            let v = r % columns * example.stride + j - example.padding[1]
+            guard h >= 0, h < image[0], v >= 0, v < image[1] else { continue }
+            for f in 0..<example.filters {
+              let number = Double(gradient[n * size + r * example.filters + f])
+              guard number != 0 else { continue }
+              for c in 0..<image[2] {
+                let place = ((n * image[0] + h) * image[1] + v) * image[2] + c
+                let weight = ((i * kernel[1] + j) * image[2] + c) * example.filters + f
+                exactW[weight] += number * Double(x[place])
+                exactX[place] += number * Double(w[weight])
+              }
+            }
+          }
+        }
+      }
+    }
+    for (found, exact) in [(dw, exactW), (dx, exactX)] {
+      let largest = exact.map(abs).max() ?? 0
+      #expect(zip(found, exact).allSatisfy { abs(Double($0) - $1) < 2e-6 * largest }, "\(example) \(largest)")
+    }
+    var (sums, part) = ([Float](repeating: 1, count: example.filters), [Float](repeating: 0, count: example.filters))
+    kernels.gated_sums(&pooling, Int64(images), records, dy, &part, &sums)
+    for f in 0..<example.filters {
+      var exact = 1.0
+      for r in 0..<images * rows * columns { exact += Double(gradient[r * example.filters + f]) }
+      #expect(abs(Double(sums[f]) - exact) < 1e-4)
+    }
+  }
+}
