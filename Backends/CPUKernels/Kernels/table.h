@@ -18,6 +18,7 @@ enum { LANES = 16 };
 #include "winograd_matrices.h"
 #include "convolution_winograd.h"
 #include "convolution_variants.h"
+#include "product.h"
 #include "pooling.h"
 #include "softmax.h"
 #include "argmax.h"
@@ -43,6 +44,8 @@ const sb_kernels TABLE = {
   .add_squares = add_squares,
   .extreme = extreme,
   .extremes = extremes,
+  .leads_product = leads_product,
+  .product = product,
   .im2col = im2col,
   .col2im = col2im,
   .convolution = {convolution_forward, convolution_backward_input, convolution_backward_filter},

@@ -28,6 +28,13 @@ typedef struct {
   int32_t relu;
 } sb_convolution_end;
 
+/* A product of an m×k with a k×n matrix, either of which may lie transposed; strides are floats between rows as they lie in
+ * memory. `adds`: to what the result holds. */
+typedef struct {
+  int64_t m, n, k, a_stride, b_stride, c_stride;
+  int32_t transpose_a, transpose_b, adds;
+} sb_product;
+
 /* One way to compute a pass of a convolution. */
 typedef struct {
   const char *name;
@@ -93,6 +100,10 @@ typedef struct {
   float (*extreme)(int sign, float start, int64_t count, const float *x);
   /* The same, elementwise in place of y. */
   void (*extremes)(int sign, int64_t columns, const float *x, float *y);
+  /* Whether our product of this shape is faster than OpenBLAS'. */
+  int (*leads_product)(const sb_product *);
+  /* `end` may be null; its bias has a number for each column. */
+  void (*product)(const sb_product *, const float *a, const float *b, float *c, const sb_convolution_end *end);
   void (*im2col)(const sb_convolution *, const float *image, float *columns);
   /* The adjoint: adds to the image. */
   void (*col2im)(const sb_convolution *, const float *columns, float *image);

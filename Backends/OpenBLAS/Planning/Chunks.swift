@@ -75,7 +75,7 @@ struct Chunks: Hashable {
     for work in counted {
       var own = 0
       for operand in work.operands where operand.access == .rows { own = max(own, works.byteCounts[operand.value]) }
-      for result in work.results {
+      for result in work.results where !result.isBeside {
         if case .rows = result.form { own = max(own, works.byteCounts[result.value]) }
       }
       // What reads everything whole reads a part of it in each row.
@@ -96,7 +96,7 @@ struct Chunks: Hashable {
     for index in lane.works where !works.works[index].isProbe {
       let work = works.works[index]
       for operand in work.operands { if let at = place[operand.value] { blocks[at].death = index } }
-      for result in work.results where isTemporary[result.value] {
+      for result in work.results where isTemporary[result.value] && !result.isBeside {
         guard case .rows = result.form else { continue }
         place[result.value] = blocks.count
         blocks.append(.init(byteCount: works.byteCounts[result.value] / lane.units, birth: index, death: index))

@@ -36,6 +36,7 @@ struct Division {
       for result in work.results {
         if case .sum = result.form { continue }
         isSample[result.value] = isDivisible
+        guard !result.isBeside else { continue }
         lives.begin(result.value, at: index, isByRows: isBySamples)
       }
     }

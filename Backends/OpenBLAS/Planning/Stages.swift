@@ -175,7 +175,7 @@ struct Stages {
 
   private func byteCount(_ work: Work) -> Int {
     work.operands.reduce(0) { $0 + works.byteCounts[$1.value] }
-      + work.results.reduce(0) { $0 + works.byteCounts[$1.value] }
+      + work.results.reduce(0) { $0 + ($1.isBeside ? 0 : works.byteCounts[$1.value]) }
   }
 
   /// The lane in which all that a work must wait for stands before it; nil where there is none.

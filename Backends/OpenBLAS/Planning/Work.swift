@@ -36,6 +36,8 @@ struct Work: @unchecked Sendable {
     /// Under this number the work finds where to write.
     var value: Int
     var form: Form
+    /// Whether it is only written beside the others for whoever looks: it must change no cut of anything.
+    var isBeside = false
     /// Where a work of its own adds the partial sums: their value.
     var sums: Int?
 
