@@ -43,7 +43,7 @@ private struct Example: CustomStringConvertible {
   func run(_ kernels: UnsafePointer<sb_kernels>, isEnded: Bool = false) -> [Float] {
     var (shape, c) = (shape, start)
     bias.withUnsafeBufferPointer { bias in
-      var end = sb_convolution_end(bias: isEnded ? bias.baseAddress : nil, relu: isEnded ? 1 : 0)
+      var end = sb_product_end(bias: isEnded ? bias.baseAddress : nil, relu: isEnded ? 1 : 0, gate: nil)
       kernels.pointee.product(&shape, a, b, &c, &end)
     }
     return c
@@ -51,7 +51,7 @@ private struct Example: CustomStringConvertible {
 }
 
 private let setNames: [String] = ["avx512", "avx2", "baseline"]
-private let instructionSets = setNames.compactMap { name in sb_kernels_named(name) }
+private var instructionSets: [UnsafePointer<sb_kernels>] { setNames.compactMap { name in sb_kernels_named(name) } }
 /// Whole tiles and rests of rows, columns and terms; 513 and 1100 terms are sums of sums.
 private let sizes = [
   (1, 1, 1), (2, 3, 4), (4, 10, 64), (10, 16, 8), (13, 17, 31), (61, 33, 40), (11, 32, 513), (7, 64, 1100), (45, 40, 9),

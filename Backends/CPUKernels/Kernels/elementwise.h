@@ -185,3 +185,7 @@ static void bool_to_float(int64_t count, const uint8_t *x, float *y) {
 static void byte_to_float(int64_t count, const uint8_t *x, float *y) {
   for (int64_t e = 0; e < count; e++) y[e] = x[e];
 }
+
+static void byte_to_float_scaled(int64_t count, const uint8_t *x, float scale, float *y) {
+  for (int64_t e = 0; e < count; e++) y[e] = (float)x[e] * scale;
+}

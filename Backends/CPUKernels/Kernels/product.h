@@ -34,11 +34,16 @@ static void pack_columns(
     }
 }
 
+/* The slope of relu times s, where relu gave v: NaN is handed on, whatever s is. */
+INLINED vector gated(vector v, vector s) { return (vector)(((bits)s & (bits)(v > 0)) | ((bits)v & (bits)(v != v))); }
+static inline float gated_number(float v, float s) { return v > 0 ? s : v <= 0 ? 0 : v; }
+
 /* c[t] = sum over `count` terms k of a[t][k * a_step] * b[k * b_step], for `height` rows and `width` vectors of columns, or
- * that added to c; then what `end` says, whose bias is that of the first column and has whole vectors. */
+ * that added to c; then what `end` says, whose bias is that of the first column and has whole vectors, and the gates of
+ * each row (null: none). */
 INLINED void product_tile(
   const float *const *a, int64_t a_step, const float *b, int64_t b_step, int64_t count, float *const *c, int adds,
-  const sb_convolution_end *end, const int height, const int width) {
+  const sb_product_end *end, const float *const *gates, const int height, const int width) {
   vector sums[TILE][2] = {0};
   const float *from[TILE];
   UNROLLED(t, height) from[t] = a[t];
@@ -54,14 +59,16 @@ INLINED void product_tile(
   if (adds) UNROLLED(t, height) UNROLLED(v, width) sums[t][v] += *(const vector *)(c[t] + v * VECTOR);
   if (end->bias) UNROLLED(t, height) UNROLLED(v, width) sums[t][v] += *(const vector *)(end->bias + v * VECTOR);
   if (end->relu) UNROLLED(t, height) UNROLLED(v, width) sums[t][v] = rectified(sums[t][v]);
+  if (gates) UNROLLED(t, height) UNROLLED(v, width)
+    sums[t][v] = gated(*(const vector *)(gates[t] + v * VECTOR), sums[t][v]);
   UNROLLED(t, height) UNROLLED(v, width) *(vector *)(c[t] + v * VECTOR) = sums[t][v];
 }
 
 static void product_tile_of(
   int height, int width, const float *const *a, int64_t a_step, const float *b, int64_t b_step, int64_t count,
-  float *const *c, int adds, const sb_convolution_end *end) {
-#define ONE(n) case n: product_tile(a, a_step, b, b_step, count, c, adds, end, n, 1); return;
-#define TWO(n) case n: product_tile(a, a_step, b, b_step, count, c, adds, end, n, 2); return;
+  float *const *c, int adds, const sb_product_end *end, const float *const *gates) {
+#define ONE(n) case n: product_tile(a, a_step, b, b_step, count, c, adds, end, gates, n, 1); return;
+#define TWO(n) case n: product_tile(a, a_step, b, b_step, count, c, adds, end, gates, n, 2); return;
   if (width == 1) switch (height) { UP_TO_TILE(ONE) }
   else switch (height) { UP_TO_TILE(TWO) }
 #undef ONE
@@ -71,31 +78,39 @@ static void product_tile_of(
 /* The columns of b from `column` on, of which a panel holds `lanes`, times terms first … */
 static void product_panel(
   const sb_product *p, const float *a, const float *b, int64_t b_step, int64_t first, int64_t count, int64_t column,
-  int lanes, int width, float *c, const sb_convolution_end *end) {
+  int lanes, int width, float *c, const sb_product_end *end) {
   const int64_t row_step = p->transpose_a ? 1 : p->a_stride, term_step = p->transpose_a ? p->a_stride : 1;
   const int adds = p->adds || first > 0, is_whole = lanes == width * VECTOR;
   float bias[2 * VECTOR] = {0};
-  sb_convolution_end own = {0};
-  if (end && first + count >= p->k) own = (sb_convolution_end){end->bias ? end->bias + column : NULL, end->relu};
+  sb_product_end own = {0};
+  const int is_last = first + count >= p->k;
+  if (end && is_last) own = (sb_product_end){end->bias ? end->bias + column : NULL, end->relu, 0};
+  const float *gates = end && is_last ? end->gate : NULL;
   if (own.bias && !is_whole) own.bias = memcpy(bias, own.bias, sizeof(float) * (size_t)lanes);
   for (int64_t m = 0; m < p->m;) {
     const int height = next_height(p->m - m, TILE);
     const float *rows[TILE];
     float *places[TILE], *targets[TILE], rests[TILE][2 * VECTOR];
+    const float *opening[TILE];
     for (int t = 0; t < height; t++) {
+      if (gates) opening[t] = gates + (m + t) * p->c_stride + column;
       rows[t] = a + (m + t) * row_step + first * term_step;
       places[t] = targets[t] = c + (m + t) * p->c_stride + column;
       if (is_whole) continue;
       targets[t] = rests[t];
       if (adds) memcpy(rests[t], places[t], sizeof(float) * (size_t)lanes);
     }
-    product_tile_of(height, width, rows, term_step, b, b_step, count, targets, adds, &own);
-    for (int t = 0; !is_whole && t < height; t++) memcpy(places[t], rests[t], sizeof(float) * (size_t)lanes);
+    product_tile_of(
+      height, width, rows, term_step, b, b_step, count, targets, adds, &own, gates && is_whole ? opening : NULL);
+    for (int t = 0; !is_whole && t < height; t++) {
+      if (gates) for (int l = 0; l < lanes; l++) places[t][l] = gated_number(opening[t][l], rests[t][l]);
+      else memcpy(places[t], rests[t], sizeof(float) * (size_t)lanes);
+    }
     m += height;
   }
 }
 
-static void product(const sb_product *p, const float *a, const float *b, float *c, const sb_convolution_end *end) {
+static void product(const sb_product *p, const float *a, const float *b, float *c, const sb_product_end *end) {
   _Alignas(64) float panel[TERMS * 2 * VECTOR];
   /* Of few rows, or where neighbouring terms share a page, columns are read where they lie. */
   const int is_read_in_place = !p->transpose_b && (p->m <= ROWS_IN_PLACE || p->b_stride <= STRIDE_IN_PLACE);

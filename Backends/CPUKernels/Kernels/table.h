@@ -36,6 +36,7 @@ const sb_kernels TABLE = {
   .select = select_elements,
   .bool_to_float = bool_to_float,
   .byte_to_float = byte_to_float,
+  .byte_to_float_scaled = byte_to_float_scaled,
   .move = move,
   .random = random_numbers,
   .sum_rows = sum_rows,

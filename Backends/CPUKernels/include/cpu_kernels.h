@@ -35,6 +35,15 @@ typedef struct {
   int32_t transpose_a, transpose_b, adds;
 } sb_product;
 
+/* What a product does to its results before they are written, with the bits of passes of their own behind it: a bias for
+ * each column is added (null: none), then relu; or the gradient of relu is taken, of whose results `gate` has one for each
+ * element and lies as the product (null: none). */
+typedef struct {
+  const float *bias;
+  int32_t relu;
+  const float *gate;
+} sb_product_end;
+
 /* One way to compute a pass of a convolution. */
 typedef struct {
   const char *name;
@@ -86,6 +95,7 @@ typedef struct {
     int b_stride, uint32_t *y);
   void (*bool_to_float)(int64_t count, const uint8_t *x, float *y);
   void (*byte_to_float)(int64_t count, const uint8_t *x, float *y);
+  void (*byte_to_float_scaled)(int64_t count, const uint8_t *x, float scale, float *y);
   /* Elements of `bytes` (1, 2, 4 or 8) with any strides. */
   void (*move)(int bytes, int64_t count, const void *from, int64_t from_stride, void *to, int64_t to_stride);
   /* Elements first … first + count − 1 of the law in Sources/Programs/Operations/RandomNumbers.swift. */
@@ -102,8 +112,8 @@ typedef struct {
   void (*extremes)(int sign, int64_t columns, const float *x, float *y);
   /* Whether our product of this shape is faster than OpenBLAS'. */
   int (*leads_product)(const sb_product *);
-  /* `end` may be null; its bias has a number for each column. */
-  void (*product)(const sb_product *, const float *a, const float *b, float *c, const sb_convolution_end *end);
+  /* `end` may be null. */
+  void (*product)(const sb_product *, const float *a, const float *b, float *c, const sb_product_end *end);
   void (*im2col)(const sb_convolution *, const float *image, float *columns);
   /* The adjoint: adds to the image. */
   void (*col2im)(const sb_convolution *, const float *columns, float *image);

@@ -18,7 +18,7 @@ protocol FusionPattern: Sendable {
 /// Turns a segment's calls into works: patterns first, the rest call by call.
 struct Fusion {
   /// Asked in this order.
-  static let patterns: [any FusionPattern.Type] = []
+  static let patterns: [any FusionPattern.Type] = [ScaledBytes.self, DenseActivation.self, DenseGate.self]
 
   let segment: Segment
   let library: OpenBLASLibrary
