@@ -74,7 +74,8 @@ struct OpenBLASLibrary: @unchecked Sendable {
       stride: transposeB ? k : n, into: c, stride: n, beta: beta)
   }
 
-  /// The same on blocks of wider matrices: `stride` floats lie between the rows of each as it is in memory.
+  /// The same on blocks of wider matrices: `stride` floats lie between the rows of each as it is in memory. By our own
+  /// kernel where that is faster, which the numbers alone decide.
   @inline(__always)
   func multiply(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, transposeA: Bool, stride strideA: Int,
@@ -82,6 +83,14 @@ struct OpenBLASLibrary: @unchecked Sendable {
     stride strideC: Int, beta: Float
   ) {
     guard m > 0, n > 0, k > 0 else { return }
+    var shape = sb_product(
+      m: Int64(m), n: Int64(n), k: Int64(k), a_stride: Int64(strideA), b_stride: Int64(strideB),
+      c_stride: Int64(strideC), transpose_a: transposeA ? 1 : 0, transpose_b: transposeB ? 1 : 0,
+      adds: beta == 0 ? 0 : 1)
+    if kernels.pointee.leads_product(&shape) != 0 {
+      kernels.pointee.product(&shape, a, b, c, nil)
+      return
+    }
     // 101: row-major; 111, 112: as it is, transposed.
     sgemm(
       101, transposeA ? 112 : 111, transposeB ? 112 : 111, Int32(m), Int32(n), Int32(k), 1, a, Int32(strideA), b,

@@ -135,7 +135,8 @@ static inline float apply(int function, float a, float b) {
 static int binary(int function, int64_t count, const float *a, int sa, const float *b, int sb, float *y) {
 #define LOOP(f) \
   if (sa && sb) for (int64_t e = 0; e < count; e++) y[e] = apply(f, a[e], b[e]); \
-  else for (int64_t e = 0; e < count; e++) y[e] = apply(f, a[e * sa], b[e * sb])
+  else for (int64_t e = 0; e < count; e++) y[e] = apply(f, sa ? a[e] : scalar, sb ? b[e] : scalar)
+  const float scalar = count ? sa ? *b : *a : 0;
   FOR_EACH_FUNCTION(LOOP);
 #undef LOOP
 }
@@ -183,4 +184,8 @@ static void bool_to_float(int64_t count, const uint8_t *x, float *y) {
 
 static void byte_to_float(int64_t count, const uint8_t *x, float *y) {
   for (int64_t e = 0; e < count; e++) y[e] = x[e];
+}
+
+static void byte_to_float_scaled(int64_t count, const uint8_t *x, float scale, float *y) {
+  for (int64_t e = 0; e < count; e++) y[e] = (float)x[e] * scale;
 }

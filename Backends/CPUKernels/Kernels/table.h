@@ -18,6 +18,7 @@ enum { LANES = 16 };
 #include "winograd_matrices.h"
 #include "convolution_winograd.h"
 #include "convolution_variants.h"
+#include "product.h"
 #include "pooling.h"
 #include "pooling_winners.h"
 #include "convolution_sparse.h"
@@ -37,6 +38,7 @@ const sb_kernels TABLE = {
   .select = select_elements,
   .bool_to_float = bool_to_float,
   .byte_to_float = byte_to_float,
+  .byte_to_float_scaled = byte_to_float_scaled,
   .move = move,
   .random = random_numbers,
   .sum_rows = sum_rows,
@@ -45,6 +47,8 @@ const sb_kernels TABLE = {
   .add_squares = add_squares,
   .extreme = extreme,
   .extremes = extremes,
+  .leads_product = leads_product,
+  .product = product,
   .im2col = im2col,
   .col2im = col2im,
   .convolution = {convolution_forward, convolution_backward_input, convolution_backward_filter},

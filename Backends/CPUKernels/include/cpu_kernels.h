@@ -28,6 +28,22 @@ typedef struct {
   int32_t relu;
 } sb_convolution_end;
 
+/* A product of an m×k with a k×n matrix, either of which may lie transposed; strides are floats between rows as they lie in
+ * memory. `adds`: to what the result holds. */
+typedef struct {
+  int64_t m, n, k, a_stride, b_stride, c_stride;
+  int32_t transpose_a, transpose_b, adds;
+} sb_product;
+
+/* What a product does to its results before they are written, with the bits of passes of their own behind it: a bias for
+ * each column is added (null: none), then relu; or the gradient of relu is taken, of whose results `gate` has one for each
+ * element and lies as the product (null: none). */
+typedef struct {
+  const float *bias;
+  int32_t relu;
+  const float *gate;
+} sb_product_end;
+
 /* One way to compute a pass of a convolution. */
 typedef struct {
   const char *name;
@@ -79,6 +95,7 @@ typedef struct {
     int b_stride, uint32_t *y);
   void (*bool_to_float)(int64_t count, const uint8_t *x, float *y);
   void (*byte_to_float)(int64_t count, const uint8_t *x, float *y);
+  void (*byte_to_float_scaled)(int64_t count, const uint8_t *x, float scale, float *y);
   /* Elements of `bytes` (1, 2, 4 or 8) with any strides. */
   void (*move)(int bytes, int64_t count, const void *from, int64_t from_stride, void *to, int64_t to_stride);
   /* Elements first … first + count − 1 of the law in Sources/Programs/Operations/RandomNumbers.swift. */
@@ -93,6 +110,10 @@ typedef struct {
   float (*extreme)(int sign, float start, int64_t count, const float *x);
   /* The same, elementwise in place of y. */
   void (*extremes)(int sign, int64_t columns, const float *x, float *y);
+  /* Whether our product of this shape is faster than OpenBLAS'. */
+  int (*leads_product)(const sb_product *);
+  /* `end` may be null. */
+  void (*product)(const sb_product *, const float *a, const float *b, float *c, const sb_product_end *end);
   void (*im2col)(const sb_convolution *, const float *image, float *columns);
   /* The adjoint: adds to the image. */
   void (*col2im)(const sb_convolution *, const float *columns, float *image);

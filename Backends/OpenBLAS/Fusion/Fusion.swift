@@ -18,7 +18,9 @@ protocol FusionPattern: Sendable {
 /// Turns a segment's calls into works: patterns first, the rest call by call.
 struct Fusion {
   /// Asked in this order.
-  static let patterns: [any FusionPattern.Type] = [ConvolutionPooling.self, ConvolutionActivation.self]
+  static let patterns: [any FusionPattern.Type] = [
+    ConvolutionPooling.self, ConvolutionActivation.self, ScaledBytes.self, DenseActivation.self, DenseGate.self,
+  ]
 
   let segment: Segment
   let library: OpenBLASLibrary
