@@ -131,7 +131,7 @@ struct PredictCommand: ParsableCommand {
     var unreadable = 0
     try rows.forEach { ignored in
       Terminal.write(
-        "columns that the network does not know are not used: \(ignored.joined(separator: ", "))", to: .standardError)
+        "columns that the network does not read: \(ignored.joined(separator: ", "))", to: .standardError)
     } _: { row in
       do {
         let answers = try model.predict(fields: try values(of: try row.contents.get(), fields))
@@ -146,7 +146,14 @@ struct PredictCommand: ParsableCommand {
       }
     }
     try writer.finish()
-    if unreadable > 0 { throw ExitStatus.badData }
+    try end(unreadable, "rows")
+  }
+
+  /// What could not be read is told last, since the table holds the others.
+  private func end(_ unreadable: Int, _ what: String) throws {
+    guard unreadable > 0 else { return }
+    throw fail(
+      "\(unreadable) \(what) were not predicted\(output.map { ": \($0) holds the others" } ?? "")", ExitStatus.badData)
   }
 
   private func values(
@@ -237,6 +244,8 @@ struct PredictCommand: ParsableCommand {
       if isShown { show((input.shape, picture.shown), line, of: model) } else { writer.add(line) }
     }
     if !isShown { try writer.finish() }
+    // Of one file its own message is enough.
+    if files.count > 1 { try end(unreadable, "files") }
     if unreadable > 0 { throw ExitStatus.badData }
   }
 
