@@ -40,11 +40,16 @@ private struct Example: CustomStringConvertible {
     }
   }
 
-  func run(_ kernels: UnsafePointer<sb_kernels>, isEnded: Bool = false) -> [Float] {
+  /// `isEnded`: with the bias and relu. `gates`: results of relu, as many as `start`.
+  func run(_ kernels: UnsafePointer<sb_kernels>, isEnded: Bool = false, gates: [Float]? = nil) -> [Float] {
     var (shape, c) = (shape, start)
     bias.withUnsafeBufferPointer { bias in
-      var end = sb_product_end(bias: isEnded ? bias.baseAddress : nil, relu: isEnded ? 1 : 0, gate: nil)
-      kernels.pointee.product(&shape, a, b, &c, &end)
+      (gates ?? []).withUnsafeBufferPointer { opening in
+        var end = sb_product_end(
+          bias: isEnded ? bias.baseAddress : nil, relu: isEnded ? 1 : 0,
+          gate: gates == nil ? nil : opening.baseAddress)
+        kernels.pointee.product(&shape, a, b, &c, &end)
+      }
     }
     return c
   }
@@ -55,7 +60,7 @@ private var instructionSets: [UnsafePointer<sb_kernels>] { setNames.compactMap {
 /// Whole tiles and rests of rows, columns and terms; 513 and 1100 terms are sums of sums.
 private let sizes = [
   (1, 1, 1), (2, 3, 4), (4, 10, 64), (10, 16, 8), (13, 17, 31), (61, 33, 40), (11, 32, 513), (7, 64, 1100), (45, 40, 9),
-  (41, 130, 20), (3, 5, 0), (0, 4, 3),
+  (41, 130, 20), (3, 5, 0), (0, 4, 3), (8, 9, 33), (16, 64, 40), (32, 50, 600),
 ]
 
 @Suite struct ProductTests {
@@ -86,24 +91,34 @@ private let sizes = [
     }
   }
 
-  @Test("a bias and relu at the end have the bits of passes of their own; NaN stays")
+  @Test("bias, relu and gates at the end have the bits of passes of their own; NaN stays")
   func ends() {
     for kernels in instructionSets {
       for (m, n, k) in sizes where k > 0 && m > 0 {
-        var example = Example(m, n, k, transposeA: false, transposeB: false, adds: false)
-        // Of the first row every result is NaN, of the last infinite or NaN.
-        example.a[Int(example.shape.a_stride) * (m - 1)] = .infinity
-        example.a[0] = .nan
-        let (sums, ended) = (example.run(kernels), example.run(kernels, isEnded: true))
-        for row in 0..<m {
-          for column in 0..<n {
-            let at = row * (n + 7) + column
-            let sum = sums[at] + example.bias[column]
-            #expect(ended[at].isNaN == sum.isNaN, "\(example)")
-            #expect(sum.isNaN || ended[at].bitPattern == (sum <= 0 ? 0 : sum).bitPattern, "\(example)")
+        for transposeB in [false, true] {
+          var example = Example(m, n, k, transposeA: false, transposeB: transposeB, adds: false)
+          // Of the first row every result is NaN, of the last infinite or NaN.
+          example.a[Int(example.shape.a_stride) * (m - 1)] = .infinity
+          example.a[0] = .nan
+          var gates = Example(m, n, k, transposeA: true, transposeB: false, adds: true).start.map { $0.rounded() }
+          gates[n / 2] = .nan
+          let sums = example.run(kernels)
+          let (ended, gated) = (example.run(kernels, isEnded: true), example.run(kernels, gates: gates))
+          for row in 0..<m {
+            for column in 0..<n {
+              let at = row * (n + 7) + column
+              let sum = sums[at] + example.bias[column]
+              expectSame(ended[at], sum <= 0 ? 0 : sum, example)
+              expectSame(gated[at], gates[at] > 0 ? sums[at] : gates[at] <= 0 ? 0 : gates[at], example)
+            }
           }
         }
       }
     }
+  }
+
+  private func expectSame(_ found: Float, _ expected: Float, _ example: Example) {
+    #expect(found.isNaN == expected.isNaN, "\(example)")
+    #expect(expected.isNaN || found.bitPattern == expected.bitPattern, "\(example)")
   }
 }

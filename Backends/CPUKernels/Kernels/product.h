@@ -12,7 +12,7 @@
  * is left: what our networks multiply fits into the second-level cache. */
 
 /* Terms of a sum at a time: a panel takes 64 KiB of the stack. */
-enum { TERMS = 512, ROWS_IN_PLACE = 4 * TILE, STRIDE_IN_PLACE = 128 };
+enum { TERMS = 512, ROWS_IN_PLACE = 4 * TILE, STRIDE_IN_PLACE = 128, FEW_COLUMNS = 256 };
 
 /* Terms first … of `lanes` columns of b as a panel of `width` vectors; what lies behind the last column is nobody's. */
 static void pack_columns(
@@ -110,7 +110,42 @@ static void product_panel(
   }
 }
 
+/* Whether rows fill one or two vectors and b, read transposed, is the larger operand. */
+static int has_few_rows(const sb_product *p) {
+  return p->transpose_b && !p->transpose_a && !p->adds && (p->m == VECTOR || p->m == 2 * VECTOR) && p->k >= 32 &&
+    p->n >= p->m && p->n <= FEW_COLUMNS;
+}
+
+/* c transposed is b times a transposed: so a is packed, which is the smaller one. The sums are the same ones; what `end`
+ * says comes while c is still in the first-level cache. */
+static void product_of_few_rows(
+  const sb_product *p, const float *a, const float *b, float *c, const sb_product_end *end) {
+  _Alignas(64) float panel[TERMS * 2 * VECTOR], turned[2 * VECTOR * FEW_COLUMNS];
+  const int width = (int)p->m / VECTOR;
+  const sb_product of_columns = {
+    .m = p->n, .n = p->m, .k = p->k, .a_stride = p->b_stride, .b_stride = p->a_stride, .c_stride = p->m,
+    .transpose_b = 1};
+  for (int64_t first = 0; first < p->k; first += TERMS) {
+    const int64_t count = p->k - first < TERMS ? p->k - first : TERMS;
+    pack_columns(&of_columns, a, first, count, 0, (int)p->m, width, panel);
+    product_panel(&of_columns, b, panel, p->m, first, count, 0, (int)p->m, width, turned, NULL);
+  }
+  transpose_into(turned, p->m, p->n, p->m, c, p->c_stride);
+  for (int64_t row = 0; end && row < p->m; row++) {
+    float *restrict to = c + row * p->c_stride;
+    if (end->bias) for (int64_t e = 0; e < p->n; e++) to[e] += end->bias[e];
+    if (end->relu) for (int64_t e = 0; e < p->n; e++) to[e] = to[e] <= 0 ? 0 : to[e];
+    if (!end->gate) continue;
+    const float *restrict gate = end->gate + row * p->c_stride;
+    for (int64_t e = 0; e < p->n; e++) to[e] = gated_number(gate[e], to[e]);
+  }
+}
+
 static void product(const sb_product *p, const float *a, const float *b, float *c, const sb_product_end *end) {
+  if (has_few_rows(p)) {
+    product_of_few_rows(p, a, b, c, end);
+    return;
+  }
   _Alignas(64) float panel[TERMS * 2 * VECTOR];
   /* Of few rows, or where neighbouring terms share a page, columns are read where they lie. */
   const int is_read_in_place = !p->transpose_b && (p->m <= ROWS_IN_PLACE || p->b_stride <= STRIDE_IN_PLACE);

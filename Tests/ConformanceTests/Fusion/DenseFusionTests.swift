@@ -133,7 +133,7 @@ private func pictures(_ images: Int, isScaled: Bool, isBroken: Bool = false) thr
 
 @Suite(.enabled(if: isOpenBLASHere(), "libopenblas.so.0 is not on this machine")) struct DenseFusionTests {
   /// Rows and columns: none, one, rests of every tile, and what is made tile by tile behind a barrier.
-  private static let sizes = [(0, 17), (1, 1), (1, 33), (61, 17), (61, 33), (3, 64), (130, 512)]
+  private static let sizes = [(0, 17), (1, 1), (1, 33), (61, 17), (61, 33), (3, 64), (16, 64), (130, 512)]
 
   @Test(
     "a product, its bias and its activation are one work of the bits that three have; whoever looks sees these too",
