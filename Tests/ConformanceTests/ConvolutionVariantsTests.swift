@@ -112,7 +112,10 @@ private struct Example: CustomStringConvertible {
     defer { packed.deallocate() }
     packed.initialize(repeating: .nan, count: packedCount)
     packed[packedCount] = 0.5
-    if packedCount > 0 { variant.pack(&shape, second, packed) }
+    // Panel by panel, from the last one on: none needs another.
+    if packedCount > 0 {
+      for panel in (0..<variant.panels(&shape)).reversed() { variant.pack(&shape, second, packed, panel, 1) }
+    }
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: byteCount + 64, alignment: 64)
     defer { scratch.deallocate() }
     scratch.initializeMemory(as: UInt8.self, repeating: 0xFF, count: byteCount + 64)

@@ -2,8 +2,8 @@
  *
  * One list feeds dispatch (sb_convolution_choice), the test that holds each variant against sums in Float64, and the
  * measurement (Benchmarks/ConvolutionKernels). A line: name, what it takes, where it leads (is faster than what stands
- * below it, the matrix product behind im2col at the end), bytes of its packed filter, how it is packed, scratch bytes, error as a multiple of the direct sum's bound,
- * function. */
+ * below it, the matrix product behind im2col at the end), bytes of its packed filter, its panels, how they are packed,
+ * scratch bytes, error as a multiple of the direct sum's bound, function. */
 
 /* Offsets are 32 bits, an image with its frame lies below, and each remainder by a stride has an axis. */
 static int takes_direct(const sb_convolution *g) {
@@ -56,22 +56,22 @@ static void depthwise_backward_filter_variant(
 }
 
 static const sb_convolution_variant convolution_forward[] = {
-  {"depthwise", takes_depthwise, always, unpacked, 0, nothing, 1, depthwise_variant},
-  {"winograd4", takes_winograd, never, winograd_4_packed, winograd_4_pack, winograd_4_scratch, 2, winograd_4x4},
-  {"winograd2", takes_winograd, never, winograd_2_packed, winograd_2_pack, winograd_2_scratch, 1, winograd_2x2},
-  {"direct", takes_direct, leads_direct, direct_packed, direct_pack, direct_scratch, 1, direct},
+  {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_variant},
+  {"winograd4", takes_winograd, never, winograd_4_packed, winograd_panels, winograd_4_pack, winograd_4_scratch, 2, winograd_4x4},
+  {"winograd2", takes_winograd, never, winograd_2_packed, winograd_panels, winograd_2_pack, winograd_2_scratch, 1, winograd_2x2},
+  {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct},
   {0},
 };
 
 static const sb_convolution_variant convolution_backward_input[] = {
-  {"depthwise", takes_depthwise, leads_depthwise_backward_input, unpacked, 0, nothing, 1, depthwise_backward_input_variant},
-  {"direct", takes_direct, leads_direct_backward_input, direct_backward_input_packed, direct_backward_input_pack,
-   direct_backward_input_scratch, 1, direct_backward_input},
+  {"depthwise", takes_depthwise, leads_depthwise_backward_input, unpacked, unpacked, 0, nothing, 1, depthwise_backward_input_variant},
+  {"direct", takes_direct, leads_direct_backward_input, direct_backward_input_packed,
+   direct_backward_input_panels, direct_backward_input_pack, direct_backward_input_scratch, 1, direct_backward_input},
   {0},
 };
 
 static const sb_convolution_variant convolution_backward_filter[] = {
-  {"depthwise", takes_depthwise, always, unpacked, 0, nothing, 1, depthwise_backward_filter_variant},
-  {"direct", takes_direct, leads_direct, unpacked, 0, direct_backward_filter_scratch, 1, direct_backward_filter},
+  {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_backward_filter_variant},
+  {"direct", takes_direct, leads_direct, unpacked, unpacked, 0, direct_backward_filter_scratch, 1, direct_backward_filter},
   {0},
 };

@@ -59,10 +59,11 @@ static int64_t winograd_scratch(const sb_convolution *g, const winograd_matrices
     rounded(products * tiles * width) + rounded(((int64_t)g->height * g->width + 3) / 4));
 }
 
-INLINED void winograd_filter(const sb_convolution *g, const winograd_matrices *m, const float *w, float *packed) {
+INLINED void winograd_filter(
+  const sb_convolution *g, const winograd_matrices *m, const float *w, float *packed, int64_t first, int64_t count) {
   const int edge = m->edge;
-  int64_t size = g->channels * packed_width(g->filters), before = 0;
-  for (int64_t f = 0; f < g->filters;) {
+  int64_t size = g->channels * packed_width(g->filters);
+  for (int64_t f = first * 2 * VECTOR; f < (first + count) * 2 * VECTOR && f < g->filters; f += 2 * VECTOR) {
     int width = next_width(g->filters - f);
     for (int v = 0; v < width; v++)
       for (int32_t c = 0; c < g->channels; c++) {
@@ -73,10 +74,8 @@ INLINED void winograd_filter(const sb_convolution *g, const winograd_matrices *m
           cells[i] = load_lanes(w + ((int64_t)i * g->channels + c) * g->filters + filter, lanes);
         TRANSFORM(m->g, cells, to, edge, 3);
         UNROLLED(i, edge * edge)
-          *(vector *)(packed + i * size + before + ((int64_t)c * width + v) * VECTOR) = to[i];
+          *(vector *)(packed + i * size + g->channels * f + ((int64_t)c * width + v) * VECTOR) = to[i];
       }
-    before += (int64_t)g->channels * width * VECTOR;
-    f += width * VECTOR;
   }
 }
 
@@ -200,11 +199,12 @@ INLINED void winograd(
 
 static int64_t winograd_2_packed(const sb_convolution *g) { return 4 * 16 * g->channels * packed_width(g->filters); }
 static int64_t winograd_4_packed(const sb_convolution *g) { return 4 * 36 * g->channels * packed_width(g->filters); }
-static void winograd_2_pack(const sb_convolution *g, const float *w, float *packed) {
-  winograd_filter(g, &winograd_2, w, packed);
+static int64_t winograd_panels(const sb_convolution *g) { return panel_count(g->filters); }
+static void winograd_2_pack(const sb_convolution *g, const float *w, float *packed, int64_t first, int64_t count) {
+  winograd_filter(g, &winograd_2, w, packed, first, count);
 }
-static void winograd_4_pack(const sb_convolution *g, const float *w, float *packed) {
-  winograd_filter(g, &winograd_4, w, packed);
+static void winograd_4_pack(const sb_convolution *g, const float *w, float *packed, int64_t first, int64_t count) {
+  winograd_filter(g, &winograd_4, w, packed, first, count);
 }
 static int64_t winograd_2_scratch(const sb_convolution *g, int64_t images) {
   return winograd_scratch(g, &winograd_2, images);

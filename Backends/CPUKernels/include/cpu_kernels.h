@@ -34,9 +34,11 @@ typedef struct {
   /* Whether it computes this shape, and whether it is faster there than what stands below it in its list. */
   int (*takes)(const sb_convolution *);
   int (*leads)(const sb_convolution *);
-  /* The filter as `run` takes it (of no bytes: as it is), good until the filter changes. Begins at 64 bytes. */
+  /* The filter as `run` takes it (of no bytes: as it is), good until the filter changes. Begins at 64 bytes. Its panels
+   * are packed one without the other. */
   int64_t (*packed_bytes)(const sb_convolution *);
-  void (*pack)(const sb_convolution *, const float *w, float *packed);
+  int64_t (*panels)(const sb_convolution *);
+  void (*pack)(const sb_convolution *, const float *w, float *packed, int64_t first, int64_t count);
   int64_t (*scratch_bytes)(const sb_convolution *, int64_t images);
   /* How far results may be from the exact ones, as a multiple of the bound of the sums by definition. */
   float error_factor;

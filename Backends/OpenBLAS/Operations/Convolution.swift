@@ -81,39 +81,56 @@ extension Convolution2DBackwardFilter: OpenBLASOperation {
   func work(_ maker: WorkMaker) throws -> Work { try maker.convolutionBackwardFilter(self) }
 }
 
+extension Work.Packing {
+  /// What a variant reads of filter `value`; nil where that is the filter itself.
+  init?(of value: Int, for variant: sb_convolution_variant, _ pass: Int, _ shape: sb_convolution) {
+    let byteCount = withUnsafePointer(to: shape) { Int(variant.packed_bytes($0)) }
+    guard byteCount > 0 else { return nil }
+    var format = Fingerprint()
+    format.mix("\(pass) \(String(cString: variant.name))")
+    // All but the sizes of images.
+    for number in [
+      shape.channels, shape.pixel, shape.filters, shape.kernel_height, shape.kernel_width, shape.stride_y,
+      shape.stride_x, shape.dilation_y, shape.dilation_x, shape.top, shape.left,
+    ] { format.mix(UInt64(number)) }
+    self.init(
+      value: value, format: format.value, byteCount: byteCount,
+      panels: withUnsafePointer(to: shape) { Int(variant.panels($0)) }
+    ) { operand, packed, first, count in
+      withUnsafePointer(to: shape) { variant.pack($0, operand, packed, Int64(first), Int64(count)) }
+    }
+  }
+}
+
 extension WorkMaker {
-  /// The call by one of our own kernels (`convolution_variants.h`); nil where the matrix product is faster.
-  private func own(
-    _ pass: Int, _ shape: sb_convolution, access: [Work.Access], _ rows: Int, _ sum: Work.Reduction? = nil
-  ) throws -> Work? {
+  /// The kernel of our own for a pass of this shape; nil where the matrix product behind im2col is faster.
+  func variant(_ pass: Int, _ shape: sb_convolution) throws -> sb_convolution_variant? {
     let forced = sb_forced_convolution()
     if let forced, sb_is_convolution(library.kernels, forced) == 0 {
       throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
     }
-    let choice = withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced) }
-    guard let variant = choice?.pointee else { return nil }
+    return withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced)?.pointee }
+  }
+
+  /// The call by a kernel of our own; nil where there is none.
+  private func own(
+    _ pass: Int, _ shape: sb_convolution, access: [Work.Access], _ rows: Int, _ sum: Work.Reduction? = nil
+  ) throws -> Work? {
+    guard let variant = try variant(pass, shape) else { return nil }
     let (first, second, result) = (input(0), input(1), output)
-    // The packed filter lies before the rest of the scratch memory and is made anew for each chunk.
-    let packedBytes = withUnsafePointer(to: shape) { (Int(variant.packed_bytes($0)) + 63) / 64 * 64 }
     var made = work(
       access: access, rows: rows, sum: sum,
-      scratch: { rows in
-        packedBytes + withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(rows))) }
-      },
+      scratch: { rows in withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(rows))) } },
       run: { frame in
-        withUnsafePointer(to: shape) { shape in
-          var operand = frame.floats(second)
-          if packedBytes > 0 {
-            let packed = frame.scratch.assumingMemoryBound(to: Float.self)
-            variant.pack(shape, operand, packed)
-            operand = packed
-          }
+        withUnsafePointer(to: shape) {
           variant.run(
-            shape, Int64(frame.rows), frame.floats(first), operand, frame.floats(result), frame.scratch + packedBytes,
-            nil)
+            $0, Int64(frame.rows), frame.floats(first), frame.packed ?? UnsafePointer(frame.floats(second)),
+            frame.floats(result), frame.scratch, nil)
         }
       })
     made.errorFactor = max(1, Double(variant.error_factor))
+    made.packing = Work.Packing(of: second, for: variant, pass, shape)
+    made.notes.append(String(cString: variant.name))
     return made
   }
 
