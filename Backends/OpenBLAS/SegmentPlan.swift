@@ -15,7 +15,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   let report: CompiledReport
 
   /// Raised whenever equal programs get other bits than before: runs of earlier plans are then told so.
-  static let version = 2
+  static let version = 3
 
   private struct Stage {
     var lanes: FixedList<LanePlan>
@@ -95,7 +95,8 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     workspace = UnsafeMutableRawPointer(tables)
     var fingerprint = Fingerprint()
     let forced = sb_forced_convolution().map { String(cString: $0) } ?? ""
-    fingerprint.mix("plan \(Self.version) \(library.core) \(library.kernelName) \(forced)")
+    fingerprint.mix(
+      "plan \(Self.version) \(library.core) \(library.kernelName) \(forced)\(library.isStrict ? " strict" : "")")
     for chunks in planned.chunks.joined() { fingerprint.mix("\(chunks.units) \(chunks.chunk) \(chunks.block)") }
     var report = CompiledReport(
       workspaceByteCount: byteCount, fingerprint: fingerprint.value, groupOfCall: planned.groupOfCall,

@@ -132,10 +132,11 @@ const sb_kernels *sb_kernels_for_this_cpu(void);
 /* The set of this name; null where this CPU cannot run it. */
 const sb_kernels *sb_kernels_named(const char *name);
 
-/* The variant that computes this shape: the first that takes it and leads there, or the one of the name `forced` (null:
- * none) where it takes the shape; null: a matrix product behind im2col, which is forced by that name. */
+/* The variant that computes this shape: the first that takes it and leads there (strict: of those within the bound of the
+ * sums by definition), or the one of the name `forced` (null: none) where it takes the shape; null: a matrix product
+ * behind im2col, which is forced by that name. */
 const sb_convolution_variant *sb_convolution_choice(
-  const sb_kernels *, int pass, const sb_convolution *, const char *forced);
+  const sb_kernels *, int pass, const sb_convolution *, const char *forced, int is_strict);
 
 /* The variant that SWITCHBACK_CONVOLUTION names, or null. */
 const char *sb_forced_convolution(void);

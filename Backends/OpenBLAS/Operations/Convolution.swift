@@ -109,7 +109,22 @@ extension WorkMaker {
     if let forced, sb_is_convolution(library.kernels, forced) == 0 {
       throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
     }
-    return withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced)?.pointee }
+    return withUnsafePointer(to: shape) {
+      sb_convolution_choice(library.kernels, Int32(pass), $0, forced, library.isStrict ? 1 : 0)?.pointee
+    }
+  }
+
+  /// The variant's name, its bound where that is wider, and what `strict` would put in its place or did.
+  func note(on variant: sb_convolution_variant, _ pass: Int, _ shape: sb_convolution) -> String {
+    func name(_ isStrict: Int32) -> String {
+      let choice = withUnsafePointer(to: shape) {
+        sb_convolution_choice(library.kernels, Int32(pass), $0, nil, isStrict)
+      }
+      return choice.map { String(cString: $0.pointee.name) } ?? "im2col"
+    }
+    let own = String(cString: variant.name)
+    if library.isStrict { return name(0) == own ? own : "\(own) (strict; else \(name(0)))" }
+    return variant.error_factor > 1 ? "\(own) (error bound ×\(Int(variant.error_factor)); strict: \(name(1)))" : own
   }
 
   /// The call by a kernel of our own; nil where there is none.
@@ -130,7 +145,7 @@ extension WorkMaker {
       })
     made.errorFactor = max(1, Double(variant.error_factor))
     made.packing = Work.Packing(of: second, for: variant, pass, shape)
-    made.notes.append(String(cString: variant.name))
+    made.notes.append(note(on: variant, pass, shape))
     return made
   }
 
