@@ -34,13 +34,13 @@ const sb_kernels *sb_kernels_for_this_cpu(void) {
 }
 
 const sb_convolution_variant *sb_convolution_choice(
-  const sb_kernels *kernels, int pass, const sb_convolution *g, const char *forced) {
+  const sb_kernels *kernels, int pass, const sb_convolution *g, const char *forced, int is_strict) {
   if (forced && strcmp(forced, "im2col") == 0) return NULL;
   const sb_convolution_variant *all = kernels->convolution[pass];
   for (const sb_convolution_variant *v = all; forced && v->name; v++)
     if (strcmp(v->name, forced) == 0 && v->takes(g)) return v;
   for (const sb_convolution_variant *v = all; v->name; v++)
-    if (v->takes(g) && v->leads(g)) return v;
+    if (v->takes(g) && v->leads(g) && !(is_strict && v->error_factor > 1)) return v;
   return NULL;
 }
 

@@ -6,6 +6,8 @@ import SwitchbackPrograms
 /// Float32 on the CPU: matrix products by OpenBLAS (one thread a worker), everything else by own vector kernels.
 ///
 /// A segment is one fork of the host's workers, whatever its length: see `SegmentPlan`.
+///
+/// Option `strict` = `true` forbids kernels with a wider bound than the sums by definition (Winograd's F(4×4, 3×3)).
 public struct OpenBLASBackend: ComputeBackend {
   public init() {}
 
@@ -23,8 +25,14 @@ public struct OpenBLASBackend: ComputeBackend {
   public func open(
     device index: Int, options: [String: String], host: HostServices
   ) throws(BackendError) -> any ComputeDevice {
-    try BackendError.refuseUnknown(options, known: [], of: identity.name)
-    let library = try OpenBLASLibrary()
+    try BackendError.refuseUnknown(options, known: ["strict"], of: identity.name)
+    var library = try OpenBLASLibrary()
+    if let word = options["strict"] {
+      guard let isStrict = Bool(word) else {
+        throw BackendError(.invalid, "openblas.strict is true or false, not \(word)")
+      }
+      library.isStrict = isStrict
+    }
     var reason: UnsafePointer<CChar>?
     guard switchback_openblas_reserve(Int32(clamping: host.workers), &reason) != 0 else {
       throw BackendError(.outOfMemory, reason.map { String(cString: $0) } ?? "OpenBLAS has no room for its buffers")
@@ -44,6 +52,8 @@ struct OpenBLASLibrary: @unchecked Sendable {
   let kernels: UnsafePointer<sb_kernels>
   let core: String
   let config: String
+  /// Whether no kernel may have a wider bound than the sums by definition.
+  var isStrict = false
 
   init() throws(BackendError) {
     var reason: UnsafePointer<CChar>?

@@ -22,6 +22,8 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     /// The number of its first lane among all.
     var firstLane: Int
     var chunkCount: Int
+    /// Whether all that it makes is kept by the host.
+    var isKept: Bool
   }
 
   private let host: HostServices
@@ -43,6 +45,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   private let groupCount: Int
   private var isProfiled = false
   // The run at hand.
+  private var kept: KeptMemory
   private var views: UnsafeBufferPointer<sb_view>
   private var workspace: UnsafeMutableRawPointer
   /// The first stage with a wrong index; what comes after it is not run, so no state changes.
@@ -71,7 +74,10 @@ final class SegmentPlan: Executable, @unchecked Sendable {
             groupOfWork: planned.groupOfWork, chunkCountOfSums: planned.chunkCountOfSums))
         chunkCount += chunks.count
       }
-      plans.append(Stage(lanes: FixedList(list), firstLane: laneCount, chunkCount: chunkCount))
+      let isKept = lanes.flatMap(\.works).allSatisfy {
+        works.works[$0].results.allSatisfy { places.kept($0.value) != nil }
+      }
+      plans.append(Stage(lanes: FixedList(list), firstLane: laneCount, chunkCount: chunkCount, isKept: isKept))
       laneCount += lanes.count
     }
     stages = FixedList(plans)
@@ -89,11 +95,15 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     workspace = UnsafeMutableRawPointer(tables)
     var fingerprint = Fingerprint()
     let forced = sb_forced_convolution().map { String(cString: $0) } ?? ""
-    fingerprint.mix("plan \(Self.version) \(library.core) \(library.kernelName) \(forced)")
+    fingerprint.mix(
+      "plan \(Self.version) \(library.core) \(library.kernelName) \(forced)\(library.isStrict ? " strict" : "")")
     for chunks in planned.chunks.joined() { fingerprint.mix("\(chunks.units) \(chunks.chunk) \(chunks.block)") }
-    report = CompiledReport(
+    var report = CompiledReport(
       workspaceByteCount: byteCount, fingerprint: fingerprint.value, groupOfCall: planned.groupOfCall,
       groupNames: planned.groupNames)
+    report.keeps = works.kept.map(\.keep)
+    self.report = report
+    kept = KeptMemory(report.keeps)
     guard byteCount <= segment.workspaceLimit else {
       throw BackendError(.outOfMemory, "the segment needs \(byteCount) bytes of workspace")
     }
@@ -105,6 +115,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       stages[stage].lanes.discard()
     }
     stages.discard()
+    kept.discard()
     tables.deallocate()
     faults.deallocate()
     clocks.deallocate()
@@ -113,6 +124,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   // MARK: Running
 
   func run(_ arguments: borrowing RunArguments) throws(BackendError) -> UInt64 {
+    try kept.begin(arguments)
     views = arguments.views
     workspace = arguments.workspace.host ?? UnsafeMutableRawPointer(tables)
     isProfiled = arguments.groupMicroseconds != nil
@@ -127,6 +139,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       }, Unmanaged.passUnretained(self).toOpaque())
     if let groups = arguments.groupMicroseconds { report(groups, total: microseconds() - start) }
     if faultyStage.load(ordering: .relaxed) != .max { throw takeFault() }
+    kept.end(arguments)
     return 0
   }
 
@@ -145,9 +158,11 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   /// What one worker does. A team may be smaller than the pool (a nested fork): it takes more chunks, and its results are
   /// the same.
   private func work(_ worker: Int, _ team: OpaquePointer?) {
-    for number in 0..<stages.count {
+    // What is kept is made in the first stage, if anything of it is to be made.
+    let firstStage = stages.count > 0 && stages[0].isKept && !kept.isAnyStale ? 1 : 0
+    for number in firstStage..<stages.count {
       // Barriers lie between stages: every worker sees the same faults of stages before, and leaves with the others.
-      if number > 0 { host.table.pointee.barrier(team) }
+      if number > firstStage { host.table.pointee.barrier(team) }
       if faultyStage.load(ordering: .relaxed) < number { return }
       var lane = 0
       while true {
@@ -185,6 +200,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
           base(address, own) + (address.offset + first * address.unitStride + chunk * address.chunkStride)
       }
       for index in 0..<lane.steps.count {
+        if let kept = lane.steps[index].kept, !self.kept.isStale(kept) { continue }
         let rowsPerUnit = lane.steps[index].rowsPerUnit
         let frame = Work.Frame(
           pointers: UnsafePointer(pointers), firstRow: first * rowsPerUnit, rows: units * rowsPerUnit,
@@ -221,6 +237,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     case .view: views[address.value].host ?? own
     case .workspace: workspace
     case .own: own
+    case .kept(let index): kept[index]
     }
   }
 

@@ -110,7 +110,7 @@ static void run(const sb_kernels *kernels, const sb_convolution_variant *variant
   const float *first = k->operands[pass == SB_BACKWARD_INPUT ? 2 : 0];
   const float *second = k->operands[pass == SB_BACKWARD_FILTER ? 2 : 1];
   if (variant->packed_bytes(&k->g) > 0) {
-    variant->pack(&k->g, second, k->packed);
+    variant->pack(&k->g, second, k->packed, 0, variant->panels(&k->g));
     second = k->packed;
   }
   variant->run(&k->g, k->images, first, second, k->result, k->scratch, NULL);

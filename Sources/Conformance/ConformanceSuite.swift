@@ -65,6 +65,12 @@ public struct ConformanceSuite {
           case .numbers(let word, let domains):
             let other = OperationSample(sample.operation, sample.inputs, domains)
             check(entry.name, "\(name), \(word)", titles: title) { try operation(other, seed: seed) }
+          case .background:
+            let other = OperationSample(
+              sample.operation, sample.inputs, [.background(-2, 2)] + sample.domains.dropFirst())
+            check(entry.name, "\(name), background", titles: title) {
+              try operation(other, seed: seed, asksZeros: true)
+            }
           case .oneBadNumber: check(entry.name, name + ", one bad number", titles: title) { try oneBad(sample) }
           case .kinks: break  // Among the special values.
           }
@@ -118,8 +124,11 @@ public struct ConformanceSuite {
     (sample.inputs.map(\.description) + sample.attributeWords).joined(separator: ", ")
   }
 
-  private func operation(_ sample: OperationSample, seed: Int64) throws -> ConformanceReport.Verdict {
-    let comparison = try BackendComparison(sample, on: candidate, reference: reference, seed: seed)
+  private func operation(
+    _ sample: OperationSample, seed: Int64, asksZeros: Bool = false
+  ) throws -> ConformanceReport.Verdict {
+    let comparison = try BackendComparison(
+      sample, on: candidate, reference: reference, seed: seed, asksZeros: asksZeros)
     switch comparison.verdict {
     case .passed: return .passed(worst: comparison.worst)
     case .declined(let reason): return .declined(reason)

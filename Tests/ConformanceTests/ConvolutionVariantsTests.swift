@@ -18,7 +18,7 @@ private struct Example: CustomStringConvertible {
 
   init(
     _ images: Int, _ image: [Int], kernel: [Int], filters: Int, groups: Int = 1, strides: [Int] = [1, 1],
-    padding: [Int] = [0, 0, 0, 0], dilations: [Int] = [1, 1], zeros: Bool = false
+    padding: [Int] = [0, 0, 0, 0], dilations: [Int] = [1, 1], zeros: Bool = false, onePixel: Int? = nil
   ) {
     description =
       "\(images) × \(image) kernel \(kernel) filters \(filters) groups \(groups) strides \(strides) padding \(padding)"
@@ -43,8 +43,18 @@ private struct Example: CustomStringConvertible {
     var x = (0..<images * image[0] * image[1] * image[2]).map { _ in random() }
     // One pixel in eleven differs from zero.
     if zeros { for e in x.indices where (e / image[2]) % 11 != 5 { x[e] = 0 } }
+    // Of image n its pixel n, and there of every other image channel 0 alone.
+    func sparse(_ values: [Float], channels: Int) -> [Float] {
+      values.enumerated().map { e, value in
+        let (pixel, channel) = (e / channels % (values.count / channels / images), e % channels)
+        let image = e / (values.count / images)
+        return pixel == image && (channel == 0 || image % 2 == 0) ? value : 0
+      }
+    }
+    if onePixel == 0 { x = sparse(x, channels: image[2]) }
     let w = (0..<kernel[0] * kernel[1] * own * filters).map { _ in random() }
-    let dy = (0..<images * size[0] * size[1] * filters).map { _ in random() }
+    var dy = (0..<images * size[0] * size[1] * filters).map { _ in random() }
+    if onePixel == 1 { dy = sparse(dy, channels: filters) }
     operands = [x, w, dy]
     var sums = [dy, x, w].map { [Double](repeating: 0, count: $0.count) }
     var magnitudes = sums
@@ -112,7 +122,10 @@ private struct Example: CustomStringConvertible {
     defer { packed.deallocate() }
     packed.initialize(repeating: .nan, count: packedCount)
     packed[packedCount] = 0.5
-    if packedCount > 0 { variant.pack(&shape, second, packed) }
+    // Panel by panel, from the last one on: none needs another.
+    if packedCount > 0 {
+      for panel in (0..<variant.panels(&shape)).reversed() { variant.pack(&shape, second, packed, panel, 1) }
+    }
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: byteCount + 64, alignment: 64)
     defer { scratch.deallocate() }
     scratch.initializeMemory(as: UInt8.self, repeating: 0xFF, count: byteCount + 64)
@@ -134,6 +147,9 @@ private let examples: [Example] = [
   Example(3, [13, 11, 17], kernel: [3, 3], filters: 33, padding: [1, 1, 1, 1]),
   Example(2, [9, 10, 33], kernel: [3, 3], filters: 40, padding: [1, 1, 1, 1], zeros: true),
   Example(9, [3, 3, 40], kernel: [3, 3], filters: 64),
+  // Filters that fill vectors, where Winograd's tiles of four results a side or of two lead, and zeros.
+  Example(3, [9, 10, 32], kernel: [3, 3], filters: 32, zeros: true),
+  Example(2, [6, 6, 32], kernel: [3, 3], filters: 48, padding: [2, 2, 2, 2]),
   Example(1, [14, 6, 64], kernel: [5, 3], filters: 7, padding: [2, 2, 1, 1]),
   Example(2, [8, 9, 4], kernel: [7, 7], filters: 12, padding: [3, 3, 3, 3], zeros: true),
   Example(2, [9, 11, 6], kernel: [3, 2], filters: 9, strides: [2, 3]),
@@ -188,6 +204,24 @@ private let examples: [Example] = [
     }
   }
 
+  /// Images of one pixel that is not zero, and of that one channel 0 alone, at each place in turn.
+  @Test(
+    "a result whose window holds only zeros is an exact zero, wherever the one pixel is", arguments: setNames, [0, 1])
+  func zeros(set: String, pass: Int) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    for padding in [0, 1] {
+      let example = Example(
+        64, [8, 8, 16], kernel: [3, 3], filters: 16, padding: [padding, padding, padding, padding], onePixel: pass)
+      for variant in Self.variants(kernels, pass) {
+        var shape = example.shape
+        guard variant.takes(&shape) != 0 else { continue }
+        let result = try #require(example.result(variant, pass, 0..<64))
+        let (exact, name) = (example.exact[pass], "\(set) \(String(cString: variant.name)) \(passNames[pass])")
+        #expect(result.indices.allSatisfy { (exact[$0] == 0) == (result[$0] == 0) }, "\(name): \(example)")
+      }
+    }
+  }
+
   @Test("bits do not depend on how a batch is divided", arguments: setNames, [0, 1])
   func division(set: String, pass: Int) throws {
     guard let kernels = sb_kernels_named(set) else { return }
@@ -227,17 +261,34 @@ private let examples: [Example] = [
     }
   }
 
-  @Test("the first variant that leads is chosen, or the forced one where it takes the shape; im2col is none")
-  func choice() throws {
-    let kernels = try #require(sb_kernels_named("baseline"))
-    func name(_ example: Example, _ forced: String? = nil) -> String? {
+  @Test(
+    "the first variant that leads is chosen, strict without wider bounds, or the forced one where it takes the shape",
+    arguments: setNames)
+  func choice(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    func name(_ example: Example, _ forced: String? = nil, pass: Int32 = 0, isStrict: Bool = false) -> String? {
       var shape = example.shape
-      return sb_convolution_choice(kernels, Int32(SB_FORWARD), &shape, forced).map { String(cString: $0.pointee.name) }
+      return sb_convolution_choice(kernels, pass, &shape, forced, isStrict ? 1 : 0).map {
+        String(cString: $0.pointee.name)
+      }
     }
-    let (dense, depthwise) = (examples[4], examples[14])
+    let dense = Example(1, [9, 10, 33], kernel: [3, 3], filters: 40)
+    let depthwise = Example(1, [6, 5, 37], kernel: [3, 3], filters: 37, groups: 37, padding: [1, 1, 1, 1])
     #expect(name(dense) == "direct" && name(depthwise) == "depthwise")
     #expect(name(depthwise, "direct") == "direct" && name(dense, "depthwise") == "direct")
     #expect(name(dense, "im2col") == nil && name(depthwise, "im2col") == nil)
+    // 8×8 results are four tiles of 4×4; 6×6 results are nine of 2×2, and no more than four of 4×4.
+    let eight = Example(1, [8, 8, 64], kernel: [3, 3], filters: 64, padding: [1, 1, 1, 1])
+    let six = Example(1, [8, 8, 64], kernel: [3, 3], filters: 64)
+    for pass: Int32 in [0, 1] {
+      #expect(name(eight, pass: pass) == "winograd4")
+      #expect(name(eight, pass: pass, isStrict: true) == "winograd2")
+      #expect(name(eight, "direct", pass: pass) == "direct")
+    }
+    #expect(name(six) == "winograd2")
+    // Few channels are transformed longer than multiplied; strides have no tiles.
+    #expect(name(Example(1, [8, 8, 8], kernel: [3, 3], filters: 64)) == "direct")
+    #expect(name(Example(1, [9, 9, 64], kernel: [3, 3], filters: 64, strides: [2, 2])) == "direct")
     for known in ["direct", "depthwise", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
     #expect(sb_is_convolution(kernels, "directt") == 0)
   }

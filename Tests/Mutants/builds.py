@@ -227,9 +227,8 @@ def families(snapshot):
     found = [
         Family("CPU kernels", [file for file in files(folder, ".h") if not file.endswith(WINOGRAD)], kernels, 90,
                baseline),
-        # Only run where they are named.
         Family("Winograd kernels", [f"{folder}/{WINOGRAD}"], kernels, 20,
-               {**baseline, "SWITCHBACK_CONVOLUTION": "winograd4"}, serves={WINOGRAD: ["conv2d"]}),
+               {**baseline, "SWITCHBACK_CONVOLUTION": "winograd4"}, serves={WINOGRAD: ["conv2d", "conv2d/backwardInput"]}),
         Family("template", ["Backends/Template/template_backend.c"], PlainPlugin(), 20),
         Family("reference", files("Backends/Reference/Operations", ".swift"),
                SwiftKernels(snapshot, "SwitchbackReference", objects("SwitchbackOpenBLAS", of=contract),

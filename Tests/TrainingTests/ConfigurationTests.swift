@@ -65,6 +65,11 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
         "opencl": ["device": "gpu"], "fft": ["force": "true"],
       ])
     #expect(try options("{name: opencl, opencl: {device: 1}}") == ["opencl": ["device": "1"]])
+    #expect(try options("{name: openblas, strict: true}") == ["openblas": ["strict": "true"]])
+    #expect(try options("{name: fft, strict: true}") == ["openblas": ["strict": "true"]])
+    #expect(try options("{name: opencl, strict: true}") == [:] && options("{name: openblas, strict: false}") == [:])
+    #expect(try options("{name: auto, strict: true}") == ["openblas": ["strict": "true"]])
+    #expect(problems(valid + "\nbackend: {strict: 1}").contains { $0.contains("backend.strict must be true or false") })
     #expect(
       try options("{name: ./libSwitchbackyours.so, yours: {tile: 8}}")["./libSwitchbackyours.so"] == ["tile": "8"])
     #expect(

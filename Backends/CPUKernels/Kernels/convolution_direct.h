@@ -168,26 +168,23 @@ static void transpose_into(
     for (int64_t k = 0; k < count; k++) to[k * to_step + l] = from[l * from_step + k];
 }
 
-/* The filter of these taps as panels. `w` is that of the group. */
-static void pack_filter(const correlation *c, const axis *y, const axis *x, const float *w, float *packed) {
-  for (int64_t f = 0; f < c->filters;) {
-    int width = next_width(c->filters - f) * VECTOR;
-    int count = c->filters - f < width ? (int)(c->filters - f) : width;
-    for (int32_t i = 0; i < y->taps; i++)
-      for (int32_t j = 0; j < x->taps; j++, packed += (int64_t)width * c->channels) {
-        int64_t cell = (int64_t)(y->cell + i * y->cell_step) * c->kernel_width + x->cell + j * x->cell_step;
-        const float *from = w + cell * c->cell_step + f * c->filter_step;
-        if (count < width) memset(packed, 0, sizeof(float) * (size_t)width * (size_t)c->channels);
-        if (c->filter_step != 1) transpose_into(from, c->filter_step, count, c->channels, packed, width);
-        else
-          for (int32_t k = 0; k < c->channels; k++, from += c->channel_step)
-            if (count < width) memcpy(packed + (int64_t)k * width, from, sizeof(float) * (size_t)count);
-            else
-              for (int v = 0; v < width; v += VECTOR)
-                *(vector *)(packed + (int64_t)k * width + v) = *(const vector *)(from + v);
-      }
-    f += width;
-  }
+/* The filter of these taps, filters `f` up to the end of their panel. `w` is that of the group. */
+static void pack_panel(const correlation *c, const axis *y, const axis *x, const float *w, int32_t f, float *packed) {
+  int width = next_width(c->filters - f) * VECTOR;
+  int count = c->filters - f < width ? c->filters - f : width;
+  for (int32_t i = 0; i < y->taps; i++)
+    for (int32_t j = 0; j < x->taps; j++, packed += (int64_t)width * c->channels) {
+      int64_t cell = (int64_t)(y->cell + i * y->cell_step) * c->kernel_width + x->cell + j * x->cell_step;
+      const float *from = w + cell * c->cell_step + f * c->filter_step;
+      if (count < width) memset(packed, 0, sizeof(float) * (size_t)width * (size_t)c->channels);
+      if (c->filter_step != 1) transpose_into(from, c->filter_step, count, c->channels, packed, width);
+      else
+        for (int32_t k = 0; k < c->channels; k++, from += c->channel_step)
+          if (count < width) memcpy(packed + (int64_t)k * width, from, sizeof(float) * (size_t)count);
+          else
+            for (int v = 0; v < width; v += VECTOR)
+              *(vector *)(packed + (int64_t)k * width + v) = *(const vector *)(from + v);
+    }
 }
 
 /* The results of the tables, of all images, that sum up `block` of the panels from tap `first_tap` on; `tap_count` taps
@@ -243,13 +240,19 @@ static int64_t correlation_packed(const correlation *c) {
   return 4 * (int64_t)c->groups * c->cells * c->channels * packed_width(c->filters);
 }
 
-static void pack_correlation(const correlation *c, const float *w, float *packed) {
-  for (int32_t group = 0; group < c->groups; group++)
+static int64_t correlation_panels(const correlation *c) { return c->groups * panel_count(c->filters); }
+
+static void pack_correlation(const correlation *c, const float *w, float *packed, int64_t first, int64_t count) {
+  for (int64_t panel = first; panel < first + count; panel++) {
+    int64_t group = panel / panel_count(c->filters), f = panel % panel_count(c->filters) * 2 * VECTOR;
+    float *to = packed + group * (correlation_packed(c) / 4 / c->groups);
     for (int r = 0; r < c->row_kinds; r++)
       for (int q = 0; q < c->column_kinds; q++) {
-        pack_filter(c, &c->rows[r], &c->columns[q], w + group * c->group_step, packed);
-        packed += (int64_t)c->rows[r].taps * c->columns[q].taps * c->channels * packed_width(c->filters);
+        int64_t taps = (int64_t)c->rows[r].taps * c->columns[q].taps * c->channels;
+        pack_panel(c, &c->rows[r], &c->columns[q], w + group * c->group_step, (int32_t)f, to + taps * f);
+        to += taps * packed_width(c->filters);
       }
+  }
 }
 
 static void correlate_images(
@@ -291,9 +294,14 @@ static int64_t direct_packed(const sb_convolution *g) {
   return correlation_packed(&c);
 }
 
-static void direct_pack(const sb_convolution *g, const float *w, float *packed) {
+static int64_t direct_panels(const sb_convolution *g) {
   correlation c = forward_correlation(g);
-  pack_correlation(&c, w, packed);
+  return correlation_panels(&c);
+}
+
+static void direct_pack(const sb_convolution *g, const float *w, float *packed, int64_t first, int64_t count) {
+  correlation c = forward_correlation(g);
+  pack_correlation(&c, w, packed, first, count);
 }
 
 static int64_t direct_scratch(const sb_convolution *g, int64_t images) {
@@ -313,9 +321,15 @@ static int64_t direct_backward_input_packed(const sb_convolution *g) {
   return correlation_packed(&c);
 }
 
-static void direct_backward_input_pack(const sb_convolution *g, const float *w, float *packed) {
+static int64_t direct_backward_input_panels(const sb_convolution *g) {
   correlation c = backward_correlation(g);
-  pack_correlation(&c, w, packed);
+  return correlation_panels(&c);
+}
+
+static void direct_backward_input_pack(
+  const sb_convolution *g, const float *w, float *packed, int64_t first, int64_t count) {
+  correlation c = backward_correlation(g);
+  pack_correlation(&c, w, packed, first, count);
 }
 
 static int64_t direct_backward_input_scratch(const sb_convolution *g, int64_t images) {

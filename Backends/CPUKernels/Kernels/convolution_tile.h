@@ -137,3 +137,6 @@ static inline int next_width(int64_t filters) { return filters > VECTOR ? 2 : 1;
 
 /* Floats of a packed filter: whole vectors. */
 static inline int64_t packed_width(int64_t filters) { return (filters + VECTOR - 1) / VECTOR * VECTOR; }
+
+/* Panels of two vectors, the last of one or two. */
+static inline int64_t panel_count(int64_t filters) { return (filters + 2 * VECTOR - 1) / (2 * VECTOR); }

@@ -50,9 +50,11 @@ typedef struct {
   /* Whether it computes this shape, and whether it is faster there than what stands below it in its list. */
   int (*takes)(const sb_convolution *);
   int (*leads)(const sb_convolution *);
-  /* The filter as `run` takes it (of no bytes: as it is), good until the filter changes. Begins at 64 bytes. */
+  /* The filter as `run` takes it (of no bytes: as it is), good until the filter changes. Begins at 64 bytes. Its panels
+   * are packed one without the other. */
   int64_t (*packed_bytes)(const sb_convolution *);
-  void (*pack)(const sb_convolution *, const float *w, float *packed);
+  int64_t (*panels)(const sb_convolution *);
+  void (*pack)(const sb_convolution *, const float *w, float *packed, int64_t first, int64_t count);
   int64_t (*scratch_bytes)(const sb_convolution *, int64_t images);
   /* How far results may be from the exact ones, as a multiple of the bound of the sums by definition. */
   float error_factor;
@@ -170,10 +172,11 @@ const sb_kernels *sb_kernels_for_this_cpu(void);
 /* The set of this name; null where this CPU cannot run it. */
 const sb_kernels *sb_kernels_named(const char *name);
 
-/* The variant that computes this shape: the first that takes it and leads there, or the one of the name `forced` (null:
- * none) where it takes the shape; null: a matrix product behind im2col, which is forced by that name. */
+/* The variant that computes this shape: the first that takes it and leads there (strict: of those within the bound of the
+ * sums by definition), or the one of the name `forced` (null: none) where it takes the shape; null: a matrix product
+ * behind im2col, which is forced by that name. */
 const sb_convolution_variant *sb_convolution_choice(
-  const sb_kernels *, int pass, const sb_convolution *, const char *forced);
+  const sb_kernels *, int pass, const sb_convolution *, const char *forced, int is_strict);
 
 /* The variant that SWITCHBACK_CONVOLUTION names, or null. */
 const char *sb_forced_convolution(void);

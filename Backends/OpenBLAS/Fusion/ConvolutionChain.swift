@@ -82,7 +82,7 @@ struct ConvolutionChain {
     let written = [pooled?.value ?? last] + [record].compactMap { $0 }
     let beside = Set([product, sum, last]).intersection(watched).subtracting(written).sorted()
 
-    return Work(
+    var work = Work(
       calls: calls,
       operands: [.init(value: x, access: .rows), .init(value: w, access: .whole)]
         + (bias.map { [.init(value: $0, access: .whole)] } ?? []),
@@ -93,7 +93,7 @@ struct ConvolutionChain {
     ) { frame in
       let (images, filter, biases) = (frame.floats(x), frame.floats(w), bias.map { frame.floats($0) })
       let buffer = (frame.scratch + passBytes).assumingMemoryBound(to: Float.self)
-      pass.prepare(filter, frame.scratch)
+      let packed = frame.packed ?? UnsafePointer(filter)
       var isFinite = true
       if record != nil {
         isFinite =
@@ -108,7 +108,7 @@ struct ConvolutionChain {
         let to = keepsLast ? frame.floats(last) + first * size : buffer
         if keepsProduct {
           var made = frame.floats(product) + first * size
-          pass.run(count, from, filter, made, frame.scratch, ConvolutionEnd())
+          pass.run(count, from, packed, made, frame.scratch, ConvolutionEnd())
           if let biases {
             let next = keepsSum ? frame.floats(sum) + first * size : to
             _ = kernels.pointee.binary_row(add, elements / Int64(filters), Int64(filters), made, biases, next)
@@ -117,10 +117,10 @@ struct ConvolutionChain {
           if let function { _ = kernels.pointee.unary(function, alpha, elements, made, to) }
         } else if keepsSum {
           let made = frame.floats(sum) + first * size
-          pass.run(count, from, filter, made, frame.scratch, ConvolutionEnd(bias: biases))
+          pass.run(count, from, packed, made, frame.scratch, ConvolutionEnd(bias: biases))
           if let function { _ = kernels.pointee.unary(function, alpha, elements, made, to) }
         } else {
-          pass.run(count, from, filter, to, frame.scratch, ConvolutionEnd(bias: biases, hasRelu: hasRelu))
+          pass.run(count, from, packed, to, frame.scratch, ConvolutionEnd(bias: biases, hasRelu: hasRelu))
           if let function, !hasRelu { _ = kernels.pointee.unary(function, alpha, elements, to, to) }
         }
         guard let pooled else { continue }
@@ -144,16 +144,16 @@ struct ConvolutionChain {
           var results = to + image * size
           if isCropped {
             results = (frame.scratch + (passBytes + bufferBytes)).assumingMemoryBound(to: Float.self)
-            whole.prepare(filter, frame.scratch)
             whole.run(
-              1, from + image * imageSize, filter, results, frame.scratch,
+              1, from + image * imageSize, packed, results, frame.scratch,
               ConvolutionEnd(bias: biases, hasRelu: hasRelu))
-            pass.prepare(filter, frame.scratch)
           }
           for e in 0..<wholeSize { kept[pooledSize + 1 + e] = hasRelu && results[e].isNaN ? 1 : 0 }
         }
       }
     }
+    (work.packing, work.notes) = (pass.packing, pass.notes)
+    return work
   }
 }
 

@@ -163,7 +163,7 @@ private struct PooledGradients {
     if gradients.isSparse { cost.flops = cost.flops / max(size, 1) * pooledSize }
     let partBytes = (filters * 4 + 63) / 64 * 64
 
-    return Work(
+    var work = Work(
       calls: calls, operands: operands, results: results, rows: rows, isDivisible: true, cost: cost,
       errorFactor: gradients.errorFactor, scratch: { _ in partBytes + gradients.scratchBytes }
     ) { frame in
@@ -193,9 +193,12 @@ private struct PooledGradients {
       }
       gradients.run(
         frame.rows, imageSize: imageSize, dfilter.map { _ in UnsafePointer(frame.floats(x)) },
-        dx.map { _ in UnsafePointer(frame.floats(w)) }, records, upstream, dfilter.map { frame.floats($0) },
+        dx.map { _ in frame.packed ?? UnsafePointer(frame.floats(w)) }, records, upstream,
+        dfilter.map { frame.floats($0) },
         dx.map { frame.floats($0) }, frame.scratch + partBytes
       ) { image, to in spread(image, true, to) }
     }
+    (work.packing, work.notes) = (gradients.packing, gradients.notes)
+    return work
   }
 }

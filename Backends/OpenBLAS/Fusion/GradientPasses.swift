@@ -56,7 +56,12 @@ struct GradientPasses {
     errorFactor = max(self.filter?.errorFactor ?? 1, self.input?.errorFactor ?? 1)
   }
 
-  /// Adds to dw what `images` images give and writes dx; each may be nil, and so may x and w then. `spread` writes the
+  /// The form in which `run` reads w.
+  var packing: Work.Packing? { input?.packing }
+  var notes: [String] { isSparse ? ["from lists of winners"] : (filter?.notes ?? []) + (input?.notes ?? []) }
+
+  /// Adds to dw what `images` images give and writes dx; each may be nil, and so may x and w then. w is packed where there
+  /// is a packing. `spread` writes the
   /// gated gradient of one image in full.
   func run(
     _ images: Int, imageSize: Int, _ x: UnsafePointer<Float>?, _ w: UnsafePointer<Float>?,
@@ -72,7 +77,6 @@ struct GradientPasses {
       }
       return
     }
-    if let input, let w { input.prepare(w, scratch + inputStart) }
     let gradients = scratch.assumingMemoryBound(to: Float.self)
     let parts = (images + batch - 1) / batch
     let step = parts > 0 ? (images + parts - 1) / parts : 1

@@ -81,16 +81,61 @@ extension Convolution2DBackwardFilter: OpenBLASOperation {
   func work(_ maker: WorkMaker) throws -> Work { try maker.convolutionBackwardFilter(self) }
 }
 
+extension Work.Packing {
+  /// What a variant reads of filter `value`; nil where that is the filter itself.
+  init?(of value: Int, for variant: sb_convolution_variant, _ pass: Int, _ shape: sb_convolution) {
+    let byteCount = withUnsafePointer(to: shape) { Int(variant.packed_bytes($0)) }
+    guard byteCount > 0 else { return nil }
+    var format = Fingerprint()
+    format.mix("\(pass) \(String(cString: variant.name))")
+    // All but the sizes of images.
+    for number in [
+      shape.channels, shape.pixel, shape.filters, shape.kernel_height, shape.kernel_width, shape.stride_y,
+      shape.stride_x, shape.dilation_y, shape.dilation_x, shape.top, shape.left,
+    ] { format.mix(UInt64(number)) }
+    self.init(
+      value: value, format: format.value, byteCount: byteCount,
+      panels: withUnsafePointer(to: shape) { Int(variant.panels($0)) }
+    ) { operand, packed, first, count in
+      withUnsafePointer(to: shape) { variant.pack($0, operand, packed, Int64(first), Int64(count)) }
+    }
+  }
+}
+
 extension WorkMaker {
+  /// The kernel of our own for a pass of this shape; nil where the matrix product behind im2col is faster.
+  func variant(_ pass: Int, _ shape: sb_convolution) throws -> sb_convolution_variant? {
+    let forced = sb_forced_convolution()
+    if let forced, sb_is_convolution(library.kernels, forced) == 0 {
+      throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
+    }
+    return withUnsafePointer(to: shape) {
+      sb_convolution_choice(library.kernels, Int32(pass), $0, forced, library.isStrict ? 1 : 0)?.pointee
+    }
+  }
+
+  /// The variant's name, its bound where that is wider, and what `strict` would put in its place or did.
+  func note(on variant: sb_convolution_variant, _ pass: Int, _ shape: sb_convolution) -> String {
+    func name(_ isStrict: Int32) -> String {
+      let choice = withUnsafePointer(to: shape) {
+        sb_convolution_choice(library.kernels, Int32(pass), $0, nil, isStrict)
+      }
+      return choice.map { String(cString: $0.pointee.name) } ?? "im2col"
+    }
+    let own = String(cString: variant.name)
+    if library.isStrict { return name(0) == own ? own : "\(own) (strict; else \(name(0)))" }
+    return variant.error_factor > 1 ? "\(own) (error bound ×\(Int(variant.error_factor)); strict: \(name(1)))" : own
+  }
+
   /// The work of a call that is a pass and nothing else.
   private func work(_ pass: ConvolutionPass, access: [Work.Access], sum: Work.Reduction? = nil) -> Work {
     let (first, second, result) = (input(0), input(1), output)
     var made = work(access: access, rows: rowCount(type(0)), sum: sum, scratch: pass.scratch) { frame in
-      pass.prepare(frame.floats(second), frame.scratch)
       pass.run(
-        frame.rows, frame.floats(first), frame.floats(second), frame.floats(result), frame.scratch, ConvolutionEnd())
+        frame.rows, frame.floats(first), frame.packed ?? UnsafePointer(frame.floats(second)), frame.floats(result),
+        frame.scratch, ConvolutionEnd())
     }
-    made.errorFactor = pass.errorFactor
+    (made.errorFactor, made.packing, made.notes) = (pass.errorFactor, pass.packing, pass.notes)
     return made
   }
 

@@ -17,39 +17,37 @@ struct ConvolutionPass {
   var errorFactor = 1.0
   /// Bytes of scratch memory for that many images.
   var scratch: (_ images: Int) -> Int
-  /// Makes of the second operand, in the scratch memory, what `run` reads: before the first run of a frame.
-  var prepare: (_ second: UnsafePointer<Float>, _ scratch: UnsafeMutableRawPointer) -> Void
+  /// The form in which the second operand is read; nil: as it is.
+  var packing: Work.Packing?
+  /// What is told of it: `direct`.
+  var notes: [String] = []
+  /// `second`: packed, where there is a packing.
   var run:
     (
       _ images: Int, _ first: UnsafePointer<Float>, _ second: UnsafePointer<Float>,
       _ result: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer, _ end: ConvolutionEnd
     ) -> Void
 
-  /// The pass by one of our own kernels; nil where the matrix product is faster.
-  private static func own(_ pass: Int, _ shape: sb_convolution, _ library: OpenBLASLibrary) throws -> ConvolutionPass? {
-    let forced = sb_forced_convolution()
-    if let forced, sb_is_convolution(library.kernels, forced) == 0 {
-      throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
+  /// The pass by one of our own kernels; nil where the matrix product is faster. `seen`: rows and columns of the results
+  /// that somebody reads, from the first on; a direct kernel computes no others. Which kernel it is hangs on the whole
+  /// shape: bits must not depend on who looks.
+  private static func own(
+    _ pass: Int, _ whole: sb_convolution, seen: [Int]? = nil, _ maker: WorkMaker
+  ) throws -> ConvolutionPass? {
+    guard let variant = try maker.variant(pass, whole) else { return nil }
+    var shape = whole
+    // Tiles of Winograd's end where they end.
+    if let seen, String(cString: variant.name) == "direct" {
+      (shape.rows, shape.columns) = (Int32(seen[0]), Int32(seen[1]))
     }
-    let choice = withUnsafePointer(to: shape) { sb_convolution_choice(library.kernels, Int32(pass), $0, forced) }
-    guard let variant = choice?.pointee else { return nil }
-    // The packed filter lies before the rest of the scratch memory and is made anew for each frame.
-    let packedBytes = withUnsafePointer(to: shape) { (Int(variant.packed_bytes($0)) + 63) / 64 * 64 }
     return ConvolutionPass(
       resultSize: [Int(shape.rows), Int(shape.columns)], errorFactor: max(1, Double(variant.error_factor)),
-      scratch: { images in
-        packedBytes + withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(images))) }
-      },
-      prepare: { second, scratch in
-        guard packedBytes > 0 else { return }
-        withUnsafePointer(to: shape) { variant.pack($0, second, scratch.assumingMemoryBound(to: Float.self)) }
-      },
-      run: { images, first, second, result, scratch, end in
+      scratch: { [shape] images in withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(images))) } },
+      packing: Work.Packing(of: maker.input(1), for: variant, pass, whole),
+      notes: [maker.note(on: variant, pass, whole)],
+      run: { [shape] images, first, second, result, scratch, end in
         var own = sb_convolution_end(bias: end.bias, relu: end.hasRelu ? 1 : 0)
-        let operand = packedBytes > 0 ? UnsafePointer(scratch.assumingMemoryBound(to: Float.self)) : second
-        withUnsafePointer(to: shape) {
-          variant.run($0, Int64(images), first, operand, result, scratch + packedBytes, &own)
-        }
+        withUnsafePointer(to: shape) { variant.run($0, Int64(images), first, second, result, scratch, &own) }
       })
   }
 
@@ -63,15 +61,9 @@ struct ConvolutionPass {
       geometry, x: maker.type(0).shape, kernelSize: [kernel[0], kernel[1]],
       y: maker.segment.values[maker.output].type.shape)
     let library = maker.library
-    var shape = patches.description
-    if let seen { (shape.rows, shape.columns) = (Int32(seen[0]), Int32(seen[1])) }
-    // Which kernel it is must not depend on what is seen: bits would.
-    if let whole = try own(SB_FORWARD, patches.description, library) {
-      return try own(SB_FORWARD, shape, library) ?? whole
-    }
+    if let own = try own(SB_FORWARD, patches.description, seen: seen, maker) { return own }
     return ConvolutionPass(
       resultSize: [Int(patches.description.rows), Int(patches.description.columns)], scratch: patches.scratch,
-      prepare: { _, _ in },
       run: { images, x, filter, result, scratch, end in
         patches.forEachGroup(images, x, scratch: scratch, library.kernels) { first, count, group, columns, stride in
           library.multiply(
@@ -96,9 +88,9 @@ struct ConvolutionPass {
     let patches = Patches(
       operation.geometry, x: maker.type(0).shape, kernelSize: operation.kernelSize, y: maker.type(1).shape)
     let library = maker.library
-    if let own = try own(SB_BACKWARD_FILTER, patches.description, library) { return own }
+    if let own = try own(SB_BACKWARD_FILTER, patches.description, maker) { return own }
     return ConvolutionPass(
-      resultSize: [], scratch: patches.scratch, prepare: { _, _ in },
+      resultSize: [], scratch: patches.scratch,
       run: { images, x, upstream, result, scratch, _ in
         patches.forEachGroup(images, x, scratch: scratch, library.kernels) { first, count, group, columns, stride in
           library.multiply(
@@ -116,9 +108,9 @@ struct ConvolutionPass {
       geometry, x: maker.segment.values[maker.output].type.shape, kernelSize: [kernel[0], kernel[1]],
       y: maker.type(0).shape)
     let library = maker.library
-    if let own = try own(SB_BACKWARD_INPUT, patches.description, library) { return own }
+    if let own = try own(SB_BACKWARD_INPUT, patches.description, maker) { return own }
     return ConvolutionPass(
-      resultSize: [], scratch: patches.scratch, prepare: { _, _ in },
+      resultSize: [], scratch: patches.scratch,
       run: { images, upstream, filter, result, scratch, _ in
         patches.addPatches(images, upstream, filter, result, scratch, library)
       })

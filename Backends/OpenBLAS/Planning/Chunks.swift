@@ -58,7 +58,9 @@ struct Chunks: Hashable {
   private static func samples(_ units: Int, _ counted: [Work], _ works: Works, most: Int) -> Int {
     var (time, again) = (0.0, 0.0)
     for work in counted {
-      let whole = work.operands.filter { $0.access == .whole }.reduce(0) { $0 + works.byteCounts[$1.value] }
+      let whole = work.operands.filter { $0.access == .whole && $0.isCounted }.reduce(0) {
+        $0 + works.byteCounts[$1.value]
+      }
       let bytes = max(work.cost.bytes - whole, 0)
       time += Double(work.cost.flops) / flopsPerMicrosecond + Double(bytes) / bytesPerMicrosecond
       again += callMicroseconds + Double(whole) / bytesPerMicrosecond

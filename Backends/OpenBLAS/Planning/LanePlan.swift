@@ -8,6 +8,8 @@ struct LanePlan {
     var rowsPerUnit: Int
     /// The group that its time belongs to.
     var group: Int
+    /// The memory that it fills, where the host keeps it.
+    var kept: Int?
     /// The call to blame, and what its indices must stay below.
     var call: Int
     var bound: Work.Bound?
@@ -17,6 +19,7 @@ struct LanePlan {
   struct Address {
     enum Base {
       case view, workspace, own
+      case kept(Int)
     }
     var value: Int
     var base: Base
@@ -72,6 +75,7 @@ struct LanePlan {
       case .view: Address(value: value, base: .view, offset: 0, unitStride: stride)
       case .workspace(let offset): Address(value: value, base: .workspace, offset: offset, unitStride: stride)
       case .own(let offset): Address(value: value, base: .own, offset: offset)
+      case .kept(let index): Address(value: value, base: .kept(index), offset: 0)
       }
     }
     for number in lane.works {
@@ -108,6 +112,7 @@ struct LanePlan {
       steps.append(
         Step(
           run: run, rowsPerUnit: work.rows / max(lane.units, 1), group: groupOfWork[number],
+          kept: work.isPacking ? places.kept(work.results[0].value) : nil,
           call: work.calls.first ?? -1, bound: work.bound))
     }
     self.steps = FixedList(steps)

@@ -12,6 +12,8 @@ struct Places {
     case workspace(Int)
     /// The rows of a block, at an offset of the worker's own memory.
     case own(Int)
+    /// Memory that the host keeps.
+    case kept(Int)
   }
 
   /// For each value number.
@@ -30,8 +32,12 @@ struct Places {
 
   init(_ segment: Segment, _ works: Works, _ stages: Stages, _ chunks: [[Chunks]]) {
     let valueCount = works.byteCounts.count
-    let isTemporary = (0..<valueCount).map { $0 >= segment.values.count || segment.values[$0].role == .temporary }
+    var isTemporary = (0..<valueCount).map { $0 >= segment.values.count || segment.values[$0].role == .temporary }
     places = isTemporary.map { $0 ? .workspace(0) : .view }
+    for (index, kept) in works.kept.enumerated() {
+      isTemporary[kept.value] = false
+      places[kept.value] = .kept(index)
+    }
     // The first and last stage of each value, and its lane if it is one alone.
     var life = [ClosedRange<Int>?](repeating: nil, count: valueCount)
     var lane = [(stage: Int, lane: Int)?](repeating: nil, count: valueCount)
@@ -90,6 +96,11 @@ struct Places {
     let plan = MemoryPlan(blocks)
     for (index, take) in take.enumerated() { take(&self, plan.offsets[index]) }
     sharedByteCount = (plan.byteCount + 63) / 64 * 64
+  }
+
+  /// The number of the memory that the host keeps for a value, if it does.
+  func kept(_ value: Int) -> Int? {
+    if case .kept(let index) = places[value] { index } else { nil }
   }
 
   private mutating func placeOwn(_ works: Works, _ stages: Stages, _ chunks: [[Chunks]], _ isOwn: (Int) -> Bool) {

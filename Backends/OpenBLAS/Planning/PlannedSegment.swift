@@ -25,6 +25,7 @@ struct PlannedSegment {
   init(_ segment: Segment, _ made: Works) {
     var works = made
     samples = Division(segment, &works).samples
+    works.splitPackings(segment, samples: samples)
     works.splitSums()
     let stages = Stages(segment, works, samples: samples)
     let isTemporary = works.isTemporary(in: segment)
@@ -45,7 +46,8 @@ struct PlannedSegment {
     }
     groupOfCall = Array(repeating: 0, count: segment.calls.count)
     for (index, work) in works.works.enumerated() {
-      groupOfWork.append(work.calls.isEmpty ? -1 : groupNames.count)
+      // The time of packing is that of whoever reads what is packed first: the next work.
+      groupOfWork.append(work.calls.isEmpty && !work.isPacking ? -1 : groupNames.count)
       guard !work.calls.isEmpty else { continue }
       for call in work.calls { groupOfCall[call] = groupNames.count }
       let calls = work.calls.map { segment.calls[$0].operation.name }.joined(separator: " + ")
@@ -57,9 +59,14 @@ struct PlannedSegment {
 }
 
 extension Work {
-  /// How it is divided, in words: `16 chunks of 4 samples, 16 sums`; empty where it is not.
+  /// Its kernel and how it is divided, in words: `direct, 16 chunks of 4 samples, 16 sums`; empty where there is nothing to
+  /// tell.
   func explanation(_ lane: Stages.Lane, _ chunks: Chunks) -> String {
-    guard chunks.count > 1 else { return "" }
+    (notes + [division(lane, chunks)].compactMap { $0 }).joined(separator: ", ")
+  }
+
+  private func division(_ lane: Stages.Lane, _ chunks: Chunks) -> String? {
+    guard chunks.count > 1 else { return nil }
     var words: String
     let rows = chunks.chunk * (self.rows / max(lane.units, 1))
     if let grid {

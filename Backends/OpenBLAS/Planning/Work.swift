@@ -30,6 +30,8 @@ struct Work: @unchecked Sendable {
   struct Operand {
     var value: Int
     var access: Access
+    /// Whether its bytes count where a work is divided: what an operand was packed to does not, beside the operand.
+    var isCounted = true
   }
 
   struct Result {
@@ -66,8 +68,10 @@ struct Work: @unchecked Sendable {
     /// The number of the first row in the whole work.
     let firstRow: Int
     let rows: Int
-    let scratch: UnsafeMutableRawPointer
+    var scratch: UnsafeMutableRawPointer
     let fault: UnsafeMutablePointer<Fault>
+    /// What the work's `packing` made.
+    var packed: UnsafePointer<Float>?
 
     @inline(__always)
     func floats(_ value: Int) -> UnsafeMutablePointer<Float> { pointers[value].assumingMemoryBound(to: Float.self) }
@@ -123,7 +127,11 @@ struct Work: @unchecked Sendable {
   var cost = Cost(flops: 0, bytes: 0)
   /// Whether it only watches: probes must not change how anything else is divided.
   var isProbe = false
+  /// Whether it only packs what the next work reads.
+  var isPacking = false
   var product: Product?
+  /// The operand that it reads in another form.
+  var packing: Packing?
   /// The tiles that its rows are.
   var grid: TileGrid?
   /// Whether its rows are those of the samples of the batch; see `Division`.
@@ -134,6 +142,8 @@ struct Work: @unchecked Sendable {
   var bound: Bound?
   /// How many times the operations' own bound its results may be off.
   var errorFactor = 1.0
+  /// What else is told of it: `direct`.
+  var notes: [String] = []
   /// Bytes of scratch memory for that many rows.
   var scratch: (_ rows: Int) -> Int = { _ in 0 }
   var run: (Frame) -> Void
@@ -142,6 +152,8 @@ struct Work: @unchecked Sendable {
 /// What a segment's calls became, in an order in which they may run.
 struct Works {
   var works: [Work] = []
+  /// Values that the host keeps, in the order in which the segment states them.
+  var kept: [Kept] = []
   /// For each value number its bytes: the segment's values, then those that stand in no program.
   var byteCounts: [Int]
 

@@ -122,6 +122,11 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     // More bytes than a slice of a sum over the batch has, or than a small budget holds.
     (ConvolutionGeometry(), [7, 40, 40, 16], [1, 1, 8]),
     (ConvolutionGeometry(padding: [1, 1, 1, 1]), [24, 16, 15, 16], [3, 3, 16]),
+    // Channels and filters that fill vectors, of images that fill tiles of 4×4 or 2×2 results, or leave a rest.
+    (ConvolutionGeometry(), [3, 14, 10, 16], [3, 3, 32]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [2, 13, 11, 32], [3, 3, 16]),
+    (ConvolutionGeometry(padding: [1, 1, 1, 1]), [2, 6, 6, 32], [3, 3, 48]),
+    (ConvolutionGeometry(padding: [2, 2, 2, 2]), [2, 10, 10, 16], [3, 3, 32]),
     // Filters, channels and images that leave a rest of a block.
     (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 15]),
     (ConvolutionGeometry(), [2, 5, 4, 3], [3, 3, 16]),
@@ -257,7 +262,7 @@ public struct Convolution2D: ImageOperation {
       }
   }
 
-  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background(sample)] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
@@ -351,7 +356,7 @@ public struct Convolution2DBackwardInput: ImageOperation {
       }
   }
 
-  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background(sample)] }
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [.background] }
   public static let randomProgramPart = RandomProgramPart.absent(reason: "its operands are images")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {

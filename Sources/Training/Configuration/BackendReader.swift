@@ -29,6 +29,14 @@ enum BackendReader {
       }
       options[name, default: [:]]["device"] = device
     }
+    let strict = "Forbids openblas kernels whose error bound is wider than that of the sums by definition"
+    if section.bool("strict", false, help: strict) {
+      // Who measures itself for auto is told too.
+      let named = name == AutoBackend.name ? (candidates ?? AutoBackend.defaultCandidates) + fallback : used
+      for backend in named where optionKey(backend).lowercased() == "openblas" {
+        options[backend, default: [:]]["strict"] = "true"
+      }
+    }
     return Configuration.Backend(
       name: name, fallback: fallback,
       search: section.texts(
