@@ -233,7 +233,8 @@ def families(snapshot):
         Family("reference", files("Backends/Reference/Operations", ".swift"),
                SwiftKernels(snapshot, "SwitchbackReference", objects("SwitchbackOpenBLAS", of=contract),
                             REFERENCE_ENTRY), 66),
-        Family("openblas", files("Backends/OpenBLAS/Operations", ".swift") + files("Backends/OpenBLAS/Planning", ".swift"),
+        Family("openblas", [file for part in ("Operations", "Planning", "Fusion")
+                            for file in files(f"Backends/OpenBLAS/{part}", ".swift")],
                SwiftKernels(snapshot, "SwitchbackOpenBLAS", objects("SwitchbackOpenBLAS", but="SwitchbackOpenBLAS")),
                40),
     ]
