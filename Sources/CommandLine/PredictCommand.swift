@@ -146,14 +146,14 @@ struct PredictCommand: ParsableCommand {
       }
     }
     try writer.finish()
-    try end(unreadable, "rows")
+    try end(unreadable, "row")
   }
 
   /// What could not be read is told last, since the table holds the others.
   private func end(_ unreadable: Int, _ what: String) throws {
     guard unreadable > 0 else { return }
-    throw fail(
-      "\(unreadable) \(what) were not predicted\(output.map { ": \($0) holds the others" } ?? "")", ExitStatus.badData)
+    let words = unreadable == 1 ? "1 \(what) was" : "\(unreadable) \(what)s were"
+    throw fail("\(words) not predicted\(output.map { ": \($0) holds the others" } ?? "")", ExitStatus.badData)
   }
 
   private func values(
@@ -245,7 +245,7 @@ struct PredictCommand: ParsableCommand {
     }
     if !isShown { try writer.finish() }
     // Of one file its own message is enough.
-    if files.count > 1 { try end(unreadable, "files") }
+    if files.count > 1 { try end(unreadable, "file") }
     if unreadable > 0 { throw ExitStatus.badData }
   }
 
