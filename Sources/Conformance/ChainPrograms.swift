@@ -6,7 +6,10 @@ public import SwitchbackPrograms
 public enum ChainPrograms {
   /// In a quick run one of each kind, of which two are looked into.
   public static func all(isQuick: Bool) throws(ProgramError) -> [SegmentProgram] {
-    let looked = ["product, bias, relu", "convolution, bias, relu"]
+    let looked = [
+      "product, bias, relu", "convolution, bias, relu", "large convolution, bias, relu, max pooling",
+      "large product, bias, relu, and its gradient through the relu below",
+    ]
     return try programs(isQuick: isQuick).map { name, replay in
       SegmentProgram(name, replay, tapCount: isQuick ? (looked.contains(name) ? 2 : 0) : .max)
     }
@@ -15,7 +18,7 @@ public enum ChainPrograms {
   private static func programs(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
     var programs = try forward(isQuick: isQuick) + backward(isQuick: isQuick)
     programs += try pooling() + pooledBlocks(isQuick: isQuick) + residuals() + residualsOfStrides()
-    programs += try withoutBias() + kernelsInTwoFormats()
+    programs += try withoutBias() + kernelsInTwoFormats() + large()
     programs += try [
       groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
       updatedWithinChain(), chainsInTurns(), crossEntropy(),

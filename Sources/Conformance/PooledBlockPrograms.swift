@@ -3,7 +3,7 @@ import SwitchbackPrograms
 /// Convolution, bias, relu, max pooling and all their gradients: what a backend may make two kernels of, which hand each
 /// other winners.
 extension ChainPrograms {
-  private struct Block {
+  struct Block {
     var image = [61, 7, 6, 24]
     var filters = 33
     var geometry = ConvolutionGeometry()
@@ -37,14 +37,14 @@ extension ChainPrograms {
   }
 
   static func pooledBlocks(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
+    let overlapping = PoolingGeometry(poolSize: [3, 3], strides: [2, 2], padding: [1, 1, 1, 0])
     var blocks: [(String, Block)] = [
+      (", overlapping windows", Block(image: [17, 8, 9, 16], filters: 40, pooling: overlapping)),
       ("", Block()), (" without gradients", Block(isTrained: false)),
       (", one channel", Block(image: [61, 9, 8, 1], filters: 17)),
     ]
     if !isQuick {
-      let overlapping = PoolingGeometry(poolSize: [3, 3], strides: [2, 2], padding: [1, 1, 1, 0])
       blocks += [
-        (", overlapping windows", Block(image: [17, 8, 9, 16], filters: 40, pooling: overlapping)),
         (", no bias", Block(hasBias: false)), (", no relu", Block(hasRelu: false)),
         (
           ", strides and padding",

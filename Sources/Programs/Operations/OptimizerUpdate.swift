@@ -149,7 +149,7 @@ public struct RMSpropUpdate: OptimizerUpdate {
       ([1], .range(4, 5), .range(-1, 1)), ([7], .range(4, 5), .range(-1, 1)), ([3, 5], .range(4, 5), .range(-1, 1)),
       ([3, 5], .range(0, 0.5), .range(2, 3)),
     ]
-    return samples([RMSpropUpdate(), RMSpropUpdate(momentum: 0.9, weightDecay: 0.01)])
+    return samples([RMSpropUpdate(), RMSpropUpdate(momentum: 0.9, weightDecay: 0.01), RMSpropUpdate(epsilon: 0.5)])
       + centered.map { extents, v, a in
         let type = TensorType.float32(Shape(extents))
         return OperationSample(
@@ -175,7 +175,9 @@ public struct AdagradUpdate: OptimizerUpdate {
 
   public var slotNames: [String] { ["accumulator"] }
   public static var takesCorrection: Bool { false }
-  public static var samples: [OperationSample] { samples([AdagradUpdate(), AdagradUpdate(weightDecay: 0.01)]) }
+  public static var samples: [OperationSample] {
+    samples([AdagradUpdate(), AdagradUpdate(weightDecay: 0.01), AdagradUpdate(epsilon: 0.5)])
+  }
 }
 
 /// Adam (Kingma and Ba, 2015, end of §2, the efficient order): m ← m + (g − m)(1 − β₁), v ← v + (g² − v)(1 − β₂),
@@ -200,7 +202,9 @@ public struct AdamUpdate: OptimizerUpdate {
 
   public var slotNames: [String] { ["momentum", "velocity"] }
   public static var takesCorrection: Bool { true }
-  public static var samples: [OperationSample] { samples([AdamUpdate(), AdamUpdate(weightDecay: 0.004)]) }
+  public static var samples: [OperationSample] {
+    samples([AdamUpdate(), AdamUpdate(weightDecay: 0.004), AdamUpdate(epsilon: 0.5)])
+  }
 }
 
 /// `state ← value`.
