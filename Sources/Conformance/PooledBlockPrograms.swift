@@ -40,6 +40,7 @@ extension ChainPrograms {
     let overlapping = PoolingGeometry(poolSize: [3, 3], strides: [2, 2], padding: [1, 1, 1, 0])
     var blocks: [(String, Block)] = [
       (", overlapping windows", Block(image: [17, 8, 9, 16], filters: 40, pooling: overlapping)),
+      (", overlapping windows of few channels", Block(image: [17, 8, 9, 3], filters: 40, pooling: overlapping)),
       ("", Block()), (" without gradients", Block(isTrained: false)),
       (", one channel", Block(image: [61, 9, 8, 1], filters: 17)),
     ]
