@@ -106,15 +106,20 @@ private struct Example: CustomStringConvertible {
     }
   }
 
-  /// What a variant makes of images `range`; nil where it writes behind its scratch memory or packed filter.
+  /// What a variant makes of images `range`; nil where it writes behind its scratch memory or packed filter. `size`: of the
+  /// results of a forward pass, where they are not all.
   func result(
     _ variant: sb_convolution_variant, _ pass: Int, _ range: Range<Int>,
-    _ end: UnsafePointer<sb_convolution_end>? = nil
+    _ end: UnsafePointer<sb_convolution_end>? = nil, size: [Int]? = nil
   ) -> [Float]? {
-    let (first, second, count) = operands(pass, range)
+    let (first, second, all) = operands(pass, range)
+    var (shape, count) = (shape, all)
+    if let size {
+      count = count / Int(shape.rows * shape.columns) * size[0] * size[1]
+      (shape.rows, shape.columns) = (Int32(size[0]), Int32(size[1]))
+    }
     // A gradient of the filter is added to what is there; the others are written whole.
     var result = [Float](repeating: pass == 2 ? 0 : .nan, count: count)
-    var shape = shape
     let byteCount = Int(variant.scratch_bytes(&shape, Int64(range.count)))
     let packedCount = Int(variant.packed_bytes(&shape)) / 4
     let packed = UnsafeMutableRawPointer.allocate(byteCount: packedCount * 4 + 64, alignment: 64)
@@ -218,6 +223,26 @@ private let examples: [Example] = [
         let result = try #require(example.result(variant, pass, 0..<64))
         let (exact, name) = (example.exact[pass], "\(set) \(String(cString: variant.name)) \(passNames[pass])")
         #expect(result.indices.allSatisfy { (exact[$0] == 0) == (result[$0] == 0) }, "\(name): \(example)")
+      }
+    }
+  }
+
+  @Test(
+    "a variant that crops gives the first rows and columns the bits that they have in the whole", arguments: setNames)
+  func cropping(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    let croppers = Self.variants(kernels, 0).filter { $0.crops != 0 }
+    #expect(!croppers.isEmpty)
+    for variant in croppers {
+      for example in examples where example.images > 0 && example.shape.rows > 1 && example.shape.columns > 1 {
+        var shape = example.shape
+        guard variant.takes(&shape) != 0 else { continue }
+        let (rows, columns) = (Int(shape.rows), Int(shape.columns))
+        let whole = try #require(example.result(variant, 0, 0..<example.images))
+        let part = try #require(example.result(variant, 0, 0..<example.images, size: [rows - 1, columns - 1]))
+        let pixel = whole.count / (example.images * rows * columns)
+        let kept = whole.indices.filter { $0 / pixel % columns < columns - 1 && $0 / pixel / columns % rows < rows - 1 }
+        #expect(part.map(\.bitPattern) == kept.map { whole[$0].bitPattern }, "\(set): \(example)")
       }
     }
   }

@@ -3,7 +3,7 @@
  * One list feeds dispatch (sb_convolution_choice), the test that holds each variant against sums in Float64, and the
  * measurement (Benchmarks/ConvolutionKernels). A line: name, what it takes, where it leads (is faster than what stands
  * below it, the matrix product behind im2col at the end), bytes of its packed filter, its panels, how they are packed,
- * scratch bytes, error as a multiple of the direct sum's bound, function. */
+ * scratch bytes, error as a multiple of the direct sum's bound, function, whether it crops. */
 
 /* Offsets are 32 bits, an image with its frame lies below, and each remainder by a stride has an axis. */
 static int takes_direct(const sb_convolution *g) {
@@ -38,7 +38,7 @@ static int takes_winograd_backward_input(const sb_convolution *g) {
   return g->kernel_height == 3 && g->kernel_width == 3 && g->pixel == g->channels && takes_winograd(&t);
 }
 /* What F(m x m, 3 x 3) takes of the direct sum's time: its products, and its transforms counted as so many products for
- * each channel and filter of a tile. Of 120 measured shapes (2026-11-30, one core of Zen 4, AVX-512 and AVX2, filters
+ * each channel and filter of a tile. Of some 90 measured shapes (2026-11-30, one core of Zen 4, AVX-512 and AVX2, filters
  * packed before) none is slower where this is at most 0.8. */
 #if VECTOR == 16
 enum { TRANSFORM_2 = 158, TRANSFORM_4 = 540 };
@@ -99,7 +99,7 @@ static const sb_convolution_variant convolution_forward[] = {
    winograd_4_forward},
   {"winograd2", takes_winograd, leads_winograd_2, winograd_2_packed, winograd_panels, winograd_2_pack, winograd_2_scratch, 1,
    winograd_2_forward},
-  {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct},
+  {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct, 1},
   {0},
 };
 

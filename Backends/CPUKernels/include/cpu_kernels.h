@@ -62,6 +62,8 @@ typedef struct {
   void (*run)(
     const sb_convolution *, int64_t images, const float *first, const float *second, float *result, void *scratch,
     const sb_convolution_end *end);
+  /* Whether a shape of fewer rows and columns gives the results that it has with the bits of the whole, and sooner. */
+  int32_t crops;
 } sb_convolution_variant;
 
 typedef struct {

@@ -36,8 +36,7 @@ struct ConvolutionPass {
   ) throws -> ConvolutionPass? {
     guard let variant = try maker.variant(pass, whole) else { return nil }
     var shape = whole
-    // Tiles of Winograd's end where they end.
-    if let seen, String(cString: variant.name) == "direct" {
+    if let seen, variant.crops != 0 {
       (shape.rows, shape.columns) = (Int32(seen[0]), Int32(seen[1]))
     }
     return ConvolutionPass(
