@@ -6,6 +6,7 @@ import SwitchbackPrograms
 /// patterns of convolutions have in common, and the work of it.
 struct ConvolutionChain {
   let convolution: Int
+  let geometry: ConvolutionGeometry
   /// The number of the bias.
   private(set) var bias: Int?
   private(set) var activation: Unary?
@@ -19,14 +20,14 @@ struct ConvolutionChain {
   /// What begins with call `first`, without a pooling.
   init?(from first: Int, in fusion: Fusion) {
     let segment = fusion.segment
-    guard segment.calls[first].operation is Convolution2D, fusion.computes(first),
+    guard let operation = segment.calls[first].operation as? Convolution2D, fusion.computes(first),
       var chain = CallChain(from: first, fusion.uses)
     else { return nil }
     // One address a value: it cannot be both divided and whole.
     guard Set(segment.calls[first].inputs).count == 2 else { return nil }
-    (convolution, product) = (first, chain.result)
+    (convolution, geometry, product) = (first, operation.geometry, chain.result)
     bias = chain.follow { call, product in
-      fusion.computes(call) ? segment.bias(call, of: product) : nil
+      fusion.computes(call) ? segment.rowVector(addedTo: product, by: call) : nil
     }
     sum = chain.result
     activation = chain.follow { call, _ in fusion.computes(call) ? segment.calls[call].operation as? Unary : nil }
@@ -54,7 +55,6 @@ struct ConvolutionChain {
     let kernels = library.kernels
     let (x, w, bias, rows) = (maker.input(0), maker.input(1), bias, maker.rowCount(maker.type(0)))
     let (product, sum, last) = (product, sum, last)
-    let geometry = (segment.calls[convolution].operation as? Convolution2D)?.geometry ?? ConvolutionGeometry()
     let (image, result) = (maker.type(0).shape, segment.values[last].type.shape)
     let pooling = pooled.map { sb_pooling($0.geometry, x: result, y: segment.values[$0.value].type.shape) }
     let isWatched = !watched.isEmpty
@@ -100,10 +100,8 @@ struct ConvolutionChain {
           kernels.pointee.all_finite(Int64(filterCount), filter) != 0
           && (biases.map { kernels.pointee.all_finite(Int64(filters), $0) != 0 } ?? true)
       }
-      let parts = (frame.rows + batch - 1) / batch
-      let step = parts > 0 ? (frame.rows + parts - 1) / parts : 1
-      for first in stride(from: 0, to: frame.rows, by: step) {
-        let count = min(step, frame.rows - first)
+      /// The results of `count` images from `first` on, up to what is pooled; where they lie.
+      func compute(_ first: Int, _ count: Int) -> UnsafeMutablePointer<Float> {
         let (from, elements) = (images + first * imageSize, Int64(count * size))
         let to = keepsLast ? frame.floats(last) + first * size : buffer
         if keepsProduct {
@@ -123,61 +121,43 @@ struct ConvolutionChain {
           pass.run(count, from, packed, to, frame.scratch, ConvolutionEnd(bias: biases, hasRelu: hasRelu))
           if let function, !hasRelu { _ = kernels.pointee.unary(function, alpha, elements, to, to) }
         }
-        guard let pooled else { continue }
-        guard let record else {
-          withUnsafePointer(to: cropped) {
-            kernels.pointee.max_pool($0, Int64(count), to, frame.floats(pooled.value) + first * pooledSize)
-          }
-          continue
+        return to
+      }
+      /// Pools the results of one image, and keeps in its record who won and, of an odd image, where relu had a NaN.
+      func pool(
+        _ results: UnsafeMutablePointer<Float>, of image: Int, into maxima: UnsafeMutablePointer<Float>,
+        _ kept: UnsafeMutablePointer<UInt8>
+      ) {
+        let from = images + image * imageSize
+        withUnsafePointer(to: cropped) { kernels.pointee.max_pool_winners($0, hasRelu ? 1 : 0, results, maxima, kept) }
+        let isOdd =
+          !isFinite || kernels.pointee.all_finite(Int64(imageSize), from) == 0
+          || kernels.pointee.all_finite(Int64(pooledSize), maxima) == 0
+        kept[pooledSize] = isOdd ? 1 : 0
+        guard isOdd else { return }
+        var all = results
+        if isCropped {
+          all = (frame.scratch + (passBytes + bufferBytes)).assumingMemoryBound(to: Float.self)
+          whole.run(1, from, packed, all, frame.scratch, ConvolutionEnd(bias: biases, hasRelu: hasRelu))
         }
+        for e in 0..<wholeSize { kept[pooledSize + 1 + e] = hasRelu && all[e].isNaN ? 1 : 0 }
+      }
+      ConvolutionPass.forEachBatch(of: frame.rows, atMost: batch) { first, count in
+        let results = compute(first, count)
+        guard let pooled else { return }
+        let maxima = frame.floats(pooled.value) + first * pooledSize
+        guard let record else {
+          withUnsafePointer(to: cropped) { kernels.pointee.max_pool($0, Int64(count), results, maxima) }
+          return
+        }
+        let kept = frame.pointers[record].assumingMemoryBound(to: UInt8.self) + first * recordBytes
         for image in 0..<count {
-          let kept = frame.pointers[record].assumingMemoryBound(to: UInt8.self) + (first + image) * recordBytes
-          let maxima = frame.floats(pooled.value) + (first + image) * pooledSize
-          withUnsafePointer(to: cropped) {
-            kernels.pointee.max_pool_winners($0, hasRelu ? 1 : 0, to + image * size, maxima, kept)
-          }
-          let isOdd =
-            !isFinite || kernels.pointee.all_finite(Int64(imageSize), from + image * imageSize) == 0
-            || kernels.pointee.all_finite(Int64(pooledSize), maxima) == 0
-          kept[pooledSize] = isOdd ? 1 : 0
-          guard isOdd else { continue }
-          var results = to + image * size
-          if isCropped {
-            results = (frame.scratch + (passBytes + bufferBytes)).assumingMemoryBound(to: Float.self)
-            whole.run(
-              1, from + image * imageSize, packed, results, frame.scratch,
-              ConvolutionEnd(bias: biases, hasRelu: hasRelu))
-          }
-          for e in 0..<wholeSize { kept[pooledSize + 1 + e] = hasRelu && results[e].isNaN ? 1 : 0 }
+          pool(
+            results + image * size, of: first + image, into: maxima + image * pooledSize, kept + image * recordBytes)
         }
       }
     }
     (work.packing, work.notes) = (pass.packing, pass.notes)
     return work
-  }
-}
-
-extension Fusion {
-  /// Whether this backend computes a call; if not, no pattern may.
-  func computes(_ call: Int) -> Bool {
-    if case .success = maker(call).make() { true } else { false }
-  }
-
-  /// What calls take together if each operand and result of the whole moves once.
-  func cost(of calls: [Int], reading: [Int], writing: [Int]) -> Cost {
-    let flops = calls.reduce(0) {
-      $0 + segment.calls[$1].operation.cost(for: segment.inputTypes(segment.calls[$1])).flops
-    }
-    return Cost(flops: flops, bytes: (reading + writing).reduce(0) { $0 + segment.values[$1].type.byteCount })
-  }
-}
-
-extension Segment {
-  /// The operand that `call` adds to `product`: one number a column.
-  fileprivate func bias(_ call: Int, of product: Int) -> Int? {
-    guard let add = calls[call].operation as? Binary, add.function == .add,
-      let bias = calls[call].inputs.first(where: { $0 != product }), isRowVector(bias, of: product)
-    else { return nil }
-    return bias
   }
 }

@@ -99,18 +99,18 @@ private struct PooledGradients {
     guard shape.extents.dropFirst().allSatisfy({ $0 > 0 }) else { return nil }
     let convolution = segment.calls[chain.convolution]
     let kernel = segment.values[convolution.inputs[1]].type.shape
-    guard let own = (convolution.operation as? Convolution2D)?.geometry else { return nil }
     for call in readers(gated) {
       guard let value = result(call) else { return nil }
       switch operation(call) {
       case let sum as Reduce where sum.function == .sum && sum.axes == [0, 1, 2] && reduction == nil:
         reduction = call
       case let backward as Convolution2DBackwardFilter
-      where backward.geometry == own && backward.kernelSize == Array(kernel.extents.prefix(2)) && filter == nil
+      where backward.geometry == chain.geometry && backward.kernelSize == Array(kernel.extents.prefix(2))
+        && filter == nil
         && inputs(call) == [convolution.inputs[0], gated]:
         filter = call
       case let backward as Convolution2DBackwardInput
-      where backward.geometry == own && input == nil && inputs(call) == [gated, convolution.inputs[1]]
+      where backward.geometry == chain.geometry && input == nil && inputs(call) == [gated, convolution.inputs[1]]
         && segment.values[value].type == segment.values[convolution.inputs[0]].type:
         input = call
       default: return nil
@@ -147,7 +147,7 @@ private struct PooledGradients {
     let keptUngated = watched.contains(ungated) ? ungated : nil
     let keptGated = gated != ungated && watched.contains(gated) ? gated : nil
     let gradients = try GradientPasses(
-      of: segment.calls[chain.convolution], filter: filter.map(fusion.maker), input: input.map(fusion.maker),
+      of: chain.geometry, filter: filter.map(fusion.maker), input: input.map(fusion.maker),
       convolution, pooling, rows: rows)
     var results: [Work.Result] = []
     for value in [dbias, dfilter].compactMap({ $0 }) {

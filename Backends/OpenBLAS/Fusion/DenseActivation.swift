@@ -38,82 +38,42 @@ private struct Dense {
 
   init?(from first: Int, in fusion: Fusion) {
     let segment = fusion.segment
-    func computes(_ call: Int) -> Bool {
-      if case .success = fusion.maker(call).make() { true } else { false }
-    }
     guard let operation = segment.calls[first].operation as? MatrixMultiplication, !operation.transposeA,
-      segment.values[segment.calls[first].inputs[0]].type.shape.rank == 2, computes(first),
+      segment.values[segment.calls[first].inputs[0]].type.shape.rank == 2, fusion.computes(first),
       var chain = CallChain(from: first, fusion.uses)
     else { return nil }
     (call, self.operation, product) = (first, operation, chain.result)
     let x = segment.calls[first].inputs[0]
     bias = chain.follow { call, product in
-      guard let add = segment.calls[call].operation as? Binary, add.function == .add, computes(call),
-        // One address a value: x is divided, and a bias is not.
-        let bias = segment.calls[call].inputs.first(where: { $0 != product }), bias != x,
-        segment.isRowVector(bias, of: product)
-      else { return nil }
+      // One address a value: x is divided, and a bias is not.
+      guard fusion.computes(call), let bias = segment.rowVector(addedTo: product, by: call), bias != x else {
+        return nil
+      }
       return bias
     }
     sum = chain.result
-    activation = chain.follow { call, _ in computes(call) ? segment.calls[call].operation as? Unary : nil }
+    activation = chain.follow { call, _ in fusion.computes(call) ? segment.calls[call].operation as? Unary : nil }
     self.chain = chain
   }
 
   func work(in fusion: Fusion, _ watched: Set<Int>) -> Work {
     let maker = fusion.maker(call)
-    let (_, m, n, k) = operation.sizes(maker.types)
-    var work = work(in: fusion, watched, grid: nil)
-    work.product = Work.Product(m: m, n: n, k: k, a: maker.input(0), b: maker.input(1)) { grid in
-      self.work(in: fusion, watched, grid: grid)
-    }
-    return work
-  }
-
-  /// By rows, or tile by tile of `grid`.
-  private func work(in fusion: Fusion, _ watched: Set<Int>, grid: TileGrid?) -> Work {
-    let maker = fusion.maker(call)
     let (a, b, y, bias) = (maker.input(0), maker.input(1), chain.result, bias)
-    let (_, m, n, k) = operation.sizes(maker.types)
+    let (_, _, n, k) = operation.sizes(maker.types)
     let transposeB = operation.transposeB
     let keptProduct = watched.contains(product) ? product : nil
     let keptSum = sum != product && sum != y && watched.contains(sum) ? sum : nil
     let end = DenseEnd(activation, fusion.library)
-    let beside = [keptProduct, keptSum].compactMap { $0 }
-    let values = [a, b] + (bias.map { [$0] } ?? [])
-    let flops = chain.calls.reduce(0) {
-      $0 + fusion.segment.calls[$1].operation.cost(for: fusion.segment.inputTypes(fusion.segment.calls[$1])).flops
-    }
-    let bytes = (values + [y]).reduce(0) { $0 + fusion.segment.values[$1].type.byteCount }
-    // The rows and columns at hand, where a operand's or result's first of them lies, and floats between its rows.
-    @inline(__always)
-    func compute(
-      _ frame: Work.Frame, _ rows: Int, _ columns: Int, from x: Int, _ w: Int, to offset: Int, column: Int
-    ) {
+    return FusedProduct(
+      fusion: fusion, calls: chain.calls, operation: operation, a: a, b: b, whole: bias.map { [$0] } ?? [], y: y,
+      beside: [keptProduct, keptSum].compactMap { $0 }
+    ) { frame, part in
       end.multiply(
-        rows, columns, k, frame.floats(a) + x, frame.floats(b) + w, transposeB: transposeB, stride: transposeB ? k : n,
-        bias: bias.map { UnsafePointer(frame.floats($0) + column) },
-        product: keptProduct.map { frame.floats($0) + offset },
-        sum: keptSum.map { frame.floats($0) + offset }, into: frame.floats(y) + offset, stride: n)
-    }
-    let form: Work.Form = grid == nil ? .rows : .tiles
-    var work = Work(
-      calls: chain.calls,
-      operands: values.map { .init(value: $0, access: $0 == a && grid == nil ? .rows : .whole) },
-      results: [.init(value: y, form: form)] + beside.map { .init(value: $0, form: form, isBeside: true) },
-      rows: grid?.count ?? m, isDivisible: grid != nil || a != b, isSource: grid != nil,
-      cost: Cost(flops: flops, bytes: bytes)
-    ) { frame in
-      guard let grid else { return compute(frame, frame.rows, n, from: 0, 0, to: 0, column: 0) }
-      for index in frame.firstRow..<frame.firstRow + frame.rows {
-        let tile = grid.tile(index)
-        compute(
-          frame, tile.height, tile.width, from: tile.row * k, transposeB ? tile.column * k : tile.column,
-          to: tile.row * n + tile.column, column: tile.column)
-      }
-    }
-    work.grid = grid
-    return work
+        part.rows, part.columns, k, frame.floats(a) + part.a, frame.floats(b) + part.b, transposeB: transposeB,
+        stride: transposeB ? k : n, bias: bias.map { UnsafePointer(frame.floats($0) + part.column) },
+        product: keptProduct.map { frame.floats($0) + part.result },
+        sum: keptSum.map { frame.floats($0) + part.result }, into: frame.floats(y) + part.result, stride: n)
+    }.work()
   }
 }
 

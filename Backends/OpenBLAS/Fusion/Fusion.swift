@@ -25,13 +25,29 @@ struct Fusion {
   let segment: Segment
   let library: OpenBLASLibrary
   let uses: ValueUses
+  /// What each call is by itself.
+  private let single: [Result<Work, Declined>]
 
   init(_ segment: Segment, library: OpenBLASLibrary) {
     (self.segment, self.library) = (segment, library)
     uses = ValueUses(segment)
+    single = segment.calls.indices.map { WorkMaker(segment: segment, index: $0, library: library).make() }
   }
 
   func maker(_ call: Int) -> WorkMaker { WorkMaker(segment: segment, index: call, library: library) }
+
+  /// Whether this backend computes a call; if not, no pattern may.
+  func computes(_ call: Int) -> Bool {
+    if case .success = single[call] { true } else { false }
+  }
+
+  /// What calls take together if each operand and result of the whole moves once.
+  func cost(of calls: [Int], reading: [Int], writing: [Int]) -> Cost {
+    let flops = calls.reduce(0) {
+      $0 + segment.calls[$1].operation.cost(for: segment.inputTypes(segment.calls[$1])).flops
+    }
+    return Cost(flops: flops, bytes: (reading + writing).reduce(0) { $0 + segment.values[$1].type.byteCount })
+  }
 
   /// The works in an order in which they can run.
   func works() throws(BackendError) -> Works {
@@ -51,7 +67,7 @@ struct Fusion {
       if let work = fused[group[0]] {
         works.works.append(work)
       } else {
-        works.works.append(try accept(group[0]) { try maker(group[0]).make().get() })
+        works.works.append(try accept(group[0]) { try single[group[0]].get() })
       }
     }
     return works

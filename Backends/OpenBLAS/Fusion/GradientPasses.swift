@@ -19,12 +19,12 @@ struct GradientPasses {
   /// Floats of one image's gradient in full.
   private let size: Int
 
-  /// `convolution`: the forward call's maker; `filter` and `input`: those of the gradients that are wanted.
+  /// `geometry`: that of the convolution; `convolution`: its forward call's maker; `filter` and `input`: those of the gradients that are wanted.
   init(
-    of call: Program.Call, filter: WorkMaker?, input: WorkMaker?, _ convolution: WorkMaker, _ pooling: sb_pooling,
+    of geometry: ConvolutionGeometry, filter: WorkMaker?, input: WorkMaker?, _ convolution: WorkMaker,
+    _ pooling: sb_pooling,
     rows: Int
   ) throws {
-    let geometry = (call.operation as? Convolution2D)?.geometry ?? ConvolutionGeometry()
     let kernel = convolution.type(1).shape
     let shape = Patches(
       geometry, x: convolution.type(0).shape, kernelSize: [kernel[0], kernel[1]],
@@ -78,10 +78,7 @@ struct GradientPasses {
       return
     }
     let gradients = scratch.assumingMemoryBound(to: Float.self)
-    let parts = (images + batch - 1) / batch
-    let step = parts > 0 ? (images + parts - 1) / parts : 1
-    for first in stride(from: 0, to: images, by: step) {
-      let count = min(step, images - first)
+    ConvolutionPass.forEachBatch(of: images, atMost: batch) { first, count in
       for image in 0..<count { spread(first + image, gradients + image * size) }
       if let filter, let x, let dw {
         filter.run(count, x + first * imageSize, gradients, dw, scratch + filterStart, ConvolutionEnd())

@@ -28,6 +28,15 @@ struct ConvolutionPass {
       _ result: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer, _ end: ConvolutionEnd
     ) -> Void
 
+  /// Calls `body` for some images at a time, `most` or nearly as many.
+  @inline(__always)
+  static func forEachBatch(of images: Int, atMost most: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
+    let parts = (images + most - 1) / most
+    guard parts > 0 else { return }
+    let step = (images + parts - 1) / parts
+    for first in stride(from: 0, to: images, by: step) { body(first, min(step, images - first)) }
+  }
+
   /// The pass by one of our own kernels; nil where the matrix product is faster. `seen`: rows and columns of the results
   /// that somebody reads, from the first on; a direct kernel computes no others. Which kernel it is hangs on the whole
   /// shape: bits must not depend on who looks.

@@ -39,7 +39,7 @@ extension WorkMaker {
           m, n, k, frame.floats(a), transposeA: true, frame.floats(b), transposeB: true, into: frame.floats(y), beta: 0)
       }
     }
-    product.product = Work.Product(m: m, n: n, k: k, a: a, b: b) { grid in tiles(operation, grid) }
+    product.product = operation.product(of: a, b, types) { tiles(operation, $0) }
     return product
   }
 
@@ -49,22 +49,52 @@ extension WorkMaker {
     let (_, m, n, k) = operation.sizes(types)
     let (transposeA, transposeB) = (operation.transposeA, operation.transposeB)
     var tiles = work(access: [.whole, .whole], rows: grid.count, isSource: true) { frame in
-      for index in frame.firstRow..<frame.firstRow + frame.rows {
-        let tile = grid.tile(index)
-        let (left, right) = (frame.floats(a), frame.floats(b))
-        let result = frame.floats(y) + (tile.row * n + tile.column)
+      operation.forEachPart(of: frame, n: n, k: k, grid) { part in
+        let result = frame.floats(y) + part.result
         guard k > 0 else {
-          for row in 0..<tile.height { (result + row * n).update(repeating: 0, count: tile.width) }
-          continue
+          for row in 0..<part.rows { (result + row * n).update(repeating: 0, count: part.columns) }
+          return
         }
         library.multiply(
-          tile.height, tile.width, k, transposeA ? left + tile.row : left + tile.row * k, transposeA: transposeA,
-          stride: transposeA ? m : k, transposeB ? right + tile.column * k : right + tile.column,
-          transposeB: transposeB, stride: transposeB ? k : n, into: result, stride: n, beta: 0)
+          part.rows, part.columns, k, frame.floats(a) + part.a, transposeA: transposeA, stride: transposeA ? m : k,
+          frame.floats(b) + part.b, transposeB: transposeB, stride: transposeB ? k : n, into: result, stride: n, beta: 0
+        )
       }
     }
     tiles.results[0].form = .tiles
     tiles.grid = grid
     return tiles
+  }
+}
+
+extension MatrixMultiplication {
+  /// A part of the result: its size, and where its first elements of a, b and the result lie.
+  struct Part {
+    var rows: Int
+    var columns: Int
+    var column = 0
+    var a = 0
+    var b = 0
+    var result = 0
+  }
+
+  /// What `Division` weighs of a product of two matrices.
+  func product(of a: Int, _ b: Int, _ types: [TensorType], tiled: @escaping (TileGrid) -> Work) -> Work.Product {
+    let (_, m, n, k) = sizes(types)
+    return Work.Product(m: m, n: n, k: k, a: a, b: b, tiled: tiled)
+  }
+
+  /// The parts that a frame's rows are: those rows in full, or tiles of `grid`. n and k are those of `sizes`.
+  @inline(__always)
+  func forEachPart(of frame: Work.Frame, n: Int, k: Int, _ grid: TileGrid?, _ body: (Part) -> Void) {
+    guard let grid else { return body(Part(rows: frame.rows, columns: n)) }
+    for index in frame.firstRow..<frame.firstRow + frame.rows {
+      let tile = grid.tile(index)
+      body(
+        Part(
+          rows: tile.height, columns: tile.width, column: tile.column,
+          a: transposeA ? tile.row : tile.row * k, b: transposeB ? tile.column * k : tile.column,
+          result: tile.row * n + tile.column))
+    }
   }
 }

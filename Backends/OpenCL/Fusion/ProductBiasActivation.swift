@@ -23,7 +23,7 @@ enum ProductBiasActivation: FusionPattern {
     else { return nil }
     let product = chain.result
     var epilogue = Epilogue()
-    epilogue.bias = chain.follow { bias(segment.calls[$0], of: $1, segment) }
+    epilogue.bias = chain.follow { segment.rowVector(addedTo: $1, by: $0) }
     let sum = chain.result
     if let activation = chain.follow({ call, _ in function(of: segment.calls[call]) }) {
       (epilogue.function, epilogue.alpha) = activation
@@ -48,14 +48,6 @@ enum ProductBiasActivation: FusionPattern {
       !operation.transposeA && segment.values[call.inputs[0]].type.shape.rank == 2
     default: false
     }
-  }
-
-  /// The operand that `call` adds to the product's result: one number a column.
-  private static func bias(_ call: Program.Call, of product: Int, _ segment: Segment) -> Int? {
-    guard let add = call.operation as? Binary, add.function == .add,
-      let bias = call.inputs.first(where: { $0 != product }), segment.isRowVector(bias, of: product)
-    else { return nil }
-    return bias
   }
 
   private static func function(of call: Program.Call) -> (options: [String], alpha: Double)? {

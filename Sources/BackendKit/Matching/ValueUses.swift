@@ -34,6 +34,14 @@ package struct ValueUses: Sendable {
 }
 
 extension Segment {
+  /// The row vector that `call` adds to `matrix`: the bias of a layer; nil where it does something else.
+  package func rowVector(addedTo matrix: Int, by call: Int) -> Int? {
+    guard let add = calls[call].operation as? Binary, add.function == .add,
+      let vector = calls[call].inputs.first(where: { $0 != matrix }), isRowVector(vector, of: matrix)
+    else { return nil }
+    return vector
+  }
+
   /// Whether `value` has one number for each element of the last axis of `matrix`, and stretches no other axis of it:
   /// f32[n] or f32[1, n] beside f32[m, n], which is what a bias is.
   package func isRowVector(_ value: Int, of matrix: Int) -> Bool {
