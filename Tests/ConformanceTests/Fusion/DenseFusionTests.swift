@@ -5,9 +5,6 @@ import SwitchbackOpenBLAS
 import SwitchbackPrograms
 import Testing
 
-/// Who looks at the values between a chain's calls. None of them may change a bit of what the chain computes.
-private enum Onlooker: CaseIterable { case nobody, probes, taps, host }
-
 /// A program of one chain, and what a run of it on OpenBLAS gives.
 private struct Subject {
   var builder = ProgramBuilder(name: "chain")
@@ -16,15 +13,12 @@ private struct Subject {
   var between: [Value] = []
   var y: Value!
 
-  mutating func look(_ onlooker: Onlooker) throws {
-    for value in between {
-      switch onlooker {
-      case .nobody: break
-      case .probes: builder.output("looks at \(value.id)", try builder.append(Statistics(), value))
-      case .taps: taps.insert(value.id)
-      case .host: builder.output("shows \(value.id)", value)
-      }
-    }
+  mutating func look(_ onlooker: Onlooker) throws { taps = try onlooker.look(at: between, in: &builder) }
+
+  /// Reads each value between a second time, so that nothing is a chain, and taps it.
+  mutating func breakUp() throws {
+    for value in between { builder.output("again \(value.id)", try builder.append(Unary(.negate), value)) }
+    taps = Set(between.map(\.id))
   }
 
   /// Every value that is looked at, and y last.
@@ -82,12 +76,7 @@ private func dense(
   }
   subject.y = y
   subject.builder.output("y", y)
-  if isBroken {
-    for value in subject.between {
-      subject.builder.output("again \(value.id)", try subject.builder.append(Unary(.negate), value))
-      subject.taps.insert(value.id)
-    }
-  }
+  if isBroken { try subject.breakUp() }
   return subject
 }
 
@@ -103,10 +92,7 @@ private func gate(
   subject.between = [product]
   subject.y = try subject.builder.append(UnaryBackward(function), opening, product)
   subject.builder.output("y", subject.y)
-  if isBroken {
-    subject.builder.output("again", try subject.builder.append(Unary(.negate), product))
-    subject.taps.insert(product.id)
-  }
+  if isBroken { try subject.breakUp() }
   return subject
 }
 
@@ -122,12 +108,7 @@ private func pictures(_ images: Int, isScaled: Bool, isBroken: Bool = false) thr
   y = try subject.builder.append(Reshape(shape: [images, 35]), y)
   subject.y = y
   subject.builder.output("y", y)
-  if isBroken {
-    for value in subject.between {
-      subject.builder.output("again \(value.id)", try subject.builder.append(Unary(.negate), value))
-      subject.taps.insert(value.id)
-    }
-  }
+  if isBroken { try subject.breakUp() }
   return subject
 }
 

@@ -5,9 +5,6 @@ import SwitchbackPrograms
 import SwitchbackReference
 import Testing
 
-/// Who looks at the values between. None of them may change a bit of what is computed.
-private enum Onlooker: CaseIterable { case nobody, probes, taps, host }
-
 /// A convolution whose results are pooled, and its gradients.
 private struct Block: CustomStringConvertible {
   /// What makes it no pair of halves.
@@ -66,15 +63,8 @@ private struct Block: CustomStringConvertible {
       if obstacle == .gatedReadAgain { builder.output("again", try builder.append(Unary(.tanh), gated)) }
     }
     if obstacle == .reluReadAgain { builder.output("again", try builder.append(Unary(.negate), last)) }
-    for value in between {
-      switch onlooker {
-      case .nobody, .taps: break
-      case .probes: builder.output("looks at \(value.id)", try builder.append(Statistics(), value))
-      case .host: builder.output("shows \(value.id)", value)
-      }
-    }
-    return Seen(
-      program: builder.build(), between: between.map(\.id), taps: onlooker == .taps ? Set(between.map(\.id)) : [])
+    let taps = try onlooker.look(at: between, in: &builder)
+    return Seen(program: builder.build(), between: between.map(\.id), taps: taps)
   }
 }
 
