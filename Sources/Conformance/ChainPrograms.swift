@@ -20,7 +20,7 @@ public enum ChainPrograms {
     programs += try withoutBias() + kernelsInTwoFormats() + large()
     programs += try [
       groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
-      updatedWithinChain(), chainsInTurns(), crossEntropy(),
+      updatedWithinChain(), chainsInTurns(), crossEntropy(), productsOfAStack(),
     ]
     return programs
   }
@@ -351,6 +351,21 @@ public enum ChainPrograms {
       }
     }
     return programs
+  }
+
+  /// A stack of products: what is fused behind one product of two matrices is not meant.
+  private static func productsOfAStack() throws(ProgramError) -> (name: String, replay: ReplayFile) {
+    var builder = ProgramBuilder(name: "stack")
+    let x = builder.input("x", .float32([7, 17, 40]))
+    let kernel = builder.input("kernel", .float32([7, 40, 33]))
+    let (dy, bias) = (builder.input("dy", .float32([7, 17, 33])), builder.state("bias", .float32([1, 33])))
+    let product = try builder.append(MatrixMultiplication(), x, kernel)
+    // A matrix is read next, so that whoever looks at the wrong operand takes the stack for one.
+    let upstream = try builder.append(Unary(.tanh), dy)
+    builder.output("y", try builder.append(Unary(.relu), builder.append(Binary(.add), product, bias)))
+    let gradient = try builder.append(MatrixMultiplication(transposeB: true), upstream, kernel)
+    builder.output("dx", try builder.append(UnaryBackward(.relu), builder.append(Unary(.relu), x), gradient))
+    return ("a stack of products, bias, relu, and its gradient through the relu below", replay(builder))
   }
 
   private static func crossEntropy() throws(ProgramError) -> (name: String, replay: ReplayFile) {

@@ -89,7 +89,7 @@ struct ConvolutionChain {
       results: written.map { .init(value: $0, form: .rows) }
         + beside.map { .init(value: $0, form: .rows, isBeside: true) },
       rows: rows, isDivisible: true, cost: fusion.cost(of: calls, reading: [x, w], writing: [written[0]]),
-      errorFactor: pass.errorFactor, scratch: { _ in passBytes + bufferBytes + wholeBytes }
+      scratch: { _ in passBytes + bufferBytes + wholeBytes }
     ) { frame in
       let (images, filter, biases) = (frame.floats(x), frame.floats(w), bias.map { frame.floats($0) })
       let buffer = (frame.scratch + passBytes).assumingMemoryBound(to: Float.self)

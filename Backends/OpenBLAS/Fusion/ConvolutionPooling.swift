@@ -165,7 +165,7 @@ private struct PooledGradients {
 
     var work = Work(
       calls: calls, operands: operands, results: results, rows: rows, isDivisible: true, cost: cost,
-      errorFactor: gradients.errorFactor, scratch: { _ in partBytes + gradients.scratchBytes }
+      scratch: { _ in partBytes + gradients.scratchBytes }
     ) { frame in
       let upstream = frame.floats(dy)
       let records = frame.pointers[record].assumingMemoryBound(to: UInt8.self)

@@ -5,7 +5,6 @@ import SwitchbackPrograms
 /// (`convolution_sparse.h`), or by the dense kernels from gradients that are written in full, some images at a time.
 struct GradientPasses {
   let isSparse: Bool
-  let errorFactor: Double
   let scratchBytes: Int
   private let kernels: UnsafePointer<sb_kernels>
   private let shape: sb_convolution
@@ -41,7 +40,7 @@ struct GradientPasses {
     isSparse = leads && sb_forced_convolution() == nil
     batch = max(1, min(rows, ConvolutionChain.floatsAtOnce / max(size, 1)))
     guard !isSparse else {
-      (self.filter, self.input, filterStart, inputStart, errorFactor) = (nil, nil, 0, 0, 1)
+      (self.filter, self.input, filterStart, inputStart) = (nil, nil, 0, 0)
       scratchBytes = Int(sparseBytes)
       return
     }
@@ -53,7 +52,6 @@ struct GradientPasses {
     filterStart = rounded(batch * size * 4)
     inputStart = filterStart + rounded(self.filter?.scratch(batch) ?? 0)
     scratchBytes = inputStart + (self.input?.scratch(batch) ?? 0)
-    errorFactor = max(self.filter?.errorFactor ?? 1, self.input?.errorFactor ?? 1)
   }
 
   /// The form in which `run` reads w.

@@ -140,7 +140,8 @@ struct Work: @unchecked Sendable {
   var adding: (sums: Int, reduction: Reduction)?
   /// Where it reads indices that may be wrong.
   var bound: Bound?
-  /// How many times the operations' own bound its results may be off.
+  /// How many times the operation's own bound its results may be off, of a work of one call; fused ones run the same
+  /// kernels, or sums by definition.
   var errorFactor = 1.0
   /// What else is told of it: `direct`.
   var notes: [String] = []
