@@ -31,17 +31,23 @@ static inline int is_framed(const sb_convolution *g, frame f) {
   return f.height != g->height || f.width != g->width || g->channels != g->pixel;
 }
 
+/* Of a part of the channels: read in place of whole images, or copied without the others. */
+static frame part_frame(const sb_convolution *g, const sb_filter_part *part) {
+  frame f = frame_of(g);
+  if (is_framed(g, f)) f.channels = part->channels;
+  return f;
+}
+
 /* Images that are copied at once. */
-static inline int64_t images_at_once(const sb_convolution *g, frame f, int64_t images) {
+static inline int64_t images_at_once(frame f, int is_copied, int64_t images) {
   int64_t count = FLOATS_AT_ONCE / frame_size(f);
-  if (!is_framed(g, f)) return images;
+  if (!is_copied) return images;
   return count < 1 ? 1 : count > images ? images : count;
 }
 
 /* Images whose results are summed up in registers together: where an image has few. */
-static inline int64_t images_a_sum(const sb_convolution *g, frame f, int64_t images) {
+static inline int64_t images_a_sum(const sb_convolution *g, frame f, int64_t at_once) {
   int64_t count = RESULTS_A_SUM / ((int64_t)g->rows * g->columns), most = FLOATS_AT_ONCE / frame_size(f);
-  int64_t at_once = images_at_once(g, f, images);
   if (count > most) count = most;
   if (count > at_once) count = at_once;
   return count < 1 ? 1 : count;
@@ -88,60 +94,92 @@ static void add_taps(
   }
 }
 
-static int64_t direct_backward_filter_scratch(const sb_convolution *g, int64_t images) {
-  frame f = frame_of(g);
-  int64_t taps = (int64_t)g->kernel_height * g->kernel_width * g->channels;
-  int64_t results = images_a_sum(g, f, images) * g->rows * g->columns;
-  int64_t framed = is_framed(g, f) ? images_at_once(g, f, images) * frame_size(f) : 0;
+/* Bytes for the gradient of a part of each group's filters. */
+static int64_t filter_part_scratch(const sb_convolution *g, int64_t images, const sb_filter_part *part) {
+  frame f = part_frame(g, part);
+  int is_copied = is_framed(g, f);
+  int64_t at_once = images_at_once(f, is_copied, images);
+  int64_t taps = (int64_t)g->kernel_height * g->kernel_width * part->channels;
+  int64_t results = images_a_sum(g, f, at_once) * g->rows * g->columns;
+  int64_t framed = is_copied ? at_once * frame_size(f) : 0;
   return 4 * (rounded(taps) + rounded(results) + RESULTS_A_SUM * 2 * VECTOR + rounded(framed));
+}
+
+/* Adds to dw what images give to a part of one group's filters. */
+static void add_filter_part(
+  const sb_convolution *g, int64_t images, const float *x, const float *dy, float *dw, void *scratch, int64_t group,
+  const sb_filter_part *part) {
+  frame f = part_frame(g, part);
+  int is_copied = is_framed(g, f), is_whole = part->channels == g->channels;
+  int64_t cells = (int64_t)g->kernel_height * g->kernel_width, results = (int64_t)g->rows * g->columns;
+  int64_t at_once = images_at_once(f, is_copied, images), a_sum = images_a_sum(g, f, at_once);
+  int64_t x_size = (int64_t)g->height * g->width * g->pixel, size = frame_size(f);
+  int64_t filters = g->pixel / g->channels * g->filters;
+  int32_t *taps = scratch, *from = taps + rounded(cells * part->channels);
+  float *rest = (float *)(from + rounded(a_sum * results)), *framed = rest + RESULTS_A_SUM * 2 * VECTOR;
+  /* Taps of a window's row lie side by side, but for dilated ones. The gradients of a part lie together for each cell. */
+  int64_t run = is_whole && g->dilation_x == 1 ? (int64_t)g->kernel_width * g->channels : part->channels;
+  int64_t together = is_whole ? cells * g->channels : part->channels;
+  int32_t *tap = taps, *start = from;
+  for (int32_t i = 0; i < g->kernel_height; i++)
+    for (int32_t j = 0; j < g->kernel_width; j++)
+      for (int32_t k = 0; k < part->channels; k++)
+        *tap++ = (i * g->dilation_y * f.width + j * g->dilation_x) * f.channels + k;
+  for (int64_t n = 0; n < a_sum; n++)
+    for (int32_t p = 0; p < g->rows; p++)
+      for (int32_t q = 0; q < g->columns; q++)
+        *start++ = (int32_t)(n * size) + (p * g->stride_y * f.width + q * g->stride_x) * f.channels;
+  int64_t channel = group * g->channels + part->channel;
+  for (int64_t first = 0; first < images; first += at_once) {
+    int64_t count = images - first < at_once ? images - first : at_once;
+    const float *source = x + first * x_size + channel;
+    if (is_copied) {
+      for (int64_t n = 0; n < count; n++) copy_framed(g, f, source + n * x_size, framed + n * size);
+      source = framed;
+    }
+    for (int64_t n = 0; n < count; n += a_sum) {
+      int64_t all = (count - n < a_sum ? count - n : a_sum) * results;
+      for (int64_t m = 0; m < all;) {
+        int64_t sum = next_height(all - m, RESULTS_A_SUM);
+        for (int64_t k = 0; k < part->filters;) {
+          int width = next_width(part->filters - k);
+          int lanes = part->filters - k < width * VECTOR ? (int)(part->filters - k) : width * VECTOR;
+          int64_t filter = group * g->filters + part->filter + k;
+          for (int64_t t = 0; t < cells * part->channels; t += together)
+            add_taps(
+              source + n * size, from + m, sum, taps + t, together, run,
+              dy + ((first + n) * results + m) * filters + filter, filters, width, lanes,
+              dw + (t / part->channels * g->channels + part->channel) * filters + filter, rest);
+          k += width * VECTOR;
+        }
+        m += sum;
+      }
+    }
+  }
+}
+
+static int64_t direct_backward_filter_scratch(const sb_convolution *g, int64_t images) {
+  sb_filter_part whole = {0, g->channels, 0, g->filters};
+  return filter_part_scratch(g, images, &whole);
 }
 
 /* Adds to dw. */
 static void direct_backward_filter(
   const sb_convolution *g, int64_t images, const float *x, const float *dy, float *dw, void *scratch,
   const sb_convolution_end *end) {
-  frame f = frame_of(g);
-  int64_t tap_count = (int64_t)g->kernel_height * g->kernel_width * g->channels, results = (int64_t)g->rows * g->columns;
-  int64_t at_once = images_at_once(g, f, images), a_sum = images_a_sum(g, f, images);
-  int64_t x_size = (int64_t)g->height * g->width * g->pixel, size = frame_size(f);
-  int64_t groups = g->pixel / g->channels, filters = groups * g->filters;
-  int32_t *taps = scratch, *from = taps + rounded(tap_count);
-  float *rest = (float *)(from + rounded(a_sum * results)), *framed = rest + RESULTS_A_SUM * 2 * VECTOR;
-  /* Taps of a window's row lie side by side, but for dilated ones. */
-  int64_t run = g->dilation_x == 1 ? (int64_t)g->kernel_width * g->channels : g->channels;
-  int32_t *tap = taps, *start = from;
-  for (int32_t i = 0; i < g->kernel_height; i++)
-    for (int32_t j = 0; j < g->kernel_width; j++)
-      for (int32_t k = 0; k < g->channels; k++)
-        *tap++ = (i * g->dilation_y * f.width + j * g->dilation_x) * f.channels + k;
-  for (int64_t n = 0; n < a_sum; n++)
-    for (int32_t p = 0; p < g->rows; p++)
-      for (int32_t q = 0; q < g->columns; q++)
-        *start++ = (int32_t)(n * size) + (p * g->stride_y * f.width + q * g->stride_x) * f.channels;
-  for (int64_t group = 0; group < groups; group++)
-    for (int64_t first = 0; first < images; first += at_once) {
-      int64_t count = images - first < at_once ? images - first : at_once;
-      const float *source = x + first * x_size;
-      if (is_framed(g, f)) {
-        for (int64_t n = 0; n < count; n++)
-          copy_framed(g, f, source + n * x_size + group * g->channels, framed + n * size);
-        source = framed;
-      }
-      for (int64_t n = 0; n < count; n += a_sum) {
-        int64_t all = (count - n < a_sum ? count - n : a_sum) * results;
-        for (int64_t m = 0; m < all;) {
-          int64_t part = next_height(all - m, RESULTS_A_SUM);
-          for (int64_t k = 0; k < g->filters;) {
-            int width = next_width(g->filters - k);
-            int lanes = g->filters - k < width * VECTOR ? (int)(g->filters - k) : width * VECTOR;
-            int64_t filter = group * g->filters + k;
-            add_taps(
-              source + n * size, from + m, part, taps, tap_count, run,
-              dy + ((first + n) * results + m) * filters + filter, filters, width, lanes, dw + filter, rest);
-            k += width * VECTOR;
-          }
-          m += part;
-        }
-      }
-    }
+  sb_filter_part whole = {0, g->channels, 0, g->filters};
+  for (int64_t group = 0; group < g->pixel / g->channels; group++)
+    add_filter_part(g, images, x, dy, dw, scratch, group, &whole);
+}
+
+/* Writes a part of dw; of one group. */
+static void direct_filter_part(
+  const sb_convolution *g, int64_t images, const float *x, const float *dy, float *dw, void *scratch,
+  const sb_filter_part *part) {
+  for (int64_t cell = 0; cell < (int64_t)g->kernel_height * g->kernel_width; cell++)
+    for (int32_t c = 0; c < part->channels; c++)
+      memset(
+        dw + (cell * g->channels + part->channel + c) * g->filters + part->filter, 0,
+        sizeof(float) * (size_t)part->filters);
+  add_filter_part(g, images, x, dy, dw, scratch, 0, part);
 }

@@ -3,7 +3,8 @@
  * One list feeds dispatch (sb_convolution_choice), the test that holds each variant against sums in Float64, and the
  * measurement (Benchmarks/ConvolutionKernels). A line: name, what it takes, where it leads (is faster than what stands
  * below it, the matrix product behind im2col at the end), bytes of its packed filter, its panels, how they are packed,
- * scratch bytes, error as a multiple of the direct sum's bound, function, whether it crops. */
+ * scratch bytes, error as a multiple of the direct sum's bound, function, whether it crops; of a filter's gradient scratch
+ * bytes and function of a part. */
 
 /* Offsets are 32 bits, an image with its frame lies below, and each remainder by a stride has an axis. */
 static int takes_direct(const sb_convolution *g) {
@@ -116,6 +117,7 @@ static const sb_convolution_variant convolution_backward_input[] = {
 
 static const sb_convolution_variant convolution_backward_filter[] = {
   {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_backward_filter_variant},
-  {"direct", takes_direct, leads_direct, unpacked, unpacked, 0, direct_backward_filter_scratch, 1, direct_backward_filter},
+  {"direct", takes_direct, leads_direct, unpacked, unpacked, 0, direct_backward_filter_scratch, 1, direct_backward_filter, 0,
+   filter_part_scratch, direct_filter_part},
   {0},
 };

@@ -44,6 +44,11 @@ typedef struct {
   const float *gate;
 } sb_product_end;
 
+/* Some channels and filters of a filter, in all its cells. */
+typedef struct {
+  int32_t channel, channels, filter, filters;
+} sb_filter_part;
+
 /* One way to compute a pass of a convolution. */
 typedef struct {
   const char *name;
@@ -64,6 +69,11 @@ typedef struct {
     const sb_convolution_end *end);
   /* Whether a shape of fewer rows and columns gives the results that it has with the bits of the whole, and sooner. */
   int32_t crops;
+  /* Of a filter's gradient without groups: writes a part of it, the sums over all images. Null where it has no parts. */
+  int64_t (*part_scratch_bytes)(const sb_convolution *, int64_t images, const sb_filter_part *);
+  void (*run_part)(
+    const sb_convolution *, int64_t images, const float *x, const float *dy, float *dw, void *scratch,
+    const sb_filter_part *);
 } sb_convolution_variant;
 
 typedef struct {

@@ -145,7 +145,51 @@ extension WorkMaker {
 
   func convolutionBackwardFilter(_ operation: Convolution2DBackwardFilter) throws -> Work {
     let sum = Work.Reduction.sum(count: segment.values[output].type.shape.elementCount)
-    return try work(.backwardFilter(operation, self), access: [.rows, .rows], sum: sum)
+    var made = try work(.backwardFilter(operation, self), access: [.rows, .rows], sum: sum)
+    made.product = try filterProduct(operation)
+    return made
+  }
+
+  /// The gradient of a filter as tiles of its channels and filters, each in all cells; nil where its kernel has no parts.
+  private func filterProduct(_ operation: Convolution2DBackwardFilter) throws -> Work.Product? {
+    let (x, dy, dw) = (input(0), input(1), output)
+    let patches = Patches(operation.geometry, x: type(0).shape, kernelSize: operation.kernelSize, y: type(1).shape)
+    let (shape, images) = (patches.description, rowCount(type(0)))
+    guard let variant = try variant(SB_BACKWARD_FILTER, shape), let run = variant.run_part,
+      let scratchBytes = variant.part_scratch_bytes, patches.groups == 1
+    else { return nil }
+    let cells = operation.kernelSize.reduce(1, *)
+    let (bytesX, bytesY) = (type(0).byteCount, type(1).byteCount)
+    let note = note(on: variant, SB_BACKWARD_FILTER, shape)
+    return Work.Product(
+      m: patches.channels, n: patches.filters, k: cells * images * patches.height, a: x, b: dy,
+      resultBytes: segment.values[dw].type.byteCount,
+      operandBytes: { bytesX * $0.across + bytesY * $0.down }
+    ) { grid in
+      func part(_ tile: TileGrid.Tile) -> sb_filter_part {
+        sb_filter_part(
+          channel: Int32(tile.row), channels: Int32(tile.height), filter: Int32(tile.column), filters: Int32(tile.width)
+        )
+      }
+      // The first tile is as large as any.
+      let bytes = withUnsafePointer(to: shape) { shape in
+        withUnsafePointer(to: part(grid.tile(0))) { Int(scratchBytes(shape, Int64(images), $0)) }
+      }
+      var tiles = work(
+        access: [.whole, .whole], rows: grid.count, isSource: true, scratch: { _ in bytes }
+      ) { frame in
+        for index in frame.firstRow..<frame.firstRow + frame.rows {
+          withUnsafePointer(to: shape) { shape in
+            withUnsafePointer(to: part(grid.tile(index))) {
+              run(shape, Int64(images), frame.floats(x), frame.floats(dy), frame.floats(dw), frame.scratch, $0)
+            }
+          }
+        }
+      }
+      tiles.results[0].form = .tiles
+      (tiles.grid, tiles.notes) = (grid, [note])
+      return tiles
+    }
   }
 
   func convolutionBackwardInput(_ geometry: ConvolutionGeometry) throws -> Work {

@@ -81,7 +81,8 @@ extension MatrixMultiplication {
   /// What `Division` weighs of a product of two matrices.
   func product(of a: Int, _ b: Int, _ types: [TensorType], tiled: @escaping (TileGrid) -> Work) -> Work.Product {
     let (_, m, n, k) = sizes(types)
-    return Work.Product(m: m, n: n, k: k, a: a, b: b, tiled: tiled)
+    return Work.Product(
+      m: m, n: n, k: k, a: a, b: b, resultBytes: 4 * m * n, operandBytes: { 4 * $0.operandFloats(k: k) }, tiled: tiled)
   }
 
   /// The parts that a frame's rows are: those rows in full, or tiles of `grid`. n and k are those of `sizes`.

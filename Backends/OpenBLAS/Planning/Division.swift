@@ -63,13 +63,12 @@ struct Division {
     guard let product = work.product else { return nil }
     let grid = Self.grid(product)
     let chunks = min(Self.supposedChunks, samples)
-    let operandBytes = 4 * grid.operandFloats(k: product.k)
-    let resultBytes = 4 * product.m * product.n
+    let (operandBytes, resultBytes) = (product.operandBytes(grid), product.resultBytes)
     if case .sum = work.results[0].form {
-      // Its operands must be complete. Each partial sum is written and read once.
+      // Its operands must be complete. Each partial sum is zeroed, added to, and read.
       let kept = [product.a, product.b].filter { lives.isPrivate($0) }
       let tiled = operandBytes + resultBytes + kept.reduce(Self.barrierBytes) { $0 + 2 * works.byteCounts[$1] }
-      guard tiled < 2 * chunks * resultBytes else { return nil }
+      guard tiled < 3 * chunks * resultBytes else { return nil }
       for value in kept { lives.keep(value) }
       return grid
     }

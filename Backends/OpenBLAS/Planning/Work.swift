@@ -103,14 +103,17 @@ struct Work: @unchecked Sendable {
     }
   }
 
-  /// A matrix product that can be made tile by tile instead.
+  /// A product of two operands, by matrices or by windows, that can be made tile by tile instead.
   struct Product {
-    /// The result is m×n, its elements sums over k.
+    /// What tiles cut has m rows and n columns; each of its elements takes k multiply-adds.
     var m: Int
     var n: Int
     var k: Int
     var a: Int
     var b: Int
+    var resultBytes: Int
+    /// What all tiles read together.
+    var operandBytes: (TileGrid) -> Int
     /// The work whose rows are the tiles.
     var tiled: (TileGrid) -> Work
   }
