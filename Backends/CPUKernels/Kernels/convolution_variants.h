@@ -39,15 +39,15 @@ static int takes_winograd_backward_input(const sb_convolution *g) {
   return g->kernel_height == 3 && g->kernel_width == 3 && g->pixel == g->channels && takes_winograd(&t);
 }
 /* What F(m x m, 3 x 3) takes of the direct sum's time: its products, its transforms counted as so many products for each
- * channel and filter of a tile, and its filters, which a chunk of some four images reads from a third-level cache, as so
- * many products for each number and image. Of some 90 measured shapes (2026-11-30, one core of Zen 4, AVX-512 and AVX2,
- * filters packed before) none is slower where this is at most 0.8. */
+ * channel and filter of a tile, and its filters, half of which another core packed for this step, as so
+ * many products for each number and image (some 5 GB/s between two cores, 32 images on each). Of some 90 measured shapes
+ * (2026-11-30, one core of Zen 4, AVX-512 and AVX2, filters packed before) none is slower where this is at most 0.8. */
 #if VECTOR == 16
 enum { TRANSFORM_2 = 158, TRANSFORM_4 = 540 };
-#define READ_FILTER 2.4
+#define READ_FILTER 1.6
 #else
 enum { TRANSFORM_2 = 260, TRANSFORM_4 = 900 };
-#define READ_FILTER 1.2
+#define READ_FILTER 0.8
 #endif
 static double winograd_share(const sb_convolution *g, int results, int transform) {
   double tiles = (double)((g->rows + results - 1) / results) * ((g->columns + results - 1) / results);
