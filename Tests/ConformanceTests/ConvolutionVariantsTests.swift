@@ -143,6 +143,47 @@ private struct Example: CustomStringConvertible {
   }
 }
 
+extension Example {
+  /// The filter's gradient, made in parts of at most so many channels and filters, the last one first; nil where the
+  /// variant writes behind its scratch memory.
+  func gradient(_ variant: sb_convolution_variant, channels: Int, filters: Int) -> [Float]? {
+    var shape = shape
+    let (ownChannels, ownFilters) = (Int(shape.channels), Int(shape.filters))
+    // Every part is written whole.
+    var result = [Float](repeating: .nan, count: operands[1].count)
+    for channel in stride(from: 0, to: ownChannels, by: channels).reversed() {
+      for filter in stride(from: 0, to: ownFilters, by: filters).reversed() {
+        var part = sb_filter_part(
+          channel: Int32(channel), channels: Int32(min(channels, ownChannels - channel)), filter: Int32(filter),
+          filters: Int32(min(filters, ownFilters - filter)))
+        let byteCount = Int(variant.part_scratch_bytes(&shape, Int64(images), &part))
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: byteCount + 64, alignment: 64)
+        defer { scratch.deallocate() }
+        scratch.initializeMemory(as: UInt8.self, repeating: 0xFF, count: byteCount + 64)
+        variant.run_part(&shape, Int64(images), operands[0], operands[2], &result, scratch, &part)
+        guard (byteCount..<byteCount + 64).allSatisfy({ scratch.load(fromByteOffset: $0, as: UInt8.self) == 0xFF })
+        else { return nil }
+      }
+    }
+    return result
+  }
+
+  /// Whether a pass's result is within a variant's bound of the sums in Float64, with zeros where all terms are.
+  func holds(_ result: [Float], _ variant: sb_convolution_variant, _ pass: Int) -> (bound: Bool, zeros: Bool) {
+    let (exact, magnitudes) = (exact[pass], magnitudes[pass])
+    var (wrong, whole) = (0.0, 0.0)
+    for e in result.indices {
+      wrong += (Double(result[e]) - exact[e]) * (Double(result[e]) - exact[e])
+      whole += exact[e] * exact[e]
+    }
+    let bound = 4 * Double(variant.error_factor) * 0x1p-24 * max(terms[pass], 1).squareRoot()
+    return (
+      wrong.squareRoot() <= bound * whole.squareRoot(),
+      result.indices.allSatisfy { magnitudes[$0] != 0 || result[$0] == 0 }
+    )
+  }
+}
+
 private let (y, dx, dw) = (0, 1, 2)
 
 private let examples: [Example] = [
@@ -195,17 +236,32 @@ private let examples: [Example] = [
           Issue.record("\(name): written behind its scratch memory, \(example)")
           continue
         }
-        let (exact, magnitudes) = (example.exact[pass], example.magnitudes[pass])
-        var (wrong, whole) = (0.0, 0.0)
-        for e in result.indices {
-          wrong += (Double(result[e]) - exact[e]) * (Double(result[e]) - exact[e])
-          whole += exact[e] * exact[e]
-        }
-        let bound = 4 * Double(variant.error_factor) * 0x1p-24 * max(example.terms[pass], 1).squareRoot()
-        #expect(wrong.squareRoot() <= bound * whole.squareRoot(), "\(name): \(example)")
-        #expect(result.indices.allSatisfy { magnitudes[$0] != 0 || result[$0] == 0 }, "\(name): no zero, \(example)")
+        let holds = example.holds(result, variant, pass)
+        #expect(holds.bound, "\(name): \(example)")
+        #expect(holds.zeros, "\(name): no zero, \(example)")
       }
       #expect(taken >= 3, "\(name) takes too few of the examples")
+    }
+  }
+
+  @Test("parts of a filter's gradient, of any channels and filters, are within the bound", arguments: setNames)
+  func parts(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    let variants = Self.variants(kernels, dw).filter { $0.run_part != nil }
+    #expect(!variants.isEmpty)
+    for variant in variants {
+      for example in examples where example.shape.channels == example.shape.pixel {
+        var shape = example.shape
+        guard variant.takes(&shape) != 0 else { continue }
+        for (channels, filters) in [(1, 16), (8, 32), (3, 5), (64, 64)] {
+          guard let result = example.gradient(variant, channels: channels, filters: filters) else {
+            Issue.record("\(set): written behind its scratch memory, \(example)")
+            continue
+          }
+          let holds = example.holds(result, variant, dw)
+          #expect(holds.bound && holds.zeros, "\(set): parts of \(channels) x \(filters), \(example)")
+        }
+      }
     }
   }
 
