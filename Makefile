@@ -41,9 +41,9 @@ test: packages lint
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
 # (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, every
-# kernel under Oclgrind, mutants, the museum.
+# kernel under Oclgrind, CPU kernels of every instruction set in C (NEON in emulation), mutants, the museum.
 test-all: packages lint
-	sh .make/install-packages.sh oclgrind
+	sh .make/install-packages.sh oclgrind qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	sh .make/install-pytorch.sh
 	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS)
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
@@ -51,6 +51,7 @@ test-all: packages lint
 	SWIFT="$(SWIFT)" sh Tests/without-traits.sh
 	python3 Tests/Sanitizers/sanitize.py
 	python3 Tests/Oclgrind/oclgrind.py
+	python3 Tests/Kernels/kernels.py
 	$(MAKE) mutants
 	$(MAKE) museum
 

@@ -14,7 +14,7 @@ private let files: [String: String] = {
   var files: [String: String] = [:]
   for folder in [
     "Sources", "Backends", "configs", "Tests/ConformanceTests/Golden", "Tests/TrainingTests/Golden",
-    "Tests/OpenCLTests/Fusion",
+    "Tests/OpenCLTests/Fusion", "Tests/Kernels",
   ] {
     let names = FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)
     while let name = names?.nextObject() as? String {

@@ -237,7 +237,7 @@ static void sparse_backward(
       memset(framed + size, 0, sizeof(float) * VECTOR);
       source = framed;
     }
-    float *target = l->is_framed ? framed_dx : dx + n * x_size;
+    float *target = l->is_framed || !dx ? framed_dx : dx + n * x_size;
     if (dx) memset(target, 0, sizeof(float) * (size_t)(l->is_framed ? size + VECTOR : x_size));
     int64_t at_once = is_odd ? l->capacity / l->results : l->at_once;
     if (at_once > filters) at_once = filters;

@@ -93,7 +93,7 @@ typedef struct {
 } sb_update;
 
 typedef struct {
-  const char *name; /* avx512, avx2, baseline */
+  const char *name; /* avx512, avx2, baseline (SSE2; NEON on aarch64) */
   /* The functions of the table return whether they have this one; of no element, that is all they do. */
   int (*unary)(int function, float alpha, int64_t count, const float *x, float *y);
   int (*unary_backward)(int function, float alpha, int64_t count, const float *v, const float *dy, float *dx);
