@@ -93,9 +93,15 @@ struct SettingsTests {
       var value = settings.prototype
       #expect(settings.keys.count == numbers.count)
       for (key, number) in zip(settings.keys, numbers) {
-        guard case .number(let path, _) = key.property else { throw ExpectedNumber() }
-        value[keyPath: path] = number
-        #expect(value[keyPath: path] == number)
+        switch key.property {
+        case .number(let path, _):
+          value[keyPath: path] = number
+          #expect(value[keyPath: path] == number)
+        case .gain(let path):
+          value[keyPath: path] = .number(number)
+          #expect(value[keyPath: path] == .number(number))
+        default: throw ExpectedNumber()
+        }
       }
       return value
     }
@@ -103,6 +109,8 @@ struct SettingsTests {
     #expect(try set(ActivationFunction.kinds, "elu", [2]) == .elu(alpha: 2))
     #expect(try set(Initializer.kinds, "constant", [3]) == .constant(3))
     #expect(try set(Initializer.kinds, "orthogonal", [2]) == .orthogonal(gain: 2))
+    #expect(try set(Initializer.kinds, "delta_orthogonal", [2]) == .deltaOrthogonal(gain: 2))
+    #expect(try set(Initializer.kinds, "identity", [2]) == .identity(gain: 2))
     #expect(try set(Initializer.kinds, "random_uniform", [-1, 2]) == .randomUniform(minimum: -1, maximum: 2))
     #expect(try set(Initializer.kinds, "random_normal", [1, 2]) == .randomNormal(mean: 1, standardDeviation: 2))
     #expect(try set(Initializer.kinds, "truncated_normal", [1, 2]) == .truncatedNormal(mean: 1, standardDeviation: 2))
@@ -111,6 +119,23 @@ struct SettingsTests {
   }
 
   private struct ExpectedNumber: Error {}
+
+  @Test("a variance's scale, its divisor and what is drawn are reached by their keys")
+  func varianceScaling() throws {
+    let settings = try #require(Initializer.kinds.first { $0.word == "variance_scaling" })
+    var value = settings.prototype
+    #expect(value == .varianceScaling(scale: 1, mode: .fanIn, distribution: .truncatedNormal))
+    for key in settings.keys {
+      switch key.property {
+      case .gain(let path): value[keyPath: path] = .activation
+      case .choice(let choice): choice.set(&value, key.word == "mode" ? "fan_avg" : "uniform")
+      default: throw ExpectedNumber()
+      }
+    }
+    #expect(value == .varianceScaling(scale: .activation, mode: .fanAverage, distribution: .uniform))
+    #expect(settings.fault(.varianceScaling(scale: 0)) != nil && settings.fault(.varianceScaling(scale: -1)) != nil)
+    #expect(settings.fault(value) == nil)
+  }
 
   @Test("windows of pooling stand side by side, whatever their size, unless strides are said")
   func strides() {

@@ -218,6 +218,33 @@ struct NetworkErrorTests {
       """),
   ]
 
+  static let initializers = [
+    WrongNetwork(
+      "model.layers.0.conv2d: kernel: delta_orthogonal needs as many filters as channels or more, and [1,1,25,3] has 3 of 25",
+      on: DatasetLayout(sampleShape: [1, 1, 25], targets: .classes, classNames: ["a", "b", "c"]),
+      """
+      layers:
+        - conv2d: {filters: 3, kernel_size: 1, kernel_initializer: delta_orthogonal} # here
+        - flatten
+      """),
+    WrongNetwork(
+      "model.layers.0.dense.kernel_initializer.gain must be a finite number or activation, not \"activatoin\"",
+      on: rows,
+      """
+      layers:
+        - dense: {units: 3, kernel_initializer: {type: orthogonal, gain: activatoin}} # here
+      """),
+    WrongNetwork(
+      "model.layers.0.dense.kernel_initializer: scale must be above 0", on: rows,
+      """
+      layers:
+        - dense: {units: 3, kernel_initializer: {type: variance_scaling, scale: 0}} # here
+      """),
+  ]
+
+  @Test("what no weight can start with is said with the layer's line", arguments: NetworkErrorTests.initializers)
+  func initialized(wrong: WrongNetwork) { expect(wrong) }
+
   @Test("what cannot be wired is said with the layer's line", arguments: NetworkErrorTests.wiring)
   func wired(wrong: WrongNetwork) { expect(wrong) }
 

@@ -79,7 +79,7 @@ public struct Conv2D: UnaryLayer {
       strides: steps, padding: padding.cells(around: input.shape, kernel, steps, dilations), dilations: dilations,
       groups: groups)
     let weight = try context.parameter(
-      "kernel", Shape(kernel + [channels / groups, filters]), initializer: kernelInitializer,
+      "kernel", Shape(kernel + [channels / groups, filters]), initializer: kernelInitializer.gained(for: activation),
       regularizer: kernelRegularizer)
     var value = try context.append(Convolution2D(geometry), input, weight)
     if useBias {

@@ -137,7 +137,7 @@ public struct LayerContext: Sendable {
     if case .values(let values) = initializer, values.count != shape.elementCount {
       throw ProgramError("\(name) has the shape \(shape), but \(values.count) values are given", path: path)
     }
-    if let reason = initializer.obstacle { throw ProgramError("\(name): \(reason)", path: path) }
+    if let reason = initializer.obstacle(for: shape) { throw ProgramError("\(name): \(reason)", path: path) }
     parameters.append(
       Parameter(
         name: full, value: builder.state(full, .float32(shape)), initializer: initializer, regularizer: regularizer,

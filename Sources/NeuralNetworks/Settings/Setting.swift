@@ -29,6 +29,8 @@ package struct Setting<Owner: Sendable>: Sendable {
     case texts(any Path<[String]>)
     case activation(any Path<ActivationFunction>)
     case initializer(any Path<Initializer>)
+    /// A number, or the word `activation`.
+    case gain(any Path<Gain>)
     case regularizer(any Path<Regularizer?>)
     /// A number, or one of these rules.
     case schedule(any Path<Schedule>, [any ConfigurableRule.Type])
@@ -138,6 +140,10 @@ package struct Setting<Owner: Sendable>: Sendable {
     Setting(word, .initializer(path), presence, help)
   }
 
+  package static func gain(_ word: String, _ path: any Path<Gain>, help: String) -> Setting {
+    Setting(word, .gain(path), .written, help)
+  }
+
   /// Nil is the only default.
   package static func regularizer(_ word: String, _ path: any Path<Regularizer?>, help: String) -> Setting {
     Setting(word, .regularizer(path), .whereGiven, help)
@@ -171,6 +177,7 @@ package struct Setting<Owner: Sendable>: Sendable {
     case .texts(let path): path
     case .activation(let path): path
     case .initializer(let path): path
+    case .gain(let path): path
     case .regularizer(let path): path
     case .schedule(let path, _): path
     case .layers(let path): path

@@ -44,6 +44,7 @@ extension SectionReader {
       owner[keyPath: path] = kind(word, of: ActivationFunction.kinds, fallback(path), help: help)
     case .initializer(let path):
       owner[keyPath: path] = kind(word, of: Initializer.kinds, fallback(path), help: help)
+    case .gain(let path): owner[keyPath: path] = gain(word, owner[keyPath: path], help: help)
     case .regularizer(let path):
       owner[keyPath: path] = optionalSection(word, help: help) { $0.read(Regularizer.settings) }
     case .schedule(let path, let rules):
