@@ -75,15 +75,21 @@ struct SettingsTests {
     for key in Conv2D.settings.keys {
       switch key.property {
       case .pair(let path): layer[keyPath: path] = (key.word.count, 2)
-      case .choice(let choice):
-        #expect(choice.word(layer) == "valid" && choice.words == ["valid", "same"])
-        choice.set(&layer, "same")
-        choice.set(&layer, "neither")
+      case .padding(let path):
+        #expect(layer[keyPath: path] == .valid)
+        layer[keyPath: path] = .same
       default: break
       }
     }
     #expect(layer.kernelSize == (11, 2) && layer.strides == (7, 2) && layer.dilationRate == (13, 2))
     #expect(layer.padding == .same && layer.filters == 1 && layer.useBias)
+    var sequences = Conv1D.settings.prototype
+    for case .choice(let choice) in Conv1D.settings.keys.map(\.property) {
+      #expect(choice.word(sequences) == "valid" && choice.words == ["valid", "same", "causal"])
+      choice.set(&sequences, "causal")
+      choice.set(&sequences, "neither")
+    }
+    #expect(sequences.padding == .causal)
   }
 
   @Test("numbers of activation functions and initializers are reached by their keys")

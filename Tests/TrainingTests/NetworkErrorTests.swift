@@ -218,6 +218,38 @@ struct NetworkErrorTests {
       """),
   ]
 
+  static let convolutions = [
+    WrongNetwork(
+      "model.layers.1.conv1d: takes sequences [N, T, C], but gets [32,5,5,1] from layers.0.activation", on: pictures,
+      """
+      layers:
+        - relu
+        - conv1d: {filters: 2, kernel_size: 3} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.0.conv2d_transpose: output_padding must be below strides", on: pictures,
+      """
+      layers:
+        - conv2d_transpose: {filters: 2, kernel_size: 3, strides: 2, output_padding: 2} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.0.conv2d.padding must be valid, same, or four whole numbers [top, bottom, left, right], not a list",
+      on: pictures,
+      """
+      layers:
+        - conv2d: {filters: 2, kernel_size: 3, padding: [1, 2]} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+  ]
+
+  @Test("what no convolution takes is said with the layer's line", arguments: NetworkErrorTests.convolutions)
+  func convolved(wrong: WrongNetwork) { expect(wrong) }
+
   static let initializers = [
     WrongNetwork(
       "model.layers.0.conv2d: kernel: delta_orthogonal needs as many filters as channels or more, and [1,1,25,3] has 3 of 25",

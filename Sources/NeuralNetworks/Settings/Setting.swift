@@ -20,7 +20,13 @@ package struct Setting<Owner: Sendable>: Sendable {
     /// One number for both axes of an image, or a list of two.
     case pair(any Path<(height: Int, width: Int)>)
     /// The same; without it something else decides.
-    case optionalPair(any Path<(height: Int, width: Int)?>)
+    case optionalPair(any Path<(height: Int, width: Int)?>, ClosedRange<Int>)
+    /// A whole number; without it something else decides.
+    case optionalInteger(any Path<Int?>, ClosedRange<Int>)
+    /// `valid`, `same`, or `[top, bottom, left, right]`.
+    case padding(any Path<Padding>)
+    /// A number, or the word `activation`.
+    case gain(any Path<Gain>)
     /// One whole number for both inputs, or a list of two.
     case twoIntegers(any Path<(first: Int, second: Int)>, ClosedRange<Int>)
     case integers(any Path<[Int]>, ClosedRange<Int>)
@@ -29,8 +35,6 @@ package struct Setting<Owner: Sendable>: Sendable {
     case texts(any Path<[String]>)
     case activation(any Path<ActivationFunction>)
     case initializer(any Path<Initializer>)
-    /// A number, or the word `activation`.
-    case gain(any Path<Gain>)
     case regularizer(any Path<Regularizer?>)
     /// A number, or one of these rules.
     case schedule(any Path<Schedule>, [any ConfigurableRule.Type])
@@ -98,9 +102,25 @@ package struct Setting<Owner: Sendable>: Sendable {
   }
 
   package static func pair(
-    _ word: String, _ path: any Path<(height: Int, width: Int)?>, help: String
+    _ word: String, _ path: any Path<(height: Int, width: Int)?>, in range: ClosedRange<Int> = .extents, help: String
   ) -> Setting {
-    Setting(word, .optionalPair(path), .whereGiven, help)
+    Setting(word, .optionalPair(path, range), .whereGiven, help)
+  }
+
+  package static func integer(
+    _ word: String, _ path: any Path<Int?>, in range: ClosedRange<Int>, help: String
+  ) -> Setting {
+    Setting(word, .optionalInteger(path, range), .whereGiven, help)
+  }
+
+  package static func padding(_ word: String, _ path: any Path<Padding>) -> Setting {
+    Setting(
+      word, .padding(path), .written,
+      "same: so that only strides shrink the image; valid: none; or [top, bottom, left, right]")
+  }
+
+  package static func gain(_ word: String, _ path: any Path<Gain>, help: String) -> Setting {
+    Setting(word, .gain(path), .written, help)
   }
 
   package static func twoIntegers(
@@ -140,10 +160,6 @@ package struct Setting<Owner: Sendable>: Sendable {
     Setting(word, .initializer(path), presence, help)
   }
 
-  package static func gain(_ word: String, _ path: any Path<Gain>, help: String) -> Setting {
-    Setting(word, .gain(path), .written, help)
-  }
-
   /// Nil is the only default.
   package static func regularizer(_ word: String, _ path: any Path<Regularizer?>, help: String) -> Setting {
     Setting(word, .regularizer(path), .whereGiven, help)
@@ -170,14 +186,16 @@ package struct Setting<Owner: Sendable>: Sendable {
     case .text(let path): path
     case .choice(let choice): choice.path
     case .pair(let path): path
-    case .optionalPair(let path): path
+    case .optionalPair(let path, _): path
+    case .optionalInteger(let path, _): path
+    case .padding(let path): path
+    case .gain(let path): path
     case .twoIntegers(let path, _): path
     case .integers(let path, _): path
     case .numbers(let path, _): path
     case .texts(let path): path
     case .activation(let path): path
     case .initializer(let path): path
-    case .gain(let path): path
     case .regularizer(let path): path
     case .schedule(let path, _): path
     case .layers(let path): path
@@ -191,4 +209,6 @@ extension ClosedRange<Int> {
   /// Axes of a tensor; negative ones count from the end.
   package static var axes: ClosedRange<Int> { -8...8 }
   package static var positive: ClosedRange<Int> { 1...Int.max }
+  /// Cells at an edge.
+  package static var edges: ClosedRange<Int> { 0...1 << 20 }
 }
