@@ -56,6 +56,26 @@ struct ImageSettingsTests {
     #expect(problems("{conv2d_transpose: {filters: 2, kernel_size: 3, padding: causal}}").count == 1)
   }
 
+  @Test("edges are one number, one an axis, or one each, as Keras has them")
+  func edges() throws {
+    func edges(_ padding: String) throws -> ImageEdges? {
+      (try read("{zero_padding2d: {\(padding)}}") as? ZeroPadding2D)?.padding
+    }
+    #expect(try edges("") == ImageEdges(1) && edges("padding: 0") == ImageEdges(0))
+    #expect(try edges("padding: [1, 2]") == ImageEdges(height: 1, width: 2))
+    #expect(try edges("padding: [[1, 2], [3, 4]]") == ImageEdges(top: 1, bottom: 2, left: 3, right: 4))
+    #expect(try edges("padding: [1, [3, 4]]") == ImageEdges(top: 1, bottom: 1, left: 3, right: 4))
+    #expect((try read("cropping2d") as? Cropping2D)?.cropping == ImageEdges(0))
+    #expect((try read("{cropping2d: {cropping: [2, 0]}}") as? Cropping2D)?.cropping == ImageEdges(height: 2, width: 0))
+    for wrong in ["-1", "[1]", "[1, 2, 3]", "[[1, 2], [3]]", "[[1, 2], x]", "same", "{top: 1}", "[[1, 2], [3, -4]]"] {
+      let found = problems("{zero_padding2d: {padding: \(wrong)}}")
+      #expect(found.count == 1 && found[0].contains("or [[top, bottom], [left, right]]"), "\(wrong): \(found)")
+    }
+    let sequence = try #require(try read("{zero_padding1d: {padding: [0, 3]}}") as? ZeroPadding1D)
+    #expect(sequence.padding == (0, 3))
+    #expect((try read("cropping1d") as? Cropping1D)?.cropping.second == 1)
+  }
+
   @Test("output padding may be left out, and is recorded where it is given")
   func optional() throws {
     let layer = try #require(
@@ -93,13 +113,31 @@ struct ImageSettingsTests {
     }
   }
 
+  @Test("what layers of shapes are told reaches them")
+  func shapes() throws {
+    #expect(
+      (try read("{up_sampling2d: {interpolation: bilinear}}") as? UpSampling2D)?.interpolation == .bilinear)
+    #expect((try read("{reshape: {target_shape: [4, -1]}}") as? Reshaping)?.targetShape == [4, -1])
+    #expect((try read("{permute: {dims: [2, 1]}}") as? Permute)?.dims == [2, 1])
+    for (entry, word) in [
+      ("reshape", "target_shape is missing"), ("{reshape: {target_shape: [-1, -1]}}", "at most one of −1"),
+      ("{reshape: {target_shape: [-2]}}", "each a whole number from -1 to 1048576"), ("permute", "dims is missing"),
+      ("{up_sampling2d: {interpolation: bicubic}}", "interpolation cannot be bicubic"),
+    ] {
+      let found = problems(entry)
+      #expect(found.count == 1 && found[0].contains(word), "\(entry): \(found)")
+    }
+  }
+
   @Test("the schema takes each form")
   func schema() {
-    for key in ["output_padding", "depth_multiplier", "pointwise_initializer"] {
+    for key in ["output_padding", "depth_multiplier", "interpolation", "target_shape", "cropping"] {
       #expect(Configuration.schema.contains("\"\(key)\" : "), "\(key)")
     }
     let padding = Configuration.keys.flatMap(\.all).first { $0.path == "model.layers.N.conv2d.padding" }
     #expect(padding?.fallback == "valid")
     #expect(padding?.takes == "one of valid, same, or a list of 4")
+    let edges = Configuration.keys.flatMap(\.all).first { $0.path == "model.layers.N.zero_padding2d.padding" }
+    #expect(edges?.takes == "a whole number from 0 to 1048576, or a list of two" && edges?.fallback == "1")
   }
 }

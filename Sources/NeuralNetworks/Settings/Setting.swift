@@ -25,6 +25,8 @@ package struct Setting<Owner: Sendable>: Sendable {
     case optionalInteger(any Path<Int?>, ClosedRange<Int>)
     /// `valid`, `same`, or `[top, bottom, left, right]`.
     case padding(any Path<Padding>)
+    /// One number for all edges of an image, `[height, width]`, or `[[top, bottom], [left, right]]`.
+    case edges(any Path<ImageEdges>)
     /// A number, or the word `activation`.
     case gain(any Path<Gain>)
     /// One whole number for both inputs, or a list of two.
@@ -119,6 +121,10 @@ package struct Setting<Owner: Sendable>: Sendable {
       "same: so that only strides shrink the image; valid: none; or [top, bottom, left, right]")
   }
 
+  package static func edges(_ word: String, _ path: any Path<ImageEdges>, help: String) -> Setting {
+    Setting(word, .edges(path), .written, help)
+  }
+
   package static func gain(_ word: String, _ path: any Path<Gain>, help: String) -> Setting {
     Setting(word, .gain(path), .written, help)
   }
@@ -189,6 +195,7 @@ package struct Setting<Owner: Sendable>: Sendable {
     case .optionalPair(let path, _): path
     case .optionalInteger(let path, _): path
     case .padding(let path): path
+    case .edges(let path): path
     case .gain(let path): path
     case .twoIntegers(let path, _): path
     case .integers(let path, _): path

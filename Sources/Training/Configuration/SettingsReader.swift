@@ -37,6 +37,7 @@ extension SectionReader {
     case .optionalPair(let path, let range): owner[keyPath: path] = optionalPair(word, in: range, help: help)
     case .optionalInteger(let path, let range): owner[keyPath: path] = optionalInt(word, in: range, help: help)
     case .padding(let path): owner[keyPath: path] = padding(word, owner[keyPath: path], help: help)
+    case .edges(let path): owner[keyPath: path] = edges(word, owner[keyPath: path], help: help)
     case .gain(let path): owner[keyPath: path] = gain(word, owner[keyPath: path], help: help)
     case .twoIntegers(let path, let range):
       owner[keyPath: path] = twoIntegers(word, owner[keyPath: path], in: range, help: help)

@@ -313,9 +313,45 @@ def pooling(shape, pool, seed, **keys):
 pooling([2, 5, 4, 2], 2, seed=700)
 pooling([1, 6, 5, 2], [3, 2], seed=710, strides=[2, 1], padding=[2, 0, 1, 1])
 
+# Larger and smaller.
 x = grid(2, 3, 5, 2, seed=190).requires_grad_()
 y = F.interpolate(x.movedim(-1, 1), scale_factor=(2, 3), mode="nearest").movedim(1, -1)
 add("up_sampling2d", [x], y, grid(*y.shape, seed=191), keys={"size": [2, 3]})
+for number, (shape, size) in enumerate([([2, 3, 4, 2], [2, 2]), ([1, 4, 3, 2], [3, 2]), ([1, 1, 3, 2], [4, 5]), ([1, 2, 1, 1], [1, 3])]):
+    x = leaf(*shape, seed=192 + 2 * number)
+    y = last(F.interpolate(first(x), scale_factor=tuple(size), mode="bilinear", align_corners=False))
+    add("up_sampling2d", [x], y, grid(*y.shape, seed=193 + 2 * number), keys={"size": size, "interpolation": "bilinear"})
+x = leaf(2, 4, 3, seed=800)
+y = last(F.interpolate(first(x), scale_factor=3, mode="nearest"))
+add("up_sampling1d", [x], y, grid(*y.shape, seed=801), keys={"size": 3})
+
+# Edges and shapes.
+for number, padding in enumerate([2, [1, 2], [[1, 0], [2, 3]]]):
+    vertical, horizontal = [twice(side) for side in twice(padding)]
+    x = leaf(2, 3, 4, 2, seed=810 + 2 * number)
+    y = last(pad(first(x), vertical + horizontal))
+    add("zero_padding2d", [x], y, grid(*y.shape, seed=811 + 2 * number), keys={"padding": padding})
+    x = leaf(1, 9, 8, 2, seed=820 + 2 * number)
+    y = x[:, vertical[0]:9 - vertical[1], horizontal[0]:8 - horizontal[1]]
+    add("cropping2d", [x], y, grid(*y.shape, seed=821 + 2 * number), keys={"cropping": padding})
+for number, padding in enumerate([2, [1, 3]]):
+    before, behind = twice(padding)
+    x = leaf(2, 7, 3, seed=830 + 2 * number)
+    y = F.pad(x, (0, 0, before, behind))
+    add("zero_padding1d", [x], y, grid(*y.shape, seed=831 + 2 * number), keys={"padding": padding})
+    y = x[:, before:7 - behind]
+    add("cropping1d", [x], y, grid(*y.shape, seed=840 + number), keys={"cropping": padding})
+for number, target in enumerate([[12], [4, -1], [2, 3, 2], [-1, 1]]):
+    x = leaf(2, 3, 4, seed=850 + 2 * number)
+    y = x.reshape(2, *target)
+    add("reshape", [x], y, grid(*y.shape, seed=851 + 2 * number), keys={"target_shape": target})
+for number, dims in enumerate([[2, 1, 3], [3, 1, 2], [1, 2, 3]]):
+    x = leaf(2, 3, 4, 2, seed=860 + 2 * number)
+    y = x.permute(0, *dims)
+    add("permute", [x], y, grid(*y.shape, seed=861 + 2 * number), keys={"dims": dims})
+x = leaf(3, 4, seed=870)
+y = x[:, None].expand(3, 5, 4)
+add("repeat_vector", [x], y, grid(*y.shape, seed=871), keys={"n": 5})
 
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
