@@ -152,6 +152,9 @@ struct SettingsTests {
     pooling.poolSize = (5, 5)
     #expect(pooling.strides == (1, 2))
     #expect(AveragePooling2D(3, strides: 2).strides == (2, 2))
+    var steps = MaxPooling1D()
+    steps.poolSize = 5
+    #expect(steps.strides == 5 && MaxPooling1D(3, strides: 2).strides == 2 && AveragePooling1D(3).strides == 3)
   }
 
   @Test("an optimizer's numbers have the ranges of its keys, by their names in Swift")

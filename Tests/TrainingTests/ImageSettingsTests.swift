@@ -76,7 +76,7 @@ struct ImageSettingsTests {
     #expect((try read("cropping1d") as? Cropping1D)?.cropping.second == 1)
   }
 
-  @Test("output padding may be left out, and is recorded where it is given")
+  @Test("output padding and strides of 1-D poolings may be left out, and are recorded where they are given")
   func optional() throws {
     let layer = try #require(
       try read("{conv2d_transpose: {filters: 2, kernel_size: 3, strides: 2, output_padding: [0, 1]}}")
@@ -85,6 +85,8 @@ struct ImageSettingsTests {
     #expect((try read("{conv2d_transpose: {filters: 2, kernel_size: 3}}") as? Conv2DTranspose)?.outputPadding == nil)
     let sequences = "{conv1d_transpose: {filters: 2, kernel_size: 3, strides: 2, output_padding: 0}}"
     #expect((try read(sequences) as? Conv1DTranspose)?.outputPadding == 0)
+    #expect((try read("{max_pooling1d: {pool_size: 4}}") as? MaxPooling1D)?.strides == 4)
+    #expect((try read("{average_pooling1d: {pool_size: 4, strides: 1}}") as? AveragePooling1D)?.strides == 1)
     #expect(
       problems("{conv1d_transpose: {filters: 2, kernel_size: 3, output_padding: 1}}").first?.contains(
         "output_padding must be below strides") == true)
@@ -123,6 +125,23 @@ struct ImageSettingsTests {
       ("reshape", "target_shape is missing"), ("{reshape: {target_shape: [-1, -1]}}", "at most one of −1"),
       ("{reshape: {target_shape: [-2]}}", "each a whole number from -1 to 1048576"), ("permute", "dims is missing"),
       ("{up_sampling2d: {interpolation: bicubic}}", "interpolation cannot be bicubic"),
+    ] {
+      let found = problems(entry)
+      #expect(found.count == 1 && found[0].contains(word), "\(entry): \(found)")
+    }
+  }
+
+  @Test("what layers of noise and poolings of sequences are told reaches them")
+  func noise() throws {
+    #expect((try read("{gaussian_noise: {stddev: 0.5}}") as? GaussianNoise)?.standardDeviation == 0.5)
+    #expect((try read("{gaussian_dropout: {rate: 0.5}}") as? GaussianDropout)?.rate == 0.5)
+    #expect((try read("{spatial_dropout2d: {rate: 0.5}}") as? SpatialDropout2D)?.rate == 0.5)
+    #expect((try read("{global_max_pooling1d: {keepdims: true}}") as? GlobalMaxPooling1D)?.keepDimensions == true)
+    for (entry, word) in [
+      ("gaussian_noise", "stddev is missing"), ("{gaussian_noise: {stddev: -1}}", "of at least 0"),
+      ("{spatial_dropout1d: {rate: 1}}", "rate must be a number of at least 0.0 and below 1.0"),
+      ("{max_pooling1d: {pool_size: [2, 2]}}", "pool_size must be a whole number"),
+      ("{average_pooling1d: {padding: causal}}", "padding cannot be causal"),
     ] {
       let found = problems(entry)
       #expect(found.count == 1 && found[0].contains(word), "\(entry): \(found)")

@@ -312,6 +312,13 @@ def pooling(shape, pool, seed, **keys):
 
 pooling([2, 5, 4, 2], 2, seed=700)
 pooling([1, 6, 5, 2], [3, 2], seed=710, strides=[2, 1], padding=[2, 0, 1, 1])
+pooling([2, 7, 2], 2, seed=720)
+pooling([1, 8, 3], 3, seed=730, strides=2, padding="same")
+
+for number, keeps in enumerate((False, True)):
+    x = distinct(2, 5, 3, seed=740 + number).requires_grad_()
+    for name, y in (("max", x.amax(1, keepdim=keeps)), ("average", x.mean(1, keepdim=keeps))):
+        add(f"global_{name}_pooling1d", [x], y, grid(*y.shape, seed=750 + number), keys={"keepdims": keeps})
 
 # Larger and smaller.
 x = grid(2, 3, 5, 2, seed=190).requires_grad_()
