@@ -126,9 +126,15 @@ struct ConvolutionLayerTests {
     #expect(
       Networks.message([3, 4, 1], DepthwiseConv2D(kernelSize: 5)).contains(
         "a kernel of 5×5 does not fit into an image of 3×4"))
-    let short = Networks.message([4, 3], Conv1D(2, kernelSize: 5))
-    #expect(short.hasPrefix("layers.0.conv1d: conv2d: a kernel of 1×5 does not fit into an image of 1×4"))
-    #expect(short.hasSuffix("(the layer gets [64,4,3] from the model's input)"))
+    for layer: any Layer in [
+      Conv1D(2, kernelSize: 3, dilationRate: 2), SeparableConv1D(2, kernelSize: 3, dilationRate: 2),
+    ] {
+      #expect(
+        Networks.message([4, 3], layer)
+          == "layers.0.\(layer.kind): takes sequences of 5 steps or more, but gets [64,4,3] from the model's input; use "
+          + "padding: same, or fewer steps")
+      #expect(Networks.message([5, 3], layer).isEmpty)
+    }
     #expect(
       Networks.message([4, 3], Conv1D(4, kernelSize: 1, groups: 2))
         == "layers.0.conv1d: takes channels, and has filters, that 2 groups divide (it has 4 filters), but gets "

@@ -40,9 +40,9 @@ public struct Conv1D: UnaryLayer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    try context.requireSequences(input)
     try context.require("filters", isExtent: filters)
     let window = try ConvolutionWindow((1, kernelSize), (1, strides), dilationRate: (1, dilationRate), in: context)
+    try context.requireSequences(input, for: window, isPadded: padding != .valid)
     try context.requireGroups(groups, of: input, filters: filters)
     let rows = Conv2D(
       filters, kernelSize: (1, kernelSize), strides: (1, strides), padding: padding.padding(window),

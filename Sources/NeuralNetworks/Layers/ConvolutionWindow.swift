@@ -7,17 +7,22 @@ struct ConvolutionWindow {
   let strides: [Int]
   let dilations: [Int]
 
+  /// `words`: what the layer calls its numbers.
   init(
     _ kernelSize: (height: Int, width: Int), _ strides: (height: Int, width: Int),
-    dilationRate: (height: Int, width: Int) = (1, 1), in context: LayerContext
+    dilationRate: (height: Int, width: Int) = (1, 1), _ words: String = "kernelSize, strides and dilationRate",
+    in context: LayerContext
   ) throws(ProgramError) {
     self.kernelSize = [kernelSize.height, kernelSize.width]
     self.strides = [strides.height, strides.width]
     dilations = [dilationRate.height, dilationRate.width]
     try context.require(
       (self.kernelSize + self.strides + dilations).allSatisfy((1...1 << 30).contains),
-      "kernelSize, strides and dilationRate must be positive, and at most 2³⁰")
+      "\(words) must be positive, and at most 2³⁰")
   }
+
+  /// Cells of the image from the first that the kernel meets along an axis to the last.
+  func reach(_ axis: Int) -> Int { (kernelSize[axis] - 1) * dilations[axis] + 1 }
 
   func geometry(of image: Shape, _ padding: Padding, groups: Int = 1) -> ConvolutionGeometry {
     ConvolutionGeometry(
@@ -27,6 +32,17 @@ struct ConvolutionWindow {
 }
 
 extension LayerContext {
+  /// Refuses sequences that are shorter than the kernel's reach, where nothing is padded.
+  func requireSequences(
+    _ input: Value, for window: ConvolutionWindow, isPadded: Bool
+  ) throws(ProgramError) {
+    try requireSequences(input)
+    guard isPadded || input.shape[1] >= window.reach(1) else {
+      throw mismatch(
+        input, takes: "sequences of \(window.reach(1)) steps or more", hint: "use padding: same, or fewer steps")
+    }
+  }
+
   func requireImages(_ input: Value) throws(ProgramError) {
     guard input.shape.rank == 4 else { throw mismatch(input, takes: "images [N, H, W, C]") }
   }

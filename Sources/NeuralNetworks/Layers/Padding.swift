@@ -80,7 +80,7 @@ extension SequencePadding {
     switch self {
     case .valid: .valid
     case .same: .same
-    case .causal: .explicit(ImageEdges(left: (window.kernelSize[1] - 1) * window.dilations[1]))
+    case .causal: .explicit(ImageEdges(left: window.reach(1) - 1))
     }
   }
 }

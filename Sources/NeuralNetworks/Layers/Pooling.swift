@@ -93,11 +93,9 @@ extension LayerContext {
     _ input: Value, _ poolSize: (height: Int, width: Int), _ strides: (height: Int, width: Int), _ padding: Padding
   ) throws(ProgramError) -> PoolingGeometry {
     try requireImages(input)
-    let window = [poolSize.height, poolSize.width]
-    let steps = [strides.height, strides.width]
-    try require(
-      (window + steps).allSatisfy((1...1 << 30).contains), "poolSize and strides must be positive, and at most 2³⁰")
+    let window = try ConvolutionWindow(poolSize, strides, "poolSize and strides", in: self)
     return PoolingGeometry(
-      poolSize: window, strides: steps, padding: padding.cells(around: input.shape, window, steps))
+      poolSize: window.kernelSize, strides: window.strides,
+      padding: padding.cells(around: input.shape, window.kernelSize, window.strides))
   }
 }

@@ -18,6 +18,8 @@ public struct MaxPooling1D: UnaryLayer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    let window = try ConvolutionWindow((1, poolSize), (1, strides), "poolSize and strides", in: context)
+    try context.requireSequences(input, for: window, isPadded: padding != .valid)
     let rows = MaxPooling2D(poolSize: (1, poolSize), strides: (1, strides), padding: padding.padding)
     return try context.sequence(of: rows(context.row(of: input), in: &context))
   }
@@ -52,6 +54,8 @@ public struct AveragePooling1D: UnaryLayer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    let window = try ConvolutionWindow((1, poolSize), (1, strides), "poolSize and strides", in: context)
+    try context.requireSequences(input, for: window, isPadded: padding != .valid)
     let rows = AveragePooling2D(poolSize: (1, poolSize), strides: (1, strides), padding: padding.padding)
     return try context.sequence(of: rows(context.row(of: input), in: &context))
   }

@@ -148,6 +148,7 @@ public struct SeparableConv1D: UnaryLayer {
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     let window = try ConvolutionWindow((1, kernelSize), (1, strides), dilationRate: (1, dilationRate), in: context)
+    try context.requireSequences(input, for: window, isPadded: padding != .valid)
     let rows = SeparableConv2D(
       filters, kernelSize: (1, kernelSize), strides: (1, strides), padding: padding.padding(window),
       dilationRate: (1, dilationRate), depthMultiplier: depthMultiplier, activation: activation, useBias: useBias,

@@ -94,7 +94,7 @@ private struct TransposedAxis {
 
   init(_ count: Int, _ window: ConvolutionWindow, axis: Int, _ rule: PaddingRule, outputPadding: Int?) {
     let stride = window.strides[axis]
-    let reach = (window.kernelSize[axis] - 1) * window.dilations[axis] + 1
+    let reach = window.reach(axis)
     let (whole, total): (Int, Int)
     switch rule {
     case .valid:
