@@ -79,6 +79,29 @@ struct SettingsReaderTests {
     #expect(problems("training.optimizer.learning_rate={type: piecewise_constant}").count == 2)
   }
 
+  @Test("a gain is a number or the layer's activation's")
+  func gains() throws {
+    func initializer(_ keys: String) throws -> Initializer? {
+      let given = try read("model.layers.2={dense: {units: 10, kernel_initializer: {\(keys)}}}")
+      #expect(try Configuration(text: given.resolvedText, file: "test.yaml").resolvedText == given.resolvedText)
+      return (given.model.nodes[2].layer as? Dense)?.kernelInitializer
+    }
+    #expect(try initializer("type: orthogonal") == .orthogonal(gain: 1))
+    #expect(try initializer("type: orthogonal, gain: 1.5") == .orthogonal(gain: 1.5))
+    #expect(try initializer("type: orthogonal, gain: activation") == .orthogonal(gain: .activation))
+    #expect(try initializer("type: identity, gain: 2") == .identity(gain: 2))
+    #expect(
+      try initializer("type: variance_scaling, scale: activation, mode: fan_avg, distribution: untruncated_normal")
+        == .varianceScaling(scale: .activation, mode: .fanAverage, distribution: .untruncatedNormal))
+    for wrong in [".inf", "relu", "[1]", "1e39"] {
+      let initializer = "{type: orthogonal, gain: \(wrong)}"
+      let found = problems("model.layers.2={dense: {units: 10, kernel_initializer: \(initializer)}}")
+      #expect(found.count == 1 && found[0].contains("gain must be a finite number or activation"), "\(found)")
+    }
+    let gain = Configuration.keys.flatMap(\.all).first { $0.path == "model.layers.N.dense.kernel_initializer.gain" }
+    #expect(gain?.takes == "a number, or activation" && gain?.fallback == "1")
+  }
+
   @Test("the schema has the keys that were missing")
   func schema() {
     for key in ["shared_axes", "alpha_initializer", "exclude_from_weight_decay", "boundaries", "values"] {
