@@ -31,7 +31,16 @@ extension DatasetSource {
     case .named(let name, let path): try Self.check(NamedDataset.named(name), path)
     case .imageFolder(let folder): try Self.check(folder)
     case .csv(let file): try Self.check(file)
+    case .adding: try checkOpening()
     }
+  }
+
+  /// Where opening looks at everything.
+  private func checkOpening() throws(DatasetError) -> DatasetCheck {
+    var check = DatasetCheck(source: name)
+    check.path = path ?? ""
+    try check.reading { check throws(DatasetError) in check.count(try open()) }
+    return check
   }
 
   private static func check(_ dataset: NamedDataset, _ path: String?) throws(DatasetError) -> DatasetCheck {

@@ -20,7 +20,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public private(set) var elementType: Field.ElementType?
   /// Of images: how those of another shape get theirs; nil: they are stretched.
   public private(set) var fit: Image.Fit?
-  /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders).
+  /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders). Of
+  /// samples that are made: what makes them, in words.
   public var identity: String
   /// Of pictures: a sum over what they hold (`PictureContents`), which names and sizes do not tell. Nil of other data, of
   /// earlier runs, and where nothing was looked at.
@@ -128,7 +129,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public enum SplitRule: String, Hashable, Sendable, Codable {
     /// Of runs without a record: the validation part is the tail of the training samples.
     case tail
-    /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`.
+    /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`; samples
+    /// that are made by their numbers, one part behind the other.
     case hashed
   }
 
@@ -168,7 +170,9 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
       source: source, sampleShape: input.shape, targets: target.targets, classNames: target.classNames,
       features: input.features, labels: learnt.flatMap(\.columns), normalization: input.normalization,
       channels: input.channels, elementType: input.elementType, fit: input.fit, identity: identity)
-    if inputs.count > 1 || input.column != nil || input.words != nil { inputFields = inputs }
+    if inputs.count > 1 || input.name != Field.images || input.column != nil || input.words != nil {
+      inputFields = inputs
+    }
     if learnt.count > 1 || target.name != Field.labels { targetFields = learnt }
   }
 

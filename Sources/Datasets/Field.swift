@@ -43,6 +43,8 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
   public static let images = "images"
   /// The numbers of a row, where there are pictures beside them.
   public static let table = "table"
+  /// The steps of a made sequence.
+  public static let sequence = "sequence"
   /// What is to be learnt.
   public static let labels = "labels"
   /// How much a sample counts, f32 `[]`.

@@ -18,14 +18,16 @@ enum DataReader {
 
   private static func source(_ section: SectionReader) -> DatasetSource {
     // A wrong word is read as the first of these, which asks for no other key.
-    let words = NamedDataset.all.map(\.name) + ["image-folder", "csv"]
+    let words =
+      NamedDataset.all.map(\.name) + ["image-folder", "csv", AddingProblem.word]
     return
       switch section.choice(
         "dataset", nil, isSelector: true, words.map { ($0, $0) },
-        help: "A data set by its name, or what kind of files it is")
+        help: "A data set by its name, what kind of files it is, or a problem that is made")
     {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))
+    case AddingProblem.word: .adding(addingProblem(section))
     case let name:
       .named(
         name,
@@ -52,6 +54,16 @@ enum DataReader {
     folder.testSplit = testSplit(section, folder.testSplit)
     folder.check = check(section)
     return folder
+  }
+
+  private static func addingProblem(_ section: SectionReader) -> AddingProblem {
+    let usual = AddingProblem(sequenceLength: 100)
+    return AddingProblem(
+      sequenceLength: section.int(
+        "sequence_length", nil, in: AddingProblem.lengths, help: "Steps of a sequence, of two numbers each"),
+      count: section.int("samples", usual.count, in: AddingProblem.counts, help: "How many are made, of all parts"),
+      seed: section.int("seed", usual.seed, help: "Draws the samples"),
+      testSplit: testSplit(section, usual.testSplit))
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
