@@ -62,8 +62,10 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     public private(set) var fit: Image.Fit?
     /// Of a table: the columns of words among the features, in their order; nil where all features are numbers.
     public internal(set) var words: [WordColumn]?
-    /// Of a column of tokens, which `column` names: what it holds. The field is i32 `[T]`.
+    /// Of tokens, in a column that `column` names or of texts in files: what they are. The field is i32 `[T]`.
     public internal(set) var tokens: Tokens?
+    /// Of tokens that words of texts become: which words. Nil where the column holds numbers.
+    public internal(set) var vocabulary: Vocabulary?
 
     public init(
       _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
@@ -78,7 +80,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
 
     /// What a data set of it has.
     public var field: Field {
-      if tokens != nil { return Field(name, .int32, shape, lengths: Field.lengths(of: name)) }
+      if let tokens { return Field(name, .int32, shape, lengths: tokens.lengths ?? Field.lengths(of: name)) }
       return elementType == .uint8 ? .pictures(name, shape) : Field(name, .float32, shape)
     }
   }
@@ -219,6 +221,8 @@ extension DatasetRecord {
     for input in inputs {
       guard let tokens = input.tokens else { continue }
       lines.append("tokens of \(input.name): \(input.shape[0]) a sample, \(tokens.cutCount) sequences are cut")
+      guard let vocabulary = input.vocabulary else { continue }
+      lines.append("vocabulary of \(input.name): \(vocabulary.size) tokens, with \(vocabulary.wordsInOrder)")
     }
     return lines
       + learnt.filter { $0.targets == .classes }.map { target in

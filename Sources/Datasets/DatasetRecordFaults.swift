@@ -69,10 +69,16 @@ extension DatasetRecord {
     }
     if let tokens = input.tokens {
       let isOfTokens =
-        input.shape.count == 1 && input.column != nil && input.channels == nil && input.features.isEmpty
+        input.shape.count == 1 && (input.column != nil || input.vocabulary != nil) && input.channels == nil
+        && input.features.isEmpty
         && input.normalization.isEmpty && tokens.cutCount >= 0 && tokens.largest ?? 0 >= 0
+        && tokens.lengths != ""
       guard isOfTokens else { return "samples \(input.shape) with what else it says are no tokens" }
       guard input.shape[0] <= Tokens.mostOfSample else { return "samples \(input.shape) have too many tokens" }
+    }
+    if let vocabulary = input.vocabulary {
+      if input.tokens == nil { return "samples \(input.shape) are no tokens, and have a vocabulary" }
+      if let fault = vocabulary.fault { return "it has \(fault)" }
     }
     return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,

@@ -4,6 +4,7 @@ public enum DatasetSource: Hashable, Sendable {
   case named(String, path: String?)
   case imageFolder(ImageFolder)
   case csv(CSVFile)
+  case texts(TextFolder)
   case adding(AddingProblem)
 
   /// The word of `data.dataset`.
@@ -12,6 +13,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .named(let name, _): name
     case .imageFolder: "image-folder"
     case .csv: "csv"
+    case .texts: TextFolder.word
     case .adding: AddingProblem.word
     }
   }
@@ -22,6 +24,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .named(_, let path): path
     case .imageFolder(let folder): folder.path
     case .csv(let file): file.path
+    case .texts(let folder): folder.path
     case .adding: nil
     }
   }
@@ -32,7 +35,7 @@ public enum DatasetSource: Hashable, Sendable {
     switch self {
     case .named(let name, _): return (try NamedDataset.named(name).sampleShape, .classes)
     case .imageFolder(let folder): return ([folder.height, folder.width, folder.channels], .classes)
-    case .csv, .adding:
+    case .csv, .texts, .adding:
       let layout = try layout()
       guard layout.inputs.count == 1, layout.targets.count == 1, let target = layout[Field.labels] else {
         func words(_ names: [String]) -> String { names.joined(separator: " and ") }
@@ -50,6 +53,7 @@ public enum DatasetSource: Hashable, Sendable {
   public func layout(pictures elementType: Field.ElementType = .uint8) throws(DatasetError) -> DatasetLayout {
     switch self {
     case .csv(let file): return try file.scanned(DatasetRequest(mayLackParts: true, pictures: elementType)).layout()
+    case .texts(let folder): return try folder.open(DatasetRequest(mayLackParts: true)).train.layout
     case .adding(let problem): return problem.layout
     case .named, .imageFolder:
       let samples = try samples()
@@ -72,6 +76,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .named(let name, let path): try NamedDataset.named(name).parts(request, given: path)
     case .imageFolder(let folder): try folder.open(request)
     case .csv(let file): try file.open(request)
+    case .texts(let folder): try folder.open(request)
     case .adding(let problem): try problem.open(request)
     }
   }

@@ -45,6 +45,9 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
   public static let table = "table"
   /// The steps of a made sequence.
   public static let sequence = "sequence"
+  /// Texts as numbers of words, and how many of these there are.
+  public static let tokens = "tokens"
+  public static let lengths = "lengths"
   /// What is to be learnt.
   public static let labels = "labels"
   /// How much a sample counts, f32 `[]`.

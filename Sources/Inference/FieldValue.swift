@@ -11,6 +11,8 @@ public enum FieldValue: Sendable {
   case integers([Int32])
   /// A sequence of tokens of any length: it is cut, or padded with 0, and fills the field of its lengths too.
   case tokens([Int32])
+  /// A text, whose words are looked up in the network's vocabulary: a sequence of tokens then.
+  case text(String)
   /// A row of the table, its features in the order of `SampleFormat.Input.features`, as they stand in the table: they are
   /// normalized here, in Float64.
   case row([Double])
@@ -39,6 +41,9 @@ extension SampleFormat.Input {
       }
       let kept = Array(tokens.prefix(shape[0]))
       try write(kept + [Int32](repeating: 0, count: shape[0] - kept.count), .int32, to: bytes)
+    case .text(let text):
+      guard let vocabulary else { throw TrainedModelError("the network has no vocabulary of words for texts") }
+      try write(.tokens(vocabulary.tokens(of: text)), to: bytes)
     case .row(let row): try write(try normalized(row), .float32, to: bytes)
     case .cells(let cells): try write(try normalized(try row(of: cells)), .float32, to: bytes)
     case .image(let image):

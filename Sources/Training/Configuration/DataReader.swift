@@ -19,7 +19,7 @@ enum DataReader {
   private static func source(_ section: SectionReader) -> DatasetSource {
     // A wrong word is read as the first of these, which asks for no other key.
     let words =
-      NamedDataset.all.map(\.name) + ["image-folder", "csv", AddingProblem.word]
+      NamedDataset.all.map(\.name) + ["image-folder", "csv", TextFolder.word, AddingProblem.word]
     return
       switch section.choice(
         "dataset", nil, isSelector: true, words.map { ($0, $0) },
@@ -27,6 +27,7 @@ enum DataReader {
     {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))
+    case TextFolder.word: .texts(textFolder(section))
     case AddingProblem.word: .adding(addingProblem(section))
     case let name:
       .named(
@@ -44,6 +45,7 @@ enum DataReader {
     "A feature for each word, 0 or 1, not normalized; {colour: {one_hot: [red, blue]}} lists the words",
     "A feature, the word's place in their order, which {size: {ordinal: [small, large]}} says",
     "Whole numbers with blanks between them: the field NAME i32 [T], and their number in NAME_lengths",
+    "Text: the same fields, of the numbers of its words in a vocabulary that the training rows make",
   ]
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
@@ -54,6 +56,28 @@ enum DataReader {
     folder.testSplit = testSplit(section, folder.testSplit)
     folder.check = check(section)
     return folder
+  }
+
+  private static func textFolder(_ section: SectionReader) -> TextFolder {
+    var folder = TextFolder(
+      path: section.text("path", nil, help: "The folder: train/CLASS/*.txt and test/CLASS/*.txt, or CLASS/*.txt"),
+      sequenceLength: section.optionalInt(
+        "sequence_length", in: 1...DatasetRecord.Tokens.mostOfSample,
+        help: "How many tokens texts are cut or padded to; else as many as the longest training text has"),
+      vocabulary: vocabulary(section))
+    folder.testSplit = testSplit(section, folder.testSplit)
+    return folder
+  }
+
+  private static func vocabulary(_ section: SectionReader) -> DatasetRecord.VocabularyLimits {
+    let usual = DatasetRecord.VocabularyLimits()
+    return DatasetRecord.VocabularyLimits(
+      size: section.int(
+        "vocabulary_size", usual.size, in: DatasetRecord.Vocabulary.sizes,
+        help: "Tokens at most: 0 padding, 1 unknown, then the most frequent words of training"),
+      minFrequency: section.int(
+        "min_frequency", usual.minFrequency, in: .positive,
+        help: "How often a word must stand in the training part to be in the vocabulary"))
   }
 
   private static func addingProblem(_ section: SectionReader) -> AddingProblem {
@@ -79,11 +103,12 @@ enum DataReader {
       "normalize", file.isNormalized,
       help: "Whether features get mean 0 and deviation 1 over the training rows; not one_hot")
     file.columns = columns(section)
-    if section.problems.isDescribing || file.columns.values.contains(.tokens) {
+    if section.problems.isDescribing || file.hasSequences {
       file.sequenceLength = section.optionalInt(
         "sequence_length", in: 1...DatasetRecord.Tokens.mostOfSample,
         help: "How many tokens sequences are cut or padded to; else as many as the longest training row has")
     }
+    if section.problems.isDescribing || file.columns.values.contains(.text) { file.vocabulary = vocabulary(section) }
     for (key, fault) in [("label", file.fault), ("columns", file.faultOfColumns)] {
       if let fault { section.problems.add("\(section.full(key)): \(fault)", at: section.take(key)) }
     }
@@ -148,6 +173,7 @@ enum DataReader {
   private static func columns(_ section: SectionReader) -> [String: CSVFile.Reading] {
     let words: [(String, CSVFile.Reading)] = [
       ("ignored", .ignored), ("one_hot", .oneHot()), ("ordinal", .ordinal()), ("tokens", .tokens),
+      ("text", .text),
     ]
     let lists: [(String, ([String]) -> CSVFile.Reading)] = [
       ("one_hot", { .oneHot($0) }), ("ordinal", { .ordinal($0) }),

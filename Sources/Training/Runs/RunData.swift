@@ -69,7 +69,7 @@ extension DatasetSource {
   /// Whether classes are to be learnt, as the configuration says.
   fileprivate var learnsClasses: Bool {
     switch self {
-    case .named, .imageFolder: true
+    case .named, .imageFolder, .texts: true
     case .csv(let file): file.learnt.contains { $0.targets == .classes }
     case .adding: false
     }
