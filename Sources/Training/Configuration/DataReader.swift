@@ -10,9 +10,12 @@ enum DataReader {
       validationSplit: section.number(
         "validation_split", 0, in: 0...0.9, help: "The share of training samples held back to watch"),
       splitSeed: isNamed ? section.int("split_seed", 0, help: "Draws which samples are held back") : 0,
+      augmentation: section.optionalSection(
+        "augmentation", help: "How pictures are changed at random while they are trained on",
+        AugmentationReader.augmentation),
       prefetch: section.choice(
         "prefetch", "auto", [("auto", nil), ("true", true), ("false", false)],
-        help: "Whether the next batch is read while a step runs; auto: of files"),
+        help: "Whether the next batch is read while a step runs; auto: of files, and augmented"),
       places: Places(section, path: section.path))
   }
 
