@@ -20,7 +20,7 @@ struct PredictCommand: ParsableCommand {
         switchback predict runs/latest photos/ --output photos.csv
         switchback predict runs/latest a.png b.png --json
         switchback predict runs/latest review.txt
-        switchback predict runs/latest rows.csv
+        switchback predict runs/latest rows.csv               (of a time series: a line for each window of its rows)
         (head -n 1 rows.csv; grep Rome rows.csv) | switchback predict runs/latest -
       """)
 
@@ -67,6 +67,13 @@ struct PredictCommand: ParsableCommand {
             ExitCode(64))
         }
         try predict(rowsOf: paths[0], fields, run, model)
+        return
+      }
+      if case .series(let series) = run.configuration.data.source {
+        guard paths.count == 1 else {
+          throw fail("the network takes a time series: one CSV file, or - for standard input", ExitCode(64))
+        }
+        try predict(windowsOf: paths[0], series, run, model)
         return
       }
       if let input = textInput(model.samples) {
@@ -210,6 +217,40 @@ struct PredictCommand: ParsableCommand {
     return isFolder.boolValue
   }
 
+  // MARK: Time series
+
+  /// A line for each window of consecutive rows, by the number of its last one.
+  private func predict(
+    windowsOf path: String, _ series: TimeSeries, _ run: RestoredRun, _ model: TrainedModel
+  ) throws {
+    guard model.samples.inputs.count == 1, let input = model.samples.inputs.first, input.shape.count == 2 else {
+      throw fail("the network reads \(model.samples.inputWords), which is no window of a series", ExitCode(64))
+    }
+    let labels = run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels)
+    let rows = CSVPredictionRows(
+      path: path, features: input.features, labels: labels.filter { !input.features.contains($0) },
+      hasHeader: series.hasHeader, delimiter: series.delimiter, width: run.data.record?.columnCount)
+    var writer = PredictionTable(json: json, output: output)
+    var window: [[Double]] = []
+    var count = 0
+    try rows.forEach { ignored in
+      Terminal.write(
+        "columns that the network does not read: \(ignored.joined(separator: ", "))", to: .standardError)
+    } _: { row in
+      // A row that cannot be read would be missing in the windows behind it.
+      window.append(try row.contents.get().values)
+      count = row.number
+      if window.count > input.shape[0] { window.removeFirst() }
+      guard window.count == input.shape[0] else { return }
+      let answers = try model.predict(fields: [input.name: .rows(window)])
+      writer.add(PredictionLine(row: row.number, answers, of: model, namesValues: run.namesColumns))
+    }
+    guard window.count == input.shape[0] else {
+      throw fail("\(path) has \(count) rows, and the network reads windows of \(input.shape[0])", ExitStatus.badData)
+    }
+    try writer.finish()
+  }
+
   // MARK: Texts
 
   /// The field of a network that reads texts in files, and perhaps how long they are.
@@ -343,6 +384,10 @@ struct PredictCommand: ParsableCommand {
 extension RestoredRun {
   /// Whether a row of its table names the columns.
   fileprivate var namesColumns: Bool {
-    if case .csv(let table) = configuration.data.source { table.hasHeader } else { false }
+    switch configuration.data.source {
+    case .csv(let table): table.hasHeader
+    case .series(let series): series.hasHeader
+    case .named, .imageFolder, .texts, .adding: false
+    }
   }
 }

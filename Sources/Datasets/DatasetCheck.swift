@@ -32,7 +32,7 @@ extension DatasetSource {
     case .imageFolder(let folder): try Self.check(folder)
     case .csv(let file): try Self.check(file)
     case .texts(let folder): try Self.check(folder)
-    case .adding: try checkOpening()
+    case .series, .adding: try checkOpening()
     }
   }
 
@@ -40,7 +40,10 @@ extension DatasetSource {
   private func checkOpening() throws(DatasetError) -> DatasetCheck {
     var check = DatasetCheck(source: name)
     check.path = path ?? ""
-    try check.reading { check throws(DatasetError) in check.count(try open()) }
+    try check.reading { check throws(DatasetError) in
+      check.count(try open())
+      if case .series(let series) = self { check.contents = try Checksum.identity(ofContents: [series.path]) }
+    }
     return check
   }
 

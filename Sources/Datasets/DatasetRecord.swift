@@ -45,13 +45,15 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   /// Of a table without a row of names: how many columns it has, with those that are not read. Nil of others, and of
   /// earlier runs, which read all columns.
   public internal(set) var columnCount: Int?
+  /// Of a time series: how its windows were cut.
+  public internal(set) var series: Series?
 
   /// A field that a network may read.
   public struct Input: Hashable, Sendable, Codable {
     public var name: String
     /// Without the batch.
     public var shape: [Int]
-    /// Of a table, as in the record.
+    /// Of a table, as in the record; of a time series the columns that make the last axis.
     public var features: [String]
     public var normalization: [Normalization]
     /// Of images: what the last axis holds, and the column that names their files.
@@ -131,8 +133,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public enum SplitRule: String, Hashable, Sendable, Codable {
     /// Of runs without a record: the validation part is the tail of the training samples.
     case tail
-    /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`; samples
-    /// that are made by their numbers, one part behind the other.
+    /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`; steps of
+    /// time series, and samples that are made, by their numbers, one part behind the other.
     case hashed
   }
 

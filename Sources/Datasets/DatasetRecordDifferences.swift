@@ -22,6 +22,8 @@ extension DatasetRecord {
     if earlier.inputs.map(\.normalization) != inputs.map(\.normalization) {
       differences.append("the normalization of the columns")
     }
+    compare("data.horizon", earlier.series?.horizon, series?.horizon)
+    compare("data.stride", earlier.series?.stride, series?.stride)
     compare("data.test_split", earlier.testSplit, testSplit)
     compare("data.validation_split", earlier.validationSplit, validationSplit)
     compare("data.split_seed", earlier.splitSeed, splitSeed)

@@ -5,6 +5,7 @@ public enum DatasetSource: Hashable, Sendable {
   case imageFolder(ImageFolder)
   case csv(CSVFile)
   case texts(TextFolder)
+  case series(TimeSeries)
   case adding(AddingProblem)
 
   /// The word of `data.dataset`.
@@ -14,6 +15,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .imageFolder: "image-folder"
     case .csv: "csv"
     case .texts: TextFolder.word
+    case .series: TimeSeries.word
     case .adding: AddingProblem.word
     }
   }
@@ -25,6 +27,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .imageFolder(let folder): folder.path
     case .csv(let file): file.path
     case .texts(let folder): folder.path
+    case .series(let series): series.path
     case .adding: nil
     }
   }
@@ -35,7 +38,7 @@ public enum DatasetSource: Hashable, Sendable {
     switch self {
     case .named(let name, _): return (try NamedDataset.named(name).sampleShape, .classes)
     case .imageFolder(let folder): return ([folder.height, folder.width, folder.channels], .classes)
-    case .csv, .texts, .adding:
+    case .csv, .texts, .series, .adding:
       let layout = try layout()
       guard layout.inputs.count == 1, layout.targets.count == 1, let target = layout[Field.labels] else {
         func words(_ names: [String]) -> String { names.joined(separator: " and ") }
@@ -54,6 +57,7 @@ public enum DatasetSource: Hashable, Sendable {
     switch self {
     case .csv(let file): return try file.scanned(DatasetRequest(mayLackParts: true, pictures: elementType)).layout()
     case .texts(let folder): return try folder.open(DatasetRequest(mayLackParts: true)).train.layout
+    case .series(let series): return try series.scanned(DatasetRequest(mayLackParts: true)).layout()
     case .adding(let problem): return problem.layout
     case .named, .imageFolder:
       let samples = try samples()
@@ -77,6 +81,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .imageFolder(let folder): try folder.open(request)
     case .csv(let file): try file.open(request)
     case .texts(let folder): try folder.open(request)
+    case .series(let series): try series.open(request)
     case .adding(let problem): try problem.open(request)
     }
   }

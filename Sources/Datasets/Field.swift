@@ -45,6 +45,8 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
   public static let table = "table"
   /// The steps of a made sequence.
   public static let sequence = "sequence"
+  /// The steps of a window of a time series.
+  public static let series = "series"
   /// Texts as numbers of words, and how many of these there are.
   public static let tokens = "tokens"
   public static let lengths = "lengths"

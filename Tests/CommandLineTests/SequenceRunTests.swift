@@ -3,7 +3,7 @@ import Switchback
 import TestFiles
 import Testing
 
-/// Runs on texts: trained, evaluated, predicted with and gone on with.
+/// Runs on texts and time series: trained, evaluated, predicted with and gone on with.
 @Suite struct SequenceRunTests {
   private func configuration(_ data: String, layers: String, loss: String) throws -> String {
     try write(
@@ -124,5 +124,39 @@ import Testing
     #expect(
       predicted.status == 65 && predicted.error.contains("the text is missing (column review)"), "\(predicted.error)")
     #expect(predicted.output.split(separator: "\n").count == 2, "\(predicted.output)")
+  }
+
+  @Test("a time series: each window of the rows at hand is answered, and the run goes on to the bits of a whole one")
+  func series() throws {
+    func table(_ range: Range<Int>) -> String {
+      "day,load\n" + range.map { "d\($0),\(50 + 10 * sin(Double($0) / 3))\n" }.joined()
+    }
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    let path = try write(table(0..<120).utf8, to: folder + "/series.csv")
+    let config = try configuration(
+      "dataset: time-series, path: \(path), columns: load, target: load, window: 6, validation_split: 0.2",
+      layers: "    - flatten\n    - dense: {units: 1}", loss: "mean_squared_error")
+    _ = try succeeded(["train", config, "--runs", runs])
+    let run = runs + "/latest"
+    _ = try succeeded(["evaluate", run])
+    let rows = try write(table(200..<209).utf8, to: folder + "/rows.csv")
+    let predicted = try succeeded(["predict", run, rows, "--json"])
+    #expect(predicted.error.contains("columns that the network does not read: day"), "\(predicted.error)")
+    let lines = try predicted.output.split(separator: "\n").map(object)
+    #expect(lines.map { $0["row"] as? Int } == [6, 7, 8, 9])
+    let window = (202..<208).map { [50 + 10 * sin(Double($0) / 3)] }
+    let answer = try #require(try model(run).predict(fields: ["series": .rows(window)])["labels"])
+    #expect(lines[2]["values"] as? [Double] == answer.outputs.map { Double("\($0)") ?? .nan })
+    let short = try write(table(0..<5).utf8, to: folder + "/short.csv")
+    let lack = try switchback(["predict", run, short])
+    #expect(lack.status == 65 && lack.error.contains("has 5 rows, and the network reads windows of 6"), "\(lack.error)")
+    let long = try switchback(["config", "check", config, "--set", "data.window=30"])
+    #expect(
+      long.status != 0 && long.error.contains("part has 19 of the 120 steps, and a window of 30"), "\(long.error)")
+
+    _ = try succeeded(["train", "--resume", run, "--epochs", "14"])
+    _ = try succeeded(["train", config, "--runs", runs + "-whole", "--epochs", "14"])
+    let ends = try [runs, runs + "-whole"].map { try succeeded(["evaluate", $0 + "/latest", "--json"]).output }
+    #expect(ends[0] == ends[1])
   }
 }

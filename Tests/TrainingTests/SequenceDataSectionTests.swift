@@ -20,7 +20,7 @@ private func problems(_ data: String) -> String {
   return "nothing"
 }
 
-@Suite("Sections of texts")
+@Suite("Sections of texts and time series")
 struct SequenceDataSectionTests {
   /// Read, and read again from what is resolved.
   private func source(_ data: String) throws -> DatasetSource {
@@ -54,6 +54,21 @@ struct SequenceDataSectionTests {
     #expect(!plain.resolvedText.contains("vocabulary_size"))
   }
 
+  @Test("a time series, with defaults and without")
+  func series() throws {
+    #expect(
+      try source("dataset: time-series, path: a.csv, target: load, window: 48")
+        == .series(TimeSeries(path: "a.csv", targets: ["load"], window: 48)))
+    let all = TimeSeries(
+      path: "a.csv", columns: ["load", "3"], targets: ["load", "wind"], window: 24, horizon: 6, stride: 2,
+      testSplit: 0.3,
+      hasHeader: false, delimiter: 9, isNormalized: false)
+    #expect(
+      try source(
+        "dataset: time-series, path: a.csv, columns: [load, 3], target: [load, wind], window: 24, horizon: 6, stride: 2, "
+          + "test_split: 0.3, header: false, delimiter: tab, normalize: false") == .series(all))
+  }
+
   @Test(
     "what cannot be is said with its line",
     arguments: [
@@ -68,6 +83,17 @@ struct SequenceDataSectionTests {
       ("dataset: text-foldr, path: x", "data.dataset cannot be text-foldr; did you mean text-folder?"),
       ("dataset: csv, path: a, label: x, vocabulary_size: 30", "data.vocabulary_size is not a key here"),
       ("dataset: csv, path: a, label: {table: values}, columns: {y: text}", "another field that is called table"),
+      ("dataset: time-series, path: x, window: 3", "data.target is missing"),
+      ("dataset: time-series, path: x, target: y", "data.window is missing"),
+      ("dataset: time-series, path: x, target: y, window: 0", "data.window must be a whole number from 1"),
+      (
+        "dataset: time-series, path: x, target: y, window: 1, horizon: -1", "data.horizon must be a whole number from 1"
+      ),
+      ("dataset: time-series, path: x, target: [[y]], window: 1", "data.target must be a word or a list of words"),
+      (
+        "dataset: time-series, path: x, target: y, window: 1, columns: {a: tokens}",
+        "data.columns must be a word or a list"
+      ),
     ])
   func mistakes(keys: String, words: String) {
     let found = problems(keys)

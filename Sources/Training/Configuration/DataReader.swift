@@ -22,7 +22,7 @@ enum DataReader {
   private static func source(_ section: SectionReader) -> DatasetSource {
     // A wrong word is read as the first of these, which asks for no other key.
     let words =
-      NamedDataset.all.map(\.name) + ["image-folder", "csv", TextFolder.word, AddingProblem.word]
+      NamedDataset.all.map(\.name) + ["image-folder", "csv", TextFolder.word, TimeSeries.word, AddingProblem.word]
     return
       switch section.choice(
         "dataset", nil, isSelector: true, words.map { ($0, $0) },
@@ -31,6 +31,7 @@ enum DataReader {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))
     case TextFolder.word: .texts(textFolder(section))
+    case TimeSeries.word: .series(timeSeries(section))
     case AddingProblem.word: .adding(addingProblem(section))
     case let name:
       .named(
@@ -97,11 +98,7 @@ enum DataReader {
     let path = section.text("path", nil, help: "The file")
     var file = CSVFile(path: path, learnt: learnt(section), pictures: pictures(section))
     file.testSplit = testSplit(section, file.testSplit)
-    file.hasHeader = section.bool("header", file.hasHeader, help: "Whether the first row names the columns")
-    file.delimiter = section.choice(
-      "delimiter", ",",
-      [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
-      help: "What stands between cells")
+    (file.hasHeader, file.delimiter) = (header(section), delimiter(section))
     file.isNormalized = section.bool(
       "normalize", file.isNormalized,
       help: "Whether features get mean 0 and deviation 1 over the training rows; not one_hot")
@@ -116,6 +113,37 @@ enum DataReader {
       if let fault { section.problems.add("\(section.full(key)): \(fault)", at: section.take(key)) }
     }
     return file
+  }
+
+  private static func header(_ section: SectionReader) -> Bool {
+    section.bool("header", true, help: "Whether the first row names the columns")
+  }
+
+  private static func delimiter(_ section: SectionReader) -> UInt8 {
+    section.choice(
+      "delimiter", ",", [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
+      help: "What stands between cells")
+  }
+
+  private static func timeSeries(_ section: SectionReader) -> TimeSeries {
+    let extents = TimeSeries.extents
+    let usual = TimeSeries(path: "", targets: [], window: 1)
+    return TimeSeries(
+      path: section.text("path", nil, help: "The file: a row a step, in the order of time"),
+      columns: section.optionalTexts(
+        "columns", help: "The columns that are read, by names or numbers from 0; else all") ?? [],
+      targets: section.texts("target", nil, help: "The column that is learnt, or several, by names or numbers from 0"),
+      window: section.int("window", nil, in: extents, help: "Steps of a sample"),
+      horizon: section.int(
+        "horizon", usual.horizon, in: extents, help: "How many steps behind a window its target stands; 1: the next"),
+      stride: section.int(
+        "stride", usual.stride, in: extents, help: "Steps between the beginnings of windows"),
+      testSplit: section.number(
+        "test_split", usual.testSplit, in: 0.01...0.9, help: "The share of steps, the last, that are the test"),
+      hasHeader: header(section), delimiter: delimiter(section),
+      isNormalized: section.bool(
+        "normalize", usual.isNormalized,
+        help: "Whether columns get mean 0 and deviation 1 over the training part; not targets"))
   }
 
   /// The column that names pictures, if one does, and what is done to these.
