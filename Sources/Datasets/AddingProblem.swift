@@ -37,24 +37,18 @@ public struct AddingProblem: Hashable, Sendable {
         "the adding problem has no \(count) samples of \(sequenceLength) steps: it needs two of each, and a "
           + "sequence has at most \(Self.lengths.upperBound), the data \(Self.counts.upperBound)")
     }
-    let tests = Self.part(testSplit, of: count)
-    let held = Self.part(request.validationSplit, of: count - tests)
-    let trained = count - tests - held
-    guard trained > 0, tests > 0 else {
+    let split = OrderedSplit(count, test: testSplit, validation: request.validationSplit)
+    guard !split.train.isEmpty, !split.test.isEmpty else {
       throw DatasetError(
         .invalid,
-        "of \(count) samples none is for \(tests == 0 ? "testing" : "training"): set more of them (data.samples), or other "
-          + "shares (data.test_split \(testSplit), data.validation_split \(request.validationSplit))")
+        "of \(count) samples none is for \(split.test.isEmpty ? "testing" : "training"): set more of them (data.samples), or "
+          + "other shares (data.test_split \(testSplit), data.validation_split \(request.validationSplit))")
     }
     func samples(_ range: Range<Int>) -> AddingSamples { AddingSamples(problem: self, range: range) }
     return DatasetParts(
-      train: samples(0..<trained), validation: held > 0 ? samples(trained..<trained + held) : nil,
-      test: samples(count - tests..<count), record: record
+      train: samples(split.train), validation: split.validation.isEmpty ? nil : samples(split.validation),
+      test: samples(split.test), record: record
     ).counted(request, testSplit: testSplit)
-  }
-
-  private static func part(_ share: Double, of count: Int) -> Int {
-    share.isFinite ? Int((Double(count) * min(max(share, 0), 1)).rounded()) : 0
   }
 
   /// What says all of its samples takes the place of a checksum; the number behind the word is raised where the same

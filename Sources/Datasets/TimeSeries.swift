@@ -191,10 +191,8 @@ struct TimeSeriesScan {
   func parts() throws(DatasetError) -> DatasetParts {
     let path = settings.path
     guard count > 0 else { throw DatasetError(.corrupt, "\(path) has no rows of data") }
-    let tests = Self.part(settings.testSplit, of: count)
-    let held = Self.part(request.validationSplit, of: count - tests)
-    let trained = count - tests - held
-    let normalization = try normalization(trained)
+    let split = OrderedSplit(count, test: settings.testSplit, validation: request.validationSplit)
+    let normalization = try normalization(split.train.count)
     var input = input
     input.normalization = normalization
     let steps = try steps(normalization)
@@ -207,7 +205,7 @@ struct TimeSeriesScan {
         fields: [input.field, .labels(.values(targets.count))], steps: steps, targets: learnt,
         starts: starts.map { Int32($0) }, target: settings.leastSteps - 1)
     }
-    let validation = try samples(trained..<trained + held, .validation)
+    let validation = try samples(split.validation, .validation)
     var record = DatasetRecord(
       source: TimeSeries.word, inputs: [input],
       learnt: [.init(Field.labels, columns: targets, .values(targets.count))],
@@ -215,13 +213,9 @@ struct TimeSeriesScan {
     record.series = DatasetRecord.Series(horizon: settings.horizon, stride: settings.stride)
     if !settings.hasHeader { record.columnCount = names?.count }
     return DatasetParts(
-      train: try samples(0..<trained, .train), validation: validation.count > 0 ? validation : nil,
-      test: try samples(count - tests..<count, .test), record: record
+      train: try samples(split.train, .train), validation: validation.count > 0 ? validation : nil,
+      test: try samples(split.test, .test), record: record
     ).counted(request, testSplit: settings.testSplit)
-  }
-
-  private static func part(_ share: Double, of count: Int) -> Int {
-    share.isFinite ? Int((Double(count) * min(max(share, 0), 1)).rounded()) : 0
   }
 
   private func lack(_ steps: Int, _ name: DatasetRecord.Part.Name) -> DatasetError {
@@ -239,20 +233,13 @@ struct TimeSeriesScan {
     guard settings.isNormalized, trained > 0 else { return [] }
     var made: [DatasetRecord.Normalization] = []
     for (place, name) in columns.enumerated() {
-      // Welford 1962: the mean, and the sum of squared distances from a mean that moves.
-      var (mean, squares) = (0.0, 0.0)
-      for step in 0..<trained {
-        let number = numbers[step * columns.count + place]
-        let distance = number - mean
-        mean += distance / Double(step + 1)
-        squares += distance * (number - mean)
-      }
-      let deviation = (squares / Double(trained)).squareRoot()
-      guard mean.isFinite, deviation.isFinite else {
+      var moments = Moments()
+      for step in 0..<trained { moments.add(numbers[step * columns.count + place]) }
+      guard moments.mean.isFinite, moments.deviation.isFinite else {
         throw DatasetError(
           .invalid, "\(settings.path): the numbers of column \(name) are too large to be normalized; scale them first")
       }
-      made.append(.init(mean: mean, deviation: deviation))
+      made.append(.init(mean: moments.mean, deviation: moments.deviation))
     }
     return made
   }

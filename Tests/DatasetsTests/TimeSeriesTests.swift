@@ -44,9 +44,9 @@ private func starts(_ data: any Dataset, _ series: TimeSeries) throws -> [Int] {
     let made = try series(horizon: horizon, stride: stride)
     let parts = try made.open(DatasetRequest(validationSplit: 0.25))
     #expect(parts.train.fields == [Field("series", .float32, [4, 2]), Field("labels", .float32, [1])])
-    let all: [((any Dataset)?, Range<Int>)] = [(parts.train, 0..<60), (parts.validation, 60..<80), (parts.test, 80..<100)]
-    for (part, steps) in all {
-      let found = try starts(try #require(part), made)
+    let all = [parts.train, try #require(parts.validation), parts.test]
+    for (part, steps) in zip(all, [0..<60, 60..<80, 80..<100]) {
+      let found = try starts(part, made)
       let last = steps.upperBound - 4 - horizon
       #expect(found == Array(Swift.stride(from: steps.lowerBound, through: last, by: stride)))
     }

@@ -1,3 +1,4 @@
+import SwitchbackAllocationCount
 import SwitchbackDatasets
 import SwitchbackTraining
 import Testing
@@ -85,6 +86,24 @@ struct AugmentedRunTests {
     let other = try makeLoop(smallRun, override + ["data.prefetch=\(prefetch == "true" ? "false" : "true")"])
     _ = try other.run()
     #expect(try other.session.bytes() == whole.session.bytes())
+  }
+
+  @Test(
+    "a batch of augmented pictures allocates nothing",
+    .enabled(if: allocation_count_works() != 0, "nothing is counted here"))
+  func allocations() throws {
+    let settings = try #require(
+      try Configuration(text: smallRun, file: "test.yaml", overrides: override).data.augmentation)
+    let data: any Dataset = try AugmentedDataset(madeData(), settings, seed: 1)
+    let memory = try BatchMemory(data.fields, rows: 64)
+    let order = BatchOrder(count: data.count, batchSize: 64)
+    for index in 0..<order.batchCount {
+      let batch = order.batch(index)
+      let before = allocation_count()
+      try data.fill(batch, into: memory)
+      let count = allocation_count() - before
+      if index > 0 { #expect(count == 0) }
+    }
   }
 
   @Test("what is validated and tested is never augmented: a run that learns nothing judges the same samples alike")
