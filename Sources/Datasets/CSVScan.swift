@@ -93,7 +93,8 @@ struct CSVScan {
     try placePictures(in: &columns)
     let readings = try readings(columns)
     try placeTokens(readings, in: &columns)
-    let places = names.indices.filter { columns[$0] == .ignored && readings[$0] != .ignored }
+    let others: [CSVFile.Reading?] = [.ignored, .tokens, .text]
+    let places = names.indices.filter { columns[$0] == .ignored && !others.contains(readings[$0]) }
     guard !learnt.isEmpty, learnt.allSatisfy({ $0.columns.count == 1 || $0.targets == .values && !$0.columns.isEmpty }),
       mentioned != nil || !tokens.isEmpty || !places.isEmpty
     else {
