@@ -5,6 +5,7 @@ package enum LayerCatalog {
     GlobalMaxPooling2D.self, Flatten.self,
     UpSampling2D.self,
     Dropout.self, Rescaling.self, Activation.self, LeakyReLU.self, PReLU.self, BatchNormalization.self,
+    LayerNormalization.self, GroupNormalization.self, RMSNormalization.self,
     Embedding.self, Add.self, Multiply.self, Concatenate.self, Dot.self, Shared.self,
     Residual.self, Repeat.self,
   ]
