@@ -24,9 +24,9 @@
 
 float sum_of_lanes(floatV v) {
 #if VECTOR == 16
-  float8 half = v.lo + v.hi;
-  float4 quarter = half.lo + half.hi;
-  return (quarter.x + quarter.y) + (quarter.z + quarter.w);
+  float8 eight = v.lo + v.hi;
+  float4 four = eight.lo + eight.hi;
+  return (four.x + four.y) + (four.z + four.w);
 #elif VECTOR == 4
   return (v.x + v.y) + (v.z + v.w);
 #else
@@ -41,9 +41,9 @@ float sum_of_items(float mine, __local float *sums) {
   // The sum before has been read by all.
   barrier(CLK_LOCAL_MEM_FENCE);
   sums[item] = mine;
-  for (int half = ITEMS / 2; half > 0; half /= 2) {
+  for (int reach = ITEMS / 2; reach > 0; reach /= 2) {
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (item < half) sums[item] += sums[item + half];
+    if (item < reach) sums[item] += sums[item + reach];
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   return sums[0];
