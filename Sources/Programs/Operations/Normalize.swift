@@ -69,7 +69,7 @@ public struct Normalize: CompositeOperation {
       ][index % 6]
     } + [
       ([2, 65_537], 1, 1), ([1, 257, 257, 2], 1, 1), ([2, 4097, 3], 1, 1), ([2, 513, 6], 1, 2), ([2, 3, 514], 1, 257),
-      ([257, 5, 3], 2, 1), (BlockExtents.ofMostAxes, 4, 3),
+      ([2, 257, 3], 2, 1), ([4097], 0, 1), ([3, 514], 0, 257), (BlockExtents.ofMostAxes, 4, 3),
     ]
 
   public static var furtherSamples: [OperationSample] {
