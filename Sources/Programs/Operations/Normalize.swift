@@ -163,7 +163,7 @@ public struct NormalizeBackward: CompositeOperation {
     "dx = 1/σ·((dx̂ − mean(dx̂)) − x̂·mean(dx̂·x̂)), the means over each sample's group as in normalize; the first is 0 "
     + "unless centered; operands: x̂, 1/σ (the results of normalize), dx̂"
   public static let specialValues = SpecialValueLaw(
-    .sums, nan: "a NaN of an operand makes its group NaN; infinities as the formula has them, from left to right")
+    .kinks, nan: "a NaN of an operand makes its group NaN; what becomes of an infinite 1/σ is a rounding's to say")
   public var axis: Int
   public var groups: Int
   public var centered: Bool
