@@ -65,7 +65,7 @@ float sum_of_items(float mine, __local float *sums) {
   __local float sums[ITEMS];
 #define EACH(e) for (int e = get_local_id(0) * VECTOR; e < count; e += ITEMS * VECTOR)
 
-__kernel void normalize(
+__kernel void normalize_groups(
   __global const float *restrict x, __global float *restrict y, __global float *restrict inverses, float epsilon,
   int positions, int groups, int width) {
   GROUP
@@ -100,7 +100,7 @@ __kernel void normalize(
   }
 }
 
-__kernel void normalize_backward(
+__kernel void normalize_groups_backward(
   __global const float *restrict y, __global const float *restrict inverses, __global const float *restrict dy,
   __global float *restrict dx, int positions, int groups, int width) {
   GROUP

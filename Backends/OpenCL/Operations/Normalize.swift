@@ -14,14 +14,15 @@ extension WorkMaker {
     let form = try NormalizationForm(type(0), axis: operation.axis, groups: operation.groups)
     let inverse = call.outputs[1]
     return work(
-      "normalize", form, isCentered: operation.centered, options: inverse == nil ? [] : ["-DINVERSE"],
+      "normalize_groups", form, isCentered: operation.centered, options: inverse == nil ? [] : ["-DINVERSE"],
       [input(0), output, inverse.map(Argument.value) ?? .unused, .float(operation.epsilon)])
   }
 
   func normalizeBackward(_ operation: NormalizeBackward) throws -> Work {
     let form = try NormalizationForm(type(0), axis: operation.axis, groups: operation.groups)
     return work(
-      "normalize_backward", form, isCentered: operation.centered, options: [], [input(0), input(1), input(2), output])
+      "normalize_groups_backward", form, isCentered: operation.centered, options: [],
+      [input(0), input(1), input(2), output])
   }
 
   /// A work-group for each sample's group. On a CPU it has one work-item, which takes as many numbers of a line as a
