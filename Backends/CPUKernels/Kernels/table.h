@@ -24,6 +24,7 @@ enum { LANES = 16 };
 #include "convolution_sparse.h"
 #include "softmax.h"
 #include "argmax.h"
+#include "normalize.h"
 #include "cross_entropy.h"
 #include "statistics.h"
 #include "update.h"
@@ -71,6 +72,9 @@ const sb_kernels TABLE = {
   .cross_entropy = cross_entropy,
   .cross_entropy_backward = cross_entropy_backward,
   .argmax = argmax,
+  .normalize_scratch_bytes = normalize_scratch_bytes,
+  .normalize = normalize,
+  .normalize_backward = normalize_backward,
   .statistics = statistics,
   .exponents = exponents,
   .all_finite = all_finite,

@@ -80,6 +80,14 @@ typedef struct {
   int32_t height, width, channels, rows, columns, pool_height, pool_width, stride_y, stride_x, top, left;
 } sb_pooling;
 
+/* What a normalization sees of each sample: [positions, groups, width]. Statistics are of each group over the others. */
+typedef struct {
+  int64_t positions, groups, width;
+  double epsilon;
+  /* Whether the mean is subtracted. */
+  int32_t centered;
+} sb_normalization;
+
 /* What `statistics` sums up over a part of a tensor; parts are added in a fixed order. */
 typedef struct {
   double count, finite, sum, squares, low, high, zeros, nans, infinities;
@@ -167,6 +175,14 @@ typedef struct {
   void (*cross_entropy_backward)(
     int64_t rows, int64_t columns, const float *x, const float *targets, const float *upstream, float *dx);
   void (*argmax)(int64_t rows, int64_t columns, const float *x, int32_t *y);
+  int64_t (*normalize_scratch_bytes)(const sb_normalization *);
+  /* y = (x - mean) / sigma, and 1 / sigma of each sample and group (null: not wanted). */
+  void (*normalize)(
+    const sb_normalization *, int64_t samples, const float *x, float *y, float *inverse, void *scratch);
+  /* The gradient of x from these results and the gradient of y; epsilon is not read. */
+  void (*normalize_backward)(
+    const sb_normalization *, int64_t samples, const float *y, const float *inverse, const float *dy, float *dx,
+    void *scratch);
   void (*statistics)(int64_t count, const float *x, sb_statistics *);
   /* Adds to the counts of ⌊log₂|x|⌋, from SB_FIRST_EXPONENT on, clamped to the first and last. */
   void (*exponents)(int64_t count, const float *x, double *bins);

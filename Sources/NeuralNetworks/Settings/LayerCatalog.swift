@@ -11,6 +11,7 @@ package enum LayerCatalog {
     ZeroPadding2D.self, ZeroPadding1D.self, Cropping2D.self, Cropping1D.self,
     Dropout.self, SpatialDropout2D.self, SpatialDropout1D.self, GaussianNoise.self, GaussianDropout.self,
     Rescaling.self, Activation.self, LeakyReLU.self, PReLU.self, BatchNormalization.self,
+    LayerNormalization.self, GroupNormalization.self, RMSNormalization.self,
     Embedding.self, Add.self, Multiply.self, Concatenate.self, Dot.self, Shared.self,
     Residual.self, Repeat.self,
   ]

@@ -31,6 +31,8 @@ package struct Setting<Owner: Sendable>: Sendable {
     case gain(any Path<Gain>)
     /// One whole number for both inputs, or a list of two.
     case twoIntegers(any Path<(first: Int, second: Int)>, ClosedRange<Int>)
+    /// One whole number, or a list of them.
+    case oneOrMoreIntegers(any Path<[Int]>, ClosedRange<Int>)
     case integers(any Path<[Int]>, ClosedRange<Int>)
     case numbers(any Path<[Double]>, NumberRange)
     /// A list of words, or one word.
@@ -136,6 +138,12 @@ package struct Setting<Owner: Sendable>: Sendable {
     Setting(word, .twoIntegers(path, range), presence, help)
   }
 
+  package static func oneOrMoreIntegers(
+    _ word: String, _ path: any Path<[Int]>, in range: ClosedRange<Int>, _ presence: Presence = .written, help: String
+  ) -> Setting {
+    Setting(word, .oneOrMoreIntegers(path, range), presence, help)
+  }
+
   package static func integers(
     _ word: String, _ path: any Path<[Int]>, in range: ClosedRange<Int>, _ presence: Presence = .written, help: String
   ) -> Setting {
@@ -198,6 +206,7 @@ package struct Setting<Owner: Sendable>: Sendable {
     case .edges(let path): path
     case .gain(let path): path
     case .twoIntegers(let path, _): path
+    case .oneOrMoreIntegers(let path, _): path
     case .integers(let path, _): path
     case .numbers(let path, _): path
     case .texts(let path): path

@@ -75,6 +75,24 @@ extension SectionReader {
     }
   }
 
+  /// A list of whole numbers of at least one, or that one.
+  func oneOrMoreIntegers(_ key: String, _ fallback: [Int], in range: ClosedRange<Int>, help: String) -> [Int] {
+    describe(key, help: help, .oneOrMore(of: range, fallback))
+    guard let node = take(key) else {
+      let nodes = fallback.map { Node("\($0)", Tag(.int)) }
+      record(key, nodes.count == 1 ? nodes[0] : Node(nodes))
+      return fallback
+    }
+    let values = (node.sequence.map { Array($0) } ?? [node]).map { $0.int.flatMap { range.contains($0) ? $0 : nil } }
+    let numbers = values.compactMap { $0 }
+    guard !numbers.isEmpty, numbers.count == values.count else {
+      problems.add("\(full(key)) must be \(Self.words(for: range)), or a list of them", at: node)
+      return fallback
+    }
+    record(key, node)
+    return numbers
+  }
+
   private func list<Item>(_ key: String, _ fallback: [Item]?, _ words: String, _ read: (Node) -> Item?) -> [Item] {
     guard let node = take(key) else {
       if fallback == nil { missing(key) }

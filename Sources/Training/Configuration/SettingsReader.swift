@@ -41,6 +41,8 @@ extension SectionReader {
     case .gain(let path): owner[keyPath: path] = gain(word, owner[keyPath: path], help: help)
     case .twoIntegers(let path, let range):
       owner[keyPath: path] = twoIntegers(word, owner[keyPath: path], in: range, help: help)
+    case .oneOrMoreIntegers(let path, let range):
+      owner[keyPath: path] = oneOrMoreIntegers(word, owner[keyPath: path], in: range, help: help)
     case .integers(let path, let range): owner[keyPath: path] = integers(word, fallback(path), in: range, help: help)
     case .numbers(let path, let range): owner[keyPath: path] = numbers(word, fallback(path), in: range, help: help)
     case .texts(let path): owner[keyPath: path] = texts(word, fallback(path), help: help)

@@ -360,6 +360,80 @@ x = leaf(3, 4, seed=870)
 y = x[:, None].expand(3, 5, 4)
 add("repeat_vector", [x], y, grid(*y.shape, seed=871), keys={"n": 5})
 
+def layer_normalization(shape, axes, seed, epsilon=0.001, center=True, scale=True, words=None):
+    places = sorted(a % len(shape) for a in axes)
+    x = grid(*shape, seed=seed).requires_grad_()
+    sizes = [shape[a] for a in places]
+    parameters = {}
+    if scale:
+        parameters["gamma"] = (grid(*sizes, seed=seed + 1) + 2.5).requires_grad_()
+    if center:
+        parameters["beta"] = grid(*sizes, seed=seed + 2).requires_grad_()
+    # The axes last, as torch has them.
+    order = [a for a in range(len(shape)) if a not in places] + places
+    y = F.layer_norm(x.permute(order), sizes, parameters.get("gamma"), parameters.get("beta"), epsilon)
+    y = y.permute([order.index(a) for a in range(len(shape))])
+    keys = {"axis": axes if words is None else words, "epsilon": epsilon, "center": center, "scale": scale}
+    add("layer_normalization", [x], y, grid(*shape, seed=seed + 3), parameters, keys=keys)
+
+
+layer_normalization([5, 7], [-1], 200, words=-1)
+layer_normalization([1, 1], [1], 210)
+layer_normalization([3, 5, 4], [-1], 220, epsilon=1e-5)
+layer_normalization([3, 5, 4], [1, 2], 230)
+layer_normalization([3, 5, 4], [1], 240)
+layer_normalization([2, 4, 3, 5], [-1, 1], 250)
+layer_normalization([2, 4, 3, 5], [3], 260, center=False)
+layer_normalization([5, 7], [-1], 270, center=False, scale=False)
+x = grid(3, 5, seed=280).requires_grad_()
+gamma, beta = torch.ones(5, requires_grad=True), torch.zeros(5, requires_grad=True)
+# All by default: the last axis, epsilon 1e-3.
+add("layer_normalization", [x], F.layer_norm(x, [5], gamma, beta, 1e-3), grid(3, 5, seed=281),
+    {"gamma": gamma, "beta": beta})
+
+
+def rms_normalization(shape, axes, seed, epsilon=1e-6, scale=True):
+    places = sorted(a % len(shape) for a in axes)
+    x = grid(*shape, seed=seed).requires_grad_()
+    sizes = [shape[a] for a in places]
+    parameters = {"scale": (grid(*sizes, seed=seed + 1) + 2.5).requires_grad_()} if scale else {}
+    order = [a for a in range(len(shape)) if a not in places] + places
+    y = F.rms_norm(x.permute(order), sizes, parameters.get("scale"), epsilon)
+    y = y.permute([order.index(a) for a in range(len(shape))])
+    add("rms_normalization", [x], y, grid(*shape, seed=seed + 2), parameters,
+        keys={"axis": axes, "epsilon": epsilon, "scale": scale})
+
+
+rms_normalization([5, 7], [-1], 300)
+rms_normalization([3, 5, 4], [1, 2], 310, epsilon=1e-3)
+rms_normalization([3, 5, 4], [1], 320)
+rms_normalization([2, 3, 4], [2], 330, scale=False)
+
+
+def group_normalization(shape, groups, seed, axis=-1, epsilon=0.001, center=True, scale=True):
+    channels = shape[axis]
+    x = grid(*shape, seed=seed).requires_grad_()
+    parameters = {}
+    if scale:
+        parameters["gamma"] = (grid(channels, seed=seed + 1) + 2.5).requires_grad_()
+    if center:
+        parameters["beta"] = grid(channels, seed=seed + 2).requires_grad_()
+    count = channels if groups == -1 else groups
+    # torch has no gradient for an offset without a scale.
+    gamma = parameters.get("gamma", torch.ones(channels))
+    y = F.group_norm(x.movedim(axis, 1), count, gamma, parameters.get("beta"), epsilon)
+    add("group_normalization", [x], y.movedim(1, axis), grid(*shape, seed=seed + 3), parameters,
+        keys={"groups": groups, "axis": axis, "epsilon": epsilon, "center": center, "scale": scale})
+
+
+group_normalization([2, 3, 5, 6], 3, 400)
+group_normalization([2, 3, 5, 6], 1, 410, epsilon=1e-5)
+group_normalization([3, 4, 2, 5], -1, 420)
+group_normalization([2, 6, 3, 2], 2, 430, axis=1)
+group_normalization([3, 8], 4, 440)
+group_normalization([2, 3, 34], 2, 450, center=False)
+group_normalization([2, 7, 4], 2, 460, scale=False)
+
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 print(f"{len(cases)} cases")
