@@ -3,34 +3,40 @@
  *
  * Algorithm: a tile holds the four results of a window, or of two neighbours, and sums up their taps in the order in which
  * `direct` does (see convolution_tile.h); then the window's maximum and its winner are written, and nothing else. At the
- * edges each result of a window has taps of its own, and is summed up by itself.
+ * edges results see fewer taps, and those of a window that see the same are summed up together.
  * Layout: that of `direct`, whose packed filters it reads; winners as in pooling_winners.h.
- * Register tile: 2 windows x 2 vectors of filters, the weights and the pixel read from memory; of 16 registers 1 x 2 or
- * 2 x 1. Weights that stay in registers, with sizes known to the compiler, are no faster (3 x 3 of one channel: AVX-512
- * the same, AVX2 7 % slower).
+ * Register tile: 2 windows x 2 vectors of filters, weights and pixels read from memory; of 16 registers 1 x 2 or 2 x 1.
+ * Weights that stay in registers, by loops whose bounds the compiler knows, are hardly faster (3 x 3 of one channel:
+ * AVX-512 3 %, AVX2 slower), so any size has this one.
  * Bound: that of `direct`, with the bits of it, `unary` and `max_pool_winners` one behind the other.
- * Limited by multiplications and by the comparisons, which share their ports (MEASURED). */
+ * Limited by multiplications, and by the comparisons, which run on the same ports: so those that only NaN needs are made
+ * where a sum over all results says that there may be one (2026-11-30, one core of Zen 4, 28 x 28 x 1 to 32 filters of
+ * 3 x 3: 4.4 us an image, the passes one behind the other 8.2, the multiplications alone 3.3; AVX2 6.0, 10.1 and 3.3). */
 
 enum { WINDOW_CELLS = 4 };
 
-/* The maximum of a window's results, and the winners as `max_pool_winners_of` numbers them behind relu. */
+/* The maximum of a window's results, and the winners as `max_pool_winners_of` numbers them behind relu. Where no result is
+ * NaN (`is_exact` 0) half of the comparisons suffice; `total` adds up all results, and is NaN if one is. */
 INLINED void pool_window(
-  vector (*sums)[2], const sb_convolution_end *end, float *y, uint8_t *winners, const int width) {
+  vector (*sums)[2], const sb_convolution_end *end, float *y, uint8_t *winners, vector *total, const int width,
+  const int is_exact) {
   UNROLLED(v, width) {
     if (end->bias) UNROLLED(t, WINDOW_CELLS) sums[t][v] += *(const vector *)(end->bias + v * VECTOR);
+    if (!is_exact) *total += (sums[0][v] + sums[1][v]) + (sums[2][v] + sums[3][v]);
     vector best = sums[0][v];
     bits winner = {0};
     UNROLLED(t, WINDOW_CELLS - 1) {
       vector value = sums[t + 1][v];
       /* The first NaN wins. */
-      bits wins = ~(bits)(value <= best) & (bits)(best == best);
+      bits wins = is_exact ? ~(bits)(value <= best) & (bits)(best == best) : (bits)(value > best);
       best = chosen(wins, value, best);
       winner = (wins & (t + 1)) | (~wins & winner);
     }
     if (end->relu) {
       /* Relu makes a tie of what it shuts, and ties go to the first. */
-      winner = (~(bits)(best <= 0) & winner) | (~(bits)(best > 0) & WINNER_SHUT);
-      best = rectified(best);
+      bits is_open = (bits)(best > 0), is_kept = is_exact ? ~(bits)(best <= 0) : is_open;
+      winner = (is_kept & winner) | (~is_open & WINNER_SHUT);
+      best = (vector)(is_kept & (bits)best);
     }
     *(vector *)(y + v * VECTOR) = best;
     *(winner_bytes *)(winners + v * VECTOR) = __builtin_convertvector(winner, winner_bytes);
@@ -52,45 +58,50 @@ typedef struct {
 
 /* The pooled results of a window: in place (`winners` may be null), or by way of whole vectors. */
 INLINED void pool_to(
-  const window_row *s, vector (*sums)[2], float *y, uint8_t *winners, const int width) {
+  const window_row *s, vector (*sums)[2], float *y, uint8_t *winners, vector *total, const int width,
+  const int is_exact) {
   float rests[2 * VECTOR];
   uint8_t bytes[2 * VECTOR];
   int is_rest = s->lanes < width * VECTOR;
-  pool_window(sums, &s->end, is_rest ? rests : y, is_rest || !winners ? bytes : winners, width);
+  pool_window(sums, &s->end, is_rest ? rests : y, is_rest || !winners ? bytes : winners, total, width, is_exact);
   if (!is_rest) return;
   memcpy(y, rests, sizeof(float) * (size_t)s->lanes);
   if (winners) memcpy(winners, bytes, (size_t)s->lanes);
 }
 
-/* `count` windows whose results see every tap, `windows` at a time; x is the source of the first result. */
-INLINED void inner_windows(
-  const window_row *s, const float *x, int64_t count, float *y, uint8_t *winners, const int windows, const int width) {
+/* `count` windows whose results see every tap, `windows` at a time; x is the source of the first result. Whether a result
+ * may be NaN, which then was taken for a number unless `is_exact`. */
+INLINED int inner_windows(
+  const window_row *s, const float *x, int64_t count, float *y, uint8_t *winners, const int windows, const int width,
+  const int is_exact) {
   tap_block all = {1, s->tap_count, 0};
-  for (; count >= windows; count -= windows) {
+  vector total = {0};
+  for (; count >= windows; count -= windows, x += windows * s->next) {
     const float *from[2 * WINDOW_CELLS];
     vector sums[2 * WINDOW_CELLS][2];
-    UNROLLED(t, windows * WINDOW_CELLS) {
-      int64_t place = (t & 1 ? s->beside : 0) + (t & 2 ? s->below : 0) + (t & 4 ? s->next : 0);
-      from[t] = x + place;
-    }
+    UNROLLED(t, windows * WINDOW_CELLS)
+      from[t] = x + (t & 1 ? s->beside : 0) + (t & 2 ? s->below : 0) + (t & 4 ? s->next : 0);
     sum_taps(from, s->taps, all, s->panel, sums, windows * WINDOW_CELLS, width);
     UNROLLED(t, windows) {
-      pool_to(s, sums + t * WINDOW_CELLS, y, winners, width);
+      pool_to(s, sums + t * WINDOW_CELLS, y, winners, &total, width, is_exact);
       y += s->step, winners += winners ? s->step : 0;
     }
-    x += windows * s->next;
   }
-  if (count == 0) return;
-  const float *from[WINDOW_CELLS] = {x, x + s->beside, x + s->below, x + s->below + s->beside};
-  vector sums[WINDOW_CELLS][2];
-  sum_taps(from, s->taps, all, s->panel, sums, WINDOW_CELLS, width);
-  pool_to(s, sums, y, winners, width);
+  if (count > 0) {
+    const float *from[WINDOW_CELLS] = {x, x + s->beside, x + s->below, x + s->below + s->beside};
+    vector sums[WINDOW_CELLS][2];
+    sum_taps(from, s->taps, all, s->panel, sums, WINDOW_CELLS, width);
+    pool_to(s, sums, y, winners, &total, width, is_exact);
+  }
+  return __builtin_reduce_or((bits)(total != total)) != 0;
 }
 
 static void inner_windows_of(
   int width, const window_row *s, const float *x, int64_t count, float *y, uint8_t *winners) {
-  if (width == 1) inner_windows(s, x, count, y, winners, 2, 1);
-  else inner_windows(s, x, count, y, winners, TILE >= 2 * WINDOW_CELLS ? 2 : 1, 2);
+  const int pair = TILE >= 2 * WINDOW_CELLS ? 2 : 1;
+  if (width == 1) {
+    if (inner_windows(s, x, count, y, winners, 2, 1, 0)) inner_windows(s, x, count, y, winners, 2, 1, 1);
+  } else if (inner_windows(s, x, count, y, winners, pair, 2, 0)) inner_windows(s, x, count, y, winners, pair, 2, 1);
 }
 
 /* The taps that a result sees along an axis. */
@@ -121,7 +132,7 @@ INLINED void edge_window(
       if (pairs != 0) sums[t + (pairs == 1 ? 1 : 2)][v] = made[1][v];
     }
   }
-  pool_to(s, sums, y, winners, width);
+  pool_to(s, sums, y, winners, NULL, width, 1);
 }
 
 static void edge_window_of(
@@ -151,13 +162,14 @@ static void find_taps(
   }
 }
 
-/* Taps up to which a tile of windows is faster than tiles of results, whose weights are read less often, and a pass. */
+/* Taps up to which this is faster than `direct`, whose larger tile reads weights less often, and a pass behind it. */
 enum { POOLED_TAPS = VECTOR == 16 ? 72 : 32 };
 
 /* Whole windows of 2 x 2, side by side, of a convolution of one group. */
 static int pools_direct(const sb_convolution *g, const sb_pooling *p) {
   return g->pixel == g->channels && (int64_t)g->kernel_height * g->kernel_width * g->channels <= POOLED_TAPS &&
-    p->pool_height == 2 && p->pool_width == 2 && p->stride_y == 2 && p->stride_x == 2 && p->top == 0 && p->left == 0 && p->rows * 2 <= g->rows && p->columns * 2 <= g->columns;
+    p->pool_height == 2 && p->pool_width == 2 && p->stride_y == 2 && p->stride_x == 2 && p->top == 0 && p->left == 0 &&
+    p->rows * 2 <= g->rows && p->columns * 2 <= g->columns;
 }
 
 static void direct_pooled(
