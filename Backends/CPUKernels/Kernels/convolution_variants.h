@@ -4,7 +4,7 @@
  * measurement (Benchmarks/ConvolutionKernels). A line: name, what it takes, where it leads (is faster than what stands
  * below it, the matrix product behind im2col at the end), bytes of its packed filter, its panels, how they are packed,
  * scratch bytes, error as a multiple of the direct sum's bound, function, whether it crops; of a filter's gradient scratch
- * bytes and function of a part. */
+ * bytes and function of a part; of a forward pass what it pools at once, and how. */
 
 /* Offsets are 32 bits, an image with its frame lies below, and each remainder by a stride has an axis. */
 static int takes_direct(const sb_convolution *g) {
@@ -104,7 +104,8 @@ static const sb_convolution_variant convolution_forward[] = {
    winograd_4_forward},
   {"winograd2", takes_winograd, leads_winograd_2, winograd_2_packed, winograd_panels, winograd_2_pack, winograd_2_scratch, 1,
    winograd_2_forward},
-  {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct, 1},
+  {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct, 1,
+   .pools = pools_direct, .run_pooled = direct_pooled},
   {0},
 };
 
