@@ -21,6 +21,7 @@ enum { LANES = 16 };
 #include "product.h"
 #include "pooling.h"
 #include "pooling_winners.h"
+#include "convolution_sparse_image.h"
 #include "convolution_sparse.h"
 #include "softmax.h"
 #include "argmax.h"
