@@ -18,10 +18,10 @@
 #if VECTOR == 16 || defined(__aarch64__)
 #define CELL_CASES(CASE) CASE(2, 2) CASE(3, 3) CASE(5, 5)
 /* A window's cells and taps. */
-#define PATCH_CASES(CASE) CASE(2, 2, 3, 3) CASE(3, 3, 3, 3)
+#define PATCH_CASES(CASE) CASE(2, 2, 2, 2) CASE(2, 2, 3, 3) CASE(3, 3, 3, 3)
 #else
 #define CELL_CASES(CASE) CASE(2, 2) CASE(3, 3)
-#define PATCH_CASES(CASE)
+#define PATCH_CASES(CASE) CASE(2, 2, 2, 2)
 #endif
 enum { FILTERS_A_WORD = 64, MOST_SUMS = 25 };
 

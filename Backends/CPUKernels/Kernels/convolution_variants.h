@@ -96,9 +96,9 @@ static void depthwise_backward_filter_variant(
 static const sb_convolution_variant convolution_forward[] = {
   {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_variant},
   {"winograd4", takes_winograd, leads_winograd_4, winograd_4_packed, winograd_panels, winograd_4_pack, winograd_4_scratch, 2,
-   winograd_4_forward},
+   winograd_4_forward, 1},
   {"winograd2", takes_winograd, leads_winograd_2, winograd_2_packed, winograd_panels, winograd_2_pack, winograd_2_scratch, 1,
-   winograd_2_forward},
+   winograd_2_forward, 1},
   {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct, 1},
   {0},
 };
