@@ -155,6 +155,10 @@ private let examples: [Example] = [
   // Filters that fill vectors, where Winograd's tiles of four results a side or of two lead, and zeros.
   Example(3, [9, 10, 32], kernel: [3, 3], filters: 32, zeros: true),
   Example(2, [6, 6, 32], kernel: [3, 3], filters: 48, padding: [2, 2, 2, 2]),
+  // More tiles than a block has, parts of vectors of channels and filters, and padding in which windows lie alone.
+  Example(5, [13, 13, 32], kernel: [3, 3], filters: 64), Example(4, [9, 7, 17], kernel: [3, 3], filters: 17),
+  Example(2, [7, 8, 16], kernel: [3, 3], filters: 40, padding: [3, 0, 4, 2], zeros: true),
+  Example(3, [11, 10, 8], kernel: [3, 3], filters: 8, padding: [1, 1, 1, 1], zeros: true),
   Example(1, [14, 6, 64], kernel: [5, 3], filters: 7, padding: [2, 2, 1, 1]),
   Example(2, [8, 9, 4], kernel: [7, 7], filters: 12, padding: [3, 3, 3, 3], zeros: true),
   Example(2, [9, 11, 6], kernel: [3, 2], filters: 9, strides: [2, 3]),

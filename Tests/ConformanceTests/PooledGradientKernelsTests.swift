@@ -23,8 +23,14 @@ import Testing
     Example(image: [15, 14, 9], kernel: [4, 3], filters: 40, stride: 2, padding: [2, 1]),
     Example(image: [20, 13, 3], kernel: [7, 11], padding: [3, 5]),
     Example(image: [12, 9, 40], kernel: [3, 5], dilation: 2, padding: [1, 2]),
-    // More results than are listed at once.
+    // More results than are placed at once.
     Example(image: [70, 67, 8], filters: 9),
+    // Filters of several words, parts of words, channels of parts of vectors, overlapping and padded pools.
+    Example(image: [9, 9, 17], kernel: [2, 2], filters: 130),
+    Example(image: [11, 9, 16], filters: 40, padding: [1, 1]),
+    Example(image: [10, 9, 40], filters: 8, pool: [3, 3], poolPadding: 1),
+    Example(image: [12, 11, 8], filters: 17, padding: [2, 2], pool: [3, 3], poolStride: 3),
+    Example(image: [11, 12, 33], filters: 65, stride: 2), Example(image: [9, 7, 40], filters: 65, poolStride: 1),
   ]
 
   @Test("gradients from lists of winners are those from gradients in full", arguments: ["avx512", "avx2", "baseline"])
@@ -33,7 +39,29 @@ import Testing
     for example in Self.examples { try check(example, kernels.pointee) }
   }
 
-  private func check(_ example: Example, _ kernels: sb_kernels) throws {
+  /// Among them are all kernels and pools whose sums registers hold.
+  @Test("so they are for every small kernel and pool", arguments: ["avx512", "avx2", "baseline"])
+  func small(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    for kernel in 1...5 {
+      for pool in 1...3 {
+        try check(
+          Example(image: [9, 8, 9], kernel: [kernel, kernel], filters: 9, pool: [pool, pool]), kernels.pointee)
+      }
+    }
+  }
+
+  @Test(
+    "NaN and infinities of an odd image come out where products make them", arguments: ["avx512", "avx2", "baseline"])
+  func odd(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    for example in Self.examples where example.padding == [0, 0] {
+      try check(example, kernels.pointee, odd: 1)
+    }
+  }
+
+  /// `odd`: the number of an image with an infinity, and of whose results one is NaN.
+  private func check(_ example: Example, _ kernels: sb_kernels, odd: Int? = nil) throws {
     let (images, image, kernel) = (2, example.image, example.kernel)
     let rows = (image[0] + 2 * example.padding[0] - (kernel[0] - 1) * example.dilation - 1) / example.stride + 1
     let columns = (image[1] + 2 * example.padding[1] - kernel[1]) / example.stride + 1
@@ -59,10 +87,16 @@ import Testing
         return Float(state >> 8) * 0x1p-23 - 1
       }
     }
-    let x = random(images * image.reduce(1, *)), w = random(kernel.reduce(image[2] * example.filters, *))
+    var x = random(images * image.reduce(1, *))
+    let w = random(kernel.reduce(image[2] * example.filters, *))
     let size = rows * columns * example.filters
     let pooledSize = Int(pooling.rows * pooling.columns) * example.filters
-    let results = random(images * size).map { max($0 - 0.25, 0) }
+    var results = random(images * size).map { max($0 - 0.25, 0) }
+    let notANumber = odd.map { $0 * size + size / 2 }
+    if let odd, let notANumber {
+      x[odd * image.reduce(1, *) + 5] = .infinity
+      results[notANumber] = .nan
+    }
     let dy = random(images * pooledSize)
     var (pooled, maxima) = ([Float](repeating: 0, count: dy.count), [Float](repeating: 0, count: dy.count))
     var gradient = [Float](repeating: 0, count: results.count)
@@ -80,9 +114,14 @@ import Testing
         }
       }
     }
-    #expect(pooled == maxima)
+    #expect(zip(pooled, maxima).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN })
+    if let odd, let notANumber {
+      records[odd * record + pooledSize] = 1
+      records[odd * record + pooledSize + 1 + notANumber - odd * size] = 1
+    }
     kernels.max_pool_backward(&pooling, Int64(images), results, dy, &gradient)
     for e in gradient.indices where results[e] == 0 { gradient[e] = 0 }
+    if let notANumber { gradient[notANumber] = .nan }
     var (dw, dx) = ([Float](repeating: 0.5, count: w.count), [Float](repeating: 9, count: x.count))
     let bytes = Int(kernels.sparse_scratch_bytes(&shape, &pooling))
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
@@ -102,7 +141,7 @@ import Testing
             guard h >= 0, h < image[0], v >= 0, v < image[1] else { continue }
             for f in 0..<example.filters {
               let number = Double(gradient[n * size + r * example.filters + f])
-              guard number != 0 else { continue }
+              guard number != 0 || n == odd else { continue }
               for c in 0..<image[2] {
                 let place = ((n * image[0] + h) * image[1] + v) * image[2] + c
                 let weight = ((i * kernel[1] + j) * image[2] + c) * example.filters + f
@@ -115,9 +154,13 @@ import Testing
       }
     }
     for (found, exact) in [(dw, exactW), (dx, exactX)] {
-      let largest = exact.map(abs).max() ?? 0
-      #expect(zip(found, exact).allSatisfy { abs(Double($0) - $1) < 2e-6 * largest }, "\(example) \(largest)")
+      let largest = exact.filter(\.isFinite).map(abs).max() ?? 0
+      #expect(
+        zip(found, exact).allSatisfy {
+          $1.isFinite ? abs(Double($0) - $1) <= 2e-6 * largest : $1.isNaN ? $0.isNaN : Double($0) == $1
+        }, "\(example) \(largest)")
     }
+    guard odd == nil else { return }
     var (sums, part) = ([Float](repeating: 1, count: example.filters), [Float](repeating: 0, count: example.filters))
     kernels.gated_sums(&pooling, Int64(images), records, dy, &part, &sums)
     for f in 0..<example.filters {

@@ -127,6 +127,11 @@ private let blocks = [
   Block(image: [2, 9, 9, 8], pooling: PoolingGeometry(poolSize: [2, 3], strides: [3, 1])),
   Block(hasBias: false), Block(hasRelu: false), Block(hasBias: false, hasRelu: false),
   Block(image: [3, 8, 8, 6], filters: 40, geometry: ConvolutionGeometry(dilations: [2, 2], groups: 2)),
+  // Window by window in registers; of the first, by Winograd's tiles, nobody reads the last row and column.
+  Block(image: [2, 13, 13, 32], filters: 64),
+  Block(
+    image: [2, 8, 9, 16], filters: 40, geometry: ConvolutionGeometry(padding: [1, 1, 1, 1]), pooling: overlapping),
+  Block(image: [2, 9, 9, 40], filters: 8, kernelSize: [5, 5]),
   // Products by OpenBLAS.
   Block(image: [7, 9, 8, 40], filters: 9),
 ]
