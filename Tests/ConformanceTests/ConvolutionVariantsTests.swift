@@ -305,6 +305,9 @@ private let examples: [Example] = [
     let depthwise = Example(1, [6, 5, 37], kernel: [3, 3], filters: 37, groups: 37, padding: [1, 1, 1, 1])
     #expect(name(dense) == "direct" && name(depthwise) == "depthwise")
     #expect(name(depthwise, "direct") == "direct" && name(dense, "depthwise") == "direct")
+    // Whoever knows of many zeros asks for it.
+    #expect(name(dense, pass: 1) == "direct" && name(dense, "sparse", pass: 1) == "sparse")
+    #expect(name(depthwise, "sparse", pass: 1) == "depthwise")
     #expect(name(dense, "im2col") == nil && name(depthwise, "im2col") == nil)
     // 8×8 results are four tiles of 4×4; 6×6 results are nine of 2×2, and no more than four of 4×4.
     let eight = Example(1, [8, 8, 64], kernel: [3, 3], filters: 64, padding: [1, 1, 1, 1])
@@ -318,7 +321,7 @@ private let examples: [Example] = [
     // Few channels are transformed longer than multiplied; strides have no tiles.
     #expect(name(Example(1, [8, 8, 8], kernel: [3, 3], filters: 64)) == "direct")
     #expect(name(Example(1, [9, 9, 64], kernel: [3, 3], filters: 64, strides: [2, 2])) == "direct")
-    for known in ["direct", "depthwise", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
+    for known in ["direct", "depthwise", "sparse", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
     #expect(sb_is_convolution(kernels, "directt") == 0)
   }
 }

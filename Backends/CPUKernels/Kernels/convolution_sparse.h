@@ -299,14 +299,6 @@ static void turn_filters(sparse_work *k, const float *w) {
     transpose_into(w + i * l->run * filters, filters, l->run, filters, k->turned_w + i * l->padded, l->filter);
 }
 
-/* The image in the middle of a frame whose rows and pixels are so far apart. */
-static void copy_unframed(const sb_convolution *g, const float *framed, int64_t row, int64_t pixel, float *image) {
-  const float *first = framed + g->top * row + g->left * pixel;
-  for (int32_t h = 0; h < g->height; h++)
-    for (int32_t v = 0; v < g->width; v++, image += g->channels)
-      memcpy(image, first + h * row + v * pixel, sizeof(float) * (size_t)g->channels);
-}
-
 /* The image's gradient from windows of the pooling. */
 static void sum_image(sparse_work *k, const uint8_t *winners, const float *dy, float *dx) {
   const image_sums *s = &k->sums;
@@ -351,7 +343,8 @@ static void sparse_backward(
   int is_turned = 0;
   place_windows(k);
   if (dw) memset(k->turned_dw, 0, sizeof(float) * (size_t)(l->filter * g->filters));
-  if (dx && k->is_summed) pack_taps(g, &k->sums, w, k->packed);
+  for (int64_t block = 0; dx && k->is_summed && block < k->sums.pixel / VECTOR; block++)
+    pack_taps(g, &k->sums, w, block, k->packed + block * k->sums.block);
   for (int64_t n = 0; n < images; n++, records += record, dy += l->windows * g->filters, x += x_size) {
     const uint8_t *is_nan = records + l->windows * g->filters + 1;
     int is_odd = is_nan[-1], is_summed = k->is_summed && !is_odd;

@@ -23,7 +23,7 @@
 #define CELL_CASES(CASE) CASE(2, 2) CASE(3, 3)
 #define PATCH_CASES(CASE) CASE(2, 2, 2, 2)
 #endif
-enum { FILTERS_A_WORD = 64, MOST_SUMS = 25 };
+enum { FILTERS_A_WORD = 64, MOST_SUMS = 25, SPARSE_EDGE = 3 };
 
 typedef struct {
   /* Floats of a pixel and a row, and the padding's rows and columns before the image, of the target. */
@@ -52,38 +52,42 @@ static image_sums image_sums_of(const sb_convolution *g) {
   return s;
 }
 
-/* Bytes of packed filters, words and a framed image. */
-static int64_t image_sums_scratch(const sb_convolution *g, const sb_pooling *p) {
-  if (!sums_image(g)) return 0;
-  image_sums s = image_sums_of(g);
-  int64_t cells = (int64_t)p->rows * p->columns * p->pool_height * p->pool_width;
-  return 4 * (rounded(s.pixel / VECTOR * s.block) + (s.is_framed ? rounded(s.size) : 0)) + 8 * rounded(cells * s.words);
+/* The filters of one block of channels. */
+static void pack_taps(const sb_convolution *g, const image_sums *s, const float *w, int64_t block, float *packed) {
+  int64_t c = block * VECTOR, lanes = g->channels - c < VECTOR ? g->channels - c : VECTOR;
+  if (lanes < VECTOR) memset(packed, 0, sizeof(float) * (size_t)s->block);
+  for (int64_t tap = 0; tap < s->taps; tap++)
+    transpose_into(
+      w + (tap * g->channels + c) * g->filters, g->filters, lanes, g->filters, packed + tap * VECTOR, s->taps * VECTOR);
 }
 
-static void pack_taps(const sb_convolution *g, const image_sums *s, const float *w, float *packed) {
-  if (s->pixel != g->channels) memset(packed, 0, sizeof(float) * (size_t)(s->pixel / VECTOR * s->block));
-  for (int64_t tap = 0; tap < s->taps; tap++)
-    for (int64_t c = 0; c < g->channels; c += VECTOR) {
-      int64_t lanes = g->channels - c < VECTOR ? g->channels - c : VECTOR;
-      transpose_into(
-        w + (tap * g->channels + c) * g->filters, g->filters, lanes, g->filters,
-        packed + c / VECTOR * s->block + tap * VECTOR, s->taps * VECTOR);
-    }
+/* The image in the middle of a frame whose rows and pixels are so far apart. */
+static void copy_unframed(const sb_convolution *g, const float *framed, int64_t row, int64_t pixel, float *image) {
+  const float *first = framed + g->top * row + g->left * pixel;
+  for (int32_t h = 0; h < g->height; h++)
+    for (int32_t v = 0; v < g->width; v++, image += g->channels)
+      memcpy(image, first + h * row + v * pixel, sizeof(float) * (size_t)g->channels);
 }
 
 typedef uint8_t bytes_a_word __attribute__((vector_size(FILTERS_A_WORD), aligned(1), may_alias));
 typedef bool bits_a_word __attribute__((ext_vector_type(FILTERS_A_WORD)));
 typedef bool bits_a_vector __attribute__((ext_vector_type(VECTOR)));
 
-/* words[cell * step]: which of FILTERS_A_WORD filters have their winner there and a gradient that is not 0. */
-INLINED void winner_words(const uint8_t *winners, const float *dy, int cells, uint64_t *words, int64_t step) {
-  uint64_t has_gradient = 0;
+/* Which of FILTERS_A_WORD gradients are not 0. */
+INLINED uint64_t gradient_word(const float *dy) {
+  uint64_t all = 0;
   UNROLLED(v, FILTERS_A_WORD / VECTOR) {
     bits_a_vector lanes = __builtin_convertvector(*(const vector *)(dy + v * VECTOR) != 0, bits_a_vector);
     uint64_t word = 0;
     memcpy(&word, &lanes, sizeof lanes);
-    has_gradient |= word << v * VECTOR;
+    all |= word << v * VECTOR;
   }
+  return all;
+}
+
+/* words[cell * step]: which of FILTERS_A_WORD filters have their winner there and a gradient that is not 0. */
+INLINED void winner_words(const uint8_t *winners, const float *dy, int cells, uint64_t *words, int64_t step) {
+  uint64_t has_gradient = gradient_word(dy);
   bytes_a_word all = *(const bytes_a_word *)winners;
   for (int cell = 0; cell < cells; cell++) {
     bits_a_word lanes = __builtin_convertvector(all == (uint8_t)cell, bits_a_word);
@@ -125,16 +129,23 @@ INLINED void add_filters_of_cell(
     }
 }
 
-/* One window of the pooling, all its cells at once or, with a pool of 1 x 1, one cell of it. */
-INLINED void add_window(
-  const image_sums *s, const uint64_t *words, const float *dy, const float *w, float *dx, int64_t row, int64_t pixel,
-  const int pool_height, const int pool_width, const int height, const int width) {
-  const int rows = pool_height + height - 1, columns = pool_width + width - 1;
+/* Where the words and numbers of cells lie: floats and words from a cell to the next and to the next row. */
+typedef struct {
+  int64_t word_row, word, number_row, number;
+} cell_steps;
+
+/* Some cells side by side, `down` x `across` of them, which see a patch of the image at dx. */
+INLINED void add_patch(
+  const image_sums *s, const cell_steps *steps, const uint64_t *words, const float *dy, const float *w, float *dx,
+  int64_t row, const int down, const int across, const int height, const int width) {
+  const int rows = down + height - 1, columns = across + width - 1;
+  const int64_t pixel = s->pixel;
   vector sums[MOST_SUMS];
   UNROLLED(r, rows) UNROLLED(c, columns) sums[r * columns + c] = *(const vector *)(dx + r * row + c * pixel);
-  UNROLLED(i, pool_height) UNROLLED(j, pool_width)
+  UNROLLED(i, down) UNROLLED(j, across)
     add_filters_of_cell(
-      words + (i * pool_width + j) * s->words, s->words, dy, w, sums + i * columns + j, columns, height, width);
+      words + i * steps->word_row + j * steps->word, s->words, dy + i * steps->number_row + j * steps->number, w,
+      sums + i * columns + j, columns, height, width);
   UNROLLED(r, rows) UNROLLED(c, columns) *(vector *)(dx + r * row + c * pixel) = sums[r * columns + c];
 }
 
@@ -144,37 +155,48 @@ static int has_bits(const uint64_t *words, int64_t count) {
   return all != 0;
 }
 
+/* The cells of a rectangle: at once where registers hold the patch that they see, or one after the other. `is_dense`: whether
+ * neighbouring cells see neighbouring pixels, and all of the rectangle are results. */
+INLINED void add_cells(
+  const sb_convolution *g, const image_sums *s, const cell_steps *steps, int64_t down, int64_t across, int is_dense,
+  const uint64_t *words, const float *dy, const float *w, float *dx, int64_t place) {
+  const int64_t row = g->dilation_y * s->row, below = g->stride_y * s->row, beside = g->stride_x * s->pixel;
+#define PATCH(rows, columns, height, width) \
+  if (is_dense && down == rows && across == columns && g->kernel_height == height && g->kernel_width == width) { \
+    add_patch(s, steps, words, dy, w, dx + place, row, rows, columns, height, width); \
+    return; \
+  }
+#define CELL(height, width) \
+  if (g->kernel_height == height && g->kernel_width == width) \
+    for (int64_t i = 0; i < down; i++) \
+      for (int64_t j = 0; j < across; j++) { \
+        const uint64_t *own = words + i * steps->word_row + j * steps->word; \
+        const float *numbers = dy + i * steps->number_row + j * steps->number; \
+        if (has_bits(own, s->words)) \
+          add_patch(s, steps, own, numbers, w, dx + place + i * below + j * beside, row, 1, 1, height, width); \
+      }
+  PATCH_CASES(PATCH)
+  CELL_CASES(CELL)
+#undef PATCH
+#undef CELL
+}
+
+static int sees_neighbours(const sb_convolution *g) {
+  return g->stride_y == 1 && g->stride_x == 1 && g->dilation_y == 1;
+}
+
 /* Adds one image's gradient to dx, framed or not. A cell outside the results, in the pooling's padding, wins nothing. */
 static void add_windows(
   const sb_convolution *g, const sb_pooling *p, const image_sums *s, const uint64_t *words, const float *dy,
   const float *packed, float *dx) {
-  int64_t cells = (int64_t)p->pool_height * p->pool_width, row = g->dilation_y * s->row, pixel = s->pixel;
-  int64_t down = g->stride_y * s->row, across = g->stride_x * s->pixel;
-  int is_dense = g->stride_y == 1 && g->stride_x == 1 && g->dilation_y == 1;
+  const cell_steps steps = {p->pool_width * s->words, s->words, 0, 0};
   for (int64_t c = 0; c < s->pixel; c += VECTOR, packed += s->block)
     for (int64_t m = 0; m < (int64_t)p->rows * p->columns; m++) {
-      const uint64_t *own = words + m * cells * s->words;
-      const float *numbers = dy + m * g->filters;
       int64_t top = m / p->columns * p->stride_y - p->top, left = m % p->columns * p->stride_x - p->left;
-      int64_t window = top * down + left * across + c;
-      int is_whole = is_dense && top >= 0 && left >= 0 && top + p->pool_height <= p->height && left + p->pool_width <= p->width;
-#define PATCH(pool_h, pool_w, height, width) \
-  if (is_whole && p->pool_height == pool_h && p->pool_width == pool_w && g->kernel_height == height && \
-      g->kernel_width == width) { \
-    add_window(s, own, numbers, packed, dx + window, row, pixel, pool_h, pool_w, height, width); \
-    continue; \
-  }
-      PATCH_CASES(PATCH)
-#undef PATCH
-#define CELL(height, width) \
-  if (g->kernel_height == height && g->kernel_width == width) \
-    for (int64_t i = 0; i < p->pool_height; i++) \
-      for (int64_t j = 0; j < p->pool_width; j++) { \
-        const uint64_t *cell = own + (i * p->pool_width + j) * s->words; \
-        if (has_bits(cell, s->words)) \
-          add_window(s, cell, numbers, packed, dx + window + i * down + j * across, row, pixel, 1, 1, height, width); \
-      }
-      CELL_CASES(CELL)
-#undef CELL
+      int is_whole = top >= 0 && left >= 0 && top + p->pool_height <= p->height && left + p->pool_width <= p->width;
+      add_cells(
+        g, s, &steps, p->pool_height, p->pool_width, is_whole && sees_neighbours(g),
+        words + m * p->pool_height * steps.word_row, dy + m * g->filters, packed, dx,
+        top * g->stride_y * s->row + left * g->stride_x * s->pixel + c);
     }
 }

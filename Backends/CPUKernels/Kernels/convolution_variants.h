@@ -73,6 +73,11 @@ static int leads_winograd_4_backward_input(const sb_convolution *g) {
   sb_convolution t = turned(g);
   return leads_winograd_4(&t);
 }
+/* Whether it leads hangs on the gradient: whoever knows that many of its numbers are 0 takes it in place of `direct`. */
+static int takes_sparse_input(const sb_convolution *g) {
+  return takes_direct(g) && g->pixel == g->channels && g->dilation_x == 1 && sums_image(g);
+}
+static int never(const sb_convolution *g) { return 0; }
 static int64_t nothing(const sb_convolution *g, int64_t images) { return 0; }
 static int64_t unpacked(const sb_convolution *g) { return 0; }
 
@@ -111,6 +116,8 @@ static const sb_convolution_variant convolution_backward_input[] = {
    winograd_2_backward_input_pack, winograd_2_backward_input_scratch, 1, winograd_2_backward_input},
   {"direct", takes_direct, leads_direct_backward_input, direct_backward_input_packed,
    direct_backward_input_panels, direct_backward_input_pack, direct_backward_input_scratch, 1, direct_backward_input},
+  {"sparse", takes_sparse_input, never, sparse_input_packed, sparse_input_panels, sparse_input_pack, sparse_input_scratch, 1,
+   sparse_input},
   {0},
 };
 

@@ -204,7 +204,7 @@ INLINED void winograd_results(
     }
 #define ROWS(store) \
   UNROLLED(i, results) { \
-    if (i == rows) break; \
+    if (i >= rows) continue; \
     const uint8_t *sees = map + 1 + place + i * g->columns; \
     float *to = y + (place + i * g->columns) * g->filters + f; \
     vector line[4]; \
