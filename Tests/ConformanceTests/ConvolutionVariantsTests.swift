@@ -196,6 +196,10 @@ private let examples: [Example] = [
   // Filters that fill vectors, where Winograd's tiles of four results a side or of two lead, and zeros.
   Example(3, [9, 10, 32], kernel: [3, 3], filters: 32, zeros: true),
   Example(2, [6, 6, 32], kernel: [3, 3], filters: 48, padding: [2, 2, 2, 2]),
+  // More tiles than a block has, parts of vectors of channels and filters, and padding in which windows lie alone.
+  Example(5, [13, 13, 32], kernel: [3, 3], filters: 64), Example(4, [9, 7, 17], kernel: [3, 3], filters: 17),
+  Example(2, [7, 8, 16], kernel: [3, 3], filters: 40, padding: [3, 0, 4, 2], zeros: true),
+  Example(3, [11, 10, 8], kernel: [3, 3], filters: 8, padding: [1, 1, 1, 1], zeros: true),
   Example(1, [14, 6, 64], kernel: [5, 3], filters: 7, padding: [2, 2, 1, 1]),
   Example(2, [8, 9, 4], kernel: [7, 7], filters: 12, padding: [3, 3, 3, 3], zeros: true),
   Example(2, [9, 11, 6], kernel: [3, 2], filters: 9, strides: [2, 3]),
@@ -357,6 +361,9 @@ private let examples: [Example] = [
     let depthwise = Example(1, [6, 5, 37], kernel: [3, 3], filters: 37, groups: 37, padding: [1, 1, 1, 1])
     #expect(name(dense) == "direct" && name(depthwise) == "depthwise")
     #expect(name(depthwise, "direct") == "direct" && name(dense, "depthwise") == "direct")
+    // Whoever knows of many zeros asks for it.
+    #expect(name(dense, pass: 1) == "direct" && name(dense, "sparse", pass: 1) == "sparse")
+    #expect(name(depthwise, "sparse", pass: 1) == "depthwise")
     #expect(name(dense, "im2col") == nil && name(depthwise, "im2col") == nil)
     // 8×8 results are four tiles of 4×4; 6×6 results are nine of 2×2, and no more than four of 4×4.
     let eight = Example(1, [8, 8, 64], kernel: [3, 3], filters: 64, padding: [1, 1, 1, 1])
@@ -370,7 +377,7 @@ private let examples: [Example] = [
     // Few channels are transformed longer than multiplied; strides have no tiles.
     #expect(name(Example(1, [8, 8, 8], kernel: [3, 3], filters: 64)) == "direct")
     #expect(name(Example(1, [9, 9, 64], kernel: [3, 3], filters: 64, strides: [2, 2])) == "direct")
-    for known in ["direct", "depthwise", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
+    for known in ["direct", "depthwise", "sparse", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
     #expect(sb_is_convolution(kernels, "directt") == 0)
   }
 }

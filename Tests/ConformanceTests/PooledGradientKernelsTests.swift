@@ -23,7 +23,7 @@ import Testing
     Example(image: [15, 14, 9], kernel: [4, 3], filters: 40, stride: 2, padding: [2, 1]),
     Example(image: [20, 13, 3], kernel: [7, 11], padding: [3, 5]),
     Example(image: [12, 9, 40], kernel: [3, 5], dilation: 2, padding: [1, 2]),
-    // More results than are listed at once.
+    // More results than are placed at once.
     Example(image: [70, 67, 8], filters: 9),
     // Few taps: more windows than are summed up at once, rows of windows that share rows of the image or not.
     Example(image: [49, 50, 1], filters: 32), Example(image: [9, 8, 1], filters: 8),
@@ -32,6 +32,12 @@ import Testing
     Example(image: [13, 12, 1], kernel: [7, 2], filters: 32, dilation: 2, padding: [3, 0]),
     Example(image: [10, 9, 1], kernel: [2, 2], filters: 9), Example(image: [9, 9, 1], kernel: [3, 1], poolStride: 1),
     Example(image: [9, 11, 2], kernel: [1, 1], filters: 16, stride: 1),
+    // Filters of several words, parts of words, channels of parts of vectors, overlapping and padded pools.
+    Example(image: [9, 9, 17], kernel: [2, 2], filters: 130),
+    Example(image: [11, 9, 16], filters: 40, padding: [1, 1]),
+    Example(image: [10, 9, 40], filters: 8, pool: [3, 3], poolPadding: 1),
+    Example(image: [12, 11, 8], filters: 17, padding: [2, 2], pool: [3, 3], poolStride: 3),
+    Example(image: [11, 12, 33], filters: 65, stride: 2), Example(image: [9, 7, 40], filters: 65, poolStride: 1),
   ]
 
   @Test(
@@ -42,6 +48,18 @@ import Testing
     var looksUp = 0
     for example in Self.examples { looksUp += try check(example, kernels.pointee) ? 1 : 0 }
     #expect(looksUp >= 6)
+  }
+
+  /// Among them are all kernels and pools whose sums registers hold.
+  @Test("so they are for every small kernel and pool", arguments: ["avx512", "avx2", "baseline"])
+  func small(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    for kernel in 1...5 {
+      for pool in 1...3 {
+        _ = try check(
+          Example(image: [9, 8, 9], kernel: [kernel, kernel], filters: 9, pool: [pool, pool]), kernels.pointee)
+      }
+    }
   }
 
   @Test("an odd image's zeros meet its infinities, looked up or in full", arguments: ["avx512", "avx2", "baseline"])

@@ -78,6 +78,11 @@ static int leads_winograd_4_backward_input(const sb_convolution *g) {
   sb_convolution t = turned(g);
   return leads_winograd_4(&t);
 }
+/* Whether it leads hangs on the gradient: whoever knows that many of its numbers are 0 takes it in place of `direct`. */
+static int takes_sparse_input(const sb_convolution *g) {
+  return takes_direct(g) && g->pixel == g->channels && g->dilation_x == 1 && sums_image(g);
+}
+static int never(const sb_convolution *g) { return 0; }
 static int64_t nothing(const sb_convolution *g, int64_t images) { return 0; }
 static int64_t unpacked(const sb_convolution *g) { return 0; }
 
@@ -101,9 +106,9 @@ static void depthwise_backward_filter_variant(
 static const sb_convolution_variant convolution_forward[] = {
   {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_variant},
   {"winograd4", takes_winograd, leads_winograd_4, winograd_4_packed, winograd_panels, winograd_4_pack, winograd_4_scratch, 2,
-   winograd_4_forward},
+   winograd_4_forward, 1},
   {"winograd2", takes_winograd, leads_winograd_2, winograd_2_packed, winograd_panels, winograd_2_pack, winograd_2_scratch, 1,
-   winograd_2_forward},
+   winograd_2_forward, 1},
   {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct, 1,
    .pools = pools_direct, .run_pooled = direct_pooled},
   {0},
@@ -117,6 +122,8 @@ static const sb_convolution_variant convolution_backward_input[] = {
    winograd_2_backward_input_pack, winograd_2_backward_input_scratch, 1, winograd_2_backward_input},
   {"direct", takes_direct, leads_direct_backward_input, direct_backward_input_packed,
    direct_backward_input_panels, direct_backward_input_pack, direct_backward_input_scratch, 1, direct_backward_input},
+  {"sparse", takes_sparse_input, never, sparse_input_packed, sparse_input_panels, sparse_input_pack, sparse_input_scratch, 1,
+   sparse_input},
   {0},
 };
 

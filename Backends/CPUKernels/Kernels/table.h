@@ -20,6 +20,8 @@ enum { LANES = 16 };
 #include "convolution_pooled.h"
 #include "winograd_matrices.h"
 #include "convolution_winograd.h"
+#include "convolution_sparse_image.h"
+#include "convolution_sparse_input.h"
 #include "convolution_variants.h"
 #include "product.h"
 #include "convolution_sparse.h"

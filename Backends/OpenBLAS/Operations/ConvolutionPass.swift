@@ -48,7 +48,7 @@ struct ConvolutionPass {
   }
 
   /// The pass by one of our own kernels; nil where the matrix product is faster. `seen`: rows and columns of the results
-  /// that somebody reads, from the first on; a direct kernel computes no others. Which kernel it is hangs on the whole
+  /// that somebody reads, from the first on; a kernel that crops computes no others. Which kernel it is hangs on the whole
   /// shape: bits must not depend on who looks.
   private static func own(
     _ pass: Int, _ whole: sb_convolution, seen: [Int]? = nil, pooling: sb_pooling? = nil, _ maker: WorkMaker

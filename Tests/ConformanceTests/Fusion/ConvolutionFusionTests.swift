@@ -132,6 +132,11 @@ private let blocks = [
   Block(image: [3, 10, 9, 1], filters: 16, geometry: ConvolutionGeometry(padding: [1, 1, 1, 1]), hasBias: false),
   Block(image: [3, 12, 12, 1], filters: 48, kernelSize: [5, 5], hasRelu: false),
   Block(image: [2, 21, 20, 1], filters: 8, geometry: ConvolutionGeometry(strides: [2, 2])),
+  // Window by window in registers; of the first, by Winograd's tiles, nobody reads the last row and column.
+  Block(image: [2, 13, 13, 32], filters: 64),
+  Block(
+    image: [2, 8, 9, 16], filters: 40, geometry: ConvolutionGeometry(padding: [1, 1, 1, 1]), pooling: overlapping),
+  Block(image: [2, 9, 9, 40], filters: 8, kernelSize: [5, 5]),
   // Products by OpenBLAS.
   Block(image: [7, 9, 8, 40], filters: 9),
 ]
