@@ -158,7 +158,7 @@ struct ConvolutionLayerTests {
     #expect(message(DepthwiseConv2D(kernelSize: 3, depthMultiplier: .max)).contains("depthMultiplier must be at most"))
     #expect(message(SeparableConv2D(-1, kernelSize: 3)).contains("filters must be positive, not -1"))
     #expect(message(Conv2DTranspose(1, kernelSize: 0)).contains("must be positive"))
-    #expect(message(Conv2DTranspose(1, kernelSize: 1 << 30, strides: 1 << 30)).contains("at most 2³⁰"))
+    #expect(message(Conv2DTranspose(1, kernelSize: 1 << 30, strides: 1 << 30)).contains("no machine holds that"))
     for added in [-1, 2] {
       #expect(
         message(Conv2DTranspose(1, kernelSize: 3, strides: 2, outputPadding: added)).contains(

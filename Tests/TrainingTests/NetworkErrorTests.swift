@@ -252,10 +252,9 @@ struct NetworkErrorTests {
 
   static let edges = [
     WrongNetwork(
-      "model.layers.0.cropping2d: takes images of more than 3 + 3 rows and 3 + 3 columns, but gets [32,5,5,1] from images",
-      on: pictures,
+      "model.layers.0.cropping2d: takes images of more than 3 + 3 rows and 3 + 3 columns, but gets [32,5,5,1] from the "
+        + "model's input", on: pictures,
       """
-      inputs: images
       layers:
         - cropping2d: {cropping: 3} # here
         - flatten
