@@ -56,11 +56,11 @@ extension DatasetRecord {
 }
 
 /// A vocabulary that words are looked up in.
-struct VocabularyIndex: Sendable {
+package struct VocabularyIndex: Sendable {
   let vocabulary: DatasetRecord.Vocabulary
   private let table: WordTable
 
-  init(_ vocabulary: DatasetRecord.Vocabulary) {
+  package init(_ vocabulary: DatasetRecord.Vocabulary) {
     self.vocabulary = vocabulary
     table = WordTable(vocabulary.words)
   }
@@ -82,14 +82,18 @@ struct VocabularyIndex: Sendable {
   }
 }
 
-extension DatasetRecord.Vocabulary {
+extension VocabularyIndex {
   /// The tokens of a text.
-  public func tokens(of text: String) -> [Int32] {
-    let index = VocabularyIndex(self)
+  package func tokens(of text: String) -> [Int32] {
     var tokens: [Int32] = []
-    _ = text.withBytes { index.forEachToken(in: $0) { tokens.append($1) } }
+    _ = text.withBytes { forEachToken(in: $0) { tokens.append($1) } }
     return tokens
   }
+}
+
+extension DatasetRecord.Vocabulary {
+  /// The tokens of a text.
+  public func tokens(of text: String) -> [Int32] { VocabularyIndex(self).tokens(of: text) }
 }
 
 /// How often words stand in the texts of a training part.

@@ -25,6 +25,8 @@ public final class TrainedModel {
   private let inputs: [InputHandle]
   /// One for each of `samples.outputs`.
   private let answers: [(handle: OutputHandle, areProbabilities: Bool)]
+  /// The words of fields that texts become, by the fields' names.
+  private let vocabularies: [String: VocabularyIndex]
   /// Fields of tokens that the network looks up.
   private let tokens: [(bound: TokenBound, handle: InputHandle)]
 
@@ -62,6 +64,9 @@ public final class TrainedModel {
     let executor = try ProgramExecutor(program, on: chain, states: states)
     (self.executor, feed) = (executor, try ProgramFeed(executor))
     inputs = try samples.inputs.map { try executor.input(named: $0.name) }
+    var vocabularies: [String: VocabularyIndex] = [:]
+    for input in samples.inputs { vocabularies[input.name] = input.vocabulary.map { VocabularyIndex($0) } }
+    self.vocabularies = vocabularies
     tokens = try program.tokenBounds.map { ($0, try executor.input(named: $0.name)) }
     answers = try samples.outputs.map { output in
       let name = Program.answerName(output, in: samples)
@@ -101,12 +106,12 @@ public final class TrainedModel {
     return try answer()
   }
 
-  /// The same with tokens in place of texts: their lengths are needed too, and words are looked up once.
+  /// The same with tokens in place of texts: how many they are may be a field too.
   private func tokenized(_ fields: [String: FieldValue]) -> [String: FieldValue] {
     var fields = fields
     for input in samples.inputs {
-      guard case .text(let text)? = fields[input.name], let vocabulary = input.vocabulary else { continue }
-      fields[input.name] = .tokens(vocabulary.tokens(of: text))
+      guard case .text(let text)? = fields[input.name], let words = vocabularies[input.name] else { continue }
+      fields[input.name] = .tokens(words.tokens(of: text))
     }
     return fields
   }
