@@ -126,8 +126,8 @@ static void say(const sb_kernels *k, const char *name, int pass, const shape *s)
   about(
     "%s, %s %s: %d images %d×%d×%d, kernel %d×%d, filters %d, groups %d, strides %d %d, dilations %d %d, "
     "padding %d %d %d %d", k->name, name, pass_names[pass], s->images, s->height, s->width, s->channels,
-    s->kernel_height, s->kernel_width, s->filters, or_one(s->groups), or_one(s->stride_y), or_one(s->stride_x), or_one(s->dilation_y),
-    or_one(s->dilation_x), s->top, s->bottom, s->left, s->right);
+    s->kernel_height, s->kernel_width, s->filters, or_one(s->groups), or_one(s->stride_y), or_one(s->stride_x),
+    or_one(s->dilation_y), or_one(s->dilation_x), s->top, s->bottom, s->left, s->right);
 }
 
 /* What a variant makes of images first up to end; a gradient of the filter is added to `start`. */

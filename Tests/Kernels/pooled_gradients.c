@@ -126,7 +126,8 @@ void test_pooled_gradients(const sb_kernels *k) {
       about(
         "%s, convolution behind max pooling: %d×%d×%d, kernel %d×%d, filters %d, stride %d, dilation %d, "
         "padding %d %d, windows %d×%d%s", k->name, s->height, s->width, s->channels, s->kernel_height,
-        s->kernel_width, s->filters, s->stride, s->dilation, s->top, s->left, s->pool_height, s->pool_width, has_odd ? ", an odd image" : "");
+        s->kernel_width, s->filters, s->stride, s->dilation, s->top, s->left, s->pool_height, s->pool_width,
+        has_odd ? ", an odd image" : "");
       example e = example_of(k, s, has_odd);
       check(k, &e);
       release();
