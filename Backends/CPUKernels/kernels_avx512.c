@@ -5,6 +5,8 @@
 #include <string.h>
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #define TABLE sb_kernels_avx512
 #define NAME "avx512"

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Calls become works (`WorkMaker`), works are divided (`Division`) and put into the lanes of stages (`Stages`), lanes
 /// are cut into chunks (`Chunks`), and values get their places (`Places`). In a run every worker goes through the stages
-/// and takes chunks as it comes (`ChunkQueue`). Partial sums belong to chunks and are added in their order, so the bits
+/// and takes its chunks, then those that are left (`ChunkQueue`). Partial sums belong to chunks and are added in their order, so the bits
 /// do not depend on how many workers there are.
 final class SegmentPlan: Executable, @unchecked Sendable {
   // Unchecked: one run at a time; in it workers write only where the stages let them.
@@ -21,7 +21,6 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     var lanes: FixedList<LanePlan>
     /// The number of its first lane among all.
     var firstLane: Int
-    var chunkCount: Int
     /// Whether all that it makes is kept by the host.
     var isKept: Bool
   }
@@ -63,7 +62,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     let (works, places) = (planned.works, planned.places)
     (self.host, workers) = (host, host.workers)
     valueCount = works.byteCounts.count
-    var (plans, laneCount): ([Stage], Int) = ([], 0)
+    var (plans, chunkCounts, laneCount): ([Stage], [Int], Int) = ([], [], 0)
     for (stage, lanes) in planned.stages.stages.enumerated() {
       var (list, chunkCount): ([LanePlan], Int) = ([], 0)
       for (index, lane) in lanes.enumerated() {
@@ -77,11 +76,12 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       let isKept = lanes.flatMap(\.works).allSatisfy {
         works.works[$0].results.allSatisfy { places.kept($0.value) != nil }
       }
-      plans.append(Stage(lanes: FixedList(list), firstLane: laneCount, chunkCount: chunkCount, isKept: isKept))
+      plans.append(Stage(lanes: FixedList(list), firstLane: laneCount, isKept: isKept))
+      chunkCounts.append(chunkCount)
       laneCount += lanes.count
     }
     stages = FixedList(plans)
-    queue = ChunkQueue(stages: plans.count, lanes: laneCount)
+    queue = ChunkQueue(chunkCounts: chunkCounts, lanes: laneCount, workers: host.workers)
     ownStart = places.sharedByteCount
     scratchStart = places.ownByteCount
     ownStride = scratchStart + planned.scratchByteCount
@@ -165,10 +165,9 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       if number > firstStage { host.table.pointee.barrier(team) }
       if faultyStage.load(ordering: .relaxed) < number { return }
       var lane = 0
-      while true {
-        let chunk = queue.take(number)
-        guard chunk < stages[number].chunkCount else { break }
-        // Chunks come in order, so the lane is this one or a later one.
+      while let chunk = queue.take(number, worker) {
+        // Mostly the lane is this one or a later one.
+        if chunk < stages[number].lanes[lane].firstChunk { lane = 0 }
         while lane + 1 < stages[number].lanes.count, stages[number].lanes[lane + 1].firstChunk <= chunk { lane += 1 }
         run(stages[number].lanes[lane], chunk, stage: number, worker)
         if stages[number].lanes[lane].lastSums.count > 0,

@@ -4,7 +4,9 @@
  *   convolution-kernels [INSTRUCTION-SET ...]        avx512, avx2, baseline; without: all that this CPU runs
  *
  * A line: shape, pass, variant, GFLOP/s of the direct sum's products with packing (the fastest of runs in turns),
- * and the relative L2 error as a multiple of 2^-24 * sqrt(terms); the bound that programs state is 4. */
+ * and the relative L2 error as a multiple of 2^-24 * sqrt(terms); the bound that programs state is 4. Where bias, relu and
+ * max pooling of 2 x 2 are computed at once with a forward pass, or the gradient of filter and bias behind them from what
+ * winners see, a line for that and one for the passes one behind the other, in microseconds an image. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +198,61 @@ static void measure(const sb_kernels *kernels, work *k) {
   }
 }
 
+/* The fastest of some runs of `statement`, in microseconds an image. */
+#define TIMED(result, images, ...) \
+  double result = 1e9; \
+  for (double last = seconds() + 0.03; seconds() < last;) { \
+    double start = seconds(); \
+    __VA_ARGS__; \
+    double time = (seconds() - start) * 1e6 / (double)(images); \
+    if (time < result) result = time; \
+  }
+
+static void measure_pooled(const sb_kernels *kernels, work *k) {
+  const sb_convolution *g = &k->g;
+  const sb_convolution_variant *forward = sb_convolution_choice(kernels, SB_FORWARD, g, NULL, 0);
+  const sb_convolution_variant *filter = sb_convolution_choice(kernels, SB_BACKWARD_FILTER, g, NULL, 0);
+  sb_pooling p = {
+    .height = g->rows, .width = g->columns, .channels = g->filters, .rows = g->rows / 2, .columns = g->columns / 2,
+    .pool_height = 2, .pool_width = 2, .stride_y = 2, .stride_x = 2};
+  if (!forward || !forward->pools || !forward->pools(g, &p) || !filter) return;
+  int64_t n = k->images, record = kernels->pooling_record_bytes(&p), size = k->y / n, x_size = k->x / n;
+  int64_t pooled = (int64_t)p.rows * p.columns * p.channels, bytes = forward->scratch_bytes(g, n);
+  if (filter->scratch_bytes(g, n) > bytes) bytes = filter->scratch_bytes(g, n);
+  if (kernels->winners_scratch_bytes(g, &p) > bytes) bytes = kernels->winners_scratch_bytes(g, &p);
+  float *bias = floats(3 * g->filters), *sums = bias + g->filters, *part = sums + g->filters;
+  float *maxima = floats(n * pooled), *upstream = floats(n * pooled), *results = floats(k->y);
+  uint8_t *records = (uint8_t *)floats(n * record / 4 + 1);
+  const float *x = k->operands[0], *w = k->operands[1];
+  k->scratch = floats(bytes / 4), k->packed = floats(forward->packed_bytes(g) / 4);
+  forward->pack(g, w, k->packed, 0, forward->panels(g));
+  fill(bias, g->filters), fill(upstream, n * pooled);
+  sb_convolution_end end = {bias, 1};
+  const char *name = kernels->name;
+#define SHAPE "%-8s %2lld x %3d^2 x %3d  %dx%d x %3d /%d +%d  "
+#define OF_SHAPE \
+  name, (long long)n, g->height, g->channels, g->kernel_height, g->kernel_width, g->filters, g->stride_y, g->top
+  TIMED(apart, n, {
+    forward->run(g, n, x, k->packed, results, k->scratch, &end);
+    for (int64_t i = 0; i < n; i++)
+      kernels->max_pool_winners(&p, 1, results + i * size, maxima + i * pooled, records + i * record);
+  })
+  TIMED(once, n, forward->run_pooled(g, &p, n, x, k->packed, maxima, records, record, k->scratch, &end))
+  printf(SHAPE "pooled forward %8.2f us at once, %8.2f us apart\n", OF_SHAPE, once, apart);
+  if (kernels->winners_leads(g, &p)) {
+    TIMED(dense, n, {
+      kernels->gated_sums(&p, n, records, upstream, part, sums);
+      for (int64_t i = 0; i < n; i++) {
+        kernels->max_pool_spread(&p, 1, records + i * record, upstream + i * pooled, results);
+        filter->run(g, 1, x + i * x_size, results, k->result, k->scratch, NULL);
+      }
+    })
+    TIMED(seen, n, kernels->winners_backward_filter(g, &p, n, x, records, upstream, k->result, sums, k->scratch))
+    printf(SHAPE "pooled backwardFilter %8.2f us at once, %8.2f us apart\n", OF_SHAPE, seen, dense);
+  }
+  free(bias), free(maxima), free(upstream), free(results), free(records), free(k->scratch), free(k->packed);
+}
+
 int main(int count, char **words) {
   const char *reason = "";
   blas = switchback_openblas_open(&reason);
@@ -220,6 +277,7 @@ int main(int count, char **words) {
       const int *v = shapes[i];
       work k = work_of(v[0], v[1], v[2], v[3], v[4], v[5], v[6]);
       measure(kernels, &k);
+      measure_pooled(kernels, &k);
       discard(&k);
     }
   }

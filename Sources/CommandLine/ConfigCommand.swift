@@ -23,6 +23,7 @@ struct ConfigCommand: ParsableCommand {
           switchback config init                          (prints it)
           switchback config init my.yaml --dataset mnist
           switchback config init my.yaml --dataset image-folder --path photos   (looks at size, color and classes)
+          switchback config init my.yaml --dataset text-folder --path reviews   (looks at words, length and classes)
           switchback config init my.yaml --dataset csv --path table.csv --label kind
 
         What it takes for what without being told is said on standard error, with what to change where it is wrong.
@@ -33,11 +34,13 @@ struct ConfigCommand: ParsableCommand {
     var file: String?
 
     @Option(
-      help: "A data set known by name (see switchback data), or image-folder or csv: what --path names.",
-      completion: .list(NamedDataset.all.map(\.name) + ["image-folder", "csv"]))
+      help: "A data set known by name (see switchback data), or image-folder, text-folder or csv: what --path names.",
+      completion: .list(NamedDataset.all.map(\.name) + Init.own))
     var dataset = "fashion-mnist"
 
-    @Option(help: "The folder of images by class, or the table, that the configuration is to fit.", completion: .file())
+    @Option(
+      help: "The folder of images or texts by class, or the table, that the configuration is to fit.",
+      completion: .file())
     var path: String?
 
     @Option(help: "The table's column that is to be learnt; without it a guess by the names.")
@@ -46,10 +49,13 @@ struct ConfigCommand: ParsableCommand {
     @Flag(help: "Replaces the file if it is there.")
     var force = false
 
+    /// What is looked at to fit it.
+    private static let own = ["image-folder", TextFolder.word, "csv"]
+
     func validate() throws {
-      let isOwn = ["image-folder", "csv"].contains(dataset)
+      let isOwn = Self.own.contains(dataset)
       if isOwn, path == nil { throw ValidationError("--dataset \(dataset) needs --path: what is to be looked at") }
-      if !isOwn, path != nil { throw ValidationError("--path goes with --dataset image-folder or csv") }
+      if !isOwn, path != nil { throw ValidationError("--path goes with --dataset \(Self.own.joined(separator: ", "))") }
       if dataset != "csv", label != nil { throw ValidationError("--label goes with --dataset csv") }
     }
 
@@ -57,6 +63,10 @@ struct ConfigCommand: ParsableCommand {
       switch (dataset, path) {
       case ("image-folder", let path?):
         let survey = try ImageFolderSurvey(path)
+        for note in survey.notes { Terminal.write("warning: \(note)", to: .standardError) }
+        return try StarterConfiguration(for: survey)
+      case (TextFolder.word, let path?):
+        let survey = try TextFolderSurvey(path)
         for note in survey.notes { Terminal.write("warning: \(note)", to: .standardError) }
         return try StarterConfiguration(for: survey)
       case ("csv", let path?): return try StarterConfiguration(for: CSVSurvey(path), label: label)

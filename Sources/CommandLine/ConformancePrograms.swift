@@ -141,6 +141,16 @@ enum ConformancePrograms {
               GlobalAveragePooling2D(),
             ]), 6
         ),
+        (
+          "group, instance, layer and RMS normalization, SGD",
+          step(
+            [6, 5, 3], SGD(learningRate: 0.1, momentum: 0.9),
+            [
+              Conv2D(6, kernelSize: 3, useBias: false), GroupNormalization(groups: 3), Activation(.relu),
+              Conv2D(5, kernelSize: 2), GroupNormalization(groups: -1), LayerNormalization(), Flatten(),
+              Dense(9, activation: .tanh), RMSNormalization(),
+            ]), 5
+        ),
         ("perceptron of bytes, SGD", bytes, 5),
         (
           "one sample, Adagrad",

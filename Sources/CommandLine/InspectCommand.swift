@@ -56,6 +56,8 @@ struct InspectCommand: ParsableCommand {
     }
     var layers: [LayerSummary]
     var operations: [Operation]
+    /// Operations that simpler ones can compute, and who computes them.
+    var composites: [Composite]
     var parameters: Int
     var flops: Int
     var bytes: Int
@@ -74,6 +76,7 @@ struct InspectCommand: ParsableCommand {
           backend: plan.backends[plan.placements[index].link], segment: segmentOfCall[index],
           group: groupOfCall[index])
       }
+      composites = plan.composites
       let cost = plan.program.cost
       (parameters, flops, bytes) = (session.parameterCount, cost.flops, cost.bytes)
       (segments, transfersPerStep) = (plan.segmentCount, plan.transfers.count)
@@ -123,6 +126,8 @@ struct InspectCommand: ParsableCommand {
         table.add(["\(index)", operation.label, operation.type, operation.group])
       }
       Terminal.write("\n" + table.text)
+      if !inspection.composites.isEmpty { Terminal.write("") }
+      for composite in inspection.composites { Terminal.write(composite.words) }
     }
     Terminal.write("\n\(inspection.parameters) parameters · \(summary)")
     Terminal.write(

@@ -13,19 +13,20 @@ struct PredictCommand: ParsableCommand {
       CSV. MNIST's digits are bright on black: pictures of ink on paper want --invert. A network that was trained on a
       table takes a CSV file of such rows, with the columns that were learnt or without; - is standard input. Columns are
       found by their names, or in a file without names by their places; those that name pictures are relative to the file's
-      folder. Of a network with several outputs each is said by its name. Examples:
+      folder. A network that was trained on a folder of texts takes such files, or one on standard input. Of a network with several outputs each is said by its name. Examples:
 
         switchback predict runs/latest --index 7
         switchback predict runs/latest digit.png --invert
         switchback predict runs/latest photos/ --output photos.csv
         switchback predict runs/latest a.png b.png --json
-        switchback predict runs/latest rows.csv
+        switchback predict runs/latest review.txt
+        switchback predict runs/latest rows.csv               (of a time series: a line for each window of its rows)
         (head -n 1 rows.csv; grep Rome rows.csv) | switchback predict runs/latest -
       """)
 
   @OptionGroup var options: RunOptions
 
-  @Argument(help: "Image files, or folders of them; or a CSV file, or - for standard input.")
+  @Argument(help: "Image or text files, or folders of them; or a CSV file, or - for standard input.")
   var paths: [String] = []
 
   @Option(help: "A sample of the test set, instead of files.")
@@ -66,6 +67,17 @@ struct PredictCommand: ParsableCommand {
             ExitCode(64))
         }
         try predict(rowsOf: paths[0], fields, run, model)
+        return
+      }
+      if case .series(let series) = run.configuration.data.source {
+        guard paths.count == 1 else {
+          throw fail("the network takes a time series: one CSV file, or - for standard input", ExitCode(64))
+        }
+        try predict(windowsOf: paths[0], series, run, model)
+        return
+      }
+      if let input = textInput(model.samples) {
+        try predict(texts: try textFiles(), input, run, model)
         return
       }
       guard model.samples.inputs.count == 1 else {
@@ -127,6 +139,7 @@ struct PredictCommand: ParsableCommand {
       labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
       delimiter: table.delimiter, width: run.data.record?.width)
     rows.tokens = fields.tokens.compactMap(\.column)
+    for input in fields.tokens { if let column = input.column { rows.vocabularies[column] = input.vocabulary } }
     var writer = PredictionTable(json: json, output: output)
     var unreadable = 0
     try rows.forEach { ignored in
@@ -167,7 +180,7 @@ struct PredictCommand: ParsableCommand {
   }
 
   /// The fields of a network that reads a table's rows: what is numbers of theirs, what is pictures that they name, and what
-  /// is tokens.
+  /// is tokens or texts.
   private struct TableFields {
     let table: SampleFormat.Input?
     let pictures: [SampleFormat.Input]
@@ -202,6 +215,87 @@ struct PredictCommand: ParsableCommand {
       throw fail("there is no file \(path)", ExitStatus.missingFile)
     }
     return isFolder.boolValue
+  }
+
+  // MARK: Time series
+
+  /// A line for each window of consecutive rows, by the number of its last one.
+  private func predict(
+    windowsOf path: String, _ series: TimeSeries, _ run: RestoredRun, _ model: TrainedModel
+  ) throws {
+    guard model.samples.inputs.count == 1, let input = model.samples.inputs.first, input.shape.count == 2 else {
+      throw fail("the network reads \(model.samples.inputWords), which is no window of a series", ExitCode(64))
+    }
+    let labels = run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels)
+    let rows = CSVPredictionRows(
+      path: path, features: input.features, labels: labels.filter { !input.features.contains($0) },
+      hasHeader: series.hasHeader, delimiter: series.delimiter, width: run.data.record?.columnCount)
+    var writer = PredictionTable(json: json, output: output)
+    var window: [[Double]] = []
+    var count = 0
+    try rows.forEach { ignored in
+      Terminal.write(
+        "columns that the network does not read: \(ignored.joined(separator: ", "))", to: .standardError)
+    } _: { row in
+      // A row that cannot be read would be missing in the windows behind it.
+      window.append(try row.contents.get().values)
+      count = row.number
+      if window.count > input.shape[0] { window.removeFirst() }
+      guard window.count == input.shape[0] else { return }
+      let answers = try model.predict(fields: [input.name: .rows(window)])
+      writer.add(PredictionLine(row: row.number, answers, of: model, namesValues: run.namesColumns))
+    }
+    guard window.count == input.shape[0] else {
+      throw fail("\(path) has \(count) rows, and the network reads windows of \(input.shape[0])", ExitStatus.badData)
+    }
+    try writer.finish()
+  }
+
+  // MARK: Texts
+
+  /// The field of a network that reads texts in files, and perhaps how long they are.
+  private func textInput(_ samples: SampleFormat) -> SampleFormat.Input? {
+    guard let input = samples.inputs.first(where: { $0.vocabulary != nil && $0.column == nil }) else { return nil }
+    return samples.inputs.allSatisfy { $0.name == input.name || $0.name == input.lengths } ? input : nil
+  }
+
+  private func textFiles() throws -> [String] {
+    try paths.flatMap { path in
+      guard try path != "-" && isFolder(path) else { return [path] }
+      let texts = ((try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? []).sorted()
+        .filter { $0.lowercased().hasSuffix(".txt") }
+      guard !texts.isEmpty else { throw fail("\(path) holds no texts (*.txt)", ExitStatus.missingFile) }
+      return texts.map { path + "/" + $0 }
+    }
+  }
+
+  private func predict(
+    texts files: [String], _ input: SampleFormat.Input, _ run: RestoredRun, _ model: TrainedModel
+  ) throws {
+    let isShown = !json && files.count == 1 && output == nil
+    var writer = PredictionTable(json: json, output: output)
+    var unreadable = 0
+    for file in files {
+      let text: String
+      do throws(DatasetError) {
+        text =
+          file == "-"
+          ? try TextBytes.text(of: Array(FileHandle.standardInput.readDataToEndOfFile()), from: "standard input")
+          : try TextBytes.text(at: file)
+      } catch {
+        // One broken text of a thousand is said, and the others are predicted.
+        _ = fail(error.message, ExitStatus.badData)
+        unreadable += 1
+        continue
+      }
+      let line = PredictionLine(
+        sample: file, try model.predict(fields: [input.name: .text(text)]), of: model, namesValues: run.namesColumns)
+      if isShown { show(nil, line, of: model) } else { writer.add(line) }
+    }
+    if !isShown { try writer.finish() }
+    // Of one file its own message is enough.
+    if files.count > 1 { try end(unreadable, "file") }
+    if unreadable > 0 { throw ExitStatus.badData }
   }
 
   // MARK: Image files
@@ -290,6 +384,10 @@ struct PredictCommand: ParsableCommand {
 extension RestoredRun {
   /// Whether a row of its table names the columns.
   fileprivate var namesColumns: Bool {
-    if case .csv(let table) = configuration.data.source { table.hasHeader } else { false }
+    switch configuration.data.source {
+    case .csv(let table): table.hasHeader
+    case .series(let series): series.hasHeader
+    case .named, .imageFolder, .texts, .adding: false
+    }
   }
 }

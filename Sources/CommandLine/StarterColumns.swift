@@ -52,7 +52,9 @@ struct StarterColumns {
     case .pictures:
       (reason, remedy) = ("one column of pictures can be read", "data.images names another")
     case .words:
-      (reason, remedy) = ("it holds words, too many or only one", "say one_hot or ordinal in data.columns to use it")
+      (reason, remedy) = (
+        "it holds words, too many or only one", "say one_hot, ordinal or text in data.columns to use it"
+      )
     }
     return "\(column.name) is ignored, since \(reason); \(remedy)"
   }

@@ -57,6 +57,29 @@ struct StarterConfiguration {
     ]
   }
 
+  init(for folder: TextFolderSurvey) throws {
+    guard folder.classNames.count > 1 else {
+      throw DatasetError(
+        .invalid, "\(folder.path) has one class, \(folder.classNames.joined()): to be told apart there must be two")
+    }
+    text = Self.text(
+      "A small network on the texts of \(folder.path): \(Self.classWords(folder.classNames)).", inputs: nil,
+      [
+        "embedding: {input_dim: \(folder.vocabularySize), output_dim: 16} # as many as data.vocabulary_size", "flatten",
+        "dense: {units: 32, activation: relu}", Self.head(.classes(folder.classNames.count)),
+      ],
+      data: [
+        "dataset: text-folder", "path: \(Self.word(folder.path))",
+        "vocabulary_size: \(folder.vocabularySize) # the most frequent words; 0 is padding, 1 any other word",
+        "sequence_length: \(folder.sequenceLength) # longer texts are cut, shorter ones padded",
+        "test_split: 0.2 # where there is no folder test", "validation_split: 0.1",
+      ], loss: "categorical_crossentropy")
+    guesses = [
+      "each of these folders is a class: \(ClassOrder.words(folder.classNames)); move or rename those that are none",
+      "\(folder.sequenceLength) tokens say enough of a text; data.sequence_length says otherwise",
+    ]
+  }
+
   /// `label` is the column that is to be learnt; nil: the one whose name says so, or the last.
   init(for table: CSVSurvey, label: String?) throws {
     let target = try Self.label(of: table, label)

@@ -60,6 +60,14 @@ public struct ConformanceSuite {
         }
         check(entry.name, name + ", special values", titles: title) { try special(sample) }
         check(entry.name, name + ", twice", titles: title) { try twice(sample) }
+        if isDecomposed(sample) {
+          check(entry.name, name + ", decomposed", titles: title) {
+            try operation(sample, seed: seed, isDecomposed: true)
+          }
+          check(entry.name, name + ", decomposed, special values", titles: title) {
+            try special(sample, isDecomposed: true)
+          }
+        }
         for question in entry.questions(on: sample) {
           switch question {
           case .numbers(let word, let domains):
@@ -124,23 +132,32 @@ public struct ConformanceSuite {
     (sample.inputs.map(\.description) + sample.attributeWords).joined(separator: ", ")
   }
 
+  /// Whether simpler operations may stand in place of a sample's call: where the candidate does not take it whole. The
+  /// reference answers for what all decompositions mean.
+  private func isDecomposed(_ sample: OperationSample) -> Bool {
+    guard sample.operation is any CompositeOperation, let program = try? sample.program() else { return false }
+    let isReference = candidate.links[0].name == reference.links[0].name
+    return isReference || (try? taken(program)) == [false]
+  }
+
   private func operation(
-    _ sample: OperationSample, seed: Int64, asksZeros: Bool = false
+    _ sample: OperationSample, seed: Int64, asksZeros: Bool = false, isDecomposed: Bool = false
   ) throws -> ConformanceReport.Verdict {
     let comparison = try BackendComparison(
-      sample, on: candidate, reference: reference, seed: seed, asksZeros: asksZeros)
+      sample, on: candidate, reference: reference, seed: seed, asksZeros: asksZeros, isDecomposed: isDecomposed)
     switch comparison.verdict {
     case .passed: return .passed(worst: comparison.worst)
     case .declined(let reason): return .declined(reason)
     case .failed(let fault):
       let operands = SampleValues(sample, seed: seed).operands
       let values = Dictionary(uniqueKeysWithValues: operands.enumerated().map { ("x\($0)", $1) })
-      return .failed(fault, replay: ReplayFile(try sample.program(), values))
+      let program = isDecomposed ? try sample.decomposedProgram() : nil
+      return .failed(fault, replay: ReplayFile(try program ?? sample.program(), values))
     }
   }
 
-  private func special(_ sample: OperationSample) throws -> ConformanceReport.Verdict {
-    let special = try SpecialValues(sample, on: candidate, reference: reference)
+  private func special(_ sample: OperationSample, isDecomposed: Bool = false) throws -> ConformanceReport.Verdict {
+    let special = try SpecialValues(sample, on: candidate, reference: reference, isDecomposed: isDecomposed)
     return special.fault.map { .failed($0, replay: special.replay) }
       ?? (special.wasAsked ? .passed(worst: 0) : .notAsked)
   }

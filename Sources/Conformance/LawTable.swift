@@ -20,6 +20,14 @@ struct LawTable {
       ]
     }
     lines += Self.table(["operation", "law", "attributes", "NaN and infinities", "ties and kinks", "asked with"], rows)
+    lines += ["", "## Composite operations", ""]
+    lines += [
+      "Where no backend of a chain before the reference takes one of these whole, the first is asked for all of the simpler",
+      "operations, which then stand in its place; else the reference computes it.", "",
+    ]
+    lines += Self.table(
+      ["operation", "simpler operations"],
+      catalog.entries.filter { $0 is any CompositeOperation.Type }.map { [$0.name, Self.parts($0)] })
     lines += ["", "## Functions of `unary` and `unary/backward`", ""]
     lines += [
       "dx is dy times the last column, which is written in terms of the first operand of `unary/backward`:", "",
@@ -53,6 +61,20 @@ struct LawTable {
     ([head, head.map { _ in "---" }] + rows).map { cells in
       "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
     }
+  }
+
+  /// `reshape, reduce, subtract`: of any sample, each once.
+  private static func parts(_ entry: any TensorOperation.Type) -> String {
+    var names: [String] = []
+    var reasons: [String] = []
+    for sample in entry.samples {
+      guard let program = try? sample.program(), let decomposed = try? program.decomposing([0]) else { continue }
+      if let reason = decomposed.reasons[0], !reasons.contains(reason) { reasons.append(reason) }
+      guard decomposed.reasons.isEmpty else { continue }
+      for call in decomposed.program.calls where !names.contains(call.name) { names.append(call.name) }
+    }
+    return ([names.joined(separator: ", ")] + reasons.map { "none: " + $0 }).filter { !$0.isEmpty }
+      .joined(separator: "; ")
   }
 
   private static func words(_ reach: SpecialValueLaw.Reach) -> String {

@@ -43,6 +43,10 @@ extension ChainPrograms {
       (", overlapping windows of few channels", Block(image: [17, 8, 9, 3], filters: 40, pooling: overlapping)),
       ("", Block()), (" without gradients", Block(isTrained: false)),
       (", one channel", Block(image: [61, 9, 8, 1], filters: 17)),
+      (
+        ", few taps",
+        Block(image: [61, 9, 8, 3], filters: 40, geometry: ConvolutionGeometry(padding: [1, 1, 1, 1]))
+      ),
     ]
     if !isQuick {
       blocks += [
@@ -60,9 +64,11 @@ extension ChainPrograms {
     for (words, block) in blocks {
       programs.append(("convolution, bias, relu, max pooling" + words, replay(try block.program())))
     }
-    var special = replay(try Block().program())
-    special.plantSpecialValues()
-    programs.append(("convolution, bias, relu, max pooling, special values among the operands", special))
+    for (words, block) in [("", Block()), (", few taps", Block(image: [61, 7, 6, 1], filters: 32))] {
+      var special = replay(try block.program())
+      special.plantSpecialValues()
+      programs.append(("convolution, bias, relu, max pooling\(words), special values among the operands", special))
+    }
     return programs
   }
 }

@@ -58,10 +58,13 @@ struct SplitMix64: Sendable {
   /// `increment` apart give one sequence, a step apart.)
   init(mixing numbers: [UInt64]) {
     state = 0
-    for number in numbers {
-      state ^= number
-      state = next()
-    }
+    for number in numbers { mix(number) }
+  }
+
+  /// Goes on with the sequence of one number more.
+  mutating func mix(_ number: UInt64) {
+    state ^= number
+    state = next()
   }
 
   mutating func next() -> UInt64 {
@@ -74,6 +77,9 @@ struct SplitMix64: Sendable {
 
   /// Uniform below `bound`, by the high half of a product (Lemire 2019; the bias at these sizes is below 2⁻³⁰).
   mutating func next(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+
+  /// Uniform in [0, 1), a multiple of 2⁻²⁴.
+  mutating func nextUniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
   /// Fisher and Yates, from the last place to the first.
   mutating func shuffle(_ items: inout [Int32]) {

@@ -12,10 +12,8 @@ struct CSVFeatureScan {
     var found: CSVWordScan?
     /// How many training rows have each of the known words.
     var counts: [Int] = []
-    /// Welford 1962 over the training rows: the mean, and the sum of squared distances from a mean that moves.
-    var mean = 0.0
-    var squares = 0.0
-    var count = 0.0
+    /// Of numbers over the training rows.
+    var moments = Moments()
   }
 
   init(isNormalized: Bool, fits: Bool) { (self.isNormalized, self.fits) = (isNormalized, fits) }
@@ -46,10 +44,7 @@ struct CSVFeatureScan {
     } else {
       let number = try self.number(of: field, in: columns[column].name)
       guard isTraining, fits else { return }
-      columns[column].count += 1
-      let distance = number - columns[column].mean
-      columns[column].mean += distance / columns[column].count
-      columns[column].squares += distance * (number - columns[column].mean)
+      columns[column].moments.add(number)
     }
   }
 
@@ -88,7 +83,7 @@ struct CSVFeatureScan {
   var normalization: [DatasetRecord.Normalization] {
     zip(columns, found).flatMap { column, found -> [DatasetRecord.Normalization] in
       guard let words = found.words else {
-        return [.init(mean: column.mean, deviation: (column.squares / max(column.count, 1)).squareRoot())]
+        return [.init(mean: column.moments.mean, deviation: column.moments.deviation)]
       }
       guard words.encoding == .ordinal else {
         return [DatasetRecord.Normalization](repeating: .init(mean: 0, deviation: 1), count: words.words.count)

@@ -59,6 +59,8 @@ public struct CSVFile: Hashable, Sendable {
     /// Whole numbers from 0 with blanks between them: a field of the column's name, i32 `[T]`, padded with 0, and one with
     /// their lengths, `NAME_lengths` i32 `[]`.
     case tokens
+    /// Text: the same fields, of the words' numbers in a vocabulary that is made of the training rows.
+    case text
 
     var word: String {
       switch self {
@@ -66,13 +68,14 @@ public struct CSVFile: Hashable, Sendable {
       case .oneHot: "one_hot"
       case .ordinal: "ordinal"
       case .tokens: "tokens"
+      case .text: "text"
       }
     }
 
     /// Of words: what becomes of them, and their list.
     var words: (encoding: DatasetRecord.WordColumn.Encoding, words: [String])? {
       switch self {
-      case .ignored, .tokens: nil
+      case .ignored, .tokens, .text: nil
       case .oneHot(let words): (.oneHot, words)
       case .ordinal(let words): (.ordinal, words)
       }
@@ -94,8 +97,10 @@ public struct CSVFile: Hashable, Sendable {
   public var pictures: Pictures?
   /// What columns that are no numbers are, by name or by index from 0.
   public var columns: [String: Reading] = [:]
-  /// How many tokens a sequence is cut or padded to; nil: as many as the longest of the training rows has.
+  /// How many tokens a sequence or text is cut or padded to; nil: as many as the longest of the training rows has.
   public var sequenceLength: Int?
+  /// Of columns of texts, each of which has a vocabulary of its own.
+  public var vocabulary = DatasetRecord.VocabularyLimits()
   /// The share of the rows that is for testing; which ones depends on their number alone.
   public var testSplit: Double
   public var hasHeader: Bool
@@ -129,7 +134,7 @@ public struct CSVFile: Hashable, Sendable {
 
   /// Why no table can be read so; nil where one can.
   package var fault: String? {
-    let hasTable = pictures != nil || columns.values.contains(.tokens)
+    let hasTable = pictures != nil || hasSequences
     var taken = [Field.images, Field.sampleWeight] + (hasTable ? [Field.table] : [])
     for target in learnt {
       guard Self.isName(target.name) else {
@@ -146,6 +151,9 @@ public struct CSVFile: Hashable, Sendable {
     return nil
   }
 
+  /// Whether a column holds tokens or texts.
+  package var hasSequences: Bool { columns.values.contains(.tokens) || columns.values.contains(.text) }
+
   /// Whether a field can be called so.
   static func isName(_ name: String) -> Bool {
     !name.isEmpty
@@ -155,9 +163,10 @@ public struct CSVFile: Hashable, Sendable {
   /// The same of what `columns` says.
   package var faultOfColumns: String? {
     let most = DatasetRecord.Tokens.mostOfSample
-    if let sequenceLength, !(1...most).contains(sequenceLength) || !columns.values.contains(.tokens) {
-      return "sequences of \(sequenceLength) tokens need a column of tokens, and a length from 1 to \(most)"
+    if let sequenceLength, !(1...most).contains(sequenceLength) || !hasSequences {
+      return "sequences of \(sequenceLength) tokens need a column of tokens or text, and a length from 1 to \(most)"
     }
+    if let fault = vocabulary.fault { return fault }
     for (column, reading) in columns.sorted(by: { $0.key < $1.key }) {
       guard let (encoding, words) = reading.words else { continue }
       if words.contains("") || Set(words.map { Array($0.utf8) }).count < words.count {
@@ -203,7 +212,7 @@ public struct CSVFile: Hashable, Sendable {
 enum CSVColumn: Hashable, Sendable {
   /// By the place of its column among those of features.
   case feature(Int)
-  /// By its place among those of tokens.
+  /// By its place among those of tokens and texts.
   case tokens(Int)
   case picture
   /// A number of a target, both by their place.

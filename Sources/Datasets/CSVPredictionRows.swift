@@ -9,8 +9,10 @@ public struct CSVPredictionRows {
   public var words: [DatasetRecord.WordColumn]
   /// The columns that name pictures, as the features.
   public var pictures: [String]
-  /// The columns of tokens, as the features.
+  /// The columns of tokens and texts, as the features.
   public var tokens: [String] = []
+  /// The words of those of texts, by their columns.
+  public var vocabularies: [String: DatasetRecord.Vocabulary] = [:]
   /// The columns that were learnt, which rows may have or not.
   public var labels: [String]
   public var hasHeader: Bool
@@ -44,7 +46,7 @@ public struct CSVPredictionRows {
     public var values: [Double]
     /// The paths of the pictures, relative to the table's folder where they are not absolute.
     public var pictures: [String]
-    /// Of each column of tokens all that stand there.
+    /// Of each column of tokens all that stand there; of texts those of their words.
     public var tokens: [[Int32]] = []
   }
 
@@ -94,6 +96,8 @@ public struct CSVPredictionRows {
     var features: [CSVTable.FeatureColumn]
     var pictureCount: Int
     var tokens: [String]
+    /// Of each of these; nil: it holds tokens.
+    var vocabularies: [VocabularyIndex?]
     /// The table's file.
     var table: String
     var ignored: [String] = []
@@ -109,8 +113,7 @@ public struct CSVPredictionRows {
           if place < features.count + pictureCount {
             contents.pictures[place - features.count] = try CSVPictures.path(of: field, table: table)
           } else {
-            let column = place - features.count - pictureCount
-            _ = try CSVTokens.forEach(in: field, of: tokens[column]) { contents.tokens[column].append($1) }
+            try append(field, ofTokens: place - features.count - pictureCount, to: &contents)
           }
           return
         }
@@ -129,12 +132,27 @@ public struct CSVPredictionRows {
       }
       return contents
     }
+
+    private func append(
+      _ field: CSVRow.Field, ofTokens column: Int, to contents: inout Contents
+    ) throws(CSVRow.Problem) {
+      var found: [Int32] = []
+      if let vocabulary = vocabularies[column] {
+        let count = vocabulary.forEachToken(in: field) { found.append($1) }
+        guard count > 0 else {
+          throw CSVRow.Problem(message: "the text is missing (column \(tokens[column]))", column: field.column)
+        }
+      } else {
+        _ = try CSVTokens.forEach(in: field, of: tokens[column]) { found.append($1) }
+      }
+      contents.tokens[column] = found
+    }
   }
 
   private func columns(_ wanted: [Int?]) -> Columns {
     Columns(
       wanted: wanted, features: featureColumns.map(CSVTable.FeatureColumn.init), pictureCount: pictures.count,
-      tokens: tokens, table: path)
+      tokens: tokens, vocabularies: tokens.map { vocabularies[$0].map { VocabularyIndex($0) } }, table: path)
   }
 
   private func columns(of first: CSVRow) throws(CSVRow.Problem) -> Columns {

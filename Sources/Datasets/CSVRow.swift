@@ -76,16 +76,7 @@ extension CSVRow.Field {
   /// Without quotes and, where there were none, without blanks around it.
   var text: String {
     get throws(CSVRow.Problem) {
-      var result = Array(isQuoted ? bytes : trimmed)
-      if isQuoted {
-        result.removeAll(keepingCapacity: true)
-        var wasQuote = false
-        for byte in bytes {
-          let isSecond = wasQuote && byte == CSVRow.quote
-          if !isSecond { result.append(byte) }
-          wasQuote = byte == CSVRow.quote && !isSecond
-        }
-      }
+      let result = isQuoted ? unquoted : Array(trimmed)
       // Repaired, two different words of another encoding would become one.
       guard let text = String(validating: result, as: UTF8.self) else {
         let repaired = String(decoding: result.prefix(40), as: UTF8.self)
@@ -96,6 +87,24 @@ extension CSVRow.Field {
       }
       return text
     }
+  }
+
+  /// The bytes in quotes, of two quotes side by side one.
+  private var unquoted: [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
+    var wasQuote = false
+    for byte in bytes {
+      let isSecond = wasQuote && byte == CSVRow.quote
+      if !isSecond { result.append(byte) }
+      wasQuote = byte == CSVRow.quote && !isSecond
+    }
+    return result
+  }
+
+  /// Calls `body` with the bytes of `text`, UTF-8 or not. Allocates nothing where a cell has no quotes in it.
+  func withTextBytes<Answer>(_ body: (UnsafeBufferPointer<UInt8>) -> Answer) -> Answer {
+    plainBytes.map(body) ?? unquoted.withUnsafeBufferPointer(body)
   }
 
   /// The bytes of `text`, where they stand here as they are.

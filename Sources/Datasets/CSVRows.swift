@@ -9,8 +9,10 @@ final class CSVTable: Sendable {
   /// Of a field's number among `fields`; nil: there is none.
   let pictureField: Int?
   let featureField: Int?
-  /// Of each column of tokens, the same of these and of their lengths.
+  /// Of each column of tokens or texts, the same of these and of their lengths.
   let tokenFields: [(tokens: Int, lengths: Int)]
+  /// The words of those of texts.
+  let vocabularies: [VocabularyIndex?]
   /// The name of the pictures' column, and how they get their size.
   let pictureColumn: String
   let fit: Image.Fit
@@ -46,6 +48,7 @@ final class CSVTable: Sendable {
     pictureColumn = pictureField.flatMap { inputs[$0].column } ?? ""
     let tokens = inputs.indices.filter { inputs[$0].tokens != nil }
     tokenFields = tokens.enumerated().map { (tokens: $1, lengths: inputs.count + $0) }
+    vocabularies = tokens.map { inputs[$0].vocabulary.map { VocabularyIndex($0) } }
     featureColumns = inputs.flatMap { $0.featureColumns.map(FeatureColumn.init) }
     fit = inputs.compactMap(\.fit).first ?? .stretch
     normalization = inputs.flatMap(\.normalization)
@@ -79,14 +82,18 @@ final class CSVTable: Sendable {
     }
   }
 
-  /// Writes a cell's tokens, padded with 0, and how many of them are kept.
+  /// Writes a cell's tokens, or those of its words, padded with 0, and how many of them are kept.
   func write(
     _ field: CSVRow.Field, ofTokens column: Int, to batch: BatchMemory, row: Int
   ) throws(CSVRow.Problem) {
     let (place, lengths) = tokenFields[column]
     let tokens = batch[place, row].bindMemory(to: Int32.self)
-    let count = try CSVTokens.forEach(in: field, of: fields[place].name) { position, token in
-      if position < tokens.count { tokens[position] = token }
+    func put(_ position: Int, _ token: Int32) { if position < tokens.count { tokens[position] = token } }
+    let count: Int
+    if let vocabulary = vocabularies[column] {
+      count = vocabulary.forEachToken(in: field, put)
+    } else {
+      count = try CSVTokens.forEach(in: field, of: fields[place].name, put)
     }
     let kept = min(count, tokens.count)
     for position in kept..<tokens.count { tokens[position] = 0 }

@@ -93,9 +93,8 @@ struct CSVScan {
     try placePictures(in: &columns)
     let readings = try readings(columns)
     try placeTokens(readings, in: &columns)
-    let places = names.indices.filter {
-      columns[$0] == .ignored && readings[$0] != .ignored && readings[$0] != .tokens
-    }
+    let others: [CSVFile.Reading?] = [.ignored, .tokens, .text]
+    let places = names.indices.filter { columns[$0] == .ignored && !others.contains(readings[$0]) }
     guard !learnt.isEmpty, learnt.allSatisfy({ $0.columns.count == 1 || $0.targets == .values && !$0.columns.isEmpty }),
       mentioned != nil || !tokens.isEmpty || !places.isEmpty
     else {
@@ -188,23 +187,26 @@ struct CSVScan {
     return readings
   }
 
-  /// The network's columns of tokens or, before there is one, the configuration's.
+  /// The network's columns of tokens and texts or, before there is one, the configuration's.
   private mutating func placeTokens(
     _ readings: [Int: CSVFile.Reading], in columns: inout [CSVColumn]
   ) throws(CSVRow.Problem) {
     guard let record = request.record else {
-      for index in names.indices where readings[index] == .tokens {
+      for index in names.indices where readings[index] == .tokens || readings[index] == .text {
         columns[index] = .tokens(tokens.count)
-        tokens.append(CSVTokenScan(names[index], length: settings.sequenceLength))
+        let texts = readings[index] == .text ? CSVTextScan(settings.vocabulary) : nil
+        tokens.append(CSVTokenScan(names[index], length: settings.sequenceLength, texts))
       }
       return try checkTokenNames()
     }
     for input in record.inputs where input.tokens != nil {
+      let reading: CSVFile.Reading = input.vocabulary == nil ? .tokens : .text
       guard let index = names.firstIndex(of: input.name), columns[index] == .ignored,
-        readings[index] ?? .tokens == .tokens
+        readings[index] ?? reading == reading
       else {
         throw CSVRow.Problem(
-          message: "there is no column \(input.name) of tokens, which the network was trained with; \(columnWords)",
+          message:
+            "there is no column \(input.name) of \(reading.word), which the network was trained with; \(columnWords)",
           column: 1)
       }
       if let length = settings.sequenceLength, [length] != input.shape {
@@ -213,7 +215,8 @@ struct CSVScan {
             + "data.sequence_length says \(length)", column: 1)
       }
       columns[index] = .tokens(tokens.count)
-      tokens.append(CSVTokenScan(input.name, length: input.shape[0]))
+      let texts = input.vocabulary.map { CSVTextScan(known: $0, settings.vocabulary) }
+      tokens.append(CSVTokenScan(input.name, length: input.shape[0], texts))
     }
   }
 
@@ -223,7 +226,8 @@ struct CSVScan {
     for name in tokens.flatMap({ [$0.name, Field.lengths(of: $0.name)] }) {
       guard CSVFile.isName(name), taken.insert(name).inserted else {
         throw CSVRow.Problem(
-          message: "a column of tokens becomes the fields NAME and NAME_lengths: none can be called \"\(name)\", with "
+          message:
+            "a column of tokens or text becomes the fields NAME and NAME_lengths: none can be called \"\(name)\", with "
             + "blanks or as another field; rename the column", column: 1)
       }
     }

@@ -34,9 +34,11 @@ enum CSVTokens {
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 }
 
-/// What a pass over the rows finds in a column of tokens.
+/// What a pass over the rows finds in a column of tokens or texts.
 struct CSVTokenScan {
   let name: String
+  /// Of texts.
+  private var texts: CSVTextScan?
   /// How many tokens a sample has, where the configuration or a trained network says it.
   private let length: Int?
   /// How many rows have so many tokens.
@@ -45,13 +47,20 @@ struct CSVTokenScan {
   /// The largest token of each place: what of it is read is known when all rows are.
   private var maxima: [Int32] = []
 
-  init(_ name: String, length: Int?) { (self.name, self.length) = (name, length) }
+  init(_ name: String, length: Int?, _ texts: CSVTextScan? = nil) {
+    (self.name, self.length, self.texts) = (name, length, texts)
+  }
 
   mutating func add(_ field: CSVRow.Field, isTraining: Bool) throws(CSVRow.Problem) {
     let kept = length ?? DatasetRecord.Tokens.mostOfSample
-    let count = try CSVTokens.forEach(in: field, of: name) { place, token in
-      guard place < kept else { return }
-      if place < maxima.count { maxima[place] = max(maxima[place], token) } else { maxima.append(token) }
+    let count: Int
+    if texts == nil {
+      count = try CSVTokens.forEach(in: field, of: name) { place, token in
+        guard place < kept else { return }
+        if place < maxima.count { maxima[place] = max(maxima[place], token) } else { maxima.append(token) }
+      }
+    } else {
+      count = try texts?.add(field, of: name, isTraining: isTraining) ?? 0
     }
     counts[count, default: 0] += 1
     if isTraining { longest = max(longest, count) }
@@ -63,12 +72,19 @@ struct CSVTokenScan {
   var input: DatasetRecord.Input {
     let length = lengthOfSamples
     var input = DatasetRecord.Input(name, [length], column: name)
-    input.tokens = DatasetRecord.Tokens(
-      cutCount: counts.reduce(0) { $0 + ($1.key > length ? $1.value : 0) }, largest: maxima.prefix(length).max())
+    input.vocabulary = texts?.vocabulary
+    let largest = input.vocabulary.map { Int32($0.size - 1) } ?? maxima.prefix(length).max()
+    input.tokens = DatasetRecord.Tokens(cutCount: cutCount, largest: largest)
     return input
   }
 
+  private var cutCount: Int {
+    let length = lengthOfSamples
+    return counts.reduce(0) { $0 + ($1.key > length ? $1.value : 0) }
+  }
+
   func check(_ path: String) throws(DatasetError) {
+    try texts?.check(path, column: name)
     let most = DatasetRecord.Tokens.mostOfSample
     switch lengthOfSamples {
     case 1...most: return
@@ -86,25 +102,29 @@ struct CSVTokenScan {
 
   /// What is lost, in a sentence; nil where nothing is.
   var note: String? {
-    guard let cut = input.tokens?.cutCount, cut > 0 else { return nil }
+    guard cutCount > 0 else { return nil }
     let count = counts.values.reduce(0, +)
     return
-      "\(cut) of \(count) sequences of the column \(name) are longer than \(lengthOfSamples) tokens and are cut there"
+      "\(cutCount) of \(count) \(texts == nil ? "sequences" : "texts") of the column \(name) are longer than \(lengthOfSamples) tokens and are cut there"
   }
 }
 
 extension DatasetRecord {
-  /// Of a field of tokens, i32 `[T]` with their lengths in a field beside it: what its column holds.
+  /// Of a field of tokens, i32 `[T]` with their lengths in a field beside it: what its column or its texts hold.
   public struct Tokens: Hashable, Sendable, Codable {
     /// How many sequences are longer than T: of these the first T tokens are kept.
     public var cutCount: Int
-    /// The largest token of those that are kept; nil where there is none.
+    /// The largest token of those that are kept, or that a vocabulary has; nil where there is none.
     public var largest: Int32?
+    /// The field with their lengths; nil: it is called as this one, with `_lengths` behind it.
+    public var lengths: String?
 
     /// How long T may be.
     package static let mostOfSample = 1 << 20
 
-    public init(cutCount: Int, largest: Int32?) { (self.cutCount, self.largest) = (cutCount, largest) }
+    public init(cutCount: Int, largest: Int32?, lengths: String? = nil) {
+      (self.cutCount, self.largest, self.lengths) = (cutCount, largest, lengths)
+    }
   }
 }
 

@@ -42,7 +42,7 @@ struct ColumnLook {
 
   private mutating func add(_ cell: Cell) {
     rowCount += 1
-    isOfPictures = isOfPictures && ClassFolders.isImage(cell.text)
+    isOfPictures = isOfPictures && ClassFileKind.images.contains(cell.text)
     distinct?.insert(cell.text)
     if distinct?.count ?? 0 > 1000 { distinct = nil }
     if let number = cell.number {
@@ -84,7 +84,7 @@ struct ColumnLook {
 
   /// Whether the first row names the columns: where below are numbers and it says a word, or where nothing tells otherwise.
   static func areNamed(_ looks: [ColumnLook]) -> Bool {
-    if looks.contains(where: { ClassFolders.isImage($0.first.text) }) { return false }
+    if looks.contains(where: { ClassFileKind.images.contains($0.first.text) }) { return false }
     guard looks.contains(where: { $0.rowCount > 0 }) else { return looks.contains { $0.first.number == nil } }
     let numbers = looks.filter { $0.numberCount == $0.rowCount || $0.isAlmostNumbers }
     if numbers.contains(where: { $0.first.number == nil && !isMissing($0.first.text) }) { return true }

@@ -31,7 +31,20 @@ extension DatasetSource {
     case .named(let name, let path): try Self.check(NamedDataset.named(name), path)
     case .imageFolder(let folder): try Self.check(folder)
     case .csv(let file): try Self.check(file)
+    case .texts(let folder): try Self.check(folder)
+    case .series, .adding: try checkOpening()
     }
+  }
+
+  /// Where opening looks at everything.
+  private func checkOpening() throws(DatasetError) -> DatasetCheck {
+    var check = DatasetCheck(source: name)
+    check.path = path ?? ""
+    try check.reading { check throws(DatasetError) in
+      check.count(try open())
+      if case .series(let series) = self { check.contents = try Checksum.identity(ofContents: [series.path]) }
+    }
+    return check
   }
 
   private static func check(_ dataset: NamedDataset, _ path: String?) throws(DatasetError) -> DatasetCheck {
@@ -89,6 +102,25 @@ extension DatasetSource {
       }
       // What is no regular file may never end.
       if images.problems.isEmpty { check.contents = try scan.contents }
+    }
+    return check
+  }
+
+  private static func check(_ folder: TextFolder) throws(DatasetError) -> DatasetCheck {
+    var check = DatasetCheck(source: TextFolder.word)
+    check.path = folder.path
+    try check.reading { check throws(DatasetError) in
+      let scan: TextFolderScan
+      do throws(DatasetError) {
+        scan = try folder.scanned(DatasetRequest(), refusesStrays: false)
+      } catch {
+        // Where that is an empty part, the others are looked at all the same.
+        scan = try folder.scanned(DatasetRequest(mayLackParts: true), refusesStrays: false)
+        check.problems.append(error.message)
+      }
+      check.problems += scan.strays + scan.problems
+      do throws(DatasetError) { check.count(try scan.parts()) } catch { check.problems.append(error.message) }
+      check.contents = contents(of: scan.paths, in: folder.path)
     }
     return check
   }

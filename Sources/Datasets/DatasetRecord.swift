@@ -20,7 +20,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public private(set) var elementType: Field.ElementType?
   /// Of images: how those of another shape get theirs; nil: they are stretched.
   public private(set) var fit: Image.Fit?
-  /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders).
+  /// What the files were: `sha256:` over their contents (CSV, IDX, CIFAR), or over sorted names and sizes (folders). Of
+  /// samples that are made: what makes them, in words.
   public var identity: String
   /// Of pictures: a sum over what they hold (`PictureContents`), which names and sizes do not tell. Nil of other data, of
   /// earlier runs, and where nothing was looked at.
@@ -44,13 +45,15 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   /// Of a table without a row of names: how many columns it has, with those that are not read. Nil of others, and of
   /// earlier runs, which read all columns.
   public internal(set) var columnCount: Int?
+  /// Of a time series: how its windows were cut.
+  public internal(set) var series: Series?
 
   /// A field that a network may read.
   public struct Input: Hashable, Sendable, Codable {
     public var name: String
     /// Without the batch.
     public var shape: [Int]
-    /// Of a table, as in the record.
+    /// Of a table, as in the record; of a time series the columns that make the last axis.
     public var features: [String]
     public var normalization: [Normalization]
     /// Of images: what the last axis holds, and the column that names their files.
@@ -61,8 +64,10 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
     public private(set) var fit: Image.Fit?
     /// Of a table: the columns of words among the features, in their order; nil where all features are numbers.
     public internal(set) var words: [WordColumn]?
-    /// Of a column of tokens, which `column` names: what it holds. The field is i32 `[T]`.
+    /// Of tokens, in a column that `column` names or of texts in files: what they are. The field is i32 `[T]`.
     public internal(set) var tokens: Tokens?
+    /// Of tokens that words of texts become: which words. Nil where the column holds numbers.
+    public internal(set) var vocabulary: Vocabulary?
 
     public init(
       _ name: String, _ shape: [Int], features: [String] = [], normalization: [Normalization] = [],
@@ -77,7 +82,7 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
 
     /// What a data set of it has.
     public var field: Field {
-      if tokens != nil { return Field(name, .int32, shape, lengths: Field.lengths(of: name)) }
+      if let tokens { return Field(name, .int32, shape, lengths: tokens.lengths ?? Field.lengths(of: name)) }
       return elementType == .uint8 ? .pictures(name, shape) : Field(name, .float32, shape)
     }
   }
@@ -128,7 +133,8 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
   public enum SplitRule: String, Hashable, Sendable, Codable {
     /// Of runs without a record: the validation part is the tail of the training samples.
     case tail
-    /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`.
+    /// Files and rows by the hash of their name or number; IDX and CIFAR by a stratified draw of `data.split_seed`; steps of
+    /// time series, and samples that are made, by their numbers, one part behind the other.
     case hashed
   }
 
@@ -168,7 +174,9 @@ public struct DatasetRecord: Hashable, Sendable, Codable {
       source: source, sampleShape: input.shape, targets: target.targets, classNames: target.classNames,
       features: input.features, labels: learnt.flatMap(\.columns), normalization: input.normalization,
       channels: input.channels, elementType: input.elementType, fit: input.fit, identity: identity)
-    if inputs.count > 1 || input.column != nil || input.words != nil { inputFields = inputs }
+    if inputs.count > 1 || input.name != Field.images || input.column != nil || input.words != nil {
+      inputFields = inputs
+    }
     if learnt.count > 1 || target.name != Field.labels { targetFields = learnt }
   }
 
@@ -215,6 +223,8 @@ extension DatasetRecord {
     for input in inputs {
       guard let tokens = input.tokens else { continue }
       lines.append("tokens of \(input.name): \(input.shape[0]) a sample, \(tokens.cutCount) sequences are cut")
+      guard let vocabulary = input.vocabulary else { continue }
+      lines.append("vocabulary of \(input.name): \(vocabulary.size) tokens, with \(vocabulary.wordsInOrder)")
     }
     return lines
       + learnt.filter { $0.targets == .classes }.map { target in

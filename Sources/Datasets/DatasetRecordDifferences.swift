@@ -15,9 +15,15 @@ extension DatasetRecord {
     if then.map(\.encoding) != now.map(\.encoding) || !zip(then, now).allSatisfy({ $0.hasWords(of: $1) }) {
       differences.append("the words of the columns")
     }
+    let vocabularies = zip(earlier.inputs.map(\.vocabulary), inputs.map(\.vocabulary))
+    if !vocabularies.allSatisfy({ then, now in then.map { now?.hasWords(of: $0) ?? false } ?? (now == nil) }) {
+      differences.append("the vocabulary")
+    }
     if earlier.inputs.map(\.normalization) != inputs.map(\.normalization) {
       differences.append("the normalization of the columns")
     }
+    compare("data.horizon", earlier.series?.horizon, series?.horizon)
+    compare("data.stride", earlier.series?.stride, series?.stride)
     compare("data.test_split", earlier.testSplit, testSplit)
     compare("data.validation_split", earlier.validationSplit, validationSplit)
     compare("data.split_seed", earlier.splitSeed, splitSeed)
@@ -28,7 +34,8 @@ extension DatasetRecord {
     if identity != earlier.identity {
       differences.append("the contents of the files (\(identity), not \(earlier.identity))")
     } else if let contents, let before = earlier.contents, contents != before {
-      differences.append("the contents of pictures, whose names and sizes are as before (\(contents), not \(before))")
+      let files = inputs.contains { $0.channels != nil } ? "pictures" : "texts"
+      differences.append("the contents of \(files), whose names and sizes are as before (\(contents), not \(before))")
     }
     return differences
   }

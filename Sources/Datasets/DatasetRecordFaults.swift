@@ -3,6 +3,11 @@ extension DatasetRecord {
   public var fault: String? {
     if classNames.count > Self.mostClasses { return "it has \(classNames.count) classes" }
     if let columnCount, columnCount < labels.count { return "it has \(columnCount) columns" }
+    if let series,
+      ![series.horizon, series.stride].allSatisfy(TimeSeries.extents.contains) || inputs.first?.shape.count != 2
+    {
+      return "its windows are cut with a horizon of \(series.horizon) and a stride of \(series.stride)"
+    }
     for part in parts {
       let counts = [part.classCounts] + (part.classCountsByTarget.map { Array($0.values) } ?? [])
       if part.count < 0 || counts.contains(where: { $0.contains { $0 < 0 } }) {
@@ -69,10 +74,16 @@ extension DatasetRecord {
     }
     if let tokens = input.tokens {
       let isOfTokens =
-        input.shape.count == 1 && input.column != nil && input.channels == nil && input.features.isEmpty
+        input.shape.count == 1 && (input.column != nil || input.vocabulary != nil) && input.channels == nil
+        && input.features.isEmpty
         && input.normalization.isEmpty && tokens.cutCount >= 0 && tokens.largest ?? 0 >= 0
+        && tokens.lengths != ""
       guard isOfTokens else { return "samples \(input.shape) with what else it says are no tokens" }
       guard input.shape[0] <= Tokens.mostOfSample else { return "samples \(input.shape) have too many tokens" }
+    }
+    if let vocabulary = input.vocabulary {
+      if input.tokens == nil { return "samples \(input.shape) are no tokens, and have a vocabulary" }
+      if let fault = vocabulary.fault { return "it has \(fault)" }
     }
     return fault(
       shape: input.shape, targets: targets, features: input.features, normalization: input.normalization,
@@ -90,14 +101,15 @@ extension DatasetRecord {
       elements = product
     }
     if case .values(let count) = targets, !(1...1 << 20).contains(count) { return "\(count) numbers are learnt" }
-    let isTable = shape.count == 1
-    if !normalization.isEmpty, !isTable || normalization.count != shape[0] {
+    // A row of a table, or the rows of a window.
+    let width = shape.count == 1 || shape.count == 2 ? shape.last : nil
+    if !normalization.isEmpty, normalization.count != width {
       return "\(normalization.count) columns are normalized of samples \(shape)"
     }
     if !normalization.allSatisfy({ $0.mean.isFinite && $0.deviation.isFinite && $0.deviation >= 0 }) {
       return "a mean or deviation is not finite"
     }
-    if !features.isEmpty, !isTable || features.count != shape[0] {
+    if !features.isEmpty, features.count != width {
       return "\(features.count) columns are named of samples \(shape)"
     }
     if let channels, shape.count != 3 || shape[2] != (channels == .gray ? 1 : 3) {

@@ -4,6 +4,9 @@ public enum DatasetSource: Hashable, Sendable {
   case named(String, path: String?)
   case imageFolder(ImageFolder)
   case csv(CSVFile)
+  case texts(TextFolder)
+  case series(TimeSeries)
+  case adding(AddingProblem)
 
   /// The word of `data.dataset`.
   public var name: String {
@@ -11,15 +14,21 @@ public enum DatasetSource: Hashable, Sendable {
     case .named(let name, _): name
     case .imageFolder: "image-folder"
     case .csv: "csv"
+    case .texts: TextFolder.word
+    case .series: TimeSeries.word
+    case .adding: AddingProblem.word
     }
   }
 
-  /// The file or folder that was given.
+  /// The file or folder that was given; nil where there is none.
   public var path: String? {
     switch self {
     case .named(_, let path): path
     case .imageFolder(let folder): folder.path
     case .csv(let file): file.path
+    case .texts(let folder): folder.path
+    case .series(let series): series.path
+    case .adding: nil
     }
   }
 
@@ -29,7 +38,7 @@ public enum DatasetSource: Hashable, Sendable {
     switch self {
     case .named(let name, _): return (try NamedDataset.named(name).sampleShape, .classes)
     case .imageFolder(let folder): return ([folder.height, folder.width, folder.channels], .classes)
-    case .csv:
+    case .csv, .texts, .series, .adding:
       let layout = try layout()
       guard layout.inputs.count == 1, layout.targets.count == 1, let target = layout[Field.labels] else {
         func words(_ names: [String]) -> String { names.joined(separator: " and ") }
@@ -45,13 +54,17 @@ public enum DatasetSource: Hashable, Sendable {
   /// What a network may read and learn of a sample, with pictures of that element type: read from files only where nothing
   /// else says it.
   public func layout(pictures elementType: Field.ElementType = .uint8) throws(DatasetError) -> DatasetLayout {
-    if case .csv(let file) = self {
-      return try file.scanned(DatasetRequest(mayLackParts: true, pictures: elementType)).layout()
+    switch self {
+    case .csv(let file): return try file.scanned(DatasetRequest(mayLackParts: true, pictures: elementType)).layout()
+    case .texts(let folder): return try folder.open(DatasetRequest(mayLackParts: true)).train.layout
+    case .series(let series): return try series.scanned(DatasetRequest(mayLackParts: true)).layout()
+    case .adding(let problem): return problem.layout
+    case .named, .imageFolder:
+      let samples = try samples()
+      return DatasetLayout(
+        inputs: [.pictures(Field.images, samples.shape, as: elementType)],
+        targets: [.init(Field.labels, samples.targets)])
     }
-    let samples = try samples()
-    return DatasetLayout(
-      inputs: [.pictures(Field.images, samples.shape, as: elementType)],
-      targets: [.init(Field.labels, samples.targets)])
   }
 
   /// Fetches the files of a data set known by name into the cache, where they are nowhere and no folder was given.
@@ -67,6 +80,9 @@ public enum DatasetSource: Hashable, Sendable {
     case .named(let name, let path): try NamedDataset.named(name).parts(request, given: path)
     case .imageFolder(let folder): try folder.open(request)
     case .csv(let file): try file.open(request)
+    case .texts(let folder): try folder.open(request)
+    case .series(let series): try series.open(request)
+    case .adding(let problem): try problem.open(request)
     }
   }
 }

@@ -34,35 +34,12 @@ public struct ImageFolderSurvey: Hashable, Sendable {
 
   public init(_ path: String) throws(DatasetError) {
     let folder = ImageFolder(path: path, height: 1, width: 1, channels: 3, check: .none)
-    try Self.refuseParts(in: FolderListing(folder.path))
+    try ClassFolderParts.refuseOthers(in: FolderListing(folder.path), of: .images)
     let parts = try folder.listed(DatasetRequest(mayLackParts: true))
     guard let images = ImageSurvey(ImageFolder.paths(of: parts)) else {
       throw DatasetError(.missing, "\(path) has no images that can be read")
     }
     (self.path, classNames, self.images, notes) = (folder.path, parts.train.classNames, images, parts.notes)
-  }
-
-  private static let partNames: Set = [
-    "train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval",
-  ]
-
-  /// Folders that are called as parts of a data set are taken for classes, where they are not `train` and `test` with folders
-  /// of classes.
-  private static func refuseParts(in top: FolderListing) throws(DatasetError) {
-    let names = top.folders
-    guard !names.isEmpty, names.allSatisfy({ partNames.contains($0.lowercased()) }) else { return }
-    var withClasses: [String] = []
-    for name in names where try !FolderListing(top.path + "/" + name).folders.isEmpty { withClasses.append(name) }
-    guard !withClasses.contains("train") else { return }
-    let words = ClassOrder.words(names)
-    throw DatasetError(
-      .invalid,
-      withClasses.isEmpty
-        ? "the folders of \(top.path) (\(words)) are called as parts of a data set, and hold no folders of classes: put the "
-          + "images of each class into a folder of its name (train/CLASS, test/CLASS, or CLASS alone), or name them in a "
-          + "table (--dataset csv)"
-        : "the folders of \(top.path) (\(words)) are called as parts of a data set, but the training part must be called "
-          + "train, and the test part test: rename them")
   }
 }
 

@@ -43,6 +43,13 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
   public static let images = "images"
   /// The numbers of a row, where there are pictures beside them.
   public static let table = "table"
+  /// The steps of a made sequence.
+  public static let sequence = "sequence"
+  /// The steps of a window of a time series.
+  public static let series = "series"
+  /// Texts as numbers of words, and how many of these there are.
+  public static let tokens = "tokens"
+  public static let lengths = "lengths"
   /// What is to be learnt.
   public static let labels = "labels"
   /// How much a sample counts, f32 `[]`.

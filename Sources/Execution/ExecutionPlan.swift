@@ -34,6 +34,9 @@ public struct ExecutionPlan: Sendable {
     public var planned: Int { arena + states + inputs + own }
   }
 
+  /// The composite operations and who computes them: first those in whose place simpler ones stand.
+  public let composites: [Composite]
+
   public var segmentCount: Int { segments.count }
   /// The copies between memories in one run, in their order.
   public internal(set) var transfers: [Transfer] = []
@@ -66,7 +69,9 @@ public struct ExecutionPlan: Sendable {
   }
 
   package init(_ program: Program, chain: BackendChain, taps: Set<Int>) throws(ExecutionError) {
-    var program = program.droppingDeadWork(keeping: taps)
+    let decomposed = try chain.decompose(program.droppingDeadWork(keeping: taps))
+    var program = decomposed.program
+    if !decomposed.parts.isEmpty { program = program.droppingDeadWork(keeping: taps) }
     let placed = try chain.place(program)
     let order = program.orderSinkingProbes(placed)
     program.calls = order.map { program.calls[$0] }
@@ -74,6 +79,7 @@ public struct ExecutionPlan: Sendable {
     placements = order.map { placed[$0] }
     segments = self.program.segments(placements, chain: chain, taps: taps)
     backends = chain.links.map(\.name)
+    composites = decomposed.parts + self.program.composites(placements, backends, decomposed.obstacles)
   }
 
   /// Covers routing and every choice the backends made: equal fingerprints and equal seeds mean equal bits.
@@ -118,5 +124,21 @@ public struct ExecutionPlan: Sendable {
       ? (Double(count) / 1e3, "kB")
       : count < 10_000_000_000 ? (Double(count) / 1e6, "MB") : (Double(count) / 1e9, "GB")
     return "\((value * 10).rounded() / 10) \(unit)"
+  }
+}
+
+extension Program {
+  /// The composite operations that are computed whole.
+  fileprivate func composites(
+    _ placements: [Placement], _ backends: [String], _ obstacles: [Int: String]
+  ) -> [Composite] {
+    zip(calls, placements).filter { $0.0.operation is any CompositeOperation }.map { call, placement in
+      var declined = placement.declined
+      let obstacle = call.outputs.compactMap { $0 }.compactMap { obstacles[$0] }.first
+      if let obstacle, let first = backends.first {
+        declined[first] = [declined[first], obstacle].compactMap { $0 }.joined(separator: ", ")
+      }
+      return Composite(label: call.label, backend: backends[placement.link], partCount: 0, declined: declined)
+    }
   }
 }

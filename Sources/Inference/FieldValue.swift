@@ -11,9 +11,13 @@ public enum FieldValue: Sendable {
   case integers([Int32])
   /// A sequence of tokens of any length: it is cut, or padded with 0, and fills the field of its lengths too.
   case tokens([Int32])
+  /// A text, whose words are looked up in the network's vocabulary: a sequence of tokens then.
+  case text(String)
   /// A row of the table, its features in the order of `SampleFormat.Input.features`, as they stand in the table: they are
   /// normalized here, in Float64.
   case row([Double])
+  /// Rows of a time series, one a step, as `row`: the window that the network reads.
+  case rows([[Double]])
   /// A row of the table by the names of its columns, as it stands there: numbers and words. Columns that the network does
   /// not know are not used.
   case cells([String: String])
@@ -39,7 +43,11 @@ extension SampleFormat.Input {
       }
       let kept = Array(tokens.prefix(shape[0]))
       try write(kept + [Int32](repeating: 0, count: shape[0] - kept.count), .int32, to: bytes)
+    case .text(let text):
+      guard let vocabulary else { throw TrainedModelError("the network has no vocabulary of words for texts") }
+      try write(.tokens(vocabulary.tokens(of: text)), to: bytes)
     case .row(let row): try write(try normalized(row), .float32, to: bytes)
+    case .rows(let rows): try write(try window(rows), .float32, to: bytes)
     case .cells(let cells): try write(try normalized(try row(of: cells)), .float32, to: bytes)
     case .image(let image):
       guard shape.count == 3, channels != nil else {
@@ -59,6 +67,15 @@ extension SampleFormat.Input {
       throw TrainedModelError("\(numbers.count) numbers are no sample \(shape)")
     }
     numbers.withUnsafeBytes { bytes.copyMemory(from: $0) }
+  }
+
+  private func window(_ rows: [[Double]]) throws(TrainedModelError) -> [Float] {
+    guard shape.count == 2, rows.count == shape[0] else {
+      throw TrainedModelError("\(rows.count) rows are no sample \(shape)")
+    }
+    var values: [Float] = []
+    for row in rows { values += try normalized(row) }
+    return values
   }
 
   private func row(of cells: [String: String]) throws(TrainedModelError) -> [Double] {
@@ -85,7 +102,7 @@ extension SampleFormat.Input {
   }
 
   private func normalized(_ row: [Double]) throws(TrainedModelError) -> [Float] {
-    guard shape == [row.count] else {
+    guard shape.last == row.count, shape.count <= 2 else {
       throw TrainedModelError("\(row.count) numbers are no row of the network's \(shape) features")
     }
     let values = row.indices.map { Float(normalization.isEmpty ? row[$0] : normalization[$0](row[$0])) }

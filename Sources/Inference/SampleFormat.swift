@@ -30,6 +30,8 @@ public struct SampleFormat: Hashable, Sendable {
     public var column: String?
     /// Of padded sequences: the field that says how long they are.
     public var lengths: String?
+    /// Of tokens that words of texts become: which words.
+    public var vocabulary: DatasetRecord.Vocabulary?
 
     /// What has three axes of which the last is 1 or 3 is taken for images: numbers, or bytes that stand for them.
     public init(
@@ -102,7 +104,7 @@ public struct SampleFormat: Hashable, Sendable {
           normalization: recorded.normalization, scale: field.scale)
         input.lengths = field.lengths
         (input.channels, input.column) = (recorded.channels, recorded.column)
-        input.words = recorded.words ?? []
+        (input.words, input.vocabulary) = (recorded.words ?? [], recorded.vocabulary)
         input.fit = recorded.fit ?? .stretch
         return input
       },
@@ -169,6 +171,10 @@ extension SampleFormat.Input {
     }
     if fit != .stretch, channels == nil { return "it is no images, and to be fitted by \(fit.rawValue)" }
     if elementType == .int32, channels != nil { return "it is i32, which images are not" }
+    if let vocabulary {
+      if elementType != .int32 || shape.count != 1 { return "it is no tokens, and has a vocabulary" }
+      if let fault = vocabulary.fault { return "it has \(fault)" }
+    }
     if let scale, elementType != .uint8 || !scale.isFinite || scale <= 0 {
       return "it is \(elementType.rawValue) scaled by \(scale)"
     }

@@ -69,7 +69,7 @@ extension SampleFormat: Codable {
 
 extension SampleFormat.Input: Codable {
   private enum CodingKeys: String, CodingKey {
-    case name, type, shape, scale, features, normalization, words, channels, fit, column, lengths
+    case name, type, shape, scale, features, normalization, words, channels, fit, column, lengths, vocabulary
   }
 
   public init(from decoder: any Decoder) throws {
@@ -87,6 +87,7 @@ extension SampleFormat.Input: Codable {
     column = try container.decodeIfPresent(String.self, forKey: .column)
     words = try container.decodeIfPresent([DatasetRecord.WordColumn].self, forKey: .words) ?? []
     lengths = try container.decodeIfPresent(String.self, forKey: .lengths)
+    vocabulary = try container.decodeIfPresent(DatasetRecord.Vocabulary.self, forKey: .vocabulary)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -102,5 +103,6 @@ extension SampleFormat.Input: Codable {
     if fit != .stretch { try container.encode(fit, forKey: .fit) }
     try container.encodeIfPresent(column, forKey: .column)
     try container.encodeIfPresent(lengths, forKey: .lengths)
+    try container.encodeIfPresent(vocabulary, forKey: .vocabulary)
   }
 }

@@ -87,6 +87,7 @@ public final class TrainedModel {
       throw TrainedModelError(
         "the network reads no field \(unknown.joined(separator: ", ")); it reads \(samples.inputWords)")
     }
+    let fields = tokenized(fields)
     for (input, handle) in zip(samples.inputs, inputs) {
       guard let value = fields[input.name] ?? length(input.name, of: fields) else {
         throw TrainedModelError("the field \(input.name) is missing; the network reads \(samples.inputWords)")
@@ -98,6 +99,16 @@ public final class TrainedModel {
       }
     }
     return try answer()
+  }
+
+  /// The same with tokens in place of texts: their lengths are needed too, and words are looked up once.
+  private func tokenized(_ fields: [String: FieldValue]) -> [String: FieldValue] {
+    var fields = fields
+    for input in samples.inputs {
+      guard case .text(let text)? = fields[input.name], let vocabulary = input.vocabulary else { continue }
+      fields[input.name] = .tokens(vocabulary.tokens(of: text))
+    }
+    return fields
   }
 
   /// How many tokens of a sequence that is given are read, where the field holds the lengths of such.

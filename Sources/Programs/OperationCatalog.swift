@@ -11,6 +11,7 @@ public struct OperationCatalog: Sendable {
     MaxPool2D.self, MaxPool2DBackward.self, AveragePool2D.self, AveragePool2DBackward.self,
     Reduce.self, ArgMax.self,
     Softmax.self, SoftmaxBackward.self, SoftmaxCrossEntropy.self, SoftmaxCrossEntropyBackward.self,
+    Normalize.self, NormalizeBackward.self,
     OneHot.self, Gather.self, ScatterAdd.self,
     Reshape.self, Transpose.self, Broadcast.self, Slice.self, SliceBackward.self, Concatenate.self, Pad.self,
     Reverse.self,

@@ -41,6 +41,13 @@ training: {epochs: 5, batch_size: 8, optimizer: {type: adam, learning_rate: 0.01
 backend: {name: reference, threads: 1}
 monitor: {probe_interval: 1, period: 1, vanishing_decades: 0.1, exploding_decades: 0.1, exploding_update_ratio: 0.0001}
 """
+SEQUENCES = """version: 1
+model: {layers: [LAYERS]}
+data: {DATA}
+training: {epochs: 1, batch_size: 4, loss: LOSS}
+backend: {name: reference, threads: 1}
+monitor: {enabled: false}
+"""
 IMAGES = """version: 1
 model: {layers: [conv2d: {filters: 2, kernel_size: 5, activation: relu}, flatten, dense: {units: 3, activation: softmax}]}
 data: {dataset: image-folder, path: PATH, image_size: [8, 8], channels: 1, test_split: 0.5}

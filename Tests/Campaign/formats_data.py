@@ -1,7 +1,7 @@
 """Formats of data: tables, data sets known by name, pictures."""
 import gzip, pathlib, random, struct
 
-from formats import TABLE, Format, Makers
+from formats import SEQUENCES, TABLE, Format, Makers
 from shared import ROOT
 
 SAMPLES = ROOT / "Tests/Samples"
@@ -9,7 +9,8 @@ SAMPLES = ROOT / "Tests/Samples"
 
 class Data(Makers):
     def all(self):
-        return {"csv": self.csv, "csv/rows": self.rows, "csv/other": self.other, "idx": self.idx,
+        return {"csv": self.csv, "csv/rows": self.rows, "csv/other": self.other,
+                "texts": self.texts, "csv/text": self.text_column, "series": self.series, "idx": self.idx,
                 "idx/gzip": lambda: self.idx(".gz"), "cifar-10": self.cifar, "cifar-100": lambda: self.cifar("cifar-100"),
                 "cifar/names": self.cifar_names, "png": self.png, "jpeg": self.jpeg, "netpbm": self.netpbm}
 
@@ -49,6 +50,55 @@ class Data(Makers):
         return Format("csv/other", [(file, (self.work / "table.csv").read_bytes(), m.some(m.csv, m.text, m.text))],
                       [evaluate, [*evaluate, "--confusion", "--json"],
                        self.command("predict", run, "--data", file, "--index", "2")], env=self.env)
+
+    # -- sequences
+
+    def sequences(self, name, data, layers, loss):
+        """A configuration of sequences and a run of it."""
+        text = SEQUENCES.replace("DATA", data).replace("LAYERS", layers).replace("LOSS", loss)
+        config = self.write(f"{name}.yaml", text)
+        return config, self.trained(config, f"{name}-run")
+
+    def texts(self):
+        """A text of a folder, which is a training text or one to predict."""
+        m, folder = self.mutations, self.work / "texts"
+        sound = "Ein Wort, zwei Wörter: don't panic! «Über» 42 Wörter.\n" * 3
+        for n in range(20):
+            self.write(f"texts/{'ab'[n % 2]}/{n}.txt", sound + f"{n % 4} {'gut' if n % 2 else 'schlecht'}")
+        config, run = self.sequences(
+            "texts", f"dataset: text-folder, path: {folder}, vocabulary_size: 30, sequence_length: 12",
+            "embedding: {input_dim: 30, output_dim: 2}, flatten, dense: {units: 2, activation: softmax}",
+            "categorical_crossentropy")
+        file = folder / "a/0.txt"
+        return Format("texts", [(file, file.read_bytes(), m.some(m.text, m.bytes))],
+                      [self.command("data", "check", config), self.train(config),
+                       self.command("evaluate", run, "--data", folder, "--part", "all"),
+                       self.command("predict", run, file, "--json"),
+                       self.command("predict", run, folder, "--output", self.output)], env=self.env)
+
+    def text_column(self):
+        m, file = self.mutations, self.work / "reviews.csv"
+        rows = 'text,kind\n' + "".join(f'"Film {n % 5}, ""{"fine" if n % 2 else "poor"}""",{n % 2}\n' for n in range(40))
+        self.write(file.name, rows)
+        config, run = self.sequences(
+            "reviews", f"dataset: csv, path: {file}, label: kind, columns: {{text: text}}, vocabulary_size: 12, "
+            "sequence_length: 6", "embedding: {input_dim: 12, output_dim: 2}, flatten, "
+            "dense: {units: 2, activation: softmax}", "categorical_crossentropy")
+        return Format("csv/text", [(file, rows.encode(), m.some(m.csv, m.text, m.bytes))],
+                      [self.command("data", "check", config), self.train(config),
+                       self.command("evaluate", run, "--data", file), self.command("predict", run, file)], env=self.env)
+
+    def series(self):
+        m, file = self.mutations, self.work / "series.csv"
+        rows = "day,load,wind\n" + "".join(f"d{n},{n % 7}.5,{n * n % 11}\n" for n in range(60))
+        self.write(file.name, rows)
+        config, run = self.sequences(
+            "series", f"dataset: time-series, path: {file}, columns: [load, wind], target: load, window: 4",
+            "flatten, dense: {units: 1}", "mean_squared_error")
+        return Format("series", [(file, rows.encode(), m.some(m.csv, m.csv, m.text, m.bytes))],
+                      [self.command("data", "check", config), self.train(config),
+                       self.command("evaluate", run, "--data", file),
+                       self.command("predict", run, file, "--json")], env=self.env)
 
     # -- data sets known by name
 

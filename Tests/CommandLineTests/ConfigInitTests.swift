@@ -55,6 +55,32 @@ import Testing
     #expect(train.status == 0, "\(train.error)")
   }
 
+  @Test("for a folder of texts it has their words, length and classes, and trains")
+  func texts() throws {
+    let (folder, file) = (try temporaryFolder("reviews"), temporary() + ".yaml")
+    for n in 0..<60 {
+      let text = String(repeating: "word\(n % 7) ", count: n < 55 ? 5 : 500)
+      try write(text.utf8, to: "\(folder)/\(["bad", "good", "so so"][n % 3])/\(n).txt")
+    }
+    let outcome = try switchback("config", "init", file, "--dataset", "text-folder", "--path", folder)
+    #expect(outcome.status == 0 && outcome.error.contains("guess: 5 tokens say enough of a text"), "\(outcome.error)")
+    let text = try String(contentsOfFile: file, encoding: .utf8)
+    for words in [
+      "embedding: {input_dim: 9, output_dim: 16}", "vocabulary_size: 9", "sequence_length: 5", "units: 3, activation",
+      "3 classes (bad, good, so so)",
+    ] {
+      #expect(text.contains(words), "\(text)")
+    }
+    let check = try switchback("config", "check", file, "--backend", "reference")
+    #expect(check.status == 0, "\(check.error)")
+    try trains(file)
+    let parts = try temporaryFolder()
+    for part in ["train", "valid"] { try write("a".utf8, to: "\(parts)/\(part)/1.txt") }
+    let refused = try switchback("config", "init", "--dataset", "text-folder", "--path", parts)
+    #expect(
+      refused.status == 65 && refused.error.contains("put the texts of each class into a folder"), "\(refused.error)")
+  }
+
   @Test("for a table it learns a column of words or few whole numbers as classes, others as numbers")
   func tables() throws {
     let rows = (0..<60).map { "n\($0);\($0).5;\(["red", "deep blue", "green"][$0 % 3]);\($0 % 2)\n" }.joined()

@@ -143,6 +143,47 @@ private struct Example: CustomStringConvertible {
   }
 }
 
+extension Example {
+  /// The filter's gradient, made in parts of at most so many channels and filters, the last one first; nil where the
+  /// variant writes behind its scratch memory.
+  func gradient(_ variant: sb_convolution_variant, channels: Int, filters: Int) -> [Float]? {
+    var shape = shape
+    let (ownChannels, ownFilters) = (Int(shape.channels), Int(shape.filters))
+    // Every part is written whole.
+    var result = [Float](repeating: .nan, count: operands[1].count)
+    for channel in stride(from: 0, to: ownChannels, by: channels).reversed() {
+      for filter in stride(from: 0, to: ownFilters, by: filters).reversed() {
+        var part = sb_filter_part(
+          channel: Int32(channel), channels: Int32(min(channels, ownChannels - channel)), filter: Int32(filter),
+          filters: Int32(min(filters, ownFilters - filter)))
+        let byteCount = Int(variant.part_scratch_bytes(&shape, Int64(images), &part))
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: byteCount + 64, alignment: 64)
+        defer { scratch.deallocate() }
+        scratch.initializeMemory(as: UInt8.self, repeating: 0xFF, count: byteCount + 64)
+        variant.run_part(&shape, Int64(images), operands[0], operands[2], &result, scratch, &part)
+        guard (byteCount..<byteCount + 64).allSatisfy({ scratch.load(fromByteOffset: $0, as: UInt8.self) == 0xFF })
+        else { return nil }
+      }
+    }
+    return result
+  }
+
+  /// Whether a pass's result is within a variant's bound of the sums in Float64, with zeros where all terms are.
+  func holds(_ result: [Float], _ variant: sb_convolution_variant, _ pass: Int) -> (bound: Bool, zeros: Bool) {
+    let (exact, magnitudes) = (exact[pass], magnitudes[pass])
+    var (wrong, whole) = (0.0, 0.0)
+    for e in result.indices {
+      wrong += (Double(result[e]) - exact[e]) * (Double(result[e]) - exact[e])
+      whole += exact[e] * exact[e]
+    }
+    let bound = 4 * Double(variant.error_factor) * 0x1p-24 * max(terms[pass], 1).squareRoot()
+    return (
+      wrong.squareRoot() <= bound * whole.squareRoot(),
+      result.indices.allSatisfy { magnitudes[$0] != 0 || result[$0] == 0 }
+    )
+  }
+}
+
 private let (y, dx, dw) = (0, 1, 2)
 
 private let examples: [Example] = [
@@ -155,6 +196,10 @@ private let examples: [Example] = [
   // Filters that fill vectors, where Winograd's tiles of four results a side or of two lead, and zeros.
   Example(3, [9, 10, 32], kernel: [3, 3], filters: 32, zeros: true),
   Example(2, [6, 6, 32], kernel: [3, 3], filters: 48, padding: [2, 2, 2, 2]),
+  // More tiles than a block has, parts of vectors of channels and filters, and padding in which windows lie alone.
+  Example(5, [13, 13, 32], kernel: [3, 3], filters: 64), Example(4, [9, 7, 17], kernel: [3, 3], filters: 17),
+  Example(2, [7, 8, 16], kernel: [3, 3], filters: 40, padding: [3, 0, 4, 2], zeros: true),
+  Example(3, [11, 10, 8], kernel: [3, 3], filters: 8, padding: [1, 1, 1, 1], zeros: true),
   Example(1, [14, 6, 64], kernel: [5, 3], filters: 7, padding: [2, 2, 1, 1]),
   Example(2, [8, 9, 4], kernel: [7, 7], filters: 12, padding: [3, 3, 3, 3], zeros: true),
   Example(2, [9, 11, 6], kernel: [3, 2], filters: 9, strides: [2, 3]),
@@ -195,17 +240,32 @@ private let examples: [Example] = [
           Issue.record("\(name): written behind its scratch memory, \(example)")
           continue
         }
-        let (exact, magnitudes) = (example.exact[pass], example.magnitudes[pass])
-        var (wrong, whole) = (0.0, 0.0)
-        for e in result.indices {
-          wrong += (Double(result[e]) - exact[e]) * (Double(result[e]) - exact[e])
-          whole += exact[e] * exact[e]
-        }
-        let bound = 4 * Double(variant.error_factor) * 0x1p-24 * max(example.terms[pass], 1).squareRoot()
-        #expect(wrong.squareRoot() <= bound * whole.squareRoot(), "\(name): \(example)")
-        #expect(result.indices.allSatisfy { magnitudes[$0] != 0 || result[$0] == 0 }, "\(name): no zero, \(example)")
+        let holds = example.holds(result, variant, pass)
+        #expect(holds.bound, "\(name): \(example)")
+        #expect(holds.zeros, "\(name): no zero, \(example)")
       }
       #expect(taken >= 3, "\(name) takes too few of the examples")
+    }
+  }
+
+  @Test("parts of a filter's gradient, of any channels and filters, are within the bound", arguments: setNames)
+  func parts(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    let variants = Self.variants(kernels, dw).filter { $0.run_part != nil }
+    #expect(!variants.isEmpty)
+    for variant in variants {
+      for example in examples where example.shape.channels == example.shape.pixel {
+        var shape = example.shape
+        guard variant.takes(&shape) != 0 else { continue }
+        for (channels, filters) in [(1, 16), (8, 32), (3, 5), (64, 64)] {
+          guard let result = example.gradient(variant, channels: channels, filters: filters) else {
+            Issue.record("\(set): written behind its scratch memory, \(example)")
+            continue
+          }
+          let holds = example.holds(result, variant, dw)
+          #expect(holds.bound && holds.zeros, "\(set): parts of \(channels) x \(filters), \(example)")
+        }
+      }
     }
   }
 
@@ -301,6 +361,9 @@ private let examples: [Example] = [
     let depthwise = Example(1, [6, 5, 37], kernel: [3, 3], filters: 37, groups: 37, padding: [1, 1, 1, 1])
     #expect(name(dense) == "direct" && name(depthwise) == "depthwise")
     #expect(name(depthwise, "direct") == "direct" && name(dense, "depthwise") == "direct")
+    // Whoever knows of many zeros asks for it.
+    #expect(name(dense, pass: 1) == "direct" && name(dense, "sparse", pass: 1) == "sparse")
+    #expect(name(depthwise, "sparse", pass: 1) == "depthwise")
     #expect(name(dense, "im2col") == nil && name(depthwise, "im2col") == nil)
     // 8×8 results are four tiles of 4×4; 6×6 results are nine of 2×2, and no more than four of 4×4.
     let eight = Example(1, [8, 8, 64], kernel: [3, 3], filters: 64, padding: [1, 1, 1, 1])
@@ -314,7 +377,7 @@ private let examples: [Example] = [
     // Few channels are transformed longer than multiplied; strides have no tiles.
     #expect(name(Example(1, [8, 8, 8], kernel: [3, 3], filters: 64)) == "direct")
     #expect(name(Example(1, [9, 9, 64], kernel: [3, 3], filters: 64, strides: [2, 2])) == "direct")
-    for known in ["direct", "depthwise", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
+    for known in ["direct", "depthwise", "sparse", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
     #expect(sb_is_convolution(kernels, "directt") == 0)
   }
 }

@@ -51,6 +51,23 @@ private func dense(batch: [Int], _ inputs: Int, _ outputs: Int, isWatched: Bool 
     #expect(groups[8].contains("chunks of") && groups[8].contains("rows"), "\(groups)")
   }
 
+  @Test("the gradient of a large filter is made tile by tile, that of a small one from partial sums")
+  func filterGradients() throws {
+    func words(_ size: Int, _ channels: Int) throws -> String {
+      var builder = ProgramBuilder(name: "filter")
+      let geometry = ConvolutionGeometry(padding: [1, 1, 1, 1])
+      let image = TensorType.float32([64, size, size, channels])
+      let x = try builder.append(Unary(.tanh), builder.input("x", image))
+      let dy = try builder.append(Unary(.exp), builder.input("dy", image))
+      builder.output(
+        "dw", try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [3, 3]), x, dy))
+      return try #require(try groups(builder.build()).last)
+    }
+    let (large, small) = try (words(4, 64), words(24, 16))
+    #expect(large.contains("direct") && large.contains("tiles of") && !large.contains("sums"), "\(large)")
+    #expect(small.contains("direct") && small.contains("sums"), "\(small)")
+  }
+
   @Test("a small dense layer is divided over samples, and so is one of every time step")
   func samples() throws {
     let small = try groups(dense(batch: [256], 64, 64))

@@ -93,7 +93,8 @@ private struct Addition: CustomStringConvertible, Sendable {
   func kinds() {
     let kinds = Addition.all.map(\.description)
     for kind in [
-      "an operation", "an elementwise function", "a layer", "a loss", "an optimizer", "a metric",
+      "an operation", "a composite operation", "an elementwise function", "a layer", "a loss", "an optimizer",
+      "a metric",
       "a kernel of the OpenBLAS", "a kernel", "a pattern",
     ] {
       #expect(kinds.contains { $0.hasPrefix(kind) }, "\(kind)")
@@ -114,8 +115,8 @@ private struct Addition: CustomStringConvertible, Sendable {
       #expect(files.keys.contains { Place(description: place).matches($0) }, "\(place) is not there")
     }
     // A backend may have a kernel of an operation, by its own row.
-    let kernels =
-      addition.description == "an operation" ? Addition.all.filter { $0.description.hasPrefix("a kernel") } : []
+    let isOperation = ["an operation", "a composite operation"].contains { addition.description.hasPrefix($0) }
+    let kernels = isOperation ? Addition.all.filter { $0.description.hasPrefix("a kernel") } : []
     for file in mentions where !([addition] + kernels).contains(where: { $0.allows(file) }) {
       Issue.record("\(file) says \(addition.example): the map does not name it for \(addition)")
     }

@@ -23,18 +23,58 @@ import Testing
     Example(image: [15, 14, 9], kernel: [4, 3], filters: 40, stride: 2, padding: [2, 1]),
     Example(image: [20, 13, 3], kernel: [7, 11], padding: [3, 5]),
     Example(image: [12, 9, 40], kernel: [3, 5], dilation: 2, padding: [1, 2]),
-    // More results than are listed at once.
+    // More results than are placed at once.
     Example(image: [70, 67, 8], filters: 9),
+    // Few taps: more windows than are summed up at once, rows of windows that share rows of the image or not.
+    Example(image: [49, 50, 1], filters: 32), Example(image: [9, 8, 1], filters: 8),
+    Example(image: [8, 11, 1], filters: 16, padding: [1, 1]), Example(image: [11, 12, 1], filters: 17, stride: 2),
+    Example(image: [9, 9, 3], filters: 40, padding: [1, 1]), Example(image: [12, 13, 1], kernel: [5, 5], filters: 24),
+    Example(image: [13, 12, 1], kernel: [7, 2], filters: 32, dilation: 2, padding: [3, 0]),
+    Example(image: [10, 9, 1], kernel: [2, 2], filters: 9), Example(image: [9, 9, 1], kernel: [3, 1], poolStride: 1),
+    Example(image: [9, 11, 2], kernel: [1, 1], filters: 16, stride: 1),
+    // Filters of several words, parts of words, channels of parts of vectors, overlapping and padded pools.
+    Example(image: [9, 9, 17], kernel: [2, 2], filters: 130),
+    Example(image: [11, 9, 16], filters: 40, padding: [1, 1]),
+    Example(image: [10, 9, 40], filters: 8, pool: [3, 3], poolPadding: 1),
+    Example(image: [12, 11, 8], filters: 17, padding: [2, 2], pool: [3, 3], poolStride: 3),
+    Example(image: [11, 12, 33], filters: 65, stride: 2), Example(image: [9, 7, 40], filters: 65, poolStride: 1),
   ]
 
-  @Test("gradients from lists of winners are those from gradients in full", arguments: ["avx512", "avx2", "baseline"])
+  @Test(
+    "gradients from lists of winners, or looked up, are those from gradients in full",
+    arguments: ["avx512", "avx2", "baseline"])
   func agree(set: String) throws {
     guard let kernels = sb_kernels_named(set) else { return }
-    for example in Self.examples { try check(example, kernels.pointee) }
+    var looksUp = 0
+    for example in Self.examples { looksUp += try check(example, kernels.pointee) ? 1 : 0 }
+    #expect(looksUp >= 6)
   }
 
-  private func check(_ example: Example, _ kernels: sb_kernels) throws {
-    let (images, image, kernel) = (2, example.image, example.kernel)
+  /// Among them are all kernels and pools whose sums registers hold.
+  @Test("so they are for every small kernel and pool", arguments: ["avx512", "avx2", "baseline"])
+  func small(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    for kernel in 1...5 {
+      for pool in 1...3 {
+        _ = try check(
+          Example(image: [9, 8, 9], kernel: [kernel, kernel], filters: 9, pool: [pool, pool]), kernels.pointee)
+      }
+    }
+  }
+
+  @Test("an odd image's zeros meet its infinities, looked up or in full", arguments: ["avx512", "avx2", "baseline"])
+  func oddImages(set: String) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    var taken = 0
+    for example in Self.examples where example.padding == [0, 0] {
+      taken += try check(example, kernels.pointee, oddImage: 1) ? 1 : 0
+    }
+    #expect(taken >= 4)
+  }
+
+  /// Whether the shape is one whose taps are looked up. An odd image has an infinity, and a result of which relu had a NaN.
+  private func check(_ example: Example, _ kernels: sb_kernels, oddImage: Int? = nil) throws -> Bool {
+    let (images, image, kernel) = (3, example.image, example.kernel)
     let rows = (image[0] + 2 * example.padding[0] - (kernel[0] - 1) * example.dilation - 1) / example.stride + 1
     let columns = (image[1] + 2 * example.padding[1] - kernel[1]) / example.stride + 1
     var shape = sb_convolution()
@@ -59,7 +99,9 @@ import Testing
         return Float(state >> 8) * 0x1p-23 - 1
       }
     }
-    let x = random(images * image.reduce(1, *)), w = random(kernel.reduce(image[2] * example.filters, *))
+    var x = random(images * image.reduce(1, *))
+    if let oddImage { x[oddImage * image.reduce(1, *) + image[2] * image[1] + 1] = .infinity }
+    let w = random(kernel.reduce(image[2] * example.filters, *))
     let size = rows * columns * example.filters
     let pooledSize = Int(pooling.rows * pooling.columns) * example.filters
     let results = random(images * size).map { max($0 - 0.25, 0) }
@@ -83,13 +125,18 @@ import Testing
     #expect(pooled == maxima)
     kernels.max_pool_backward(&pooling, Int64(images), results, dy, &gradient)
     for e in gradient.indices where results[e] == 0 { gradient[e] = 0 }
+    if let oddImage {
+      records[oddImage * record + pooledSize] = 1
+      // Of one filter's results one in seven.
+      for r in stride(from: 2, to: rows * columns, by: 7) {
+        records[oddImage * record + pooledSize + 1 + r * example.filters + 1] = 1
+        gradient[oddImage * size + r * example.filters + 1] = .nan
+      }
+    }
     var (dw, dx) = ([Float](repeating: 0.5, count: w.count), [Float](repeating: 9, count: x.count))
-    let bytes = Int(kernels.sparse_scratch_bytes(&shape, &pooling))
-    let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
-    defer { scratch.deallocate() }
-    scratch.initializeMemory(as: UInt8.self, repeating: 0x5a, count: bytes + 64)
-    kernels.sparse_backward(&shape, &pooling, Int64(images), x, w, records, dy, &dw, &dx, scratch)
-    for e in bytes..<bytes + 64 { #expect(scratch.load(fromByteOffset: e, as: UInt8.self) == 0x5a) }
+    withScratch(Int(kernels.sparse_scratch_bytes(&shape, &pooling))) {
+      kernels.sparse_backward(&shape, &pooling, Int64(images), x, w, records, dy, &dw, &dx, $0)
+    }
     // In Float64, by the definition.
     var exactW = [Double](repeating: 0.5, count: w.count)
     var exactX = [Double](repeating: 0, count: x.count)
@@ -102,7 +149,7 @@ import Testing
             guard h >= 0, h < image[0], v >= 0, v < image[1] else { continue }
             for f in 0..<example.filters {
               let number = Double(gradient[n * size + r * example.filters + f])
-              guard number != 0 else { continue }
+              guard number != 0 || n == oddImage else { continue }
               for c in 0..<image[2] {
                 let place = ((n * image[0] + h) * image[1] + v) * image[2] + c
                 let weight = ((i * kernel[1] + j) * image[2] + c) * example.filters + f
@@ -114,16 +161,42 @@ import Testing
         }
       }
     }
-    for (found, exact) in [(dw, exactW), (dx, exactX)] {
-      let largest = exact.map(abs).max() ?? 0
-      #expect(zip(found, exact).allSatisfy { abs(Double($0) - $1) < 2e-6 * largest }, "\(example) \(largest)")
+    var exactBias = [Double](repeating: 1, count: example.filters)
+    for e in gradient.indices { exactBias[e % example.filters] += Double(gradient[e]) }
+    func expect(_ found: [Float], near exact: [Double], within share: Double, _ what: String) {
+      let bound = share * (exact.map(abs).filter(\.isFinite).max() ?? 0)
+      let isNear = zip(found, exact).allSatisfy { found, exact in
+        exact.isFinite ? abs(Double(found) - exact) <= bound : found.isNaN == exact.isNaN && !found.isFinite
+      }
+      #expect(isNear, "\(what): \(example)")
     }
+    expect(dw, near: exactW, within: 2e-6, "filter")
+    expect(dx, near: exactX, within: 2e-6, "image")
     var (sums, part) = ([Float](repeating: 1, count: example.filters), [Float](repeating: 0, count: example.filters))
     kernels.gated_sums(&pooling, Int64(images), records, dy, &part, &sums)
-    for f in 0..<example.filters {
-      var exact = 1.0
-      for r in 0..<images * rows * columns { exact += Double(gradient[r * example.filters + f]) }
-      #expect(abs(Double(sums[f]) - exact) < 1e-4)
+    expect(sums, near: exactBias, within: 1e-5, "bias")
+    guard kernels.winners_takes(&shape, &pooling) != 0 else { return false }
+    for hasBias in [true, false] {
+      dw = [Float](repeating: 0.5, count: w.count)
+      var looked = [Float](repeating: 1, count: example.filters)
+      withScratch(Int(kernels.winners_scratch_bytes(&shape, &pooling))) { scratch in
+        looked.withUnsafeMutableBufferPointer {
+          kernels.winners_backward_filter(
+            &shape, &pooling, Int64(images), x, records, dy, &dw, hasBias ? $0.baseAddress : nil, scratch)
+        }
+      }
+      expect(dw, near: exactW, within: 2e-6, "filter, looked up")
+      expect(looked, near: hasBias ? exactBias : exactBias.map { _ in 1 }, within: 1e-5, "bias, looked up")
     }
+    return true
+  }
+
+  /// Nothing may be written behind it.
+  private func withScratch(_ bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
+    defer { scratch.deallocate() }
+    scratch.initializeMemory(as: UInt8.self, repeating: 0x5a, count: bytes + 64)
+    body(scratch)
+    for e in bytes..<bytes + 64 { #expect(scratch.load(fromByteOffset: e, as: UInt8.self) == 0x5a) }
   }
 }

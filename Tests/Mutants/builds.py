@@ -191,6 +191,7 @@ OPENCL_SERVES = {
     "indexing.cl": ["oneHot", "gather", "scatterAdd", "argmax"],
     "layout.cl": ["transpose", "broadcast", "slice", "concatenate", "pad", "reverse"],
     "multiplication.cl": ["matmul", "conv2d"],
+    "normalize.cl": ["normalize"],
     "pooling.cl": ["Pool2d"],
     "random_numbers.cl": ["random"],
     "reduction.cl": ["reduce"],
@@ -259,5 +260,6 @@ def families(snapshot):
                    CKernels(snapshot, "SwitchbackOpenCL", "SwitchbackOpenCLLibrary", folder,
                             ["COpenCL/kernel_sources.c"], [f"-I{ROOT}/{folder}/COpenCL/include"]),
                    50, serves=OPENCL_SERVES,
-                   variants={"multiplication.cl": [{"device_class": "gpu"}]}, limits=(60, 900)))
+                   variants={name: [{"device_class": "gpu"}] for name in ("multiplication.cl", "normalize.cl")},
+                   limits=(60, 900)))
     return found

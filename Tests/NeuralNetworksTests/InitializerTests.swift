@@ -69,6 +69,113 @@ struct InitializerTests {
     }
   }
 
+  @Test(
+    "a variance is scaled by inputs, outputs or their mean, for what is drawn", arguments: FanMode.allCases,
+    ScaledDistribution.allCases)
+  func varianceScaling(_ mode: FanMode, _ distribution: ScaledDistribution) {
+    let fan: Double =
+      switch mode {
+      case .fanIn: 288
+      case .fanOut: 576
+      case .fanAverage: 432
+      }
+    let initializer = Initializer.varianceScaling(scale: 3, mode: mode, distribution: distribution)
+    let found = moments(initializer.values(shape: [3, 3, 32, 64], seed: 1, name: "kernel"))
+    #expect(abs(found.variance / (3 / fan) - 1) < 0.05)
+    let deviation = (3 / fan).squareRoot()
+    let bound: Double =
+      switch distribution {
+      case .truncatedNormal: 2 / 0.87962566103423978
+      case .untruncatedNormal: 6
+      case .uniform: 3.0.squareRoot()
+      }
+    #expect(found.largest <= bound * deviation * 1.000001)
+    // Of 18,432 normal numbers some are beyond what is truncated.
+    #expect(found.largest > deviation * (distribution == .untruncatedNormal ? 3 : 0.98 * bound))
+  }
+
+  @Test("he and glorot are cases of variance scaling, to the bit")
+  func named() {
+    let pairs: [(Initializer, Initializer)] = [
+      (.heNormal, .varianceScaling(scale: 2)), (.lecunUniform, .varianceScaling(distribution: .uniform)),
+      (.glorotUniform, .varianceScaling(mode: .fanAverage, distribution: .uniform)),
+    ]
+    for (one, other) in pairs {
+      #expect(one.values(shape: [5, 7], seed: 3, name: "w") == other.values(shape: [5, 7], seed: 3, name: "w"))
+    }
+  }
+
+  @Test("identity has the gain on the diagonal")
+  func identity() {
+    #expect(Initializer.identity(gain: 2).values(shape: [2, 3], seed: 1, name: "w") == [2, 0, 0, 0, 2, 0])
+    #expect(Initializer.identity().values(shape: [3, 2], seed: 1, name: "w") == [1, 0, 0, 1, 0, 0])
+  }
+
+  @Test(
+    "delta-orthogonal kernels are orthonormal rows in the middle, so that a convolution keeps each pixel's norm",
+    arguments: [[3, 3, 4, 6], [5, 1, 3, 3], [2, 4, 2, 5], [7, 2, 3]])
+  func deltaOrthogonal(_ extents: [Int]) {
+    let values = Initializer.deltaOrthogonal(gain: 2).values(shape: Shape(extents), seed: 5, name: "kernel")
+    let (channels, filters) = (extents[extents.count - 2], extents[extents.count - 1])
+    let size = Array(extents.dropLast(2))
+    // The cell before the middle, where there is none.
+    let middle = size.reduce(0) { $0 * $1 + ($1 - 1) / 2 } * channels * filters
+    let matrix = Array(values[middle..<middle + channels * filters])
+    #expect(values[..<middle].allSatisfy { $0 == 0 } && values[(middle + matrix.count)...].allSatisfy { $0 == 0 })
+    for a in 0..<channels {
+      for b in 0..<channels {
+        let product = (0..<filters).reduce(0.0) {
+          $0 + Double(matrix[a * filters + $1]) * Double(matrix[b * filters + $1])
+        }
+        #expect(abs(product - (a == b ? 4 : 0)) < 1e-5)
+      }
+    }
+  }
+
+  static let activationGains: [(ActivationFunction, Double)] = [
+    (.linear, 1), (.sigmoid, 1), (.softmax, 1), (.tanh, 5.0 / 3), (.relu, 2.0.squareRoot()), (.selu, 0.75),
+    (.leakyRelu(negativeSlope: 0.5), (2 / 1.25).squareRoot()),
+  ]
+
+  @Test("a gain can be that of the layer's activation", arguments: activationGains)
+  func gains(_ activation: ActivationFunction, _ gain: Double) throws {
+    func initializer(_ asked: Initializer) throws -> Initializer? {
+      try InferenceProgram.build(
+        Sequential([Dense(5, activation: activation, kernelInitializer: asked)]), sampleShape: [4], batchSize: 1
+      ).parameters.first?.initializer
+    }
+    #expect(try initializer(.orthogonal(gain: .activation)) == .orthogonal(gain: .number(gain)))
+    #expect(try initializer(.identity(gain: .activation)) == .identity(gain: .number(gain)))
+    #expect(
+      try initializer(.varianceScaling(scale: .activation, mode: .fanOut))
+        == .varianceScaling(scale: .number(gain * gain), mode: .fanOut))
+    #expect(try initializer(.orthogonal(gain: 3)) == .orthogonal(gain: 3))
+    // What He et al. state for relu is their initializer.
+    #expect(activation != .relu || abs(gain * gain - 2) < 1e-15)
+  }
+
+  @Test("initializers that cannot start a weight are errors that name weight and layer")
+  func obstacles() {
+    func message(_ initializer: Initializer, _ activation: ActivationFunction = .linear) -> String {
+      Networks.message([4], Dense(5, activation: activation, kernelInitializer: initializer))
+    }
+    #expect(
+      message(.orthogonal(gain: .activation), .gelu()).hasPrefix(
+        "layers.0.dense: kernel: the gain of the activation is that of the layer's own: linear, relu, "))
+    #expect(
+      Networks.message([4], Dense(5, biasInitializer: .orthogonal(gain: .activation))).hasPrefix(
+        "layers.0.dense: bias: the gain of the activation"))
+    #expect(message(.deltaOrthogonal()).contains("kernel: delta_orthogonal starts a convolution's filter, not [4,5]"))
+    #expect(message(.varianceScaling(scale: 0)).contains("the scale of variance_scaling must be above 0, not 0.0"))
+    let images = Networks.message([4, 4, 3], Conv2D(2, kernelSize: 3, kernelInitializer: .deltaOrthogonal()))
+    #expect(images.contains("kernel: delta_orthogonal needs as many filters as channels or more"))
+    #expect(
+      Networks.message([4, 4, 3], Conv2D(2, kernelSize: 3, kernelInitializer: .identity())).contains(
+        "kernel: identity starts a matrix, not [3,3,3,2]"))
+    #expect(
+      message(.orthogonal(gain: .number(.infinity))).contains("an initializer's numbers must be finite in Float32"))
+  }
+
   @Test("the numbers depend on seed and name and on nothing else")
   func determinism() {
     func draw(_ seed: Int64, _ name: String) -> [Float] {

@@ -75,15 +75,21 @@ struct SettingsTests {
     for key in Conv2D.settings.keys {
       switch key.property {
       case .pair(let path): layer[keyPath: path] = (key.word.count, 2)
-      case .choice(let choice):
-        #expect(choice.word(layer) == "valid" && choice.words == ["valid", "same"])
-        choice.set(&layer, "same")
-        choice.set(&layer, "neither")
+      case .padding(let path):
+        #expect(layer[keyPath: path] == .valid)
+        layer[keyPath: path] = .same
       default: break
       }
     }
     #expect(layer.kernelSize == (11, 2) && layer.strides == (7, 2) && layer.dilationRate == (13, 2))
     #expect(layer.padding == .same && layer.filters == 1 && layer.useBias)
+    var sequences = Conv1D.settings.prototype
+    for case .choice(let choice) in Conv1D.settings.keys.map(\.property) {
+      #expect(choice.word(sequences) == "valid" && choice.words == ["valid", "same", "causal"])
+      choice.set(&sequences, "causal")
+      choice.set(&sequences, "neither")
+    }
+    #expect(sequences.padding == .causal)
   }
 
   @Test("numbers of activation functions and initializers are reached by their keys")
@@ -93,9 +99,15 @@ struct SettingsTests {
       var value = settings.prototype
       #expect(settings.keys.count == numbers.count)
       for (key, number) in zip(settings.keys, numbers) {
-        guard case .number(let path, _) = key.property else { throw ExpectedNumber() }
-        value[keyPath: path] = number
-        #expect(value[keyPath: path] == number)
+        switch key.property {
+        case .number(let path, _):
+          value[keyPath: path] = number
+          #expect(value[keyPath: path] == number)
+        case .gain(let path):
+          value[keyPath: path] = .number(number)
+          #expect(value[keyPath: path] == .number(number))
+        default: throw ExpectedNumber()
+        }
       }
       return value
     }
@@ -103,6 +115,8 @@ struct SettingsTests {
     #expect(try set(ActivationFunction.kinds, "elu", [2]) == .elu(alpha: 2))
     #expect(try set(Initializer.kinds, "constant", [3]) == .constant(3))
     #expect(try set(Initializer.kinds, "orthogonal", [2]) == .orthogonal(gain: 2))
+    #expect(try set(Initializer.kinds, "delta_orthogonal", [2]) == .deltaOrthogonal(gain: 2))
+    #expect(try set(Initializer.kinds, "identity", [2]) == .identity(gain: 2))
     #expect(try set(Initializer.kinds, "random_uniform", [-1, 2]) == .randomUniform(minimum: -1, maximum: 2))
     #expect(try set(Initializer.kinds, "random_normal", [1, 2]) == .randomNormal(mean: 1, standardDeviation: 2))
     #expect(try set(Initializer.kinds, "truncated_normal", [1, 2]) == .truncatedNormal(mean: 1, standardDeviation: 2))
@@ -111,6 +125,23 @@ struct SettingsTests {
   }
 
   private struct ExpectedNumber: Error {}
+
+  @Test("a variance's scale, its divisor and what is drawn are reached by their keys")
+  func varianceScaling() throws {
+    let settings = try #require(Initializer.kinds.first { $0.word == "variance_scaling" })
+    var value = settings.prototype
+    #expect(value == .varianceScaling(scale: 1, mode: .fanIn, distribution: .truncatedNormal))
+    for key in settings.keys {
+      switch key.property {
+      case .gain(let path): value[keyPath: path] = .activation
+      case .choice(let choice): choice.set(&value, key.word == "mode" ? "fan_avg" : "uniform")
+      default: throw ExpectedNumber()
+      }
+    }
+    #expect(value == .varianceScaling(scale: .activation, mode: .fanAverage, distribution: .uniform))
+    #expect(settings.fault(.varianceScaling(scale: 0)) != nil && settings.fault(.varianceScaling(scale: -1)) != nil)
+    #expect(settings.fault(value) == nil)
+  }
 
   @Test("windows of pooling stand side by side, whatever their size, unless strides are said")
   func strides() {
@@ -121,6 +152,9 @@ struct SettingsTests {
     pooling.poolSize = (5, 5)
     #expect(pooling.strides == (1, 2))
     #expect(AveragePooling2D(3, strides: 2).strides == (2, 2))
+    var steps = MaxPooling1D()
+    steps.poolSize = 5
+    #expect(steps.strides == 5 && MaxPooling1D(3, strides: 2).strides == 2 && AveragePooling1D(3).strides == 3)
   }
 
   @Test("an optimizer's numbers have the ranges of its keys, by their names in Swift")

@@ -218,6 +218,117 @@ struct NetworkErrorTests {
       """),
   ]
 
+  static let convolutions = [
+    WrongNetwork(
+      "model.layers.1.conv1d: takes sequences [N, T, C], but gets [32,5,5,1] from layers.0.activation", on: pictures,
+      """
+      layers:
+        - relu
+        - conv1d: {filters: 2, kernel_size: 3} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.0.conv2d_transpose: output_padding must be below strides", on: pictures,
+      """
+      layers:
+        - conv2d_transpose: {filters: 2, kernel_size: 3, strides: 2, output_padding: 2} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.0.conv2d.padding must be valid, same, or four whole numbers [top, bottom, left, right], not a list",
+      on: pictures,
+      """
+      layers:
+        - conv2d: {filters: 2, kernel_size: 3, padding: [1, 2]} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+  ]
+
+  @Test("what no convolution takes is said with the layer's line", arguments: NetworkErrorTests.convolutions)
+  func convolved(wrong: WrongNetwork) { expect(wrong) }
+
+  static let edges = [
+    WrongNetwork(
+      "model.layers.0.cropping2d: takes images of more than 3 + 3 rows and 3 + 3 columns, but gets [32,5,5,1] from images",
+      on: pictures,
+      """
+      inputs: images
+      layers:
+        - cropping2d: {cropping: 3} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.1.reshape: takes samples of a multiple of 3 elements for [3, -1], but gets [32,4] from layers.0.dense",
+      on: rows,
+      """
+      layers:
+        - dense: {units: 4}
+        - reshape: {target_shape: [3, -1]} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.0.permute: dims names each axis behind the batch once, from 1, such as [2, 1], not [1, 3]",
+      on: rows,
+      """
+      layers:
+        - permute: {dims: [1, 3]} # here
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.1.repeat_vector.n must be a whole number from 1 to 1048576", on: rows,
+      """
+      layers:
+        - relu
+        - repeat_vector: {n: 0} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
+      "model.layers.0.zero_padding2d.padding must be a whole number from 0 to 1048576, [height, width], or [[top, bottom], "
+        + "[left, right]]", on: pictures,
+      """
+      layers:
+        - zero_padding2d: {padding: [1, 2, 3, 4]} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+  ]
+
+  @Test("what does not fit edges and shapes is said with the layer's line", arguments: NetworkErrorTests.edges)
+  func edged(wrong: WrongNetwork) { expect(wrong) }
+
+  static let initializers = [
+    WrongNetwork(
+      "model.layers.0.conv2d: kernel: delta_orthogonal needs as many filters as channels or more, and [1,1,25,3] has 3 of 25",
+      on: DatasetLayout(sampleShape: [1, 1, 25], targets: .classes, classNames: ["a", "b", "c"]),
+      """
+      layers:
+        - conv2d: {filters: 3, kernel_size: 1, kernel_initializer: delta_orthogonal} # here
+        - flatten
+      """),
+    WrongNetwork(
+      "model.layers.0.dense.kernel_initializer.gain must be a finite number or activation, not \"activatoin\"",
+      on: rows,
+      """
+      layers:
+        - dense: {units: 3, kernel_initializer: {type: orthogonal, gain: activatoin}} # here
+      """),
+    WrongNetwork(
+      "model.layers.0.dense.kernel_initializer: scale must be above 0", on: rows,
+      """
+      layers:
+        - dense: {units: 3, kernel_initializer: {type: variance_scaling, scale: 0}} # here
+      """),
+  ]
+
+  @Test("what no weight can start with is said with the layer's line", arguments: NetworkErrorTests.initializers)
+  func initialized(wrong: WrongNetwork) { expect(wrong) }
+
   @Test("what cannot be wired is said with the layer's line", arguments: NetworkErrorTests.wiring)
   func wired(wrong: WrongNetwork) { expect(wrong) }
 

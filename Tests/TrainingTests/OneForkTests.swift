@@ -52,6 +52,32 @@ private let steps: [(name: String, step: TrainingStep)] = {
         ])
     ),
     (
+      "images made smaller and larger, separable and transposed convolutions, edges, dropped channels",
+      step(
+        optimizer: Adam(),
+        [
+          ZeroPadding2D(ImageEdges(top: 2, right: 1)), SeparableConv2D(6, kernelSize: 3, strides: 3, activation: .relu),
+          SpatialDropout2D(0.2), DepthwiseConv2D(kernelSize: 3, padding: .same, depthMultiplier: 2, activation: .relu),
+          MaxPooling2D(2, padding: .explicit(ImageEdges(top: 1, left: 1))),
+          Conv2DTranspose(5, kernelSize: 3, strides: 2, padding: .same, activation: .relu),
+          UpSampling2D(interpolation: .bilinear), Cropping2D(ImageEdges(top: 3, bottom: 4, left: 5)),
+          GlobalMaxPooling2D(),
+          Dense(10, activation: .softmax),
+        ])
+    ),
+    (
+      "rows of images as sequences, noise",
+      step(
+        optimizer: Adam(),
+        [
+          Reshaping([28, -1]), GaussianNoise(0.1), Conv1D(8, kernelSize: 3, padding: .causal, activation: .relu),
+          MaxPooling1D(), SpatialDropout1D(0.2), SeparableConv1D(6, kernelSize: 3, activation: .tanh), UpSampling1D(),
+          Conv1DTranspose(4, kernelSize: 2, strides: 2, activation: .relu), AveragePooling1D(2), ZeroPadding1D(),
+          Cropping1D((2, 0)), Permute([2, 1]), GaussianDropout(0.1), GlobalAveragePooling1D(), RepeatVector(2),
+          GlobalMaxPooling1D(), Dense(10, activation: .softmax),
+        ])
+    ),
+    (
       "clipping by value",
       step(optimizer: SGD(momentum: 0.9, nesterov: true), clipping: .value(0.01), perceptron(.tanh))
     ),

@@ -44,6 +44,34 @@ struct SettingsReaderTests {
     #expect(problems("model.layers.0={prelu: {shared_axes: 1}}").first?.contains("must be a list") == true)
   }
 
+  @Test("normalizations take one axis or several; numbers that say nothing are refused")
+  func normalizations() throws {
+    func first(_ entry: String) throws -> any Layer {
+      let given = try read("model.layers.0=\(entry)")
+      #expect(try Configuration(text: given.resolvedText, file: "test.yaml").resolvedText == given.resolvedText)
+      return given.model.nodes[0].layer
+    }
+    let plain = try #require(try first("layer_normalization") as? LayerNormalization)
+    #expect(plain.axis == [-1] && plain.epsilon == 0.001)
+    #expect((try first("{layer_normalization: {axis: 2}}") as? LayerNormalization)?.axis == [2])
+    let several = try #require(
+      try first("{rms_normalization: {axis: [1, -1], epsilon: 1e-5, scale: false}}") as? RMSNormalization)
+    #expect(several.axis == [1, -1] && several.epsilon == 1e-5 && !several.scale)
+    let instance = try #require(try first("{group_normalization: {groups: -1, center: false}}") as? GroupNormalization)
+    #expect(instance.groups == -1 && instance.axis == -1 && !instance.center && instance.scale)
+    #expect(try read("model.layers.0=layer_normalization").resolvedText.contains("axis: -1"))
+    func says(_ entry: String, _ words: String) {
+      let found = problems("model.layers.0=\(entry)")
+      #expect(found.first?.contains(words) == true, "\(found)")
+    }
+    says("{layer_normalization: {axis: []}}", "axis must be a whole number from -8 to 8, or a list of them")
+    says("{rms_normalization: {axis: [1, 9]}}", "axis must be a whole number from -8 to 8, or a list of them")
+    says("{layer_normalization: {axis: last}}", "axis must be a whole number from -8 to 8, or a list of them")
+    says("{group_normalization: {groups: 0}}", "groups must be positive, or -1")
+    says("{group_normalization: {groups: -2}}", "groups must be")
+    says("{layer_normalization: {epsilon: 0}}", "epsilon must be")
+  }
+
   @Test("weights are excluded from decay by words of their names, recorded only where they are given")
   func exclusions() throws {
     #expect(!(try read().resolvedText.contains("exclude_from_weight_decay")))
@@ -77,6 +105,29 @@ struct SettingsReaderTests {
     #expect(
       problems("training.optimizer.learning_rate={type: piecewise_constant, boundaries: [-1], values: [1]}").count == 1)
     #expect(problems("training.optimizer.learning_rate={type: piecewise_constant}").count == 2)
+  }
+
+  @Test("a gain is a number or the layer's activation's")
+  func gains() throws {
+    func initializer(_ keys: String) throws -> Initializer? {
+      let given = try read("model.layers.2={dense: {units: 10, kernel_initializer: {\(keys)}}}")
+      #expect(try Configuration(text: given.resolvedText, file: "test.yaml").resolvedText == given.resolvedText)
+      return (given.model.nodes[2].layer as? Dense)?.kernelInitializer
+    }
+    #expect(try initializer("type: orthogonal") == .orthogonal(gain: 1))
+    #expect(try initializer("type: orthogonal, gain: 1.5") == .orthogonal(gain: 1.5))
+    #expect(try initializer("type: orthogonal, gain: activation") == .orthogonal(gain: .activation))
+    #expect(try initializer("type: identity, gain: 2") == .identity(gain: 2))
+    #expect(
+      try initializer("type: variance_scaling, scale: activation, mode: fan_avg, distribution: untruncated_normal")
+        == .varianceScaling(scale: .activation, mode: .fanAverage, distribution: .untruncatedNormal))
+    for wrong in [".inf", "relu", "[1]", "1e39"] {
+      let initializer = "{type: orthogonal, gain: \(wrong)}"
+      let found = problems("model.layers.2={dense: {units: 10, kernel_initializer: \(initializer)}}")
+      #expect(found.count == 1 && found[0].contains("gain must be a finite number or activation"), "\(found)")
+    }
+    let gain = Configuration.keys.flatMap(\.all).first { $0.path == "model.layers.N.dense.kernel_initializer.gain" }
+    #expect(gain?.takes == "a number, or activation" && gain?.fallback == "1")
   }
 
   @Test("the schema has the keys that were missing")

@@ -48,20 +48,25 @@ private let residual = """
   flatten, {dense: {units: 10, activation: softmax}}]
   """
 
+/// Normalizations by each sample's statistics, along lines and along channels.
+private let normalized = """
+  model.layers=[{conv2d: {filters: 8, kernel_size: 3, strides: 4}}, {group_normalization: {groups: 4}}, relu,
+  layer_normalization, flatten, {dense: {units: 20}}, rms_normalization, {dense: {units: 10, activation: softmax}}]
+  """
+
 @Suite(.enabled(if: hasOpenBLAS, "libopenblas.so.0 is not on this machine")) struct StepCountsTests {
   @Test(
     "a step forks once, allocates nothing and searches no name: with probes and without, linked in and through the contract",
-    arguments: ["mnist-cnn", "mnist-mlp", "residual"], [false, true])
+    arguments: ["mnist-cnn", "mnist-mlp", "residual", "normalized"], [false, true])
   func stepCounts(name: String, isWatched: Bool) throws {
     let backends: [(String, any ComputeBackend)] = [
       ("linked in", OpenBLASBackend()),
       ("through the contract", try LoadedBackend(table: exportBackend(OpenBLASBackend()))),
     ]
     for (how, backend) in backends {
-      let session =
-        name == "residual"
-        ? try session("mnist-mlp", on: backend, isWatched: isWatched, [residual])
-        : try session(name, on: backend, isWatched: isWatched)
+      let layers = ["residual": residual, "normalized": normalized][name]
+      let session = try session(
+        layers == nil ? name : "mnist-mlp", on: backend, isWatched: isWatched, layers.map { [$0] } ?? [])
       let counts = try StepCounts(session, steps: 20)
       print(
         "\(name)\(isWatched ? " with probes" : ""), \(how): \(Double(counts.forks) / 20) forks and "

@@ -14,6 +14,8 @@ enum { TILE = 10, TAP_TILE = 12 };
 #else
 enum { TILE = 6, TAP_TILE = 6 };
 #endif
+/* Results that are summed up at once: TILE, or of one vector of filters two windows of four. */
+enum { MOST_RESULTS = TILE > 8 ? TILE : 8 };
 
 typedef float vector __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
 typedef int32_t bits __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
@@ -30,14 +32,15 @@ typedef struct {
 /* What is not above 0 becomes 0; NaN stays. */
 INLINED vector rectified(vector v) { return (vector)((bits)v & ~(bits)(v <= 0)); }
 
-/* y[t] = sum over the block's k of x[t][taps[k]] * w[k], for `height` results and `width` vectors of filters; then what
- * `end` says, whose bias is that of the first filter and has whole vectors. */
-INLINED void result_tile(
-  const float *const *x, const int32_t *taps, tap_block block, const float *w, float *const *y,
-  const sb_convolution_end *end, const int height, const int width) {
-  vector sums[TILE][2] = {0};
-  const float *from[TILE];
-  UNROLLED(t, height) from[t] = x[t];
+/* sums[t] = sum over the block's k of x[t][taps[k]] * w[k], for `height` results and `width` vectors of filters. */
+INLINED void sum_taps(
+  const float *const *x, const int32_t *taps, tap_block block, const float *w, vector (*sums)[2], const int height,
+  const int width) {
+  const float *from[MOST_RESULTS];
+  UNROLLED(t, height) {
+    from[t] = x[t];
+    sums[t][0] = sums[t][1] = (vector){0};
+  }
   for (int64_t line = 0; line < block.lines; line++, taps += block.apart, w += block.apart * width * VECTOR) {
     const float *weights = w;
     for (int64_t k = 0; k < block.length; k++, weights += width * VECTOR) {
@@ -51,6 +54,14 @@ INLINED void result_tile(
       }
     }
   }
+}
+
+/* y[t] = those sums; then what `end` says, whose bias is that of the first filter and has whole vectors. */
+INLINED void result_tile(
+  const float *const *x, const int32_t *taps, tap_block block, const float *w, float *const *y,
+  const sb_convolution_end *end, const int height, const int width) {
+  vector sums[TILE][2];
+  sum_taps(x, taps, block, w, sums, height, width);
   if (end->bias) UNROLLED(t, height) UNROLLED(v, width) sums[t][v] += *(const vector *)(end->bias + v * VECTOR);
   if (end->relu) UNROLLED(t, height) UNROLLED(v, width) sums[t][v] = rectified(sums[t][v]);
   UNROLLED(t, height) {

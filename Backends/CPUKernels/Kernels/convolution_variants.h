@@ -4,7 +4,7 @@
  * measurement (Benchmarks/ConvolutionKernels). A line: name, what it takes, where it leads (is faster than what stands
  * below it, the matrix product behind im2col at the end), bytes of its packed filter, its panels, how they are packed,
  * scratch bytes, error as a multiple of the direct sum's bound, function, whether it crops; of a filter's gradient scratch
- * bytes and function of a part. */
+ * bytes and function of a part; of a forward pass what it pools at once, and how. */
 
 /* Offsets are 32 bits, an image with its frame lies below, and each remainder by a stride has an axis. */
 static int takes_direct(const sb_convolution *g) {
@@ -38,13 +38,16 @@ static int takes_winograd_backward_input(const sb_convolution *g) {
   sb_convolution t = turned(g);
   return g->kernel_height == 3 && g->kernel_width == 3 && g->pixel == g->channels && takes_winograd(&t);
 }
-/* What F(m x m, 3 x 3) takes of the direct sum's time: its products, and its transforms counted as so many products for
- * each channel and filter of a tile. Of some 90 measured shapes (2026-11-30, one core of Zen 4, AVX-512 and AVX2, filters
- * packed before) none is slower where this is at most 0.8. */
+/* What F(m x m, 3 x 3) takes of the direct sum's time: its products, its transforms counted as so many products for each
+ * channel and filter of a tile, and its filters, half of which another core packed for this step, as so
+ * many products for each number and image (some 5 GB/s between two cores, 32 images on each). Of some 90 measured shapes
+ * (2026-11-30, one core of Zen 4, AVX-512 and AVX2, filters packed before) none is slower where this is at most 0.8. */
 #if VECTOR == 16
 enum { TRANSFORM_2 = 158, TRANSFORM_4 = 540 };
+#define READ_FILTER 1.6
 #else
 enum { TRANSFORM_2 = 260, TRANSFORM_4 = 900 };
+#define READ_FILTER 0.8
 #endif
 static double winograd_share(const sb_convolution *g, int results, int transform) {
   double tiles = (double)((g->rows + results - 1) / results) * ((g->columns + results - 1) / results);
@@ -52,7 +55,8 @@ static double winograd_share(const sb_convolution *g, int results, int transform
   /* Each cell joins so many pixels with results, nearly. */
   double pairs = (double)g->rows * g->columns, pixels = (double)g->height * g->width;
   if (pixels < pairs) pairs = pixels;
-  return tiles * (area * products + transform * ((double)g->channels + g->filters)) / (9 * pairs * products);
+  double own = tiles * (area * products + transform * ((double)g->channels + g->filters)) + READ_FILTER * area * products;
+  return own / (9 * (pairs + READ_FILTER) * products);
 }
 /* Transforms of a part of a vector take longer than what they save. */
 static int fills_winograd(const sb_convolution *g) {
@@ -74,6 +78,11 @@ static int leads_winograd_4_backward_input(const sb_convolution *g) {
   sb_convolution t = turned(g);
   return leads_winograd_4(&t);
 }
+/* Whether it leads hangs on the gradient: whoever knows that many of its numbers are 0 takes it in place of `direct`. */
+static int takes_sparse_input(const sb_convolution *g) {
+  return takes_direct(g) && g->pixel == g->channels && g->dilation_x == 1 && sums_image(g);
+}
+static int never(const sb_convolution *g) { return 0; }
 static int64_t nothing(const sb_convolution *g, int64_t images) { return 0; }
 static int64_t unpacked(const sb_convolution *g) { return 0; }
 
@@ -97,10 +106,11 @@ static void depthwise_backward_filter_variant(
 static const sb_convolution_variant convolution_forward[] = {
   {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_variant},
   {"winograd4", takes_winograd, leads_winograd_4, winograd_4_packed, winograd_panels, winograd_4_pack, winograd_4_scratch, 2,
-   winograd_4_forward},
+   winograd_4_forward, 1},
   {"winograd2", takes_winograd, leads_winograd_2, winograd_2_packed, winograd_panels, winograd_2_pack, winograd_2_scratch, 1,
-   winograd_2_forward},
-  {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct, 1},
+   winograd_2_forward, 1},
+  {"direct", takes_direct, leads_direct, direct_packed, direct_panels, direct_pack, direct_scratch, 1, direct, 1,
+   .pools = pools_direct, .run_pooled = direct_pooled},
   {0},
 };
 
@@ -112,6 +122,8 @@ static const sb_convolution_variant convolution_backward_input[] = {
    winograd_2_backward_input_pack, winograd_2_backward_input_scratch, 1, winograd_2_backward_input},
   {"direct", takes_direct, leads_direct_backward_input, direct_backward_input_packed,
    direct_backward_input_panels, direct_backward_input_pack, direct_backward_input_scratch, 1, direct_backward_input},
+  {"sparse", takes_sparse_input, never, sparse_input_packed, sparse_input_panels, sparse_input_pack, sparse_input_scratch, 1,
+   sparse_input},
   {0},
 };
 

@@ -35,7 +35,10 @@ INLINED void window_winners(
 }
 
 /* One image. */
-static void max_pool_winners_of(const sb_pooling *g, int has_relu, const float *x, float *y, uint8_t *winners) {
+static void max_pool_winners_of(
+  const sb_pooling *pooling, int has_relu, const float *x, float *y, uint8_t *winners) {
+  /* A copy that no result overwrites. */
+  const sb_pooling own = *pooling, *g = &own;
   int64_t pixel = g->channels, row = pixel * g->width;
   for (int p = 0; p < g->rows; p++)
     for (int q = 0; q < g->columns; q++, y += pixel, winners += pixel) {

@@ -15,15 +15,20 @@ enum { LANES = 16 };
 #include "convolution_tile.h"
 #include "convolution_direct.h"
 #include "convolution_direct_filter.h"
-#include "winograd_matrices.h"
-#include "convolution_winograd.h"
-#include "convolution_variants.h"
-#include "product.h"
 #include "pooling.h"
 #include "pooling_winners.h"
+#include "convolution_pooled.h"
+#include "winograd_matrices.h"
+#include "convolution_winograd.h"
+#include "convolution_sparse_image.h"
+#include "convolution_sparse_input.h"
+#include "convolution_variants.h"
+#include "product.h"
 #include "convolution_sparse.h"
+#include "convolution_winners.h"
 #include "softmax.h"
 #include "argmax.h"
+#include "normalize.h"
 #include "cross_entropy.h"
 #include "statistics.h"
 #include "update.h"
@@ -61,6 +66,10 @@ const sb_kernels TABLE = {
   .sparse_leads = sparse_leads,
   .sparse_scratch_bytes = sparse_scratch_bytes,
   .sparse_backward = sparse_backward,
+  .winners_takes = takes_winners,
+  .winners_leads = leads_winners,
+  .winners_scratch_bytes = winners_scratch_bytes,
+  .winners_backward_filter = winners_backward_filter,
   .average_pool = average_pool,
   .average_pool_backward = average_pool_backward,
   .softmax_along = softmax_along,
@@ -71,6 +80,9 @@ const sb_kernels TABLE = {
   .cross_entropy = cross_entropy,
   .cross_entropy_backward = cross_entropy_backward,
   .argmax = argmax,
+  .normalize_scratch_bytes = normalize_scratch_bytes,
+  .normalize = normalize,
+  .normalize_backward = normalize_backward,
   .statistics = statistics,
   .exponents = exponents,
   .all_finite = all_finite,

@@ -49,6 +49,10 @@ typedef struct {
   int32_t channel, channels, filter, filters;
 } sb_filter_part;
 
+typedef struct {
+  int32_t height, width, channels, rows, columns, pool_height, pool_width, stride_y, stride_x, top, left;
+} sb_pooling;
+
 /* One way to compute a pass of a convolution. */
 typedef struct {
   const char *name;
@@ -74,11 +78,22 @@ typedef struct {
   void (*run_part)(
     const sb_convolution *, int64_t images, const float *x, const float *dy, float *dw, void *scratch,
     const sb_filter_part *);
+  /* Null, or whether it computes a forward pass, its end and this maximum pooling of the results at once, and sooner, with
+   * the bits of `run` and `max_pool_winners`; `sb_pooling` has the size of all results. Images' winners are `record` bytes
+   * apart; `winners` may be null. */
+  int (*pools)(const sb_convolution *, const sb_pooling *);
+  void (*run_pooled)(
+    const sb_convolution *, const sb_pooling *, int64_t images, const float *x, const float *w, float *y,
+    uint8_t *winners, int64_t record, void *scratch, const sb_convolution_end *end);
 } sb_convolution_variant;
 
+/* What a normalization sees of each sample: [positions, groups, width]. Statistics are of each group over the others. */
 typedef struct {
-  int32_t height, width, channels, rows, columns, pool_height, pool_width, stride_y, stride_x, top, left;
-} sb_pooling;
+  int64_t positions, groups, width;
+  double epsilon;
+  /* Whether the mean is subtracted. */
+  int32_t centered;
+} sb_normalization;
 
 /* What `statistics` sums up over a part of a tensor; parts are added in a fixed order. */
 typedef struct {
@@ -154,6 +169,14 @@ typedef struct {
   void (*sparse_backward)(
     const sb_convolution *, const sb_pooling *, int64_t images, const float *x, const float *w, const uint8_t *records,
     const float *dy, float *dw, float *dx, void *scratch);
+  /* The same of the filter alone, and that of the bias, of few taps; adds to dw, and to dbias, which may be null. `takes`:
+   * whether it computes these shapes. */
+  int (*winners_takes)(const sb_convolution *, const sb_pooling *);
+  int (*winners_leads)(const sb_convolution *, const sb_pooling *);
+  int64_t (*winners_scratch_bytes)(const sb_convolution *, const sb_pooling *);
+  void (*winners_backward_filter)(
+    const sb_convolution *, const sb_pooling *, int64_t images, const float *x, const uint8_t *records, const float *dy,
+    float *dw, float *dbias, void *scratch);
   void (*average_pool)(const sb_pooling *, int64_t images, const float *x, float *y);
   void (*average_pool_backward)(const sb_pooling *, int64_t images, const float *dy, float *dx);
   /* Along the middle axis of [outer, length, inner]. */
@@ -167,6 +190,14 @@ typedef struct {
   void (*cross_entropy_backward)(
     int64_t rows, int64_t columns, const float *x, const float *targets, const float *upstream, float *dx);
   void (*argmax)(int64_t rows, int64_t columns, const float *x, int32_t *y);
+  int64_t (*normalize_scratch_bytes)(const sb_normalization *);
+  /* y = (x - mean) / sigma, and 1 / sigma of each sample and group (null: not wanted). */
+  void (*normalize)(
+    const sb_normalization *, int64_t samples, const float *x, float *y, float *inverse, void *scratch);
+  /* The gradient of x from these results and the gradient of y; epsilon is not read. */
+  void (*normalize_backward)(
+    const sb_normalization *, int64_t samples, const float *y, const float *inverse, const float *dy, float *dx,
+    void *scratch);
   void (*statistics)(int64_t count, const float *x, sb_statistics *);
   /* Adds to the counts of ⌊log₂|x|⌋, from SB_FIRST_EXPONENT on, clamped to the first and last. */
   void (*exponents)(int64_t count, const float *x, double *bins);

@@ -59,17 +59,19 @@ struct ConvolutionChain {
     let pooling = pooled.map { sb_pooling($0.geometry, x: result, y: segment.values[$0.value].type.shape) }
     let isWatched = !watched.isEmpty
     let seen = isWatched ? nil : pooling.map { [$0.seenRows, $0.seenColumns] }
-    let pass = try ConvolutionPass.forward(geometry, seen: seen, maker)
+    let endsInRegisters = !isWatched && (activation == nil || hasRelu)
+    let pass = try ConvolutionPass.forward(geometry, seen: seen, pooling: endsInRegisters ? pooling : nil, maker)
     // Of an odd image everything is computed.
     let whole = try ConvolutionPass.forward(geometry, maker)
     let isCropped = pass.resultSize != whole.resultSize
     let filters = result[3]
     let (size, wholeSize) = (pass.resultSize.reduce(filters, *), whole.resultSize.reduce(filters, *))
     let imageSize = image.elementCount / max(rows, 1)
-    let batch = max(1, min(rows, Self.floatsAtOnce / max(size, 1)))
-    let passBytes = (max(pass.scratch(batch), isCropped ? whole.scratch(1) : 0) + 63) / 64 * 64
-    let bufferBytes = pooling == nil ? 0 : (batch * size * 4 + 63) / 64 * 64
-    let wholeBytes = isCropped && record != nil ? wholeSize * 4 : 0
+    let (runPooled, isPartial) = (pass.runPooled, isCropped || pass.runPooled != nil)
+    let batch = max(1, runPooled != nil ? rows : min(rows, Self.floatsAtOnce / max(size, 1)))
+    let passBytes = (max(pass.scratch(batch), isPartial ? whole.scratch(1) : 0) + 63) / 64 * 64
+    let bufferBytes = pooling == nil || runPooled != nil ? 0 : (batch * size * 4 + 63) / 64 * 64
+    let wholeBytes = isPartial && record != nil ? wholeSize * 4 : 0
     let (hasRelu, alpha) = (hasRelu, Float(activation?.alpha ?? 0))
     let function = activation.map { sb_unary_number($0.function.rawValue) }
     let (add, filterCount) = (sb_arithmetic_number("add"), maker.type(1).shape.elementCount)
@@ -123,37 +125,49 @@ struct ConvolutionChain {
         }
         return to
       }
-      /// Pools the results of one image, and keeps in its record who won and, of an odd image, where relu had a NaN.
-      func pool(
-        _ results: UnsafeMutablePointer<Float>, of image: Int, into maxima: UnsafeMutablePointer<Float>,
+      /// Keeps whether an image is odd, and if so where relu had a NaN. `results`: all of them, where they were written.
+      func look(
+        at image: Int, _ results: UnsafeMutablePointer<Float>?, _ maxima: UnsafeMutablePointer<Float>,
         _ kept: UnsafeMutablePointer<UInt8>
       ) {
         let from = images + image * imageSize
-        withUnsafePointer(to: cropped) { kernels.pointee.max_pool_winners($0, hasRelu ? 1 : 0, results, maxima, kept) }
         let isOdd =
           !isFinite || kernels.pointee.all_finite(Int64(imageSize), from) == 0
           || kernels.pointee.all_finite(Int64(pooledSize), maxima) == 0
         kept[pooledSize] = isOdd ? 1 : 0
         guard isOdd else { return }
-        var all = results
-        if isCropped {
-          all = (frame.scratch + (passBytes + bufferBytes)).assumingMemoryBound(to: Float.self)
+        let all = results ?? (frame.scratch + (passBytes + bufferBytes)).assumingMemoryBound(to: Float.self)
+        if results == nil {
           whole.run(1, from, packed, all, frame.scratch, ConvolutionEnd(bias: biases, hasRelu: hasRelu))
         }
         for e in 0..<wholeSize { kept[pooledSize + 1 + e] = hasRelu && all[e].isNaN ? 1 : 0 }
       }
       ConvolutionPass.forEachBatch(of: frame.rows, atMost: batch) { first, count in
-        let results = compute(first, count)
-        guard let pooled else { return }
-        let maxima = frame.floats(pooled.value) + first * pooledSize
-        guard let record else {
-          withUnsafePointer(to: cropped) { kernels.pointee.max_pool($0, Int64(count), results, maxima) }
+        guard let pooled else {
+          _ = compute(first, count)
           return
         }
-        let kept = frame.pointers[record].assumingMemoryBound(to: UInt8.self) + first * recordBytes
-        for image in 0..<count {
-          pool(
-            results + image * size, of: first + image, into: maxima + image * pooledSize, kept + image * recordBytes)
+        let maxima = frame.floats(pooled.value) + first * pooledSize
+        let kept = record.map { frame.pointers[$0].assumingMemoryBound(to: UInt8.self) + first * recordBytes }
+        var results: UnsafeMutablePointer<Float>?
+        if let runPooled {
+          let end = ConvolutionEnd(bias: biases, hasRelu: hasRelu)
+          runPooled(count, images + first * imageSize, packed, maxima, kept, recordBytes, frame.scratch, end)
+        } else {
+          results = compute(first, count)
+        }
+        withUnsafePointer(to: cropped) { cropped in
+          guard let kept else {
+            if let results { kernels.pointee.max_pool(cropped, Int64(count), results, maxima) }
+            return
+          }
+          for image in 0..<count {
+            let (own, record) = (maxima + image * pooledSize, kept + image * recordBytes)
+            if let results {
+              kernels.pointee.max_pool_winners(cropped, hasRelu ? 1 : 0, results + image * size, own, record)
+            }
+            look(at: first + image, isPartial ? nil : results.map { $0 + image * size }, own, record)
+          }
         }
       }
     }

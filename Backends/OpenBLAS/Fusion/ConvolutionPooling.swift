@@ -29,7 +29,8 @@ import SwitchbackPrograms
 ///
 /// Nothing else may compute with a value between. Where a probe, a tap or the host looks at one it is written beside the
 /// results, in full; they are computed from the winners in any case, so bits do not depend on who looks. Where lists do
-/// not pay (`sparse_leads`: few channels) the gradient goes through the dense kernels, some images at a time.
+/// not pay (`sparse_leads`: few channels) what winners see is looked up (`winners_leads`: few taps), or the gradient goes
+/// through the dense kernels, some images at a time.
 enum ConvolutionPooling: FusionPattern {
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls? {
     guard let chain = ConvolutionChain(from: first, in: fusion), chain.activation == nil || chain.hasRelu,
@@ -160,7 +161,7 @@ private struct PooledGradients {
     if dfilter != nil && x != dy { operands.append(.init(value: x, access: .rows)) }
     if dx != nil { operands.append(.init(value: w, access: .whole)) }
     var cost = fusion.cost(of: calls, reading: [dy, x, w], writing: self.results)
-    if gradients.isSparse { cost.flops = cost.flops / max(size, 1) * pooledSize }
+    if gradients.isSparse || (gradients.looksUp && dx == nil) { cost.flops = cost.flops / max(size, 1) * pooledSize }
     let partBytes = (filters * 4 + 63) / 64 * 64
 
     var work = Work(
@@ -184,7 +185,7 @@ private struct PooledGradients {
       if let keptGated {
         for image in 0..<frame.rows { spread(image, true, frame.floats(keptGated) + image * size) }
       }
-      if let dbias {
+      if let dbias, !gradients.looksUp {
         withUnsafePointer(to: pooling) {
           kernels.pointee.gated_sums(
             $0, Int64(frame.rows), records, upstream, frame.scratch.assumingMemoryBound(to: Float.self),
@@ -194,8 +195,8 @@ private struct PooledGradients {
       gradients.run(
         frame.rows, imageSize: imageSize, dfilter.map { _ in UnsafePointer(frame.floats(x)) },
         dx.map { _ in frame.packed ?? UnsafePointer(frame.floats(w)) }, records, upstream,
-        dfilter.map { frame.floats($0) },
-        dx.map { frame.floats($0) }, frame.scratch + partBytes
+        dfilter.map { frame.floats($0) }, dbias.map { frame.floats($0) }, dx.map { frame.floats($0) },
+        frame.scratch + partBytes
       ) { image, to in spread(image, true, to) }
     }
     (work.packing, work.notes) = (gradients.packing, gradients.notes)

@@ -103,14 +103,29 @@ extension Work.Packing {
 }
 
 extension WorkMaker {
-  /// The kernel of our own for a pass of this shape; nil where the matrix product behind im2col is faster.
+  /// The kernel of our own for a pass of this shape; nil where the matrix product behind im2col is faster. A gradient of the
+  /// image behind relu is summed up from the numbers that are not 0 where else the direct kernel were chosen.
   func variant(_ pass: Int, _ shape: sb_convolution) throws -> sb_convolution_variant? {
     let forced = sb_forced_convolution()
     if let forced, sb_is_convolution(library.kernels, forced) == 0 {
       throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
     }
-    return withUnsafePointer(to: shape) {
-      sb_convolution_choice(library.kernels, Int32(pass), $0, forced, library.isStrict ? 1 : 0)?.pointee
+    func choice(_ forced: UnsafePointer<CChar>?) -> sb_convolution_variant? {
+      withUnsafePointer(to: shape) {
+        sb_convolution_choice(library.kernels, Int32(pass), $0, forced, library.isStrict ? 1 : 0)?.pointee
+      }
+    }
+    let chosen = choice(forced)
+    guard forced == nil, pass == SB_BACKWARD_INPUT, readsGatedGradient, let chosen,
+      String(cString: chosen.name) == "direct"
+    else { return chosen }
+    return choice("sparse")
+  }
+
+  /// Whether the first operand comes out of relu's gradient, so that many of its numbers are 0.
+  private var readsGatedGradient: Bool {
+    segment.calls[..<index].contains {
+      ($0.operation as? UnaryBackward)?.function == .relu && $0.outputs.first == input(0)
     }
   }
 

@@ -27,6 +27,16 @@ struct ConvolutionPass {
       _ images: Int, _ first: UnsafePointer<Float>, _ second: UnsafePointer<Float>,
       _ result: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutableRawPointer, _ end: ConvolutionEnd
     ) -> Void
+  /// Of a forward pass that was asked for a pooling of its results: computes both at once, with the bits of one behind the
+  /// other, and writes the maxima alone; nil where the kernel does not. Images' winners lie `record` bytes apart.
+  var runPooled:
+    (
+      (
+        _ images: Int, _ x: UnsafePointer<Float>, _ filter: UnsafePointer<Float>, _ maxima: UnsafeMutablePointer<Float>,
+        _ winners: UnsafeMutablePointer<UInt8>?, _ record: Int, _ scratch: UnsafeMutableRawPointer,
+        _ end: ConvolutionEnd
+      ) -> Void
+    )?
 
   /// Calls `body` for some images at a time, `most` or nearly as many.
   @inline(__always)
@@ -38,17 +48,17 @@ struct ConvolutionPass {
   }
 
   /// The pass by one of our own kernels; nil where the matrix product is faster. `seen`: rows and columns of the results
-  /// that somebody reads, from the first on; a direct kernel computes no others. Which kernel it is hangs on the whole
+  /// that somebody reads, from the first on; a kernel that crops computes no others. Which kernel it is hangs on the whole
   /// shape: bits must not depend on who looks.
   private static func own(
-    _ pass: Int, _ whole: sb_convolution, seen: [Int]? = nil, _ maker: WorkMaker
+    _ pass: Int, _ whole: sb_convolution, seen: [Int]? = nil, pooling: sb_pooling? = nil, _ maker: WorkMaker
   ) throws -> ConvolutionPass? {
     guard let variant = try maker.variant(pass, whole) else { return nil }
     var shape = whole
     if let seen, variant.crops != 0 {
       (shape.rows, shape.columns) = (Int32(seen[0]), Int32(seen[1]))
     }
-    return ConvolutionPass(
+    var made = ConvolutionPass(
       resultSize: [Int(shape.rows), Int(shape.columns)], errorFactor: max(1, Double(variant.error_factor)),
       scratch: { [shape] images in withUnsafePointer(to: shape) { Int(variant.scratch_bytes($0, Int64(images))) } },
       packing: Work.Packing(of: maker.input(1), for: variant, pass, whole),
@@ -57,19 +67,32 @@ struct ConvolutionPass {
         var own = sb_convolution_end(bias: end.bias, relu: end.hasRelu ? 1 : 0)
         withUnsafePointer(to: shape) { variant.run($0, Int64(images), first, second, result, scratch, &own) }
       })
+    guard let pooling, let pools = variant.pools, let runPooled = variant.run_pooled,
+      withUnsafePointer(to: shape, { shape in withUnsafePointer(to: pooling) { pools(shape, $0) != 0 } })
+    else { return made }
+    made.notes.append("pooled in registers")
+    made.runPooled = { [shape] images, x, filter, maxima, winners, record, scratch, end in
+      var own = sb_convolution_end(bias: end.bias, relu: end.hasRelu ? 1 : 0)
+      withUnsafePointer(to: shape) { shape in
+        withUnsafePointer(to: pooling) {
+          runPooled(shape, $0, Int64(images), x, filter, maxima, winners, Int64(record), scratch, &own)
+        }
+      }
+    }
+    return made
   }
 
   /// y[images] of x and w, for call and types of `maker`. `seen`: rows and columns of the results that somebody reads,
-  /// from the first on; a kernel of ours computes no others.
+  /// from the first on; a kernel of ours computes no others. `pooling`: what alone reads them, behind `ConvolutionEnd`.
   static func forward(
-    _ geometry: ConvolutionGeometry, seen: [Int]? = nil, _ maker: WorkMaker
+    _ geometry: ConvolutionGeometry, seen: [Int]? = nil, pooling: sb_pooling? = nil, _ maker: WorkMaker
   ) throws -> ConvolutionPass {
     let kernel = maker.type(1).shape
     let patches = Patches(
       geometry, x: maker.type(0).shape, kernelSize: [kernel[0], kernel[1]],
       y: maker.segment.values[maker.output].type.shape)
     let library = maker.library
-    if let own = try own(SB_FORWARD, patches.description, seen: seen, maker) { return own }
+    if let own = try own(SB_FORWARD, patches.description, seen: seen, pooling: pooling, maker) { return own }
     return ConvolutionPass(
       resultSize: [Int(patches.description.rows), Int(patches.description.columns)], scratch: patches.scratch,
       run: { images, x, filter, result, scratch, end in

@@ -29,6 +29,9 @@ static const char reduction[] = {
 static const char softmax[] = {
 #embed "../Kernels/softmax.cl"
   , 0};
+static const char normalize[] = {
+#embed "../Kernels/normalize.cl"
+  , 0};
 static const char indexing[] = {
 #embed "../Kernels/indexing.cl"
   , 0};
@@ -46,7 +49,8 @@ const char *ocl_source(const char *name) {
   static const struct { const char *name, *text; } sources[] = {
     {"functions", functions}, {"elementwise", elementwise}, {"layout", layout}, {"multiplication", multiplication},
     {"convolution", convolution}, {"pooling", pooling}, {"reduction", reduction}, {"softmax", softmax},
-    {"indexing", indexing}, {"update", update}, {"random_numbers", random_numbers}, {"statistics", statistics},
+    {"normalize", normalize}, {"indexing", indexing}, {"update", update}, {"random_numbers", random_numbers},
+    {"statistics", statistics},
   };
   for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
     if (strcmp(sources[i].name, name) == 0) return sources[i].text;

@@ -12,15 +12,8 @@ public struct Placement: Hashable, Sendable {
 extension BackendChain {
   /// For each call the device that the routing chose, or the first of the chain that accepts it.
   package func place(_ program: Program) throws(ExecutionError) -> [Placement] {
-    let whole = Segment(program)
     var answers: [[Verdict]] = []
-    for link in links {
-      do {
-        answers.append(try link.device.query(whole))
-      } catch {
-        throw ExecutionError(error, backend: link.name, segment: whole)
-      }
-    }
+    for link in links.indices { answers.append(try verdicts(of: link, on: program)) }
     let order = routing?.order(for: program, among: links.map(\.name))
     var placements: [Placement] = []
     for (index, call) in program.calls.enumerated() {

@@ -21,7 +21,15 @@ public enum Initializer: Hashable, Codable, Sendable {
   case lecunNormal
   /// Orthonormal rows or columns, whichever are fewer, times the gain; of a filter all axes but the last make one
   /// (Saxe et al., 2014). The Q of a QR decomposition of normal numbers, with R's diagonal positive.
-  case orthogonal(gain: Double = 1)
+  case orthogonal(gain: Gain = 1)
+  /// Of a filter `[K…, Cin, Cout]` with Cin ≤ Cout: orthonormal rows times the gain in the middle of the kernel, 0
+  /// elsewhere, so that a convolution begins as an isometry of each pixel's channels (Xiao et al., 2018, delta-orthogonal kernels).
+  case deltaOrthogonal(gain: Gain = 1)
+  /// Of a matrix: the gain on the diagonal, 0 elsewhere (Le et al., 2015, for recurrent weights).
+  case identity(gain: Gain = 1)
+  /// Variance scale / n with n = fanIn, fanOut or their mean; a scale by the activation is the square of its gain.
+  case varianceScaling(
+    scale: Gain = 1, mode: FanMode = .fanIn, distribution: ScaledDistribution = .truncatedNormal)
   case randomUniform(minimum: Double = -0.05, maximum: Double = 0.05)
   case randomNormal(mean: Double = 0, standardDeviation: Double = 0.05)
   /// Numbers further than two standard deviations from the mean are drawn again.
@@ -29,11 +37,23 @@ public enum Initializer: Hashable, Codable, Sendable {
   /// These very numbers, in row-major order.
   case values([Float])
 
-  /// Why no weight can start so; nil where it can.
-  var obstacle: String? {
+  /// Why no weight of that shape can start so; nil where it can.
+  func obstacle(for shape: Shape) -> String? {
     let isFinite = if case .values(let values) = self { values.allSatisfy(\.isFinite) } else { true }
-    return isFinite && numbers.allSatisfy(NumberRange.any.contains)
-      ? nil : "an initializer's numbers must be finite in Float32"
+    guard isFinite, numbers.allSatisfy(NumberRange.any.contains) else {
+      return "an initializer's numbers must be finite in Float32"
+    }
+    switch self {
+    case _ where gain == .activation: return Gain.obstacle
+    case .varianceScaling(.number(let scale), _, _) where !NumberRange.positive.contains(scale):
+      return "the scale of variance_scaling must be above 0, not \(scale)"
+    case .identity where shape.rank != 2: return "identity starts a matrix, not \(shape)"
+    case .deltaOrthogonal where shape.rank < 3: return "delta_orthogonal starts a convolution's filter, not \(shape)"
+    case .deltaOrthogonal where shape[shape.rank - 2] > shape[shape.rank - 1]:
+      return "delta_orthogonal needs as many filters as channels or more, and \(shape) has \(shape[shape.rank - 1]) of "
+        + "\(shape[shape.rank - 2])"
+    default: return nil
+    }
   }
 
   /// Those that need no number, by Keras's word in lowerCamel.
@@ -41,7 +61,8 @@ public enum Initializer: Hashable, Codable, Sendable {
     "zeros": .zeros, "ones": .ones, "glorotUniform": .glorotUniform, "glorotNormal": .glorotNormal,
     "heUniform": .heUniform, "heNormal": .heNormal, "lecunUniform": .lecunUniform, "lecunNormal": .lecunNormal,
     "orthogonal": .orthogonal(), "randomUniform": .randomUniform(), "randomNormal": .randomNormal(),
-    "truncatedNormal": .truncatedNormal(),
+    "truncatedNormal": .truncatedNormal(), "deltaOrthogonal": .deltaOrthogonal(), "identity": .identity(),
+    "varianceScaling": .varianceScaling(),
   ]
 
   /// Inputs and outputs of one unit by Keras's rule: of a filter `[Kh, Kw, Cin / groups, Cout]` the two last axes
@@ -68,19 +89,26 @@ public enum Initializer: Hashable, Codable, Sendable {
     case .ones: return Array(repeating: 1, count: count)
     case .constant(let value): return Array(repeating: Float(value), count: count)
     case .values(let values): return values
-    case .glorotUniform: return numbers.uniform(count, variance: 1 / average)
-    case .heUniform: return numbers.uniform(count, variance: 2 / incoming)
-    case .lecunUniform: return numbers.uniform(count, variance: 1 / incoming)
-    case .glorotNormal: return numbers.scaledTruncatedNormal(count, variance: 1 / average)
-    case .heNormal: return numbers.scaledTruncatedNormal(count, variance: 2 / incoming)
-    case .lecunNormal: return numbers.scaledTruncatedNormal(count, variance: 1 / incoming)
+    case .glorotUniform: return numbers.scaled(count, .uniform, variance: 1 / average)
+    case .heUniform: return numbers.scaled(count, .uniform, variance: 2 / incoming)
+    case .lecunUniform: return numbers.scaled(count, .uniform, variance: 1 / incoming)
+    case .glorotNormal: return numbers.scaled(count, .truncatedNormal, variance: 1 / average)
+    case .heNormal: return numbers.scaled(count, .truncatedNormal, variance: 2 / incoming)
+    case .lecunNormal: return numbers.scaled(count, .truncatedNormal, variance: 1 / incoming)
     case .randomUniform(let minimum, let maximum):
       return (0..<count).map { _ in Float(minimum + (maximum - minimum) * numbers.nextUniform()) }
     case .randomNormal(let mean, let deviation):
       return (0..<count).map { _ in Float(mean + deviation * numbers.nextNormal()) }
     case .truncatedNormal(let mean, let deviation):
       return (0..<count).map { _ in Float(mean + deviation * numbers.nextTruncatedNormal()) }
-    case .orthogonal(let gain): return numbers.orthogonal(shape, gain: gain)
+    case .orthogonal(let gain): return numbers.orthogonal(shape, gain: gain.factor)
+    case .deltaOrthogonal(let gain): return numbers.deltaOrthogonal(shape, gain: gain.factor)
+    case .identity(let gain):
+      let columns = shape.extents.last ?? 1
+      return (0..<count).map { $0 / columns == $0 % columns ? Float(gain.factor) : 0 }
+    case .varianceScaling(let scale, let mode, let distribution):
+      let fan = max(1, mode.fan(of: shape))
+      return numbers.scaled(count, distribution, variance: scale.factor / fan)
     }
   }
 }
@@ -101,7 +129,22 @@ extension Initializer {
     Settings("lecun_normal", of: .lecunNormal, help: "Normal, variance 1 / inputs of a unit: for selu"),
     Settings(
       "orthogonal", of: .orthogonal(), help: "Orthonormal rows or columns, whichever are fewer",
-      keys: [.number("gain", \.first, in: .any, help: "What they are multiplied with")]),
+      keys: [.gain("gain", \.gain, help: Gain.help)]),
+    Settings(
+      "delta_orthogonal", of: .deltaOrthogonal(),
+      help: "Orthonormal rows in the middle of a convolution's kernel, 0 around",
+      keys: [.gain("gain", \.gain, help: Gain.help)]),
+    Settings(
+      "identity", of: .identity(), help: "1 on a matrix's diagonal, 0 elsewhere",
+      keys: [.gain("gain", \.gain, help: Gain.help)]),
+    Settings(
+      "variance_scaling", of: .varianceScaling(), help: "Variance scale / n, n by mode",
+      keys: [
+        .gain("scale", \.gain, help: "The variance times n; activation: the square of the activation's gain"),
+        .choice("mode", \.mode, help: "n: inputs of a unit, outputs, or their mean"),
+        .choice("distribution", \.distribution, help: "What is drawn; truncated: within two standard deviations"),
+      ],
+      fault: { $0.gain == .number(0) || $0.numbers.contains { $0 < 0 } ? "scale must be above 0" : nil }),
     Settings(
       "random_uniform", of: .randomUniform(), help: "Uniform between two numbers",
       keys: [
@@ -130,11 +173,59 @@ extension Initializer {
     set { numbers = [first, newValue] }
   }
 
+  /// That of those that have one; the scale of `varianceScaling`.
+  private var gain: Gain {
+    get {
+      switch self {
+      case .orthogonal(let gain), .deltaOrthogonal(let gain), .identity(let gain), .varianceScaling(let gain, _, _):
+        gain
+      default: 1
+      }
+    }
+    set {
+      switch self {
+      case .orthogonal: self = .orthogonal(gain: newValue)
+      case .deltaOrthogonal: self = .deltaOrthogonal(gain: newValue)
+      case .identity: self = .identity(gain: newValue)
+      case .varianceScaling(_, let mode, let distribution):
+        self = .varianceScaling(scale: newValue, mode: mode, distribution: distribution)
+      default: break
+      }
+    }
+  }
+
+  private var mode: FanMode {
+    get { if case .varianceScaling(_, let mode, _) = self { mode } else { .fanIn } }
+    set {
+      guard case .varianceScaling(let scale, _, let distribution) = self else { return }
+      self = .varianceScaling(scale: scale, mode: newValue, distribution: distribution)
+    }
+  }
+
+  private var distribution: ScaledDistribution {
+    get { if case .varianceScaling(_, _, let distribution) = self { distribution } else { .truncatedNormal } }
+    set {
+      guard case .varianceScaling(let scale, let mode, _) = self else { return }
+      self = .varianceScaling(scale: scale, mode: mode, distribution: newValue)
+    }
+  }
+
+  /// With the gain of that activation, where it is asked for and there is one.
+  func gained(for activation: ActivationFunction) -> Initializer {
+    guard gain == .activation, let factor = Gain.factor(of: activation) else { return self }
+    var gained = self
+    if case .varianceScaling = self { gained.gain = .number(factor * factor) } else { gained.gain = .number(factor) }
+    return gained
+  }
+
   /// In the order of the case's values.
   private var numbers: [Double] {
     get {
       switch self {
-      case .constant(let value), .orthogonal(let value): [value]
+      case .constant(let value): [value]
+      case .orthogonal(.number(let value)), .deltaOrthogonal(.number(let value)), .identity(.number(let value)),
+        .varianceScaling(.number(let value), _, _):
+        [value]
       case .randomUniform(let minimum, let maximum): [minimum, maximum]
       case .randomNormal(let mean, let deviation), .truncatedNormal(let mean, let deviation): [mean, deviation]
       default: []
@@ -143,51 +234,10 @@ extension Initializer {
     set {
       switch self {
       case .constant: self = .constant(newValue[0])
-      case .orthogonal: self = .orthogonal(gain: newValue[0])
       case .randomUniform: self = .randomUniform(minimum: newValue[0], maximum: newValue[1])
       case .randomNormal: self = .randomNormal(mean: newValue[0], standardDeviation: newValue[1])
       case .truncatedNormal: self = .truncatedNormal(mean: newValue[0], standardDeviation: newValue[1])
       default: break
-      }
-    }
-  }
-}
-
-extension RandomSequence {
-  fileprivate mutating func uniform(_ count: Int, variance: Double) -> [Float] {
-    let limit = (3 * variance).squareRoot()
-    return (0..<count).map { _ in Float(limit * (2 * nextUniform() - 1)) }
-  }
-
-  fileprivate mutating func scaledTruncatedNormal(_ count: Int, variance: Double) -> [Float] {
-    // The standard deviation of a normal number cut at ±2, so that what is left has the variance wanted.
-    let deviation = variance.squareRoot() / 0.87962566103423978
-    return (0..<count).map { _ in Float(deviation * nextTruncatedNormal()) }
-  }
-
-  /// Gram and Schmidt, each vector twice, which is as orthogonal as Householder (Giraud et al., 2005) and leaves R's
-  /// diagonal positive.
-  fileprivate mutating func orthogonal(_ shape: Shape, gain: Double) -> [Float] {
-    let columns = shape.extents.last ?? 1
-    let rows = shape.extents.dropLast().reduce(1, *)
-    let (length, vectorCount) = (max(rows, columns), min(rows, columns))
-    var vectors: [[Double]] = []
-    while vectors.count < vectorCount {
-      var vector = (0..<length).map { _ in nextNormal() }
-      for _ in 0..<2 {
-        for other in vectors {
-          var product = 0.0
-          for index in 0..<length { product += vector[index] * other[index] }
-          for index in 0..<length { vector[index] -= product * other[index] }
-        }
-      }
-      let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
-      // Random vectors that depend on each other: never seen, but a division by zero would be silent.
-      if norm > 1e-9 { vectors.append(vector.map { $0 / norm }) }
-    }
-    return (0..<rows).flatMap { row in
-      (0..<columns).map { column in
-        Float(gain * (rows >= columns ? vectors[column][row] : vectors[row][column]))
       }
     }
   }

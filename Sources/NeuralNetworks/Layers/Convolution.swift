@@ -1,13 +1,5 @@
 import SwitchbackPrograms
 
-/// What surrounds an image at its edges.
-public enum Padding: String, Hashable, Codable, Sendable, CaseIterable {
-  /// Nothing: the result shrinks by the kernel's reach.
-  case valid
-  /// Zeros, so that the result has ⌈size / stride⌉ rows and columns; the odd one goes to the bottom and right (Keras).
-  case same
-}
-
 /// `y = activation(conv2d(x, kernel) + bias)`: x `[N, H, W, C]`, kernel `[Kh, Kw, C / groups, filters]`,
 /// bias `[filters]`, y `[N, H′, W′, filters]`.
 public struct Conv2D: UnaryLayer {
@@ -63,30 +55,26 @@ public struct Conv2D: UnaryLayer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    guard input.shape.rank == 4 else { throw context.mismatch(input, takes: "images [N, H, W, C]") }
-    let kernel = [kernelSize.height, kernelSize.width]
-    let steps = [strides.height, strides.width]
-    let dilations = [dilationRate.height, dilationRate.width]
-    try context.require(filters > 0, "filters must be positive, not \(filters)")
-    try context.require(
-      (kernel + steps + dilations).allSatisfy { $0 > 0 }, "kernelSize, strides and dilationRate must be positive")
-    let channels = input.shape[3]
-    guard groups > 0, filters % groups == 0, channels % groups == 0 else {
-      throw context.mismatch(
+    try context.requireImages(input)
+    try context.require("filters", isExtent: filters)
+    let window = try ConvolutionWindow(kernelSize, strides, dilationRate: dilationRate, in: context)
+    try context.requireGroups(groups, of: input, filters: filters)
+    let kernel = try context.parameter(
+      "kernel", Shape(window.kernelSize + [input.shape[3] / groups, filters]),
+      initializer: kernelInitializer.gained(for: activation), regularizer: kernelRegularizer)
+    let value = try context.append(
+      Convolution2D(window.geometry(of: input.shape, padding, groups: groups)), input, kernel)
+    return try context.end(value, useBias: useBias, biasInitializer, biasRegularizer, activation)
+  }
+}
+
+extension LayerContext {
+  /// Refuses groups that do not divide the channels, which are the last axis, or the filters.
+  func requireGroups(_ groups: Int, of input: Value, filters: Int) throws(ProgramError) {
+    guard groups > 0, filters % groups == 0, input.shape[input.shape.rank - 1] % groups == 0 else {
+      throw mismatch(
         input, takes: "channels, and has filters, that \(groups) groups divide (it has \(filters) filters)")
     }
-    let geometry = ConvolutionGeometry(
-      strides: steps, padding: padding.cells(around: input.shape, kernel, steps, dilations), dilations: dilations,
-      groups: groups)
-    let weight = try context.parameter(
-      "kernel", Shape(kernel + [channels / groups, filters]), initializer: kernelInitializer,
-      regularizer: kernelRegularizer)
-    var value = try context.append(Convolution2D(geometry), input, weight)
-    if useBias {
-      let bias = try context.parameter("bias", [filters], initializer: biasInitializer, regularizer: biasRegularizer)
-      value = try context.append(Binary(.add), value, bias)
-    }
-    return try context.activate(value, activation)
   }
 }
 
@@ -97,7 +85,7 @@ extension Conv2D: ConfigurableLayer {
       .integer("filters", \.filters, in: .extents, .required, help: "How many filters: the channels of the result"),
       .pair("kernel_size", \.kernelSize, .required, help: "Rows and columns of the kernel"),
       .pair("strides", \.strides, help: "How far the kernel moves at a time, down and right"),
-      .choice("padding", \.padding, help: Padding.help),
+      .padding("padding", \.padding),
       .pair("dilation_rate", \.dilationRate, help: "How far apart the cells are that a kernel's neighbours read"),
       .integer("groups", \.groups, in: .extents, help: "Into how many groups channels and filters are split"),
       .activation("activation", \.activation, help: "What the result passes through"),
@@ -107,18 +95,4 @@ extension Conv2D: ConfigurableLayer {
       .regularizer("kernel_regularizer", \.kernelRegularizer, help: "What the kernel's size adds to the loss"),
       .regularizer("bias_regularizer", \.biasRegularizer, help: "What the bias's size adds to the loss"),
     ])
-}
-
-extension Padding {
-  static let help = "same: padded, so that only strides shrink the image; valid: not padded"
-
-  /// `[top, bottom, left, right]` for an image `[N, H, W, C]`.
-  func cells(around image: Shape, _ kernelSize: [Int], _ strides: [Int], _ dilations: [Int] = [1, 1]) -> [Int] {
-    switch self {
-    case .valid: [0, 0, 0, 0]
-    case .same:
-      ConvolutionGeometry.samePadding(
-        size: [image[1], image[2]], kernelSize: kernelSize, strides: strides, dilations: dilations)
-    }
-  }
 }

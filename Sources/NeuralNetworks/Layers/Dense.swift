@@ -34,7 +34,8 @@ public struct Dense: UnaryLayer {
         input, takes: "rows [N, features]", hint: input.shape.rank > 2 ? "put a flatten between" : "")
     }
     let kernel = try context.parameter(
-      "kernel", [input.shape[1], units], initializer: kernelInitializer, regularizer: kernelRegularizer)
+      "kernel", [input.shape[1], units], initializer: kernelInitializer.gained(for: activation),
+      regularizer: kernelRegularizer)
     var value = try context.append(MatrixMultiplication(), input, kernel)
     if useBias {
       let bias = try context.parameter("bias", [units], initializer: biasInitializer, regularizer: biasRegularizer)

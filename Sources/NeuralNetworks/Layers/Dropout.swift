@@ -15,13 +15,21 @@ public struct Dropout: UnaryLayer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    try context.require(NumberRange.kept.contains(rate), "the rate must lie in 0 ..< 1, not be \(rate)")
-    guard context.isTraining, rate > 0 else { return input }
-    let random = try context.random(.uniform, input.shape)
-    let isKept = try context.append(Binary(.greaterEqual), random, context.constant(rate))
-    let kept = try context.append(Cast(to: input.type.elementType), isKept)
-    let mask = try context.append(Binary(.multiply), kept, context.constant(1 / (1 - rate)))
-    return try context.append(Binary(.multiply), input, mask)
+    try context.drop(input, rate, together: [])
+  }
+}
+
+extension LayerContext {
+  /// What dropout makes of the input in training; along the axes `together` all elements share their fate.
+  fileprivate mutating func drop(_ input: Value, _ rate: Double, together: [Int]) throws(ProgramError) -> Value {
+    try require(NumberRange.kept.contains(rate), "the rate must lie in 0 ..< 1, not be \(rate)")
+    guard isTraining, rate > 0 else { return input }
+    let extents = input.shape.extents.enumerated().map { together.contains($0) ? 1 : $1 }
+    let random = try random(.uniform, Shape(extents))
+    let isKept = try append(Binary(.greaterEqual), random, constant(rate))
+    let kept = try append(Cast(to: input.type.elementType), isKept)
+    let mask = try append(Binary(.multiply), kept, constant(1 / (1 - rate)))
+    return try append(Binary(.multiply), input, mask)
   }
 }
 
@@ -31,4 +39,47 @@ extension Dropout: ConfigurableLayer {
     keys: [
       .number("rate", \.rate, in: .kept, .required, help: "The share of elements that become zero")
     ])
+}
+
+/// Dropout of whole channels: of each image `[N, H, W, C]` a channel is kept or set to zero everywhere, since neighbours
+/// in an image know of each other (Tompson et al., 2015, §3.2).
+public struct SpatialDropout2D: UnaryLayer {
+  public var rate: Double
+  public var name: String?
+  public var kind: String { "spatialDropout2d" }
+
+  public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.requireImages(input)
+    return try context.drop(input, rate, together: [1, 2])
+  }
+}
+
+extension SpatialDropout2D: ConfigurableLayer {
+  package static let settings = Settings<SpatialDropout2D>(
+    "spatial_dropout2d", of: SpatialDropout2D(0),
+    help: "Sets random channels of images [N, H, W, C] to zero in training",
+    keys: [.number("rate", \.rate, in: .kept, .required, help: "The share of channels that become zero")])
+}
+
+/// Dropout of whole channels of sequences `[N, T, C]`.
+public struct SpatialDropout1D: UnaryLayer {
+  public var rate: Double
+  public var name: String?
+  public var kind: String { "spatialDropout1d" }
+
+  public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.requireSequences(input)
+    return try context.drop(input, rate, together: [1])
+  }
+}
+
+extension SpatialDropout1D: ConfigurableLayer {
+  package static let settings = Settings<SpatialDropout1D>(
+    "spatial_dropout1d", of: SpatialDropout1D(0),
+    help: "Sets random channels of sequences [N, T, C] to zero in training",
+    keys: [.number("rate", \.rate, in: .kept, .required, help: "The share of channels that become zero")])
 }

@@ -44,9 +44,54 @@ extension GlobalMaxPooling2D: ConfigurableLayer {
     keys: [.keepDimensions(\.keepDimensions)])
 }
 
+/// The mean of each channel over the whole sequence: x `[N, T, C]`, y `[N, C]`, or `[N, 1, C]` with `keepDimensions`.
+public struct GlobalAveragePooling1D: UnaryLayer {
+  public var keepDimensions: Bool
+  public var name: String?
+  public var kind: String { "globalAveragePooling1d" }
+
+  public init(keepDimensions: Bool = false, name: String? = nil) {
+    (self.keepDimensions, self.name) = (keepDimensions, name)
+  }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.reduceSequence(input, .mean, keepDimensions: keepDimensions)
+  }
+}
+
+extension GlobalAveragePooling1D: ConfigurableLayer {
+  package static let settings = Settings<GlobalAveragePooling1D>(
+    "global_average_pooling1d", of: GlobalAveragePooling1D(),
+    help: "The mean of each channel over the whole sequence [N, T, C]",
+    keys: [.keepDimensions(\.keepDimensions, "[N, 1, C]")])
+}
+
+/// The largest number of each channel over the whole sequence: x `[N, T, C]`, y `[N, C]`, or `[N, 1, C]` with
+/// `keepDimensions`. Equal ones share the gradient evenly.
+public struct GlobalMaxPooling1D: UnaryLayer {
+  public var keepDimensions: Bool
+  public var name: String?
+  public var kind: String { "globalMaxPooling1d" }
+
+  public init(keepDimensions: Bool = false, name: String? = nil) {
+    (self.keepDimensions, self.name) = (keepDimensions, name)
+  }
+
+  public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    try context.reduceSequence(input, .max, keepDimensions: keepDimensions)
+  }
+}
+
+extension GlobalMaxPooling1D: ConfigurableLayer {
+  package static let settings = Settings<GlobalMaxPooling1D>(
+    "global_max_pooling1d", of: GlobalMaxPooling1D(),
+    help: "The largest number of each channel over the whole sequence [N, T, C]",
+    keys: [.keepDimensions(\.keepDimensions, "[N, 1, C]")])
+}
+
 extension Setting where Owner: ConfigurableLayer {
-  fileprivate static func keepDimensions(_ path: any Path<Bool>) -> Setting {
-    .bool("keepdims", path, help: "Whether the result is [N, 1, 1, C] instead of [N, C]")
+  fileprivate static func keepDimensions(_ path: any Path<Bool>, _ kept: String = "[N, 1, 1, C]") -> Setting {
+    .bool("keepdims", path, help: "Whether the result is \(kept) instead of [N, C]")
   }
 }
 
@@ -54,7 +99,14 @@ extension LayerContext {
   fileprivate mutating func reduceImage(
     _ input: Value, _ function: ReduceFunction, keepDimensions: Bool
   ) throws(ProgramError) -> Value {
-    guard input.shape.rank == 4 else { throw mismatch(input, takes: "images [N, H, W, C]") }
+    try requireImages(input)
     return try append(Reduce(function, axes: [1, 2], keepDimensions: keepDimensions), input)
+  }
+
+  fileprivate mutating func reduceSequence(
+    _ input: Value, _ function: ReduceFunction, keepDimensions: Bool
+  ) throws(ProgramError) -> Value {
+    try requireSequences(input)
+    return try append(Reduce(function, axes: [1], keepDimensions: keepDimensions), input)
   }
 }

@@ -7,6 +7,9 @@ public struct Parameter: Hashable, Sendable {
   public let value: Value
   public let initializer: Initializer
   public let regularizer: Regularizer?
+  /// The shape that its first numbers are drawn for: its own, or one of as many elements that says how many inputs and
+  /// outputs a unit has.
+  let drawnShape: Shape
   /// Whether the optimizer changes it.
   public let isTrainable: Bool
   /// Whether its layer replaces it in training: running statistics.
@@ -42,7 +45,9 @@ public struct LayerContext: Sendable {
   private var streamCount = 0
   private var paths: Set<String> = []
   /// The layer each value came from, for messages.
-  private var sources: [Int: String] = [:]
+  var sources: [Int: String] = [:]
+  /// The images of one row that sequences were made of.
+  var rows: [Int: Value] = [:]
   /// The names that layers can read: the model's inputs, then those of each list around the layer being traced.
   var scopes: [GraphScope] = []
   /// Where the weights of the layer being traced are: its path, or that of the layer whose weights it shares.
@@ -84,13 +89,15 @@ public struct LayerContext: Sendable {
     try builder.scalar(value, .float32)
   }
 
-  /// Declares a weight of the current layer: the state value `<path>/<name>`, f32.
+  /// Declares a weight of the current layer: the state value `<path>/<name>`, f32. `drawnShape`: the shape that its
+  /// first numbers are drawn for, where that is another one of as many elements.
   public mutating func parameter(
-    _ name: String, _ shape: Shape, initializer: Initializer, regularizer: Regularizer? = nil,
-    isTrainable: Bool = true
+    _ name: String, _ shape: Shape, drawnShape: Shape? = nil, initializer: Initializer,
+    regularizer: Regularizer? = nil, isTrainable: Bool = true
   ) throws(ProgramError) -> Value {
     let index = try declare(
-      name, shape, initializer, regularizer: isFrozen ? nil : regularizer, isTrainable: isTrainable && !isFrozen)
+      name, shape, drawnShape: drawnShape, initializer, regularizer: isFrozen ? nil : regularizer,
+      isTrainable: isTrainable && !isFrozen)
     return parameters[index].value
   }
 
@@ -116,8 +123,8 @@ public struct LayerContext: Sendable {
 
   /// The place of a weight among the parameters: a new one, or the one of the layer whose weights are shared.
   private mutating func declare(
-    _ name: String, _ shape: Shape, _ initializer: Initializer, regularizer: Regularizer? = nil, isTrainable: Bool,
-    isReplaced: Bool = false
+    _ name: String, _ shape: Shape, drawnShape: Shape? = nil, _ initializer: Initializer,
+    regularizer: Regularizer? = nil, isTrainable: Bool, isReplaced: Bool = false
   ) throws(ProgramError) -> Int {
     let full = weightsPath + "/" + name
     if let index = parameters.firstIndex(where: { $0.name == full }) {
@@ -137,11 +144,13 @@ public struct LayerContext: Sendable {
     if case .values(let values) = initializer, values.count != shape.elementCount {
       throw ProgramError("\(name) has the shape \(shape), but \(values.count) values are given", path: path)
     }
-    if let reason = initializer.obstacle { throw ProgramError("\(name): \(reason)", path: path) }
+    if let reason = initializer.obstacle(for: drawnShape ?? shape) {
+      throw ProgramError("\(name): \(reason)", path: path)
+    }
     parameters.append(
       Parameter(
         name: full, value: builder.state(full, .float32(shape)), initializer: initializer, regularizer: regularizer,
-        isTrainable: isTrainable, isReplaced: isReplaced))
+        drawnShape: drawnShape ?? shape, isTrainable: isTrainable, isReplaced: isReplaced))
     return parameters.count - 1
   }
 

@@ -40,7 +40,7 @@ extension MaxPooling2D: ConfigurableLayer {
     keys: [
       .pair("pool_size", \.poolSize, help: "Rows and columns of a window"),
       .pair("strides", \.ownStrides, help: "How far the window moves; without it windows stand side by side"),
-      .choice("padding", \.padding, help: Padding.help),
+      .padding("padding", \.padding),
     ])
 }
 
@@ -84,7 +84,7 @@ extension AveragePooling2D: ConfigurableLayer {
     keys: [
       .pair("pool_size", \.poolSize, help: "Rows and columns of a window"),
       .pair("strides", \.ownStrides, help: "How far the window moves; without it windows stand side by side"),
-      .choice("padding", \.padding, help: Padding.help),
+      .padding("padding", \.padding),
     ])
 }
 
@@ -92,11 +92,10 @@ extension LayerContext {
   fileprivate func poolingGeometry(
     _ input: Value, _ poolSize: (height: Int, width: Int), _ strides: (height: Int, width: Int), _ padding: Padding
   ) throws(ProgramError) -> PoolingGeometry {
-    guard input.shape.rank == 4 else { throw mismatch(input, takes: "images [N, H, W, C]") }
-    let window = [poolSize.height, poolSize.width]
-    let steps = [strides.height, strides.width]
-    try require((window + steps).allSatisfy { $0 > 0 }, "poolSize and strides must be positive")
+    try requireImages(input)
+    let window = try ConvolutionWindow(poolSize, strides, "poolSize and strides", in: self)
     return PoolingGeometry(
-      poolSize: window, strides: steps, padding: padding.cells(around: input.shape, window, steps))
+      poolSize: window.kernelSize, strides: window.strides,
+      padding: padding.cells(around: input.shape, window.kernelSize, window.strides))
   }
 }

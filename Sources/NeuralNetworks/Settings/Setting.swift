@@ -20,9 +20,19 @@ package struct Setting<Owner: Sendable>: Sendable {
     /// One number for both axes of an image, or a list of two.
     case pair(any Path<(height: Int, width: Int)>)
     /// The same; without it something else decides.
-    case optionalPair(any Path<(height: Int, width: Int)?>)
+    case optionalPair(any Path<(height: Int, width: Int)?>, ClosedRange<Int>)
+    /// A whole number; without it something else decides.
+    case optionalInteger(any Path<Int?>, ClosedRange<Int>)
+    /// `valid`, `same`, or `[top, bottom, left, right]`.
+    case padding(any Path<Padding>)
+    /// One number for all edges of an image, `[height, width]`, or `[[top, bottom], [left, right]]`.
+    case edges(any Path<ImageEdges>)
+    /// A number, or the word `activation`.
+    case gain(any Path<Gain>)
     /// One whole number for both inputs, or a list of two.
     case twoIntegers(any Path<(first: Int, second: Int)>, ClosedRange<Int>)
+    /// One whole number, or a list of them.
+    case oneOrMoreIntegers(any Path<[Int]>, ClosedRange<Int>)
     case integers(any Path<[Int]>, ClosedRange<Int>)
     case numbers(any Path<[Double]>, NumberRange)
     /// A list of words, or one word.
@@ -96,9 +106,29 @@ package struct Setting<Owner: Sendable>: Sendable {
   }
 
   package static func pair(
-    _ word: String, _ path: any Path<(height: Int, width: Int)?>, help: String
+    _ word: String, _ path: any Path<(height: Int, width: Int)?>, in range: ClosedRange<Int> = .extents, help: String
   ) -> Setting {
-    Setting(word, .optionalPair(path), .whereGiven, help)
+    Setting(word, .optionalPair(path, range), .whereGiven, help)
+  }
+
+  package static func integer(
+    _ word: String, _ path: any Path<Int?>, in range: ClosedRange<Int>, help: String
+  ) -> Setting {
+    Setting(word, .optionalInteger(path, range), .whereGiven, help)
+  }
+
+  package static func padding(_ word: String, _ path: any Path<Padding>) -> Setting {
+    Setting(
+      word, .padding(path), .written,
+      "same: so that only strides shrink the image; valid: none; or [top, bottom, left, right]")
+  }
+
+  package static func edges(_ word: String, _ path: any Path<ImageEdges>, help: String) -> Setting {
+    Setting(word, .edges(path), .written, help)
+  }
+
+  package static func gain(_ word: String, _ path: any Path<Gain>, help: String) -> Setting {
+    Setting(word, .gain(path), .written, help)
   }
 
   package static func twoIntegers(
@@ -106,6 +136,12 @@ package struct Setting<Owner: Sendable>: Sendable {
     _ presence: Presence = .written, help: String
   ) -> Setting {
     Setting(word, .twoIntegers(path, range), presence, help)
+  }
+
+  package static func oneOrMoreIntegers(
+    _ word: String, _ path: any Path<[Int]>, in range: ClosedRange<Int>, _ presence: Presence = .written, help: String
+  ) -> Setting {
+    Setting(word, .oneOrMoreIntegers(path, range), presence, help)
   }
 
   package static func integers(
@@ -164,8 +200,13 @@ package struct Setting<Owner: Sendable>: Sendable {
     case .text(let path): path
     case .choice(let choice): choice.path
     case .pair(let path): path
-    case .optionalPair(let path): path
+    case .optionalPair(let path, _): path
+    case .optionalInteger(let path, _): path
+    case .padding(let path): path
+    case .edges(let path): path
+    case .gain(let path): path
     case .twoIntegers(let path, _): path
+    case .oneOrMoreIntegers(let path, _): path
     case .integers(let path, _): path
     case .numbers(let path, _): path
     case .texts(let path): path
@@ -184,4 +225,6 @@ extension ClosedRange<Int> {
   /// Axes of a tensor; negative ones count from the end.
   package static var axes: ClosedRange<Int> { -8...8 }
   package static var positive: ClosedRange<Int> { 1...Int.max }
+  /// Cells at an edge.
+  package static var edges: ClosedRange<Int> { 0...1 << 20 }
 }

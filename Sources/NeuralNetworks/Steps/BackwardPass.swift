@@ -65,9 +65,7 @@ struct BackwardPass {
     var states: [InitialState] = []
     for (parameter, _) in pairs {
       builder.path = parameter.path
-      let state = InitialState(
-        name: parameter.averageName, type: parameter.type, initializer: parameter.initializer,
-        randomName: parameter.name)
+      let state = InitialState(parameter, name: parameter.averageName)
       let average = builder.state(state.name, state.type)
       let distance = try builder.append(Binary(.subtract), average, parameter.value)
       let kept = try builder.append(Binary(.multiply), distance, momentum)

@@ -116,9 +116,7 @@ public struct TrainingStep: Sendable {
     try step.finishOutputs()
     step.builder.output(StepOutput.isFinite, trace.isFinite)
     let program = try TracedModel.finish(step.builder)
-    let weights = step.parameters.map {
-      InitialState(name: $0.name, type: $0.type, initializer: $0.initializer)
-    }
+    let weights = step.parameters.map { InitialState($0) }
     return TrainingProgram(
       program: program, accumulation: accumulation, accumulationSteps: accumulationSteps, layers: step.layers,
       parameters: step.parameters, states: weights + step.objectiveStates + slots, trace: trace,

@@ -89,7 +89,7 @@ public struct ConfigurationCheck {
       return parts.train.layout
     } catch {
       let places = configuration.data.places
-      add(places["path"], "\(places.path): \(error.message)")
+      add(places[source.path == nil ? "samples" : "path"], "\(places.path): \(error.message)")
       // A table that cannot be read says nothing of its columns.
       let layout = try? source.layout()
       if layout == nil { warnings.append("whether the network fits the data was not looked at") }

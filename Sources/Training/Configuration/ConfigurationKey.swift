@@ -169,7 +169,7 @@ extension SchemaPart {
     case "array":
       guard let items = json["items"] as? [String: Any] else { return "a list" }
       if items["$ref"] != nil { return "a list of layers" }
-      if json["maxItems"] as? Int == 2 { return "a list of two" }
+      if let count = json["maxItems"] as? Int { return "a list of \(count == 2 ? "two" : "\(count)")" }
       return items["type"] as? String == "string" ? "a list of words" : "a list, each \(words(items))"
     default: return "anything"
     }

@@ -62,6 +62,14 @@ struct SchemaPart {
     return SchemaPart(json: json)
   }
 
+  /// One whole number, or a list of them.
+  static func oneOrMore(of range: ClosedRange<Int>, _ fallback: [Int]) -> SchemaPart {
+    let one = integer(range, nil).json
+    var json: [String: Any] = ["anyOf": [one, ["type": "array", "items": one, "minItems": 1]]]
+    json["default"] = fallback.count == 1 ? fallback[0] as Any : fallback
+    return SchemaPart(json: json)
+  }
+
   static func list(of part: SchemaPart) -> SchemaPart { SchemaPart(json: ["type": "array", "items": part.json]) }
   static func any(_ parts: [SchemaPart]) -> SchemaPart { SchemaPart(json: ["anyOf": parts.map(\.json)]) }
   /// A mapping of words that somebody else reads.

@@ -5,21 +5,22 @@ import SwitchbackPrograms
 
 extension Configuration {
   /// The training step of this experiment on such data. What does not fit it is named with its line.
-  public func trainingStep(on data: DatasetLayout) throws(ConfigurationError) -> TrainingStep {
+  public func trainingStep(on layout: DatasetLayout) throws(ConfigurationError) -> TrainingStep {
     var problems: [ConfigurationError.Problem] = []
     var step = TrainingStep(
       model: model, inputs: [], objectives: [], optimizer: training.optimizer, clipping: training.clipping,
       accumulationSteps: training.accumulationSteps, averageMomentum: training.averageMomentum)
     step.scalesNorms = training.scalesNorms
+    if let problem = augmentationProblem(on: layout) { problems.append(problem) }
     var shapes: [[Int]] = []
     do throws(ConfigurationError) {
-      step.inputs = try modelInputs(in: data)
+      step.inputs = try modelInputs(in: layout)
       shapes = try outputShapes(of: &step)
     } catch {
       problems += error.problems
     }
     do throws(ConfigurationError) {
-      step.objectives = try objectives(on: data, shapes)
+      step.objectives = try objectives(on: layout, shapes)
     } catch {
       problems += error.problems
     }
@@ -30,6 +31,15 @@ extension Configuration {
 
   /// The metrics that each objective asks for; what is counted anyway is added by `Objective.judged`.
   public var metrics: [[any Metric]] { training.objectives.map { $0.metrics ?? [] } }
+
+  /// Why the data has nothing to be augmented; nil where it has, or nothing is to be.
+  private func augmentationProblem(on layout: DatasetLayout) -> ConfigurationError.Problem? {
+    guard data.augmentation != nil, Augmentation.pictures(in: layout.inputs).isEmpty else { return nil }
+    let words = layout.inputs.map(\.description).joined(separator: ", ")
+    return .init(
+      data.places["augmentation"],
+      "\(data.places.path).augmentation: only pictures of bytes are augmented, and the data has \(words)")
+  }
 
   /// The fields of `model.inputs`, or the only one.
   private func modelInputs(in data: DatasetLayout) throws(ConfigurationError) -> [ModelInput] {

@@ -10,22 +10,29 @@ enum DataReader {
       validationSplit: section.number(
         "validation_split", 0, in: 0...0.9, help: "The share of training samples held back to watch"),
       splitSeed: isNamed ? section.int("split_seed", 0, help: "Draws which samples are held back") : 0,
+      augmentation: section.optionalSection(
+        "augmentation", help: "How pictures are changed at random while they are trained on",
+        AugmentationReader.augmentation),
       prefetch: section.choice(
         "prefetch", "auto", [("auto", nil), ("true", true), ("false", false)],
-        help: "Whether the next batch is read while a step runs; auto: of files"),
+        help: "Whether the next batch is read while a step runs; auto: of files, and augmented"),
       places: Places(section, path: section.path))
   }
 
   private static func source(_ section: SectionReader) -> DatasetSource {
     // A wrong word is read as the first of these, which asks for no other key.
-    let words = NamedDataset.all.map(\.name) + ["image-folder", "csv"]
+    let words =
+      NamedDataset.all.map(\.name) + ["image-folder", "csv", TextFolder.word, TimeSeries.word, AddingProblem.word]
     return
       switch section.choice(
         "dataset", nil, isSelector: true, words.map { ($0, $0) },
-        help: "A data set by its name, or what kind of files it is")
+        help: "A data set by its name, what kind of files it is, or a problem that is made")
     {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))
+    case TextFolder.word: .texts(textFolder(section))
+    case TimeSeries.word: .series(timeSeries(section))
+    case AddingProblem.word: .adding(addingProblem(section))
     case let name:
       .named(
         name,
@@ -42,6 +49,7 @@ enum DataReader {
     "A feature for each word, 0 or 1, not normalized; {colour: {one_hot: [red, blue]}} lists the words",
     "A feature, the word's place in their order, which {size: {ordinal: [small, large]}} says",
     "Whole numbers with blanks between them: the field NAME i32 [T], and their number in NAME_lengths",
+    "Text: the same fields, of the numbers of its words in a vocabulary that the training rows make",
   ]
 
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
@@ -54,28 +62,88 @@ enum DataReader {
     return folder
   }
 
+  private static func textFolder(_ section: SectionReader) -> TextFolder {
+    var folder = TextFolder(
+      path: section.text("path", nil, help: "The folder: train/CLASS/*.txt and test/CLASS/*.txt, or CLASS/*.txt"),
+      sequenceLength: section.optionalInt(
+        "sequence_length", in: 1...DatasetRecord.Tokens.mostOfSample,
+        help: "How many tokens texts are cut or padded to; else as many as the longest training text has"),
+      vocabulary: vocabulary(section))
+    folder.testSplit = testSplit(section, folder.testSplit)
+    return folder
+  }
+
+  private static func vocabulary(_ section: SectionReader) -> DatasetRecord.VocabularyLimits {
+    let usual = DatasetRecord.VocabularyLimits()
+    return DatasetRecord.VocabularyLimits(
+      size: section.int(
+        "vocabulary_size", usual.size, in: DatasetRecord.Vocabulary.sizes,
+        help: "Tokens at most: 0 padding, 1 unknown, then the most frequent words of training"),
+      minFrequency: section.int(
+        "min_frequency", usual.minFrequency, in: .positive,
+        help: "How often a word must stand in the training part to be in the vocabulary"))
+  }
+
+  private static func addingProblem(_ section: SectionReader) -> AddingProblem {
+    let usual = AddingProblem(sequenceLength: 100)
+    return AddingProblem(
+      sequenceLength: section.int(
+        "sequence_length", nil, in: AddingProblem.lengths, help: "Steps of a sequence, of two numbers each"),
+      count: section.int("samples", usual.count, in: AddingProblem.counts, help: "How many are made, of all parts"),
+      seed: section.int("seed", usual.seed, help: "Draws the samples"),
+      testSplit: testSplit(section, usual.testSplit))
+  }
+
   private static func csv(_ section: SectionReader) -> CSVFile {
     let path = section.text("path", nil, help: "The file")
     var file = CSVFile(path: path, learnt: learnt(section), pictures: pictures(section))
     file.testSplit = testSplit(section, file.testSplit)
-    file.hasHeader = section.bool("header", file.hasHeader, help: "Whether the first row names the columns")
-    file.delimiter = section.choice(
-      "delimiter", ",",
-      [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
-      help: "What stands between cells")
+    (file.hasHeader, file.delimiter) = (header(section), delimiter(section))
     file.isNormalized = section.bool(
       "normalize", file.isNormalized,
       help: "Whether features get mean 0 and deviation 1 over the training rows; not one_hot")
     file.columns = columns(section)
-    if section.problems.isDescribing || file.columns.values.contains(.tokens) {
+    if section.problems.isDescribing || file.hasSequences {
       file.sequenceLength = section.optionalInt(
         "sequence_length", in: 1...DatasetRecord.Tokens.mostOfSample,
         help: "How many tokens sequences are cut or padded to; else as many as the longest training row has")
     }
+    if section.problems.isDescribing || file.columns.values.contains(.text) { file.vocabulary = vocabulary(section) }
     for (key, fault) in [("label", file.fault), ("columns", file.faultOfColumns)] {
       if let fault { section.problems.add("\(section.full(key)): \(fault)", at: section.take(key)) }
     }
     return file
+  }
+
+  private static func header(_ section: SectionReader) -> Bool {
+    section.bool("header", true, help: "Whether the first row names the columns")
+  }
+
+  private static func delimiter(_ section: SectionReader) -> UInt8 {
+    section.choice(
+      "delimiter", ",", [(",", UInt8(ascii: ",")), (";", UInt8(ascii: ";")), ("tab", 9), ("|", UInt8(ascii: "|"))],
+      help: "What stands between cells")
+  }
+
+  private static func timeSeries(_ section: SectionReader) -> TimeSeries {
+    let extents = TimeSeries.extents
+    let usual = TimeSeries(path: "", targets: [], window: 1)
+    return TimeSeries(
+      path: section.text("path", nil, help: "The file: a row a step, in the order of time"),
+      columns: section.optionalTexts(
+        "columns", help: "The columns that are read, by names or numbers from 0; else all") ?? [],
+      targets: section.texts("target", nil, help: "The column that is learnt, or several, by names or numbers from 0"),
+      window: section.int("window", nil, in: extents, help: "Steps of a sample"),
+      horizon: section.int(
+        "horizon", usual.horizon, in: extents, help: "How many steps behind a window its target stands; 1: the next"),
+      stride: section.int(
+        "stride", usual.stride, in: extents, help: "Steps between the beginnings of windows"),
+      testSplit: section.number(
+        "test_split", usual.testSplit, in: 0.01...0.9, help: "The share of steps, the last, that are the test"),
+      hasHeader: header(section), delimiter: delimiter(section),
+      isNormalized: section.bool(
+        "normalize", usual.isNormalized,
+        help: "Whether columns get mean 0 and deviation 1 over the training part; not targets"))
   }
 
   /// The column that names pictures, if one does, and what is done to these.
@@ -136,6 +204,7 @@ enum DataReader {
   private static func columns(_ section: SectionReader) -> [String: CSVFile.Reading] {
     let words: [(String, CSVFile.Reading)] = [
       ("ignored", .ignored), ("one_hot", .oneHot()), ("ordinal", .ordinal()), ("tokens", .tokens),
+      ("text", .text),
     ]
     let lists: [(String, ([String]) -> CSVFile.Reading)] = [
       ("one_hot", { .oneHot($0) }), ("ordinal", { .ordinal($0) }),

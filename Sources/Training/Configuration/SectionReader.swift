@@ -148,6 +148,27 @@ final class SectionReader {
     return number(key, nil, in: range, help: help)
   }
 
+  /// A number, or the word that stands for that of the layer's activation.
+  func gain(_ key: String, _ fallback: Gain, help: String) -> Gain {
+    let number: Double? = if case .number(let value) = fallback { value } else { nil }
+    let word = "activation"
+    describe(key, help: help, .any([.number(.any, number), .choice([word], number == nil ? word : nil)]))
+    guard let node = take(key) else {
+      record(key, number.map { Node("\($0)", Tag(.float)) } ?? Node(word))
+      return fallback
+    }
+    if node.string == word {
+      record(key, node)
+      return .activation
+    }
+    guard let value = node.float, NumberRange.any.contains(value) else {
+      problems.add("\(full(key)) must be a finite number or \(word), not \(Self.word(for: node))", at: node)
+      return fallback
+    }
+    record(key, Node("\(value)", Tag(.float)))
+    return .number(value)
+  }
+
   func bool(_ key: String, _ fallback: Bool, help: String) -> Bool {
     describe(key, help: help, .bool(fallback))
     let node = take(key)

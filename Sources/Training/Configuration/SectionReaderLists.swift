@@ -5,31 +5,33 @@ import Yams
 extension SectionReader {
   /// One number for both axes, or a list of two.
   func pair(
-    _ key: String, _ fallback: (height: Int, width: Int)?, help: String
+    _ key: String, _ fallback: (height: Int, width: Int)?, in range: ClosedRange<Int> = .extents, help: String
   ) -> (height: Int, width: Int) {
     let value = fallback.map { Self.node($0.height, $0.width) }
-    describe(key, isRequired: fallback == nil, help: help, .pair(of: .extents, fallback.map { [$0.height, $0.width] }))
+    describe(key, isRequired: fallback == nil, help: help, .pair(of: range, fallback.map { [$0.height, $0.width] }))
     guard let node = take(key) else {
       if fallback == nil { missing(key) }
       record(key, value ?? Node("1", Tag(.int)))
       return fallback ?? (1, 1)
     }
-    let values = node.sequence.map { $0.map { $0.int ?? 0 } } ?? [node.int ?? 0, node.int ?? 0]
-    guard values.count == 2, values.allSatisfy(ClosedRange<Int>.extents.contains) else {
-      problems.add("\(full(key)) must be \(Self.words(for: .extents)), or two of them [height, width]", at: node)
+    let values = node.sequence.map { $0.map { $0.int ?? -1 } } ?? [node.int ?? -1, node.int ?? -1]
+    guard values.count == 2, values.allSatisfy(range.contains) else {
+      problems.add("\(full(key)) must be \(Self.words(for: range)), or two of them [height, width]", at: node)
       return (1, 1)
     }
     record(key, node)
     return (values[0], values[1])
   }
 
-  func optionalPair(_ key: String, help: String) -> (height: Int, width: Int)? {
+  func optionalPair(
+    _ key: String, in range: ClosedRange<Int> = .extents, help: String
+  ) -> (height: Int, width: Int)? {
     guard isGiven(key) else {
-      describe(key, help: help, .pair(of: .extents, nil))
+      describe(key, help: help, .pair(of: range, nil))
       _ = take(key)
       return nil
     }
-    return pair(key, nil, help: help)
+    return pair(key, nil, in: range, help: help)
   }
 
   /// Two numbers as they are written: one where they are equal.
@@ -71,6 +73,24 @@ extension SectionReader {
     return list(key, fallback, "a list, each \(Self.words(for: range)), such as [1, 2]") {
       $0.int.flatMap { range.contains($0) ? $0 : nil }
     }
+  }
+
+  /// A list of whole numbers of at least one, or that one.
+  func oneOrMoreIntegers(_ key: String, _ fallback: [Int], in range: ClosedRange<Int>, help: String) -> [Int] {
+    describe(key, help: help, .oneOrMore(of: range, fallback))
+    guard let node = take(key) else {
+      let nodes = fallback.map { Node("\($0)", Tag(.int)) }
+      record(key, nodes.count == 1 ? nodes[0] : Node(nodes))
+      return fallback
+    }
+    let values = (node.sequence.map { Array($0) } ?? [node]).map { $0.int.flatMap { range.contains($0) ? $0 : nil } }
+    let numbers = values.compactMap { $0 }
+    guard !numbers.isEmpty, numbers.count == values.count else {
+      problems.add("\(full(key)) must be \(Self.words(for: range)), or a list of them", at: node)
+      return fallback
+    }
+    record(key, node)
+    return numbers
   }
 
   private func list<Item>(_ key: String, _ fallback: [Item]?, _ words: String, _ read: (Node) -> Item?) -> [Item] {

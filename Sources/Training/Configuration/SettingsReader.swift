@@ -34,9 +34,15 @@ extension SectionReader {
       let fallback = key.presence == .required ? nil : choice.word(owner)
       choice.set(&owner, self.choice(word, fallback, choice.words.map { ($0, $0) }, help: help))
     case .pair(let path): owner[keyPath: path] = pair(word, fallback(path), help: help)
-    case .optionalPair(let path): owner[keyPath: path] = optionalPair(word, help: help)
+    case .optionalPair(let path, let range): owner[keyPath: path] = optionalPair(word, in: range, help: help)
+    case .optionalInteger(let path, let range): owner[keyPath: path] = optionalInt(word, in: range, help: help)
+    case .padding(let path): owner[keyPath: path] = padding(word, owner[keyPath: path], help: help)
+    case .edges(let path): owner[keyPath: path] = edges(word, owner[keyPath: path], help: help)
+    case .gain(let path): owner[keyPath: path] = gain(word, owner[keyPath: path], help: help)
     case .twoIntegers(let path, let range):
       owner[keyPath: path] = twoIntegers(word, owner[keyPath: path], in: range, help: help)
+    case .oneOrMoreIntegers(let path, let range):
+      owner[keyPath: path] = oneOrMoreIntegers(word, owner[keyPath: path], in: range, help: help)
     case .integers(let path, let range): owner[keyPath: path] = integers(word, fallback(path), in: range, help: help)
     case .numbers(let path, let range): owner[keyPath: path] = numbers(word, fallback(path), in: range, help: help)
     case .texts(let path): owner[keyPath: path] = texts(word, fallback(path), help: help)

@@ -8,6 +8,8 @@ struct LoopData {
   let train: any Dataset
   /// The same as `train`, where it reads ahead.
   let prefetcher: Prefetcher?
+  /// The same, where its pictures are changed.
+  private let augmented: AugmentedDataset?
   let validation: (any Dataset)?
   let test: any Dataset
   /// What epochs are validated on: all or some of the validation part, or of the test set where there is none.
@@ -23,12 +25,22 @@ struct LoopData {
       data.record == nil && data.validation == nil
       ? data.holdingOut(configuration.data.validationSplit, seed: configuration.data.splitSeed) : data
     (record, test, validation, notes) = (data.record, data.test, parts.validation, parts.notes)
-    let prefetches = configuration.data.prefetch ?? !parts.train.isInMemory
-    prefetcher = prefetches ? try Prefetcher(parts.train, batchSize: settings.batchSize) : nil
-    train = prefetcher ?? parts.train
+    let (augmentation, seed) = (configuration.data.augmentation, settings.seed)
+    augmented = try augmentation.flatMap { $0.isEmpty ? nil : try AugmentedDataset(parts.train, $0, seed: seed) }
+    let samples: any Dataset = augmented ?? parts.train
+    let prefetches = configuration.data.prefetch ?? !samples.isInMemory
+    prefetcher = prefetches ? try Prefetcher(samples, batchSize: settings.batchSize) : nil
+    train = prefetcher ?? samples
     let held = validation ?? test
     validationSamples =
       settings.validation.samples.map { held.drawn($0, seed: configuration.data.splitSeed) } ?? held
+  }
+
+  /// Begins an epoch, or goes on with one: its batches come in this order, from that one on.
+  func begin(epoch: Int, _ order: BatchOrder, at batch: Int, waits: Bool) {
+    // Nobody reads between the epochs.
+    augmented?.begin(epoch: epoch)
+    prefetcher?.begin(order, at: batch, waits: waits)
   }
 
   /// The order of an epoch, which counts from 1.

@@ -282,7 +282,7 @@ public final class TrainingLoop {
   private func trainEpoch() throws {
     let settings = configuration.training
     let order = parts.order(epoch: position.epoch, version: position.orderVersion)
-    parts.prefetcher?.begin(order, at: position.batchInEpoch, waits: try session.overlaps)
+    parts.begin(epoch: position.epoch, order, at: position.batchInEpoch, waits: try session.overlaps)
     defer { parts.prefetcher?.stop() }
     while nextBatch < order.batchCount {
       try trainStep(order)

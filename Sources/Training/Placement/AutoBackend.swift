@@ -69,10 +69,10 @@ public struct AutoBackend {
     }
     let begin = RouteSearch.monotonicSeconds()
     func prepare(_ executor: ProgramExecutor) throws { try training.fill(executor) }
-    let check =
-      try candidateCount > 1 ? ShapeCheck(training.program, on: chain, reference: reference, prepare: prepare) : nil
+    let program = try chain.decomposing(training.program)
+    let check = try candidateCount > 1 ? ShapeCheck(program, on: chain, reference: reference, prepare: prepare) : nil
     var routing = try RouteSearch(
-      training.program, on: chain, candidates: candidateCount, budget: settings.tuningSeconds,
+      program, on: chain, candidates: candidateCount, budget: settings.tuningSeconds,
       progress: { progress(.working($0)) }, prepare: prepare, verify: { try check?.fault($0, on: $1) }
     ).run()
     routing.leftOut = leftOut

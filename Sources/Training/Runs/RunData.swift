@@ -68,6 +68,10 @@ extension Configuration.Data {
 extension DatasetSource {
   /// Whether classes are to be learnt, as the configuration says.
   fileprivate var learnsClasses: Bool {
-    if case .csv(let file) = self { file.learnt.contains { $0.targets == .classes } } else { true }
+    switch self {
+    case .named, .imageFolder, .texts: true
+    case .csv(let file): file.learnt.contains { $0.targets == .classes }
+    case .series, .adding: false
+    }
   }
 }

@@ -118,7 +118,7 @@ private func bits(_ numbers: [Float]) -> [UInt32] { numbers.map { $0.isNaN ? 0x7
 private let padded = ConvolutionGeometry(strides: [2, 1], padding: [1, 1, 2, 2])
 private let overlapping = PoolingGeometry(poolSize: [3, 3], strides: [2, 2], padding: [1, 0, 1, 1])
 
-/// By lists and by dense kernels, with rests of filters and rows that no window sees.
+/// By lists, by look-ups and by dense kernels, with rests of filters and rows that no window sees.
 private let blocks = [
   Block(), Block(image: [61, 6, 5, 1], filters: 17), Block(image: [1, 13, 13, 32], filters: 64),
   Block(image: [0, 6, 5, 16]), Block(image: [3, 9, 10, 9], geometry: padded, kernelSize: [3, 4]),
@@ -127,6 +127,16 @@ private let blocks = [
   Block(image: [2, 9, 9, 8], pooling: PoolingGeometry(poolSize: [2, 3], strides: [3, 1])),
   Block(hasBias: false), Block(hasRelu: false), Block(hasBias: false, hasRelu: false),
   Block(image: [3, 8, 8, 6], filters: 40, geometry: ConvolutionGeometry(dilations: [2, 2], groups: 2)),
+  // Few taps: pooled in registers, and winners looked up.
+  Block(image: [5, 11, 12, 1], filters: 32), Block(image: [4, 13, 12, 3], filters: 40, geometry: padded),
+  Block(image: [3, 10, 9, 1], filters: 16, geometry: ConvolutionGeometry(padding: [1, 1, 1, 1]), hasBias: false),
+  Block(image: [3, 12, 12, 1], filters: 48, kernelSize: [5, 5], hasRelu: false),
+  Block(image: [2, 21, 20, 1], filters: 8, geometry: ConvolutionGeometry(strides: [2, 2])),
+  // Window by window in registers; of the first, by Winograd's tiles, nobody reads the last row and column.
+  Block(image: [2, 13, 13, 32], filters: 64),
+  Block(
+    image: [2, 8, 9, 16], filters: 40, geometry: ConvolutionGeometry(padding: [1, 1, 1, 1]), pooling: overlapping),
+  Block(image: [2, 9, 9, 40], filters: 8, kernelSize: [5, 5]),
   // Products by OpenBLAS.
   Block(image: [7, 9, 8, 40], filters: 9),
 ]

@@ -1,4 +1,4 @@
-"""Layers with several inputs, with states that they replace, and of whole numbers, by PyTorch in Float64.
+"""Layers by PyTorch in Float64: but for those that have tests of their own (`LayerGoldenTests`).
 
 Writes layers.json: the entry of a configuration, operands, what the layer gives, and the gradients of the sum of the result times `upstream`. Keras's
 momentum m is PyTorch's 1 - m, and its running variance is the biased one: PyTorch's times (n - 1) / n. Run:
@@ -94,9 +94,345 @@ for number, keeps in enumerate((False, True)):
     y = x.amax((1, 2), keepdim=keeps)
     add("global_max_pooling2d", [x], y, grid(*y.shape, seed=180 + number), keys={"keepdims": keeps})
 
+# Convolutions. Images are [N, H, W, C] here and [N, C, H, W] there; a sequence is an image of one row.
+
+
+def first(x):
+    return x.movedim(-1, 1)
+
+
+def last(x):
+    return x.movedim(1, -1)
+
+
+def leaf(*shape, seed):
+    return grid(*shape, seed=seed).requires_grad_()
+
+
+def distinct(*shape, seed):
+    count = torch.Size(shape).numel()
+    return (torch.randperm(count, generator=torch.Generator().manual_seed(seed)).double() / 16).reshape(shape)
+
+
+def twice(value):
+    return list(value) if isinstance(value, (list, tuple)) else [value, value]
+
+
+def around(shape, kernel, strides, dilations, padding):
+    """[top, bottom, left, right]"""
+    if not isinstance(padding, str):
+        return padding
+    if padding == "valid":
+        return [0, 0, 0, 0]
+    if padding == "causal":
+        return [0, 0, (kernel[1] - 1) * dilations[1], 0]
+    result = []
+    for size, k, s, d in zip(shape, kernel, strides, dilations):
+        total = max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size)
+        result += [total // 2, total - total // 2]
+    return result
+
+
+def pad(x, edges, value=0.0):
+    """An image [N, C, H, W]."""
+    top, bottom, left, right = edges
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def convolve(x, kernel, strides, padding, dilations, groups):
+    """x [N, H, W, C], kernel [Kh, Kw, C / groups, filters]"""
+    edges = around(x.shape[1:3], kernel.shape[:2], strides, dilations, padding)
+    weight = kernel.permute(3, 2, 0, 1)
+    return last(F.conv2d(pad(first(x), edges), weight, stride=strides, dilation=dilations, groups=groups))
+
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda x: x}
+
+
+def case(name, x, parameters, y, keys, bias, seed, to=lambda y: y):
+    """With a bias and the activation of `keys`; `to` makes the layer's result of an image."""
+    if bias is not None:
+        y = y + bias
+        parameters = {**parameters, "bias": bias}
+    y = to(ACTIVATIONS[keys.get("activation", "linear")](y))
+    add(name, [x], y, grid(*y.shape, seed=seed), parameters, keys=keys)
+
+
+def convolution(shape, filters, kernel, seed, bias=True, **keys):
+    x = leaf(*shape, seed=seed)
+    (size, groups) = (twice(kernel), keys.get("groups", 1))
+    w = leaf(*size, shape[3] // groups, filters, seed=seed + 1)
+    y = convolve(x, w, twice(keys.get("strides", 1)), keys.get("padding", "valid"), twice(keys.get("dilation_rate", 1)),
+                 groups)
+    keys = {"filters": filters, "kernel_size": kernel, "use_bias": bias, **keys}
+    case("conv2d", x, {"kernel": w}, y, keys, leaf(filters, seed=seed + 2) if bias else None, seed + 3)
+
+
+convolution([2, 5, 4, 2], 3, 3, seed=300, padding=[1, 0, 2, 1])
+convolution([1, 6, 5, 2], 2, [2, 3], seed=310, padding=[0, 3, 1, 0], strides=[2, 1], activation="tanh")
+convolution([2, 4, 5, 3], 2, 1, seed=320, bias=False, strides=[1, 2])
+
+# Sequences [N, T, C] as images of one row.
+
+
+def rows(x):
+    return x[:, None]
+
+
+def sequence_convolution(shape, filters, kernel, seed, bias=True, **keys):
+    x = leaf(*shape, seed=seed)
+    groups = keys.get("groups", 1)
+    w = leaf(1, kernel, shape[2] // groups, filters, seed=seed + 1)
+    y = convolve(rows(x), w, [1, keys.get("strides", 1)], keys.get("padding", "valid"),
+                 [1, keys.get("dilation_rate", 1)], groups)
+    keys = {"filters": filters, "kernel_size": kernel, "use_bias": bias, **keys}
+    case("conv1d", x, {"kernel": w}, y, keys, leaf(filters, seed=seed + 2) if bias else None, seed + 3,
+         lambda y: y[:, 0])
+
+
+sequence_convolution([2, 7, 3], 4, 3, seed=400)
+sequence_convolution([2, 8, 2], 3, 4, seed=410, padding="same", strides=3, activation="tanh")
+sequence_convolution([1, 9, 2], 2, 3, seed=420, padding="causal", dilation_rate=2)
+sequence_convolution([2, 5, 4], 6, 2, seed=430, padding="causal", groups=2, strides=2, bias=False)
+sequence_convolution([3, 5, 3], 2, 1, seed=440, activation="relu")
+
+
+def depthwise(x, kernel, keys):
+    """kernel as Keras has it, [Kh, Kw, C, multiplier]"""
+    kh, kw, channels, multiplier = kernel.shape
+    return convolve(x, kernel.reshape(kh, kw, 1, channels * multiplier), twice(keys.get("strides", 1)),
+                    keys.get("padding", "valid"), twice(keys.get("dilation_rate", 1)), channels)
+
+
+def depthwise_convolution(shape, kernel, seed, bias=True, **keys):
+    x, multiplier = leaf(*shape, seed=seed), keys.get("depth_multiplier", 1)
+    w = leaf(*twice(kernel), shape[3], multiplier, seed=seed + 1)
+    keys = {"kernel_size": kernel, "use_bias": bias, **keys}
+    case("depthwise_conv2d", x, {"kernel": w}, depthwise(x, w, keys), keys,
+         leaf(shape[3] * multiplier, seed=seed + 2) if bias else None, seed + 3)
+
+
+depthwise_convolution([2, 5, 4, 3], 3, seed=500)
+depthwise_convolution([1, 6, 5, 2], [3, 2], seed=510, padding="same", strides=2, depth_multiplier=3, activation="tanh")
+depthwise_convolution([1, 6, 7, 2], [2, 3], seed=520, padding=[1, 0, 0, 2], dilation_rate=[2, 1], bias=False)
+
+
+def separable_convolution(name, shape, filters, kernel, seed, bias=True, **keys):
+    x, multiplier = leaf(*shape, seed=seed), keys.get("depth_multiplier", 1)
+    is_sequence = name == "separable_conv1d"
+    w = leaf(*([1, kernel] if is_sequence else twice(kernel)), shape[-1], multiplier, seed=seed + 1)
+    mix = leaf(1, 1, shape[-1] * multiplier, filters, seed=seed + 2)
+    own = dict(keys)
+    if is_sequence:
+        own.update({key: [1, keys[key]] for key in ("strides", "dilation_rate") if key in keys})
+    y = convolve(depthwise(rows(x) if is_sequence else x, w, own), mix, [1, 1], "valid", [1, 1], 1)
+    keys = {"filters": filters, "kernel_size": kernel, "use_bias": bias, **keys}
+    case(name, x, {"depthwiseKernel": w, "pointwiseKernel": mix}, y, keys,
+         leaf(filters, seed=seed + 3) if bias else None, seed + 4, (lambda y: y[:, 0]) if is_sequence else lambda y: y)
+
+
+separable_convolution("separable_conv2d", [2, 5, 4, 2], 3, 3, seed=530)
+separable_convolution("separable_conv2d", [1, 5, 6, 2], 3, [2, 3], seed=540, padding="same", strides=[2, 1],
+                      depth_multiplier=2, activation="tanh", bias=False)
+separable_convolution("separable_conv1d", [2, 6, 3], 2, 3, seed=550, padding="causal", dilation_rate=2)
+separable_convolution("separable_conv1d", [2, 7, 2], 4, 2, seed=560, padding="same", strides=2, depth_multiplier=2)
+
+
+def transpose(x, kernel, strides, padding, added, dilations):
+    """kernel [Kh, Kw, filters, C]. The whole result, of which `same` leaves out what a convolution from the result to x
+    would pad; what is added at the end is 0 where no tap reaches."""
+    whole = F.conv_transpose2d(first(x), kernel.permute(3, 2, 0, 1).contiguous(), stride=strides, dilation=dilations)
+    for axis in (0, 1):
+        count, k, s = x.shape[1 + axis], (kernel.shape[axis] - 1) * dilations[axis] + 1, strides[axis]
+        if padding == "valid":
+            size = (count - 1) * s + k + (max(s - k, 0) if added is None else added[axis])
+            start = 0
+        else:
+            size = count * s if added is None else (count - 1) * s + k % 2 + added[axis]
+            start = max(0, (count - 1) * s + k - size) // 2
+        missing = max(0, start + size - whole.shape[2 + axis])
+        whole = F.pad(whole, (0, missing) if axis == 1 else (0, 0, 0, missing))
+        whole = whole.narrow(2 + axis, start, size)
+    return last(whole)
+
+
+def transposed_convolution(shape, filters, kernel, seed, bias=True, **keys):
+    is_sequence = len(shape) == 3
+    both = (lambda value, one: [one, value]) if is_sequence else (lambda value, one: twice(value))
+    x = leaf(*shape, seed=seed)
+    w = leaf(*both(kernel, 1), filters, shape[-1], seed=seed + 1)
+    strides, dilations = both(keys.get("strides", 1), 1), both(keys.get("dilation_rate", 1), 1)
+    added = both(keys["output_padding"], 0) if "output_padding" in keys else None
+    padding = keys.get("padding", "valid")
+    y = transpose(rows(x) if is_sequence else x, w, strides, padding, added, dilations)
+    if not is_sequence and padding == "same" and added is not None:
+        # Where PyTorch can say it: as much is left out at both ends.
+        out = [k // 2 for k in w.shape[:2]]
+        if all(k % 2 and 2 * p >= a for k, p, a in zip(w.shape[:2], out, added)) and added == [0, 0]:
+            own = F.conv_transpose2d(first(x), w.permute(3, 2, 0, 1), stride=strides, padding=out)
+            assert torch.equal(own, first(y))
+    keys = {"filters": filters, "kernel_size": kernel, "use_bias": bias, **keys}
+    case("conv1d_transpose" if is_sequence else "conv2d_transpose", x, {"kernel": w}, y, keys,
+         leaf(filters, seed=seed + 2) if bias else None, seed + 3, (lambda y: y[:, 0]) if is_sequence else lambda y: y)
+
+
+transposed_convolution([2, 3, 4, 2], 3, 3, seed=600)
+transposed_convolution([1, 3, 4, 2], 2, [3, 2], seed=610, strides=2, padding="same", activation="tanh")
+transposed_convolution([1, 3, 2, 2], 2, 3, seed=620, strides=[2, 3], padding="same", output_padding=[0, 0], bias=False)
+transposed_convolution([1, 2, 3, 2], 2, [3, 4], seed=630, strides=[3, 2], padding="same", output_padding=[2, 1])
+transposed_convolution([1, 3, 2, 2], 2, [2, 1], seed=640, strides=[3, 2])
+transposed_convolution([1, 2, 3, 1], 2, 2, seed=650, strides=[2, 3], output_padding=[1, 0])
+transposed_convolution([1, 3, 3, 2], 1, [2, 3], seed=660, dilation_rate=[3, 2], padding="same")
+transposed_convolution([1, 3, 2, 1], 2, 1, seed=670, strides=2, padding="same", output_padding=1)
+transposed_convolution([2, 4, 3], 2, 3, seed=680, strides=2, padding="same", activation="tanh")
+transposed_convolution([2, 3, 2], 3, 2, seed=690, strides=3, output_padding=1)
+
+
+# Pooling.
+
+
+def pooling(shape, pool, seed, **keys):
+    is_sequence = len(shape) == 3
+    both = (lambda value: [1, value]) if is_sequence else twice
+    size, strides = both(pool), both(keys.get("strides", pool))
+    for name in ("max_pooling", "average_pooling"):
+        x = distinct(*shape, seed=seed).requires_grad_()
+        image = first(rows(x) if is_sequence else x)
+        edges = around(image.shape[2:], size, strides, [1, 1], keys.get("padding", "valid"))
+        if name == "max_pooling":
+            y = F.max_pool2d(pad(image, edges, -torch.inf), size, strides)
+        else:
+            # The divisor is the number of cells inside the image.
+            y = F.avg_pool2d(pad(image, edges), size, strides) / F.avg_pool2d(pad(torch.ones_like(image), edges), size,
+                                                                             strides)
+        y = last(y)[:, 0] if is_sequence else last(y)
+        add(name + ("1d" if is_sequence else "2d"), [x], y, grid(*y.shape, seed=seed + 1),
+            keys={"pool_size": pool, **keys})
+
+
+pooling([2, 5, 4, 2], 2, seed=700)
+pooling([1, 6, 5, 2], [3, 2], seed=710, strides=[2, 1], padding=[2, 0, 1, 1])
+pooling([2, 7, 2], 2, seed=720)
+pooling([1, 8, 3], 3, seed=730, strides=2, padding="same")
+
+for number, keeps in enumerate((False, True)):
+    x = distinct(2, 5, 3, seed=740 + number).requires_grad_()
+    for name, y in (("max", x.amax(1, keepdim=keeps)), ("average", x.mean(1, keepdim=keeps))):
+        add(f"global_{name}_pooling1d", [x], y, grid(*y.shape, seed=750 + number), keys={"keepdims": keeps})
+
+# Larger and smaller.
 x = grid(2, 3, 5, 2, seed=190).requires_grad_()
 y = F.interpolate(x.movedim(-1, 1), scale_factor=(2, 3), mode="nearest").movedim(1, -1)
 add("up_sampling2d", [x], y, grid(*y.shape, seed=191), keys={"size": [2, 3]})
+for number, (shape, size) in enumerate([([2, 3, 4, 2], [2, 2]), ([1, 4, 3, 2], [3, 2]), ([1, 1, 3, 2], [4, 5]), ([1, 2, 1, 1], [1, 3])]):
+    x = leaf(*shape, seed=192 + 2 * number)
+    y = last(F.interpolate(first(x), scale_factor=tuple(size), mode="bilinear", align_corners=False))
+    add("up_sampling2d", [x], y, grid(*y.shape, seed=193 + 2 * number), keys={"size": size, "interpolation": "bilinear"})
+x = leaf(2, 4, 3, seed=800)
+y = last(F.interpolate(first(x), scale_factor=3, mode="nearest"))
+add("up_sampling1d", [x], y, grid(*y.shape, seed=801), keys={"size": 3})
+
+# Edges and shapes.
+for number, padding in enumerate([2, [1, 2], [[1, 0], [2, 3]]]):
+    vertical, horizontal = [twice(side) for side in twice(padding)]
+    x = leaf(2, 3, 4, 2, seed=810 + 2 * number)
+    y = last(pad(first(x), vertical + horizontal))
+    add("zero_padding2d", [x], y, grid(*y.shape, seed=811 + 2 * number), keys={"padding": padding})
+    x = leaf(1, 9, 8, 2, seed=820 + 2 * number)
+    y = x[:, vertical[0]:9 - vertical[1], horizontal[0]:8 - horizontal[1]]
+    add("cropping2d", [x], y, grid(*y.shape, seed=821 + 2 * number), keys={"cropping": padding})
+for number, padding in enumerate([2, [1, 3]]):
+    before, behind = twice(padding)
+    x = leaf(2, 7, 3, seed=830 + 2 * number)
+    y = F.pad(x, (0, 0, before, behind))
+    add("zero_padding1d", [x], y, grid(*y.shape, seed=831 + 2 * number), keys={"padding": padding})
+    y = x[:, before:7 - behind]
+    add("cropping1d", [x], y, grid(*y.shape, seed=840 + number), keys={"cropping": padding})
+for number, target in enumerate([[12], [4, -1], [2, 3, 2], [-1, 1]]):
+    x = leaf(2, 3, 4, seed=850 + 2 * number)
+    y = x.reshape(2, *target)
+    add("reshape", [x], y, grid(*y.shape, seed=851 + 2 * number), keys={"target_shape": target})
+for number, dims in enumerate([[2, 1, 3], [3, 1, 2], [1, 2, 3]]):
+    x = leaf(2, 3, 4, 2, seed=860 + 2 * number)
+    y = x.permute(0, *dims)
+    add("permute", [x], y, grid(*y.shape, seed=861 + 2 * number), keys={"dims": dims})
+x = leaf(3, 4, seed=870)
+y = x[:, None].expand(3, 5, 4)
+add("repeat_vector", [x], y, grid(*y.shape, seed=871), keys={"n": 5})
+
+def layer_normalization(shape, axes, seed, epsilon=0.001, center=True, scale=True, words=None):
+    places = sorted(a % len(shape) for a in axes)
+    x = grid(*shape, seed=seed).requires_grad_()
+    sizes = [shape[a] for a in places]
+    parameters = {}
+    if scale:
+        parameters["gamma"] = (grid(*sizes, seed=seed + 1) + 2.5).requires_grad_()
+    if center:
+        parameters["beta"] = grid(*sizes, seed=seed + 2).requires_grad_()
+    # The axes last, as torch has them.
+    order = [a for a in range(len(shape)) if a not in places] + places
+    y = F.layer_norm(x.permute(order), sizes, parameters.get("gamma"), parameters.get("beta"), epsilon)
+    y = y.permute([order.index(a) for a in range(len(shape))])
+    keys = {"axis": axes if words is None else words, "epsilon": epsilon, "center": center, "scale": scale}
+    add("layer_normalization", [x], y, grid(*shape, seed=seed + 3), parameters, keys=keys)
+
+
+layer_normalization([5, 7], [-1], 200, words=-1)
+layer_normalization([1, 1], [1], 210)
+layer_normalization([3, 5, 4], [-1], 220, epsilon=1e-5)
+layer_normalization([3, 5, 4], [1, 2], 230)
+layer_normalization([3, 5, 4], [1], 240)
+layer_normalization([2, 4, 3, 5], [-1, 1], 250)
+layer_normalization([2, 4, 3, 5], [3], 260, center=False)
+layer_normalization([5, 7], [-1], 270, center=False, scale=False)
+x = grid(3, 5, seed=280).requires_grad_()
+gamma, beta = torch.ones(5, requires_grad=True), torch.zeros(5, requires_grad=True)
+# All by default: the last axis, epsilon 1e-3.
+add("layer_normalization", [x], F.layer_norm(x, [5], gamma, beta, 1e-3), grid(3, 5, seed=281),
+    {"gamma": gamma, "beta": beta})
+
+
+def rms_normalization(shape, axes, seed, epsilon=1e-6, scale=True):
+    places = sorted(a % len(shape) for a in axes)
+    x = grid(*shape, seed=seed).requires_grad_()
+    sizes = [shape[a] for a in places]
+    parameters = {"scale": (grid(*sizes, seed=seed + 1) + 2.5).requires_grad_()} if scale else {}
+    order = [a for a in range(len(shape)) if a not in places] + places
+    y = F.rms_norm(x.permute(order), sizes, parameters.get("scale"), epsilon)
+    y = y.permute([order.index(a) for a in range(len(shape))])
+    add("rms_normalization", [x], y, grid(*shape, seed=seed + 2), parameters,
+        keys={"axis": axes, "epsilon": epsilon, "scale": scale})
+
+
+rms_normalization([5, 7], [-1], 300)
+rms_normalization([3, 5, 4], [1, 2], 310, epsilon=1e-3)
+rms_normalization([3, 5, 4], [1], 320)
+rms_normalization([2, 3, 4], [2], 330, scale=False)
+
+
+def group_normalization(shape, groups, seed, axis=-1, epsilon=0.001, center=True, scale=True):
+    channels = shape[axis]
+    x = grid(*shape, seed=seed).requires_grad_()
+    parameters = {}
+    if scale:
+        parameters["gamma"] = (grid(channels, seed=seed + 1) + 2.5).requires_grad_()
+    if center:
+        parameters["beta"] = grid(channels, seed=seed + 2).requires_grad_()
+    count = channels if groups == -1 else groups
+    # torch has no gradient for an offset without a scale.
+    gamma = parameters.get("gamma", torch.ones(channels))
+    y = F.group_norm(x.movedim(axis, 1), count, gamma, parameters.get("beta"), epsilon)
+    add("group_normalization", [x], y.movedim(1, axis), grid(*shape, seed=seed + 3), parameters,
+        keys={"groups": groups, "axis": axis, "epsilon": epsilon, "center": center, "scale": scale})
+
+
+group_normalization([2, 3, 5, 6], 3, 400)
+group_normalization([2, 3, 5, 6], 1, 410, epsilon=1e-5)
+group_normalization([3, 4, 2, 5], -1, 420)
+group_normalization([2, 6, 3, 2], 2, 430, axis=1)
+group_normalization([3, 8], 4, 440)
+group_normalization([2, 3, 34], 2, 450, center=False)
+group_normalization([2, 7, 4], 2, 460, scale=False)
 
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")

@@ -1,0 +1,162 @@
+import Foundation
+import Switchback
+import TestFiles
+import Testing
+
+/// Runs on texts and time series: trained, evaluated, predicted with and gone on with.
+@Suite struct SequenceRunTests {
+  private func configuration(_ data: String, layers: String, loss: String) throws -> String {
+    try write(
+      """
+      version: 1
+      model:
+        layers:
+      \(layers)
+      data: {\(data)}
+      training:
+        epochs: 12
+        batch_size: 8
+        loss: \(loss)
+        optimizer: {type: adam, learning_rate: 0.02}
+      backend: reference
+      """.utf8, to: temporaryFolder() + "/config.yaml")
+  }
+
+  private func succeeded(_ arguments: [String]) throws -> Outcome {
+    let outcome = try switchback(arguments)
+    try #require(outcome.status == 0, "\(outcome.error)")
+    return outcome
+  }
+
+  private func model(_ run: String) throws -> TrainedModel {
+    try TrainedModel(
+      run: run,
+      on: try BackendChain(
+        ["reference"], registry: BackendRegistry(linked: [ReferenceBackend()]), host: HostServices(workers: 1)))
+  }
+
+  private func object(_ line: some StringProtocol) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+  }
+
+  private func likeliest(_ line: some StringProtocol) throws -> String {
+    try #require((object(line)["classes"] as? [[String: Any]])?.first?["name"] as? String)
+  }
+
+  private let embedding = """
+        - embedding: {input_dim: 40, output_dim: 4}
+        - flatten
+        - dense: {units: 2, activation: softmax}
+    """
+
+  /// Texts that begin with `fine` or `poor`, and end with words of no use.
+  private func review(_ n: Int) -> String { (n % 2 == 0 ? "Fine" : "Poor") + " film, number \(n % 5)." }
+
+  @Test("a folder of texts: the run keeps its vocabulary, whatever becomes of the folder")
+  func texts() throws {
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    for n in 0..<40 {
+      try write(review(n).utf8, to: "\(folder)/\(n < 32 ? "train" : "test")/\(n % 2 == 0 ? "good" : "bad")/\(n).txt")
+    }
+    let config = try configuration(
+      "dataset: text-folder, path: \(folder), vocabulary_size: 40", layers: embedding, loss: "categorical_crossentropy")
+    let train = try succeeded(["train", config, "--runs", runs])
+    #expect((train.output + train.error).contains("vocabulary of tokens: 13 tokens, with"), "\(train.error)")
+    let run = runs + "/latest"
+    let before = try succeeded(["evaluate", run, "--json"]).output
+    #expect(try object(before)["testAccuracy"] as? Double == 1)
+
+    let news = try temporaryFolder()
+    try write("FINE sight".utf8, to: news + "/a.txt")
+    try write("poor, very poor".utf8, to: news + "/deep/b.txt")
+    try write([0xe9, 0x20], to: news + "/c.txt")
+    let one = try succeeded(["predict", run, news + "/a.txt"])
+    #expect(one.output.contains("good"), "\(one.output)")
+    let all = try switchback(["predict", run, news, "--json"])
+    #expect(all.status == 65 && all.error.contains("c.txt:1:1: the byte e9 is no UTF-8; convert"), "\(all.error)")
+    let lines = all.output.split(separator: "\n")
+    #expect(try lines.count == 2 && likeliest(lines[0]) == "good" && likeliest(lines[1]) == "bad")
+    let piped = try shell("printf 'poor end' | '\(binary)' predict '\(run)' - --json")
+    #expect(try piped.status == 0 && likeliest(piped.output) == "bad", "\(piped.error)")
+    let index = try succeeded(["predict", run, "--index", "0"])
+    #expect(index.output.contains("label: "), "\(index.output)")
+
+    // From Swift, and through a file.
+    let model = try model(run)
+    let answer = try model.predict(fields: ["tokens": .text("Poor")])["labels"]
+    #expect(answer?.best?.name == "bad")
+    let file = temporary() + ".safetensors"
+    try model.save(to: file)
+    let loaded = try TrainedModel(
+      file: file,
+      on: try BackendChain(
+        ["reference"], registry: BackendRegistry(linked: [ReferenceBackend()]), host: HostServices(workers: 1)))
+    #expect(
+      try loaded.samples == model.samples && loaded.predict(fields: ["tokens": .text("Poor")])["labels"] == answer)
+
+    // Other words are more frequent now.
+    for n in 0..<8 { try write("Zebra zebra zebra aardvark".utf8, to: "\(folder)/train/bad/z\(n).txt") }
+    #expect(try succeeded(["evaluate", run, "--json"]).output == before)
+    let resume = try switchback(["train", "--resume", run, "--epochs", "13"])
+    #expect(resume.status == 65 && resume.error.contains("going on with other data"), "\(resume.error)")
+    #expect(resume.error.contains("samples of the train part: 40, not 32"), "\(resume.error)")
+    let check = try switchback(["data", "check", config])
+    #expect(check.status == 0 && check.output.contains("✓ text-folder  \(folder)\ncontents sha256:"), "\(check.output)")
+  }
+
+  @Test("a vocabulary that the embedding does not hold is told before the first step, with the layer's line")
+  func vocabulary() throws {
+    let path = try write(
+      ("review,kind\n" + (0..<40).map { "\"\(review($0))\",\($0 % 2)\n" }.joined()).utf8,
+      to: temporaryFolder() + "/table.csv")
+    func config(_ size: Int) throws -> String {
+      try configuration(
+        "dataset: csv, path: \(path), label: kind, columns: {review: text}, vocabulary_size: \(size)",
+        layers: embedding.replacingOccurrences(of: "40", with: "6"), loss: "categorical_crossentropy")
+    }
+    let check = try switchback(["config", "check", try config(20_000)])
+    #expect(check.status != 0 && check.error.contains("set its input_dim to 13 or more"), "\(check.error)")
+    #expect(check.error.contains("config.yaml:4:"), "\(check.error)")
+    let runs = temporary()
+    _ = try succeeded(["train", try config(6), "--runs", runs])
+    let rows = try write("review\n\"fine, \"\"fine\"\"\"\n\npoor\n\"\"\n".utf8, to: temporaryFolder() + "/rows.csv")
+    let predicted = try switchback(["predict", runs + "/latest", rows, "--json"])
+    #expect(
+      predicted.status == 65 && predicted.error.contains("the text is missing (column review)"), "\(predicted.error)")
+    #expect(predicted.output.split(separator: "\n").count == 2, "\(predicted.output)")
+  }
+
+  @Test("a time series: each window of the rows at hand is answered, and the run goes on to the bits of a whole one")
+  func series() throws {
+    func table(_ range: Range<Int>) -> String {
+      "day,load\n" + range.map { "d\($0),\(50 + 10 * sin(Double($0) / 3))\n" }.joined()
+    }
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    let path = try write(table(0..<120).utf8, to: folder + "/series.csv")
+    let config = try configuration(
+      "dataset: time-series, path: \(path), columns: load, target: load, window: 6, validation_split: 0.2",
+      layers: "    - flatten\n    - dense: {units: 1}", loss: "mean_squared_error")
+    _ = try succeeded(["train", config, "--runs", runs])
+    let run = runs + "/latest"
+    _ = try succeeded(["evaluate", run])
+    let rows = try write(table(200..<209).utf8, to: folder + "/rows.csv")
+    let predicted = try succeeded(["predict", run, rows, "--json"])
+    #expect(predicted.error.contains("columns that the network does not read: day"), "\(predicted.error)")
+    let lines = try predicted.output.split(separator: "\n").map(object)
+    #expect(lines.map { $0["row"] as? Int } == [6, 7, 8, 9])
+    let window = (202..<208).map { [50 + 10 * sin(Double($0) / 3)] }
+    let answer = try #require(try model(run).predict(fields: ["series": .rows(window)])["labels"])
+    #expect(lines[2]["values"] as? [Double] == answer.outputs.map { Double("\($0)") ?? .nan })
+    let short = try write(table(0..<5).utf8, to: folder + "/short.csv")
+    let lack = try switchback(["predict", run, short])
+    #expect(lack.status == 65 && lack.error.contains("has 5 rows, and the network reads windows of 6"), "\(lack.error)")
+    let long = try switchback(["config", "check", config, "--set", "data.window=30"])
+    #expect(
+      long.status != 0 && long.error.contains("part has 19 of the 120 steps, and a window of 30"), "\(long.error)")
+
+    _ = try succeeded(["train", "--resume", run, "--epochs", "14"])
+    _ = try succeeded(["train", config, "--runs", runs + "-whole", "--epochs", "14"])
+    let ends = try [runs, runs + "-whole"].map { try succeeded(["evaluate", $0 + "/latest", "--json"]).output }
+    #expect(ends[0] == ends[1])
+  }
+}
