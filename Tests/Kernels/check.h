@@ -54,5 +54,6 @@ void test_random_numbers(const sb_kernels *);
 void test_reductions(const sb_kernels *);
 void test_softmax(const sb_kernels *);
 void test_updates(const sb_kernels *);
+void test_normalize(const sb_kernels *);
 
 #endif

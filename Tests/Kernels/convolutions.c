@@ -126,8 +126,8 @@ static void say(const sb_kernels *k, const char *name, int pass, const shape *s)
   about(
     "%s, %s %s: %d images %d×%d×%d, kernel %d×%d, filters %d, groups %d, strides %d %d, dilations %d %d, "
     "padding %d %d %d %d", k->name, name, pass_names[pass], s->images, s->height, s->width, s->channels,
-    s->kernel_height, s->kernel_width, s->filters, or_one(s->groups), or_one(s->stride_y), or_one(s->stride_x), or_one(s->dilation_y),
-    or_one(s->dilation_x), s->top, s->bottom, s->left, s->right);
+    s->kernel_height, s->kernel_width, s->filters, or_one(s->groups), or_one(s->stride_y), or_one(s->stride_x),
+    or_one(s->dilation_y), or_one(s->dilation_x), s->top, s->bottom, s->left, s->right);
 }
 
 /* What a variant makes of images first up to end; a gradient of the filter is added to `start`. */
@@ -220,6 +220,40 @@ static void check_no_numbers(const sb_convolution_variant *v, const example *e) 
   }
 }
 
+/* At once what the pass, its end and max pooling of windows of 2×2 give, bit by bit; 1 where the variant does it. */
+static int check_pooled(const sb_kernels *k, const sb_convolution_variant *v, const example *e) {
+  const sb_convolution *g = &e->g;
+  const sb_pooling p = {g->rows, g->columns, (int32_t)e->filters, g->rows / 2, g->columns / 2, 2, 2, 2, 2, 0, 0};
+  const int64_t size = (int64_t)g->rows * g->columns * e->filters, pooled = (int64_t)p.rows * p.columns * e->filters;
+  const int64_t record = pooled + 3, count = e->images * pooled;
+  if (!v->run_pooled || e->images == 0 || !v->pools(g, &p)) return 0;
+  example own = *e;
+  own.x = copied(e->x, e->x_count);
+  const float *bias = uniform(e->filters, -2, 2), *filter = e->w;
+  int64_t packed_bytes = v->packed_bytes(g);
+  if (packed_bytes > 0) {
+    float *packed = bytes(packed_bytes, 64);
+    v->pack(g, e->w, packed, 0, v->panels(g));
+    filter = packed;
+  }
+  for (int form = 0; form < 8; form++) {
+    const sb_convolution_end end = {form & 1 ? bias : NULL, form >> 1 & 1};
+    if (form & 4) own.x[own.x_count / 2] = NAN;
+    const float *plain = run_all(v, 0, &own, &end);
+    float *expected = floats(count), *found = floats(count), *alone = floats(count);
+    uint8_t *winners = bytes(e->images * record, 1), *found_winners = bytes(e->images * record, 1);
+    for (int64_t n = 0; n < e->images; n++)
+      k->max_pool_winners(&p, end.relu, plain + n * size, expected + n * pooled, winners + n * record);
+    void *scratch = bytes(v->scratch_bytes(g, e->images), 64);
+    v->run_pooled(g, &p, e->images, own.x, filter, found, found_winners, record, scratch, &end);
+    expect_same("pooled at once", count, found, expected);
+    expect(memcmp(winners, found_winners, (size_t)(e->images * record)) == 0, "winners of what is pooled at once");
+    v->run_pooled(g, &p, e->images, own.x, filter, alone, NULL, record, scratch, &end);
+    expect_same("pooled at once, without winners", count, alone, expected);
+  }
+  return 1;
+}
+
 static void check_part(const sb_convolution_variant *v, const example *e, sb_filter_part part) {
   const sb_convolution *g = &e->g;
   void *scratch = bytes(v->part_scratch_bytes(g, e->images, &part), 64);
@@ -275,7 +309,7 @@ static void check_windows(const sb_kernels *k, const example *e) {
 }
 
 void test_convolutions(const sb_kernels *k) {
-  int taken[3][32] = {0};
+  int taken[3][32] = {0}, pooled[32] = {0};
   for (int i = 0; i < SHAPES; i++) {
     const shape *s = &shapes[i];
     example e = example_of(s);
@@ -288,6 +322,7 @@ void test_convolutions(const sb_kernels *k) {
         taken[pass][v - k->convolution[pass]]++;
         check_sums(v, pass, &e);
         if (pass == SB_FORWARD) check_ends(k, v, &e), check_cropping(v, &e), check_no_numbers(v, &e);
+        if (pass == SB_FORWARD) pooled[v - k->convolution[pass]] += check_pooled(k, v, &e);
         if (!v->run_part || e.g.pixel != e.g.channels || e.images == 0) continue;
         int32_t channel = e.g.channels / 2, filter = e.g.filters / 3;
         check_part(v, &e, (sb_filter_part){0, e.g.channels, filter, e.g.filters - filter});
@@ -302,5 +337,6 @@ void test_convolutions(const sb_kernels *k) {
     for (const sb_convolution_variant *v = k->convolution[pass]; v->name; v++) {
       about("%s, %s %s", k->name, v->name, pass_names[pass]);
       expect(taken[pass][v - k->convolution[pass]] >= 2, "takes fewer than two of the shapes: add some that it takes");
+      if (v->run_pooled) expect(pooled[v - k->convolution[pass]] >= 2, "pools fewer than two of the shapes");
     }
 }

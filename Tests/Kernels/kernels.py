@@ -4,8 +4,8 @@
     python3 Tests/Kernels/kernels.py [avx512] [avx2] [baseline] [neon]        (all without names)
 
 Each set is tested as it is shipped and under sanitizers. Then faults are planted, which must be seen: one kernel of the
-table after the other does nothing, and the register tile of convolutions and products loses a height. Sets that this CPU
-lacks are skipped, which is said.
+table after the other does nothing, and the register tile of convolutions and products loses a height. Sets that this
+CPU lacks are skipped, which is said.
 
 `neon` is kernels_baseline.c on aarch64, run by qemu-aarch64 where the CPU is another one: that proves results, and says
 nothing of speed. It needs Debian's qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross. AddressSanitizer is not

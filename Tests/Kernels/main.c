@@ -17,6 +17,7 @@ static void run_tests(const sb_kernels *k) {
   test_reductions(k);
   test_softmax(k);
   test_updates(k);
+  test_normalize(k);
   test_pooling(k);
   test_products(k);
   test_convolutions(k);

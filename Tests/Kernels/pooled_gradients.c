@@ -103,7 +103,8 @@ static example example_of(const sb_kernels *k, const shape *s, int has_odd) {
   return e;
 }
 
-static void check(const sb_kernels *k, const example *e) {
+/* 1 where the winners' own kernel takes the shape. */
+static int check(const sb_kernels *k, const example *e) {
   const sb_convolution *g = &e->g;
   const double results = IMAGES * (double)g->rows * g->columns, taps = g->kernel_height * g->kernel_width;
   for (int wanted = 1; wanted < 4; wanted++) {
@@ -114,21 +115,34 @@ static void check(const sb_kernels *k, const example *e) {
     if (wanted & 1) expect_sums("sparse_backward, filter", e->w_size, dw, e->dw, results);
     if (wanted & 2) expect_sums("sparse_backward, image", IMAGES * e->x_size, dx, e->dx, taps * g->filters);
   }
+  if (k->winners_takes(g, &e->p))
+    for (int has_bias = 0; has_bias < 2; has_bias++) {
+      float *dw = filled(e->w_size, 0.5f), *dbias = filled(g->filters, 1);
+      void *scratch = bytes(k->winners_scratch_bytes(g, &e->p), 64);
+      k->winners_backward_filter(
+        g, &e->p, IMAGES, e->x, e->records, e->dy, dw, has_bias ? dbias : NULL, scratch);
+      expect_sums("winners_backward_filter", e->w_size, dw, e->dw, results);
+      if (has_bias) expect_sums("winners_backward_filter, bias", g->filters, dbias, e->sums, results);
+    }
   float *sums = filled(g->filters, 1), *part = floats(g->filters);
   k->gated_sums(&e->p, IMAGES, e->records, e->dy, part, sums);
   expect_sums("gated_sums", g->filters, sums, e->sums, results);
+  return k->winners_takes(g, &e->p) != 0;
 }
 
 void test_pooled_gradients(const sb_kernels *k) {
+  int taken = 0;
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
     for (int has_odd = 0; has_odd < 2; has_odd++) {
       const shape *s = &shapes[i];
       about(
         "%s, convolution behind max pooling: %d×%d×%d, kernel %d×%d, filters %d, stride %d, dilation %d, "
         "padding %d %d, windows %d×%d%s", k->name, s->height, s->width, s->channels, s->kernel_height,
-        s->kernel_width, s->filters, s->stride, s->dilation, s->top, s->left, s->pool_height, s->pool_width, has_odd ? ", an odd image" : "");
+        s->kernel_width, s->filters, s->stride, s->dilation, s->top, s->left, s->pool_height, s->pool_width,
+        has_odd ? ", an odd image" : "");
       example e = example_of(k, s, has_odd);
-      check(k, &e);
+      taken += check(k, &e);
       release();
     }
+  expect(taken >= 2, "winners_backward_filter takes fewer than two of the shapes: add some that it takes");
 }
