@@ -301,7 +301,7 @@ public final class TrainingLoop {
     }
     // Evaluating may want memory that is not there: the epoch is not lost to that. A run that ends here would count as
     // complete without its last validation.
-    if session.batches != settings.steps { try saveCheckpoint() }
+    if session.batches == settings.steps { try finishStep() } else { try saveCheckpoint() }
     measured.seconds += measuredInEpoch.seconds
     // More, where the run goes on with fewer samples than it had in this epoch.
     let isWhole = position.batchInEpoch >= order.batchCount
