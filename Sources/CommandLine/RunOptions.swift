@@ -37,7 +37,9 @@ struct RunOptions: ParsableArguments {
     guard
       let checkpoint = store.answering(best: best, preferringBest: configuration.training.restoresBest)?.checkpoint
     else {
-      throw fail("\(run) has no complete checkpoint\(best ? " of a validated epoch" : "")", ExitStatus.badData)
+      throw fail(
+        "\(run) has no complete checkpoint\(best ? " of a whole, validated epoch: a run that --steps ends within its first has none" : "")",
+        ExitStatus.badData)
     }
     let source = configuration.data.source
     let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)

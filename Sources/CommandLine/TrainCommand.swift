@@ -34,7 +34,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Epochs, instead of the configuration's.")
   var epochs: Int?
 
-  @Option(help: "Ends after so many steps, also when it is gone on with, until --epochs or --steps says otherwise.")
+  @Option(
+    help:
+      "Ends after so many steps in all. A run that goes on keeps this limit unless --steps or --epochs is given anew.")
   var steps: Int?
 
   @Option(

@@ -36,7 +36,9 @@ enum DataReader {
     case let name:
       .named(
         name,
-        path: section.optionalText("path", help: "Where its files are, instead of where switchback data fetches them"))
+        path: section.optionalText(
+          "path",
+          help: "Where its files are, seen from the current folder, instead of where switchback data fetches them"))
     }
   }
 
@@ -55,7 +57,9 @@ enum DataReader {
   private static func imageFolder(_ section: SectionReader) -> ImageFolder {
     let size = section.pair("image_size", nil, help: imageSizeHelp)
     var folder = ImageFolder(
-      path: section.text("path", nil, help: "The folder: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"),
+      path: section.text(
+        "path", nil,
+        help: "The folder, seen from the current one: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"),
       height: size.height, width: size.width, channels: channels(section), fit: fit(section))
     folder.testSplit = testSplit(section, folder.testSplit)
     folder.check = check(section)
@@ -64,7 +68,9 @@ enum DataReader {
 
   private static func textFolder(_ section: SectionReader) -> TextFolder {
     var folder = TextFolder(
-      path: section.text("path", nil, help: "The folder: train/CLASS/*.txt and test/CLASS/*.txt, or CLASS/*.txt"),
+      path: section.text(
+        "path", nil,
+        help: "The folder, seen from the current one: train/CLASS/*.txt and test/CLASS/*.txt, or CLASS/*.txt"),
       sequenceLength: section.optionalInt(
         "sequence_length", in: 1...DatasetRecord.Tokens.mostOfSample,
         help: "How many tokens texts are cut or padded to; else as many as the longest training text has"),
@@ -95,7 +101,7 @@ enum DataReader {
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
-    let path = section.text("path", nil, help: "The file")
+    let path = section.text("path", nil, help: "The file, seen from the current folder")
     var file = CSVFile(path: path, learnt: learnt(section), pictures: pictures(section))
     file.testSplit = testSplit(section, file.testSplit)
     (file.hasHeader, file.delimiter) = (header(section), delimiter(section))
@@ -129,7 +135,8 @@ enum DataReader {
     let extents = TimeSeries.extents
     let usual = TimeSeries(path: "", targets: [], window: 1)
     return TimeSeries(
-      path: section.text("path", nil, help: "The file: a row a step, in the order of time"),
+      path: section.text(
+        "path", nil, help: "The file, seen from the current folder: a row a step, in the order of time"),
       columns: section.optionalTexts(
         "columns", help: "The columns that are read, by names or numbers from 0; else all") ?? [],
       targets: section.texts("target", nil, help: "The column that is learnt, or several, by names or numbers from 0"),
