@@ -307,6 +307,20 @@ private let examples: [Example] = [
     }
   }
 
+  @Test("scratch memory for some images suffices for fewer", arguments: setNames, [0, 1, 2])
+  func scratch(set: String, pass: Int) throws {
+    guard let kernels = sb_kernels_named(set) else { return }
+    let shapes = examples + [Example(1, [13, 13, 32], kernel: [3, 3], filters: 64)]
+    for variant in Self.variants(kernels, pass) {
+      for example in shapes {
+        var shape = example.shape
+        guard variant.takes(&shape) != 0 else { continue }
+        let bytes = (0...70).map { variant.scratch_bytes(&shape, $0) }
+        #expect(bytes == bytes.sorted(), "\(set) \(String(cString: variant.name)): \(example)")
+      }
+    }
+  }
+
   @Test("bits do not depend on how a batch is divided", arguments: setNames, [0, 1])
   func division(set: String, pass: Int) throws {
     guard let kernels = sb_kernels_named(set) else { return }

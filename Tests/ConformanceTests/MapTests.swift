@@ -75,7 +75,16 @@ private struct Addition: CustomStringConvertible, Sendable {
   }
 
   /// The files that say one of the example's words.
-  var mentions: [String] { files.filter { file in example.contains { file.value.contains($0) } }.keys.sorted() }
+  var mentions: [String] { files.filter { file in example.contains { Self.says($0, file.value) } }.keys.sorted() }
+
+  /// Schmidhuber says nothing of a loss.
+  private static func says(_ word: String, _ text: String) -> Bool {
+    guard text.contains(word) else { return false }
+    return word.first?.isLowercase == false
+      || text.ranges(of: word).contains {
+        $0.lowerBound == text.startIndex || !text[text.index(before: $0.lowerBound)].isLowercase
+      }
+  }
 
   func allows(_ path: String) -> Bool { (written + renewed).contains { Place(description: $0).matches(path) } }
 }

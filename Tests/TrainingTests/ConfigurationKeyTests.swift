@@ -100,7 +100,7 @@ struct ConfigurationKeyTests {
     #expect(decays.map(\.fallback) == ["0", "0.004"] && decays.last?.condition?.words == ["adamw"])
     let type = try key("training.optimizer.type")
     #expect(type.words.map(\.word) == ["sgd", "rmsprop", "adagrad", "adam", "adamw"])
-    #expect(keys.filter { $0.path == "data.path" }.map(\.isRequired) == [false, true, true])
+    #expect(keys.filter { $0.path == "data.path" }.map(\.isRequired) == [false, true, true, true, true])
   }
 
   @Test("a prefix may leave out the number of a layer, or have one")

@@ -116,7 +116,7 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
       for (name, truth) in expected {
         let numbers = try #require(found[name])
         #expect(numbers.count == truth.count)
-        let scale = truth.reduce(1e-3) { max($0, abs($1)) }
+        let scale = truth.reduce(1e-2) { max($0, abs($1)) }
         for (number, right) in zip(numbers, truth) {
           #expect(abs(number - right) <= tolerance * scale, "\(name) on \(backend.identity.name)")
         }

@@ -61,13 +61,18 @@ typedef struct {
   int64_t block, blocks, width;
 } winograd_layout;
 
+/* The most tiles at once. */
+static int64_t most_winograd_tiles(const sb_convolution *g, const winograd_matrices *m) {
+  int64_t floats = m->edge * m->edge * (packed_width(g->channels) + packed_width(g->filters));
+  int64_t most = FLOATS_OF_TILES / floats / WINOGRAD_TILE * WINOGRAD_TILE;
+  return most < 2 * WINOGRAD_TILE ? 2 * WINOGRAD_TILE : most;
+}
+
 static winograd_layout winograd_layout_of(const sb_convolution *g, const winograd_matrices *m, int64_t images) {
   winograd_layout l = {(g->rows + m->results - 1) / m->results, (g->columns + m->results - 1) / m->results};
   l.all = images * l.down * l.across, l.products = m->edge * m->edge, l.width = packed_width(g->filters);
   int64_t channels = packed_width(g->channels);
-  int64_t most = FLOATS_OF_TILES / (l.products * (channels + l.width)) / WINOGRAD_TILE * WINOGRAD_TILE;
-  if (most < 2 * WINOGRAD_TILE) most = 2 * WINOGRAD_TILE;
-  l.at_once = l.all == 0 ? 0 : next_height(l.all, most);
+  l.at_once = l.all == 0 ? 0 : next_height(l.all, most_winograd_tiles(g, m));
   l.height = l.at_once == 0 ? 0 : next_height(l.at_once, WINOGRAD_TILE);
   l.block = l.height * channels;
   l.blocks = l.height == 0 ? 0 : (l.at_once + l.height - 1) / l.height * l.block;
@@ -79,8 +84,10 @@ static int64_t winograd_map(const sb_convolution *g) { return 1 + (int64_t)g->ro
 
 static int64_t winograd_scratch(const sb_convolution *g, const winograd_matrices *m, int64_t images) {
   winograd_layout l = winograd_layout_of(g, m, images);
-  int64_t seen = (int64_t)(g->rows + 2) * (g->columns + 2);
-  return 4 * (rounded(l.products * l.blocks) + rounded(l.products * l.at_once * l.width)) +
+  int64_t seen = (int64_t)(g->rows + 2) * (g->columns + 2), most = most_winograd_tiles(g, m);
+  /* Fewer images may have more tiles at once, and end with a part of a block. */
+  int64_t at_once = l.all < most ? l.all : most, padded = at_once + WINOGRAD_TILE;
+  return 4 * (rounded(l.products * padded * packed_width(g->channels)) + rounded(l.products * at_once * l.width)) +
     4 * rounded((images * winograd_map(g) + seen + 3) / 4);
 }
 
