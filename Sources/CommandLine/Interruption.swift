@@ -15,20 +15,26 @@ final class Interruption: TrainingCallback {
     Self.isRequested ? .interrupt : .proceed
   }
 
+  private static let signals = [SIGINT, SIGTERM, SIGHUP]
+
+  /// Whoever started us may have had them blocked, as threads of Dispatch do, and a child inherits that: nobody could end
+  /// any command then.
+  static func unblock() {
+    var blocked = sigset_t()
+    sigemptyset(&blocked)
+    for number in signals { sigaddset(&blocked, number) }
+    pthread_sigmask(SIG_UNBLOCK, &blocked, nil)
+  }
+
   init() {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP] {
+    for number in Self.signals {
       var earlier = sigaction()
       // nohup has it ignored, and means it.
       if number == SIGHUP, sigaction(number, nil, &earlier) == 0, earlier.isIgnored { continue }
       signal(number) { number in
         if Interruption.requested.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
       }
-      sigaddset(&signals, number)
     }
-    // Whoever started us may have had it blocked, as threads of Dispatch do; a child inherits that.
-    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 }
 

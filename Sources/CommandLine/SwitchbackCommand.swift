@@ -31,6 +31,7 @@ struct SwitchbackCommand: ParsableCommand {
 
   static func main() {
     StandardStreams.prepare()
+    Interruption.unblock()
     ParentProcess.endWithIt()
     Completion.expect()
     if let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") {

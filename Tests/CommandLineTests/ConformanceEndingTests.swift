@@ -72,7 +72,9 @@ private func isRunning(_ process: String) -> Bool {
     child = child.trimmingCharacters(in: .newlines)
     try #require(!child.isEmpty && isRunning(child))
     kill(process.processIdentifier, signal)
-    process.waitUntilExit()
+    for _ in 0..<3000 where process.isRunning { usleep(10_000) }
+    // Its case would end it after minutes.
+    try #require(!process.isRunning)
     for _ in 0..<1000 where isRunning(child) { usleep(10_000) }
     #expect(!isRunning(child))
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
