@@ -17,12 +17,12 @@ final class Interruption: TrainingCallback {
 
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
-  /// Whoever started us may have had them blocked, as threads of Dispatch do, and a child inherits that: nobody could end
-  /// any command then.
-  static func unblock() {
+  /// Whoever started us may have had signals blocked, as threads of Dispatch do, and a child inherits that: nobody could
+  /// end any command then.
+  static func unblock(_ numbers: [Int32] = [SIGTERM, SIGHUP]) {
     var blocked = sigset_t()
     sigemptyset(&blocked)
-    for number in signals { sigaddset(&blocked, number) }
+    for number in numbers { sigaddset(&blocked, number) }
     pthread_sigmask(SIG_UNBLOCK, &blocked, nil)
   }
 
@@ -35,6 +35,7 @@ final class Interruption: TrainingCallback {
         if Interruption.requested.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
       }
     }
+    Self.unblock(Self.signals)
   }
 }
 
