@@ -18,10 +18,8 @@ public struct MaxPooling1D: UnaryLayer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    let window = try ConvolutionWindow((1, poolSize), (1, strides), "poolSize and strides", in: context)
-    try context.requireSequences(input, for: window, isPadded: padding != .valid)
     let rows = MaxPooling2D(poolSize: (1, poolSize), strides: (1, strides), padding: padding.padding)
-    return try context.sequence(of: rows(context.row(of: input), in: &context))
+    return try context.pool(input, by: rows, poolSize, strides, padding)
   }
 }
 
@@ -54,10 +52,8 @@ public struct AveragePooling1D: UnaryLayer {
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
-    let window = try ConvolutionWindow((1, poolSize), (1, strides), "poolSize and strides", in: context)
-    try context.requireSequences(input, for: window, isPadded: padding != .valid)
     let rows = AveragePooling2D(poolSize: (1, poolSize), strides: (1, strides), padding: padding.padding)
-    return try context.sequence(of: rows(context.row(of: input), in: &context))
+    return try context.pool(input, by: rows, poolSize, strides, padding)
   }
 }
 
@@ -71,4 +67,15 @@ extension AveragePooling1D: ConfigurableLayer {
         "strides", \.ownStrides, in: .extents, help: "How far the window moves; without it windows stand side by side"),
       .choice("padding", \.padding, help: PaddingRule.help),
     ])
+}
+
+extension LayerContext {
+  /// What a pooling of images makes of the row that a sequence is.
+  fileprivate mutating func pool(
+    _ input: Value, by rows: some UnaryLayer, _ poolSize: Int, _ strides: Int, _ padding: PaddingRule
+  ) throws(ProgramError) -> Value {
+    let window = try ConvolutionWindow((1, poolSize), (1, strides), "poolSize and strides", in: self)
+    try requireSequences(input, for: window, isPadded: padding != .valid)
+    return try sequence(of: rows(row(of: input), in: &self))
+  }
 }
