@@ -34,7 +34,8 @@ private struct Example: CustomStringConvertible {
       height: Int32(image[0]), width: Int32(image[1]), channels: Int32(own), pixel: Int32(image[2]),
       rows: Int32(size[0]), columns: Int32(size[1]), filters: Int32(ownFilters), kernel_height: Int32(kernel[0]),
       kernel_width: Int32(kernel[1]), stride_y: Int32(strides[0]), stride_x: Int32(strides[1]),
-      dilation_y: Int32(dilations[0]), dilation_x: Int32(dilations[1]), top: Int32(padding[0]), left: Int32(padding[2]))
+      dilation_y: Int32(dilations[0]), dilation_x: Int32(dilations[1]), top: Int32(padding[0]), left: Int32(padding[2]),
+      gated: 0)
     var state: UInt32 = 1
     func random() -> Float {
       state = state &* 1_664_525 &+ 1_013_904_223

@@ -23,7 +23,8 @@ import Testing
         height: Int32(image[0]), width: Int32(image[1]), channels: Int32(image[2]), pixel: Int32(image[2]),
         rows: Int32(size[0]), columns: Int32(size[1]), filters: Int32(filters), kernel_height: Int32(kernel[0]),
         kernel_width: Int32(kernel[1]), stride_y: Int32(strides[0]), stride_x: Int32(strides[1]),
-        dilation_y: Int32(dilation), dilation_x: Int32(dilation), top: Int32(padding), left: Int32(padding))
+        dilation_y: Int32(dilation), dilation_x: Int32(dilation), top: Int32(padding), left: Int32(padding),
+        gated: 0)
     }
 
     var pooling: sb_pooling {

@@ -16,6 +16,8 @@ enum { SB_EXPONENT_BINS = 64, SB_FIRST_EXPONENT = -40 };
 typedef struct {
   int32_t height, width, channels, pixel, rows, columns, filters, kernel_height, kernel_width;
   int32_t stride_y, stride_x, dilation_y, dilation_x, top, left;
+  /* Whether a gradient of the image reads one behind relu, many of whose numbers are 0. */
+  int32_t gated;
 } sb_convolution;
 
 /* The passes of a convolution; their operands in this order, then the result. Filters are packed. */

@@ -30,7 +30,7 @@ struct Patches {
       rows: Int32(y[1]), columns: Int32(y[2]), filters: Int32(ownFilters), kernel_height: Int32(kernelSize[0]),
       kernel_width: Int32(kernelSize[1]), stride_y: Int32(geometry.strides[0]), stride_x: Int32(geometry.strides[1]),
       dilation_y: Int32(geometry.dilations[0]), dilation_x: Int32(geometry.dilations[1]),
-      top: Int32(geometry.padding[0]), left: Int32(geometry.padding[2]))
+      top: Int32(geometry.padding[0]), left: Int32(geometry.padding[2]), gated: 0)
     height = y[1] * y[2]
     width = kernelSize[0] * kernelSize[1] * ownChannels
     imageSize = x[1] * x[2] * channels
@@ -103,23 +103,21 @@ extension Work.Packing {
 }
 
 extension WorkMaker {
-  /// The kernel of our own for a pass of this shape; nil where the matrix product behind im2col is faster. A gradient of the
-  /// image behind relu is summed up from the numbers that are not 0 where else the direct kernel were chosen.
+  /// The kernel of our own for a pass of this shape; nil where the matrix product behind im2col is faster.
   func variant(_ pass: Int, _ shape: sb_convolution) throws -> sb_convolution_variant? {
     let forced = sb_forced_convolution()
     if let forced, sb_is_convolution(library.kernels, forced) == 0 {
       throw Declined(reason: "SWITCHBACK_CONVOLUTION names no kernel: \(String(cString: forced))")
     }
-    func choice(_ forced: UnsafePointer<CChar>?) -> sb_convolution_variant? {
-      withUnsafePointer(to: shape) {
-        sb_convolution_choice(library.kernels, Int32(pass), $0, forced, library.isStrict ? 1 : 0)?.pointee
-      }
-    }
-    let chosen = choice(forced)
-    guard forced == nil, pass == SB_BACKWARD_INPUT, readsGatedGradient, let chosen,
-      String(cString: chosen.name) == "direct"
-    else { return chosen }
-    return choice("sparse")
+    return choice(pass, shape, forced: forced, isStrict: library.isStrict)
+  }
+
+  private func choice(
+    _ pass: Int, _ shape: sb_convolution, forced: UnsafePointer<CChar>? = nil, isStrict: Bool
+  ) -> sb_convolution_variant? {
+    var shape = shape
+    shape.gated = pass == SB_BACKWARD_INPUT && readsGatedGradient ? 1 : 0
+    return sb_convolution_choice(library.kernels, Int32(pass), &shape, forced, isStrict ? 1 : 0)?.pointee
   }
 
   /// Whether the first operand comes out of relu's gradient, so that many of its numbers are 0.
@@ -131,15 +129,16 @@ extension WorkMaker {
 
   /// The variant's name, its bound where that is wider, and what `strict` would put in its place or did.
   func note(on variant: sb_convolution_variant, _ pass: Int, _ shape: sb_convolution) -> String {
-    func name(_ isStrict: Int32) -> String {
-      let choice = withUnsafePointer(to: shape) {
-        sb_convolution_choice(library.kernels, Int32(pass), $0, nil, isStrict)
-      }
-      return choice.map { String(cString: $0.pointee.name) } ?? "im2col"
+    func name(isStrict: Bool) -> String {
+      choice(pass, shape, isStrict: isStrict).map { String(cString: $0.name) } ?? "im2col"
     }
     let own = String(cString: variant.name)
-    if library.isStrict { return name(0) == own ? own : "\(own) (strict; else \(name(0)))" }
-    return variant.error_factor > 1 ? "\(own) (error bound ×\(Int(variant.error_factor)); strict: \(name(1)))" : own
+    if library.isStrict {
+      let other = name(isStrict: false)
+      return other == own ? own : "\(own) (strict; else \(other))"
+    }
+    guard variant.error_factor > 1 else { return own }
+    return "\(own) (error bound ×\(Int(variant.error_factor)); strict: \(name(isStrict: true)))"
   }
 
   /// The work of a call that is a pass and nothing else.
