@@ -99,6 +99,8 @@ public enum ChainPrograms {
       programs.append(("gradients of product, bias, relu; \(rows) rows", try productGradients(rows: rows)))
       programs.append(("gradients of convolution, bias, relu; \(rows) images", try convolutionGradients(rows: rows)))
     }
+    programs.append(
+      ("gradients of convolution of strides 2 and 3, bias, relu", try convolutionGradients(rows: 61, strides: [2, 3])))
     programs.append(("gradients of product, bias, relu; 530 rows", try productGradients(rows: 530)))
     return programs
   }
@@ -115,16 +117,18 @@ public enum ChainPrograms {
     return replay(builder)
   }
 
-  private static func convolutionGradients(rows: Int) throws(ProgramError) -> ReplayFile {
+  private static func convolutionGradients(rows: Int, strides: [Int] = [1, 1]) throws(ProgramError) -> ReplayFile {
     var builder = ProgramBuilder(name: "gradients")
-    let (x, dy) = (builder.input("x", .float32([rows, 6, 5, 3])), builder.input("dy", .float32([rows, 4, 3, 40])))
+    let (size, channels) = ([3 * strides[0] + 3, 2 * strides[1] + 3], strides == [1, 1] ? 3 : 24)
+    let x = builder.input("x", .float32(Shape([rows] + size + [channels])))
+    let dy = builder.input("dy", .float32([rows, 4, 3, 40]))
     let y = builder.input("y", .float32([rows, 4, 3, 40]))
-    let kernel = builder.state("kernel", .float32([3, 3, 3, 40]))
-    let geometry = ConvolutionGeometry()
+    let kernel = builder.state("kernel", .float32([3, 3, channels, 40]))
+    let geometry = ConvolutionGeometry(strides: strides)
     let gate = try builder.append(UnaryBackward(.relu), y, dy)
     builder.output("dbias", try builder.append(Reduce(.sum, axes: [0, 1, 2]), gate))
     builder.output("dkernel", try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [3, 3]), x, gate))
-    builder.output("dx", try builder.append(Convolution2DBackwardInput(geometry, inputSize: [6, 5]), gate, kernel))
+    builder.output("dx", try builder.append(Convolution2DBackwardInput(geometry, inputSize: size), gate, kernel))
     return replay(builder)
   }
 

@@ -12,6 +12,8 @@ extension ChainPrograms {
     var hasBias = true
     var hasRelu = true
     var isTrained = true
+    /// Whether somebody looks at the gradient between the pooling and the convolution.
+    var isWatched = false
 
     /// Rows and columns that no window sees, ties between zeros, windows that overlap.
     func program() throws(ProgramError) -> ProgramBuilder {
@@ -27,6 +29,7 @@ extension ChainPrograms {
       guard isTrained else { return builder }
       var gradient = try builder.append(MaxPool2DBackward(pooling), last, builder.input("dy", pooled.type))
       if hasRelu { gradient = try builder.append(UnaryBackward(.relu), last, gradient) }
+      if isWatched { builder.output("gradient", gradient) }
       if hasBias { builder.output("dbias", try builder.append(Reduce(.sum, axes: [0, 1, 2]), gradient)) }
       let filter = Convolution2DBackwardFilter(geometry, kernelSize: self.kernel)
       builder.output("dkernel", try builder.append(filter, x, gradient))
@@ -47,6 +50,11 @@ extension ChainPrograms {
         ", few taps",
         Block(image: [61, 9, 8, 3], filters: 40, geometry: ConvolutionGeometry(padding: [1, 1, 1, 1]))
       ),
+      (
+        ", windows that begin above the image",
+        Block(image: [17, 10, 9, 3], pooling: PoolingGeometry(poolSize: [2, 2], padding: [1, 0, 0, 0]))
+      ),
+      (", 96 filters", Block(image: [17, 6, 7, 16], filters: 96)),
     ]
     if !isQuick {
       blocks += [
@@ -64,7 +72,9 @@ extension ChainPrograms {
     for (words, block) in blocks {
       programs.append(("convolution, bias, relu, max pooling" + words, replay(try block.program())))
     }
-    for (words, block) in [("", Block()), (", few taps", Block(image: [61, 7, 6, 1], filters: 32))] {
+    for (words, block) in [
+      ("", Block()), (", few taps", Block(image: [61, 7, 6, 1], filters: 32)), (", watched", Block(isWatched: true)),
+    ] {
       var special = replay(try block.program())
       special.plantSpecialValues()
       programs.append(("convolution, bias, relu, max pooling\(words), special values among the operands", special))

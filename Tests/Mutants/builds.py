@@ -203,6 +203,15 @@ OPENCL_SERVES = {
 NOT_KERNELS = ("FFTBackend.swift", "Fingerprint.swift", "Planner.swift", "TransformLength.swift", "Workers.swift",
                "convolution_variants.h", "winograd_matrices.h")
 WINOGRAD = "convolution_winograd.h"
+# Leads where vectors can be looked up in, and so in no baseline.
+LOOKS_UP = "convolution_winners.h"
+
+
+def has_avx2():
+    try:
+        return " avx2 " in open("/proc/cpuinfo").read()
+    except OSError:
+        return False
 
 
 def families(snapshot):
@@ -226,8 +235,8 @@ def families(snapshot):
     kernels = CKernels(snapshot, "SwitchbackOpenBLAS", "SwitchbackCPUKernels", "Backends/CPUKernels",
                        ["kernels_baseline.c"])
     found = [
-        Family("CPU kernels", [file for file in files(folder, ".h") if not file.endswith(WINOGRAD)], kernels, 90,
-               baseline),
+        Family("CPU kernels", [file for file in files(folder, ".h") if not file.endswith((WINOGRAD, LOOKS_UP))],
+               kernels, 90, baseline),
         Family("Winograd kernels", [f"{folder}/{WINOGRAD}"], kernels, 20,
                {**baseline, "SWITCHBACK_CONVOLUTION": "winograd4"}, serves={WINOGRAD: ["conv2d", "conv2d/backwardInput"]}),
         Family("template", ["Backends/Template/template_backend.c"], PlainPlugin(), 20),
@@ -239,6 +248,11 @@ def families(snapshot):
                SwiftKernels(snapshot, "SwitchbackOpenBLAS", objects("SwitchbackOpenBLAS", but="SwitchbackOpenBLAS")),
                40),
     ]
+    if has_avx2():
+        found.append(
+            Family("CPU kernels of AVX2", [f"{folder}/{LOOKS_UP}"],
+                   CKernels(snapshot, "SwitchbackOpenBLAS", "SwitchbackCPUKernels", "Backends/CPUKernels",
+                            ["kernels_avx2.c"]), 12, {"SWITCHBACK_CPU_KERNELS": "avx2"}))
     if is_built("SwitchbackFFT"):
         folder = "Backends/FFTConvolution"
         found += [
