@@ -119,10 +119,10 @@ public enum ChainPrograms {
 
   private static func convolutionGradients(rows: Int, strides: [Int] = [1, 1]) throws(ProgramError) -> ReplayFile {
     var builder = ProgramBuilder(name: "gradients")
-    let (size, channels) = ([3 * strides[0] + 3, 2 * strides[1] + 3], strides == [1, 1] ? 3 : 24)
+    let (size, channels) = strides == [1, 1] ? ([6, 5], 3) : ([4 * strides[0] + 3, 6 * strides[1] + 3], 24)
+    let results: Shape = strides == [1, 1] ? [rows, 4, 3, 40] : [rows, 5, 7, 40]
     let x = builder.input("x", .float32(Shape([rows] + size + [channels])))
-    let dy = builder.input("dy", .float32([rows, 4, 3, 40]))
-    let y = builder.input("y", .float32([rows, 4, 3, 40]))
+    let (dy, y) = (builder.input("dy", .float32(results)), builder.input("y", .float32(results)))
     let kernel = builder.state("kernel", .float32([3, 3, channels, 40]))
     let geometry = ConvolutionGeometry(strides: strides)
     let gate = try builder.append(UnaryBackward(.relu), y, dy)

@@ -12,6 +12,8 @@ extension ChainPrograms {
     var hasBias = true
     var hasRelu = true
     var isTrained = true
+    /// Whether a half of the gradient behind the pooling are zeros.
+    var hasZeros = false
     /// Whether somebody looks at the gradient between the pooling and the convolution.
     var isWatched = false
 
@@ -27,7 +29,9 @@ extension ChainPrograms {
       let pooled = try builder.append(MaxPool2D(pooling), last)
       builder.output("y", pooled)
       guard isTrained else { return builder }
-      var gradient = try builder.append(MaxPool2DBackward(pooling), last, builder.input("dy", pooled.type))
+      var dy = builder.input("dy", pooled.type)
+      if hasZeros { dy = try builder.append(Unary(.relu), dy) }
+      var gradient = try builder.append(MaxPool2DBackward(pooling), last, dy)
       if hasRelu { gradient = try builder.append(UnaryBackward(.relu), last, gradient) }
       if isWatched { builder.output("gradient", gradient) }
       if hasBias { builder.output("dbias", try builder.append(Reduce(.sum, axes: [0, 1, 2]), gradient)) }
@@ -54,7 +58,10 @@ extension ChainPrograms {
         ", windows that begin above the image",
         Block(image: [17, 10, 9, 3], pooling: PoolingGeometry(poolSize: [2, 2], padding: [1, 0, 0, 0]))
       ),
-      (", 96 filters", Block(image: [17, 6, 7, 16], filters: 96)),
+      (", 96 filters", Block(image: [17, 6, 7, 16], filters: 96, hasZeros: true)),
+      (", two channels", Block(image: [17, 9, 8, 2], filters: 40)),
+      (", taps below each other", Block(image: [17, 9, 8, 5], filters: 40, kernel: [3, 1])),
+      (", one window", Block(image: [17, 4, 4, 1], filters: 12)),
     ]
     if !isQuick {
       blocks += [
