@@ -12,6 +12,8 @@ public struct OperationCatalog: Sendable {
     Reduce.self, ArgMax.self,
     Softmax.self, SoftmaxBackward.self, SoftmaxCrossEntropy.self, SoftmaxCrossEntropyBackward.self,
     Normalize.self, NormalizeBackward.self,
+    SimpleRecurrence.self, SimpleRecurrenceBackward.self, LSTMRecurrence.self, LSTMRecurrenceBackward.self,
+    GRURecurrence.self, GRURecurrenceBackward.self,
     OneHot.self, Gather.self, ScatterAdd.self,
     Reshape.self, Transpose.self, Broadcast.self, Slice.self, SliceBackward.self, Concatenate.self, Pad.self,
     Reverse.self,
