@@ -1,7 +1,7 @@
 """Layers by PyTorch in Float64: but for those that have tests of their own (`LayerGoldenTests`).
 
 Writes layers.json: the entry of a configuration, operands, masks of them, what the layer gives, and the gradients of the sum of its results, each times
-its `upstream`. A weight of a layer within has a point before its path: `.forward/kernel`. Keras's momentum m is PyTorch's 1 - m, and its running variance is the biased one: PyTorch's times (n - 1) / n. Run:
+its `upstream`. A weight of a layer within has that layer before its name: `forward/kernel`. Keras's momentum m is PyTorch's 1 - m, and its running variance is the biased one: PyTorch's times (n - 1) / n. Run:
 python layers.py
 """
 
@@ -536,7 +536,7 @@ def bidirectional(kind, shape, units, seed, lengths=None, starts=False, merge="c
     if keys.get("return_state"):
         results += last[0] + last[1]
     further = [(r, grid(*r.shape, seed=seed + 50 + i)) for i, r in enumerate(results[1:])]
-    parameters = {f".{name}/{key}": value for name, w in zip(("forward", "backward"), directions)
+    parameters = {f"{name}/{key}": value for name, w in zip(("forward", "backward"), directions)
                   for key, value in w.items()}
     add("bidirectional", [x] + sum(states, []), results[0], grid(*results[0].shape, seed=seed + 60), parameters,
         keys={"layer": {kind: {"units": units, **keys}}, "merge_mode": merge},
