@@ -14,7 +14,7 @@ public struct OperationCatalog: Sendable {
     Normalize.self, NormalizeBackward.self,
     SimpleRecurrence.self, SimpleRecurrenceBackward.self, LSTMRecurrence.self, LSTMRecurrenceBackward.self,
     GRURecurrence.self, GRURecurrenceBackward.self,
-    OneHot.self, Gather.self, ScatterAdd.self,
+    OneHot.self, SequenceMask.self, Gather.self, ScatterAdd.self,
     Reshape.self, Transpose.self, Broadcast.self, Slice.self, SliceBackward.self, Concatenate.self, Pad.self,
     Reverse.self,
     RandomNumbers.self,
