@@ -324,9 +324,6 @@ struct RecurrentTests {
       "bidirectional: {layer: {gru: {units: 3}}, backward_layer: {simple_rnn: {units: 2, go_backwards: true}}}")
     let other = try #require(two.configuration, "\(two.problems)").model.nodes[0].layer as? Bidirectional
     #expect((other?.layer as? GRU)?.resetAfter == true && (other?.backwardLayer as? SimpleRNN)?.units == 2)
-    #expect(
-      try Configuration(text: two.configuration!.resolvedText, file: "a").resolvedText
-        == two.configuration!.resolvedText)
   }
 
   @Test(
