@@ -330,10 +330,10 @@ struct RecurrentTests {
     "what cannot be is said with its line",
     arguments: [
       ("lstm: {}", "model.layers.0.lstm.units is missing"),
-      ("lstm: {units: 3, activation: tahn}", "cannot be tahn; did you mean tanh?"),
+      ("lstm: {units: 3, activation: tanhh}", "cannot be tanhh; did you mean tanh?"),
       ("bidirectional: {}", "model.layers.0.bidirectional.layer must be a layer"),
       ("bidirectional: {layer: {dense: {units: 3}}}", "and dense is none"),
-      ("bidirectional: {layer: {lsmt: {units: 3}}}", "there is no layer lsmt; did you mean lstm?"),
+      ("bidirectional: {layer: {lstmm: {units: 3}}}", "there is no layer lstmm; did you mean lstm?"),
       ("bidirectional: {layer: {lstm: {unit: 3}}}", "model.layers.0.bidirectional.layer.lstm.unit is not a key here"),
       ("bidirectional: {layer: {lstm: {units: 3, name: a}}}", "takes no name and no inputs"),
       ("bidirectional: {layer: [{lstm: {units: 3}}]}", "must be one layer"),
