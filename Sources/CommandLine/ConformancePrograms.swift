@@ -151,6 +151,15 @@ enum ConformancePrograms {
               Dense(9, activation: .tanh), RMSNormalization(),
             ]), 5
         ),
+        (
+          "recurrent layers, Adam",
+          step(
+            [6, 4], Adam(learningRate: 0.01),
+            [
+              Bidirectional(LSTM(3, returnSequences: true)),
+              GRU(5, recurrentDropout: 0.3, returnSequences: true, goBackwards: true), SimpleRNN(7, dropout: 0.2),
+            ]), 5
+        ),
         ("perceptron of bytes, SGD", bytes, 5),
         (
           "one sample, Adagrad",

@@ -82,6 +82,8 @@ private func arguments(_ name: String) throws -> [String] {
     let outcome = try switchback("data", "export", "mnist", folder, "--data", sampleFolder)
     try #require(outcome.status == 0, "\(outcome.error)")
     return ["configs/\(name).yaml", "--data", folder + "/samples.csv"]
+  case "gru-adding-problem", "lstm-adding-problem", "rnn-adding-problem":
+    return ["configs/\(name).yaml", "--set", "data.sequence_length=10", "--set", "data.samples=1000"]
   case "dead-channels":
     try write(deadChannels.utf8, to: folder + "/dead-channels.yaml")
     return [folder + "/dead-channels.yaml", "--data", sampleFolder]

@@ -10,7 +10,7 @@ import SwitchbackReference
 import SwitchbackTraining
 import Testing
 
-/// A case of `Golden/layers.json`: what PyTorch says a layer gives, and the gradients of Σ result·upstream.
+/// A case of `Golden/layers.json`: what PyTorch says a layer gives, and the gradients of Σ result·upstream over its results.
 private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
   struct Tensor: Decodable {
     let type: ElementType
@@ -18,15 +18,24 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
     let values: [Double]
   }
 
+  struct Result: Decodable {
+    let result: Tensor
+    let upstream: Tensor
+  }
+
   let layer: String
   /// The layer in a configuration: `{"dot": {"axes": [-1, 1]}}`.
   let entry: String
   let isTraining: Bool
   let inputs: [Tensor]
+  /// By the place of their input.
+  let masks: [String: Tensor]
   let parameters: [String: Tensor]
   let states: [String: Tensor]
   let upstream: Tensor
   let result: Tensor
+  /// Those behind the first.
+  let further: [Result]
   let inputGradients: [String: Tensor]
   let parameterGradients: [String: Tensor]
   let replaced: [String: Tensor]
@@ -49,6 +58,11 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
     return try #require(Configuration(text: text, file: "\(layer).yaml").model.nodes.first?.layer)
   }
 
+  /// `kernel` is a weight of the layer, `query/kernel` one of a layer in it.
+  static func stateName(_ own: String) -> String { (own.contains("/") ? "layer." : "layer/") + own }
+
+  private static func ownName(_ parameter: Parameter) -> String { String(parameter.name.dropFirst("layer/".count)) }
+
   /// The layer, the sum of its result times `upstream`, and that sum's gradients; with the numbers of its operands.
   func program() throws -> (program: Program, values: [String: [Double]], expected: [String: [Double]]) {
     var context = LayerContext(builder: ProgramBuilder(name: "layer"), isTraining: isTraining)
@@ -57,26 +71,44 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
       values["x\(index)"] = input.values
       return context.builder.input("x\(index)", TensorType(input.type, Shape(input.shape)))
     }
-    let result = try context.call(make(), at: "layer", operands)[0]
+    for (place, mask) in masks {
+      values["mask" + place] = mask.values
+      let value = context.builder.input("mask" + place, TensorType(mask.type, Shape(mask.shape)))
+      try context.setMask(value, of: operands[try #require(Int(place))])
+    }
+    let layer = try make()
+    let results = try context.call(layer, at: "layer", operands)
+    try #require(results.count == 1 + further.count)
+    #expect(layer.resultNames.count == (further.isEmpty ? 0 : results.count))
     for (name, tensor) in parameters.merging(states, uniquingKeysWith: { $1 }) {
-      values["layer/\(name)"] = tensor.values
+      values[Self.stateName(name)] = tensor.values
     }
     var expected = ["result": self.result.values]
     var builder = context.builder
-    builder.output("result", result)
+    builder.output("result", results[0])
     for (index, value) in context.replacements {
-      let name = context.parameters[index].name.replacing("layer/", with: "")
-      builder.output(name, value)
+      builder.output(Self.ownName(context.parameters[index]), value)
     }
     for (name, tensor) in replaced { expected[name] = tensor.values }
-    let product = try builder.append(Binary(.multiply), result, builder.input("upstream", result.type))
-    let loss = try builder.append(Reduce(.sum, axes: Array(0..<result.shape.rank)), product)
+    for (place, other) in further.enumerated() {
+      builder.output("result\(place + 1)", results[place + 1])
+      expected["result\(place + 1)"] = other.result.values
+      values["upstream\(place + 1)"] = other.upstream.values
+    }
+    var sum: Value?
+    for (place, result) in results.enumerated() {
+      let upstream = builder.input(place == 0 ? "upstream" : "upstream\(place)", result.type)
+      let product = try builder.append(Binary(.multiply), result, upstream)
+      let part = try builder.append(Reduce(.sum, axes: Array(0..<result.shape.rank)), product)
+      sum = if let sum { try builder.append(Binary(.add), sum, part) } else { part }
+    }
+    let loss = try #require(sum)
     builder.output("loss", loss)
     let trained = context.parameters.filter(\.isTrainable)
     let floating = operands.enumerated().filter { $0.element.type.elementType.isFloatingPoint }
     let gradients = try builder.gradients(of: loss, for: trained.map(\.value) + floating.map(\.element))
     for parameter in trained {
-      let name = parameter.name.replacing("layer/", with: "")
+      let name = Self.ownName(parameter)
       builder.output("d/\(name)", try #require(gradients[parameter.value.id]))
       expected["d/\(name)"] = try #require(parameterGradients[name]).values
     }
@@ -135,7 +167,8 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
     let (double, reference) = (try program.converted(to: .float64), try chain(ReferenceBackend()))
     let found = try ProgramEvaluation(double, values, on: reference).outputs
     for (name, gradient) in found where name.hasPrefix("d/") {
-      let operand = name.dropFirst(2).hasPrefix("x") ? String(name.dropFirst(2)) : "layer/" + name.dropFirst(2)
+      let own = String(name.dropFirst(2))
+      let operand = own.hasPrefix("x") ? own : GoldenLayer.stateName(own)
       var (difference, norm) = (0.0, 0.0)
       for element in gradient.indices {
         func loss(at shift: Double) throws -> Double {

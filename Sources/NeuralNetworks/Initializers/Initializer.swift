@@ -36,9 +36,18 @@ public enum Initializer: Hashable, Codable, Sendable {
   case truncatedNormal(mean: Double = 0, standardDeviation: Double = 0.05)
   /// These very numbers, in row-major order.
   case values([Float])
+  /// Of the bias of an LSTM `[4 · units]`, gates i f c o: 1 for the forget gate, for the others what that initializer gives
+  /// (Jozefowicz, Zaremba and Sutskever, 2015, §2.2).
+  indirect case openForgetGate(Initializer, units: Int)
 
   /// Why no weight of that shape can start so; nil where it can.
   func obstacle(for shape: Shape) -> String? {
+    if case .openForgetGate(let others, _) = self {
+      if case .values(let values) = others, values.count != shape.elementCount {
+        return "it has the shape \(shape), but \(values.count) values are given"
+      }
+      return others.obstacle(for: shape)
+    }
     let isFinite = if case .values(let values) = self { values.allSatisfy(\.isFinite) } else { true }
     guard isFinite, numbers.allSatisfy(NumberRange.any.contains) else {
       return "an initializer's numbers must be finite in Float32"
@@ -89,6 +98,10 @@ public enum Initializer: Hashable, Codable, Sendable {
     case .ones: return Array(repeating: 1, count: count)
     case .constant(let value): return Array(repeating: Float(value), count: count)
     case .values(let values): return values
+    case .openForgetGate(let others, let units):
+      var values = others.values(shape: shape, seed: seed, name: name)
+      for unit in units..<2 * units { values[unit] = 1 }
+      return values
     case .glorotUniform: return numbers.scaled(count, .uniform, variance: 1 / average)
     case .heUniform: return numbers.scaled(count, .uniform, variance: 2 / incoming)
     case .lecunUniform: return numbers.scaled(count, .uniform, variance: 1 / incoming)

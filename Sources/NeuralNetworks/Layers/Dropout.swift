@@ -8,6 +8,7 @@ public struct Dropout: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "dropout" }
+  public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) {
     self.rate = rate
@@ -21,15 +22,22 @@ public struct Dropout: UnaryLayer {
 
 extension LayerContext {
   /// What dropout makes of the input in training; along the axes `together` all elements share their fate.
-  fileprivate mutating func drop(_ input: Value, _ rate: Double, together: [Int]) throws(ProgramError) -> Value {
-    try require(NumberRange.kept.contains(rate), "the rate must lie in 0 ..< 1, not be \(rate)")
-    guard isTraining, rate > 0 else { return input }
+  mutating func drop(_ input: Value, _ rate: Double, together: [Int]) throws(ProgramError) -> Value {
     let extents = input.shape.extents.enumerated().map { together.contains($0) ? 1 : $1 }
-    let random = try random(.uniform, Shape(extents))
-    let isKept = try append(Binary(.greaterEqual), random, constant(rate))
-    let kept = try append(Cast(to: input.type.elementType), isKept)
-    let mask = try append(Binary(.multiply), kept, constant(1 / (1 - rate)))
+    guard let mask = try dropoutMask(Shape(extents), rate, input.type.elementType) else { return input }
     return try append(Binary(.multiply), input, mask)
+  }
+
+  /// 1 / (1 − rate) for each element that is kept, 0 for the others; nil where nothing is dropped.
+  mutating func dropoutMask(
+    _ shape: Shape, _ rate: Double, _ elementType: ElementType
+  ) throws(ProgramError) -> Value? {
+    try require(NumberRange.kept.contains(rate), "the rate must lie in 0 ..< 1, not be \(rate)")
+    guard isTraining, rate > 0 else { return nil }
+    let random = try random(.uniform, shape)
+    let isKept = try append(Binary(.greaterEqual), random, constant(rate))
+    let kept = try append(Cast(to: elementType), isKept)
+    return try append(Binary(.multiply), kept, constant(1 / (1 - rate)))
   }
 }
 
@@ -68,6 +76,7 @@ public struct SpatialDropout1D: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "spatialDropout1d" }
+  public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }
 

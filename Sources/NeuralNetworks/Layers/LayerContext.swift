@@ -14,6 +14,8 @@ public struct Parameter: Hashable, Sendable {
   public let isTrainable: Bool
   /// Whether its layer replaces it in training: running statistics.
   public let isReplaced: Bool
+  /// Whether it holds something of each sample of a training batch, whose size its first extent is.
+  public let isPerSample: Bool
 
   public var type: TensorType { value.type }
   /// The path of its layer: `layers.2.conv2d`.
@@ -46,6 +48,8 @@ public struct LayerContext: Sendable {
   private var paths: Set<String> = []
   /// The layer each value came from, for messages.
   var sources: [Int: String] = [:]
+  /// Which steps of a value are valid, by its number (`Masks.swift`).
+  var masks: [Int: Value] = [:]
   /// The images of one row that sequences were made of.
   var rows: [Int: Value] = [:]
   /// The names that layers can read: the model's inputs, then those of each list around the layer being traced.
@@ -53,6 +57,8 @@ public struct LayerContext: Sendable {
   /// Where the weights of the layer being traced are: its path, or that of the layer whose weights it shares.
   private(set) var weightsPath = ""
   private var isFrozen = false
+  /// Whether the layer being traced has been traced at an earlier step of a sequence.
+  private var isRepeated = false
   private var depth = 0
   private var callCount = 0
   /// What is wrong with nodes of lists, the first first: each is of another node, and follows from none before.
@@ -102,11 +108,13 @@ public struct LayerContext: Sendable {
   }
 
   /// Declares a state that the current layer replaces in training (`replace`): the state value `<path>/<name>`, f32.
-  /// It is saved with the weights, and inference reads it.
+  /// It is saved with the weights, and inference reads it. With `isPerSample` its first axis is the batch: then all batches
+  /// of a training have one size, and inference, whose batches have others, must not declare it.
   public mutating func state(
-    _ name: String, _ shape: Shape, initializer: Initializer
+    _ name: String, _ shape: Shape, initializer: Initializer, isPerSample: Bool = false
   ) throws(ProgramError) -> LayerState {
-    let index = try declare(name, shape, initializer, isTrainable: false, isReplaced: true)
+    let index = try declare(
+      name, shape, initializer, isTrainable: false, isReplaced: true, isPerSample: isPerSample)
     return LayerState(index: index, value: replacements[index] ?? parameters[index].value)
   }
 
@@ -124,11 +132,13 @@ public struct LayerContext: Sendable {
   /// The place of a weight among the parameters: a new one, or the one of the layer whose weights are shared.
   private mutating func declare(
     _ name: String, _ shape: Shape, drawnShape: Shape? = nil, _ initializer: Initializer,
-    regularizer: Regularizer? = nil, isTrainable: Bool, isReplaced: Bool = false
+    regularizer: Regularizer? = nil, isTrainable: Bool, isReplaced: Bool = false, isPerSample: Bool = false
   ) throws(ProgramError) -> Int {
     let full = weightsPath + "/" + name
     if let index = parameters.firstIndex(where: { $0.name == full }) {
-      guard weightsPath != path else { throw ProgramError("the layer declares \(name) twice", path: path) }
+      guard weightsPath != path || isRepeated else {
+        throw ProgramError("the layer declares \(name) twice", path: path)
+      }
       guard parameters[index].type.shape == shape else {
         throw ProgramError(
           "shares \(full) of \(parameters[index].type.shape), but its input here needs \(shape)", path: path)
@@ -150,7 +160,7 @@ public struct LayerContext: Sendable {
     parameters.append(
       Parameter(
         name: full, value: builder.state(full, .float32(shape)), initializer: initializer, regularizer: regularizer,
-        drawnShape: drawnShape ?? shape, isTrainable: isTrainable, isReplaced: isReplaced))
+        drawnShape: drawnShape ?? shape, isTrainable: isTrainable, isReplaced: isReplaced, isPerSample: isPerSample))
     return parameters.count - 1
   }
 
@@ -203,7 +213,7 @@ public struct LayerContext: Sendable {
     guard component.utf8.allSatisfy(Self.isAllowedInPath), !component.isEmpty else {
       throw ProgramError("\"\(component)\" is no layer name: use letters, digits, `.`, `_` and `-`", path: outer)
     }
-    guard paths.insert(inner).inserted else {
+    guard paths.insert(inner).inserted || isRepeated else {
       throw ProgramError("two layers are called \(inner); give each a name of its own", path: inner)
     }
     callCount += 1
@@ -216,10 +226,10 @@ public struct LayerContext: Sendable {
     (builder.path, weightsPath) = (inner, Self.path(of: component, in: outerWeights))
     defer { (builder.path, weightsPath, depth) = (outer, outerWeights, depth - 1) }
     do throws(ProgramError) {
-      let results = try layer(inputs, in: &self)
+      let results = try run(layer, inputs)
       guard !results.isEmpty else { throw ProgramError("a layer answers at least one value", path: path) }
       for result in results where !inputs.contains(result) && sources[result.id] == nil { sources[result.id] = path }
-      outputs.append((path, results[0]))
+      if !isRepeated { outputs.append((path, results[0])) }
       return results
     } catch {
       throw located(error, at: path, inputs)
@@ -229,6 +239,27 @@ public struct LayerContext: Sendable {
   /// The same for a layer with one input and one result.
   public mutating func call(_ layer: any Layer, at component: String, _ input: Value) throws(ProgramError) -> Value {
     try call(layer, at: component, [input])[0]
+  }
+
+  /// Traces one step of what repeats itself step by step under `component`: the same calls with the same weights, which the
+  /// first step declares. Gates between the steps are not recorded: they would be one for each step.
+  mutating func callStep<Result>(
+    at component: String, isFirst: Bool, _ step: (inout LayerContext) throws(ProgramError) -> Result
+  ) throws(ProgramError) -> Result {
+    let (outer, outerWeights, wasRepeated, gateCount) = (path, weightsPath, isRepeated, gates.count)
+    let inner = Self.path(of: component, in: path)
+    guard component.utf8.allSatisfy(Self.isAllowedInPath), !component.isEmpty else {
+      throw ProgramError("\"\(component)\" is no layer name: use letters, digits, `.`, `_` and `-`", path: outer)
+    }
+    guard !isFirst || paths.insert(inner).inserted else {
+      throw ProgramError("two layers are called \(inner); give each a name of its own", path: inner)
+    }
+    (builder.path, weightsPath, isRepeated) = (inner, Self.path(of: component, in: outerWeights), !isFirst)
+    defer {
+      (builder.path, weightsPath, isRepeated) = (outer, outerWeights, wasRepeated)
+      gates.removeSubrange(gateCount...)
+    }
+    return try step(&self)
   }
 
   /// Traces the model itself, whose layers can read its inputs by name.
@@ -245,7 +276,7 @@ public struct LayerContext: Sendable {
     scopes = [scope]
     defer { scopes = [] }
     do throws(ProgramError) {
-      return try model(inputs.map(\.value), in: &self)
+      return try run(model, inputs.map(\.value))
     } catch {
       throw faults.contains(error) ? faults[0] : error
     }
@@ -280,7 +311,7 @@ public struct LayerContext: Sendable {
       weightsPath = outerWeights
       scopes += hidden
     }
-    return try layer(inputs, in: &self)
+    return try run(layer, inputs)
   }
 
   /// Traces a layer whose weights stay as they are.
@@ -288,7 +319,7 @@ public struct LayerContext: Sendable {
     let outer = isFrozen
     defer { isFrozen = outer }
     isFrozen = true
-    return try layer(inputs, in: &self)
+    return try run(layer, inputs)
   }
 
   private static func isAllowedInPath(_ byte: UInt8) -> Bool {

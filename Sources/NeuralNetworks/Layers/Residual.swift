@@ -10,6 +10,7 @@ public struct Residual: UnaryLayer {
   public var activation: ActivationFunction
   public var name: String?
   public var kind: String { "residual" }
+  public var masking: Masking { .consumed }
 
   public init(
     _ nodes: [GraphNode], shortcut: [GraphNode] = [], activation: ActivationFunction = .linear, name: String? = nil
@@ -35,7 +36,9 @@ public struct Residual: UnaryLayer {
         path: context.path)
     }
     let sum = try context.append(Binary(.add), branch, carried)
-    return activation == .linear ? sum : try context.activate(sum, activation)
+    let result = activation == .linear ? sum : try context.activate(sum, activation)
+    try context.setMask(context.jointMask(of: [branch, carried]), of: result)
+    return result
   }
 }
 

@@ -21,7 +21,9 @@ extension TracedModel {
   var layers: [LayerSummary] {
     let read = Self.inputsByPath(builder.program)
     var counts: [String: Int] = [:]
-    for parameter in parameters { counts[parameter.path, default: 0] += parameter.type.shape.elementCount }
+    for parameter in parameters where !parameter.isPerSample {
+      counts[parameter.path, default: 0] += parameter.type.shape.elementCount
+    }
     return outputs.map { path, value in
       LayerSummary(
         path: path, outputShape: value.shape.extents, parameterCount: counts[path] ?? 0, inputs: read[path] ?? [])

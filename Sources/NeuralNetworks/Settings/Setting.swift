@@ -44,6 +44,10 @@ package struct Setting<Owner: Sendable>: Sendable {
     case schedule(any Path<Schedule>, [any ConfigurableRule.Type])
     /// A list of layers, which only a layer has.
     case layers(any Path<[GraphNode]>)
+    /// One layer, which only a layer has, and what its path adds to that of the layer around it.
+    case layer(any Path<any Layer>, component: String)
+    /// The same; without it something else decides.
+    case optionalLayer(any Path<(any Layer)?>, component: String)
   }
 
   /// One of a few words.
@@ -191,6 +195,18 @@ package struct Setting<Owner: Sendable>: Sendable {
     Setting(word, .layers(path), presence, help)
   }
 
+  package static func layer(
+    _ word: String, _ path: any Path<any Layer>, component: String, help: String
+  ) -> Setting {
+    Setting(word, .layer(path, component: component), .required, help)
+  }
+
+  package static func layer(
+    _ word: String, _ path: any Path<(any Layer)?>, component: String, help: String
+  ) -> Setting {
+    Setting(word, .optionalLayer(path, component: component), .whereGiven, help)
+  }
+
   /// The property that it sets.
   package var path: AnyKeyPath {
     switch property {
@@ -215,6 +231,8 @@ package struct Setting<Owner: Sendable>: Sendable {
     case .regularizer(let path): path
     case .schedule(let path, _): path
     case .layers(let path): path
+    case .layer(let path, _): path
+    case .optionalLayer(let path, _): path
     }
   }
 }

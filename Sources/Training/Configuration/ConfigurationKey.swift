@@ -160,6 +160,7 @@ extension SchemaPart {
     if let alternatives = json["anyOf"] as? [[String: Any]] {
       return alternatives.map(words).joined(separator: ", or ")
     }
+    if json["$ref"] != nil { return "a layer" }
     switch json["type"] as? String {
     case "integer": return "a whole number" + range(json)
     case "number": return "a number" + range(json)

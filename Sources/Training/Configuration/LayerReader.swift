@@ -119,10 +119,38 @@ final class LayerReader {
     var resolved: [Node] = []
     let first = places.count
     let nodes = list.enumerated().compactMap { index, node in
-      entry(node, at: index, of: key, in: section, placesFrom: first, &resolved)
+      entry(node, path: "\(section.full(key)).\(index)", placesFrom: first, &resolved) {
+        $0.component(at: index, of: key)
+      }
     }
     section.record(key, Node(resolved))
     return nodes
+  }
+
+  /// One layer under `key`, which the network has under `component`; nil where it is absent or wrong.
+  func layer(
+    _ section: SectionReader, _ key: String, as component: String, isRequired: Bool, help: String
+  ) -> (any Layer)? {
+    section.describe(key, isRequired: isRequired, help: help, Self.layerSchema)
+    guard let node = section.take(key) else {
+      if isRequired {
+        problems.add("\(section.full(key)) must be a layer, such as lstm: {units: 10}", at: section.node)
+      }
+      return nil
+    }
+    guard depth < Self.deepest else {
+      problems.add("layers stand in each other more than \(Self.deepest) deep", at: node)
+      return nil
+    }
+    depth += 1
+    defer { depth -= 1 }
+    var resolved: [Node] = []
+    let entry = entry(node, path: section.full(key), placesFrom: places.count, &resolved) { _ in component }
+    if let one = resolved.first { section.record(key, one) }
+    if let entry, entry.layer.name != nil || !entry.inputs.isEmpty {
+      problems.add("\(section.full(key)) takes no name and no inputs: those of the layer around it are meant", at: node)
+    }
+    return entry?.layer
   }
 
   private func missing(_ section: SectionReader, _ key: String, at node: Node?) {
@@ -131,10 +159,8 @@ final class LayerReader {
 
   /// `- dense: {units: 10}`, or a bare word: `- flatten`, `- relu`. From `first` on, `places` are those of its own list.
   private func entry(
-    _ node: Node, at index: Int, of key: String, in section: SectionReader, placesFrom first: Int,
-    _ resolved: inout [Node]
+    _ node: Node, path: String, placesFrom first: Int, _ resolved: inout [Node], component: (GraphNode) -> String
   ) -> GraphNode? {
-    let path = "\(section.full(key)).\(index)"
     let word: String
     let keys: Node?
     if let scalar = node.scalar {
@@ -159,7 +185,7 @@ final class LayerReader {
     let entry = read(kind, reader)
     swap(&inner, &places)
     reader.finish()
-    let component = entry.component(at: index, of: key)
+    let component = component(entry)
     if entry.layer.name != nil, let other = places[first...].first(where: { $0.component == component }) {
       let line = other.place.line.map { ", in line \($0)" } ?? ""
       problems.add("\(reader.path): there is another layer called \(component)\(line)", at: node)
@@ -188,7 +214,8 @@ final class LayerReader {
   }
 
   /// A list of layers, which may hold lists of layers: `Configuration.schema` has the definition.
-  private static var listSchema: SchemaPart { .list(of: SchemaPart(json: ["$ref": "#/$defs/layer"])) }
+  private static var listSchema: SchemaPart { .list(of: layerSchema) }
+  private static var layerSchema: SchemaPart { SchemaPart(json: ["$ref": "#/$defs/layer"]) }
 
   /// A layer's word and what may stand below it.
   struct DescribedKind {

@@ -60,6 +60,11 @@ extension SectionReader {
       let times = (owner as? Repeat)?.times ?? 1
       owner[keyPath: path] =
         lists?.nodes(self, word, isRequired: key.presence == .required, times: times, help: help) ?? []
+    case .layer(let path, let component):
+      owner[keyPath: path] =
+        lists?.layer(self, word, as: component, isRequired: true, help: help) ?? owner[keyPath: path]
+    case .optionalLayer(let path, let component):
+      owner[keyPath: path] = lists?.layer(self, word, as: component, isRequired: false, help: help)
     }
   }
 

@@ -45,6 +45,7 @@ package enum Suggestion {
     "out_features": ("units", "PyTorch"),
     "out_channels": ("filters", "PyTorch"),
     "hidden": ("units", "other frameworks"),
+    "hidden_size": ("units", "PyTorch"),
     "kernel": ("kernel_size", "other frameworks"),
     "stride": ("strides", "PyTorch"),
     "dilation": ("dilation_rate", "PyTorch"),

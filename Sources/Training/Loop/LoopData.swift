@@ -17,6 +17,8 @@ struct LoopData {
   /// What to say of the data before the first step.
   private(set) var notes: [String]
   private let settings: Configuration.Training
+  /// Whether each epoch takes the samples in the order of the data.
+  private var keepsOrder = false
 
   init(_ data: DatasetParts, _ configuration: Configuration) throws {
     settings = configuration.training
@@ -47,7 +49,7 @@ struct LoopData {
   func order(epoch: Int, version: BatchOrder.Version) -> BatchOrder {
     BatchOrder(
       count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: epoch,
-      dropsLast: settings.dropsLastBatch, version: version)
+      isShuffled: !keepsOrder, dropsLast: settings.dropsLastBatch, version: version)
   }
 
   // MARK: Checks
@@ -56,6 +58,11 @@ struct LoopData {
   /// each class has an output, the configuration has seen to (`Configuration.trainingStep(on:)`).
   mutating func check(_ session: TrainingSession) throws {
     if let obstacle = Self.obstacle(toTrainingOn: train.count, settings) { throw DatasetError(.invalid, obstacle) }
+    try session.checkBatchSize(training: train.count, dropsLast: settings.dropsLastBatch)
+    if let path = session.statefulLayer {
+      keepsOrder = true
+      notes.append("\(path) is stateful: each epoch takes the samples in the order of the data")
+    }
     notes += Self.notes(of: session.step, try session.inference.program, on: train.layout)
     try session.checkTokens(of: record)
     for part in [test, validation, train].compactMap({ $0 }) { try session.checkFields(of: part) }

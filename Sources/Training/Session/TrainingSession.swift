@@ -148,6 +148,7 @@ public final class TrainingSession {
     if key == TrainerKey(size: batchSize, isProbed: false, accumulated: step.accumulationSteps) {
       return (training, [])
     }
+    try checkBatchSize(key.size)
     var probes: [Probe] = []
     func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
       probes = try builder.attach(Self.probes(of: trace))

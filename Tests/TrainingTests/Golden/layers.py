@@ -1,7 +1,7 @@
 """Layers by PyTorch in Float64: but for those that have tests of their own (`LayerGoldenTests`).
 
-Writes layers.json: the entry of a configuration, operands, what the layer gives, and the gradients of the sum of the result times `upstream`. Keras's
-momentum m is PyTorch's 1 - m, and its running variance is the biased one: PyTorch's times (n - 1) / n. Run:
+Writes layers.json: the entry of a configuration, operands, masks of them, what the layer gives, and the gradients of the sum of its results, each times
+its `upstream`. A weight of a layer within has that layer before its name: `forward/kernel`. Keras's momentum m is PyTorch's 1 - m, and its running variance is the biased one: PyTorch's times (n - 1) / n. Run:
 python layers.py
 """
 
@@ -21,24 +21,29 @@ def grid(*shape, seed):
 
 
 def flat(tensor):
-    element = "f32" if tensor.is_floating_point() else "i32"
+    element = "f32" if tensor.is_floating_point() else "bool" if tensor.dtype == torch.bool else "i32"
     return {"type": element, "shape": list(tensor.shape), "values": tensor.detach().reshape(-1).tolist()}
 
 
-def add(name, inputs, result, upstream, parameters=None, states=None, replaced=None, keys=None, training=True):
-    """`name` and `keys` are the words of a configuration."""
+def add(name, inputs, result, upstream, parameters=None, states=None, replaced=None, keys=None, training=True,
+        masks=None, further=()):
+    """`name` and `keys` are the words of a configuration; `masks` by their input's place; `further` results, each with its
+    upstream gradient."""
     leaves = [x for x in inputs if x.dtype == torch.float64] + list((parameters or {}).values())
-    gradients = torch.autograd.grad((result * upstream).sum(), leaves, retain_graph=True)
+    loss = (result * upstream).sum() + sum((y * dy).sum() for y, dy in further)
+    gradients = torch.autograd.grad(loss, leaves, retain_graph=True)
     floating = [i for i, x in enumerate(inputs) if x.dtype == torch.float64]
     cases.append({
         "layer": name,
         "entry": json.dumps({name: keys or {}}),
         "isTraining": training,
         "inputs": [flat(x) for x in inputs],
+        "masks": {str(place): flat(mask) for place, mask in (masks or {}).items()},
         "parameters": {k: flat(v) for k, v in (parameters or {}).items()},
         "states": {k: flat(v) for k, v in (states or {}).items()},
         "upstream": flat(upstream),
         "result": flat(result),
+        "further": [{"result": flat(y), "upstream": flat(dy)} for y, dy in further],
         "inputGradients": {str(i): flat(g) for i, g in zip(floating, gradients)},
         "parameterGradients": {k: flat(g) for k, g in zip(parameters or {}, gradients[len(floating):])},
         "replaced": {k: flat(v) for k, v in (replaced or {}).items()},
@@ -433,6 +438,161 @@ group_normalization([2, 6, 3, 2], 2, 430, axis=1)
 group_normalization([3, 8], 4, 440)
 group_normalization([2, 3, 34], 2, 450, center=False)
 group_normalization([2, 7, 4], 2, 460, scale=False)
+
+# Recurrent layers: torch.nn's cells with the gates in Keras's order, i f c o and z r h; torch has r before z. Packed
+# sequences stand for masks; a mask with holes and what torch has not are written out step by step.
+
+
+def weights(features, units, gates, seed, bias=True, rows=1):
+    """kernel, recurrentKernel and bias, small enough that nothing saturates."""
+    result = {"kernel": leaf(features, gates * units, seed=seed), "recurrentKernel": leaf(units, gates * units, seed=seed + 1)}
+    if bias:
+        result["bias"] = leaf(*([rows] if rows > 1 else []), gates * units, seed=seed + 2)
+    return {name: (value / 2).detach().requires_grad_() for name, value in result.items()}
+
+
+def of_torch(kind, w, units):
+    """The names of torch's weights and their numbers."""
+    order = [1, 0, 2] if kind == "gru" else list(range({"lstm": 4, "simple_rnn": 1}[kind]))
+
+    def gates(value):
+        return torch.cat([value[..., g * units:(g + 1) * units] for g in order], -1)
+
+    bias = gates(w["bias"]) if "bias" in w else torch.zeros(len(order) * units)
+    both = list(bias) if bias.dim() == 2 else [bias, torch.zeros_like(bias)]
+    return {"weight_ih_l0": gates(w["kernel"]).T, "weight_hh_l0": gates(w["recurrentKernel"]).T, "bias_ih_l0": both[0],
+            "bias_hh_l0": both[1]}
+
+
+def torch_recurrence(kind, x, units, directions, lengths=None, states=None, activation="tanh"):
+    """All outputs, and the last states: [[h, c], …] by direction."""
+    options = {"nonlinearity": activation} if kind == "simple_rnn" else {}
+    module = {"simple_rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind](
+        x.shape[2], units, batch_first=True, bidirectional=len(directions) == 2, **options)
+    values = {}
+    for suffix, w in zip(("", "_reverse"), directions):
+        values.update({name + suffix: value for name, value in of_torch(kind, w, units).items()})
+    first = None
+    if states is not None:
+        first = tuple(torch.stack([s[part] for s in states]) for part in range(len(states[0])))
+        first = first if kind == "lstm" else first[0]
+    given = x if lengths is None else torch.nn.utils.rnn.pack_padded_sequence(
+        x, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
+    y, last = torch.func.functional_call(module, values, (given, first))
+    if lengths is not None:
+        y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
+    last = last if kind == "lstm" else (last,)
+    return y, [[part[d] for part in last] for d in range(len(directions))]
+
+
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+
+
+def lengths_mask(lengths, steps):
+    return torch.arange(steps)[None] < torch.tensor(lengths)[:, None]
+
+
+def recurrent(kind, shape, units, seed, lengths=None, starts=False, bias=True, training=True, **keys):
+    """One direction; `starts`: with states before the first step."""
+    x = leaf(*shape, seed=seed)
+    w = weights(shape[2], units, GATES[kind], seed + 1, bias, rows=2 if kind == "gru" and bias else 1)
+    count = 2 if kind == "lstm" else 1
+    states = [leaf(shape[0], units, seed=seed + 5 + i) for i in range(count)] if starts else []
+    backwards = keys.get("go_backwards", False)
+    seen = x.flip(1) if backwards else x
+    y, last = torch_recurrence(kind, seen, units, [w], lengths, [states] if starts else None,
+                               keys.get("activation", "tanh"))
+    result = y if keys.get("return_sequences") else last[0][0]
+    further = [(s, grid(*s.shape, seed=seed + 20 + i)) for i, s in enumerate(last[0])] if keys.get("return_state") else []
+    masks = None if lengths is None else {0: lengths_mask(lengths, shape[1])}
+    add(kind, [x] + states, result, grid(*result.shape, seed=seed + 10), w, keys={"units": units, "use_bias": bias, **keys},
+        masks=masks, further=further, training=training)
+
+
+for number, kind in enumerate(GATES):
+    base = 2000 + 200 * number
+    for training in (True, False):
+        recurrent(kind, [2, 4, 3], 2, base, training=training)
+    recurrent(kind, [3, 3, 2], 2, base + 40, return_sequences=True, return_state=True, starts=True)
+    recurrent(kind, [3, 4, 2], 2, base + 80, lengths=[4, 1, 2], return_sequences=True, return_state=True)
+    recurrent(kind, [2, 3, 2], 3, base + 120, lengths=[2, 3], bias=False, training=False)
+    recurrent(kind, [2, 3, 1], 2, base + 160, go_backwards=True, return_sequences=True, return_state=True)
+recurrent("simple_rnn", [2, 5, 3], 4, 2600, activation="relu", return_sequences=True)
+recurrent("lstm", [1, 1, 1], 1, 2620)
+
+MERGES = {"concat": lambda a, b: torch.cat([a, b], -1), "sum": lambda a, b: a + b, "mul": lambda a, b: a * b,
+          "ave": lambda a, b: (a + b) / 2}
+
+
+def bidirectional(kind, shape, units, seed, lengths=None, starts=False, merge="concat", **keys):
+    x = leaf(*shape, seed=seed)
+    directions = [weights(shape[2], units, GATES[kind], seed + 10 * d + 1, rows=2 if kind == "gru" else 1)
+                  for d in range(2)]
+    count = 2 if kind == "lstm" else 1
+    states = [[leaf(shape[0], units, seed=seed + 30 + 2 * d + i) for i in range(count)] for d in range(2)] if starts else []
+    y, last = torch_recurrence(kind, x, units, directions, lengths, states or None)
+    parts = (y[..., :units], y[..., units:]) if keys.get("return_sequences") else (last[0][0], last[1][0])
+    results = list(parts) if merge == "none" else [MERGES[merge](*parts)]
+    if keys.get("return_state"):
+        results += last[0] + last[1]
+    further = [(r, grid(*r.shape, seed=seed + 50 + i)) for i, r in enumerate(results[1:])]
+    parameters = {f"{name}/{key}": value for name, w in zip(("forward", "backward"), directions)
+                  for key, value in w.items()}
+    add("bidirectional", [x] + sum(states, []), results[0], grid(*results[0].shape, seed=seed + 60), parameters,
+        keys={"layer": {kind: {"units": units, **keys}}, "merge_mode": merge},
+        masks=None if lengths is None else {0: lengths_mask(lengths, shape[1])}, further=further)
+
+
+bidirectional("lstm", [2, 3, 2], 2, 2700)
+bidirectional("lstm", [3, 3, 1], 2, 2780, lengths=[1, 3, 2], return_sequences=True, return_state=True)
+bidirectional("gru", [2, 3, 2], 2, 2860, lengths=[2, 3], starts=True, merge="sum", return_state=True)
+bidirectional("simple_rnn", [2, 3, 2], 2, 2940, merge="mul", return_sequences=True)
+bidirectional("simple_rnn", [2, 3, 2], 2, 3020, lengths=[3, 1], merge="ave", return_sequences=True)
+bidirectional("simple_rnn", [2, 2, 2], 2, 3100, merge="none", return_sequences=True)
+
+HARD = {**ACTIVATIONS, "hard_sigmoid": lambda x: (x / 6 + 0.5).clamp(0, 1), "selu": F.selu}
+
+
+def by_steps(kind, shape, units, seed, mask=None, **keys):
+    """As the papers have it, step by step."""
+    x, count = leaf(*shape, seed=seed), GATES[kind]
+    w = weights(shape[2], units, count, seed + 1, rows=2 if kind == "gru" and keys.get("reset_after", True) else 1)
+    act, gate = HARD[keys.get("activation", "tanh")], HARD[keys.get("recurrent_activation", "sigmoid")]
+    h, c, outputs = torch.zeros(shape[0], units), torch.zeros(shape[0], units), []
+    for t in range(shape[1]):
+        if kind == "simple_rnn":
+            new = act(x[:, t] @ w["kernel"] + h @ w["recurrentKernel"] + w["bias"])
+            new_c = c
+        elif kind == "lstm":
+            i, f, g, o = (x[:, t] @ w["kernel"] + h @ w["recurrentKernel"] + w["bias"]).chunk(4, -1)
+            new_c = gate(f) * c + gate(i) * act(g)
+            new = gate(o) * act(new_c)
+        else:
+            bias, rows = (w["bias"], None) if w["bias"].dim() == 1 else (w["bias"][0], w["bias"][1])
+            xz, xr, xh = (x[:, t] @ w["kernel"] + bias).chunk(3, -1)
+            kz, kr, kh = w["recurrentKernel"].chunk(3, -1)
+            bz, br, bh = (torch.zeros(3 * units) if rows is None else rows).chunk(3, -1)
+            z, r = gate(xz + h @ kz + bz), gate(xr + h @ kr + br)
+            n = act(xh + ((r * h) @ kh if rows is None else r * (h @ kh + bh)))
+            new, new_c = z * h + (1 - z) * n, c
+        valid = torch.ones(shape[0], 1, dtype=torch.bool) if mask is None else mask[:, t:t + 1]
+        h, c = torch.where(valid, new, h), torch.where(valid, new_c, c)
+        outputs.append(torch.where(valid, h, 0))
+    result = torch.stack(outputs, 1) if keys.get("return_sequences") else h
+    states = [h, c] if kind == "lstm" else [h]
+    further = [(s, grid(*s.shape, seed=seed + 20 + i)) for i, s in enumerate(states)] if keys.get("return_state") else []
+    add(kind, [x], result, grid(*result.shape, seed=seed + 10), w, keys={"units": units, **keys},
+        masks=None if mask is None else {0: mask}, further=further)
+
+
+holes = torch.tensor([[True, False, True, True], [False, True, True, False], [False, False, False, False]])
+by_steps("gru", [2, 3, 2], 2, 3200, reset_after=False, return_sequences=True)
+by_steps("gru", [3, 4, 2], 2, 3240, mask=holes, reset_after=False, return_state=True)
+by_steps("gru", [3, 4, 2], 2, 3280, mask=holes, activation="selu", recurrent_activation="hard_sigmoid",
+         return_sequences=True)
+by_steps("lstm", [3, 4, 2], 2, 3320, mask=holes, return_sequences=True, return_state=True)
+by_steps("lstm", [2, 3, 2], 2, 3360, activation="relu", recurrent_activation="hard_sigmoid")
+by_steps("simple_rnn", [3, 4, 2], 2, 3400, mask=holes, activation="linear", return_sequences=True)
 
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")

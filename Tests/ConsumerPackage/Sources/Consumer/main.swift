@@ -73,6 +73,8 @@ for index in 0..<4 {
 print("saved, loaded and predicted with: the same")
 try residual(in: folder, on: chain)
 print("a residual network with two inputs and two outputs: the same")
+try recurrent(in: folder, on: chain)
+print("a recurrent network with masks and a cell of its own: the same")
 
 // The README's snippet, on images of its size.
 let large = try ByteDataset(

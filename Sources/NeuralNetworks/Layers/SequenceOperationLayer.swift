@@ -1,0 +1,72 @@
+import SwitchbackPrograms
+
+/// `simple_rnn`, `lstm` and `gru`: one operation over the whole sequence, behind one product that makes the gates' inputs of
+/// all steps.
+///
+/// x `[N, T, D]`, kernel `[D, G·U]`, recurrentKernel `[U, G·U]`, bias `[G·U]`, for G gates of U units side by side.
+protocol SequenceOperationLayer: RecurrentLayer {
+  static var gateCount: Int { get }
+  var units: Int { get }
+  var activation: ActivationFunction { get }
+  var kernelInitializer: Initializer { get }
+  var recurrentInitializer: Initializer { get }
+  var kernelRegularizer: Regularizer? { get }
+  var recurrentRegularizer: Regularizer? { get }
+  var dropout: Double { get }
+  var recurrentDropout: Double { get }
+}
+
+extension SequenceOperationLayer {
+  var fault: String? {
+    (1...1 << 30).contains(units) ? nil : "units must be positive, and at most 2³⁰, not \(units)"
+  }
+
+  /// The gates' inputs `[N, T, G·U]` and the recurrent kernel; `bias` is what the product gets added.
+  func project(
+    _ input: Value, bias: (inout LayerContext) throws(ProgramError) -> Value?, in context: inout LayerContext
+  ) throws(ProgramError) -> (projected: Value, kernel: Value) {
+    try context.requireSequences(input)
+    let (samples, steps, features) = (input.shape[0], input.shape[1], input.shape[2])
+    let width = Self.gateCount * units
+    let seen = try context.drop(input, dropout, together: [1])
+    let kernel = try context.parameter(
+      "kernel", [features, width], initializer: kernelInitializer.gained(for: activation),
+      regularizer: kernelRegularizer)
+    let recurrentKernel = try context.parameter(
+      "recurrentKernel", [units, width], initializer: recurrentInitializer.gained(for: activation),
+      regularizer: recurrentRegularizer)
+    let rows = try context.append(Reshape(shape: [samples * steps, features]), seen)
+    var product = try context.append(MatrixMultiplication(), rows, kernel)
+    if let bias = try bias(&context) { product = try context.append(Binary(.add), product, bias) }
+    return (try context.append(Reshape(shape: [samples, steps, width]), product), recurrentKernel)
+  }
+
+  /// What multiplies the states in the recurrent product, one mask for the whole sequence; nil: nothing does.
+  func recurrentScale(_ samples: Int, in context: inout LayerContext) throws(ProgramError) -> Value? {
+    try context.dropoutMask([samples, units], recurrentDropout, .float32)
+  }
+}
+
+extension ActivationFunction {
+  /// The row of the table of functions.
+  private var recurrentFunction: UnaryFunction? {
+    switch self {
+    case .linear: .identity
+    case .leakyRelu, .elu, .gelu, .softmax: nil
+    default: UnaryFunction(rawValue: word)
+    }
+  }
+
+  /// As configurations have it: `hard_sigmoid`.
+  private var keyword: String {
+    word.reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
+  }
+
+  /// For an operation that runs over a whole sequence.
+  func recurrent(_ key: String, in context: LayerContext) throws(ProgramError) -> UnaryFunction {
+    let known = UnaryFunction.recurrent
+    if let function = recurrentFunction, known.contains(function) { return function }
+    let words = Self.all.filter { $0.recurrentFunction.map(known.contains) == true }.map(\.keyword)
+    throw ProgramError("\(key) cannot be \(keyword); these work: \(words.joined(separator: ", "))", path: context.path)
+  }
+}

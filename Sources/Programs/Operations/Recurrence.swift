@@ -1,0 +1,348 @@
+/// What the recurrent operations share: operands, the way through time, the kernel's gradient, and their cases. A cell
+/// has a file of its own: `SimpleRecurrence`, `LSTMRecurrence`, `GRURecurrence`.
+///
+/// A sequence is [N, T, …]: N samples of T steps. `projected` holds x·W + b of the whole sequence, made by one product
+/// before; the gates lie one after another along its last axis, U numbers each. A recurrence runs from step 0 to T − 1, or
+/// from T − 1 to 0 where it is reversed, and writes step t at t either way; "the step before" goes by that order.
+public protocol RecurrentOperation: CompositeOperation {
+  /// Whether a mask bool[N, T] follows the operands that every call has. Where it is false a step keeps the states, and
+  /// nothing of the step's numbers is read.
+  var isMasked: Bool { get }
+  /// Whether the last step comes first.
+  var isReversed: Bool { get }
+  /// Whether the last operand is a scale [N, U] that multiplies the state before in each product with the recurrent kernel
+  /// (recurrent dropout with one mask for the whole sequence; Gal and Ghahramani, 2016, equation 7).
+  var isScaled: Bool { get }
+  /// Operands before mask and scale.
+  var operandCount: Int { get }
+  /// The functions that it applies.
+  var activations: [UnaryFunction] { get }
+}
+
+extension RecurrentOperation {
+  /// Which operand is the mask.
+  public var maskOperand: Int? { isMasked ? operandCount : nil }
+  /// Which operand is the scale.
+  public var scaleOperand: Int? { isScaled ? operandCount + (isMasked ? 1 : 0) : nil }
+
+  /// The extents, if every operand is what it must be. The first is [N, T, gates·U].
+  func form(
+    _ inputs: [TensorType], gates: Int, _ operands: (RecurrentForm) -> [(name: String, shape: Shape)]
+  ) throws(ProgramError) -> RecurrentForm {
+    try expect(inputs, count: operandCount + (isMasked ? 1 : 0) + (isScaled ? 1 : 0))
+    try expectFloatingPoint(Array(inputs[..<1]))
+    for function in activations where !UnaryFunction.recurrent.contains(function) {
+      throw ProgramError(
+        "\(function) cannot be a recurrent activation; these can: "
+          + UnaryFunction.recurrent.map(\.rawValue).joined(separator: ", "))
+    }
+    let form = try RecurrentForm(inputs[0], gates: gates)
+    var expected = operands(form).map { (name: $0.name, type: inputs[0].with(shape: $0.shape)) }
+    if isMasked { expected.append(("mask", TensorType(.bool, [form.samples, form.steps]))) }
+    if isScaled { expected.append(("scale", inputs[0].with(shape: form.state))) }
+    for ((name, type), found) in zip(expected, inputs) where found != type {
+      throw ProgramError("\(name) must be \(type), but is \(found)")
+    }
+    return form
+  }
+
+  func way(_ form: RecurrentForm, _ operands: [Value]) -> RecurrentWay {
+    RecurrentWay(
+      form: form, times: form.times(isReversed: isReversed), mask: maskOperand.map { operands[$0] },
+      scale: scaleOperand.map { operands[$0] })
+  }
+}
+
+extension UnaryFunction {
+  /// The functions that recurrent operations apply: their derivative follows from the result, so no operand is kept. That
+  /// of `hardSigmoid` is 1/6 where 0 < y < 1, else 0.
+  public static let recurrent: [UnaryFunction] = [
+    .tanh, .sigmoid, .relu, .identity, .hardSigmoid, .selu, .softplus,
+  ]
+}
+
+/// The extents of a recurrence.
+public struct RecurrentForm: Hashable, Sendable {
+  /// N
+  public let samples: Int
+  /// T
+  public let steps: Int
+  /// U, the numbers of a state.
+  public let units: Int
+
+  /// Of a sequence [N, T, gates·U].
+  public init(_ sequence: TensorType, gates: Int) throws(ProgramError) {
+    let extents = sequence.shape.extents
+    guard extents.count == 3, extents[1] > 0, extents[2] > 0, extents[2] % gates == 0 else {
+      throw ProgramError(
+        "the first operand must be [samples, steps, \(gates == 1 ? "" : "\(gates) · ")units] of at least one step and "
+          + "one unit, but is \(sequence)")
+    }
+    (samples, steps, units) = (extents[0], extents[1], extents[2] / gates)
+  }
+
+  /// [N, U]
+  public var state: Shape { [samples, units] }
+  /// [N, T, gates·U]
+  public func sequence(gates: Int = 1) -> Shape { [samples, steps, gates * units] }
+  /// [U, gates·U]
+  public func kernel(gates: Int) -> Shape { [units, gates * units] }
+  /// The steps in the order they are taken.
+  public func times(isReversed: Bool) -> [Int] { isReversed ? (0..<steps).reversed() : Array(0..<steps) }
+
+  /// Of a recurrence that makes one product a gate and step, and so many operations more a unit and step.
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType], gates: Int, others: Int) -> Cost {
+    var cost = Cost.elementwise(inputs, outputs, flopsPerElement: 0)
+    cost.flops = Cost.product([samples, steps, units, 2 * gates * units + others])
+    return cost
+  }
+
+  /// The terms of each sum over the units, and the roundings of all steps that a state has behind it.
+  func errorBound(terms: Int) -> ErrorBound { .accumulation(terms: 16 * terms + 4 * steps * (terms + 4)) }
+}
+
+// MARK: Gradients of operands that no time runs through
+
+extension RecurrentForm {
+  /// The state before each step, [N, T, U].
+  func previous(
+    _ states: Value, first: Value, isReversed: Bool, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    let start = try builder.append(Reshape(shape: [samples, 1, units]), first)
+    guard steps > 1 else { return start }
+    let others = try builder.append(
+      Slice(starts: [0, isReversed ? 1 : 0, 0], sizes: [samples, steps - 1, units]), states)
+    return try builder.append(Concatenate(axis: 1), isReversed ? [others, start] : [start, others])[0]
+  }
+
+  /// [N, T, U] times the scale [N, U] of every step; as it is without one.
+  func scaled(
+    _ sequence: Value, by scale: Value?, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    guard let scale else { return sequence }
+    let stretched = try builder.append(Reshape(shape: [samples, 1, units]), scale)
+    return try builder.append(Binary(.multiply), sequence, stretched)
+  }
+
+  /// One product over samples and steps: leftᵀ·δ of left [N, T, U] and δ [N, T, k].
+  func kernelGradient(
+    _ left: Value, _ delta: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    try builder.append(
+      MatrixMultiplication(transposeA: true), rows(left, in: &builder), rows(delta, in: &builder))
+  }
+
+  /// δ·Rᵀ for each step, [N, T, U].
+  func backThrough(
+    _ kernel: Value, _ delta: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    let product = try builder.append(MatrixMultiplication(transposeB: true), rows(delta, in: &builder), kernel)
+    return try builder.append(Reshape(shape: sequence().extents), product)
+  }
+
+  /// The gradient of the scale, of that of the scaled states [N, T, U].
+  func scaleGradient(
+    _ previous: Value, _ dScaled: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    try builder.append(Reduce(.sum, axes: [1]), builder.append(Binary(.multiply), previous, dScaled))
+  }
+
+  /// [N·T, k] of [N, T, k].
+  private func rows(_ sequence: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+    try builder.append(Reshape(shape: [samples * steps, sequence.shape[2]]), sequence)
+  }
+}
+
+// MARK: Decompositions
+
+/// A recurrence step by step, in simpler operations.
+struct RecurrentWay {
+  let form: RecurrentForm
+  /// In the order of the recurrence.
+  let times: [Int]
+  let mask: Value?
+  let scale: Value?
+
+  /// Each step is some 15 to 30 calls, and a backend plans every call: beyond this a program takes longer to plan than to
+  /// run.
+  static let mostSteps = 128
+
+  /// Why there is no decomposition.
+  var reason: String? {
+    form.steps <= Self.mostSteps
+      ? nil : "more than \(Self.mostSteps) steps: the simpler operations would be thousands of calls"
+  }
+
+  /// Step t of a sequence [N, T, k]: [N, k].
+  func step(_ t: Int, of sequence: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+    let width = sequence.shape[2]
+    let part = try builder.append(Slice(starts: [0, t, 0], sizes: [form.samples, 1, width]), sequence)
+    return try builder.append(Reshape(shape: [form.samples, width]), part)
+  }
+
+  /// Gates next to one another of [rows, gates·U].
+  func gates(_ range: Range<Int>, of all: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+    try builder.append(
+      Slice(starts: [0, range.lowerBound * form.units], sizes: [all.shape[0], range.count * form.units]), all)
+  }
+
+  /// What a step makes, or `kept` where the mask leaves it out.
+  func unlessMasked(
+    _ made: Value, at t: Int, else kept: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    guard let mask else { return made }
+    let isStep = try builder.append(Slice(starts: [0, t], sizes: [form.samples, 1]), mask)
+    return try builder.append(Select(), isStep, made, kept)
+  }
+
+  /// The same with 0.
+  func unlessMasked(
+    _ made: Value, at t: Int, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    guard mask != nil else { return made }
+    return try unlessMasked(made, at: t, else: builder.scalar(0, made.type.elementType), in: &builder)
+  }
+
+  func scaled(_ state: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+    guard let scale else { return state }
+    return try builder.append(Binary(.multiply), state, scale)
+  }
+
+  /// What arrives at a state from its step's upstream gradient and from the step after.
+  func sum(_ a: Value?, _ b: Value?, in builder: inout ProgramBuilder) throws(ProgramError) -> Value? {
+    guard let a, let b else { return a ?? b }
+    return try builder.append(Binary(.add), a, b)
+  }
+
+  /// The sequence [N, T, k] of its steps [N, k], by time.
+  func sequence(of steps: [Int: Value], in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+    var parts: [Value] = []
+    for t in 0..<form.steps {
+      guard let step = steps[t] else { throw ProgramError("step \(t) of a recurrence is missing") }
+      parts.append(try builder.append(Reshape(shape: [form.samples, 1, step.shape[1]]), step))
+    }
+    return parts.count == 1 ? parts[0] : try builder.append(Concatenate(axis: 1), parts)[0]
+  }
+}
+
+extension UnaryFunction {
+  func applied(to x: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+    self == .identity ? x : try builder.append(Unary(self), x)
+  }
+
+  /// dx of the result y and dy.
+  func recurrentGradient(_ y: Value, _ dy: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+    switch self {
+    case .identity: return dy
+    case .hardSigmoid:
+      // Relu's gates leave 1/6 where 0 < y and 0 < 1 − y, and keep a NaN of y.
+      let sixth = try builder.append(
+        Fill(value: 1.0 / 6, shape: y.shape.extents, elementType: y.type.elementType))
+      let below = try builder.append(Binary(.subtract), builder.scalar(1, y.type.elementType), y)
+      let slope = try builder.append(
+        UnaryBackward(.relu), below, builder.append(UnaryBackward(.relu), y, sixth))
+      return try builder.append(Binary(.multiply), dy, slope)
+    default: return try builder.append(UnaryBackward(self), y, dy)
+    }
+  }
+}
+
+// MARK: Cases
+
+/// Extents and attributes that each cell's samples have.
+struct RecurrentCase {
+  var samples: Int
+  var steps: Int
+  var units: Int
+  /// The mask's numbers; nil: there is none.
+  var mask: OperationSample.Domain?
+  var isReversed = false
+  var isScaled = false
+  var activation = UnaryFunction.tanh
+  var recurrentActivation = UnaryFunction.sigmoid
+
+  init(
+    _ samples: Int, _ steps: Int, _ units: Int, mask: OperationSample.Domain? = nil, isReversed: Bool = false,
+    isScaled: Bool = false, _ activation: UnaryFunction = .tanh, _ recurrentActivation: UnaryFunction = .sigmoid
+  ) {
+    (self.samples, self.steps, self.units, self.mask) = (samples, steps, units, mask)
+    (self.isReversed, self.isScaled) = (isReversed, isScaled)
+    (self.activation, self.recurrentActivation) = (activation, recurrentActivation)
+  }
+
+  /// One step, one unit, no sample, primes, masks with holes, nothing but masked steps, each activation.
+  static let small: [RecurrentCase] = [
+    .init(1, 1, 1), .init(2, 3, 5), .init(0, 3, 2), .init(3, 2, 7, isReversed: true), .init(5, 1, 3, .relu),
+    .init(3, 5, 2, mask: .indices(2)), .init(2, 7, 3, mask: .indices(2), isReversed: true),
+    .init(2, 4, 3, mask: .indices(1)), .init(1, 5, 1, mask: .indices(2), .relu, .hardSigmoid),
+    .init(2, 3, 4, isScaled: true, .identity, .hardSigmoid),
+    .init(3, 4, 2, mask: .indices(2), isReversed: true, isScaled: true, .relu, .sigmoid),
+    .init(2, 3, 3, .softplus, .identity), .init(2, 3, 3, isReversed: true, .selu, .relu),
+    .init(3, 2, 4, .sigmoid, .tanh), .init(2, 4, 3, .hardSigmoid, .softplus),
+  ]
+
+  /// Units, samples and steps around the blocks of kernels, and long sequences.
+  static let long: [RecurrentCase] =
+    [7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 513].enumerated().map { index, units in
+      .init(
+        3, units > 256 ? 2 : 3, units, mask: index % 3 == 1 ? .indices(2) : nil, isReversed: index % 2 == 1,
+        isScaled: index % 7 == 3)
+    }
+    + BlockExtents.all.filter { $0 <= 513 }.enumerated().map { index, samples in
+      .init(samples, 3, index % 2 == 0 ? 5 : 8, mask: index % 3 == 0 ? .indices(2) : nil, isReversed: index % 2 == 0)
+    }
+    + [16, 17, 63, 64, 65, 127, 128, 129, 257].enumerated().map { index, steps in
+      .init(2, steps, index % 2 == 0 ? 5 : 9, mask: index % 2 == 1 ? .indices(2) : nil, isReversed: index % 3 == 1)
+    }
+    + [
+      .init(64, 28, 16), .init(4, 100, 32), .init(1, 1000, 3), .init(17, 9, 31, mask: .indices(2)),
+      .init(4097, 2, 1, mask: .indices(2)), .init(3, 13, 33, .relu, .hardSigmoid), .init(3, 13, 17, .identity, .relu),
+    ]
+
+  /// Weights with which a rounding dies out over the steps.
+  var kernel: OperationSample.Domain {
+    let largest = 1 / Double(units).squareRoot()
+    return .range(-largest, largest)
+  }
+
+  static let scale = OperationSample.Domain.range(0, 1.5)
+  static let gradient = OperationSample.Domain.range(-2, 2)
+  static let states = OperationSample.Domain.range(-1, 1)
+
+  /// Numbers that `function` may give.
+  static func results(of function: UnaryFunction) -> OperationSample.Domain {
+    switch function {
+    case .tanh: .range(-0.95, 0.95)
+    case .sigmoid, .hardSigmoid: .range(0.05, 0.95)
+    case .softplus: .range(0.1, 2)
+    default: .range(-1, 1.5)
+    }
+  }
+
+  /// The sample of an operation with these operands of its own; mask and scale follow.
+  func sample(
+    _ operation: some RecurrentOperation, _ operands: [(shape: [Int], domain: OperationSample.Domain)]
+  ) -> OperationSample {
+    var types = operands.map { TensorType.float32(Shape($0.shape)) }
+    var domains = operands.map(\.domain)
+    if let mask {
+      types.append(TensorType(.bool, [samples, steps]))
+      domains.append(mask)
+    }
+    if isScaled {
+      types.append(.float32([samples, units]))
+      domains.append(Self.scale)
+    }
+    return OperationSample(operation, types, domains)
+  }
+}
+
+extension RecurrentOperation {
+  /// The kinks of the activations, and numbers far beyond them in the first operand.
+  static func recurrentQuestions(on sample: OperationSample, isWide: Bool) -> [SampleQuestion] {
+    guard let operation = sample.operation as? Self else { return [] }
+    let kinks = Set(operation.activations.flatMap(\.row.kinks)).sorted()
+    let wide = isWide ? [SampleQuestion.wide([.range(-12, 12)] + sample.domains.dropFirst())] : []
+    return (kinks.isEmpty ? [] : [.kinks(kinks)]) + wide
+  }
+}
