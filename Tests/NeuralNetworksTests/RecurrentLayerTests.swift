@@ -36,7 +36,7 @@ struct RecurrentLayerTests {
           "bidirectional.forward/kernel": [3, 6], "bidirectional.forward/recurrentKernel": [2, 6],
           "bidirectional.backward/kernel": [3, 6], "bidirectional.backward/recurrentKernel": [2, 6],
         ])
-    let layers: [any Layer] = [SimpleRNN(5), LSTM(5), GRU(5), GRU(5, resetAfter: false, goBackwards: true)]
+    let layers: [any Layer] = [SimpleRNN(5), LSTM(5), GRU(5), GRU(5, goBackwards: true, resetAfter: false)]
     for layer in layers { #expect(try Networks.outputShape([2, 7, 3], layer) == [2, 5]) }
     #expect(
       try Networks.outputShape([2, 7, 3], LSTM(5, returnSequences: true), GRU(4, returnSequences: true)) == [2, 7, 4])

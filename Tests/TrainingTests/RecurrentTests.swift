@@ -71,11 +71,18 @@ private func outcome(
   var values: [String: [Double]] = [:]
   for id in program.values.indices where program.values[id].role != .temporary {
     let (name, count) = (program.values[id].name, program.values[id].type.shape.elementCount)
-    values[name] = given[name] ?? (0..<count).map { Double(($0 * 7 + 3) % 11) / 8 - 0.6 }
+    values[name] = given[name] ?? madeUp(count)
   }
   if let mask { values["mask"] = mask }
   if values["randomKey"] != nil { values["randomKey"] = [5, 9] }
   return try ProgramEvaluation(program, values, on: chain(ReferenceBackend())).outputs
+}
+
+private func madeUp(_ count: Int) -> [Double] {
+  (0..<count).map { (place: Int) -> Double in
+    let number = (place * 7 + 3) % 11
+    return Double(number) / 8 - 0.6
+  }
 }
 
 private func isNear(_ a: [Double]?, _ b: [Double]?) -> Bool {
@@ -180,8 +187,9 @@ struct RecurrentTests {
   // MARK: Stateful training
 
   /// Sequences of twelve steps as three windows of four; window w of sample i is sample 4·w + i.
-  private static let windows: [Float] = (0..<12).flatMap { index in
-    (0..<8).map { Float((index * 5 + $0 * 3) % 13) / 13 - 0.5 }
+  private static let windows: [Float] = (0..<96).map { (place: Int) -> Float in
+    let number = (place / 8 * 5 + place % 8 * 3) % 13
+    return Float(number) / 13 - 0.5
   }
 
   private func step(_ layer: any Layer, _ steps: Int = 4) -> TrainingStep {
@@ -286,7 +294,8 @@ struct RecurrentTests {
     let whole = try makeLoop(text, data: try parts(text))
     _ = try whole.run()
     let checkpoint = try interrupted(try makeLoop(text, data: try parts(text)), after: 3)
-    let rest = try makeLoop(text, data: try parts(text, try #require(checkpoint.data)), going: checkpoint)
+    let record: DatasetRecord = try #require(checkpoint.data)
+    let rest = try makeLoop(text, data: try parts(text, record), going: checkpoint)
     _ = try rest.run(from: checkpoint)
     #expect(try rest.session.bytes() == whole.session.bytes())
     #expect(try whole.session.bytes()["layers.0.lstm/state"]?.contains { $0 != 0 } == true)
