@@ -8,6 +8,7 @@ import SwitchbackBackendKit
 ///
 /// Phases give the order. In odd phases lies one lane, whose units are the samples of the batch. Everything else lies in
 /// even phases, level by level: ranges of elements (updates, checks, adding partial sums), tiles, what is not divided.
+/// Neighbours that turn out not to depend on each other are one stage in the end.
 struct Stages {
   struct Lane {
     var kind: Kind
@@ -93,6 +94,30 @@ struct Stages {
     for stage in stages.indices {
       for lane in stages[stage].indices { stages[stage][lane].works.sort() }
     }
+    joinNeighbours(isState)
+  }
+
+  /// Spares the barrier before a stage that reads nothing of what the one before makes, and replaces nothing that it reads
+  /// or replaces: a gradient made of tiles, say, beside the sums of samples that follow.
+  private mutating func joinNeighbours(_ isState: [Bool]) {
+    var joined: [[Lane]] = []
+    var (made, touched, finds) = (Set<Int>(), Set<Int>(), false)
+    for stage in stages {
+      let own = stage.flatMap(\.works).map { works.works[$0] }
+      let read = Set(own.flatMap(\.operands).map(\.value))
+      let replaced = Set(own.flatMap(\.results).map(\.value).filter { isState[$0] })
+      // A wrong index is found in a stage before.
+      if !joined.isEmpty, made.isDisjoint(with: read), touched.isDisjoint(with: replaced), !finds || replaced.isEmpty {
+        joined[joined.count - 1] += stage
+      } else {
+        joined.append(stage)
+        (made, touched, finds) = ([], [], false)
+      }
+      made.formUnion(own.flatMap(\.results).map(\.made))
+      touched.formUnion(read.union(replaced))
+      finds = finds || own.contains { $0.bound != nil }
+    }
+    stages = joined
   }
 
   private func root(_ lane: Int) -> Int {
