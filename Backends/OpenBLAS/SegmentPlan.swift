@@ -15,7 +15,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   let report: CompiledReport
 
   /// Raised whenever equal programs get other bits than before: runs of earlier plans are then told so.
-  static let version = 4
+  static let version = 5
 
   private struct Stage {
     var lanes: FixedList<LanePlan>
@@ -28,6 +28,8 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   private let host: HostServices
   private let stages: FixedList<Stage>
   private let queue: ChunkQueue
+  /// Bytes that are set before each run.
+  private let flags: FixedList<LanePlan.Address>
   private let valueCount: Int
   /// Where the workers' own memory begins in the workspace, the bytes of each, and where scratch begins in it.
   private let ownStart: Int
@@ -81,6 +83,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       laneCount += lanes.count
     }
     stages = FixedList(plans)
+    flags = FixedList(works.flags.map { LanePlan.Address($0, places) })
     queue = ChunkQueue(chunkCounts: chunkCounts, lanes: laneCount, workers: host.workers)
     ownStart = places.sharedByteCount
     scratchStart = places.ownByteCount
@@ -115,6 +118,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
       stages[stage].lanes.discard()
     }
     stages.discard()
+    flags.discard()
     kept.discard()
     tables.deallocate()
     faults.deallocate()
@@ -129,6 +133,9 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     workspace = arguments.workspace.host ?? UnsafeMutableRawPointer(tables)
     isProfiled = arguments.groupMicroseconds != nil
     let start = isProfiled ? microseconds() : 0
+    for index in 0..<flags.count {
+      (base(flags[index], workspace) + flags[index].offset).storeBytes(of: 1, as: UInt8.self)
+    }
     if isProfiled { clocks.update(repeating: 0, count: workers * groupCount) }
     queue.reset()
     let table = host.table

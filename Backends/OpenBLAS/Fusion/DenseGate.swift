@@ -2,13 +2,14 @@ import SwitchbackBackendKit
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
-/// A dense layer's gradient goes on through the relu of the layer below while it is in registers.
+/// A dense layer's gradient goes on through the activation of the layer below: through relu while it is in registers,
+/// through others while its rows are in a cache.
 ///
 ///     dy   kernel     dy is not transposed
 ///      ╲   ╱
-///     matmul    y     the result of relu
+///     matmul    v     what the function's slope is of: its result or its operand
 ///         ╲    ╱
-///      relu/backward
+///     unary/backward  any function that has a kernel
 ///            │
 ///            dx
 ///
@@ -23,15 +24,15 @@ enum DenseGate: FusionPattern {
       var chain = CallChain(from: first, fusion.uses)
     else { return nil }
     let product = chain.result
-    let gate = chain.follow { call, product -> Int? in
-      guard let gate = segment.calls[call].operation as? UnaryBackward, gate.function == .relu,
+    let gate = chain.follow { call, product -> Gate? in
+      guard fusion.computes(call), let backward = segment.calls[call].operation as? UnaryBackward,
         segment.calls[call].inputs[1] == product, segment.calls[call].inputs[0] != product
       else { return nil }
-      return segment.calls[call].inputs[0]
+      return Gate(v: segment.calls[call].inputs[0], operation: backward)
     }
     let (_, m, n, k) = operation.sizes(maker.types)
     // One address a value: the kernel is not divided.
-    guard let gate, !Set([gate, maker.input(0)]).contains(maker.input(1)),
+    guard let gate, !Set([gate.v, maker.input(0)]).contains(maker.input(1)),
       let between = MatchedHalf(chain).between(fusion.uses)
     else { return nil }
     var shape = sb_product()
@@ -43,16 +44,23 @@ enum DenseGate: FusionPattern {
     }
   }
 
+  private struct Gate {
+    let v: Int
+    let operation: UnaryBackward
+  }
+
   /// `product`: where somebody looks at it.
   private static func work(
-    in fusion: Fusion, _ maker: WorkMaker, _ operation: MatrixMultiplication, _ chain: CallChain, gate: Int,
+    in fusion: Fusion, _ maker: WorkMaker, _ operation: MatrixMultiplication, _ chain: CallChain, gate: Gate,
     product: Int?
   ) -> Work {
+    let (v, hasRelu, alpha) = (gate.v, gate.operation.function == .relu, Float(gate.operation.alpha))
+    let function = sb_unary_number(gate.operation.function.rawValue)
     let (a, b, y, library) = (maker.input(0), maker.input(1), chain.result, fusion.library)
     let (_, _, n, k) = operation.sizes(maker.types)
     let transposeB = operation.transposeB
     return FusedProduct(
-      fusion: fusion, calls: chain.calls, operation: operation, a: a, b: b, rows: [gate], y: y,
+      fusion: fusion, calls: chain.calls, operation: operation, a: a, b: b, rows: [v], y: y,
       beside: [product].compactMap { $0 }
     ) { frame, part in
       var shape = sb_product(
@@ -60,8 +68,8 @@ enum DenseGate: FusionPattern {
         b_stride: Int64(transposeB ? k : n), c_stride: Int64(n), transpose_a: 0, transpose_b: transposeB ? 1 : 0,
         adds: 0)
       let (left, right) = (frame.floats(a) + part.a, frame.floats(b) + part.b)
-      let (opening, result) = (frame.floats(gate) + part.result, frame.floats(y) + part.result)
-      if product == nil, library.kernels.pointee.leads_product(&shape) != 0 {
+      let (opening, result) = (frame.floats(v) + part.result, frame.floats(y) + part.result)
+      if hasRelu, product == nil, library.kernels.pointee.leads_product(&shape) != 0 {
         var end = sb_product_end(bias: nil, relu: 0, gate: opening)
         library.kernels.pointee.product(&shape, left, right, result, &end)
         return
@@ -70,9 +78,11 @@ enum DenseGate: FusionPattern {
       library.multiply(
         part.rows, part.columns, k, left, transposeA: false, stride: k, right, transposeB: transposeB,
         stride: transposeB ? k : n, into: products, stride: n, beta: 0)
-      for row in 0..<part.rows {
+      // All rows at once where nothing lies between them.
+      let (lines, count) = part.columns == n ? (1, part.rows * n) : (part.rows, part.columns)
+      for line in 0..<lines {
         _ = library.kernels.pointee.unary_backward(
-          Int32(SB_RELU), 0, Int64(part.columns), opening + row * n, products + row * n, result + row * n)
+          function, alpha, Int64(count), opening + line * n, products + line * n, result + line * n)
       }
     }.work()
   }

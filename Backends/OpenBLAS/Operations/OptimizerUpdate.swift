@@ -61,7 +61,7 @@ extension AdamUpdate: OpenBLASOperation {
 }
 
 extension AllFinite: OpenBLASOperation {
-  func work(_ maker: WorkMaker) throws -> Work { try maker.allFinite() }
+  func work(_ maker: WorkMaker) -> Work { maker.allFinite() }
 }
 
 extension WorkMaker {
@@ -98,23 +98,11 @@ extension WorkMaker {
     }
   }
 
-  /// The operands are one row of elements, operand after operand, so that ranges of it are equal work.
-  func allFinite() throws -> Work {
-    var end = 0
-    let parts = call.inputs.map { value in
-      let first = end
-      end += segment.values[value].type.shape.elementCount
-      return (value: value, first: first, end: end)
-    }
-    let (y, kernels) = (output, library.kernels)
-    return work(access: parts.map { _ in .whole }, rows: end, isSource: true, sum: .noFault) { frame in
-      let (first, end) = (frame.firstRow, frame.firstRow + frame.rows)
-      for part in parts where part.first < end && part.end > first {
-        let (from, to) = (max(part.first, first), min(part.end, end))
-        if kernels.pointee.all_finite(Int64(to - from), frame.floats(part.value) + (from - part.first)) == 0 {
-          frame.pointers[y].storeBytes(of: 1, as: UInt8.self)
-        }
-      }
-    }
+  func allFinite() -> Work {
+    let kernels = library.kernels
+    var check = work(access: nil, rows: 1) { _ in }
+    check.results[0].form = .flag
+    check.check = { kernels.pointee.all_finite(Int64($1), $0) != 0 }
+    return check
   }
 }

@@ -70,13 +70,7 @@ struct LanePlan {
     var sums: [PartialSum] = []
     var lastSums: [LastSum] = []
     func address(_ value: Int, isByRows: Bool) -> Address {
-      let stride = isByRows && lane.units > 1 ? works.byteCounts[value] / lane.units : 0
-      return switch places.places[value] {
-      case .view: Address(value: value, base: .view, offset: 0, unitStride: stride)
-      case .workspace(let offset): Address(value: value, base: .workspace, offset: offset, unitStride: stride)
-      case .own(let offset): Address(value: value, base: .own, offset: offset)
-      case .kept(let index): Address(value: value, base: .kept(index), offset: 0)
-      }
+      Address(value, places, unitStride: isByRows && lane.units > 1 ? works.byteCounts[value] / lane.units : 0)
     }
     for number in lane.works {
       let work = works.works[number]
@@ -86,7 +80,7 @@ struct LanePlan {
       for result in work.results {
         switch result.form {
         case .rows: addresses[result.value] = address(result.value, isByRows: true)
-        case .tiles: addresses[result.value] = address(result.value, isByRows: false)
+        case .tiles, .flag: addresses[result.value] = address(result.value, isByRows: false)
         case .sum(let reduction):
           let (offset, stride) = places.sums[.init(stage: stage, lane: index, value: result.value)]!
           addresses[result.value] = Address(
@@ -119,5 +113,17 @@ struct LanePlan {
     self.addresses = FixedList(addresses.values.sorted { $0.value < $1.value })
     self.sums = FixedList(sums)
     self.lastSums = FixedList(lastSums)
+  }
+}
+
+extension LanePlan.Address {
+  init(_ value: Int, _ places: Places, unitStride: Int = 0) {
+    self =
+      switch places.places[value] {
+      case .view: Self(value: value, base: .view, offset: 0, unitStride: unitStride)
+      case .workspace(let offset): Self(value: value, base: .workspace, offset: offset, unitStride: unitStride)
+      case .own(let offset): Self(value: value, base: .own, offset: offset)
+      case .kept(let index): Self(value: value, base: .kept(index), offset: 0)
+      }
   }
 }

@@ -61,6 +61,8 @@ struct Places {
               touch(result.value, stage, index, isByRows: true)
             } else {
               touch(result.made, stage, index, isByRows: false)
+              // Flags are set before the first stage.
+              if case .flag = result.form { touch(result.value, 0, index, isByRows: false) }
             }
           }
         }

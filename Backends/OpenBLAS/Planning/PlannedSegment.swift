@@ -27,6 +27,7 @@ struct PlannedSegment {
     samples = Division(segment, &works).samples
     works.splitPackings(segment, samples: samples)
     works.splitSums()
+    works.splitChecks()
     let stages = Stages(segment, works, samples: samples)
     let isTemporary = works.isTemporary(in: segment)
     let chunks = stages.stages.map { lanes in lanes.map { Chunks($0, works, isTemporary: isTemporary) } }
@@ -46,6 +47,11 @@ struct PlannedSegment {
     }
     groupOfCall = Array(repeating: 0, count: segment.calls.count)
     for (index, work) in works.works.enumerated() {
+      if index > 0, !work.calls.isEmpty, works.works[index - 1].calls == work.calls {
+        // Another part of the same call.
+        groupOfWork.append(groupNames.count - 1)
+        continue
+      }
       // The time of packing is that of whoever reads what is packed first: the next work.
       groupOfWork.append(work.calls.isEmpty && !work.isPacking ? -1 : groupNames.count)
       guard !work.calls.isEmpty else { continue }
@@ -54,7 +60,9 @@ struct PlannedSegment {
       groupNames.append(names[index].isEmpty ? calls : "\(calls) · \(names[index])")
     }
     for index in groupOfWork.indices where groupOfWork[index] < 0 { groupOfWork[index] = groupNames.count }
-    groupNames.append("adding sums, waiting")
+    let barriers = stages.stages.count - 1
+    let words = barriers > 0 ? " at \(barriers) barrier\(barriers == 1 ? "" : "s")" : ""
+    groupNames.append("adding sums, waiting\(words)")
   }
 }
 
@@ -66,7 +74,7 @@ extension Work {
   }
 
   private func division(_ lane: Stages.Lane, _ chunks: Chunks) -> String? {
-    guard chunks.count > 1 else { return nil }
+    guard chunks.count > 1, check == nil else { return nil }
     var words: String
     let rows = chunks.chunk * (self.rows / max(lane.units, 1))
     if let grid {

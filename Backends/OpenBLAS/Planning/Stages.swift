@@ -8,6 +8,7 @@ import SwitchbackBackendKit
 ///
 /// Phases give the order. In odd phases lies one lane, whose units are the samples of the batch. Everything else lies in
 /// even phases, level by level: ranges of elements (updates, checks, adding partial sums), tiles, what is not divided.
+/// Neighbours that turn out not to depend on each other are one stage in the end.
 struct Stages {
   struct Lane {
     var kind: Kind
@@ -34,8 +35,9 @@ struct Stages {
   private struct Place {
     var moment: Moment
     var lane: Int
-    /// Whether rows of it are at hand for whoever comes later in that lane.
-    var isByRows: Bool
+    /// As what it is at hand for whoever comes later in a chunk of that lane; all of it is where there is one chunk. nil:
+    /// partial sums, which are added when the last chunk has ended.
+    var access: Work.Access?
   }
 
   private struct Moment: Hashable, Comparable {
@@ -50,7 +52,8 @@ struct Stages {
   private var lanes: [(moment: Moment, lane: Lane)] = []
   /// A lane that became part of another one.
   private var merged: [Int] = []
-  private var made: [Place?]
+  /// Several of a flag.
+  private var made: [[Place]]
   /// Who reads what comes from outside: a state is replaced only after everybody before has read it.
   private var reads: [[Place]]
   private var access: [Int: [Int: Work.Access]] = [:]
@@ -59,8 +62,8 @@ struct Stages {
   /// `samples`: how many the batch has.
   init(_ segment: Segment, _ works: Works, samples: Int) {
     (self.works, self.samples) = (works, samples)
-    made = Array(repeating: nil, count: works.byteCounts.count)
-    reads = Array(repeating: [], count: works.byteCounts.count)
+    made = Array(repeating: [], count: works.byteCounts.count)
+    reads = made
     let isState = works.byteCounts.indices.map { $0 < segment.values.count && segment.values[$0].role == .state }
     for (index, work) in works.works.enumerated() {
       let lane = work.isBySamples ? placeBySamples(work) : placeElsewhere(work, isState)
@@ -69,15 +72,17 @@ struct Stages {
       for operand in work.operands {
         access[lane, default: [:]][operand.value] = operand.access
         if isState[operand.value] {
-          reads[operand.value].append(Place(moment: moment, lane: lane, isByRows: operand.access == .rows))
+          reads[operand.value].append(Place(moment: moment, lane: lane, access: operand.access))
         }
       }
       for result in work.results {
-        if case .rows = result.form {
+        let place = Place(moment: moment, lane: lane, access: result.form.access)
+        switch result.form {
+        case .rows:
           access[lane, default: [:]][result.value] = .rows
-          made[result.value] = Place(moment: moment, lane: lane, isByRows: true)
-        } else {
-          made[result.made] = Place(moment: moment, lane: lane, isByRows: false)
+          made[result.value] = [place]
+        case .tiles, .sum: made[result.made] = [place]
+        case .flag: made[result.value].append(place)
         }
       }
       if work.bound != nil { lastFault = max(lastFault, moment) }
@@ -89,6 +94,30 @@ struct Stages {
     for stage in stages.indices {
       for lane in stages[stage].indices { stages[stage][lane].works.sort() }
     }
+    joinNeighbours(isState)
+  }
+
+  /// Spares the barrier before a stage that reads nothing of what the one before makes, and replaces nothing that it reads
+  /// or replaces: a gradient made of tiles, say, beside the sums of samples that follow.
+  private mutating func joinNeighbours(_ isState: [Bool]) {
+    var joined: [[Lane]] = []
+    var (made, touched, finds) = (Set<Int>(), Set<Int>(), false)
+    for stage in stages {
+      let own = stage.flatMap(\.works).map { works.works[$0] }
+      let read = Set(own.flatMap(\.operands).map(\.value))
+      let replaced = Set(own.flatMap(\.results).map(\.value).filter { isState[$0] })
+      // A wrong index is found in a stage before.
+      if !joined.isEmpty, made.isDisjoint(with: read), touched.isDisjoint(with: replaced), !finds || replaced.isEmpty {
+        joined[joined.count - 1] += stage
+      } else {
+        joined.append(stage)
+        (made, touched, finds) = ([], [], false)
+      }
+      made.formUnion(own.flatMap(\.results).map(\.made))
+      touched.formUnion(read.union(replaced))
+      finds = finds || own.contains { $0.bound != nil }
+    }
+    stages = joined
   }
 
   private func root(_ lane: Int) -> Int {
@@ -116,9 +145,11 @@ struct Stages {
   private mutating func placeBySamples(_ work: Work) -> Int {
     var phase = 1
     for operand in work.operands {
-      guard let place = made[operand.value] else { continue }
-      let isOdd = place.moment.phase % 2 == 1
-      phase = max(phase, place.moment.phase + (isOdd ? operand.access == .rows && place.isByRows ? 0 : 2 : 1))
+      for place in made[operand.value] {
+        let isOdd = place.moment.phase % 2 == 1
+        let isAtHand = operand.access == .rows && place.access == .rows
+        phase = max(phase, place.moment.phase + (isOdd ? isAtHand ? 0 : 2 : 1))
+      }
     }
     while true {
       let moment = Moment(phase: phase)
@@ -137,16 +168,13 @@ struct Stages {
 
   private mutating func placeElsewhere(_ work: Work, _ isState: [Bool]) -> Int {
     // What must be over, or lie before in the same lane.
-    var needs: [(place: Place, isByRows: Bool)] = work.operands.compactMap { operand in
-      made[operand.value].map { ($0, operand.access == .rows) }
+    var needs: [(place: Place, access: Work.Access)] = work.operands.flatMap { operand in
+      made[operand.value].map { ($0, operand.access) }
     }
     for result in work.results where isState[result.value] {
-      if case .rows = result.form {
-        needs += reads[result.value].map { ($0, true) }
-        if let place = made[result.value] { needs.append((place, true)) }
-      } else {
-        needs += (reads[result.value] + [made[result.value]].compactMap { $0 }).map { ($0, false) }
-      }
+      var access = Work.Access.whole
+      if case .rows = result.form { access = .rows }
+      needs += (reads[result.value] + made[result.value]).map { ($0, access) }
     }
     // A wrong index must change no state, so it is found before.
     let replaces = work.results.contains { isState[$0.value] }
@@ -180,20 +208,20 @@ struct Stages {
 
   /// The lane in which all that a work must wait for stands before it; nil where there is none.
   private mutating func joined(
-    _ work: Work, _ blocking: [(place: Place, isByRows: Bool)], _ isSmall: Bool
+    _ work: Work, _ blocking: [(place: Place, access: Work.Access)], _ isSmall: Bool
   ) -> Int? {
     guard let first = blocking.first.map({ root($0.place.lane) }) else { return nil }
     let lane = lanes[first].lane
     switch lane.kind {
     case .small:
       // One chunk: whatever stands before is complete, but for sums.
-      guard isSmall, blocking.allSatisfy({ root($0.place.lane) == first && $0.place.isByRows }) else { return nil }
+      guard isSmall, blocking.allSatisfy({ root($0.place.lane) == first && $0.place.access != nil }) else { return nil }
       return fits(work, in: first) ? first : nil
     case .rows:
       guard work.isDivisible, work.rows > 0, lane.units > 0, work.rows % lane.units == 0 else { return nil }
       let roots = Set(blocking.map { root($0.place.lane) })
       guard
-        blocking.allSatisfy({ $0.isByRows && $0.place.isByRows }),
+        blocking.allSatisfy({ $0.access == $0.place.access && $0.access != .whole }),
         roots.allSatisfy({ lanes[$0].lane.kind == .rows && lanes[$0].lane.units == lane.units }),
         roots.allSatisfy({ fits(work, in: $0) })
       else { return nil }
@@ -216,5 +244,17 @@ struct Stages {
     lanes[other].lane.works = []
     merged[other] = lane
     access[lane, default: [:]].merge(access[other] ?? [:]) { own, _ in own }
+  }
+}
+
+extension Work.Form {
+  /// How a result is at hand within a chunk that made its part of it; nil: not at all.
+  fileprivate var access: Work.Access? {
+    switch self {
+    case .rows: .rows
+    case .tiles: .tiles
+    case .flag: .whole
+    case .sum: nil
+    }
   }
 }

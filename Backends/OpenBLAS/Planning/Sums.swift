@@ -21,15 +21,6 @@ extension Work.Reduction {
       result.storeBytes(of: Float(total) * scale, as: Float.self)
     }
   }
-
-  /// Whether no chunk has found a fault: a byte that is not 0 is one.
-  static var noFault: Work.Reduction {
-    Work.Reduction(byteCount: 1, elements: 1) { sums, sumCount, stride, _, _, result in
-      var isFaulty = false
-      for sum in 0..<sumCount where (sums + sum * stride).load(as: UInt8.self) != 0 { isFaulty = true }
-      result.storeBytes(of: isFaulty ? 0 : 1, as: UInt8.self)
-    }
-  }
 }
 
 extension Works {

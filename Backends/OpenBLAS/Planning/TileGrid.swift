@@ -26,6 +26,20 @@ struct TileGrid: Hashable {
     return Tile(row: row, column: column, height: min(height, m - row), width: min(width, n - column))
   }
 
+  /// Where a tile lies in a result of `elements` floats: an m×n matrix, or several behind each other, as a filter's cells
+  /// are.
+  func forEachRange(of tile: Tile, in elements: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
+    guard m * n > 0 else { return }
+    for matrix in stride(from: 0, to: elements, by: m * n) {
+      let first = matrix + tile.row * n + tile.column
+      if tile.width == n {
+        body(first, tile.height * n)
+      } else {
+        for row in 0..<tile.height { body(first + row * n, tile.width) }
+      }
+    }
+  }
+
   /// About `count` tiles, the fewest operand bytes first; whole cache lines wide, eight rows high where it can be.
   init(m: Int, n: Int, k: Int, count: Int) {
     func grid(across: Int) -> TileGrid {

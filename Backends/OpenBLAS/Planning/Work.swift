@@ -13,6 +13,8 @@ struct Work: @unchecked Sendable {
   enum Access {
     /// The chunk's rows of it: the operand has as many equal parts as the work has rows.
     case rows
+    /// The chunk's tiles of it, which the work whose tiles they are has just made.
+    case tiles
     /// All of it.
     case whole
   }
@@ -25,6 +27,8 @@ struct Work: @unchecked Sendable {
     case tiles
     /// Each chunk makes a partial sum in memory of its own; these are added in the order of the chunks.
     case sum(Reduction)
+    /// A byte that is 1 until a chunk clears it. Several works may do so.
+    case flag
   }
 
   struct Operand {
@@ -139,6 +143,8 @@ struct Work: @unchecked Sendable {
   var grid: TileGrid?
   /// Whether its rows are those of the samples of the batch; see `Division`.
   var isBySamples = false
+  /// Where it only asks whether all elements of its operands pass: asks a range of them; see `Works.splitChecks`.
+  var check: ((_ range: UnsafePointer<Float>, _ count: Int) -> Bool)?
   /// Where it adds partial sums: their value, and how.
   var adding: (sums: Int, reduction: Reduction)?
   /// Where it reads indices that may be wrong.
