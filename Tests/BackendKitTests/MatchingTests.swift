@@ -33,7 +33,7 @@ private struct Layer {
 }
 
 @Suite struct MatchingTests {
-  @Test("a value's only reader is found wherever it stands, and probes are none")
+  @Test("a value's writer and its only reader are found wherever they stand, and probes are no readers")
   func onlyReader() throws {
     let layer = try Layer()
     let uses = ValueUses(layer.segment())
@@ -43,6 +43,8 @@ private struct Layer {
     #expect(uses.onlyReader(of: layer.dw.id) == nil)
     #expect(uses.onlyReader(of: layer.look.id) == nil)
     #expect(uses.looks(1) && !uses.looks(2))
+    #expect(uses.writer(of: layer.sum.id) == 2 && uses.writer(of: layer.look.id) == 1)
+    #expect(uses.writer(of: layer.x.id) == nil && uses.writer(of: layer.bias.id) == nil)
     // A call that reads a value twice is one reader.
     var builder = ProgramBuilder(name: "square")
     let x = builder.input("x", .float32([2]))
@@ -101,6 +103,7 @@ private struct Layer {
     var update = try #require(CallChain(from: 1, ValueUses(Segment(builder.build()))))
     let after = update.follow { call, _ in call }
     #expect(update.result == state.id && after == nil)
+    #expect(ValueUses(Segment(builder.build())).writer(of: state.id) == nil)
   }
 
   @Test(

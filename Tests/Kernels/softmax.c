@@ -1,4 +1,5 @@
-/* Softmax and cross-entropy with their gradients, in Float64; large logits do not overflow, NaN fills its line. */
+/* Softmax and cross-entropy with their gradients, in Float64; large logits do not overflow, NaN fills its line. Computed
+ * at once they have the bits that each has alone. */
 #include "check.h"
 
 static void check_softmax(const sb_kernels *k, int64_t outer, int64_t length, int64_t inner) {
@@ -48,12 +49,39 @@ static void check_cross_entropy(const sb_kernels *k, int64_t rows, int64_t colum
   expect_sums("cross_entropy_backward", count, dx, gradient, 16 * (double)columns);
 }
 
+static void check_softmax_loss(const sb_kernels *k, int64_t rows, int64_t columns) {
+  int64_t count = rows * columns;
+  float *x = uniform(count, -4, 4), *targets = uniform(count, 0, 1), *upstream = uniform(rows, 0.5f, 1);
+  if (columns > 2 && rows > 1) x[0] = 1000, x[1] = -INFINITY, targets[1] = 0, x[count - 1] = NAN, x[columns] = INFINITY;
+  float *y = floats(count), *loss = floats(rows), *scales = filled(rows, 0.3f);
+  k->softmax(rows, columns, x, y);
+  k->cross_entropy(rows, columns, x, targets, loss);
+  for (int wanted = 1; wanted <= 3; wanted++)
+    for (int is_scale = 0; is_scale <= 1; is_scale++) {
+      float *dx = floats(count);
+      k->cross_entropy_backward(rows, columns, x, targets, is_scale ? scales : upstream, dx);
+      sb_softmax_loss at = {
+        x, targets, is_scale ? NULL : upstream, 0.3f, wanted & 1 ? floats(count) : NULL, floats(rows),
+        wanted & 2 ? floats(count) : NULL};
+      k->softmax_loss(&at, rows, columns);
+      expect_same("softmax_loss", rows, at.loss, loss);
+      if (at.y) expect_same("softmax_loss, softmax", count, at.y, y);
+      if (at.dx) expect_same("softmax_loss, gradient", count, at.dx, dx);
+    }
+}
+
 void test_softmax(const sb_kernels *k) {
   static const int extents[][3] = {{1, 1, 1}, {0, 4, 3}, {5, 10, 1}, {3, 7, 5}, {2, 3, 37}, {2, 1000, 1}, {4, 1, 16}};
   for (int i = 0; i < 7; i++) {
     about("%s, softmax: %d×%d×%d", k->name, extents[i][0], extents[i][1], extents[i][2]);
     check_softmax(k, extents[i][0], extents[i][1], extents[i][2]);
     if (extents[i][2] == 1) check_cross_entropy(k, extents[i][0], extents[i][1]);
+    release();
+  }
+  static const int shapes[][2] = {{0, 4}, {1, 1}, {7, 2}, {5, 10}, {64, 17}, {2, 1000}};
+  for (int i = 0; i < 6; i++) {
+    about("%s, softmax at once with its loss: %d×%d", k->name, shapes[i][0], shapes[i][1]);
+    check_softmax_loss(k, shapes[i][0], shapes[i][1]);
     release();
   }
 }

@@ -79,6 +79,7 @@ const sb_kernels TABLE = {
   .softmax_backward = softmax_backward,
   .cross_entropy = cross_entropy,
   .cross_entropy_backward = cross_entropy_backward,
+  .softmax_loss = softmax_loss,
   .argmax = argmax,
   .normalize_scratch_bytes = normalize_scratch_bytes,
   .normalize = normalize,

@@ -97,6 +97,14 @@ typedef struct {
   int32_t centered;
 } sb_normalization;
 
+/* What is made of rows of logits x at once: softmax y and gradient dx, one of which may be null, and the loss of each row.
+ * `upstream` has the gradient of each loss; null: all of them are `scale`. */
+typedef struct {
+  const float *x, *targets, *upstream;
+  float scale;
+  float *y, *loss, *dx;
+} sb_softmax_loss;
+
 /* What `statistics` sums up over a part of a tensor; parts are added in a fixed order. */
 typedef struct {
   double count, finite, sum, squares, low, high, zeros, nans, infinities;
@@ -191,6 +199,8 @@ typedef struct {
   void (*cross_entropy)(int64_t rows, int64_t columns, const float *x, const float *targets, float *loss);
   void (*cross_entropy_backward)(
     int64_t rows, int64_t columns, const float *x, const float *targets, const float *upstream, float *dx);
+  /* The bits of `softmax`, `cross_entropy` and `cross_entropy_backward`. */
+  void (*softmax_loss)(const sb_softmax_loss *, int64_t rows, int64_t columns);
   void (*argmax)(int64_t rows, int64_t columns, const float *x, int32_t *y);
   int64_t (*normalize_scratch_bytes)(const sb_normalization *);
   /* y = (x - mean) / sigma, and 1 / sigma of each sample and group (null: not wanted). */

@@ -20,6 +20,7 @@ struct Fusion {
   /// Asked in this order.
   static let patterns: [any FusionPattern.Type] = [
     ConvolutionPooling.self, ConvolutionActivation.self, ScaledBytes.self, DenseActivation.self, DenseGate.self,
+    SoftmaxLoss.self,
   ]
 
   let segment: Segment

@@ -24,18 +24,24 @@ extension SequenceMask: OpenBLASOperation {
   func work(_ maker: WorkMaker) throws -> Work { try maker.sequenceMask(self) }
 }
 
+extension Work.Frame {
+  /// The frame's rows of [rows, classes]: 1 where the label is, else 0.
+  @inline(__always)
+  func writeOneHot(_ labels: Int, classes: Int, to result: UnsafeMutablePointer<Float>) {
+    let indices = pointers[labels].assumingMemoryBound(to: Int32.self)
+    result.update(repeating: 0, count: rows * classes)
+    for e in 0..<rows where contains(indices[e], below: classes, at: firstRow + e) {
+      result[e * classes + Int(indices[e])] = 1
+    }
+  }
+}
+
 extension WorkMaker {
   func oneHot(_ operation: OneHot) -> Work {
     let (labels, y, classes) = (input(0), output, operation.classes)
     let bound = Work.Bound(count: classes, what: "classes")
     return work(access: [.rows], rows: type(0).shape.elementCount, bound: bound) { frame in
-      let indices = frame.pointers[labels].assumingMemoryBound(to: Int32.self)
-      let result = frame.floats(y)
-      result.update(repeating: 0, count: frame.rows * classes)
-      for e in 0..<frame.rows
-      where frame.contains(indices[e], below: classes, at: frame.firstRow + e) {
-        result[e * classes + Int(indices[e])] = 1
-      }
+      frame.writeOneHot(labels, classes: classes, to: frame.floats(y))
     }
   }
 

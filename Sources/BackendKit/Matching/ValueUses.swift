@@ -1,19 +1,25 @@
 import SwitchbackPrograms
 
-/// Who reads each value of a segment: what a backend asks before it computes several calls at once.
+/// Who writes and reads each value of a segment: what a backend asks before it computes several calls at once.
 package struct ValueUses: Sendable {
   package let segment: Segment
   /// For each value the calls that read it, in their order, each once.
   private let readersOfValue: [[Int]]
+  private let writerOfValue: [Int?]
 
   package init(_ segment: Segment) {
     self.segment = segment
     var readers: [[Int]] = segment.values.map { _ in [] }
+    var writer: [Int?] = segment.values.map { _ in nil }
     for (index, call) in segment.calls.enumerated() {
       for id in call.inputs where readers[id].last != index { readers[id].append(index) }
+      for case let id? in call.outputs where segment.values[id].role != .state { writer[id] = index }
     }
-    readersOfValue = readers
+    (readersOfValue, writerOfValue) = (readers, writer)
   }
+
+  /// The call that writes `value`; nil for what comes from outside, and for a state, which is there before it is replaced.
+  package func writer(of value: Int) -> Int? { writerOfValue[value] }
 
   /// The calls that read `value`, probes among them.
   package func readers(of value: Int) -> [Int] { readersOfValue[value] }

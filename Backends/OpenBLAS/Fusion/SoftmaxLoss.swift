@@ -1,0 +1,191 @@
+import SwitchbackBackendKit
+import SwitchbackCPUKernels
+import SwitchbackPrograms
+
+/// The loss of a classification, its gradient and the probabilities are made of the same exponentials, row by row.
+///
+///                x [N, classes]       labels               constants
+///                │                      │                      │
+///        ╭───────┼──────────╮         oneHot           fill, multiply …
+///        │       │          │           │                      │
+///        │       │    ╭─────┼───────────t                  broadcast
+///        │       │    │     │           │                      │
+///     softmax  softmaxCrossEntropy      │           ╭──────────u [N]
+///        │            │     │           │           │
+///        y          reduce  softmaxCrossEntropy/backward
+///                     │                 │
+///                   loss                dx
+///
+/// One of softmax and the gradient there is. oneHot, reduce, broadcast and the constants belong to it where nothing else
+/// computes with what they make. y is only written beside: where an operation computes with it, softmax stays alone. Where a
+/// probe, a tap or the host looks between, what it sees is written too. A gradient that hangs on this loss, or on these
+/// probabilities, comes later, so this is no match.
+enum SoftmaxLoss: FusionPattern {
+  static func match(_ first: Int, in fusion: Fusion) -> FusedCalls? {
+    guard let rows = LossRows(of: first, in: fusion) else { return nil }
+    let half = MatchedHalf(calls: rows.calls, results: rows.results(in: fusion.segment))
+    guard let between = half.between(fusion.uses) else { return nil }
+    return FusedCalls(halves: [half]) { _ in [try rows.work(in: fusion, between.watched)] }
+  }
+}
+
+/// The calls, and the work of them.
+private struct LossRows {
+  private let x, targets, loss: Int
+  private let crossEntropy: Int
+  private let softmax, gradient, oneHot, reduction: Int?
+  private let upstream: Upstream?
+
+  /// What begins with the call `first`, the loss of each row.
+  init?(of first: Int, in fusion: Fusion) {
+    let (segment, uses) = (fusion.segment, fusion.uses)
+    guard segment.calls[first].operation is SoftmaxCrossEntropy, fusion.computes(first),
+      let loss = segment.calls[first].outputs[0]
+    else { return nil }
+    let (x, targets) = (segment.calls[first].inputs[0], segment.calls[first].inputs[1])
+    let readers = uses.readers(of: x).filter(fusion.computes)
+    let gradient = readers.first { call in
+      segment.calls[call].operation is SoftmaxCrossEntropyBackward
+        && Array(segment.calls[call].inputs.prefix(2)) == [x, targets]
+    }
+    let softmax = readers.first { call in
+      (segment.calls[call].operation as? Softmax)?.axis == 1
+        && segment.calls[call].outputs[0].map { uses.inner($0, within: []) } == .watched
+    }
+    guard gradient != nil || softmax != nil else { return nil }
+    let readersOfTargets = Set([first, gradient].compactMap { $0 })
+    oneHot = uses.writer(of: targets).flatMap { call in
+      segment.calls[call].operation is OneHot && fusion.computes(call)
+        && uses.inner(targets, within: readersOfTargets) != .shared ? call : nil
+    }
+    reduction = uses.onlyReader(of: loss).flatMap { call in
+      guard let reduce = segment.calls[call].operation as? Reduce, fusion.computes(call) else { return nil }
+      return [.sum, .mean].contains(reduce.function) && reduce.axes == [0] ? call : nil
+    }
+    upstream = gradient.map { Upstream(of: $0, in: fusion) }
+    (self.x, self.targets, self.loss, crossEntropy) = (x, targets, loss, first)
+    (self.softmax, self.gradient) = (softmax, gradient)
+  }
+
+  /// The one whose index may be wrong leads.
+  var calls: [Int] {
+    let others = [crossEntropy, softmax, gradient, reduction].compactMap { $0 } + (upstream?.calls ?? [])
+    return [oneHot].compactMap { $0 } + others.sorted()
+  }
+
+  /// What is written in any case.
+  func results(in segment: Segment) -> [Int] {
+    [gradient, reduction ?? crossEntropy].compactMap { result(of: $0, in: segment) }
+  }
+
+  private func result(of call: Int?, in segment: Segment) -> Int? { call.flatMap { segment.calls[$0].outputs[0] } }
+
+  func work(in fusion: Fusion, _ watched: Set<Int>) throws -> Work {
+    let (segment, kernels) = (fusion.segment, fusion.library.kernels)
+    let (x, targets, loss) = (self.x, self.targets, self.loss)
+    let (rows, classes) = (segment.values[x].type.shape[0], segment.values[x].type.shape[1])
+    let (y, dx, total) = (
+      result(of: softmax, in: segment), result(of: gradient, in: segment), result(of: reduction, in: segment)
+    )
+    let labels = oneHot.map { segment.calls[$0].inputs[0] }
+    let (perRow, one, constant) = (upstream?.perRow, upstream?.one, upstream?.constant ?? 0)
+    // What lies in scratch memory unless somebody looks.
+    let keepsTargets = labels == nil || watched.contains(targets)
+    let keepsLoss = total == nil || watched.contains(loss)
+    let keptUpstream = upstream.flatMap { perRow == nil && watched.contains($0.value) ? $0.value : nil }
+    let scratchFloats = (keepsTargets ? 0 : classes) + (keepsLoss ? 0 : 1)
+
+    let read = [x, labels ?? targets, perRow].compactMap { $0 }
+    var operands = read.map { Work.Operand(value: $0, access: .rows) }
+    // It counts nothing, since a constant is no operand unless somebody looks at how it is made.
+    if let one { operands.append(.init(value: one, access: .whole, isCounted: false)) }
+    var results = [Work.Result(value: total ?? loss, form: .rows)]
+    if let reduction, let reduce = segment.calls[reduction].operation as? Reduce {
+      results[0].form = try fusion.maker(reduction).reduce(reduce).results[0].form
+    }
+    if let dx { results.append(.init(value: dx, form: .rows)) }
+    let beside = [
+      y, labels != nil && keepsTargets ? targets : nil, total != nil && keepsLoss ? loss : nil, keptUpstream,
+    ]
+    results += beside.compactMap { $0 }.map { .init(value: $0, form: .rows, isBeside: true) }
+    return Work(
+      calls: calls, operands: operands, results: results, rows: rows, isDivisible: true,
+      cost: fusion.cost(
+        of: calls.filter { $0 != softmax || gradient == nil }, reading: read, writing: [dx ?? y ?? loss]),
+      bound: labels.map { _ in Work.Bound(count: classes, what: "classes") },
+      scratch: { rows in rows * scratchFloats * 4 }
+    ) { frame in
+      let scratch = frame.scratch.assumingMemoryBound(to: Float.self)
+      let rowTargets = keepsTargets ? frame.floats(targets) : scratch
+      let losses = keepsLoss ? frame.floats(loss) : scratch + (keepsTargets ? 0 : frame.rows * classes)
+      if let labels { frame.writeOneHot(labels, classes: classes, to: rowTargets) }
+      let scale = one.map { frame.floats($0)[0] } ?? constant
+      var all = sb_softmax_loss(
+        x: frame.floats(x), targets: rowTargets, upstream: perRow.map { UnsafePointer(frame.floats($0)) },
+        scale: scale, y: y.map { frame.floats($0) }, loss: losses, dx: dx.map { frame.floats($0) })
+      kernels.pointee.softmax_loss(&all, Int64(frame.rows), Int64(classes))
+      if let keptUpstream { frame.floats(keptUpstream).update(repeating: scale, count: frame.rows) }
+      if let total {
+        let part = frame.pointers[total].assumingMemoryBound(to: Double.self)
+        part.pointee += kernels.pointee.sum(Int64(frame.rows), losses)
+      }
+    }
+  }
+}
+
+/// Where the gradient of each row's loss comes from.
+private struct Upstream {
+  /// [N]
+  let value: Int
+  /// What makes it within the work, of `one` or `constant`.
+  private(set) var calls: [Int] = []
+  /// A value of one element.
+  private(set) var one: Int?
+  private(set) var constant: Float?
+
+  /// The value, where it is an operand.
+  var perRow: Int? { calls.isEmpty ? value : nil }
+
+  /// What the call `gradient` reads.
+  init(of gradient: Int, in fusion: Fusion) {
+    let (segment, uses) = (fusion.segment, fusion.uses)
+    let inputs = segment.calls[gradient].inputs
+    value = inputs[2]
+    guard uses.inner(value, within: [gradient]) != .shared, let maker = uses.writer(of: value) else { return }
+    if let found = Self.constant(value, in: fusion) {
+      let within = found.calls.union([gradient])
+      let made = found.calls.flatMap { segment.calls[$0].outputs.compactMap { $0 } }
+      if made.allSatisfy({ $0 == inputs[2] || uses.mayElide($0, within: within) }) {
+        (constant, calls) = (found.number, found.calls.sorted())
+        return
+      }
+    }
+    let source = segment.calls[maker].inputs.first
+    // One address a value: what is stretched is not divided.
+    guard segment.calls[maker].operation is Broadcast, fusion.computes(maker), let source, !inputs.contains(source),
+      segment.values[source].type.shape.elementCount == 1
+    else { return }
+    (one, calls) = (source, [maker])
+  }
+
+  /// The number that every element of `value` is, where calls make it of constants alone, and these calls. The loss of a
+  /// training step is scaled by such.
+  private static func constant(
+    _ value: Int, in fusion: Fusion, depth: Int = 8
+  ) -> (number: Float, calls: Set<Int>)? {
+    let segment = fusion.segment
+    guard depth > 0, segment.values[value].type.elementType == .float32, let call = fusion.uses.writer(of: value),
+      fusion.computes(call)
+    else { return nil }
+    let parts = segment.calls[call].inputs.map { constant($0, in: fusion, depth: depth - 1) }
+    let numbers = parts.compactMap { $0?.number }
+    guard numbers.count == parts.count else { return nil }
+    let calls = parts.reduce(into: Set([call])) { $0.formUnion($1?.calls ?? []) }
+    switch segment.calls[call].operation {
+    case let fill as Fill: return (Float(fill.value), calls)
+    case is Reshape, is Broadcast: return (numbers[0], calls)
+    case let binary as Binary where binary.function == .multiply: return (numbers[0] * numbers[1], calls)
+    default: return nil
+    }
+  }
+}
