@@ -4,6 +4,9 @@ SWIFT ?= swift
 # Asked when a recipe runs: on a fresh machine the target `packages` has installed the headers by then.
 TRAITS = $(shell sh .make/traits.sh)
 SWIFT_FLAGS = -c release $(or $(addprefix --traits ,$(TRAITS)),--disable-default-traits)
+# No test imports `@testable`. For such imports `swift test` compiles every module with -enable-testing, which `swift build`
+# does not: each would then build anew, for minutes, what the other one built.
+TEST_FLAGS = $(SWIFT_FLAGS) --disable-testable-imports
 BINARY := .build/release/switchback
 PREFIX ?= /usr/local
 
@@ -37,7 +40,7 @@ train: build
 # The fast tests: minutes.
 test: packages lint
 	@sh .make/traits.sh --explain
-	sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS) --parallel
+	sh .make/in-scratch.sh $(SWIFT) test $(TEST_FLAGS) --parallel
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
 # (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, every
@@ -45,7 +48,7 @@ test: packages lint
 test-all: packages lint
 	sh .make/install-packages.sh oclgrind qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	sh .make/install-pytorch.sh
-	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(SWIFT_FLAGS)
+	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(TEST_FLAGS)
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
 	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer $(CURDIR)/$(BINARY)
 	SWIFT="$(SWIFT)" sh Tests/without-traits.sh

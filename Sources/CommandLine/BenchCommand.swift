@@ -27,9 +27,16 @@ struct BenchCommand: ParsableCommand {
   var config: String
 
   @Option(
-    name: .customLong("backend"), help: "A backend, by its name or the path of a library; repeatable.",
+    name: .customLong("backend"),
+    help: "A backend, by its name or the path of a library; repeatable, or several with commas between.",
     completion: .list(backendWords))
-  var backends: [String] = []
+  var named: [String] = []
+
+  /// As diff has it.
+  @Option(name: .customLong("backends"), help: .hidden)
+  var listed: [String] = []
+
+  private var backends: [String] { backendNames(named + listed) }
 
   @Option(help: "Rounds, in each of which every backend has its turn.")
   var rounds = 5

@@ -16,7 +16,7 @@ struct CheckpointCommand: ParsableCommand {
 
     func run() throws {
       let entries = CheckpointStore(run: folder).entries()
-      guard !entries.isEmpty else { throw fail("\(folder) has no checkpoint", ExitStatus.missingFile) }
+      guard !entries.isEmpty else { throw fail(RunFolder(folder).missingCheckpoint(), ExitStatus.missingFile) }
       for entry in entries {
         Terminal.write("\(entry.fault == nil ? "✓" : "✗") \(entry.path)\(entry.fault.map { "  \($0)" } ?? "")")
       }

@@ -70,7 +70,7 @@ struct ConfigCommand: ParsableCommand {
         for note in survey.notes { Terminal.write("warning: \(note)", to: .standardError) }
         return try StarterConfiguration(for: survey)
       case ("csv", let path?): return try StarterConfiguration(for: CSVSurvey(path), label: label)
-      default: return StarterConfiguration(for: try NamedDataset.named(dataset))
+      default: return StarterConfiguration(for: try NamedDataset.found(dataset, besides: Self.own))
       }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Switchback
+import SwitchbackPrograms
 import SwitchbackTraining
 
 struct ConfigKeysCommand: ParsableCommand {
@@ -54,7 +55,7 @@ struct ConfigKeysCommand: ParsableCommand {
   private func suggestion(among keys: [ConfigurationKey]) -> String {
     func distance(_ key: ConfigurationKey) -> Int {
       min(
-        Suggestion.distance(prefix, key.path.replacing(".N.", with: ".")), Suggestion.distance(prefix, key.word))
+        NearestWord.distance(prefix, key.path.replacing(".N.", with: ".")), NearestWord.distance(prefix, key.word))
     }
     let nearest = keys.map { ($0.path, distance($0)) }.min { $0.1 < $1.1 }
     guard let nearest, nearest.1 <= max(2, prefix.count / 3) else { return "; switchback config keys lists all" }

@@ -87,7 +87,7 @@ struct DataFetchCommand: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let folder = try NamedDataset.named(name).fetch(
+      let folder = try NamedDataset.found(name).fetch(
         into: into, showsProgress: Terminal.Stream.standardError.isInteractive,
         say: { Terminal.write($0, to: .standardError) })
       Terminal.write("✓ \(name)  \(folder)")
@@ -127,7 +127,7 @@ struct DataVerifyCommand: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let dataset = try NamedDataset.named(name)
+      let dataset = try NamedDataset.found(name)
       let folder = try dataset.folderToVerify(given: data)
       let checks = try dataset.verify(folder: folder)
       let isRight = checks.allSatisfy { $0.state == .right || $0.state == .sizeRight }

@@ -64,7 +64,7 @@ struct DataExportCommand: ParsableCommand {
     try reportingErrors {
       // Before any of it is written.
       let table = try PictureTable(
-        NamedDataset.named(name), folder: data,
+        NamedDataset.found(name), folder: data,
         parts: part.flatMap { DatasetRecord.Part.Name(rawValue: $0.rawValue) }.map { [$0] } ?? [.train, .test],
         count: count)
       let path = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder

@@ -30,8 +30,9 @@ struct DiffCommand: ParsableCommand {
 
   @OptionGroup var experiment: ExperimentOptions
 
-  @Option(help: "Two backends, with a comma between.")
-  var backends: String
+  @Option(
+    name: .customLong("backends"), help: "Two backends, with a comma between: what is right, and what is compared.")
+  var listed: [String] = []
 
   @Option(help: "Training steps to compare; of another batch and other workers at most three.")
   var steps = 10
@@ -50,7 +51,10 @@ struct DiffCommand: ParsableCommand {
   func run() throws {
     switchback_report_crashes()
     try reportingErrors {
-      let names = backends.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+      // As the other commands have it: --backend a,b.
+      var experiment = experiment
+      let names = backendNames(listed.isEmpty ? [experiment.settings.backend ?? ""] : listed)
+      if listed.isEmpty { experiment.settings.backend = nil }
       guard names.count == 2, steps > 0 else {
         throw fail("--backends takes two names, such as reference,openblas, and --steps at least 1", ExitCode(64))
       }

@@ -109,10 +109,9 @@ final class Display: TrainingCallback {
     let left = elapsed / Double(drawnSteps) * Double(step.stepsLeft)
     let line = LiveLine(
       epoch: step.epoch, done: step.stepInEpoch, of: step.stepsInEpoch, left: "\(clock(left)) left",
-      numbers: [
-        "loss \(decimals(loss ?? step.loss, 4))", accuracy.map { "accuracy \(percent($0))" } ?? "",
-        "\(step.samplesPerSecond.whole) samples/s",
-      ])
+      numbers: LiveLine.numbers(
+        loss: decimals(loss ?? step.loss, 4), accuracy: accuracy.map(percent),
+        rate: "\(step.samplesPerSecond.whole) samples/s"))
     show(line.text(columns: isLive ? Terminal.width - 1 : .max, hasBar: isLive))
   }
 

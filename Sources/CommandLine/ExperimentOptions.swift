@@ -65,6 +65,11 @@ func commonOverrides(threads: Int?, seed: Int?, data: String?) -> [String] {
   ].compactMap { $0 }
 }
 
+/// The names in what options for several backends were given.
+func backendNames(_ given: [String]) -> [String] {
+  given.flatMap { $0.split(separator: ",") }.map { $0.trimmingCharacters(in: .whitespaces) }
+}
+
 /// What sets another backend than the configuration file's. A run's file has every default written out: where its
 /// fallback is the default of its backend, the other backend gets its own.
 func backendOverrides(_ name: String, over file: String) -> [String] {

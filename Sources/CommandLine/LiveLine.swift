@@ -13,6 +13,11 @@ package struct LiveLine {
     (self.epoch, self.done, self.of, self.left, self.numbers) = (epoch, done, of, left, numbers)
   }
 
+  /// Of the steps just made; an epoch's row has the means over the whole epoch.
+  package static func numbers(loss: String, accuracy: String?, rate: String) -> [String] {
+    ["recent loss \(loss)", accuracy.map { "accuracy \($0)" } ?? "", rate]
+  }
+
   package func text(columns: Int, hasBar: Bool) -> String {
     var parts = ["epoch \(epoch)", left, "\(done)/\(of)"] + numbers.filter { !$0.isEmpty }
     func length() -> Int { parts.reduce(-2) { $0 + $1.count + 2 } }

@@ -69,7 +69,13 @@ struct ProfileCommand: ParsableCommand {
         roof: before.gigaflops > after.gigaflops ? before : after)
       // What was measured is shown whatever else can be written.
       if json { Terminal.write(Terminal.json(report)) } else { report.show(by) }
-      if let trace { try AtomicFile.write(ChromeTrace(measured, name: configuration.name).text, to: trace) }
+      if let trace {
+        try AtomicFile.write(ChromeTrace(measured, name: configuration.name).text, to: trace)
+        let count = min(measured.traced.count, ChromeTrace.stepLimit)
+        Terminal.write(
+          "wrote \(trace), a trace of \(count == 1 ? "1 step" : "\(count) steps"): open it on https://ui.perfetto.dev or in "
+            + "chrome://tracing", to: json ? .standardError : .standardOutput)
+      }
     }
   }
 }

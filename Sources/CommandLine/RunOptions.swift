@@ -37,9 +37,7 @@ struct RunOptions: ParsableArguments {
     guard
       let checkpoint = store.answering(best: best, preferringBest: configuration.training.restoresBest)?.checkpoint
     else {
-      throw fail(
-        "\(run) has no complete checkpoint\(best ? " of a whole, validated epoch: a run that --steps ends within its first has none" : "")",
-        ExitStatus.badData)
+      throw fail(RunFolder(run).missingCheckpoint(best: best), ExitStatus.badData)
     }
     let source = configuration.data.source
     let runData = try RunData(run: run, checkpoint: checkpoint, source: source, classes: classes)

@@ -43,6 +43,12 @@ struct RunsCommand: ParsableCommand {
         ])
       }
       Terminal.write(table.text)
+      if let lost = rows.first(where: { $0.state == .lost }) {
+        Terminal.write(
+          "lost: it ended before its first checkpoint, so there are no weights to go on with or to evaluate; switchback "
+            + "train \(RunFolder("\(folder)/\(lost.run)").path(of: .configuration)) starts it again",
+          to: .standardError)
+      }
     }
   }
 

@@ -101,35 +101,69 @@ struct StarterConfiguration {
     // All words are listed: one that stands in few rows may be in none of the training part.
     let readings =
       columns.words.map { "\(Self.word($0.name)): {one_hot: [\($0.fewWords.map(Self.word).joined(separator: ", "))]}" }
+      + columns.texts.map { "\(Self.word($0.column.name)): \($0.text.isOfNumbers ? "tokens" : "text")" }
       + columns.ignored.map { "\(Self.word($0.name)): ignored" }
     if !readings.isEmpty {
-      data.append(
-        "columns: {\(readings.joined(separator: ", "))} # ignored: many words, numbers of rows, constants, or with gaps"
-      )
+      let why = columns.ignored.isEmpty ? "" : " # ignored: many words, numbers of rows, constants, or with gaps"
+      data.append("columns: {\(readings.joined(separator: ", "))}" + why)
+    }
+    let texts = columns.texts.map(\.text)
+    if let length = texts.map(\.sequenceLength).max() {
+      data.append("sequence_length: \(length) # longer texts are cut, shorter ones padded")
+    }
+    if let size = texts.filter({ !$0.isOfNumbers }).map(\.tokenCount).max() {
+      data.append("vocabulary_size: \(size) # the most frequent words; 0 is padding, 1 any other word")
     }
     if !table.hasHeader { data.append("header: false") }
     if let delimiter = Self.delimiter(of: table) { data.append("delimiter: \(delimiter)") }
     if !numbers.isEmpty { data.append("normalize: true # numbers get mean 0 and deviation 1") }
     data += ["test_split: 0.2", "validation_split: 0.1"]
-    let dense = ["dense: {units: 32, activation: relu}", "dense: {units: 32, activation: relu}"]
-    let layers: [String]
-    var inputs: String?
-    switch (pictures == nil ? nil : table.images, columns.hasFeatures) {
-    case (nil, _): layers = dense
-    case (let images?, false): layers = Self.features(of: images)
-    case (let images?, true):
-      inputs = "[images, table]"
-      layers =
-        Self.features(of: images, input: "images", name: "seen") + [
-          "dense: {units: 16, activation: relu, name: side, inputs: table}", "concatenate: {inputs: [seen, side]}",
-        ]
-    }
+    let (inputs, layers) = Self.branches(columns, table.images)
     text = Self.text(
       "A small network on \(table.path): \(table.rowCount) rows, of which it learns \(target.name).", inputs: inputs,
       layers + [Self.head(task)], data: data, loss: task.loss)
     guesses =
       Self.guesses(of: table) + Self.guesses(of: target, task, isGiven: label != nil) + columns.guesses
       + (pictures == nil ? [] : table.images.map { [Self.sizeGuess($0)] } ?? [])
+  }
+
+  /// Layers for each field that the columns become, joined where there are several; `inputs` says their names then.
+  private static func branches(
+    _ columns: StarterColumns, _ images: ImageSurvey?
+  ) -> (inputs: String?, layers: [String]) {
+    let images = columns.pictures == nil ? nil : images
+    let fields =
+      (images == nil ? [] : [Field.images]) + columns.texts.map(\.column.name)
+      + (columns.hasFeatures ? [Field.table] : [])
+    func texts(_ text: CSVSurvey.Column.Text, input: String, name: String) -> [String] {
+      let why = text.isOfNumbers ? "one more than the largest token" : "as many as data.vocabulary_size, or more"
+      return [
+        "embedding: {input_dim: \(text.tokenCount), output_dim: 16\(input)} # \(why)", "flatten",
+        "dense: {units: 32, activation: relu\(name)}",
+      ]
+    }
+    guard fields.count > 1 else {
+      if let images { return (nil, features(of: images)) }
+      if let (_, text) = columns.texts.first { return (nil, texts(text, input: "", name: "")) }
+      return (nil, ["dense: {units: 32, activation: relu}", "dense: {units: 32, activation: relu}"])
+    }
+    // A layer cannot be called like a field.
+    func free(_ name: String) -> String { fields.contains(name) ? free(name + "_") : name }
+    var (layers, ends): ([String], [String]) = ([], [])
+    if let images {
+      ends.append(free("seen"))
+      layers += features(of: images, input: Field.images, name: ends.last)
+    }
+    for (place, (column, text)) in columns.texts.enumerated() {
+      ends.append(free(place == 0 ? "read" : "read\(place + 1)"))
+      layers += texts(text, input: ", inputs: \(word(column.name))", name: ", name: \(ends.last ?? "")")
+    }
+    if columns.hasFeatures {
+      ends.append(free("side"))
+      layers.append("dense: {units: 16, activation: relu, name: \(ends.last ?? ""), inputs: table}")
+    }
+    layers.append("concatenate: {inputs: [\(ends.joined(separator: ", "))]}")
+    return ("[\(fields.map(word).joined(separator: ", "))]", layers)
   }
 
   /// How the file is read.

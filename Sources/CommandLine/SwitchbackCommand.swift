@@ -34,14 +34,8 @@ struct SwitchbackCommand: ParsableCommand {
     Interruption.unblock()
     ParentProcess.endWithIt()
     Completion.expect()
-    if let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") {
-      let known = configuration.subcommands.filter { $0.configuration.shouldDisplay }.compactMap {
-        $0.configuration.commandName
-      }
-      let isKnown = configuration.subcommands.contains { $0.configuration.commandName == word } || word == "help"
-      if !isKnown {
-        end(fail("there is no command \(word)\(Suggestion.words(for: word, among: known))", ExitCode(64)))
-      }
+    if let words = unknownCommand(CommandLine.arguments.dropFirst(), of: Self.self, called: []) {
+      end(fail(words, ExitCode(64)))
     }
     do {
       var command = try parseAsRoot()
@@ -50,6 +44,20 @@ struct SwitchbackCommand: ParsableCommand {
     } catch {
       end(error)
     }
+  }
+
+  /// What is wrong with the words that name a command; nil where nothing is. The parser would say less.
+  private static func unknownCommand(
+    _ arguments: ArraySlice<String>, of command: any ParsableCommand.Type, called names: [String]
+  ) -> String? {
+    let commands = command.configuration.subcommands
+    guard !commands.isEmpty, let word = arguments.first, !word.hasPrefix("-"), word != "help" else { return nil }
+    if let next = commands.first(where: { $0._commandName == word }) {
+      return unknownCommand(arguments.dropFirst(), of: next, called: names + [word])
+    }
+    let known = commands.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
+    return "there is no command \((names + [word]).joined(separator: " "))"
+      + Suggestion.words(for: word, among: known)
   }
 
   /// Help and versions are errors of the parser whose status is 0. A result that could not be written is a failure,

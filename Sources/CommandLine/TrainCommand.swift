@@ -105,16 +105,9 @@ struct TrainCommand: ParsableCommand {
       if !offline { try fetchIfMissing(configuration.data.source) }
       var start: Checkpoint?
       if let resume {
-        let store = CheckpointStore(run: resume)
-        start = store.newestComplete()
+        start = CheckpointStore(run: resume).newestComplete()
         guard start != nil else {
-          let reason =
-            store.entries().isEmpty
-            ? "it ended before its first one, which is made after an epoch or after training.checkpoint_steps"
-            : "switchback checkpoint verify \(resume) says what each lacks"
-          throw fail(
-            "\(resume) has no complete checkpoint: \(reason). Start it again with switchback train "
-              + RunFolder(resume).path(of: .configuration), ExitStatus.missingFile)
+          throw fail(RunFolder(resume).missingCheckpoint(isOurs: true), ExitStatus.missingFile)
         }
       }
       let data = try data(configuration, start)

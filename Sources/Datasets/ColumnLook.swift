@@ -18,6 +18,7 @@ struct ColumnLook {
   private var words: Column.Cells?
   private var empty: Column.Cells?
   private var areWordsMissing = true
+  private var text = TextLook()
 
   private struct Cell {
     var text: String
@@ -51,6 +52,7 @@ struct ColumnLook {
       return
     }
     areWordsMissing = areWordsMissing && Self.isMissing(cell.text)
+    if !cell.text.isEmpty { text.add(cell.text) }
     Self.count(cell, in: &words)
     if cell.text.isEmpty { Self.count(cell, in: &empty) }
   }
@@ -99,6 +101,12 @@ struct ColumnLook {
     var column = Column(
       name: name, kind: kind, isWhole: words == nil && areWhole, distinctCount: distinct?.count,
       numbersRows: isKey && (isCounting && rowCount >= 10 || Self.isKeyName(name)), words: words, empty: empty)
+    // Behind a colon would stand a result of a layer.
+    if kind == .words, !name.contains(":"), CSVFile.isName(name), CSVFile.isName(Field.lengths(of: name)),
+      ![Field.images, Field.table, Field.sampleWeight, Field.labels].contains(name)
+    {
+      column.text = text.text
+    }
     if kind == .words, empty == nil, let distinct, distinct.count <= 20 {
       column.fewWords = distinct.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }

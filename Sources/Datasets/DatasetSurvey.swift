@@ -81,6 +81,8 @@ public struct CSVSurvey: Hashable, Sendable {
     public var empty: Cells?
     /// Of at most twenty different words, none of them missing, all, sorted by their bytes; else none.
     public var fewWords: [String] = []
+    /// Where most cells are texts, or sequences of tokens, and a field can be called as the column is.
+    public var text: Text?
   }
 
   public var path: String

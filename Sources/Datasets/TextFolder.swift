@@ -119,14 +119,7 @@ struct TextFolderScan {
   private var textCount: Int { counts.values.reduce(0, +) }
 
   /// How many tokens a text has that only so large a share of the texts is longer than.
-  func length(longerThan share: Double) -> Int {
-    var left = Int(Double(textCount) * share)
-    for (length, count) in counts.sorted(by: { $0.key > $1.key }) {
-      left -= count
-      if left < 0 { return max(length, 1) }
-    }
-    return 1
-  }
+  func length(longerThan share: Double) -> Int { counts.length(longerThan: share) }
 
   /// All that is wrong in one error, at most twenty texts by name; nil where nothing is.
   var error: DatasetError? {

@@ -170,6 +170,22 @@ private let template = "Backends/Template/template_backend.c"
     #expect(named.status == 0 && named.error.contains("warning: fft runs no operation of it"), "\(named.error)")
   }
 
+  @Test("backends are named one by one or with commas between, by either option, as in diff")
+  func spellings() throws {
+    try skipWithout("openblas")
+    for options in [["--backends", "reference,openblas"], ["--backend", "reference, openblas"]] {
+      let twice = try bench(options + ["--rounds", "1", "--json"])
+      #expect(try report(twice).backends.count == 2, "\(options): \(twice.error)")
+    }
+    #expect(!(try switchback("bench", "--help").output.contains("--backends")))
+    let both = try switchback(
+      "diff", "configs/mnist-mlp.yaml", "--backend", "reference,openblas", "--data", try dataFolder(), "--steps", "1",
+      "--as-configured")
+    #expect(both.status == 0, "\(both.error)")
+    let one = try switchback("diff", "configs/mnist-mlp.yaml", "--backend", "reference")
+    #expect(one.status == 64 && one.error.contains("--backends takes two names"), "\(one.error)")
+  }
+
   @Test("wrong options are errors with words")
   func errors() throws {
     for (option, value, words) in [

@@ -375,7 +375,7 @@ func dataFolder(damaging file: String? = nil) throws -> String {
     #expect(try switchback("config", "init", file).status == 73)
     #expect(try switchback("config", "init", file, "--force").output.contains("switchback train \(file)"))
     #expect(try switchback("config", "init").output == String(contentsOfFile: file, encoding: .utf8))
-    #expect(try switchback("config", "init", "--dataset", "cats").error.contains("known are"))
+    #expect(try switchback("config", "init", "--dataset", "cats").error.contains("known: "))
     #expect(try switchback("config", "init", "/proc/none/x.yaml").status == 73)
     let problems = try switchback("config", "check", file, "--json", "--set", "training.epoch=1")
     #expect(problems.status == 78 && problems.output.hasPrefix("[{\"file\":"))

@@ -105,6 +105,41 @@ import Testing
     #expect(try written("a,b\n1,2\n", ["--label", "c"]).outcome.error.contains("no column c; columns are a, b"))
   }
 
+  @Test("for a table with texts, or with sequences of tokens, it embeds them, beside the other columns, and trains")
+  func textColumns() throws {
+    let kinds = ["pos", "neg"]
+    let alone = try written(
+      "review,kind\n" + (0..<60).map { "\"A film, number \($0 % 30), to see\",\(kinds[$0 % 2])\n" }.joined())
+    #expect(alone.check.status == 0, "\(alone.check.error)")
+    for words in [
+      "columns: {review: text}\n", "sequence_length: 8 #", "vocabulary_size: 38 #",
+      "embedding: {input_dim: 38, output_dim: 16} #",
+    ] {
+      #expect(alone.text.contains(words), "\(alone.text)\n\(alone.outcome.error)")
+    }
+    #expect(alone.outcome.error.contains("guess: review is text, of which 8 tokens say enough"))
+    let beside = try written(
+      "read,tags,stars,size,kind\n"
+        + (0..<60).map {
+          "good film \($0),\($0 % 5) 7 \($0 % 3),\($0 % 5).5,\(["small", "large"][$0 % 2]),\(kinds[$0 % 2])\n"
+        }.joined())
+    #expect(beside.check.status == 0, "\(beside.check.error)")
+    for words in [
+      "columns: {size: {one_hot: [large, small]}, read: text, tags: tokens}\n", "inputs: [read, tags, table]",
+      "embedding: {input_dim: 8, output_dim: 16, inputs: tags}", "concatenate: {inputs: [read_, read2, side]}",
+    ] {
+      #expect(beside.text.contains(words), "\(beside.text)")
+    }
+    let gap = try written(
+      "review,x,kind\n" + (0..<60).map { "\($0 == 3 ? "" : "a film \($0)"),\($0).5,\(kinds[$0 % 2])\n" }.joined())
+    #expect(gap.text.contains("review: ignored") && gap.check.status == 0, "\(gap.text)")
+    #expect(gap.outcome.error.contains("it holds text, but not in 1 of 60 cells (in line 5: empty)"))
+    // Days and names of two words are no texts.
+    let words = try written(
+      "day,name,x,kind\n" + (0..<60).map { "2020-01-\($0),Ann B\($0),\($0).5,\(kinds[$0 % 2])\n" }.joined())
+    #expect(words.text.contains("columns: {day: ignored, name: ignored}"), "\(words.text)")
+  }
+
   @Test("for a table of pictures and numbers it has a branch for each")
   func pictures() throws {
     let folder = try temporaryFolder()

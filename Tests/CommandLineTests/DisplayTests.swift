@@ -21,6 +21,18 @@ import Testing
         == "epoch 3  1:02 left  469/938  loss 0.2345  accuracy 91.23 %  12345 samples/s")
   }
 
+  @Test("the live line says that its loss is of recent steps, as the epoch's row has the mean over the epoch")
+  func recent() {
+    var line = line
+    line.numbers = LiveLine.numbers(loss: "0.2345", accuracy: "91.23 %", rate: "12345 samples/s")
+    #expect(
+      line.text(columns: .max, hasBar: false)
+        == "epoch 3  1:02 left  469/938  recent loss 0.2345  accuracy 91.23 %  12345 samples/s")
+    line.numbers = LiveLine.numbers(loss: "0.2", accuracy: nil, rate: "1 samples/s")
+    #expect(line.text(columns: 40, hasBar: false) == "epoch 3  1:02 left  469/938")
+    #expect(line.text(columns: 46, hasBar: false).hasSuffix("469/938  recent loss 0.2"))
+  }
+
   @Test("lines break at words, and no row is wider than the terminal where a word is not")
   func wrapping() {
     #expect(wrapped("one two three", 20) == "one two three")

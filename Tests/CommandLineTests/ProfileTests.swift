@@ -185,6 +185,11 @@ import Testing
     let arguments = ["profile", "configs/mnist-mlp.yaml", "--backend", "reference", "--data", try dataFolder()]
     let outcome = try switchback(arguments + ["--steps", "4", "--trace", file])
     #expect(outcome.status == 0, "\(outcome.error)")
+    let words = "wrote \(file), a trace of 4 steps: open it on https://ui.perfetto.dev or in chrome://tracing\n"
+    #expect(outcome.output.hasSuffix(words), "\(outcome.output)")
+    let other = temporary() + ".json"
+    let json = try switchback(arguments + ["--steps", "1", "--json", "--trace", other])
+    #expect(json.output.hasPrefix("{") && json.error.contains("wrote \(other), a trace of 1 step: "), "\(json.error)")
     let data = try Data(contentsOf: URL(fileURLWithPath: file))
     let trace = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     let events = try #require(trace["traceEvents"] as? [[String: Any]]).filter { $0["ph"] as? String == "X" }

@@ -233,6 +233,36 @@ private func contents(below folder: String) throws -> [String: Data] {
     #expect(["lost", "running"].contains(last["copy"]?["state"] as? String) && last.count == 2)
   }
 
+  @Test("of a run that was killed before its first checkpoint is said which it is, what it lacks and what to do")
+  func lost() throws {
+    let runs = temporary()
+    #expect(try switchback(arguments(runs)).status == 0)
+    let whole = try FileManager.default.destinationOfSymbolicLink(atPath: runs + "/latest")
+    let killed = try switchback(arguments(runs))
+    #expect(killed.status == 0, "\(killed.error)")
+    let name = try FileManager.default.destinationOfSymbolicLink(atPath: runs + "/latest")
+    #expect(name != whole)
+    let run = runs + "/" + name
+    for file in ["checkpoints", "summary.json", "evaluation.json"] {
+      try? FileManager.default.removeItem(atPath: run + "/" + file)
+    }
+    let words = [
+      "\(run) has no complete checkpoint: it ended before its first one",
+      "switchback train \(run)/config.yaml starts it again", "the run before it that has one is \(runs)/\(whole)",
+    ]
+    for command in [
+      ["train", "--resume"], ["evaluate"], ["predict", "--index", "1"], ["checkpoint", "verify"],
+      try arguments(temporary()) + ["--from"],
+    ] {
+      let outcome = try switchback(command + [runs + "/latest"])
+      #expect(
+        outcome.status != 0 && words.allSatisfy(outcome.error.contains), "\(command): \(outcome.error)")
+    }
+    let listed = try switchback("runs", runs)
+    #expect(listed.status == 0 && listed.error.contains("lost: it ended before its first checkpoint"), "\(listed)")
+    #expect(listed.error.contains("train \(run)/config.yaml starts it again"))
+  }
+
   @Test("a report is made of numbers that no Int holds", arguments: ["9223372036854775808", "\"nan\"", "-1e300"])
   func numbers(number: String) throws {
     let runs = temporary()

@@ -160,7 +160,16 @@ struct GraphTests {
         == "layers.0.dense: reads tail, which comes later: a layer reads inputs and earlier layers")
     #expect(
       message(Graph { Dense(3).reading("tabel") }, table)
-        == "layers.0.dense: reads tabel, and no input or earlier layer is called so (there are table)")
+        == "layers.0.dense: reads tabel, and no input or earlier layer is called so; did you mean table? (there are table)"
+    )
+    let unshared = Graph {
+      Dense(2, name: "table_dense").reading("table")
+      Dense(2)
+      Shared("tabel")
+    }
+    #expect(
+      message(unshared, table).contains(
+        "runs tabel again, and no earlier layer is called so (there are table_dense)"))
     let unread = Graph {
       Dense(3, name: "lost")
       Dense(3).reading("table")

@@ -115,10 +115,19 @@ private func autoLoop(
 
   @Test("what cannot be used is left out with its reason")
   func leftOut() throws {
-    let loop = try autoLoop(text("[reference, none]"), products)
+    let words = Words()
+    let loop = try autoLoop(text("[reference, none]"), products, words)
+    #expect(words.done.count == 1 && words.done[0].hasSuffix("; without none: there is no backend called none"))
     let routing = try #require(loop.session.chain.routing)
     #expect(routing.leftOut["none"]?.contains("there is no backend called none") == true)
     #expect(throws: BackendError.self) { _ = try autoLoop(text("[none]", ", fallback: []"), products) }
+    let idle = Words()
+    _ = try autoLoop(
+      text("[reference, nothing, none]"), products + [Products(name: "nothing", takesNothing: true)], idle)
+    #expect(
+      idle.done.first?.hasSuffix(
+        "reference is the only choice; nothing takes no operation of it; without none: there is no backend called none")
+        == true, "\(idle.done)")
   }
 
   @Test("without a candidate that takes anything the fallbacks run it all; a backend named twice is an error")

@@ -173,6 +173,37 @@ struct LayerListTests {
     #expect(found.filter { $0.contains("colour") }.count == 1)
   }
 
+  @Test("one mistake in the use of a block is one problem")
+  func uses() {
+    let block = "blocks: {basic: {parameters: {units: ~, activation: relu}, layers: [{dense: {units: $units}}]}}\n"
+    for (use, words) in [
+      ("use: basic, activation: elu", "the block basic needs units"),
+      ("use: basic, unit: 4", "block.unit is not a key here; did you mean units?"),
+      ("use: basc, units: 4", "model.blocks has no block basc; did you mean basic?"),
+      ("uses: basic", "block.uses is not a key here; did you mean use?"),
+      ("name: a", "model.layers.0.block must name a block of model.blocks with use, or have layers"),
+    ] {
+      let found = problems(block + "layers: [{block: {\(use)}}]")
+      #expect(found.count == 1 && found[0].contains(words), "\(use): \(found)")
+    }
+  }
+
+  @Test("a key that is misspelt is one problem: that the one that was meant is missing is not said")
+  func misspeltKeys() {
+    for (layer, words) in [
+      ("dense: {unit: 4}", "unit is not a key here; did you mean units?"),
+      ("dense: {out_features: 4}", "it is called units (PyTorch's out_features)"),
+      ("repeat: {time: 2, layers: [flatten]}", "time is not a key here; did you mean times?"),
+      ("residual: {layer: [flatten]}", "layer is not a key here; did you mean layers?"),
+      ("conv2d: {kernel_size: 3, filter: 2}", "filter is not a key here; did you mean filters?"),
+    ] {
+      let found = problems("layers: [{\(layer)}]")
+      #expect(found.count == 1 && found[0].contains(words), "\(layer): \(found)")
+    }
+    // One that is missing besides is said.
+    #expect(problems("layers: [{conv2d: {filter: 2}}]").count == 2)
+  }
+
   @Test("lists that stand in each other too deep are refused, not followed")
   func depth() {
     let deep = String(repeating: "{residual: {layers: [", count: 200) + "flatten" + String(repeating: "]}}", count: 200)

@@ -64,7 +64,8 @@ struct NetworkErrorTests {
         - dense: {units: 3, name: tail}
       """),
     WrongNetwork(
-      "model.layers.1.dense: reads tial, and no input or earlier layer is called so", on: rows,
+      "model.layers.1.dense: reads tial, and no input or earlier layer is called so; did you mean tail? (there are images",
+      on: rows,
       """
       layers:
         - dense: {units: 4, name: tail}
@@ -361,13 +362,29 @@ struct NetworkErrorTests {
         """), on: rows)
     #expect(found.count == 3, "\(found)")
     let expected = [
-      ("test.yaml:4:", "model.layers.0.dense (a): reads imagse, and no input or earlier layer is called so"),
+      (
+        "test.yaml:4:",
+        "model.layers.0.dense (a): reads imagse, and no input or earlier layer is called so; did you mean images?"
+      ),
       ("test.yaml:5:", "model.layers.1.dense (b): reads tial, and no input or earlier layer is called so"),
       ("test.yaml:11:", "model.layers.7.add: joins [32,5] from c and [32,3] from d: the shapes must agree"),
     ]
     for (line, (place, words)) in zip(found, expected) {
       #expect(line.hasPrefix(place) && line.contains(words), "\(line)")
     }
+  }
+
+  @Test("what is wrong with a layer of a block that is used twice is said once")
+  func block() {
+    let model = """
+      blocks: {wide: {layers: [{conv2d: {filters: 1, kernel_size: 9}}]}}
+      layers:
+        - block: {use: wide, name: a, inputs: images}
+        - block: {use: wide, name: b, inputs: images}
+        - add: {inputs: [a, b]}
+      """
+    let found = problems(text(model), on: pictures)
+    #expect(found.count == 1 && found[0].contains("(in the block wide, used in line 5)"), "\(found)")
   }
 
   @Test("what is wrong with an objective is said with its line")

@@ -171,6 +171,7 @@ struct ObjectiveConfigurationTests {
       ("weight: 0.1", "class_weights: [1, 2]", "training.objectives.1.class_weights: there are no classes to weigh"),
       ("weight: 0.1", "sample_weight: trust", "a weight is one f32 a sample, and the data has trust f32 [3]"),
       ("weight: 0.1", "sample_weight: nobody", "training.objectives.1.sample_weight: the data has no field nobody"),
+      ("weight: 0.1", "sample_weight: trusst", "the data has no field trusst; did you mean trust?"),
       (
         "inputs: [images, table]", "inputs: [images, tabel]",
         "model.inputs: the data has no field tabel; did you mean table?"
@@ -210,6 +211,17 @@ struct ObjectiveConfigurationTests {
     let place = old == "{output: ink, " || new == "output: digit" ? "target: ink" : new
     let expected = "test.yaml:\(line(of: place, in: wrong)):"
     #expect(found.contains { $0.contains(words) && $0.hasPrefix(expected) }, "\(found), expected \(expected)")
+  }
+
+  @Test("an output that is misspelt is one mistake: that nobody judges the one that was meant is not said")
+  func misspeltOutput() {
+    for (old, new, words) in [
+      ("output: ink", "output: imk", "the model has no output imk; did you mean ink?"),
+      ("- dense: {units: 1, name: ink", "- dens: {units: 1, name: ink", "there is no layer dens; did you mean dense?"),
+    ] {
+      let found = problems(text.replacing(old, with: new))
+      #expect(found.count == 1 && found[0].contains(words), "\(found)")
+    }
   }
 
   @Test("several outputs without objectives, and an output without one, are errors")

@@ -5,6 +5,7 @@
 #else
   import Darwin
 #endif
+import SwitchbackPrograms
 
 /// Finds backends by name: those linked in, and shared libraries in a few known folders.
 ///
@@ -57,7 +58,8 @@ public struct BackendRegistry: Sendable {
     let known = names.joined(separator: ", ")
     throw BackendError(
       .unavailable,
-      "there is no backend called \(name): \(file) is not in \(folders.joined(separator: ", ")). Known here: \(known). "
+      "there is no backend called \(name)\(NearestWord.hint(NearestWord.of(name, among: names))) (\(file) is not in "
+        + "\(folders.joined(separator: ", "))). Known here: \(known). "
         + "Folders in $SWITCHBACK_BACKEND_PATH are looked into first; a library anywhere is named by its path")
   }
 

@@ -45,12 +45,17 @@ public struct RouteSearch {
 
   public func run() throws -> Routing {
     var (allowed, isBound) = try accepted()
+    let idle = (0..<candidates).filter { !allowed[$0].contains(true) }.map { chain.links[$0].name }
     // Checking may take as long again as measuring.
     let refusals = try refuse(&allowed, by: clock() + budget)
     let atoms = try atoms(allowed, isBound)
     var race = RouteRace(self, atoms, deadline: clock() + budget)
     var routing = try race.run()
     routing.refusals = refusals
+    if !idle.isEmpty, idle.count < candidates {
+      routing.verdict +=
+        "; \(idle.joined(separator: " and ")) \(idle.count == 1 ? "takes" : "take") no operation of it"
+    }
     if !routing.isComplete { routing.verdict += "; not all could be checked within backend.tuning_seconds" }
     return routing
   }

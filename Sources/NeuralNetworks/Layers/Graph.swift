@@ -175,8 +175,8 @@ extension LayerContext {
     return entry
   }
 
-  /// The input or node of that name, nearest first, and the place of its list.
-  func find(_ name: String) throws(ProgramError) -> (place: Int, entry: GraphScope.Entry) {
+  /// The input or node of that name, nearest first, and the place of its list. `asLayer`: who asks runs a layer again.
+  func find(_ name: String, asLayer: Bool = false) throws(ProgramError) -> (place: Int, entry: GraphScope.Entry) {
     for place in scopes.indices.reversed() {
       if let entry = scopes[place].entries[name] { return (place, entry) }
       if scopes[place].broken.contains(name) { throw followingFault }
@@ -184,9 +184,12 @@ extension LayerContext {
         throw ProgramError("reads \(name), which comes later: a layer reads inputs and earlier layers", path: "")
       }
     }
-    let known = Set(scopes.flatMap(\.entries.keys)).sorted().joined(separator: ", ")
+    let known = Set(scopes.flatMap { $0.entries.filter { !asLayer || $0.value.layer != nil }.keys }).sorted()
     throw ProgramError(
-      "reads \(name), and no input or earlier layer is called so\(known.isEmpty ? "" : " (there are \(known))")",
-      path: "")
+      (asLayer
+        ? "runs \(name) again, and no earlier layer is called so"
+        : "reads \(name), and no input or earlier layer is called so")
+        + NearestWord.hint(NearestWord.of(name, among: known))
+        + (known.isEmpty ? "" : " (there are \(known.joined(separator: ", ")))"), path: "")
   }
 }

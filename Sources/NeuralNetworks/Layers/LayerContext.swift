@@ -299,7 +299,7 @@ public struct LayerContext: Sendable {
 
   /// Traces the earlier layer of that name once more, with its weights.
   mutating func callAgain(_ name: String, _ inputs: [Value]) throws(ProgramError) -> [Value] {
-    let (place, entry) = try find(name)
+    let (place, entry) = try find(name, asLayer: true)
     guard let layer = entry.layer else {
       throw ProgramError("\(name) is an input, and no layer whose weights can be shared", path: path)
     }

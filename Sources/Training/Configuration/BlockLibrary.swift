@@ -82,24 +82,24 @@ struct BlockLibrary {
     let problems = section.problems
     guard let useNode = section.take("use"), let use = useNode.scalar?.string else {
       problems.add("\(section.full("use")) must be the name of a block", at: section.node)
+      section.allowRest()
       return nil
     }
     guard let definition = definitions[use] else {
       let words = Suggestion.words(for: use, among: definitions.keys.sorted())
       problems.add("\(section.full("use")): model.blocks has no block \(use)\(words)", at: useNode)
+      section.allowRest()
       return nil
     }
     var (values, resolved) = ([String: Node](), [(Node("use"), Node(use))])
     for (name, fallback) in definition.parameters {
       let given = section.take(name)
       if let given { resolved.append((Node(name), given)) }
-      guard let value = given ?? fallback else {
-        problems.add("\(section.path): the block \(use) needs \(name)", at: section.node)
-        return nil
-      }
-      values[name] = value
+      values[name] = given ?? fallback
     }
-    guard !broken.contains(use) else { return nil }
+    let lacks = definition.parameters.map(\.name).filter { values[$0] == nil }
+    for name in lacks { section.missing(name, "\(section.path): the block \(use) needs \(name)") }
+    guard lacks.isEmpty, !broken.contains(use) else { return nil }
     return Use(use: use, resolved: resolved, layers: Self.replace(definition.layers, values))
   }
 

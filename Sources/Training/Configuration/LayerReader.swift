@@ -52,6 +52,8 @@ final class LayerReader {
   private var multiplicity = 1
   /// The layers that were read of the layer whose lists are being read: of `residual` those of both.
   private var places: [LayerPlaces.Entry] = []
+  /// Names of entries that could not be read: that there is no such layer follows from it.
+  private var unreadNames: Set<String> = []
 
   /// `LayerContext` says why, and guards what is built without a configuration.
   private static let (mostLayers, deepest) = (10_000, 40)
@@ -73,6 +75,7 @@ final class LayerReader {
       // A shared layer has the results of another: tracing looks at them.
       let hasResult = layer is Shared || layer?.resultNames.contains(String(output.dropFirst(word.count + 1))) == true
       if layer == nil {
+        guard !reader.unreadNames.contains(word) else { continue }
         section.problems.add(
           "\(section.full("outputs")): no layer of the list is called "
             + "\(word)\(Suggestion.words(for: word, among: names))", at: section.take("outputs"))
@@ -101,11 +104,15 @@ final class LayerReader {
   ) -> [GraphNode] {
     section.describe(key, isRequired: isRequired, help: help, Self.listSchema)
     guard let node = section.take(key) else {
-      if isRequired { missing(section, key, at: section.node) } else { section.record(key, Node([Node]())) }
+      if isRequired {
+        section.missing(key, Self.lack(section, key))
+      } else {
+        section.record(key, Node([Node]()))
+      }
       return []
     }
     guard let list = node.sequence, !(isRequired && list.isEmpty) else {
-      missing(section, key, at: node.mark == nil ? section.node : node)
+      problems.add(Self.lack(section, key), at: node.mark == nil ? section.node : node)
       return []
     }
     guard depth < Self.deepest else {
@@ -134,7 +141,7 @@ final class LayerReader {
     section.describe(key, isRequired: isRequired, help: help, Self.layerSchema)
     guard let node = section.take(key) else {
       if isRequired {
-        problems.add("\(section.full(key)) must be a layer, such as lstm: {units: 10}", at: section.node)
+        section.missing(key, "\(section.full(key)) must be a layer, such as lstm: {units: 10}")
       }
       return nil
     }
@@ -153,8 +160,8 @@ final class LayerReader {
     return entry?.layer
   }
 
-  private func missing(_ section: SectionReader, _ key: String, at node: Node?) {
-    problems.add("\(section.full(key)) must be a list of layers, such as - dense: {units: 10}", at: node)
+  private static func lack(_ section: SectionReader, _ key: String) -> String {
+    "\(section.full(key)) must be a list of layers, such as - dense: {units: 10}"
   }
 
   /// `- dense: {units: 10}`, or a bare word: `- flatten`, `- relu`. From `first` on, `places` are those of its own list.
@@ -174,6 +181,7 @@ final class LayerReader {
     guard let kind = Self.kinds.first(where: { $0.word == word }) else {
       problems.add(
         "\(path): there is no layer \(word)\(Suggestion.words(for: word, among: Self.kinds.map(\.word)))", at: node)
+      if let name = keys?.mapping?["name"]?.string { unreadNames.insert(name) }
       return nil
     }
     guard count <= Self.mostLayers else { return nil }
@@ -258,6 +266,11 @@ final class LayerReader {
       return Block([], name: Self.name(section))
     }
     let name = Self.name(section)
+    if !section.isGiven("use"), !section.isGiven("layers") {
+      _ = (section.take("use"), section.take("layers"))
+      section.missing("use", "\(section.path) must name a block of model.blocks with use, or have layers")
+      return Block([], name: name)
+    }
     guard section.isGiven("use") else { return Block(nodes(section, "layers", help: GraphNode.listHelp), name: name) }
     guard let written = blocks.layers(of: section) else { return Block([], name: name) }
     let reader = SectionReader(Node([(Node("layers"), written.layers)]), path: section.path, problems)

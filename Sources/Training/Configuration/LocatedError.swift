@@ -7,7 +7,13 @@ extension Configuration {
   public func located(_ error: ProgramError) -> ConfigurationError { located([error]) }
 
   func located(_ errors: [ProgramError]) -> ConfigurationError {
-    ConfigurationError(problems: errors.map(problem))
+    // What is wrong with a layer of a block is said for the first use.
+    var said: Set<String> = []
+    let first = errors.filter { error in
+      guard let layer = layerPlaces[error.path], !layer.uses.isEmpty else { return true }
+      return said.insert("\(layer.place) \(error.message)").inserted
+    }
+    return ConfigurationError(problems: first.map(problem))
   }
 
   private func problem(_ error: ProgramError) -> ConfigurationError.Problem {

@@ -1,4 +1,5 @@
 import SwitchbackNeuralNetworks
+import SwitchbackPrograms
 import Yams
 
 /// `training.objectives`, or its short form for one output: `training.loss`, `class_weights` and `metrics`.
@@ -92,8 +93,11 @@ enum ObjectiveReader {
         continue
       }
       if !name.isEmpty, !outputs.contains(name) {
+        let meant = Suggestion.nearest(to: name, among: outputs)
+        // That nobody judges the output that was meant follows from the wrong word.
+        if let meant { judged.insert(meant) }
         problems.add(
-          "\(objective.places.path).output: the model has no output \(name); \(known(outputs))",
+          "\(objective.places.path).output: the model has no output \(name)\(NearestWord.hint(meant)); \(known(outputs))",
           objective.places["output"])
       }
       // Columns of a table of epochs are called so.

@@ -34,6 +34,12 @@ final class ProblemList {
     problems.append(.init(place, message + useWords))
   }
 
+  /// Takes back what was added, since another problem says it better.
+  func withdraw(_ message: String, at node: Node?) {
+    let problem = ConfigurationError.Problem(place(of: node), message + useWords)
+    if let index = problems.lastIndex(of: problem) { problems.remove(at: index) }
+  }
+
   /// What the layers being read were written for; empty outside of blocks.
   var useWords: String { uses.map(\.words).joined() }
 

@@ -10,6 +10,8 @@ final class SectionReader {
   private(set) var resolved: [(Node, Node)] = []
   private var recordsDefaults = true
   private var known: [String] = []
+  /// What was said of keys that are missing.
+  private var lacks: [String: String] = [:]
   private var entries: [(key: Node, value: Node)] = []
   /// What was declared, while describing.
   private(set) var schema = ObjectSchema()
@@ -366,15 +368,23 @@ final class SectionReader {
     return (value, schema)
   }
 
-  func missing(_ key: String) {
-    problems.add("\(full(key)) is missing", at: node)
+  /// A key that must be given is not. Where another key is a misspelling of it, `finish` says only that.
+  func missing(_ key: String, _ message: String? = nil) {
+    let message = message ?? "\(full(key)) is missing"
+    problems.add(message, at: node)
+    lacks[key] = message
   }
+
+  /// What stands here is not judged, since what would read it is not known.
+  func allowRest() { known += keys }
 
   /// Refuses every key that nobody read.
   func finish() {
     for (key, _) in entries {
       let word = key.string ?? ""
       guard !known.contains(word) else { continue }
+      let meant = Suggestion.foreign[word]?.word ?? Suggestion.nearest(to: word, among: Set(known).sorted())
+      if let lack = meant.flatMap({ lacks[$0] }) { problems.withdraw(lack, at: node) }
       if let ours = Suggestion.foreign[word], ours.word.hasPrefix("nothing: ") {
         problems.add("\(full(word)) is not a key here; leave it out, \(ours.word.dropFirst(9))", at: key)
       } else if let ours = Suggestion.foreign[word] {

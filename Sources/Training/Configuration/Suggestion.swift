@@ -1,3 +1,5 @@
+import SwitchbackPrograms
+
 /// The nearest valid word, and our word for another framework's.
 package enum Suggestion {
   static let foreign: [String: (word: String, origin: String)] = [
@@ -60,33 +62,29 @@ package enum Suggestion {
     "val_split": ("data.validation_split", "other frameworks"),
   ]
 
-  /// `; did you mean units? Known are …`
+  /// Our word for a layer, a loss or another choice that goes by this name elsewhere.
+  private static let synonyms: [String: String] = [
+    "fc": "dense", "fully_connected": "dense", "pool2d": "max_pooling2d",
+    "mse": "mean_squared_error", "l2_loss": "mean_squared_error", "mae": "mean_absolute_error",
+    "l1_loss": "mean_absolute_error", "smooth_l1": "huber", "cross_entropy": "categorical_crossentropy",
+    "crossentropy": "categorical_crossentropy", "ce": "categorical_crossentropy",
+    "nll": "categorical_crossentropy", "bce": "binary_crossentropy", "f1": "f1_score", "r2": "r2_score",
+    "iou": "mean_io_u", "mean_iou": "mean_io_u", "top_k_accuracy": "top_k_categorical_accuracy",
+    "xavier": "glorot_uniform", "xavier_uniform": "glorot_uniform", "xavier_normal": "glorot_normal",
+    "kaiming": "he_normal", "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal", "silu": "swish",
+    "none": "linear", "identity": "linear", "momentum": "sgd", "nesterov": "sgd",
+  ]
+
+  /// `; did you mean units? (known: …)`
   package static func words(for word: String, among candidates: [String]) -> String {
     let candidates = Set(candidates).sorted()
-    let known = "known: " + candidates.joined(separator: ", ")
-    if let nearest = nearest(to: word, among: candidates) { return "; did you mean \(nearest)? (\(known))" }
-    return " (\(known))"
+    let known = " (known: \(candidates.joined(separator: ", ")))"
+    return NearestWord.hint(nearest(to: word, among: candidates)) + known
   }
 
-  /// The first of the candidates that is nearest; nil where none is near.
+  /// The candidate that is meant; nil where none is near.
   package static func nearest(to word: String, among candidates: [String]) -> String? {
-    let nearest = candidates.map { ($0, distance(word, $0)) }.min { $0.1 < $1.1 }
-    return nearest.flatMap { $0.1 <= max(2, word.count / 3) ? $0.0 : nil }
-  }
-
-  /// Insertions, deletions and exchanges that turn one word into the other (Levenshtein 1966).
-  package static func distance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a.lowercased()), Array(b.lowercased()))
-    var row = Array(0...b.count)
-    for i in a.indices {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in b.indices {
-        let cost = diagonal + (a[i] == b[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(cost, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
+    let synonym = synonyms[word.lowercased().replacing("-", with: "_")]
+    return synonym.flatMap { candidates.contains($0) ? $0 : nil } ?? NearestWord.of(word, among: candidates)
   }
 }

@@ -28,13 +28,17 @@ public struct AutoBackend {
     for name in settings.candidates ?? Self.defaultCandidates {
       var options = settings.options[name] ?? [:]
       // On a processor OpenCL is another way to the same cores, and measuring costs time.
-      if name == "opencl", settings.candidates == nil, options["device"] == nil { options["device"] = "gpu" }
+      let isForGPU = name == "opencl" && settings.candidates == nil && options["device"] == nil
+      if isForGPU { options["device"] = "gpu" }
       do {
         let link = try BackendChain.open(name, registry, options, host)
         try firstUse.check(link)
         links.append(link)
       } catch let error as BackendError {
-        leftOut[name] = error.message
+        // Nobody asked for that device.
+        leftOut[name] =
+          isForGPU && registry.names.contains(name)
+          ? "it found no GPU; backend.candidates: [openblas, fft, opencl] measures other devices too" : error.message
       }
     }
     candidateCount = links.count
@@ -83,7 +87,11 @@ public struct AutoBackend {
   }
 
   private var suffix: String {
-    leftOut.isEmpty ? "" : " (left out: \(leftOut.keys.sorted().joined(separator: ", ")))"
+    leftOut.sorted { $0.key < $1.key }.map { name, reason in
+      // What follows says how to mend it, and is in the run's record.
+      let words = reason.hasPrefix("there is no") ? String(reason.prefix { $0 != "(" && $0 != ";" }) : reason
+      return "; without \(name): \(words.trimmingCharacters(in: .whitespaces))"
+    }.joined()
   }
 
   /// Covers whatever a measurement depends on.

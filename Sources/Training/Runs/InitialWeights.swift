@@ -30,7 +30,7 @@ public struct InitialWeights: Sendable {
       let store = CheckpointStore(run: source)
       let takesBest = (try? RunFolder(source).configuration())?.training.restoresBest == true
       guard let entry = store.answering(best: false, preferringBest: takesBest) else {
-        throw DatasetError(.missing, "\(source) has no complete checkpoint to take weights from (model.from)")
+        throw DatasetError(.missing, "no weights to start with (model.from): \(RunFolder(source).missingCheckpoint())")
       }
       path = entry.path
     }

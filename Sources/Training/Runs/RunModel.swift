@@ -25,7 +25,7 @@ extension TrainedModel {
     guard
       let checkpoint = store.answering(best: best, preferringBest: configuration.training.restoresBest)?.checkpoint
     else {
-      throw TrainedModelError("\(folder) has no complete checkpoint\(best ? " of a whole epoch" : "")")
+      throw TrainedModelError(RunFolder(folder).missingCheckpoint(best: best))
     }
     let data = try RunData(
       run: folder, checkpoint: checkpoint, source: configuration.data.source, classes: classNames)

@@ -1,0 +1,23 @@
+import Testing
+
+@Suite("Words on the command line that were meant otherwise")
+struct MisspeltWordsTests {
+  @Test(
+    "commands, data sets, backends and options are found by their nearest word",
+    arguments: [
+      ("trian", "there is no command trian; did you mean train?"),
+      ("config shwo", "there is no command config shwo; did you mean show?"),
+      ("data chekc x", "there is no command data chekc; did you mean check?"),
+      ("backends operation", "there is no command backends operation; did you mean operations?"),
+      ("checkpoint verfy x", "there is no command checkpoint verfy; did you mean verify?"),
+      ("data verify mnsit", "there is no data set called mnsit; did you mean mnist?"),
+      ("data export fashion_mnist x", "there is no data set called fashion_mnist; did you mean fashion-mnist?"),
+      ("config init --dataset fashionmnist", "did you mean fashion-mnist?"),
+      ("conformance --quick --backend refrence", "there is no backend called refrence; did you mean reference? ("),
+      ("train x.yaml --bakend reference", "Did you mean '--backend'?"),
+    ])
+  func nearest(arguments: String, words: String) throws {
+    let outcome = try switchback(arguments.split(separator: " ").map(String.init))
+    #expect(outcome.status != 0 && outcome.error.contains(words), "\(outcome.error)")
+  }
+}
