@@ -119,6 +119,7 @@ public struct Activation: UnaryLayer {
   public var function: ActivationFunction
   public var name: String?
   public var kind: String { "activation" }
+  public var masking: Masking { .passed }
 
   public init(_ function: ActivationFunction, name: String? = nil) {
     self.function = function
@@ -143,6 +144,7 @@ public struct LeakyReLU: UnaryLayer {
   public var negativeSlope: Double
   public var name: String?
   public var kind: String { "leakyRelu" }
+  public var masking: Masking { .passed }
 
   public init(negativeSlope: Double = 0.3, name: String? = nil) {
     self.negativeSlope = negativeSlope
@@ -170,6 +172,7 @@ public struct PReLU: UnaryLayer {
   public var alphaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "prelu" }
+  public var masking: Masking { .passed }
 
   public init(
     sharedAxes: [Int] = [], alphaInitializer: Initializer = .zeros, alphaRegularizer: Regularizer? = nil,

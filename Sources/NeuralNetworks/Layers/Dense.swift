@@ -12,6 +12,7 @@ public struct Dense: UnaryLayer {
   public var biasRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "dense" }
+  public var masking: Masking { .passed }
 
   public init(
     _ units: Int, activation: ActivationFunction = .linear, useBias: Bool = true,

@@ -8,6 +8,7 @@ public struct Dropout: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "dropout" }
+  public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) {
     self.rate = rate
@@ -68,6 +69,7 @@ public struct SpatialDropout1D: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "spatialDropout1d" }
+  public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }
 

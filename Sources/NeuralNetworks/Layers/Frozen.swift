@@ -6,6 +6,7 @@ public struct Frozen: Layer {
   public var layer: any Layer
   public var name: String? { layer.name }
   public var kind: String { layer.kind }
+  public var masking: Masking { .consumed }
   public var resultNames: [String] { layer.resultNames }
 
   public init(_ layer: any Layer) { self.layer = layer }

@@ -5,6 +5,7 @@ public struct GaussianNoise: UnaryLayer {
   public var standardDeviation: Double
   public var name: String?
   public var kind: String { "gaussianNoise" }
+  public var masking: Masking { .passed }
 
   public init(_ standardDeviation: Double, name: String? = nil) {
     (self.standardDeviation, self.name) = (standardDeviation, name)
@@ -33,6 +34,7 @@ public struct GaussianDropout: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "gaussianDropout" }
+  public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }
 

@@ -22,6 +22,7 @@ public struct Graph: Layer {
   public var outputs: [String]
   public var name: String?
   public var kind: String { "graph" }
+  public var masking: Masking { .consumed }
   public var resultNames: [String] { outputs }
 
   public init(_ nodes: [GraphNode], inputs: [String] = [], outputs: [String] = [], name: String? = nil) {

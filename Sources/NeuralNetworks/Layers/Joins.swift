@@ -4,6 +4,7 @@ import SwitchbackPrograms
 public struct Add: Layer {
   public var name: String?
   public var kind: String { "add" }
+  public var masking: Masking { .passed }
 
   public init(name: String? = nil) { self.name = name }
 
@@ -21,6 +22,7 @@ extension Add: ConfigurableLayer {
 public struct Multiply: Layer {
   public var name: String?
   public var kind: String { "multiply" }
+  public var masking: Masking { .passed }
 
   public init(name: String? = nil) { self.name = name }
 

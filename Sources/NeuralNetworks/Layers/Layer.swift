@@ -13,6 +13,8 @@ public protocol Layer: Sendable {
   /// The names of several results. The first result is what the next layer reads; `encoder:state` reads the one called
   /// `state` of the layer called `encoder`.
   var resultNames: [String] { get }
+  /// What it does with the masks of its inputs; a layer that says nothing of it is none for masked inputs.
+  var masking: Masking { get }
   /// Appends the layer's calls for `inputs` (whose first axis is the batch) and returns its results, at least one.
   func callAsFunction(_ inputs: [Value], in context: inout LayerContext) throws(ProgramError) -> [Value]
 }
@@ -20,6 +22,7 @@ public protocol Layer: Sendable {
 extension Layer {
   public var name: String? { nil }
   public var resultNames: [String] { [] }
+  public var masking: Masking { .unsupported }
 }
 
 /// A layer with one input and one result, written in terms of existing operations:

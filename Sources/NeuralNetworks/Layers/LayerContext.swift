@@ -46,6 +46,8 @@ public struct LayerContext: Sendable {
   private var paths: Set<String> = []
   /// The layer each value came from, for messages.
   var sources: [Int: String] = [:]
+  /// Which steps of a value are valid, by its number (`Masks.swift`).
+  var masks: [Int: Value] = [:]
   /// The images of one row that sequences were made of.
   var rows: [Int: Value] = [:]
   /// The rows of tokens that sequences were made of.
@@ -218,7 +220,7 @@ public struct LayerContext: Sendable {
     (builder.path, weightsPath) = (inner, Self.path(of: component, in: outerWeights))
     defer { (builder.path, weightsPath, depth) = (outer, outerWeights, depth - 1) }
     do throws(ProgramError) {
-      let results = try layer(inputs, in: &self)
+      let results = try run(layer, inputs)
       guard !results.isEmpty else { throw ProgramError("a layer answers at least one value", path: path) }
       for result in results where !inputs.contains(result) && sources[result.id] == nil { sources[result.id] = path }
       outputs.append((path, results[0]))
@@ -247,7 +249,7 @@ public struct LayerContext: Sendable {
     scopes = [scope]
     defer { scopes = [] }
     do throws(ProgramError) {
-      return try model(inputs.map(\.value), in: &self)
+      return try run(model, inputs.map(\.value))
     } catch {
       throw faults.contains(error) ? faults[0] : error
     }
@@ -282,7 +284,7 @@ public struct LayerContext: Sendable {
       weightsPath = outerWeights
       scopes += hidden
     }
-    return try layer(inputs, in: &self)
+    return try run(layer, inputs)
   }
 
   /// Traces a layer whose weights stay as they are.
@@ -290,7 +292,7 @@ public struct LayerContext: Sendable {
     let outer = isFrozen
     defer { isFrozen = outer }
     isFrozen = true
-    return try layer(inputs, in: &self)
+    return try run(layer, inputs)
   }
 
   private static func isAllowedInPath(_ byte: UInt8) -> Bool {

@@ -6,6 +6,7 @@ public struct Repeat: UnaryLayer {
   public var nodes: [GraphNode]
   public var name: String?
   public var kind: String { "repeat" }
+  public var masking: Masking { .consumed }
 
   public init(_ times: Int, _ nodes: [GraphNode], name: String? = nil) {
     (self.times, self.nodes, self.name) = (times, nodes, name)
@@ -37,6 +38,7 @@ public struct Block: UnaryLayer {
   public var nodes: [GraphNode]
   public var name: String?
   public var kind: String { "block" }
+  public var masking: Masking { .consumed }
 
   public init(_ nodes: [GraphNode], name: String? = nil) { (self.nodes, self.name) = (nodes, name) }
 

@@ -6,6 +6,7 @@ public struct Rescaling: UnaryLayer {
   public var offset: Double
   public var name: String?
   public var kind: String { "rescaling" }
+  public var masking: Masking { .passed }
 
   public init(_ scale: Double, offset: Double = 0, name: String? = nil) {
     self.scale = scale

@@ -10,6 +10,7 @@ public struct Residual: UnaryLayer {
   public var activation: ActivationFunction
   public var name: String?
   public var kind: String { "residual" }
+  public var masking: Masking { .consumed }
 
   public init(
     _ nodes: [GraphNode], shortcut: [GraphNode] = [], activation: ActivationFunction = .linear, name: String? = nil

@@ -7,6 +7,7 @@ public struct Sequential: UnaryLayer {
   public var layers: [any Layer]
   public var name: String?
   public var kind: String { "sequential" }
+  public var masking: Masking { .consumed }
 
   public init(_ layers: [any Layer], name: String? = nil) {
     self.layers = layers

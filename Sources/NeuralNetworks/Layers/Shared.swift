@@ -8,6 +8,7 @@ public struct Shared: Layer {
   public var layer: String
   public var name: String?
   public var kind: String { "shared" }
+  public var masking: Masking { .consumed }
 
   public init(_ layer: String, name: String? = nil) { (self.layer, self.name) = (layer, name) }
 
