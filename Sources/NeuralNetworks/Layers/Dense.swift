@@ -57,7 +57,8 @@ public struct Dense: UnaryLayer {
 
 extension Dense: ConfigurableLayer {
   package static let settings = Settings<Dense>(
-    "dense", of: Dense(1), help: "Every output a weighted sum of all inputs: rows [N, features], or tokens [N, T, features]",
+    "dense", of: Dense(1),
+    help: "Every output a weighted sum of all inputs: rows [N, features], or tokens [N, T, features]",
     keys: [
       .integer("units", \.units, in: .extents, .required, help: "How many outputs"),
       .activation("activation", \.activation, help: "What the result passes through"),
