@@ -12,7 +12,7 @@ public struct OperationCatalog: Sendable {
     Reduce.self, ArgMax.self,
     Softmax.self, SoftmaxBackward.self, SoftmaxCrossEntropy.self, SoftmaxCrossEntropyBackward.self,
     Normalize.self, NormalizeBackward.self,
-    OneHot.self, Gather.self, ScatterAdd.self,
+    OneHot.self, SequenceMask.self, Gather.self, ScatterAdd.self,
     Reshape.self, Transpose.self, Broadcast.self, Slice.self, SliceBackward.self, Concatenate.self, Pad.self,
     Reverse.self,
     RandomNumbers.self,

@@ -188,7 +188,7 @@ OPENCL_SERVES = {
     "elementwise.cl": ["unary", "binary", "select", "cast", "fill"],
     "formulas.cl": ["unary"],
     "functions.cl": ["unary", "binary"],
-    "indexing.cl": ["oneHot", "gather", "scatterAdd", "argmax"],
+    "indexing.cl": ["oneHot", "sequenceMask", "gather", "scatterAdd", "argmax"],
     "layout.cl": ["transpose", "broadcast", "slice", "concatenate", "pad", "reverse"],
     "multiplication.cl": ["matmul", "conv2d"],
     "normalize.cl": ["normalize"],

@@ -1,3 +1,4 @@
+import SwitchbackBackendKit
 import SwitchbackCPUKernels
 import SwitchbackPrograms
 
@@ -19,6 +20,10 @@ extension OneHot: OpenBLASOperation {
   func work(_ maker: WorkMaker) -> Work { maker.oneHot(self) }
 }
 
+extension SequenceMask: OpenBLASOperation {
+  func work(_ maker: WorkMaker) throws -> Work { try maker.sequenceMask(self) }
+}
+
 extension WorkMaker {
   func oneHot(_ operation: OneHot) -> Work {
     let (labels, y, classes) = (input(0), output, operation.classes)
@@ -30,6 +35,30 @@ extension WorkMaker {
       for e in 0..<frame.rows
       where frame.contains(indices[e], below: classes, at: frame.firstRow + e) {
         result[e * classes + Int(indices[e])] = 1
+      }
+    }
+  }
+
+  func sequenceMask(_ operation: SequenceMask) throws -> Work {
+    switch operation.elementType {
+    case .float32: mask(operation.steps, Float.self)
+    case .bool: mask(operation.steps, UInt8.self)
+    default: throw Declined(reason: "a mask of \(operation.elementType.rawValue) is not implemented here")
+    }
+  }
+
+  @inline(__always)
+  private func mask<T: Numeric>(_ steps: Int, _ type: T.Type) -> Work {
+    let (lengths, y) = (input(0), output)
+    let bound = Work.Bound(count: steps + 1, what: "lengths")
+    return work(access: [.rows], rows: self.type(0).shape.elementCount, bound: bound) { frame in
+      let length = frame.pointers[lengths].assumingMemoryBound(to: Int32.self)
+      let result = frame.pointers[y].assumingMemoryBound(to: type)
+      for n in 0..<frame.rows
+      where frame.contains(length[n], below: steps + 1, at: frame.firstRow + n) {
+        let valid = Int(length[n])
+        (result + n * steps).update(repeating: 1, count: valid)
+        (result + n * steps + valid).update(repeating: 0, count: steps - valid)
       }
     }
   }

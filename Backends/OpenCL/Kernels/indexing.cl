@@ -16,6 +16,15 @@ __kernel void one_hot(
   y[e] = index == e % classes ? 1 : 0;
 }
 
+// T is what the mask is of: float, or the byte that a bool is.
+__kernel void sequence_mask(
+  __global const int *restrict lengths, __global T *restrict y, __global uint *fault, int steps, int count) {
+  int e = get_global_id(0);
+  if (e >= count) return;
+  int length = index_at(lengths, e / steps, steps + 1, fault);
+  y[e] = e % steps < length ? 1 : 0;
+}
+
 // T is an unsigned integer of the element's size. x [outer, length, inner], y [outer, indices, inner].
 __kernel void gather(
   __global const T *restrict x, __global const int *restrict indices, __global T *restrict y, __global uint *fault,

@@ -4,6 +4,10 @@ extension OneHot: OpenCLOperation {
   func work(_ maker: WorkMaker) -> Work { maker.oneHot(self) }
 }
 
+extension SequenceMask: OpenCLOperation {
+  func work(_ maker: WorkMaker) -> Work { maker.sequenceMask(self) }
+}
+
 extension Gather: OpenCLOperation {
   func work(_ maker: WorkMaker) -> Work { maker.gather(self) }
 }
@@ -21,6 +25,17 @@ extension WorkMaker {
         [input(0), output, .fault, .int(operation.classes), .int(count)], elements: count)
     ])
     work.bound = (operation.classes, "classes")
+    return work
+  }
+
+  func sequenceMask(_ operation: SequenceMask) -> Work {
+    let count = result.shape.elementCount
+    var work = Work([
+      Launch(
+        KernelName("indexing", "sequence_mask", ["-DT=\(result.elementType.kernelType)"]),
+        [input(0), output, .fault, .int(operation.steps), .int(count)], elements: count)
+    ])
+    work.bound = (operation.steps + 1, "lengths")
     return work
   }
 

@@ -18,6 +18,26 @@ extension OneHot: FloatingKernel {
   }
 }
 
+extension SequenceMask: ReferenceKernel {
+  public func run(_ operands: ReferenceOperands) throws(BackendError) {
+    guard let result = operands.outputs[0] else { return }
+    try check(operands.inputs[0], below: steps + 1, "lengths")
+    switch result.type.elementType {
+    case .float64: fill(result.elements(Double.self), operands.inputs[0])
+    case .float32: fill(result.elements(Float.self), operands.inputs[0])
+    case .bool: fill(result.elements(UInt8.self), operands.inputs[0])
+    default: throw BackendError(.unsupported, "a mask of \(result.type) is not implemented here")
+    }
+  }
+
+  private func fill<T: Numeric>(_ y: UnsafeMutablePointer<T>, _ lengths: ReferenceTensor) {
+    let values = lengths.elements(Int32.self)
+    for n in 0..<lengths.count {
+      for t in 0..<steps { y[n * steps + t] = t < Int(values[n]) ? 1 : 0 }
+    }
+  }
+}
+
 extension Gather: ReferenceKernel {
   public func run(_ operands: ReferenceOperands) throws(BackendError) {
     guard let result = operands.outputs[0] else { return }

@@ -4,7 +4,8 @@ import SwitchbackPrograms
 ///
 /// Training takes mean and variance of the batch over all axes but `axis`, and moves the running statistics by
 /// moving ← momentum·moving + (1 − momentum)·batch. Inference and a frozen layer take the running statistics. The
-/// variance is the biased one in both places, as in Keras (PyTorch's running variance is n/(n − 1) times as large).
+/// variance is the biased one in both places, as in Keras (PyTorch's running variance is n/(n − 1) times as large). Of masked
+/// sequences `[N, T, …]` both are of the valid steps, and masked ones are taken for 0.
 public struct BatchNormalization: UnaryLayer {
   public var axis: Int
   public var momentum: Double
@@ -14,6 +15,7 @@ public struct BatchNormalization: UnaryLayer {
   public var scale: Bool
   public var name: String?
   public var kind: String { "batchNormalization" }
+  public var masking: Masking { .consumed }
 
   public init(
     axis: Int = -1, momentum: Double = 0.99, epsilon: Double = 0.001, center: Bool = true, scale: Bool = true,
@@ -30,6 +32,8 @@ public struct BatchNormalization: UnaryLayer {
     guard input.shape.rank >= 2 else { throw context.mismatch(input, takes: "a batch [N, features…]") }
     let axis = try context.axis(axis, of: input)
     try context.require(axis > 0, "axis 0 is the batch")
+    let mask = context.mask(of: input)
+    guard mask == nil || axis > 1 else { throw context.unreadMask(of: input, "its channels are the steps") }
     let channels: Shape = [input.shape[axis]]
     let gamma = try scale ? context.parameter("gamma", channels, initializer: .ones) : nil
     let beta = try center ? context.parameter("beta", channels, initializer: .zeros) : nil
@@ -45,17 +49,18 @@ public struct BatchNormalization: UnaryLayer {
           Reshape(shape: input.shape.extents.indices.map { $0 == axis ? input.shape[axis] : 1 }), value)
     }
     var (mean, variance) = (movingMean.value, movingVariance.value)
+    let x = try context.masked(input)
     var centered: Value
     if context.learns {
       let others = input.shape.extents.indices.filter { $0 != axis }
-      mean = try context.append(Reduce(.mean, axes: others), input)
-      centered = try context.append(Binary(.subtract), input, spread(mean))
+      mean = try context.mean(of: x, over: others, mask)
+      centered = try context.append(Binary(.subtract), x, spread(mean))
       let squares = try context.append(Unary(.square), centered)
-      variance = try context.append(Reduce(.mean, axes: others), squares)
+      variance = try context.mean(of: squares, over: others, mask)
       try context.replace(movingMean, with: moved(movingMean, mean, in: &context))
       try context.replace(movingVariance, with: moved(movingVariance, variance, in: &context))
     } else {
-      centered = try context.append(Binary(.subtract), input, spread(mean))
+      centered = try context.append(Binary(.subtract), x, spread(mean))
     }
     let kept = try context.append(Binary(.add), variance, context.constant(epsilon))
     var factor = try context.append(Unary(.rsqrt), kept)
@@ -63,6 +68,7 @@ public struct BatchNormalization: UnaryLayer {
     var output = try context.append(Binary(.multiply), centered, spread(factor))
     if let beta { output = try context.append(Binary(.add), output, spread(beta)) }
     context.recordActivation("linear", output, output)
+    try context.setMask(mask, of: output)
     return output
   }
 
@@ -73,6 +79,22 @@ public struct BatchNormalization: UnaryLayer {
     let old = try context.append(Binary(.multiply), moving.value, context.constant(momentum))
     let new = try context.append(Binary(.multiply), batch, context.constant(1 - momentum))
     return try context.append(Binary(.add), old, new)
+  }
+}
+
+extension LayerContext {
+  /// The mean over some axes, the batch among them; with a mask that of the valid steps, and 0 where there is none.
+  fileprivate mutating func mean(
+    of value: Value, over axes: [Int], _ mask: Value?
+  ) throws(ProgramError) -> Value {
+    guard let mask else { return try append(Reduce(.mean, axes: axes), value) }
+    let kept = try append(Select(), steps(mask, like: value), value, constant(0))
+    let sum = try append(Reduce(.sum, axes: axes), kept)
+    let steps = try append(Reduce(.sum, axes: [0, 1]), append(Cast(to: .float32), mask))
+    // Numbers of a channel in a step.
+    let numbers = axes.filter { $0 > 1 }.reduce(1) { $0 * value.shape[$1] }
+    let count = try append(Binary(.multiply), append(Binary(.maximum), steps, constant(1)), constant(Double(numbers)))
+    return try append(Binary(.divide), sum, count)
   }
 }
 

@@ -44,11 +44,13 @@ extension GlobalMaxPooling2D: ConfigurableLayer {
     keys: [.keepDimensions(\.keepDimensions)])
 }
 
-/// The mean of each channel over the whole sequence: x `[N, T, C]`, y `[N, C]`, or `[N, 1, C]` with `keepDimensions`.
+/// The mean of each channel over the whole sequence: x `[N, T, C]`, y `[N, C]`, or `[N, 1, C]` with `keepDimensions`. Of a
+/// masked one over its valid steps, and 0 where it has none.
 public struct GlobalAveragePooling1D: UnaryLayer {
   public var keepDimensions: Bool
   public var name: String?
   public var kind: String { "globalAveragePooling1d" }
+  public var masking: Masking { .consumed }
 
   public init(keepDimensions: Bool = false, name: String? = nil) {
     (self.keepDimensions, self.name) = (keepDimensions, name)
@@ -67,11 +69,12 @@ extension GlobalAveragePooling1D: ConfigurableLayer {
 }
 
 /// The largest number of each channel over the whole sequence: x `[N, T, C]`, y `[N, C]`, or `[N, 1, C]` with
-/// `keepDimensions`. Equal ones share the gradient evenly.
+/// `keepDimensions`. Equal ones share the gradient evenly. Of a masked one over its valid steps, and 0 where it has none.
 public struct GlobalMaxPooling1D: UnaryLayer {
   public var keepDimensions: Bool
   public var name: String?
   public var kind: String { "globalMaxPooling1d" }
+  public var masking: Masking { .consumed }
 
   public init(keepDimensions: Bool = false, name: String? = nil) {
     (self.keepDimensions, self.name) = (keepDimensions, name)
@@ -107,6 +110,24 @@ extension LayerContext {
     _ input: Value, _ function: ReduceFunction, keepDimensions: Bool
   ) throws(ProgramError) -> Value {
     try requireSequences(input)
-    return try append(Reduce(function, axes: [1], keepDimensions: keepDimensions), input)
+    let reduction = Reduce(function, axes: [1], keepDimensions: keepDimensions)
+    guard let mask = mask(of: input) else { return try append(reduction, input) }
+    guard function == .max else {
+      let sum = try append(Reduce(.sum, axes: [1], keepDimensions: keepDimensions), masked(input))
+      return try append(Binary(.divide), sum, counts(mask, like: sum))
+    }
+    // The lowest number wins only where no step is valid.
+    let largest = try append(reduction, masked(input, filler: -Double(Float.greatestFiniteMagnitude)))
+    let numbers = try append(Cast(to: .float32), mask)
+    let valid = try append(Reduce(.max, axes: [1]), numbers)
+    let shape = [input.shape[0]] + [Int](repeating: 1, count: largest.shape.rank - 1)
+    let hasAny = try append(Cast(to: .bool), append(Reshape(shape: shape), valid))
+    return try append(Select(), hasAny, largest, builder.scalar(0, largest.type.elementType))
+  }
+
+  /// How many steps are valid, at least 1, as `[N, 1, …]` of as many axes as `value` has.
+  private mutating func counts(_ mask: Value, like value: Value) throws(ProgramError) -> Value {
+    let shape = [mask.shape[0]] + [Int](repeating: 1, count: value.shape.rank - 1)
+    return try append(Reshape(shape: shape), builder.validCounts(mask))
   }
 }

@@ -42,6 +42,7 @@ public struct Concatenate: Layer {
   public var axis: Int
   public var name: String?
   public var kind: String { "concatenate" }
+  public var masking: Masking { .consumed }
 
   public init(axis: Int = -1, name: String? = nil) { (self.axis, self.name) = (axis, name) }
 
@@ -56,7 +57,24 @@ public struct Concatenate: Layer {
         throw context.mismatch(inputs[0], input, "all axes but axis \(axis) must agree")
       }
     }
-    return [try context.builder.append(SwitchbackPrograms.Concatenate(axis: place), inputs)[0]]
+    let result = try context.builder.append(SwitchbackPrograms.Concatenate(axis: place), inputs)[0]
+    try context.setMask(mask(of: inputs, joinedAlong: place, in: &context), of: result)
+    return [result]
+  }
+
+  /// Of features a step is valid where it is in all inputs; steps keep their masks one after another, where those of an
+  /// input without are valid.
+  private func mask(
+    of inputs: [Value], joinedAlong place: Int, in context: inout LayerContext
+  ) throws(ProgramError) -> Value? {
+    guard let masked = inputs.first(where: { context.mask(of: $0) != nil }) else { return nil }
+    guard place > 0 else { throw context.unreadMask(of: masked, "it joins samples") }
+    guard place == 1 else { return try context.jointMask(of: inputs) }
+    let masks = try inputs.map { input throws(ProgramError) in
+      if let mask = context.mask(of: input) { return mask }
+      return try context.append(Fill(value: 1, shape: Array(input.shape.extents.prefix(2)), elementType: .bool))
+    }
+    return try context.builder.append(SwitchbackPrograms.Concatenate(axis: 1), masks)[0]
   }
 }
 

@@ -56,6 +56,11 @@ extension LayerContext {
     return try append(Reshape(shape: mask.shape.extents + ones), mask)
   }
 
+  /// Says that the steps of `result` are those of `value`, and as valid.
+  mutating func passMask(of value: Value, to result: Value) throws(ProgramError) {
+    try setMask(mask(of: value), of: result)
+  }
+
   /// Runs a layer and holds it to what it says of masks.
   mutating func run(_ layer: any Layer, _ inputs: [Value]) throws(ProgramError) -> [Value] {
     guard let masked = inputs.first(where: { masks[$0.id] != nil }), layer.masking != .consumed else {
@@ -74,5 +79,14 @@ extension LayerContext {
   /// For a layer that cannot honour the mask of its input.
   func unreadMask(of input: Value, _ reason: String = "it takes all steps for valid ones") -> ProgramError {
     ProgramError("cannot honour the mask of \(input.shape) from \(source(of: input)): \(reason)", path: path)
+  }
+}
+
+extension ProgramBuilder {
+  /// How many steps of each sample are valid, but 1 where none is, since it is divided by: f32 `[N]`.
+  mutating func validCounts(_ mask: Value) throws(ProgramError) -> Value {
+    let numbers = try append(Cast(to: .float32), mask)
+    let counts = try append(Reduce(.sum, axes: [1]), numbers)
+    return try append(Binary(.maximum), counts, scalar(1, .float32))
   }
 }

@@ -15,6 +15,7 @@ public struct LayerNormalization: UnaryLayer {
   public var scale: Bool
   public var name: String?
   public var kind: String { "layerNormalization" }
+  public var masking: Masking { .consumed }
 
   public init(
     axis: [Int] = [-1], epsilon: Double = 0.001, center: Bool = true, scale: Bool = true, name: String? = nil
@@ -54,6 +55,7 @@ public struct RMSNormalization: UnaryLayer {
   public var scale: Bool
   public var name: String?
   public var kind: String { "rmsNormalization" }
+  public var masking: Masking { .consumed }
 
   public init(axis: [Int] = [-1], epsilon: Double = 1e-6, scale: Bool = true, name: String? = nil) {
     (self.axis, self.epsilon, self.scale, self.name) = (axis, epsilon, scale, name)
@@ -150,10 +152,15 @@ extension LayerContext {
       places.append(place)
     }
     places.sort()
+    guard mask(of: input) == nil || !places.contains(1) else {
+      throw unreadMask(of: input, "its statistics are over the steps")
+    }
     let shape = Shape(places.map { input.shape[$0] })
-    return try normalize(
+    let result = try normalize(
       input, last: places, from: input.shape.rank - places.count, groups: 1, epsilon: epsilon, isCentered: isCentered
     ) { (normalized, context) throws(ProgramError) in try weighted(normalized, shape, &context) }
+    try passMask(of: input, to: result)
+    return result
   }
 
   /// Normalizes with the axes `last` moved to the end, over the axes from `first` on, and moves them back behind `weighted`.

@@ -6,6 +6,7 @@ public struct Reshaping: UnaryLayer {
   public var targetShape: [Int]
   public var name: String?
   public var kind: String { "reshape" }
+  public var masking: Masking { .consumed }
 
   public init(_ targetShape: [Int], name: String? = nil) { (self.targetShape, self.name) = (targetShape, name) }
 
@@ -21,7 +22,13 @@ public struct Reshaping: UnaryLayer {
         input, takes: "samples of \(isOpen ? "a multiple of " : "")\(words) elements for \(targetShape)")
     }
     let shape = [input.shape[0]] + targetShape.map { $0 < 0 ? count / said.elementCount : $0 }
-    return shape == input.shape.extents ? input : try context.append(Reshape(shape: shape), input)
+    guard context.mask(of: input) == nil || shape.prefix(2) == input.shape.extents.prefix(2) else {
+      throw context.unreadMask(of: input, "only a shape that begins with its \(input.shape[1]) steps keeps them")
+    }
+    guard shape != input.shape.extents else { return input }
+    let result = try context.append(Reshape(shape: shape), input)
+    try context.passMask(of: input, to: result)
+    return result
   }
 
   /// What is wrong with the shape whatever the input is.
@@ -48,6 +55,7 @@ public struct Permute: UnaryLayer {
   public var dims: [Int]
   public var name: String?
   public var kind: String { "permute" }
+  public var masking: Masking { .consumed }
 
   public init(_ dims: [Int], name: String? = nil) { (self.dims, self.name) = (dims, name) }
 
@@ -56,7 +64,13 @@ public struct Permute: UnaryLayer {
     guard input.shape.rank == dims.count + 1 else {
       throw context.mismatch(input, takes: "samples of \(dims.count) axes, as dims has")
     }
-    return dims.sorted() == dims ? input : try context.append(Transpose(permutation: [0] + dims), input)
+    guard context.mask(of: input) == nil || dims[0] == 1 else {
+      throw context.unreadMask(of: input, "it moves the steps")
+    }
+    guard dims.sorted() != dims else { return input }
+    let result = try context.append(Transpose(permutation: [0] + dims), input)
+    try context.passMask(of: input, to: result)
+    return result
   }
 
   /// What is wrong with the axes whatever the input is.

@@ -36,7 +36,9 @@ public struct Residual: UnaryLayer {
         path: context.path)
     }
     let sum = try context.append(Binary(.add), branch, carried)
-    return activation == .linear ? sum : try context.activate(sum, activation)
+    let result = activation == .linear ? sum : try context.activate(sum, activation)
+    try context.setMask(context.jointMask(of: [branch, carried]), of: result)
+    return result
   }
 }
 

@@ -54,6 +54,69 @@ public struct OneHot: ElementTypedOperation {
   public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
 }
 
+/// Which of T steps lie within each length: `y[n, t] = 1 where t < lengths[n], else 0`, or true and false. A length outside
+/// 0 … T is an error.
+public struct SequenceMask: ElementTypedOperation {
+  public static let name = "sequenceMask"
+  public static let law = "y[n,t] = 1 where t < lengths[n], else 0, t below steps; operand: lengths [N], i32"
+  public static let specialValues = SpecialValueLaw.unasked
+  /// T
+  public var steps: Int
+  public var elementType: ElementType
+
+  public init(steps: Int, elementType: ElementType = .bool) {
+    (self.steps, self.elementType) = (steps, elementType)
+  }
+
+  public func with(elementType: ElementType) -> SequenceMask { SequenceMask(steps: steps, elementType: elementType) }
+
+  public static var samples: [OperationSample] {
+    [([1], 5), ([7], 5), ([4], 1), ([0], 5)].map { (extents: [Int], steps: Int) in
+      OperationSample(
+        SequenceMask(steps: steps, elementType: .float32), [.int32(Shape(extents))], [.indices(steps + 1)])
+    }
+  }
+
+  /// Many steps, and many lengths; rising ones reach the last step. As numbers, and as bools.
+  public static var furtherSamples: [OperationSample] {
+    let cases: [(count: Int, steps: Int)] = [(9, 257), (513, 5), (5, 4097), (4097, 3), (3, 65_537)]
+    return cases.flatMap { count, steps in
+      [ElementType.float32, .bool].flatMap { elementType in
+        [.indices(steps + 1), .rising(0, Double(steps))].map {
+          OperationSample(SequenceMask(steps: steps, elementType: elementType), [.int32([count])], [$0]).forNumbers
+        }
+      }
+    }
+  }
+
+  public static func questions(on sample: OperationSample) -> [SampleQuestion] { [] }
+  public static let randomProgramPart = RandomProgramPart.absent(
+    reason: "lengths come from data, and select reads masks")
+
+  public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
+    try expect(inputs, count: 1)
+    guard inputs[0].elementType == .int32, inputs[0].shape.rank == 1 else {
+      throw ProgramError("the lengths are \(inputs[0]), not i32[N]")
+    }
+    guard steps > 0, steps < Int(Int32.max) else {
+      throw ProgramError("there must be from 1 to 2³¹ − 2 steps, not \(steps)")
+    }
+    guard elementType == .bool || elementType.isFloatingPoint else {
+      throw ProgramError("a mask is bool or of floating point, not \(elementType.rawValue)")
+    }
+    return [TensorType(elementType, [inputs[0].shape[0], steps])]
+  }
+
+  public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
+    .stops(reason: "a length has no derivative")
+  }
+
+  public func cost(for inputs: [TensorType]) -> Cost {
+    .elementwise(inputs, (try? outputTypes(for: inputs)) ?? [], flopsPerElement: 0)
+  }
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound { .exact }
+}
+
 /// Takes slices of `x` along an axis: `y[a…, i…, b…] = x[a…, indices[i…], b…]`.
 public struct Gather: TensorOperation {
   public static let name = "gather"

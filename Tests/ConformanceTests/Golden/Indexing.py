@@ -1,4 +1,4 @@
-"""oneHot, gather, scatterAdd."""
+"""oneHot, gather, scatterAdd, sequenceMask."""
 
 import torch
 import torch.nn.functional as F
@@ -17,4 +17,9 @@ for shape, count, axis in [((5,), 3, 0), ((5, 3), 4, 0), ((2, 5, 3), 7, 1), ((5,
     family.add("scatterAdd", {"axis": axis}, [x, indices, updates], [x.index_add(axis, indices, updates)])
 x, indices = grid(2, 5), integers(2, 2, below=5)
 family.add("gather", {"axis": 1}, [x, indices], [x[:, indices.long()]])
+for count, steps in [(1, 5), (7, 5), (4, 1), (0, 5)]:
+    lengths = integers(count, below=steps + 1)
+    mask = torch.arange(steps)[None, :] < lengths[:, None]
+    family.add("sequenceMask", {"steps": steps, "elementType": "f32"}, [lengths], [mask.double()])
+    family.add("sequenceMask", {"steps": steps, "elementType": "bool"}, [lengths], [mask])
 family.write()
