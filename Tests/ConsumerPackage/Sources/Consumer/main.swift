@@ -73,6 +73,8 @@ for index in 0..<4 {
 print("saved, loaded and predicted with: the same")
 try residual(in: folder, on: chain)
 print("a residual network with two inputs and two outputs: the same")
+try transformer(in: folder, on: chain)
+print("a transformer with blocks of one's own: the same")
 
 // The README's snippet, on images of its size.
 let large = try ByteDataset(
