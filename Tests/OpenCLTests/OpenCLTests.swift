@@ -102,6 +102,7 @@ func dataset() throws -> ByteDataset {
     "every shipped configuration of images trains on OpenCL alone, in one segment",
     arguments: [
       "mnist-cnn", "mnist-mlp", "mnist-linear", "fashion-cnn", "deep-relu-he", "deep-sigmoid-mlp", "mixed-kernels",
+      "transformer-rows-mnist",
     ])
   func alone(name: String) throws {
     let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")

@@ -1,6 +1,7 @@
 import SwitchbackPrograms
 
-/// `y = activation(x · kernel + bias)`: x `[N, in]`, kernel `[in, units]`, bias `[units]`, y `[N, units]`.
+/// `y = activation(x · kernel + bias)`: x `[N, in]`, kernel `[in, units]`, bias `[units]`, y `[N, units]`. Each token of
+/// sequences x `[N, T, in]` is such a row: y `[N, T, units]`.
 public struct Dense: UnaryLayer {
   public var units: Int
   public var activation: ActivationFunction
@@ -30,10 +31,18 @@ public struct Dense: UnaryLayer {
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     try context.require(units > 0, "units must be positive, not \(units)")
-    guard input.shape.rank == 2 else {
+    guard [2, 3].contains(input.shape.rank) else {
       throw context.mismatch(
-        input, takes: "rows [N, features]", hint: input.shape.rank > 2 ? "put a flatten between" : "")
+        input, takes: "rows [N, features]", hint: input.shape.rank > 3 ? "put a flatten between" : "")
     }
+    guard input.shape.rank == 2 else {
+      let tokens = try rows(context.tokens(of: input), in: &context)
+      return try context.sequences(of: tokens, steps: input.shape[1])
+    }
+    return try rows(input, in: &context)
+  }
+
+  private func rows(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     let kernel = try context.parameter(
       "kernel", [input.shape[1], units], initializer: kernelInitializer.gained(for: activation),
       regularizer: kernelRegularizer)
@@ -48,7 +57,8 @@ public struct Dense: UnaryLayer {
 
 extension Dense: ConfigurableLayer {
   package static let settings = Settings<Dense>(
-    "dense", of: Dense(1), help: "Every output a weighted sum of all inputs: rows [N, features]",
+    "dense", of: Dense(1),
+    help: "Every output a weighted sum of all inputs: rows [N, features], or tokens [N, T, features]",
     keys: [
       .integer("units", \.units, in: .extents, .required, help: "How many outputs"),
       .activation("activation", \.activation, help: "What the result passes through"),

@@ -52,6 +52,8 @@ public struct LayerContext: Sendable {
   var masks: [Int: Value] = [:]
   /// The images of one row that sequences were made of.
   var rows: [Int: Value] = [:]
+  /// The rows of tokens that sequences were made of.
+  var tokens: [Int: Value] = [:]
   /// The names that layers can read: the model's inputs, then those of each list around the layer being traced.
   var scopes: [GraphScope] = []
   /// Where the weights of the layer being traced are: its path, or that of the layer whose weights it shares.

@@ -12,6 +12,7 @@ package enum LayerCatalog {
     Dropout.self, SpatialDropout2D.self, SpatialDropout1D.self, GaussianNoise.self, GaussianDropout.self,
     Rescaling.self, Activation.self, LeakyReLU.self, PReLU.self, BatchNormalization.self,
     LayerNormalization.self, GroupNormalization.self, RMSNormalization.self,
+    MultiHeadAttention.self, SinePositionEncoding.self, PositionEmbedding.self, TransformerEncoder.self,
     Embedding.self, SimpleRNN.self, LSTM.self, GRU.self, Bidirectional.self, Add.self, Multiply.self, Concatenate.self,
     Dot.self, Shared.self,
     Residual.self, Repeat.self,

@@ -594,6 +594,105 @@ by_steps("lstm", [3, 4, 2], 2, 3320, mask=holes, return_sequences=True, return_s
 by_steps("lstm", [2, 3, 2], 2, 3360, activation="relu", recurrent_activation="hard_sigmoid")
 by_steps("simple_rnn", [3, 4, 2], 2, 3400, mask=holes, activation="linear", return_sequences=True)
 
+# Attention. Weights are [inputs, heads * dim] here; PyTorch's are transposed, of query, key and value one below the other.
+# Their names go through layers within: "selfAttention.query/kernel".
+
+
+def projections(sizes, seed, bias=True, parts=("query", "key", "value", "attentionOutput"), prefix=""):
+    """Kernels and biases by name; `sizes`: inputs and outputs of each."""
+    parameters = {}
+    for number, (part, (rows, columns)) in enumerate(zip(parts, sizes)):
+        parameters[f"{prefix}{part}/kernel"] = (grid(rows, columns, seed=seed + 2 * number) / 2).requires_grad_()
+        if bias:
+            parameters[f"{prefix}{part}/bias"] = (grid(columns, seed=seed + 2 * number + 1) / 2).requires_grad_()
+    return parameters
+
+
+def project(x, parameters, part):
+    y = x @ parameters[f"{part}/kernel"]
+    return y + parameters[f"{part}/bias"] if f"{part}/bias" in parameters else y
+
+
+def attention(shapes, heads, seed, key_dim, value_dim=None, output_shape=None, bias=True, causal=False):
+    """`shapes` of query, then value, then key."""
+    inputs = [leaf(*shape, seed=seed + number) for number, shape in enumerate(shapes)]
+    query, value = inputs[0], inputs[min(1, len(inputs) - 1)]
+    key = inputs[2] if len(inputs) > 2 else value
+    widths = [query.shape[2], key.shape[2], value.shape[2], heads * (value_dim or key_dim)]
+    units = [heads * key_dim, heads * key_dim, heads * (value_dim or key_dim), output_shape or query.shape[2]]
+    parameters = projections(list(zip(widths, units)), seed + 10, bias)
+
+    def split(x):
+        return x.unflatten(2, (heads, -1)).transpose(1, 2)
+
+    q, k, v = (split(project(x, parameters, part)) for x, part in [(query, "query"), (key, "key"), (value, "value")])
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
+    y = project(y, parameters, "attentionOutput")
+    keys = {"num_heads": heads, "key_dim": key_dim, "use_bias": bias, "use_causal_mask": causal}
+    keys.update({name: number for name, number in [("value_dim", value_dim), ("output_shape", output_shape)] if number})
+    add("multi_head_attention", inputs, y, grid(*y.shape, seed=seed + 9), parameters, keys=keys)
+
+
+attention([[2, 3, 4]], 2, 500, key_dim=3)
+attention([[2, 4, 5]], 1, 520, key_dim=2, causal=True, bias=False)
+attention([[2, 5, 3]], 3, 540, key_dim=1, value_dim=2, output_shape=4, causal=True)
+attention([[2, 3, 4], [2, 5, 3]], 2, 560, key_dim=3, value_dim=2)
+attention([[1, 2, 3], [1, 4, 2], [1, 4, 5]], 2, 580, key_dim=2, output_shape=2)
+attention([[2, 4, 3], [2, 2, 3]], 2, 600, key_dim=2, causal=True)
+
+
+def joint(parameters, prefix, word):
+    """Query, key and value as PyTorch's one weight, or bias."""
+    return torch.cat([parameters[f"{prefix}{part}/{word}"] for part in ("query", "key", "value")], -1).t()
+
+
+def transformer(shape, inner, heads, seed, activation, first, epsilon):
+    width = shape[2]
+    x = leaf(*shape, seed=seed)
+    parameters = projections([(width, width)] * 4, seed + 1, prefix="selfAttention.")
+    parameters.update(projections([(width, inner), (inner, width)], seed + 20,
+                                  parts=("feedforwardIntermediate", "feedforwardOutput")))
+    for number, part in enumerate(("selfAttentionNormalization", "feedforwardNormalization")):
+        parameters[f"{part}/gamma"] = (grid(width, seed=seed + 30 + 2 * number) + 2.5).requires_grad_()
+        parameters[f"{part}/beta"] = grid(width, seed=seed + 31 + 2 * number).requires_grad_()
+    layer = torch.nn.TransformerEncoderLayer(
+        width, heads, inner, 0, activation, layer_norm_eps=epsilon, batch_first=True, norm_first=first)
+    p = parameters
+    y = torch.func.functional_call(layer, {
+        "self_attn.in_proj_weight": joint(p, "selfAttention.", "kernel"),
+        "self_attn.in_proj_bias": joint(p, "selfAttention.", "bias"),
+        "self_attn.out_proj.weight": p["selfAttention.attentionOutput/kernel"].T,
+        "self_attn.out_proj.bias": p["selfAttention.attentionOutput/bias"],
+        "linear1.weight": p["feedforwardIntermediate/kernel"].T, "linear1.bias": p["feedforwardIntermediate/bias"],
+        "linear2.weight": p["feedforwardOutput/kernel"].T, "linear2.bias": p["feedforwardOutput/bias"],
+        "norm1.weight": p["selfAttentionNormalization/gamma"], "norm1.bias": p["selfAttentionNormalization/beta"],
+        "norm2.weight": p["feedforwardNormalization/gamma"], "norm2.bias": p["feedforwardNormalization/beta"],
+    }, (x,))
+    keys = {"intermediate_dim": inner, "num_heads": heads, "activation": activation, "normalize_first": first,
+            "layer_norm_epsilon": epsilon}
+    add("transformer_encoder", [x], y, grid(*shape, seed=seed + 9), parameters, keys=keys)
+
+
+# PyTorch's epsilon, which is the default here; then Keras's of normalizations.
+transformer([2, 3, 4], 5, 2, 620, "gelu", False, 1e-5)
+transformer([1, 4, 6], 3, 3, 660, "relu", True, 1e-5)
+transformer([2, 3, 3], 4, 1, 900, "gelu", True, 1e-3)
+
+# Positions, by the formula of Vaswani et al. (2017), §3.5, and a table of rows.
+for number, (steps, width, longest) in enumerate([(5, 4, 10000), (3, 5, 100)]):
+    x = leaf(2, steps, width, seed=740 + number)
+    rates = longest ** (-(torch.arange(width) // 2 * 2).double() / width)
+    angles = torch.arange(steps).double()[:, None] * rates
+    encoding = torch.where(torch.arange(width) % 2 == 0, angles.sin(), angles.cos())
+    add("sine_position_encoding", [x], x + encoding, grid(*x.shape, seed=745 + number), states={"encoding": encoding},
+        keys={"max_wavelength": longest})
+for number, rows in enumerate((4, 7)):
+    x = leaf(3, 4, 5, seed=750 + number)
+    table = leaf(rows, 5, seed=755 + number)
+    y = x + F.embedding(torch.arange(4), table)
+    add("position_embedding", [x], y, grid(*x.shape, seed=760 + number), {"embeddings": table},
+        keys={"sequence_length": rows})
+
 path = pathlib.Path(__file__).parent / "layers.json"
 path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 print(f"{len(cases)} cases")

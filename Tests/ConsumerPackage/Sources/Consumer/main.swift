@@ -75,6 +75,8 @@ try residual(in: folder, on: chain)
 print("a residual network with two inputs and two outputs: the same")
 try recurrent(in: folder, on: chain)
 print("a recurrent network with masks and a cell of its own: the same")
+try transformer(in: folder, on: chain)
+print("a transformer with blocks of one's own: the same")
 
 // The README's snippet, on images of its size.
 let large = try ByteDataset(

@@ -1,0 +1,23 @@
+import SwitchbackPrograms
+
+/// What is done token by token is done to the rows of all sequences at once: one product with a kernel that all share.
+extension LayerContext {
+  /// Sequences `[N, T, C]` as rows `[N·T, C]`. Those that were made of such rows are these rows, so that nothing stands
+  /// between one token-wise layer and the next.
+  mutating func tokens(of sequences: Value) throws(ProgramError) -> Value {
+    try requireSequences(sequences)
+    if let rows = tokens[sequences.id] { return rows }
+    let (n, t, c) = (sequences.shape[0], sequences.shape[1], sequences.shape[2])
+    let rows = try append(Reshape(shape: [n * t, c]), sequences)
+    sources[rows.id] = source(of: sequences)
+    return rows
+  }
+
+  /// Rows `[N·T, C]` as sequences of T tokens, `[N, T, C]`.
+  mutating func sequences(of tokens: Value, steps: Int) throws(ProgramError) -> Value {
+    let (rows, c) = (tokens.shape[0], tokens.shape[1])
+    let sequences = try append(Reshape(shape: [steps == 0 ? 0 : rows / steps, steps, c]), tokens)
+    self.tokens[sequences.id] = tokens
+    return sequences
+  }
+}
