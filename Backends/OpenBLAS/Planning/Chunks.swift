@@ -36,8 +36,8 @@ struct Chunks: Hashable {
       while most > 1, most * sumBytes > Works.mostSumBytes { most /= 2 }
     }
     let together =
-      counted.filter { $0.rowsAtOnce > 1 && $0.rows > 0 }.map { $0.rowsAtOnce * units / $0.rows }.max() ?? 1
-    most = min(most, max((units + together / 2) / max(together, 1), 1))
+      counted.filter { $0.rowsAtOnce > 1 && $0.rows > 0 }.map { $0.rowsAtOnce * lane.units / $0.rows }.max() ?? 1
+    if together > 1 { most = min(most, max((units + together / 2) / together, 1)) }
     var size: Int
     switch lane.kind {
     case .small, .whole: size = max(units, 1)
@@ -52,7 +52,7 @@ struct Chunks: Hashable {
     let bytes = Self.byteCount(lane, works, isTemporary)
     size = min(max(Self.blockByteCount / max(bytes, 1), 1), chunk)
     guard size >= min(together, chunk) else {
-      let blocks = max(chunk / max(together, 1), 1)
+      let blocks = max(chunk / together, 1)
       block = (chunk + blocks - 1) / blocks
       return
     }
