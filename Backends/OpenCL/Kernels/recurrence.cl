@@ -5,7 +5,8 @@
 // A work-item has ROWS samples and VECTOR units at a time, with the sums of all gates in registers. Work-items lie along
 // the units, and beside each other for more samples; a CPU has one a work-group. GATES is 1 of a simple cell, 4 of an
 // LSTM (LSTM), 3 of a GRU (GRU; RESET_AFTER: the reset gate follows the product). ACTIVATION and GATE are functions of
-// this file, ACTIVATION_BACK and GATE_BACK their gradients. Sums run over units in order.
+// this file, ACTIVATION_BACK and GATE_BACK their gradients. Sums run over units in order, so a sample's bits are its own.
+// Limited on a GPU by the recurrent kernel, which each work-group reads in each step.
 
 #if VECTOR == 16
 #define floatV float16
@@ -59,8 +60,7 @@ BY_LANE(hardSigmoid)
 BY_LANE(selu)
 BY_LANE(softplus)
 
-// dy times the slope in terms of the result v. hardSigmoid has a slope between its kinks, which functions.cl takes of the
-// operand.
+// dy times the slope in terms of the result v. That of hardSigmoid stands in functions.cl in terms of the operand.
 float slope_in_hardSigmoid(float v) { return v <= 0 || v >= 1 ? 0 : isnan(v) ? v : 1 / 6.0f; }
 floatV back_tanh(floatV v, floatV dy) { return dy * (1 - v * v); }
 floatV back_sigmoid(floatV v, floatV dy) { return dy * (v * (1 - v)); }
@@ -105,7 +105,8 @@ BACK_BY_LANE(softplus, d * slope_softplus(y, 0))
 
 // The states before a step, in the order of the recurrence.
 #define FIND_BEFORE(states) \
-  EACH(r, ROWS) before[r] = step == 0 ? first + sample[r] * units : states + (sample[r] * steps + TIME(step - 1)) * units;
+  EACH(r, ROWS) \
+    before[r] = step == 0 ? first + sample[r] * units : states + (sample[r] * steps + TIME(step - 1)) * units;
 #define READ(r, k) (flags & SCALED ? before[r][k] * scale[sample[r] * units + k] : before[r][k])
 
 __kernel void recurrence(
@@ -206,7 +207,8 @@ __kernel void recurrence(
 }
 
 // turned[g, u] = kernel[u, g], so that neighbours of u are neighbours.
-__kernel void turn_kernel(__global const float *restrict weights, __global float *restrict turned, int units, int width) {
+__kernel void turn_kernel(
+  __global const float *restrict weights, __global float *restrict turned, int units, int width) {
   int e = get_global_id(0);
   if (e < units * width) turned[e] = weights[e % units * width + e / units];
 }
