@@ -71,7 +71,7 @@ extension OperationSample {
   func gradients(name: String) throws {
     let reference = try chain(ReferenceBackend(), workers: 1)
     for sample in samples(name) {
-      let types = sample.inputs.map { TensorType(.float64, $0.shape) }
+      let types = sample.inputs.map { $0.elementType == .float32 ? TensorType(.float64, $0.shape) : $0 }
       var builder = ProgramBuilder(name: "gradients")
       let operands = types.enumerated().map { builder.input("x\($0)", $1) }
       var whole = builder

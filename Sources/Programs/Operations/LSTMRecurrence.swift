@@ -55,16 +55,9 @@ public struct LSTMRecurrence: RecurrentOperation {
   }
 
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
-    guard let units = growth.x.shape.extents.last, growth.x.shape.elementCount > 0 else { return nil }
-    let steps = growth.x.shape.elementCount / units
-    let gate = try growth.builder.append(Reshape(shape: [1, steps, units]), growth.x)
-    let projected = try growth.builder.append(Concatenate(axis: 2), gate, gate, gate, gate)
-    let kernel = try growth.builder.append(
-      Fill(value: 1 / Double(units + 1), shape: [units, 4 * units], elementType: .float32))
-    let first = try growth.builder.append(Fill(value: 0.5, shape: [1, units], elementType: .float32))
+    guard let (projected, kernel, first) = try growth.sequence(gates: 4) else { return nil }
     let recurrence = LSTMRecurrence(isReversed: growth.next(2) == 0)
     let results = try growth.builder.append(recurrence, [projected, kernel, first, first])
-    // A value of its own of each result is read.
     return try growth.bounded(growth.builder.append(Binary(.add), results[0], results[1]))
   }
 

@@ -97,8 +97,10 @@ public struct RecurrentForm: Hashable, Sendable {
     return cost
   }
 
-  /// The terms of each sum over the units, and the roundings of all steps that a state has behind it.
-  func errorBound(terms: Int) -> ErrorBound { .accumulation(terms: 16 * terms + 4 * steps * (terms + 4)) }
+  /// Of sums of so many terms at each step, and of all steps: a gate that stays open hands their roundings on, which add up
+  /// like those of one sum. A kernel that lets roundings grow from step to step, as one of large weights does, has no bound
+  /// that is worth its name; samples have none.
+  func errorBound(terms: Int) -> ErrorBound { .accumulation(terms: 256 + 4 * terms + steps * (4 + terms / 4)) }
 }
 
 // MARK: Gradients of operands that no time runs through
@@ -247,6 +249,27 @@ extension UnaryFunction {
   }
 }
 
+extension RandomGrowth {
+  /// x as a sequence of each gate, with a kernel and a state before the first step; nil where x has no place for one.
+  mutating func sequence(
+    gates: Int
+  ) throws(ProgramError) -> (projected: Value, kernel: Value, first: Value)? {
+    let extents = x.shape.extents
+    guard let samples = extents.first, let units = extents.last, x.shape.elementCount > 0, units <= 64 else {
+      return nil
+    }
+    let steps = extents.count == 1 ? 1 : x.shape.elementCount / samples / units
+    let form = extents.count == 1 ? [1, 1, units] : [samples, steps, units]
+    let gate = try builder.append(Reshape(shape: form), x)
+    let all = [Value](repeating: gate, count: gates)
+    let projected = gates == 1 ? gate : try builder.append(Concatenate(axis: 2), all)[0]
+    let kernel = try builder.append(
+      Fill(value: 1 / Double(units + 1), shape: [units, gates * units], elementType: .float32))
+    let first = try builder.append(Fill(value: 0.5, shape: [form[0], units], elementType: .float32))
+    return (projected, kernel, first)
+  }
+}
+
 // MARK: Cases
 
 /// Extents and attributes that each cell's samples have.
@@ -285,7 +308,8 @@ struct RecurrentCase {
   static let long: [RecurrentCase] =
     [7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 513].enumerated().map { index, units in
       .init(
-        3, units > 256 ? 2 : 3, units, mask: index % 3 == 1 ? .indices(2) : nil, isReversed: index % 2 == 1,
+        units > 256 ? 1 : 3, units > 256 ? 2 : 3, units, mask: index % 3 == 1 ? .indices(2) : nil,
+        isReversed: index % 2 == 1,
         isScaled: index % 7 == 3)
     }
     + BlockExtents.all.filter { $0 <= 513 }.enumerated().map { index, samples in
@@ -295,8 +319,11 @@ struct RecurrentCase {
       .init(2, steps, index % 2 == 0 ? 5 : 9, mask: index % 2 == 1 ? .indices(2) : nil, isReversed: index % 3 == 1)
     }
     + [
+      .init(2, 2, 257, mask: .indices(2), isScaled: true), .init(257, 2, 5, isScaled: true),
+      .init(257, 2, 3, mask: .indices(2), isScaled: true), .init(2, 257, 2, mask: .indices(2), isScaled: true),
       .init(64, 28, 16), .init(4, 100, 32), .init(1, 1000, 3), .init(17, 9, 31, mask: .indices(2)),
-      .init(4097, 2, 1, mask: .indices(2)), .init(3, 13, 33, .relu, .hardSigmoid), .init(3, 13, 17, .identity, .relu),
+      .init(4097, 2, 1, mask: .indices(2)), .init(3, 13, 33, .relu, .hardSigmoid),
+      .init(3, 13, 17, .identity, .sigmoid),
     ]
 
   /// Weights with which a rounding dies out over the steps.

@@ -46,12 +46,7 @@ public struct SimpleRecurrence: RecurrentOperation {
   }
 
   public static let randomProgramPart = RandomProgramPart.drawn { growth throws(ProgramError) in
-    guard let units = growth.x.shape.extents.last, growth.x.shape.elementCount > 0 else { return nil }
-    let steps = growth.x.shape.elementCount / units
-    let projected = try growth.builder.append(Reshape(shape: [1, steps, units]), growth.x)
-    let kernel = try growth.builder.append(
-      Fill(value: 1 / Double(units + 1), shape: [units, units], elementType: .float32))
-    let first = try growth.builder.append(Fill(value: 0.5, shape: [1, units], elementType: .float32))
+    guard let (projected, kernel, first) = try growth.sequence(gates: 1) else { return nil }
     return try growth.builder.append(
       SimpleRecurrence(isReversed: growth.next(2) == 0), projected, kernel, first)
   }
