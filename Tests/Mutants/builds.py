@@ -194,6 +194,7 @@ OPENCL_SERVES = {
     "normalize.cl": ["normalize"],
     "pooling.cl": ["Pool2d"],
     "random_numbers.cl": ["random"],
+    "recurrence.cl": ["rnn", "lstm", "gru"],
     "reduction.cl": ["reduce"],
     "softmax.cl": ["softmax"],
     "statistics.cl": ["statistics"],
@@ -274,6 +275,6 @@ def families(snapshot):
                    CKernels(snapshot, "SwitchbackOpenCL", "SwitchbackOpenCLLibrary", folder,
                             ["COpenCL/kernel_sources.c"], [f"-I{ROOT}/{folder}/COpenCL/include"]),
                    50, serves=OPENCL_SERVES,
-                   variants={name: [{"device_class": "gpu"}] for name in ("multiplication.cl", "normalize.cl")},
+                   variants={name: [{"device_class": "gpu"}] for name in ("multiplication.cl", "normalize.cl", "recurrence.cl")},
                    limits=(60, 900)))
     return found

@@ -43,8 +43,8 @@ func dataset() throws -> ByteDataset {
     let candidate = try chain(OpenCLBackend(), ["device_class": deviceClass])
     var suite = ConformanceSuite(candidate, reference: try chain(ReferenceBackend()))
     suite.isQuick = true
-    // The class changes how products, pooling and normalizations are computed, and nothing else.
-    for family in ["conv2d", "matmul", "Pool2d", "normalize"] {
+    // The class changes how products, pooling, normalizations and recurrences are computed, and nothing else.
+    for family in ["conv2d", "matmul", "Pool2d", "normalize", "rnn", "lstm", "gru"] {
       suite.filters = [family]
       let report = suite.run()
       #expect(report.rows.contains { $0.passed > 0 })

@@ -29,6 +29,10 @@ enum { LANES = 16 };
 #include "softmax.h"
 #include "argmax.h"
 #include "normalize.h"
+#include "vector_functions.h"
+#include "recurrence.h"
+#include "recurrence_forward.h"
+#include "recurrence_backward.h"
 #include "cross_entropy.h"
 #include "statistics.h"
 #include "update.h"
@@ -84,6 +88,12 @@ const sb_kernels TABLE = {
   .normalize_scratch_bytes = normalize_scratch_bytes,
   .normalize = normalize,
   .normalize_backward = normalize_backward,
+  .recurrence_packed_bytes = recurrence_packed_bytes,
+  .recurrence_panels = recurrence_panels,
+  .recurrence_pack = recurrence_pack,
+  .recurrence_scratch_bytes = recurrence_scratch_bytes,
+  .recurrence = recurrence,
+  .recurrence_backward = recurrence_backward,
   .statistics = statistics,
   .exponents = exponents,
   .all_finite = all_finite,

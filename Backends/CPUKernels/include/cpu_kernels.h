@@ -105,6 +105,33 @@ typedef struct {
   float *y, *loss, *dx;
 } sb_softmax_loss;
 
+/* A recurrent layer over sequences [samples, steps, units] by the letters of its law
+ * (Sources/Programs/Operations/Recurrence.swift). */
+enum { SB_SIMPLE, SB_LSTM, SB_GRU };
+typedef struct {
+  int64_t steps, units;
+  /* The cell, and its functions by their numbers in the table; `recurrent_activation` is that of gates. */
+  int32_t cell, activation, recurrent_activation;
+  /* Whether the last step comes first; of a GRU whether it resets behind the product. */
+  int32_t reversed, resets_after;
+} sb_recurrence;
+
+/* Operands and results of a recurrence, each sample's steps one after the other. `inner` is what a GRU that resets behind
+ * the product multiplies with its gate. Null: the cell has none, or nobody wants it. */
+typedef struct {
+  float *projected, *bias, *state, *cell, *scale;
+  uint8_t *mask;
+  float *h, *c, *gates, *inner;
+} sb_recurrence_values;
+
+/* The same of its gradient: `gates` behind their functions (of a simple cell its states), the states (of an LSTM its
+ * cell's) and those before the first step; `delta`, the gradient of what was projected, and that of the product. */
+typedef struct {
+  float *gates, *inner, *states, *first, *dh, *dc, *scale;
+  uint8_t *mask;
+  float *delta, *product, *dstate, *dcell;
+} sb_recurrence_gradients;
+
 /* What `statistics` sums up over a part of a tensor; parts are added in a fixed order. */
 typedef struct {
   double count, finite, sum, squares, low, high, zeros, nans, infinities;
@@ -210,6 +237,17 @@ typedef struct {
   void (*normalize_backward)(
     const sb_normalization *, int64_t samples, const float *y, const float *inverse, const float *dy, float *dx,
     void *scratch);
+  /* The recurrent kernel [units, gates] as `recurrence` takes it, or as `recurrence_backward` does; its panels are packed
+   * one without the other. */
+  int64_t (*recurrence_packed_bytes)(const sb_recurrence *, int is_backward);
+  int64_t (*recurrence_panels)(const sb_recurrence *, int is_backward);
+  void (*recurrence_pack)(
+    const sb_recurrence *, int is_backward, const float *kernel, float *packed, int64_t first, int64_t count);
+  int64_t (*recurrence_scratch_bytes)(const sb_recurrence *, int64_t samples);
+  void (*recurrence)(
+    const sb_recurrence *, int64_t samples, const sb_recurrence_values *, const float *packed, void *scratch);
+  void (*recurrence_backward)(
+    const sb_recurrence *, int64_t samples, const sb_recurrence_gradients *, const float *packed, void *scratch);
   void (*statistics)(int64_t count, const float *x, sb_statistics *);
   /* Adds to the counts of ⌊log₂|x|⌋, from SB_FIRST_EXPONENT on, clamped to the first and last. */
   void (*exponents)(int64_t count, const float *x, double *bins);

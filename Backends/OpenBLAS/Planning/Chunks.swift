@@ -35,6 +35,9 @@ struct Chunks: Hashable {
       most = Works.mostSums
       while most > 1, most * sumBytes > Works.mostSumBytes { most /= 2 }
     }
+    let together =
+      counted.filter { $0.rowsAtOnce > 1 && $0.rows > 0 }.map { $0.rowsAtOnce * lane.units / $0.rows }.max() ?? 1
+    if together > 1 { most = min(most, max((units + together / 2) / together, 1)) }
     var size: Int
     switch lane.kind {
     case .small, .whole: size = max(units, 1)
@@ -48,6 +51,11 @@ struct Chunks: Hashable {
     chunk = size
     let bytes = Self.byteCount(lane, works, isTemporary)
     size = min(max(Self.blockByteCount / max(bytes, 1), 1), chunk)
+    guard size >= min(together, chunk) else {
+      let blocks = max(chunk / together, 1)
+      block = (chunk + blocks - 1) / blocks
+      return
+    }
     if size < chunk, size >= 64 { size = size / 64 * 64 }
     // Blocks of one size.
     let blocks = (chunk + size - 1) / size

@@ -7,6 +7,8 @@ extension Work {
   struct Packing {
     /// The operand, which is read whole.
     var value: Int
+    /// What it is to whoever asks for an explanation.
+    var what = "filter"
     /// Equal for equal contents made of one value.
     var format: UInt64
     var byteCount: Int
@@ -55,7 +57,11 @@ extension Works {
           }
           split.append(Self.packing(packing, to: value))
         }
-        if let value = known[form] { work.readPacked(value, isLasting: isLasting) } else { work.packInChunks() }
+        if let value = known[form] {
+          work.readPacked(value, packing.what, isLasting: isLasting)
+        } else {
+          work.packInChunks()
+        }
       }
       // What was packed is of what lay there before.
       let written = work.results.map(\.value)
@@ -84,10 +90,10 @@ extension Works {
 }
 
 extension Work {
-  fileprivate mutating func readPacked(_ value: Int, isLasting: Bool) {
+  fileprivate mutating func readPacked(_ value: Int, _ what: String, isLasting: Bool) {
     // Its bytes are those of the operand, which is still there.
     operands.append(.init(value: value, access: .whole, isCounted: false))
-    notes.append(isLasting ? "filter packed once" : "filter packed once a run")
+    notes.append(isLasting ? "\(what) packed once" : "\(what) packed once a run")
     run = { [run] frame in
       var own = frame
       own.packed = UnsafePointer(frame.floats(value))

@@ -129,6 +129,9 @@ struct Work: @unchecked Sendable {
   var rows: Int
   /// Whether several chunks may share the rows.
   var isDivisible: Bool
+  /// Rows that it wants in a chunk and a block, where there are as many: what it reads whole it reads again and again, for
+  /// all of them together.
+  var rowsAtOnce = 1
   /// Whether rows can be made without rows of an operand (random numbers, a stretched scalar).
   var isSource = false
   var cost = Cost(flops: 0, bytes: 0)

@@ -32,6 +32,9 @@ static const char softmax[] = {
 static const char normalize[] = {
 #embed "../Kernels/normalize.cl"
   , 0};
+static const char recurrence[] = {
+#embed "../Kernels/recurrence.cl"
+  , 0};
 static const char indexing[] = {
 #embed "../Kernels/indexing.cl"
   , 0};
@@ -49,8 +52,8 @@ const char *ocl_source(const char *name) {
   static const struct { const char *name, *text; } sources[] = {
     {"functions", functions}, {"elementwise", elementwise}, {"layout", layout}, {"multiplication", multiplication},
     {"convolution", convolution}, {"pooling", pooling}, {"reduction", reduction}, {"softmax", softmax},
-    {"normalize", normalize}, {"indexing", indexing}, {"update", update}, {"random_numbers", random_numbers},
-    {"statistics", statistics},
+    {"normalize", normalize}, {"recurrence", recurrence}, {"indexing", indexing}, {"update", update},
+    {"random_numbers", random_numbers}, {"statistics", statistics},
   };
   for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
     if (strcmp(sources[i].name, name) == 0) return sources[i].text;
