@@ -7,7 +7,7 @@ import SwitchbackPrograms
 ///     bytes
 ///       │
 ///      cast     to f32
-///       │   scale   f32 of one element
+///       │   scale   f32 of one element; where constants make it for this alone, they belong to it
 ///       │  ╱
 ///     multiply  or none
 ///       │
@@ -26,11 +26,20 @@ enum ScaledBytes: FusionPattern {
     let numbers = chain.result
     let scale = chain.follow { call, numbers in Self.scale(segment.calls[call], of: numbers, segment) }
     let scaled = chain.result
+    let constant = scale.flatMap { scale in
+      let (reader, uses) = (chain.calls[1], fusion.uses)
+      return uses.mayElide(scale, within: [reader]) ? fusion.constant(scale, readBy: reader) : nil
+    }
     _ = chain.follow { call, _ in segment.calls[call].operation as? Reshape }
-    guard chain.calls.count > 1, let between = MatchedHalf(chain).between(fusion.uses) else { return nil }
+    let half = MatchedHalf(calls: (chain.calls + (constant?.calls ?? [])).sorted(), results: [chain.result])
+    guard chain.calls.count > 1, let between = half.between(fusion.uses) else { return nil }
     let beside = [numbers, scaled].filter { $0 != chain.result && between.watched.contains($0) }
-    return FusedCalls(halves: [MatchedHalf(chain)]) { [chain] _ in
-      [work(in: fusion, chain, scale: scale, numbers: numbers, scaled: scaled, beside: Array(Set(beside)).sorted())]
+    return FusedCalls(halves: [half]) { [chain] _ in
+      var work = work(
+        in: fusion, chain, scale: constant == nil ? scale : nil, factor: constant?.number, numbers: numbers,
+        scaled: scaled, beside: Array(Set(beside)).sorted())
+      work.calls = half.calls
+      return [work]
     }
   }
 
@@ -44,8 +53,9 @@ enum ScaledBytes: FusionPattern {
     return scale
   }
 
+  /// `scale`: a value; `factor`: the number, where the planner knows it.
   private static func work(
-    in fusion: Fusion, _ chain: CallChain, scale: Int?, numbers: Int, scaled: Int, beside: [Int]
+    in fusion: Fusion, _ chain: CallChain, scale: Int?, factor: Float?, numbers: Int, scaled: Int, beside: [Int]
   ) -> Work {
     let maker = fusion.maker(chain.calls[0])
     let (bytes, y, kernels) = (maker.input(0), chain.result, fusion.library.kernels)
@@ -53,15 +63,17 @@ enum ScaledBytes: FusionPattern {
     let multiply = sb_arithmetic_number("multiply")
     return Work(
       calls: chain.calls,
-      operands: [.init(value: bytes, access: .rows)] + (scale.map { [.init(value: $0, access: .whole)] } ?? []),
+      operands: [.init(value: bytes, access: .rows)]
+        + (scale.map { [.init(value: $0, access: .whole, isCounted: false)] } ?? []),
       results: [.init(value: y, form: .rows)] + beside.map { .init(value: $0, form: .rows, isBeside: true) },
-      rows: count, isDivisible: true, cost: Cost(flops: scale == nil ? 0 : count, bytes: 5 * count)
+      rows: count, isDivisible: true, cost: Cost(flops: scale == nil && factor == nil ? 0 : count, bytes: 5 * count)
     ) { frame in
       let rows = Int64(frame.rows)
       let from = frame.pointers[bytes].assumingMemoryBound(to: UInt8.self)
+      let number = scale.map { frame.floats($0)[0] } ?? factor
       guard !beside.isEmpty else {
-        if let scale {
-          kernels.pointee.byte_to_float_scaled(rows, from, frame.floats(scale)[0], frame.floats(y))
+        if let number {
+          kernels.pointee.byte_to_float_scaled(rows, from, number, frame.floats(y))
         } else {
           kernels.pointee.byte_to_float(rows, from, frame.floats(y))
         }
@@ -69,9 +81,9 @@ enum ScaledBytes: FusionPattern {
       }
       var last = frame.floats(beside.contains(numbers) || numbers == y ? numbers : y)
       kernels.pointee.byte_to_float(rows, from, last)
-      if let scale {
+      if var number {
         let next = frame.floats(beside.contains(scaled) ? scaled : y)
-        _ = kernels.pointee.binary(multiply, rows, last, 1, frame.floats(scale), 0, next)
+        _ = kernels.pointee.binary(multiply, rows, last, 1, &number, 0, next)
         last = next
       }
       if last != frame.floats(y) { frame.floats(y).update(from: last, count: frame.rows) }

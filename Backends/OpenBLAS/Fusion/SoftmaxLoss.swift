@@ -152,13 +152,9 @@ private struct Upstream {
     let inputs = segment.calls[gradient].inputs
     value = inputs[2]
     guard uses.inner(value, within: [gradient]) != .shared, let maker = uses.writer(of: value) else { return }
-    if let found = Self.constant(value, in: fusion) {
-      let within = found.calls.union([gradient])
-      let made = found.calls.flatMap { segment.calls[$0].outputs.compactMap { $0 } }
-      if made.allSatisfy({ $0 == inputs[2] || uses.mayElide($0, within: within) }) {
-        (constant, calls) = (found.number, found.calls.sorted())
-        return
-      }
+    if let (number, makers) = fusion.constant(value, readBy: gradient) {
+      (constant, calls) = (number, makers)
+      return
     }
     let source = segment.calls[maker].inputs.first
     // One address a value: what is stretched is not divided.
@@ -166,26 +162,5 @@ private struct Upstream {
       segment.values[source].type.shape.elementCount == 1
     else { return }
     (one, calls) = (source, [maker])
-  }
-
-  /// The number that every element of `value` is, where calls make it of constants alone, and these calls. The loss of a
-  /// training step is scaled by such.
-  private static func constant(
-    _ value: Int, in fusion: Fusion, depth: Int = 8
-  ) -> (number: Float, calls: Set<Int>)? {
-    let segment = fusion.segment
-    guard depth > 0, segment.values[value].type.elementType == .float32, let call = fusion.uses.writer(of: value),
-      fusion.computes(call)
-    else { return nil }
-    let parts = segment.calls[call].inputs.map { constant($0, in: fusion, depth: depth - 1) }
-    let numbers = parts.compactMap { $0?.number }
-    guard numbers.count == parts.count else { return nil }
-    let calls = parts.reduce(into: Set([call])) { $0.formUnion($1?.calls ?? []) }
-    switch segment.calls[call].operation {
-    case let fill as Fill: return (Float(fill.value), calls)
-    case is Reshape, is Broadcast: return (numbers[0], calls)
-    case let binary as Binary where binary.function == .multiply: return (numbers[0] * numbers[1], calls)
-    default: return nil
-    }
   }
 }

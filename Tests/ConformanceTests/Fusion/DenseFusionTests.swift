@@ -96,13 +96,17 @@ private func gate(
   return subject
 }
 
-private func pictures(_ images: Int, isScaled: Bool, isBroken: Bool = false) throws -> Subject {
+/// `constant`: what the scale is, in place of an input.
+private func pictures(
+  _ images: Int, isScaled: Bool, constant: Double? = nil, isBroken: Bool = false
+) throws -> Subject {
   var subject = Subject()
   let bytes = subject.builder.input("pictures", TensorType(.uint8, [images, 7, 5, 1]))
   var y = try subject.builder.append(Cast(to: .float32), bytes)
   subject.between.append(y)
   if isScaled {
-    y = try subject.builder.append(Binary(.multiply), y, subject.builder.input("scale", .float32([])))
+    let scale = try constant.map { try subject.builder.append(Fill(value: $0, shape: [], elementType: .float32)) }
+    y = try subject.builder.append(Binary(.multiply), y, scale ?? subject.builder.input("scale", .float32([])))
     subject.between.append(y)
   }
   y = try subject.builder.append(Reshape(shape: [images, 35]), y)
@@ -204,5 +208,25 @@ private func pictures(_ images: Int, isScaled: Bool, isBroken: Bool = false) thr
         if onlooker == .taps { #expect(fused.values == apart.values) }
       }
     }
+  }
+
+  @Test("a constant that scales bytes alone is part of their work; one that something else reads is not")
+  func constantScale() throws {
+    let apart = try pictures(61, isScaled: true, constant: 1 / 255, isBroken: true).run()
+    #expect(apart.groups.allSatisfy { !$0.contains("+") }, "\(apart.groups)")
+    for onlooker in Onlooker.allCases {
+      var subject = try pictures(61, isScaled: true, constant: 1 / 255)
+      try subject.look(onlooker)
+      let fused = try subject.run()
+      #expect(fused.groups.contains("cast + fill + binary + reshape"), "\(fused.groups)")
+      #expect(fused.values.last == apart.values.last)
+      if onlooker == .taps { #expect(fused.values == apart.values) }
+    }
+    var shared = try pictures(61, isScaled: true, constant: 1 / 255)
+    let constant = shared.builder.value(shared.builder.program.calls[1].outputs[0]!)
+    shared.builder.output("again", try shared.builder.append(Unary(.negate), constant))
+    let read = try shared.run()
+    #expect(read.groups.contains("cast + binary + reshape") && read.groups.contains("fill"), "\(read.groups)")
+    #expect(read.values.last == apart.values.last)
   }
 }
