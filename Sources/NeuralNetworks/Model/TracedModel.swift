@@ -11,6 +11,8 @@ struct TracedModel {
   let parameters: [Parameter]
   private(set) var gates: [Gate]
   let outputs: [(path: String, value: Value)]
+  /// Which steps of a value are valid, by its number.
+  private let masks: [Int: Value]
   /// The states that layers replace, and by what.
   let replacements: [(parameter: Parameter, value: Value)]
 
@@ -22,7 +24,7 @@ struct TracedModel {
     (read, results) = try Self.trace(model, inputs, batchSize, in: &context)
     fields = Dictionary(read.map { ($0.name, $0.value) }) { first, _ in first }
     resultNames = model.resultNames
-    builder = context.builder
+    (builder, masks) = (context.builder, context.masks)
     parameters = context.parameters
     replacements = context.replacements.sorted { $0.key < $1.key }.map { (context.parameters[$0.key], $0.value) }
     gates = context.gates
@@ -44,6 +46,11 @@ struct TracedModel {
         throw ProgramError("a batch of \(batchSize) samples of \(input.type.shape) has no element")
       }
       read.append((input.name, try context.builder.read(input, batchSize: batchSize)))
+    }
+    // Behind all inputs, since a mask may be one of them.
+    for (input, (_, value)) in zip(inputs, read) {
+      guard let mask = input.mask else { continue }
+      context.masks[value.id] = try context.builder.read(mask, of: input, batchSize: batchSize)
     }
     return (read, try context.callModel(model, read))
   }
@@ -104,7 +111,7 @@ struct TracedModel {
       guard !calls.contains(where: { $0.prefix == prefix }) else {
         throw ProgramError("two objectives judge \(name ?? "")")
       }
-      calls.append(ObjectiveCalls(objective: objective, prefix: prefix, fields: fields))
+      calls.append(ObjectiveCalls(objective: objective, prefix: prefix, fields: fields, masks: masks))
     }
     guard objectives.isEmpty || objectives.contains(where: { $0.weight > 0 }) else {
       throw ProgramError("all objectives have weight 0: nothing would be learned")
@@ -159,5 +166,26 @@ extension ProgramBuilder {
     path = input.name
     defer { path = "" }
     return try scale(try append(Cast(to: .float32), stored), by: Double(factor))
+  }
+
+  /// Which steps of a field are valid: bool `[N, T]`.
+  fileprivate mutating func read(
+    _ mask: ModelInput.Mask, of input: ModelInput, batchSize: Int
+  ) throws(ProgramError) -> Value {
+    if let fault = mask.fault(of: input.type) { throw ProgramError("the mask of \(input.name): \(fault)") }
+    let type = mask.type.with(shape: Shape([batchSize] + mask.type.shape.extents))
+    let stored: Value
+    if let id = program.value(named: mask.name), program.values[id].role == .input {
+      stored = value(id)
+      guard stored.type == type else {
+        throw ProgramError("the mask of \(input.name) is \(mask.name) \(type), which the model reads as \(stored.type)")
+      }
+    } else {
+      stored = self.input(mask.name, type)
+    }
+    path = mask.name
+    defer { path = "" }
+    if mask.isLengths { return try append(SequenceMask(steps: input.type.shape[0]), stored) }
+    return type.elementType == .bool ? stored : try append(Cast(to: .bool), stored)
   }
 }

@@ -19,6 +19,8 @@ public struct Predictions: Sendable {
   /// What entered that gate; the values themselves where there is none.
   public let logits: Value
 
+  init(values: Value, gate: Gate, logits: Value) { (self.values, self.gate, self.logits) = (values, gate, logits) }
+
   init(_ values: Value, in builder: ProgramBuilder) {
     self.values = values
     let calls = builder.program.calls

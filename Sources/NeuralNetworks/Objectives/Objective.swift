@@ -54,6 +54,8 @@ struct ObjectiveCalls {
   let prefix: String
   /// The fields that the model reads too, as its layers read them.
   let fields: [String: Value]
+  /// Which steps of a result are valid, by its number.
+  let masks: [Int: Value]
   /// Whether right answers are counted, where targets are classes.
   private(set) var countsRight = true
 
@@ -85,10 +87,15 @@ struct ObjectiveCalls {
       throw ProgramError("the model's output must be [N, …], not \(output.shape)", path: builder.path)
     }
     let batch = output.shape[0]
+    guard targets == .values || masks[output.id] == nil else {
+      throw ProgramError(
+        "class labels are one a sample, and the output \(output.shape) has a mask of its steps; put a layer between that "
+          + "makes one of the steps, such as a pooling over time", path: builder.path)
+    }
     let labelType: TensorType = targets == .classes ? .int32([batch]) : .float32(output.shape)
     let labels = try input(objective.target, labelType, in: &builder)
     let numbers = targets == .classes ? try numbers(for: labels, like: output, in: &builder) : labels
-    var result = Result(perSample: try loss(predictions, numbers, in: &builder))
+    var result = Result(perSample: try perSample(predictions, numbers, mask(of: output), in: &builder))
     guard result.perSample.shape == [batch] else {
       throw ProgramError(
         "\(loss.name) must give one number a sample, [\(batch)], not \(result.perSample.shape)", path: builder.path)
@@ -106,11 +113,37 @@ struct ObjectiveCalls {
     return result
   }
 
+  /// Which steps of a result are valid, where targets are by steps.
+  func mask(of output: Value) -> Value? { masks[output.id] }
+
+  /// The loss of each sample; of masked steps the mean over the valid ones, 0 where there are none. Steps are then judged as
+  /// if they were samples, which every loss can.
+  private func perSample(
+    _ predictions: Predictions, _ numbers: Value, _ mask: Value?, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    guard let mask else { return try loss(predictions, numbers, in: &builder) }
+    let (batch, steps) = (mask.shape[0], mask.shape[1])
+    let features = Array(numbers.shape.extents.dropFirst(2))
+    let shape = [batch * steps] + (features.isEmpty ? [1] : features)
+    let rows = try Predictions(
+      values: builder.append(Reshape(shape: shape), predictions.values), gate: predictions.gate,
+      logits: builder.append(Reshape(shape: shape), predictions.logits))
+    let losses = try loss(rows, builder.append(Reshape(shape: shape), numbers), in: &builder)
+    guard losses.shape == [batch * steps] else {
+      throw ProgramError(
+        "\(loss.name) must give one number a step, [\(batch * steps)], not \(losses.shape)", path: builder.path)
+    }
+    let bySteps = try builder.append(Reshape(shape: [batch, steps]), losses)
+    let kept = try builder.append(Select(), mask, bySteps, builder.scalar(0, bySteps.type.elementType))
+    let sum = try builder.append(Reduce(.sum, axes: [1]), kept)
+    return try builder.append(Binary(.divide), sum, builder.validCounts(mask))
+  }
+
   /// The same for an evaluation, which does not weigh classes, and whose metrics count right answers.
   var evaluating: ObjectiveCalls {
     var objective = objective
     objective.classWeights = []
-    return ObjectiveCalls(objective: objective, prefix: prefix, fields: fields, countsRight: false)
+    return ObjectiveCalls(objective: objective, prefix: prefix, fields: fields, masks: masks, countsRight: false)
   }
 
   /// A field that the program has already is one value, whoever reads it.

@@ -4,8 +4,9 @@ import SwitchbackPrograms
 public struct InferenceProgram: Sendable {
   /// Input `images`, or the fields that the model reads; output `predictions`: after the last activation, and after the
   /// gate that a loss of logits implies. An evaluation has the input `labels` too, and the outputs `lossSum` f32 `[]` (over
-  /// the batch, without class weights and regularizers) and, where weights have regularizers, `regularization` f32 `[]`. Of
-  /// several objectives each has its outputs behind its name: `digit/predictions`.
+  /// the batch, without class weights and regularizers) and, where weights have regularizers, `regularization` f32 `[]`, and
+  /// where the predictions' steps are masked, `mask` bool `[N, T]`. Of several objectives each has its outputs behind its
+  /// name: `digit/predictions`.
   public let program: Program
   /// All weights, in the order of the layers. Their values come from a training or a file.
   public let parameters: [Parameter]
@@ -68,6 +69,7 @@ extension TrainingStep {
       let result = try calls.evaluating(output, in: &traced.builder)
       traced.builder.path = prefix + "loss"
       outputs.append((prefix + StepOutput.predictions, answer))
+      if let mask = calls.mask(of: output) { outputs.append((prefix + StepOutput.mask, mask)) }
       outputs.append(
         (prefix + StepOutput.lossSum, try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
     }

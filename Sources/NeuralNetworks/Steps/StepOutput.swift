@@ -11,6 +11,8 @@ package enum StepOutput {
   package static let isFinite = "isFinite"
   /// Of evaluation and prediction, `[N, …]`: behind the gate that the loss implies. Trained models' files have it too.
   package static let predictions = "predictions"
+  /// Of evaluation where steps of the predictions are masked, bool `[N, T]`: the valid ones.
+  package static let mask = "mask"
   /// Of evaluation, f32 `[]`: over the batch, without class weights and regularizers.
   package static let lossSum = "lossSum"
   /// Of evaluation where weights have regularizers, f32 `[]`.

@@ -45,13 +45,15 @@ extension Configuration {
   private func modelInputs(in data: DatasetLayout) throws(ConfigurationError) -> [ModelInput] {
     let (place, known) = (modelPlaces["inputs"], data.inputs.map(\.name))
     guard !model.inputs.isEmpty else {
-      guard data.inputs.count == 1 else {
-        let words = known.isEmpty ? "none" : known.joined(separator: ", ")
+      let masks = self.data.masks.values
+      let inputs = data.inputs.filter { !masks.contains($0.name) }
+      guard inputs.count == 1 else {
+        let words = inputs.isEmpty ? "none" : inputs.map(\.name).joined(separator: ", ")
         throw ConfigurationError(problems: [
           .init(place, "model.inputs is missing: the data has several fields that a model can read (\(words))")
         ])
       }
-      return [ModelInput(data.inputs[0])]
+      return try masked([ModelInput(inputs[0])], in: data)
     }
     var (inputs, problems): ([ModelInput], [ConfigurationError.Problem]) = ([], [])
     for name in model.inputs {
@@ -63,6 +65,35 @@ extension Configuration {
       }
     }
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+    return try masked(inputs, in: data)
+  }
+
+  /// The inputs with the masks that `data.masks` says.
+  private func masked(
+    _ inputs: [ModelInput], in data: DatasetLayout
+  ) throws(ConfigurationError) -> [ModelInput] {
+    let masks = self.data.masks
+    var (inputs, faults) = (inputs, [String]())
+    for (name, mask) in masks.sorted(by: { $0.key < $1.key }) {
+      let fields = data.inputs + data.others
+      guard let place = inputs.firstIndex(where: { $0.name == name }) else {
+        faults.append("the model reads no field \(name)\(Suggestion.words(for: name, among: inputs.map(\.name)))")
+        continue
+      }
+      guard let field = fields.first(where: { $0.name == mask }) else {
+        let known = fields.map(\.name)
+        faults.append("the data has no field \(mask)\(Suggestion.words(for: mask, among: known))")
+        continue
+      }
+      let read = ModelInput(field)
+      let mask = ModelInput.Mask(read.name, read.type)
+      if let fault = mask.fault(of: inputs[place].type) { faults.append("\(name): \(fault)") }
+      inputs[place].mask = mask
+    }
+    guard faults.isEmpty else {
+      throw ConfigurationError(
+        problems: faults.map { .init(self.data.places["masks"], "\(self.data.places.path).masks: \($0)") })
+    }
     return inputs
   }
 

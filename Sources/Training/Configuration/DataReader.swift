@@ -10,6 +10,7 @@ enum DataReader {
       validationSplit: section.number(
         "validation_split", 0, in: 0...0.9, help: "The share of training samples held back to watch"),
       splitSeed: isNamed ? section.int("split_seed", 0, help: "Draws which samples are held back") : 0,
+      masks: masks(section),
       augmentation: section.optionalSection(
         "augmentation", help: "How pictures are changed at random while they are trained on",
         AugmentationReader.augmentation),
@@ -242,6 +243,18 @@ enum DataReader {
         }
       }
       return columns
+    }
+  }
+
+  private static let masksHelp =
+    "Which steps of a field are real: {tokens: lengths}, by lengths or a number a step; else all"
+
+  /// What says which steps of a field are valid: `masks: {tokens: lengths}`.
+  private static func masks(_ section: SectionReader) -> [String: String] {
+    section.describe("masks", help: masksHelp, .words)
+    guard !section.problems.isDescribing, section.take("masks") != nil else { return [:] }
+    return section.section("masks", help: masksHelp) { reader in
+      Dictionary(reader.keys.map { ($0, reader.text($0, nil, help: "")) }) { first, _ in first }
     }
   }
 

@@ -1,6 +1,7 @@
 public import SwitchbackNeuralNetworks
 
-/// The mean of |prediction − target| or of its square, over the numbers of a sample and over the samples.
+/// The mean of |prediction − target| or of its square, over the numbers of a sample and over the samples. Of masked steps
+/// over the valid ones, and samples without any are left out.
 public struct MeanError: Metric, ConfiguredMetric {
   public enum Measure: Sendable { case absolute, squared }
 
@@ -17,13 +18,14 @@ public struct MeanError: Metric, ConfiguredMetric {
   public init(_ measure: Measure) { self.measure = measure }
 
   public mutating func add(_ batch: MetricBatch) {
-    batch.forEachValue { found, right, weight in
-      var errors = 0.0
-      for (found, right) in zip(found, right) {
+    batch.forEachValue { found, right, counts, weight in
+      var (errors, counted) = (0.0, 0)
+      for (column, (found, right)) in zip(found, right).enumerated() where counts(column) {
+        counted += 1
         let difference = Double(found) - Double(right)
         errors += measure == .absolute ? abs(difference) : difference * difference
       }
-      sum += weight * errors / Double(max(found.count, 1))
+      sum += weight * errors / Double(max(counted, 1))
       self.weight += weight
     }
   }

@@ -43,22 +43,28 @@ public struct MetricBatch: Sendable {
   public let target: Target
   /// How much each sample counts, `[N]`; nil: 1.
   public let weights: [Float]?
+  /// Of predictions by steps, which of these are valid, `[N, T]`: the others count for nothing; nil: all are.
+  public let mask: [Bool]?
   /// Samples.
   public let count: Int
   /// Predictions of a sample.
   public let columns: Int
 
   /// A batch of `count` samples.
-  public init(_ predictions: [Float], _ target: Target, weights: [Float]? = nil, count: Int) {
+  public init(
+    _ predictions: [Float], _ target: Target, weights: [Float]? = nil, mask: [Bool]? = nil, count: Int
+  ) {
     let targets =
       switch target {
       case .classes(let labels, _): labels.count == count
       case .values(let values): values.count == predictions.count
       }
     precondition(
-      targets && predictions.count % max(count, 1) == 0 && weights?.count ?? count == count,
+      targets && predictions.count % max(count, 1) == 0 && weights?.count ?? count == count
+        && mask.map { !$0.isEmpty && $0.count % max(count, 1) == 0 && predictions.count % $0.count == 0 } ?? true,
       "\(predictions.count) predictions of \(count) samples")
-    (self.predictions, self.target, self.weights, self.count) = (predictions, target, weights, count)
+    (self.predictions, self.target, self.weights) = (predictions, target, weights)
+    (self.mask, self.count) = (mask, count)
     columns = predictions.count / max(count, 1)
   }
 
@@ -73,12 +79,24 @@ public struct MetricBatch: Sendable {
     }
   }
 
-  /// Calls `body` with each sample that has numbers for a target: predictions, targets and weight.
-  func forEachValue(_ body: (_ found: ArraySlice<Float>, _ right: ArraySlice<Float>, _ weight: Double) -> Void) {
+  /// Calls `body` with each sample that has numbers for a target: predictions, targets, which of these count, and weight.
+  /// One without a valid step is left out.
+  func forEachValue(
+    _ body: (
+      _ found: ArraySlice<Float>, _ right: ArraySlice<Float>, _ counts: (_ column: Int) -> Bool, _ weight: Double
+    ) -> Void
+  ) {
     guard case .values(let values) = target else { return }
     for row in 0..<count {
       let place = row * columns..<(row + 1) * columns
-      body(predictions[place], values[place], weight(row))
+      guard let mask else {
+        body(predictions[place], values[place], { _ in true }, weight(row))
+        continue
+      }
+      let steps = mask.count / count
+      let valid = mask[row * steps..<(row + 1) * steps]
+      guard valid.contains(true) else { continue }
+      body(predictions[place], values[place], { valid[row * steps + $0 * steps / columns] }, weight(row))
     }
   }
 }

@@ -38,7 +38,8 @@ struct ObjectiveTally {
         })
     }
     let weights = try judged.weights.map { try executor.withValue(of: $0) { Array($0.bindMemory(to: Float.self)) } }
-    let batch = MetricBatch(predictions, target, weights: weights, count: count)
+    let mask = try judged.mask.map { try executor.withOutput($0) { $0.map { $0 != 0 } } }
+    let batch = MetricBatch(predictions, target, weights: weights, mask: mask, count: count)
     for index in metrics.indices { metrics[index].add(batch) }
     if case .classes(_, let classCount) = target {
       classes = classes ?? ConfusionMatrix(classCount: classCount)

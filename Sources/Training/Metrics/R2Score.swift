@@ -9,25 +9,24 @@ public struct R2Score: Metric, ConfiguredMetric {
   public var targets: Targets { .values }
   public var isMaximized: Bool { true }
   private var columns: [Column] = []
-  private var weight = 0.0
 
   /// Sums over the samples.
   private struct Column {
-    /// The first target: of differences from it the sums cancel less.
-    let origin: Double
-    var (sum, squares, errors) = (0.0, 0.0, 0.0)
-
-    init(origin: Double) { self.origin = origin }
+    /// The first target that counts: of differences from it the sums cancel less.
+    var origin: Double?
+    var (weight, sum, squares, errors) = (0.0, 0.0, 0.0, 0.0)
   }
 
   public init() {}
 
   public mutating func add(_ batch: MetricBatch) {
-    batch.forEachValue { found, right, weight in
-      if columns.isEmpty { columns = right.map { Column(origin: Double($0)) } }
-      self.weight += weight
-      for (index, (found, right)) in zip(found, right).enumerated() {
-        let (distance, error) = (Double(right) - columns[index].origin, Double(right) - Double(found))
+    batch.forEachValue { found, right, counts, weight in
+      if columns.isEmpty { columns = right.map { _ in Column() } }
+      for (index, (found, right)) in zip(found, right).enumerated() where counts(index) {
+        let origin = columns[index].origin ?? Double(right)
+        let (distance, error) = (Double(right) - origin, Double(right) - Double(found))
+        columns[index].origin = origin
+        columns[index].weight += weight
         columns[index].sum += weight * distance
         columns[index].squares += weight * distance * distance
         columns[index].errors += weight * error * error
@@ -36,9 +35,10 @@ public struct R2Score: Metric, ConfiguredMetric {
   }
 
   public var value: Double? {
-    guard weight > 0 else { return nil }
-    let scores = columns.map { column -> Double? in
-      let spread = column.squares - column.sum * column.sum / weight
+    let counted = columns.filter { $0.weight > 0 }
+    guard !counted.isEmpty else { return nil }
+    let scores = counted.map { column -> Double? in
+      let spread = column.squares - column.sum * column.sum / column.weight
       return spread > 0 ? 1 - column.errors / spread : nil
     }
     return scores.contains(nil) ? nil : scores.mean

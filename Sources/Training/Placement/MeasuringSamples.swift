@@ -8,6 +8,8 @@ struct MeasuringSamples: Dataset {
   let count: Int
   let fields: [Field]
   let classNames: [String]
+  /// Of fields of lengths, how many there are.
+  private var lengths: [String: Int] = [:]
 
   init(for program: Program) throws(DatasetError) {
     var (count, fields) = (0, [Field]())
@@ -22,6 +24,11 @@ struct MeasuringSamples: Dataset {
     (self.count, self.fields) = (count, fields)
     let classCount = program.calls.lazy.compactMap { ($0.operation as? OneHot)?.classes }.min() ?? 2
     classNames = (0..<classCount).map { "\($0)" }
+    for call in program.calls {
+      guard let mask = call.operation as? SequenceMask, let id = call.inputs.first else { continue }
+      let name = program.values[id].name
+      lengths[name] = min(lengths[name] ?? Int.max, mask.steps + 1)
+    }
   }
 
   func read(_ index: Int, row: Int, into batch: BatchMemory) {
@@ -30,7 +37,8 @@ struct MeasuringSamples: Dataset {
       switch field.elementType {
       case .int32:
         let labels = bytes.bindMemory(to: Int32.self)
-        for e in labels.indices { labels[e] = Int32((first + e) % classNames.count) }
+        let bound = lengths[field.name] ?? classNames.count
+        for e in labels.indices { labels[e] = Int32((first + e) % bound) }
       case .uint8: for e in bytes.indices { bytes[e] = UInt8(truncatingIfNeeded: first + e) }
       case .float32:
         let (philox, numbers) = (Philox(seed: 1), bytes.bindMemory(to: Float.self))

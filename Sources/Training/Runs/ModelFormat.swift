@@ -20,7 +20,15 @@ extension TrainingStep {
       output.name = objective.output ?? model.resultNames.first ?? output.name
       outputs.append(output)
     }
-    return SampleFormat(inputs: inputs.map { data.input(for: $0, isOnly: inputs.count == 1) }, outputs: outputs)
+    var read = inputs.map { data.input(for: $0, isOnly: inputs.count == 1) }
+    for (place, input) in inputs.enumerated() {
+      guard let mask = input.mask else { continue }
+      // So that a sequence of any length says its own.
+      if mask.isLengths { read[place].lengths = mask.name }
+      guard !read.contains(where: { $0.name == mask.name }) else { continue }
+      read.append(data.input(for: ModelInput(mask.name, mask.type), isOnly: false))
+    }
+    return SampleFormat(inputs: read, outputs: outputs)
   }
 }
 

@@ -18,6 +18,8 @@ final class EvaluationExecutor {
     /// Of a target that the model reads too, as bytes: what they are multiplied with.
     let targetScale: Float?
     let predictions: OutputHandle
+    /// bool `[N, T]`: its valid steps; nil where all are.
+    let mask: OutputHandle?
     /// f32 `[]`: over the batch.
     let lossSum: OutputHandle
     /// f32 `[N]`; nil where each sample counts 1.
@@ -33,6 +35,8 @@ final class EvaluationExecutor {
         objective: objective, name: String(prefix.dropLast()), target: try executor.input(named: objective.target),
         targetScale: step.inputs.first { $0.name == objective.target }?.scale,
         predictions: try executor.output(named: prefix + StepOutput.predictions),
+        mask: executor.program.output(named: prefix + StepOutput.mask) == nil
+          ? nil : try executor.output(named: prefix + StepOutput.mask),
         lossSum: try executor.output(named: prefix + StepOutput.lossSum),
         weights: try objective.sampleWeight.map { name throws(ExecutionError) in try executor.input(named: name) })
     }

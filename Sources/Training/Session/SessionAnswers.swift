@@ -70,21 +70,24 @@ extension TrainingSession {
     }
   }
 
-  /// The same for one sample, row-major: pixels from 0 to 1.
+  /// The same for one sample, row-major: pixels from 0 to 1. All steps of a sequence are valid.
   public func predict(_ sample: [Float], weights: ModelWeights? = nil) throws -> [Float] {
     guard sample.count == step.inputs[0].type.shape.elementCount else {
       throw DatasetError(.invalid, "\(sample.count) numbers are no sample of \(step.inputs[0].type.shape)")
     }
     let evaluator = try evaluator(1, weights)
-    // The evaluation's program reads targets too: they are given zeros.
+    // The evaluation's program reads targets too: they are given zeros. A mask is lengths of the whole, or ones.
+    let mask = step.inputs[0].mask
+    let steps = mask?.isLengths == true ? step.inputs[0].type.shape[0] : 1
     let columns = try evaluator.executor.inputs.map { input throws(DatasetError) in
       let shape = Array(input.type.shape.extents.dropFirst())
       if input.name == step.inputs[0].name { return try column(of: sample, shape: shape) }
       let count = input.type.shape.elementCount
+      let filler = input.name == mask?.name ? steps : 0
       return switch input.type.elementType {
-      case .int32: .int32(input.name, [Int32](repeating: 0, count: count), shape: shape)
-      case .uint8: .uint8(input.name, [UInt8](repeating: 0, count: count), shape: shape)
-      default: .float32(input.name, [Float](repeating: 0, count: count), shape: shape)
+      case .int32: .int32(input.name, [Int32](repeating: Int32(filler), count: count), shape: shape)
+      case .uint8: .uint8(input.name, [UInt8](repeating: UInt8(filler), count: count), shape: shape)
+      default: .float32(input.name, [Float](repeating: Float(filler), count: count), shape: shape)
       }
     }
     return try predict(try ArrayDataset(columns), [0], weights: weights)[0]
