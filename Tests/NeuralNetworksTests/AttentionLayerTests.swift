@@ -28,6 +28,21 @@ struct AttentionLayerTests {
     #expect(Networks.message([5, 4, 3], Dense(2)).contains("put a flatten between"))
   }
 
+  @Test("an encoder goes from rows of tokens to heads and back, and nowhere else")
+  func reshapes() throws {
+    func moves(_ isFirst: Bool) throws -> [Shape] {
+      let layer = TransformerEncoder(intermediateDim: 5, numHeads: 2, normalizeFirst: isFirst)
+      let program = try network([3, 4], layer).program
+      let read = Set(program.calls.flatMap(\.inputs))
+      return program.calls.filter { $0.operation is Reshape && read.contains($0.outputs[0] ?? -1) }
+        .map { program.values[$0.inputs[0]].type.shape }
+    }
+    // The input, query, key and value, what the heads give.
+    let expected: [Shape] = [[2, 3, 4], [6, 4], [6, 4], [6, 4], [2, 3, 2, 2]]
+    #expect(try moves(true) == expected)
+    #expect(try moves(false) == expected)
+  }
+
   @Test("attention keeps the steps, and its weights have the names and sizes of its projections")
   func attention() throws {
     #expect(try shape([2, 5, 6], MultiHeadAttention(numHeads: 3, keyDim: 4)) == [2, 5, 6])

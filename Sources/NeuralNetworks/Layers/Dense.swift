@@ -35,11 +35,10 @@ public struct Dense: UnaryLayer {
       throw context.mismatch(
         input, takes: "rows [N, features]", hint: input.shape.rank > 3 ? "put a flatten between" : "")
     }
-    guard input.shape.rank == 2 else {
-      let tokens = try rows(context.tokens(of: input), in: &context)
-      return try context.sequences(of: tokens, steps: input.shape[1])
+    guard input.shape.rank == 3 else { return try rows(input, in: &context) }
+    return try context.tokenwise([input]) { (rows, context) throws(ProgramError) in
+      try self.rows(rows[0], in: &context)
     }
-    return try rows(input, in: &context)
   }
 
   private func rows(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {

@@ -53,11 +53,13 @@ public struct MultiHeadAttention: Layer {
     for (word, count) in [("num_heads", numHeads), ("key_dim", keyDim), ("value_dim", valueDim)] {
       try context.require(word, isExtent: count)
     }
-    let (query, key, value) = try operands(inputs, in: context)
+    let (query, key, value) = try operands(inputs, in: &context)
     let mask = try context.jointMask(of: [value, key])
 
     let q = try project(query, "query", numHeads * keyDim, in: &context)
-    let scaled = try context.append(Binary(.multiply), q, context.constant(1 / Double(keyDim).squareRoot()))
+    let scaled = try context.tokenwise([q]) { (rows, context) throws(ProgramError) in
+      try context.append(Binary(.multiply), rows[0], context.constant(1 / Double(keyDim).squareRoot()))
+    }
     let k = try project(key, "key", numHeads * keyDim, in: &context)
     var v = try project(value, "value", numHeads * valueDim, in: &context)
     // Where all weights are of masked steps, which then share them, nothing comes of it.
@@ -70,19 +72,24 @@ public struct MultiHeadAttention: Layer {
     let attended = try context.append(MatrixMultiplication(), weights, heads(v, in: &context))
     let joined = try join(attended, in: &context)
     let result = try project(joined, "attentionOutput", outputShape ?? query.shape[2], in: &context)
-    try context.setMask(context.mask(of: query), of: result)
+    try context.passMask(of: query, to: result)
     return [result]
   }
 
   /// Query, key and value, which fit to each other.
   private func operands(
-    _ inputs: [Value], in context: LayerContext
+    _ inputs: [Value], in context: inout LayerContext
   ) throws(ProgramError) -> (query: Value, key: Value, value: Value) {
     try context.require(
       (1...3).contains(inputs.count), "takes one input, or query, value and key, and gets \(inputs.count)")
-    for input in inputs { try context.requireSequences(input) }
-    let (query, value) = (inputs[0], inputs[inputs.count > 1 ? 1 : 0])
-    let key = inputs.count > 2 ? inputs[2] : value
+    var read: [Value] = []
+    for input in inputs {
+      try context.requireSequences(input)
+      let same = inputs[..<read.count].firstIndex(of: input)
+      if let same { read.append(read[same]) } else { read.append(try context.madeOfTokens(input)) }
+    }
+    let (query, value) = (read[0], read[read.count > 1 ? 1 : 0])
+    let key = read.count > 2 ? read[2] : value
     for other in [value, key] where other.shape[0] != query.shape[0] {
       throw context.misfit(query, other, "each sample attends to its own steps")
     }
@@ -104,8 +111,9 @@ public struct MultiHeadAttention: Layer {
   /// `[N, T, heads·dim]` as one matrix a head, `[N, heads, T, dim]`.
   private func heads(_ value: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     let (n, t, dim) = (value.shape[0], value.shape[1], value.shape[2] / numHeads)
-    guard numHeads > 1 else { return try context.append(Reshape(shape: [n, 1, t, dim]), value) }
-    let split = try context.append(Reshape(shape: [n, t, numHeads, dim]), value)
+    let tokens = context.tokens[value.id] ?? value
+    guard numHeads > 1 else { return try context.append(Reshape(shape: [n, 1, t, dim]), tokens) }
+    let split = try context.append(Reshape(shape: [n, t, numHeads, dim]), tokens)
     return try context.append(Transpose(permutation: [0, 2, 1, 3]), split)
   }
 

@@ -20,4 +20,22 @@ extension LayerContext {
     self.tokens[sequences.id] = tokens
     return sequences
   }
+
+  /// The same sequences, made of rows, so that all who read them token by token share one reshape.
+  mutating func madeOfTokens(_ sequences: Value) throws(ProgramError) -> Value {
+    if tokens[sequences.id] != nil { return sequences }
+    let result = try self.sequences(of: tokens(of: sequences), steps: sequences.shape[1])
+    sources[result.id] = source(of: sequences)
+    try passMask(of: sequences, to: result)
+    return result
+  }
+
+  /// What `function` makes of each token of sequences `[N, T, …]` that agree in N and T, from their rows.
+  mutating func tokenwise(
+    _ sequences: [Value], _ function: ([Value], inout LayerContext) throws(ProgramError) -> Value
+  ) throws(ProgramError) -> Value {
+    var rows: [Value] = []
+    for value in sequences { rows.append(try tokens(of: value)) }
+    return try self.sequences(of: function(rows, &self), steps: sequences[0].shape[1])
+  }
 }

@@ -44,7 +44,7 @@ public struct TransformerEncoder: UnaryLayer {
       throw context.mismatch(
         input, takes: "sequences whose width num_heads, \(numHeads), divides", hint: "\(width) is no multiple of it")
     }
-    let attended = try residual(input, "selfAttentionNormalization", in: &context) {
+    let attended = try residual(context.madeOfTokens(input), "selfAttentionNormalization", in: &context) {
       (value, context) throws(ProgramError) in
       let attention = MultiHeadAttention(
         numHeads: numHeads, keyDim: width / numHeads, dropout: dropout, kernelInitializer: kernelInitializer,
@@ -70,9 +70,11 @@ public struct TransformerEncoder: UnaryLayer {
       try context.call(LayerNormalization(epsilon: layerNormEpsilon), at: normalization, value)
     }
     let read = normalizeFirst ? try normalized(input, in: &context) : input
-    let made = try Dropout(dropout)(branch(read, &context), in: &context)
-    let sum = try context.append(Binary(.add), input, made)
-    try context.setMask(context.mask(of: input), of: sum)
+    let made = try branch(read, &context)
+    let sum = try context.tokenwise([input, made]) { (rows, context) throws(ProgramError) in
+      try context.append(Binary(.add), rows[0], Dropout(dropout)(rows[1], in: &context))
+    }
+    try context.passMask(of: input, to: sum)
     return normalizeFirst ? sum : try normalized(sum, in: &context)
   }
 }
