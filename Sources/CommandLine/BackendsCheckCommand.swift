@@ -5,7 +5,8 @@ import SwitchbackConformance
 struct BackendsCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Tries a backend in a process of its own, and explains what is wrong with it.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback backends check openblas
@@ -14,7 +15,7 @@ struct BackendsCheckCommand: ParsableCommand {
       Loads it, lists its devices, opens the first, compiles and runs an operation. A crash or a driver that hangs ends
       that process, not this one. Ends with 0 where all of it works, with 69 otherwise. Whether its numbers are right is
       another question: switchback conformance.
-      """)
+      """))
 
   @Argument(help: "A name, or the path of a library.", completion: .file(extensions: ["so"]))
   var backend: String

@@ -5,7 +5,8 @@ import Switchback
 struct BackendsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backends", abstract: "Lists the backends of this machine, and why others cannot be used.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback backends
@@ -15,7 +16,7 @@ struct BackendsCommand: ParsableCommand {
         switchback backends --explain configs/mnist-cnn.yaml --backend ./libSwitchbackyours.so
         switchback backends --explain configs/mixed-kernels.yaml --backend auto        (measured, with times)
         switchback backends check ./libSwitchbackyours.so                    (tries it in a process of its own)
-      """,
+      """),
     subcommands: [BackendsCheckCommand.self, BackendsOperationsCommand.self])
 
   @Option(

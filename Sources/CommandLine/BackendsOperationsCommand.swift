@@ -8,7 +8,8 @@ struct BackendsOperationsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "operations",
     abstract: "Writes which backend runs which operation, with its error bound, as Markdown.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback backends operations openblas ./libSwitchbackyours.so
@@ -16,7 +17,7 @@ struct BackendsOperationsCommand: ParsableCommand {
 
       Without names: every backend of this machine. One that cannot be used is an error, so that no table lacks it
       silently.
-      """)
+      """))
 
   @Argument(help: "Names, or paths of libraries.", completion: .list(backendWords))
   var backends: [String] = []

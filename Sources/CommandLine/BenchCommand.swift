@@ -6,7 +6,8 @@ import SwitchbackCrashNote
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Compares the speed of backends on a configuration.",
-    discussion: """
+    discussion: flowing(
+      """
       Backends take turns in one process, with the same data, initial weights and workers: each trains for --seconds, answers
       whole batches and then single samples for a quarter of that, in every round. The ratio is of speeds, round by round:
       above 1 is faster than the first backend. That all compute the same is checked first, in three steps, each from the same
@@ -21,7 +22,7 @@ struct BenchCommand: ParsableCommand {
 
       Without --backend it takes the configuration's, and those of this machine that run an operation of it; the reference, which
       is slow, only by its name.
-      """)
+      """))
 
   @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.", completion: .file(extensions: ["yaml"]))
   var config: String

@@ -4,7 +4,8 @@ import Switchback
 struct ConfigCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Says everything that is wrong with a configuration.",
-    discussion: """
+    discussion: flowing(
+      """
       What train would find before its first step: data is opened where it is there (nothing is fetched), the network is
       put together on it, and backends are looked for. Nothing is written. Ends with 78 where something is wrong.
 
@@ -13,7 +14,7 @@ struct ConfigCheckCommand: ParsableCommand {
         switchback config check configs/mnist-cnn.yaml --set training.epochs=2
         switchback config check my.yaml --backend fft   (with fft's options)
         switchback config check my.yaml --json          (an array of problems; empty where it is valid)
-      """)
+      """))
 
   @OptionGroup var experiment: ExperimentOptions
   @OptionGroup var folder: RunsFolderOption

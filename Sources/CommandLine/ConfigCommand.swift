@@ -5,19 +5,21 @@ import Switchback
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config", abstract: "Starts, checks, shows and describes configurations.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback config init my.yaml
         switchback config check my.yaml
         switchback config keys training.optimizer
         switchback config schema > switchback.schema.json
-      """, subcommands: [Init.self, ConfigCheckCommand.self, Show.self, ConfigKeysCommand.self, Schema.self])
+      """), subcommands: [Init.self, ConfigCheckCommand.self, Show.self, ConfigKeysCommand.self, Schema.self])
 
   struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Writes a configuration to start from, with comments.",
-      discussion: """
+      discussion: flowing(
+        """
         Examples:
 
           switchback config init                          (prints it)
@@ -27,7 +29,7 @@ struct ConfigCommand: ParsableCommand {
           switchback config init my.yaml --dataset csv --path table.csv --label kind
 
         What it takes for what without being told is said on standard error, with what to change where it is wrong.
-        """)
+        """))
 
     @Argument(
       help: "The file to write; without it the configuration is printed.", completion: .file(extensions: ["yaml"]))
@@ -96,12 +98,13 @@ struct ConfigCommand: ParsableCommand {
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Prints the configuration with every default written out.",
-      discussion: """
+      discussion: flowing(
+        """
         Examples:
 
           switchback config show configs/mnist-cnn.yaml
           switchback config show configs/resnet20-fashion.yaml --expanded
-        """)
+        """))
     @OptionGroup var experiment: ExperimentOptions
     @OptionGroup var folder: RunsFolderOption
     @Flag(help: "Writes the layers of blocks in place of their uses.") var expanded = false
@@ -117,12 +120,13 @@ struct ConfigCommand: ParsableCommand {
   struct Schema: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Prints the JSON Schema of configurations, by which editors complete and check.",
-      discussion: """
+      discussion: flowing(
+        """
         Example, and the first line of a configuration that goes by it:
 
           switchback config schema > switchback.schema.json
           # yaml-language-server: $schema=switchback.schema.json
-        """)
+        """))
 
     func run() throws { Terminal.write(Configuration.schema, terminator: "") }
   }

@@ -6,7 +6,8 @@ import SwitchbackTraining
 struct ConfigKeysCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keys", abstract: "Lists the keys of configurations: what each takes, its default, what it means.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback config keys                            (all of them)
@@ -14,7 +15,7 @@ struct ConfigKeysCommand: ParsableCommand {
         switchback config keys model.layers.dense         (the number of the layer may be left out)
         switchback config keys monitor --json             (an array of keys)
         switchback config keys --markdown > configs/KEYS.md      (make operations)
-      """)
+      """))
 
   @Argument(help: "Keys that begin so; without it: all.")
   var prefix = ""

@@ -11,7 +11,8 @@ struct ConformanceCommand: ParsableCommand {
       Proves a backend: every operation, training steps and random programs against the Float64 reference,
       then every rule of the contract.
       """,
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback conformance --backend openblas --quick
@@ -21,7 +22,7 @@ struct ConformanceCommand: ParsableCommand {
                                                                 (a case that failed, again)
 
       Ends with 0 where all that the backend takes is right, with 1 otherwise.
-      """)
+      """))
 
   @Option(help: "The backend: a name or the path of a library.", completion: .list(backendWords))
   var backend: String

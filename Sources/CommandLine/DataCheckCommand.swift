@@ -5,7 +5,8 @@ import Switchback
 struct DataCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Looks at all of a configuration's data, counts it, and lists what is wrong.",
-    discussion: """
+    discussion: flowing(
+      """
       Every image of a folder is decoded, every row of a CSV file is read, and the files of a data set known by name are
       measured against what its makers published. Ends with 65 where something is wrong. What training looks at before its
       first step is less: data.check in the configuration.
@@ -15,7 +16,7 @@ struct DataCheckCommand: ParsableCommand {
         switchback data check configs/image-folder.yaml --data photos/
         switchback data check configs/csv.yaml --data table.csv --set data.label=kind
         switchback data check configs/mnist-cnn.yaml --json
-      """)
+      """))
 
   @Argument(help: "The configuration, such as configs/image-folder.yaml.", completion: .file(extensions: ["yaml"]))
   var config: String

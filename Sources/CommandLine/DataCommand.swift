@@ -5,7 +5,8 @@ struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
     abstract: "The data sets known by name: which are here, fetching them, checking them; checking your own.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback data                        (which are here, and where)
@@ -14,7 +15,7 @@ struct DataCommand: ParsableCommand {
         switchback data verify mnist --data ~/datasets
         switchback data check configs/image-folder.yaml --data photos/   (every image is decoded)
         switchback data export mnist mnist-table                         (pictures, and a table that names them)
-      """,
+      """),
     subcommands: [
       DataListCommand.self, DataFetchCommand.self, DataVerifyCommand.self, DataCheckCommand.self,
       DataExportCommand.self,
@@ -25,12 +26,13 @@ struct DataCommand: ParsableCommand {
 struct DataListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "Lists the data sets known by name, and where they were found.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback data list
         switchback data list --data ~/datasets --json
-      """)
+      """))
 
   @Option(help: "The only folder to look into.", completion: .directory)
   var data: String?
@@ -67,7 +69,8 @@ struct DataListCommand: ParsableCommand {
 struct DataFetchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fetch", abstract: "Fetches the files of a data set that are missing, and checks them.",
-    discussion: """
+    discussion: flowing(
+      """
       Files come from the makers' servers, or from $SWITCHBACK_MIRROR/NAME/FILE. What was cut off is gone on with.
 
       Examples:
@@ -75,7 +78,7 @@ struct DataFetchCommand: ParsableCommand {
         switchback data fetch mnist
         switchback data fetch cifar-10 --into ~/datasets/cifar-10
         SWITCHBACK_MIRROR=http://server.lan/datasets switchback data fetch fashion-mnist
-      """)
+      """))
 
   @Argument(
     help: "The data set: \(NamedDataset.all.map(\.name).joined(separator: ", ")).",
@@ -98,14 +101,15 @@ struct DataFetchCommand: ParsableCommand {
 struct DataVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Checks sizes and checksums of a data set's files, and says whose they are.",
-    discussion: """
+    discussion: flowing(
+      """
       Ends with 65 where a file is not right.
 
       Examples:
 
         switchback data verify mnist
         switchback data verify mnist --data ~/datasets --json
-      """)
+      """))
 
   @Argument(
     help: "The data set: \(NamedDataset.all.map(\.name).joined(separator: ", ")).",

@@ -6,7 +6,8 @@ import SwitchbackInterchange
 struct DataExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Writes a data set of images as PNG files and a table of them.",
-    discussion: """
+    discussion: flowing(
+      """
       FOLDER/samples.csv has a row for each picture: its file (in FOLDER/train and FOLDER/test), its class, the mean of its
       pixels (0 to 1), and width and height of what is drawn on it. An export that is interrupted takes away what it wrote;
       what one that was killed has left is taken away by the next into that folder. A folder that has other files is refused.
@@ -23,7 +24,7 @@ struct DataExportCommand: ParsableCommand {
         switchback data export mnist mnist-table
         switchback data export mnist small --count 1000 --part train   (the first 1000 training pictures)
         switchback data export cifar-10 pictures --data ~/datasets --json
-      """)
+      """))
 
   enum Part: String, ExpressibleByArgument, CaseIterable { case train, test }
 

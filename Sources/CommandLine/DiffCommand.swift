@@ -8,7 +8,8 @@ struct DiffCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff",
     abstract: "Runs the same training steps on two backends and names the first operation that is wrong.",
-    discussion: """
+    discussion: flowing(
+      """
       Each step starts on both from the first backend's weights. Then every operation of the first step (of the last
       one, where that shows nothing and results part) is judged by itself against the Float64 reference, and inside its
       segment against itself alone. The same is done with a batch of one less, and with three workers. What a backend
@@ -26,7 +27,7 @@ struct DiffCommand: ParsableCommand {
       Ends with 1 where an operation is wrong, or the median of the gradients' differences (relative L2) is above 2e-6 and
       above ten times what rounding explains: the difference of the reference in Float32 and in Float64, in the first
       three steps. So it does where one step's losses part by more than 1e-5, or its gradients by more than 1e-2.
-      """)
+      """))
 
   @OptionGroup var experiment: ExperimentOptions
 

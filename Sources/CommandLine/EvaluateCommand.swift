@@ -5,7 +5,8 @@ import SwitchbackCrashNote
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate", abstract: "Loss and accuracy of a run's newest weights on its test set, or on other data.",
-    discussion: """
+    discussion: flowing(
+      """
       Classes are those of the run, by their names, and features are normalized as in its training. What differs in the
       data at hand is said. Of other data than the run's (--data) all samples are taken, unless --part says otherwise.
       Examples:
@@ -16,7 +17,7 @@ struct EvaluateCommand: ParsableCommand {
         switchback evaluate runs/latest --data new-images/
         switchback evaluate runs/latest --backend reference --json
         switchback evaluate runs/latest --raw                (not the averaged weights of ema_momentum)
-      """)
+      """))
 
   @OptionGroup var options: RunOptions
 

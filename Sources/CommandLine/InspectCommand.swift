@@ -6,7 +6,8 @@ struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Prints a configuration's layers, who runs its training step, and what it costs.",
-    discussion: """
+    discussion: flowing(
+      """
       Data files are not needed for data sets known by name. Examples:
 
         switchback inspect configs/mnist-cnn.yaml
@@ -15,7 +16,7 @@ struct InspectCommand: ParsableCommand {
         switchback inspect configs/mnist-cnn.yaml --backend reference --json
         switchback inspect configs/mnist-cnn.yaml --program     (the program text, which parses back)
         switchback inspect configs/resnet20-fashion.yaml --svg resnet20.svg  (a drawing of the network)
-      """)
+      """))
 
   @OptionGroup var experiment: ExperimentOptions
 

@@ -7,7 +7,8 @@ struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
     abstract: "The likeliest classes, or the numbers, of a test sample, of image files, or of rows of a table.",
-    discussion: """
+    discussion: flowing(
+      """
       Images (PNG, JPEG, PGM, PPM) are turned as Exif says, put on white where they are transparent, resized, and made gray
       or coloured as the network wants them. A single image is shown as text on a terminal; of several there is a table as
       CSV. MNIST's digits are bright on black: pictures of ink on paper want --invert. A network that was trained on a
@@ -22,7 +23,7 @@ struct PredictCommand: ParsableCommand {
         switchback predict runs/latest review.txt
         switchback predict runs/latest rows.csv               (of a time series: a line for each window of its rows)
         (head -n 1 rows.csv; grep Rome rows.csv) | switchback predict runs/latest -
-      """)
+      """))
 
   @OptionGroup var options: RunOptions
 

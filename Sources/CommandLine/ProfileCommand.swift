@@ -6,7 +6,8 @@ import SwitchbackCrashNote
 struct ProfileCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "profile", abstract: "Says where the time of a configuration's training steps goes.",
-    discussion: """
+    discussion: flowing(
+      """
       Runs training steps without probes and shows time, GFLOP/s and the share of the roof by layer or by group of
       operations: an operation, or several that a backend runs as one, by the backend's own name for them. The FLOPs are those
       that operations state, such as of a direct convolution; a kernel that finds a shorter way may pass 100 %. The roof is
@@ -17,7 +18,7 @@ struct ProfileCommand: ParsableCommand {
         switchback profile configs/mnist-cnn.yaml --by operation --steps 500
         switchback profile configs/mnist-cnn.yaml --backend opencl --json
         switchback profile configs/mnist-mlp.yaml --trace steps.json   (for chrome://tracing or ui.perfetto.dev)
-      """)
+      """))
 
   enum Grouping: String, ExpressibleByArgument, CaseIterable { case layer, operation }
 

@@ -6,12 +6,13 @@ struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
     abstract: "Writes a run's page anew: curves, gradient flow, findings, confusions (train writes it at the end).",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback report runs/latest
         switchback report runs/latest --output page.html
-      """)
+      """))
 
   @Argument(help: "The run folder; the run may still go on.", completion: .directory)
   var folder: String

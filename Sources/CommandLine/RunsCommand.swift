@@ -5,13 +5,14 @@ import Switchback
 struct RunsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "runs", abstract: "Lists the runs of a folder, the newest first, with their results.",
-    discussion: """
+    discussion: flowing(
+      """
       A run is finished, running, stopped (train --resume goes on with it), or lost before its first checkpoint. Of several
       outputs each that has an accuracy is said by its name. Examples:
 
         switchback runs
         switchback runs elsewhere/runs --json
-      """)
+      """))
 
   @Argument(help: "The folder that runs are written to.")
   var folder = "runs"

@@ -8,7 +8,8 @@ struct SwitchbackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "switchback",
     abstract: "Trains neural networks on swappable compute backends, and watches their gradients.",
-    discussion: """
+    discussion: flowing(
+      """
       A first run:
 
         switchback train configs/fashion-cnn.yaml
@@ -18,7 +19,7 @@ struct SwitchbackCommand: ParsableCommand {
         switchback runs                                     (what was trained, and what came of it)
         switchback backends                                 (what this machine can compute with)
         switchback conformance --backend openblas --quick   (whether a backend computes rightly)
-      """,
+      """),
     version: RunEnvironment.version,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, RunsCommand.self, ReportCommand.self,

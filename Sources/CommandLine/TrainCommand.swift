@@ -6,7 +6,8 @@ import SwitchbackCrashNote
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Trains the network of a configuration.",
-    discussion: """
+    discussion: flowing(
+      """
       Classes (folders, words of a CSV column) are numbered in one order: whole numbers first, by value, then all other
       names by their UTF-8 bytes. The run keeps the names, and how its numbers were normalized. It goes on only with the same
       data: of a table its bytes, of pictures their names, sizes and contents. Of more than 256 MiB of pictures only the
@@ -21,7 +22,7 @@ struct TrainCommand: ParsableCommand {
         switchback train configs/mnist-cnn.yaml --from runs/latest     (starts with the weights of another run)
         switchback train configs/mixed-kernels.yaml --backend auto     (measures who is fastest at what)
         switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
-      """)
+      """))
 
   @Argument(
     help: "The configuration, such as configs/mnist-cnn.yaml; with --resume the run's own, unless given.",

@@ -6,7 +6,8 @@ struct TuneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tune",
     abstract: "Measures which kernels suit an OpenCL device, and keeps the result for this machine.",
-    discussion: """
+    discussion: flowing(
+      """
       Examples:
 
         switchback tune
@@ -16,7 +17,7 @@ struct TuneCommand: ParsableCommand {
 
       Every candidate runs in a process of its own with a time limit, since drivers crash and hang; it is checked against
       the Float64 reference before it is timed, small loads first. Later runs on this device use what was found.
-      """)
+      """))
 
   @Option(help: "The device: a number, cpu, gpu, or a part of its name.")
   var device = "0"

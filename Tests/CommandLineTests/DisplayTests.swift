@@ -23,14 +23,26 @@ import Testing
 
   @Test("the live line says that its loss is of recent steps, as the epoch's row has the mean over the epoch")
   func recent() {
-    var line = line
-    line.numbers = LiveLine.numbers(loss: "0.2345", accuracy: "91.23 %", rate: "12345 samples/s")
+    func line(_ numbers: [String]) -> LiveLine {
+      LiveLine(epoch: 3, done: 469, of: 938, left: "1:02 left", numbers: numbers)
+    }
+    let whole = line(LiveLine.numbers(loss: "0.2345", accuracy: "91.23 %", rate: "12345 samples/s"))
     #expect(
-      line.text(columns: .max, hasBar: false)
+      whole.text(columns: .max, hasBar: false)
         == "epoch 3  1:02 left  469/938  recent loss 0.2345  accuracy 91.23 %  12345 samples/s")
-    line.numbers = LiveLine.numbers(loss: "0.2", accuracy: nil, rate: "1 samples/s")
-    #expect(line.text(columns: 40, hasBar: false) == "epoch 3  1:02 left  469/938")
-    #expect(line.text(columns: 46, hasBar: false).hasSuffix("469/938  recent loss 0.2"))
+    let short = line(LiveLine.numbers(loss: "0.2", accuracy: nil, rate: "1 samples/s"))
+    #expect(short.text(columns: 40, hasBar: false) == "epoch 3  1:02 left  469/938")
+    #expect(short.text(columns: 46, hasBar: false).hasSuffix("469/938  recent loss 0.2"))
+  }
+
+  @Test("lines of a paragraph of help become one, and examples keep theirs")
+  func help() throws {
+    #expect(flowing("one\ntwo\n\n  a b\n  c\n\nthree:\n\n  d") == "one two\n\n  a b\n  c\n\nthree:\n\n  d")
+    // Broken once, at 80 characters where nothing says how wide the terminal is: no line is a rest.
+    let lines = try switchback("profile", "--help").output.split(separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex { $0.hasPrefix("Runs training steps") })
+    let paragraph = lines[start...].prefix { !$0.isEmpty }
+    #expect(paragraph.dropLast().allSatisfy { $0.count > 60 && $0.count <= 80 }, "\(paragraph)")
   }
 
   @Test("lines break at words, and no row is wider than the terminal where a word is not")

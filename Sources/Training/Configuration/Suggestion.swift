@@ -66,10 +66,10 @@ package enum Suggestion {
   private static let synonyms: [String: String] = [
     "fc": "dense", "fully_connected": "dense", "pool2d": "max_pooling2d",
     "mse": "mean_squared_error", "l2_loss": "mean_squared_error", "mae": "mean_absolute_error",
-    "l1_loss": "mean_absolute_error", "smooth_l1": "huber", "cross_entropy": "categorical_crossentropy",
+    "l1_loss": "mean_absolute_error", "cross_entropy": "categorical_crossentropy",
     "crossentropy": "categorical_crossentropy", "ce": "categorical_crossentropy",
     "nll": "categorical_crossentropy", "bce": "binary_crossentropy", "f1": "f1_score", "r2": "r2_score",
-    "iou": "mean_io_u", "mean_iou": "mean_io_u", "top_k_accuracy": "top_k_categorical_accuracy",
+    "top_k_accuracy": "top_k_categorical_accuracy",
     "xavier": "glorot_uniform", "xavier_uniform": "glorot_uniform", "xavier_normal": "glorot_normal",
     "kaiming": "he_normal", "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal", "silu": "swish",
     "none": "linear", "identity": "linear", "momentum": "sgd", "nesterov": "sgd",
