@@ -128,7 +128,7 @@ struct RecurrentTests {
   @Test("a cell may be run in both directions, and frozen")
   func cellInBoth() throws {
     let both = try outcome(Bidirectional(Recurrent(ElmanCell(units: 2), returnSequences: true)), [2, 3, 2])
-    #expect(both["0"]?.count == 12 && both["d/layer.backward.elman/recurrentKernel"]?.contains { $0 != 0 } == true)
+    #expect(both["0"]?.count == 24 && both["d/layer.backward.elman/recurrentKernel"]?.contains { $0 != 0 } == true)
     let frozen = try outcome(Bidirectional(Frozen(Recurrent(ElmanCell(units: 2)))), [2, 3, 2])
     #expect(Set(frozen.keys) == ["0", "d/x"])
   }
