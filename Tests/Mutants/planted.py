@@ -66,4 +66,12 @@ PLANTED = [
     ("a wrong tie", "CPU kernels", CPU + "argmax.h",
      "static inline int beats(float x, float best) { return !(x <= best) && best == best; }",
      "static inline int beats(float x, float best) { return !(x < best) && best == best; }", ""),
+
+    ("a gate with another's function", "CPU kernels", CPU + "recurrence_forward.h", "g == 2 ? s->activation",
+     "g == 1 ? s->activation", ""),
+    ("a masked step that is taken", "CPU kernels", CPU + "recurrence_backward.h",
+     "if (is_masked(v->mask, first + r, t, s)) masked_step_back(s, &b);",
+     "if (t < 0) masked_step_back(s, &b);", ""),
+    ("a recurrence from the wrong end", "opencl", CL + "recurrence.cl",
+     "(flags & REVERSED ? steps - 1 - (step) : (step))", "(step)", ""),
 ]
