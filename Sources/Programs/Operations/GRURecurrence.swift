@@ -57,7 +57,7 @@ public struct GRURecurrence: RecurrentOperation {
       + RecurrentCase.small.enumerated().filter { $0.offset % 2 == 1 }.map { sample($0.element, false) }
   }
   public static var furtherSamples: [OperationSample] {
-    RecurrentCase.long.enumerated().map { sample($1, $0 % 4 != 1).forNumbers }
+    RecurrentCase.long.enumerated().map { sample($1, $0 % 5 != 1).forNumbers }
   }
   public static func questions(on sample: OperationSample) -> [SampleQuestion] {
     recurrentQuestions(on: sample, isWide: true)
@@ -252,7 +252,7 @@ public struct GRURecurrenceBackward: RecurrentOperation {
       + RecurrentCase.small.enumerated().filter { $0.offset % 2 == 1 }.map { sample($0.element, false) }
   }
   public static var furtherSamples: [OperationSample] {
-    RecurrentCase.long.enumerated().map { sample($1, $0 % 4 != 1).forNumbers }
+    RecurrentCase.long.enumerated().map { sample($1, $0 % 5 != 1).forNumbers }
   }
   public static func questions(on sample: OperationSample) -> [SampleQuestion] {
     recurrentQuestions(on: sample, isWide: false)
