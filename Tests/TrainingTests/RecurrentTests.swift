@@ -301,6 +301,24 @@ struct RecurrentTests {
     #expect(try whole.session.bytes()["layers.0.lstm/state"]?.contains { $0 != 0 } == true)
   }
 
+  @Test("gates solve the adding problem of few steps", arguments: ["lstm: {units: 16}", "gru: {units: 16}"])
+  func learns(layer: String) throws {
+    let text = """
+      version: 1
+      model:
+        layers: [{\(layer)}, {dense: {units: 1}}]
+      data: {dataset: adding-problem, sequence_length: 6, samples: 8000}
+      training:
+        epochs: 2
+        batch_size: 64
+        loss: mean_squared_error
+        optimizer: {type: adam, learning_rate: 0.02, global_clipnorm: 1}
+      backend: {name: reference}
+      """
+    // Whoever always says 1 has 1/6.
+    #expect(try makeLoop(text, data: parts(text)).run().testLoss < 0.01)
+  }
+
   // MARK: Configurations
 
   private func read(_ layers: String) -> (configuration: Configuration?, problems: String) {
