@@ -74,6 +74,7 @@ struct MaskTests {
     "leaky_relu", "prelu", "add", "multiply", "position_embedding", "sine_position_encoding",
   ]
   private static let consumed: Set = [
+    "simple_rnn", "lstm", "gru", "bidirectional",
     "embedding", "batch_normalization", "layer_normalization", "rms_normalization", "global_average_pooling1d",
     "global_max_pooling1d", "reshape", "permute", "concatenate", "shared", "residual", "repeat", "simple_rnn", "lstm",
     "gru", "bidirectional", "multi_head_attention", "transformer_encoder",
