@@ -104,6 +104,31 @@ import Testing
     #expect(check.status == 0 && check.output.contains("✓ text-folder  \(folder)\ncontents sha256:"), "\(check.output)")
   }
 
+  @Test("texts with masks: their run is evaluated, answers texts, and a layer that would count padding is named")
+  func masks() throws {
+    let (folder, runs) = (try temporaryFolder(), temporary())
+    for n in 0..<40 {
+      try write(review(n).utf8, to: "\(folder)/\(n < 32 ? "train" : "test")/\(n % 2 == 0 ? "good" : "bad")/\(n).txt")
+    }
+    let data = "dataset: text-folder, path: \(folder), vocabulary_size: 40, masks: {tokens: lengths}"
+    let pooled = embedding.replacingOccurrences(of: "flatten", with: "global_average_pooling1d")
+    _ = try succeeded([
+      "train", try configuration(data, layers: pooled, loss: "categorical_crossentropy"), "--runs", runs,
+    ])
+    let run = runs + "/latest"
+    #expect(try object(succeeded(["evaluate", run, "--json"]).output)["testAccuracy"] as? Double == 1)
+    let piped = try shell("printf 'poor' | '\(binary)' predict '\(run)' - --json")
+    #expect(try piped.status == 0 && likeliest(piped.output) == "bad", "\(piped.error)")
+    let model = try model(run)
+    #expect(model.samples.inputs.map(\.name) == ["tokens", "lengths"])
+    #expect(try model.predict(fields: ["tokens": .text("Fine")])["labels"]?.best?.name == "good")
+    let flat = try switchback([
+      "config", "check", try configuration(data, layers: embedding, loss: "categorical_crossentropy"),
+    ])
+    #expect(flat.status != 0 && flat.error.contains("config.yaml:5:"), "\(flat.error)")
+    #expect(flat.error.contains("flatten: cannot honour the mask of"), "\(flat.error)")
+  }
+
   @Test("a vocabulary that the embedding does not hold is told before the first step, with the layer's line")
   func vocabulary() throws {
     let path = try write(

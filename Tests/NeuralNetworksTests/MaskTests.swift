@@ -73,6 +73,7 @@ struct MaskTests {
     "leaky_relu", "prelu", "add", "multiply", "sine_position_encoding", "position_embedding",
   ]
   private static let consumed: Set = [
+    "simple_rnn", "lstm", "gru", "bidirectional",
     "embedding", "batch_normalization", "layer_normalization", "rms_normalization", "global_average_pooling1d",
     "global_max_pooling1d", "reshape", "permute", "concatenate", "shared", "residual", "repeat",
     "multi_head_attention", "transformer_encoder",

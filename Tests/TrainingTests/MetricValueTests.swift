@@ -36,10 +36,11 @@ private func filled<M: Metric>(
 }
 
 private func value(
-  _ metric: some Metric, _ predictions: [Float], _ targets: [Float], count: Int, weights: [Float]? = nil
+  _ metric: some Metric, _ predictions: [Float], _ targets: [Float], count: Int, weights: [Float]? = nil,
+  mask: [Bool]? = nil
 ) -> Double? {
   var metric = metric
-  metric.add(MetricBatch(predictions, .values(targets), weights: weights, count: count))
+  metric.add(MetricBatch(predictions, .values(targets), weights: weights, mask: mask, count: count))
   return metric.value
 }
 
@@ -141,6 +142,12 @@ struct MetricValueTests {
     #expect(value(MeanError(.absolute), predictions, targets, count: 2) == 1.75)
     #expect(value(MeanError(.squared), predictions, targets, count: 2) == 5.25)
     #expect(value(MeanError(.squared), predictions, targets, count: 2, weights: [3, 1]) == 3.875)
+    // The steps that count are the first of the one sample, both of the other, and none.
+    let mask = [true, false, true, true]
+    #expect(value(MeanError(.absolute), predictions, targets, count: 2, mask: mask) == 1.5)
+    #expect(value(MeanError(.squared), predictions, targets, count: 2, mask: [false, false, true, true]) == 8)
+    #expect(value(MeanError(.squared), predictions, targets, count: 2, mask: [false, false, false, false]) == nil)
+    #expect(value(MeanError(.squared), predictions, targets, count: 2, mask: [true, false]) == 2.5)
   }
 
   @Test("R² is 1 for what is right, 0 for the mean, none of a constant, and as exact far from zero")
@@ -160,5 +167,10 @@ struct MetricValueTests {
     // Weighted: the mean is 1·0.75 + 5·0.25 = 2, the spread 0.75 + 9·0.25 = 3 a weight of 1.
     let weighted = try #require(value(R2Score(), [2, 5], [1, 5], count: 2, weights: [3, 1]))
     #expect(abs(weighted - (1 - 3.0 / 12)) < 1e-15)
+    // Of two steps the first counts in two samples, the second in the other two: 1 − 1 / 2 and 1.
+    let mask = [true, false, true, false, false, true, false, true]
+    let (found, right): ([Float], [Float]) = ([1, 9, 4, .nan, 9, 5, 9, 6], [1, .nan, 3, 9, 9, 5, .nan, 6])
+    let masked = try #require(value(R2Score(), found, right, count: 4, mask: mask))
+    #expect(abs(masked - 0.75) < 1e-15)
   }
 }
