@@ -187,6 +187,16 @@ struct NetworkErrorTests {
         - dense: {units: 3} # here
       """),
     WrongNetwork(
+      "model.layers.1.transformer_encoder: takes sequences whose width num_heads, 3, divides, but gets [32,5,5] from "
+        + "layers.0.reshape; 5 is no multiple of it", on: pictures,
+      """
+      layers:
+        - reshape: {target_shape: [5, 5]}
+        - transformer_encoder: {intermediate_dim: 4, num_heads: 3} # here
+        - flatten
+        - dense: {units: 3}
+      """),
+    WrongNetwork(
       "model.layers.1.embedding: takes whole numbers (i32), but gets [32,4] from layers.0.activation", on: rows,
       """
       layers:

@@ -37,7 +37,7 @@ public struct PositionEmbedding: UnaryLayer {
 
 extension PositionEmbedding: ConfigurableLayer {
   package static let settings = Settings<PositionEmbedding>(
-    "position_embedding", of: PositionEmbedding(1),
+    "position_embedding", of: PositionEmbedding(512),
     help: "Adds to each step of sequences [N, T, C] a learned row of its place",
     keys: [
       .integer(
