@@ -69,9 +69,8 @@ public struct BackendComparison: Sendable {
   /// The error in units of the bound; see `BoundError`.
   package static func error(_ found: [Double], _ truth: [Double], _ bound: ErrorBound, _ operands: [[Double]]) -> Double
   {
-    let largest = operands.lazy.joined().filter(\.isFinite).reduce(0) { max($0, abs($1)) }
-    return found.withUnsafeBufferPointer { found in
-      truth.withUnsafeBufferPointer { BoundError(bound, operandScale: largest)(found, $0) }
+    found.withUnsafeBufferPointer { found in
+      truth.withUnsafeBufferPointer { BoundError(bound, operands: operands)(found, $0) }
     }
   }
 }

@@ -5,8 +5,15 @@ package struct BoundError {
   package let bound: ErrorBound
   /// The largest finite magnitude among the operands.
   package let operandScale: Double
+  /// ‖operands‖₂, of their finite numbers.
+  package let operandNorm: Double
 
-  package init(_ bound: ErrorBound, operandScale: Double) { (self.bound, self.operandScale) = (bound, operandScale) }
+  package init(_ bound: ErrorBound, operands: [[Double]]) {
+    let numbers = operands.lazy.joined().filter(\.isFinite)
+    self.bound = bound
+    operandScale = numbers.reduce(0) { max($0, abs($1)) }
+    operandNorm = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
+  }
 
   /// Exact operations are judged in Float32: one rounding of the result is theirs.
   package func callAsFunction(_ found: UnsafeBufferPointer<Double>, _ truth: UnsafeBufferPointer<Double>) -> Double {
@@ -38,8 +45,10 @@ package struct BoundError {
       // Units in the last place of the result, at least of 2⁻¹⁰ of the largest operand or result.
       return worst { abs($0 - $1) / (count * max(abs($1), scale * 0x1p-10) * 0x1p-23) }
     case .ulpsOfLargest(let count): return worst { abs($0 - $1) / (count * scale * 0x1p-23) }
-    case .accumulation:
-      return squares.squareRoot() / (max(norm.squareRoot(), scale * 0x1p-4) * bound.relativeTolerance(in: .float32))
+    case .accumulation, .sums:
+      var size = max(norm.squareRoot(), scale * 0x1p-4)
+      if case .sums(_, let share) = bound { size = max(size, share * operandNorm) }
+      return squares.squareRoot() / (size * bound.relativeTolerance(in: .float32))
     }
   }
 }

@@ -57,7 +57,7 @@ public struct OperationTable: Sendable {
     func say(_ word: String) { if !words.contains(word) { words.append(word) } }
     for sample in samples {
       switch sample.operation.errorBound(for: sample.inputs) {
-      case .exact, .accumulation: say(sample.operation.errorBound(for: sample.inputs).words)
+      case .exact, .accumulation, .sums: say(sample.operation.errorBound(for: sample.inputs).words)
       case .ulps(let count): ulps["ulps", default: []].append(count)
       case .ulpsOfLargest(let count): ulps["ulps of the largest", default: []].append(count)
       }

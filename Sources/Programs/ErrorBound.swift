@@ -13,6 +13,8 @@ public enum ErrorBound: Hashable, Sendable {
   case ulpsOfLargest(Double)
   /// ‖error‖₂ ≤ 4·ε·√terms · ‖result‖₂ (at least of a sixteenth of the largest operand or result).
   case accumulation(terms: Int)
+  /// The same of sums that may cancel, at least of `share`·‖operand‖₂: what sums of such terms are as a rule.
+  case sums(terms: Int, share: Double)
 
   /// For tables.
   package var words: String {
@@ -21,6 +23,7 @@ public enum ErrorBound: Hashable, Sendable {
     case .ulps(let count): "\(count) ulps"
     case .ulpsOfLargest(let count): "\(count) ulps of the largest"
     case .accumulation: "4·ε·√K"
+    case .sums: "4·ε·√K of sums that do not cancel"
     }
   }
 
@@ -36,7 +39,7 @@ public enum ErrorBound: Hashable, Sendable {
     return switch self {
     case .exact: 0
     case .ulps(let count), .ulpsOfLargest(let count): 2 * count * epsilon
-    case .accumulation(let terms): 4 * epsilon * Double(max(terms, 1)).squareRoot()
+    case .accumulation(let terms), .sums(let terms, _): 4 * epsilon * Double(max(terms, 1)).squareRoot()
     }
   }
 }

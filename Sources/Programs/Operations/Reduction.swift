@@ -39,8 +39,7 @@ public struct Reduce: TensorOperation {
       }
   }
 
-  /// Axes between others, alone and not beside each other, for each function; then lines of every length. No long sum is
-  /// near zero, where the roundings of its terms would count for more than the bound has.
+  /// Axes between others, alone and not beside each other, for each function; then lines of every length.
   public static var furtherSamples: [OperationSample] {
     func sample(
       _ function: ReduceFunction, _ shape: [Int], _ axes: [Int], _ keepDimensions: Bool,
@@ -134,7 +133,13 @@ public struct Reduce: TensorOperation {
   }
 
   public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    function == .max || function == .min ? .exact : .accumulation(terms: count(inputs[0]))
+    let terms = count(inputs[0])
+    return switch function {
+    case .max, .min: .exact
+    case .sum: .sums(terms: terms, share: 1)
+    case .mean: .sums(terms: terms, share: 1 / Double(max(terms, 1)))
+    case .sumSquares: .accumulation(terms: terms)
+    }
   }
 }
 

@@ -86,12 +86,10 @@ extension Configuration.ObjectiveSettings {
     let name = sampleWeight ?? Field.sampleWeight
     guard let field = data.field(called: name) else {
       guard let sampleWeight else { return nil }
-      let known = (data.inputs + data.others).filter { $0.shape.isEmpty && $0.elementType == .float32 }.map(\.name)
+      let known = (data.inputs + data.others).map(\.name)
       throw ConfigurationError(problems: [
         fault(
-          "sample_weight",
-          "the data has no field \(sampleWeight)\(NearestWord.hint(Suggestion.nearest(to: sampleWeight, among: known)))"
-        )
+          "sample_weight", "the data has no field \(sampleWeight)\(Suggestion.words(for: sampleWeight, among: known))")
       ])
     }
     guard field.shape.isEmpty, field.elementType == .float32 else {

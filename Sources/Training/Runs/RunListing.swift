@@ -65,6 +65,7 @@ public struct RunListing: Sendable {
           testAccuracy: summary?.testAccuracy, testLoss: summary?.testLoss, testMetrics: summary?.testMetrics,
           samplesPerSecond: summary?.samplesPerSecond, findings: record.findings.count))
     }
-    self.rows = rows.sorted { ($1.started ?? .distantPast, $0.run) < ($0.started ?? .distantPast, $1.run) }
+    // The second run of a second has a longer name.
+    self.rows = rows.sorted { ($1.started ?? .distantPast, $1.run) < ($0.started ?? .distantPast, $0.run) }
   }
 }

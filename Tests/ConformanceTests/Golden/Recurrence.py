@@ -191,7 +191,7 @@ def add(
     saved = {"rnn": [h], "lstm": results[1:], "gru": [h, *results[1:]]}[kind]
     before = {"rnn": [], "lstm": first[1:], "gru": first}[kind]
     family.add(
-        kind + "/backward", attributes, [*saved, kernel, *before, *upstream, *further],
+        {"rnn": "rnn/backward", "lstm": "lstm/backward", "gru": "gru/backward"}[kind], attributes, [*saved, kernel, *before, *upstream, *further],
         [x.grad, *inner, *(state.grad for state in first)])
 
 

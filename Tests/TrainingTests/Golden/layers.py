@@ -22,7 +22,9 @@ def grid(*shape, seed):
 
 def flat(tensor):
     element = "f32" if tensor.is_floating_point() else "bool" if tensor.dtype == torch.bool else "i32"
-    return {"type": element, "shape": list(tensor.shape), "values": tensor.detach().reshape(-1).tolist()}
+    # Truths are numbers too.
+    values = tensor.detach().reshape(-1) + 0
+    return {"type": element, "shape": list(tensor.shape), "values": values.tolist()}
 
 
 def add(name, inputs, result, upstream, parameters=None, states=None, replaced=None, keys=None, training=True,
