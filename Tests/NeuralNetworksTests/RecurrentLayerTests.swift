@@ -96,6 +96,11 @@ struct RecurrentLayerTests {
     }
     let message = errorText { _ = try training([7, 3], LSTM(2, biasInitializer: .values([1, 2]))) }
     #expect(message.contains("bias: it has the shape [8], but 2 values are given"), "\(message)")
+    for units in [-1, 1, 3, Int.max] {
+      let layer = GRU(4, biasInitializer: .openForgetGate(.zeros, units: units), resetAfter: false)
+      let message = errorText { _ = try training([7, 3], layer) }
+      #expect((message == "") == (units == 3), "\(message)")
+    }
   }
 
   @Test("states are results with names, and first states are further inputs")
@@ -142,6 +147,33 @@ struct RecurrentLayerTests {
     #expect(program.layers[0].parameterCount == 3 * 20 + 5 * 20 + 20)
     #expect(try parameters(layer) == parameters(LSTM(5)))
     #expect(try training([7, 3], Frozen(layer)).parameters.allSatisfy { !$0.isPerSample })
+  }
+
+  @Test("a cell may run a recurrent layer itself: its weights are there once")
+  func nested() throws {
+    struct Lines: RecurrentCell {
+      var kind: String { "lines" }
+      var stateShapes: [Shape] { [[2]] }
+      func callAsFunction(
+        _ input: Value, _ states: [Value], in context: inout LayerContext
+      ) throws(ProgramError) -> (output: Value, states: [Value]) {
+        let line = try context.call(Recurrent(Kept()), at: "line", input)
+        return (line, [line])
+      }
+    }
+    struct Kept: RecurrentCell {
+      var kind: String { "kept" }
+      var stateShapes: [Shape] { [[2]] }
+      func callAsFunction(
+        _ input: Value, _ states: [Value], in context: inout LayerContext
+      ) throws(ProgramError) -> (output: Value, states: [Value]) {
+        let seen = try context.call(Dense(2, useBias: false), at: "dense", input)
+        let sum = try context.append(Binary(.add), states[0], seen)
+        return (sum, [sum])
+      }
+    }
+    #expect(try parameters(Recurrent(Lines()), [4, 5, 3]) == ["rnn.lines.line.kept.dense/kernel": [3, 2]])
+    #expect(try parameters(Bidirectional(Recurrent(Lines())), [4, 5, 3]).count == 2)
   }
 
   @Test("what cannot be is said with the layer's path")

@@ -285,6 +285,22 @@ struct MaskedLossTests {
     }
   }
 
+  @Test("losses are taken from what enters the last gate of token-wise layers too")
+  func gates() throws {
+    func operations(_ activation: ActivationFunction, _ loss: any Loss, mask: ModelInput.Mask?) throws -> Set<String> {
+      let step = TrainingStep(
+        model: Sequential([Dense(2, activation: activation)]), inputs: [ModelInput("x", .float32([4, 3]), mask: mask)],
+        objectives: [Objective(loss: loss, targets: .values)], optimizer: SGD())
+      return Set(try step.build(batchSize: 4).program.calls.map(\.name))
+    }
+    for mask in [nil, ModelInput.Mask.lengths("lengths")] {
+      #expect(try operations(.sigmoid, BinaryCrossentropy(), mask: mask).contains("softplus"))
+      #expect(try !operations(.tanh, BinaryCrossentropy(), mask: mask).contains("softplus"))
+    }
+    let found = try operations(.softmax, CategoricalCrossentropy(), mask: .lengths("lengths"))
+    #expect(found.contains("softmaxCrossEntropy") && !found.contains("log"))
+  }
+
   @Test("what stands at masked steps of inputs and targets counts for no loss, gradient or metric")
   func fillers() throws {
     func trained(_ filler: Float, on backend: any ComputeBackend) throws -> ([Double], [String: [UInt8]], Evaluation) {

@@ -18,8 +18,8 @@ import SwitchbackPrograms
 ///
 /// One of softmax and the gradient there is. oneHot, reduce, broadcast and the constants belong to it where nothing else
 /// computes with what they make. y is only written beside: where an operation computes with it, softmax stays alone. Where a
-/// probe, a tap or the host looks between, what it sees is written too. A gradient that hangs on this loss, or on these
-/// probabilities, comes later, so this is no match.
+/// probe, a tap or the host looks between, what it sees is written too. A gradient that hangs on this loss or its mean, or on
+/// these probabilities, comes later, so this is no match.
 enum SoftmaxLoss: FusionPattern {
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls? {
     guard let rows = LossRows(of: first, in: fusion) else { return nil }
@@ -63,6 +63,9 @@ private struct LossRows {
       return [.sum, .mean].contains(reduce.function) && reduce.axes == [0] ? call : nil
     }
     upstream = gradient.map { Upstream(of: $0, in: fusion) }
+    // A work does not read what it makes.
+    let made = [loss, reduction.flatMap { segment.calls[$0].outputs[0] }]
+    if let upstream, made.contains(upstream.one ?? upstream.value) { return nil }
     (self.x, self.targets, self.loss, crossEntropy) = (x, targets, loss, first)
     (self.softmax, self.gradient) = (softmax, gradient)
   }

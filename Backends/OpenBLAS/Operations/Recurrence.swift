@@ -6,7 +6,7 @@ extension SimpleRecurrence: OpenBLASOperation {
   func work(_ maker: WorkMaker) throws -> Work {
     let plan = try RecurrencePlan(self, SB_SIMPLE, RecurrentForm(maker.type(0), gates: 1), maker)
     let (projected, first, h) = (maker.input(0), maker.input(2), maker.output)
-    return try maker.recurrence(plan, kernel: 1) { frame, values in
+    return maker.recurrence(plan, kernel: 1) { frame, values in
       (values.projected, values.state) = (frame.floats(projected), frame.floats(first))
       values.h = frame.floats(h)
     }
@@ -18,7 +18,7 @@ extension LSTMRecurrence: OpenBLASOperation {
     let plan = try RecurrencePlan(self, SB_LSTM, RecurrentForm(maker.type(0), gates: 4), maker)
     let (projected, first, firstCell) = (maker.input(0), maker.input(2), maker.input(3))
     let (h, c, gates) = (maker.output, maker.call.outputs[1], maker.call.outputs[2])
-    return try maker.recurrence(plan, kernel: 1) { frame, values in
+    return maker.recurrence(plan, kernel: 1) { frame, values in
       values.projected = frame.floats(projected)
       (values.state, values.cell) = (frame.floats(first), frame.floats(firstCell))
       (values.h, values.c, values.gates) = (frame.floats(h), frame.floats(c), frame.floats(gates))
@@ -33,7 +33,7 @@ extension GRURecurrence: OpenBLASOperation {
     let (projected, first) = (maker.input(0), maker.input(operandCount - 1))
     let bias = resetAfter ? maker.input(2) : nil
     let (h, gates, inner) = (maker.output, maker.call.outputs[1], resetAfter ? maker.call.outputs[2] : nil)
-    return try maker.recurrence(plan, kernel: 1, bias: resetAfter ? 2 : nil) { frame, values in
+    return maker.recurrence(plan, kernel: 1, bias: resetAfter ? 2 : nil) { frame, values in
       (values.projected, values.state) = (frame.floats(projected), frame.floats(first))
       values.bias = frame.floats(bias)
       (values.h, values.gates, values.inner) = (frame.floats(h), frame.floats(gates), frame.floats(inner))
@@ -46,7 +46,7 @@ extension SimpleRecurrenceBackward: OpenBLASOperation {
     let plan = try RecurrencePlan(self, SB_SIMPLE, RecurrentForm(maker.type(0), gates: 1), maker)
     let (h, dh) = (maker.input(0), maker.input(2))
     let (delta, dFirst) = (maker.output, maker.call.outputs[1])
-    return try maker.recurrenceBackward(plan, kernel: 1) { frame, values in
+    return maker.recurrenceBackward(plan, kernel: 1) { frame, values in
       (values.gates, values.dh) = (frame.floats(h), frame.floats(dh))
       (values.delta, values.dstate) = (frame.floats(delta), frame.floats(dFirst))
     }
@@ -59,7 +59,7 @@ extension LSTMRecurrenceBackward: OpenBLASOperation {
     let (c, gates, firstCell, dh) = (maker.input(0), maker.input(1), maker.input(3), maker.input(4))
     let dc = hasCellGradient ? maker.input(5) : nil
     let (delta, dFirst, dFirstCell) = (maker.output, maker.call.outputs[1], maker.call.outputs[2])
-    return try maker.recurrenceBackward(plan, kernel: 2) { frame, values in
+    return maker.recurrenceBackward(plan, kernel: 2) { frame, values in
       (values.gates, values.states, values.first) = (frame.floats(gates), frame.floats(c), frame.floats(firstCell))
       (values.dh, values.dc) = (frame.floats(dh), frame.floats(dc))
       values.delta = frame.floats(delta)
@@ -76,7 +76,7 @@ extension GRURecurrenceBackward: OpenBLASOperation {
     let (first, dh) = (maker.input(operandCount - 2), maker.input(operandCount - 1))
     let outputs = maker.call.outputs
     let (delta, product, dFirst) = (maker.output, resetAfter ? outputs[1] : nil, outputs[resetAfter ? 2 : 1])
-    return try maker.recurrenceBackward(plan, kernel: operandCount - 3) { frame, values in
+    return maker.recurrenceBackward(plan, kernel: operandCount - 3) { frame, values in
       (values.gates, values.inner) = (frame.floats(gates), frame.floats(inner))
       (values.states, values.first, values.dh) = (frame.floats(h), frame.floats(first), frame.floats(dh))
       (values.delta, values.product) = (frame.floats(delta), frame.floats(product))
@@ -132,7 +132,7 @@ extension WorkMaker {
   fileprivate func recurrence(
     _ plan: RecurrencePlan, kernel: Int, bias: Int? = nil,
     _ fill: @escaping (_ frame: Work.Frame, _ values: inout sb_recurrence_values) -> Void
-  ) throws -> Work {
+  ) -> Work {
     let kernels = library.kernels
     return recurrent(plan, kernel: kernel, bias: bias, isBackward: false) { frame, packed in
       var values = sb_recurrence_values()
@@ -147,7 +147,7 @@ extension WorkMaker {
   fileprivate func recurrenceBackward(
     _ plan: RecurrencePlan, kernel: Int,
     _ fill: @escaping (_ frame: Work.Frame, _ values: inout sb_recurrence_gradients) -> Void
-  ) throws -> Work {
+  ) -> Work {
     let kernels = library.kernels
     return recurrent(plan, kernel: kernel, isBackward: true) { frame, packed in
       var values = sb_recurrence_gradients()

@@ -42,11 +42,14 @@ public enum Initializer: Hashable, Codable, Sendable {
 
   /// Why no weight of that shape can start so; nil where it can.
   func obstacle(for shape: Shape) -> String? {
-    if case .openForgetGate(let others, _) = self {
-      if case .values(let values) = others, values.count != shape.elementCount {
-        return "it has the shape \(shape), but \(values.count) values are given"
+    if case .openForgetGate(let others, let units) = self {
+      guard shape.elementCount % 4 == 0, units == shape.elementCount / 4 else {
+        return "it has the shape \(shape), and four gates of \(units) units have another"
       }
       return others.obstacle(for: shape)
+    }
+    if case .values(let values) = self, values.count != shape.elementCount {
+      return "it has the shape \(shape), but \(values.count) values are given"
     }
     let isFinite = if case .values(let values) = self { values.allSatisfy(\.isFinite) } else { true }
     guard isFinite, numbers.allSatisfy(NumberRange.any.contains) else {

@@ -38,7 +38,7 @@ public enum ActivationFunction: Hashable, Codable, Sendable {
   }
 
   /// The row of the table of elementwise functions.
-  private var unary: Unary? {
+  var unary: Unary? {
     switch self {
     case .linear, .softmax: nil
     case .relu: Unary(.relu)

@@ -83,7 +83,7 @@ public struct Bidirectional: Layer {
     }
     let input = try context.requireSequence(
       inputs, states: forward.stateNames.map { "forward_\($0)" } + backward.stateNames.map { "backward_\($0)" })
-    let first = inputs.count > 1 ? Array(inputs[1...forward.stateNames.count]) : []
+    let first = Array(inputs.dropFirst().prefix(forward.stateNames.count))
     let second = Array(inputs.dropFirst(1 + first.count))
     let there = try context.call(
       Self.direction(layer, forward, isReversed: forward.goBackwards), at: "forward", [input] + first)

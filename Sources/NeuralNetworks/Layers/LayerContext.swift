@@ -153,9 +153,6 @@ public struct LayerContext: Sendable {
     guard shape.isAddressable else {
       throw ProgramError("\(name) would have the shape \(shape): no machine holds that", path: path)
     }
-    if case .values(let values) = initializer, values.count != shape.elementCount {
-      throw ProgramError("\(name) has the shape \(shape), but \(values.count) values are given", path: path)
-    }
     if let reason = initializer.obstacle(for: drawnShape ?? shape) {
       throw ProgramError("\(name): \(reason)", path: path)
     }
@@ -206,18 +203,25 @@ public struct LayerContext: Sendable {
     outer.isEmpty ? component : outer + "." + component
   }
 
+  /// The path of a part of the layer being traced, which no other part has.
+  private mutating func place(of component: String) throws(ProgramError) -> String {
+    guard component.utf8.allSatisfy(Self.isAllowedInPath), !component.isEmpty else {
+      throw ProgramError("\"\(component)\" is no layer name: use letters, digits, `.`, `_` and `-`", path: path)
+    }
+    let inner = Self.path(of: component, in: path)
+    guard paths.insert(inner).inserted || isRepeated else {
+      throw ProgramError("two layers are called \(inner); give each a name of its own", path: inner)
+    }
+    return inner
+  }
+
   /// Traces `layer` under `component` appended to the current path; how a composite layer calls the layers it is made
   /// of.
   public mutating func call(
     _ layer: any Layer, at component: String, _ inputs: [Value]
   ) throws(ProgramError) -> [Value] {
-    let (outer, outerWeights, inner) = (path, weightsPath, Self.path(of: component, in: path))
-    guard component.utf8.allSatisfy(Self.isAllowedInPath), !component.isEmpty else {
-      throw ProgramError("\"\(component)\" is no layer name: use letters, digits, `.`, `_` and `-`", path: outer)
-    }
-    guard paths.insert(inner).inserted || isRepeated else {
-      throw ProgramError("two layers are called \(inner); give each a name of its own", path: inner)
-    }
+    let (outer, outerWeights) = (path, weightsPath)
+    let inner = try place(of: component)
     callCount += 1
     guard callCount <= Self.mostCalls, depth < Self.deepest else {
       throw ProgramError(
@@ -249,18 +253,13 @@ public struct LayerContext: Sendable {
     at component: String, isFirst: Bool, _ step: (inout LayerContext) throws(ProgramError) -> Result
   ) throws(ProgramError) -> Result {
     let (outer, outerWeights, wasRepeated, gateCount) = (path, weightsPath, isRepeated, gates.count)
-    let inner = Self.path(of: component, in: path)
-    guard component.utf8.allSatisfy(Self.isAllowedInPath), !component.isEmpty else {
-      throw ProgramError("\"\(component)\" is no layer name: use letters, digits, `.`, `_` and `-`", path: outer)
-    }
-    guard !isFirst || paths.insert(inner).inserted else {
-      throw ProgramError("two layers are called \(inner); give each a name of its own", path: inner)
-    }
-    (builder.path, weightsPath, isRepeated) = (inner, Self.path(of: component, in: outerWeights), !isFirst)
     defer {
       (builder.path, weightsPath, isRepeated) = (outer, outerWeights, wasRepeated)
       gates.removeSubrange(gateCount...)
     }
+    // The first step of a sequence that runs within a step of another one may have been traced before.
+    isRepeated = wasRepeated || !isFirst
+    (builder.path, weightsPath) = (try place(of: component), Self.path(of: component, in: outerWeights))
     return try step(&self)
   }
 

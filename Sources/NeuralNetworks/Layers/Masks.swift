@@ -36,10 +36,12 @@ extension LayerContext {
     var joint: [Value] = []
     for mask in values.compactMap({ masks[$0.id] }) where !joint.contains(mask) { joint.append(mask) }
     guard var result = joint.first else { return nil }
-    // The smaller of two truths is true where both are.
-    for mask in joint.dropFirst() { result = try append(Binary(.minimum), result, mask) }
+    for mask in joint.dropFirst() { result = try both(result, mask) }
     return result
   }
+
+  /// True where two bools are: the smaller of two truths.
+  mutating func both(_ a: Value, _ b: Value) throws(ProgramError) -> Value { try append(Binary(.minimum), a, b) }
 
   /// `value` `[N, T, …]` with `filler` at the masked steps, whatever stands there: their gradient is exactly 0. As it is
   /// where it has no mask.

@@ -166,9 +166,7 @@ extension LayerContext {
     }
     let kept = try append(Reshape(shape: [n, 1, 1, s]), mask)
     guard let reached else { return try append(Select(), kept, scores, constant(-1e9)) }
-    // The smaller of two truths is true where both are.
-    let both = try append(Binary(.minimum), kept, reached)
-    return try append(Select(), both, scores, append(Select(), reached, constant(-1e9), constant(-2e9)))
+    return try append(Select(), both(kept, reached), scores, append(Select(), reached, constant(-1e9), constant(-2e9)))
   }
 
   /// Whether step j of `others` is no later than step i of `steps`: bool `[steps, others]`.

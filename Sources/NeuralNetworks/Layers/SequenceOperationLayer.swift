@@ -48,13 +48,10 @@ extension SequenceOperationLayer {
 }
 
 extension ActivationFunction {
-  /// The row of the table of functions.
+  /// Nil where a recurrence has no such function.
   private var recurrentFunction: UnaryFunction? {
-    switch self {
-    case .linear: .identity
-    case .leakyRelu, .elu, .gelu, .softmax: nil
-    default: UnaryFunction(rawValue: word)
-    }
+    let function = self == .linear ? .identity : unary?.function
+    return function.flatMap { UnaryFunction.recurrent.contains($0) ? $0 : nil }
   }
 
   /// As configurations have it: `hard_sigmoid`.
@@ -64,9 +61,8 @@ extension ActivationFunction {
 
   /// For an operation that runs over a whole sequence.
   func recurrent(_ key: String, in context: LayerContext) throws(ProgramError) -> UnaryFunction {
-    let known = UnaryFunction.recurrent
-    if let function = recurrentFunction, known.contains(function) { return function }
-    let words = Self.all.filter { $0.recurrentFunction.map(known.contains) == true }.map(\.keyword)
+    if let function = recurrentFunction { return function }
+    let words = Self.all.filter { $0.recurrentFunction != nil }.map(\.keyword)
     throw ProgramError("\(key) cannot be \(keyword); these work: \(words.joined(separator: ", "))", path: context.path)
   }
 }

@@ -21,19 +21,34 @@ public struct Predictions: Sendable {
 
   init(values: Value, gate: Gate, logits: Value) { (self.values, self.gate, self.logits) = (values, gate, logits) }
 
-  init(_ values: Value, in builder: ProgramBuilder) {
+  init(_ values: Value, in builder: inout ProgramBuilder) throws(ProgramError) {
     self.values = values
+    var (gated, maker) = (values, Self.maker(of: values, in: builder))
+    // The rows of a token-wise layer become sequences behind its gate.
+    if let call = maker, call.operation is Reshape {
+      let rows = builder.value(call.inputs[0])
+      if rows.shape.extents.last == values.shape.extents.last {
+        (gated, maker) = (rows, Self.maker(of: rows, in: builder))
+      }
+    }
+    guard let maker, let gate = Self.gate(of: maker.operation, rank: gated.shape.rank) else {
+      (self.gate, logits) = (.none, values)
+      return
+    }
+    let entered = builder.value(maker.inputs[0])
+    self.gate = gate
+    logits = gated == values ? entered : try builder.append(Reshape(shape: values.shape.extents), entered)
+  }
+
+  private static func maker(of value: Value, in builder: ProgramBuilder) -> Program.Call? {
     let calls = builder.program.calls
     // By their places, since a call is not copied for a look at it.
-    let maker = calls.indices.reversed().first { calls[$0].outputs.contains(values.id) }.map { calls[$0] }
-    if let softmax = maker?.operation as? Softmax, softmax.axis == values.shape.rank - 1 {
-      gate = .softmax
-    } else if let unary = maker?.operation as? Unary, unary.function == .sigmoid {
-      gate = .sigmoid
-    } else {
-      gate = .none
-    }
-    logits = gate == .none ? values : builder.value(maker!.inputs[0])
+    return calls.indices.reversed().first { calls[$0].outputs.contains(value.id) }.map { calls[$0] }
+  }
+
+  private static func gate(of operation: any TensorOperation, rank: Int) -> Gate? {
+    if let softmax = operation as? Softmax, softmax.axis == rank - 1 { return .softmax }
+    return (operation as? Unary)?.function == .sigmoid ? .sigmoid : nil
   }
 }
 

@@ -82,7 +82,7 @@ struct ObjectiveCalls {
     let outer = builder.path
     defer { builder.path = outer }
     builder.path = prefix + "loss"
-    let predictions = Predictions(output, in: builder)
+    let predictions = try Predictions(output, in: &builder)
     guard output.shape.rank >= 2 else {
       throw ProgramError("the model's output must be [N, …], not \(output.shape)", path: builder.path)
     }

@@ -81,7 +81,7 @@ public struct LSTMRecurrence: RecurrentOperation {
       return .stops(reason: "the gates are for the gradient of h and c and have none of their own")
     }
     let form = try checked(call.inputs.map(\.type))
-    let (kernel, first, h) = (call.inputs[1], call.inputs[2], call.outputs[0])
+    let (kernel, h) = (call.inputs[1], call.outputs[0])
     let dh: Value
     if let upstream = call.upstream[0] {
       dh = upstream
@@ -96,16 +96,7 @@ public struct LSTMRecurrence: RecurrentOperation {
     let made = try builder.append(
       backward, [call.outputs[1], call.outputs[2], kernel, call.inputs[3], dh] + (dc.map { [$0] } ?? []) + further)
     var results: [Value?] = [made[0], nil, made[1], made[2]] + further.map { _ in nil }
-    if call.isNeeded[1] {
-      let previous = try form.previous(h, first: first, isReversed: isReversed, in: &builder)
-      let left = try form.scaled(previous, by: scaleOperand.map { call.inputs[$0] }, in: &builder)
-      results[1] = try form.kernelGradient(left, made[0], in: &builder)
-    }
-    if let scaleOperand, call.isNeeded[scaleOperand] {
-      let previous = try form.previous(h, first: first, isReversed: isReversed, in: &builder)
-      let dScaled = try form.backThrough(kernel, made[0], in: &builder)
-      results[scaleOperand] = try form.scaleGradient(previous, dScaled, in: &builder)
-    }
+    try addKernelGradients(to: &results, of: call, form, delta: made[0], in: &builder)
     return .flows(results)
   }
 

@@ -105,6 +105,27 @@ public struct RecurrentForm: Hashable, Sendable {
 
 // MARK: Gradients of operands that no time runs through
 
+extension RecurrentOperation {
+  /// Adds those of the kernel and of the scale, where they are needed, of a cell whose operands are `projected`, the kernel
+  /// and h₀ first and whose first result is h; `delta` is the gradient of its product.
+  func addKernelGradients(
+    to results: inout [Value?], of call: GradientContext, _ form: RecurrentForm, delta: Value,
+    in builder: inout ProgramBuilder
+  ) throws(ProgramError) {
+    let isScaleNeeded = scaleOperand.map { call.isNeeded[$0] } ?? false
+    guard call.isNeeded[1] || isScaleNeeded else { return }
+    let previous = try form.previous(call.outputs[0], first: call.inputs[2], isReversed: isReversed, in: &builder)
+    if call.isNeeded[1] {
+      let left = try form.scaled(previous, by: scaleOperand.map { call.inputs[$0] }, in: &builder)
+      results[1] = try form.kernelGradient(left, delta, in: &builder)
+    }
+    if let scaleOperand, isScaleNeeded {
+      let dScaled = try form.backThrough(call.inputs[1], delta, in: &builder)
+      results[scaleOperand] = try form.scaleGradient(previous, dScaled, in: &builder)
+    }
+  }
+}
+
 extension RecurrentForm {
   /// The state before each step, [N, T, U].
   func previous(

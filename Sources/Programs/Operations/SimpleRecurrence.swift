@@ -65,21 +65,11 @@ public struct SimpleRecurrence: RecurrentOperation {
   public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
     guard let dh = call.upstream[0] else { return .flows(call.inputs.map { _ in nil }) }
     let form = try checked(call.inputs.map(\.type))
-    let (kernel, first, h) = (call.inputs[1], call.inputs[2], call.outputs[0])
     let backward = SimpleRecurrenceBackward(
       activation: activation, isMasked: isMasked, isReversed: isReversed, isScaled: isScaled)
-    let made = try builder.append(backward, [h, kernel, dh] + call.inputs[operandCount...])
+    let made = try builder.append(backward, [call.outputs[0], call.inputs[1], dh] + call.inputs[operandCount...])
     var results: [Value?] = [made[0], nil, made[1]] + call.inputs[operandCount...].map { _ in nil }
-    if call.isNeeded[1] {
-      let previous = try form.previous(h, first: first, isReversed: isReversed, in: &builder)
-      let left = try form.scaled(previous, by: scaleOperand.map { call.inputs[$0] }, in: &builder)
-      results[1] = try form.kernelGradient(left, made[0], in: &builder)
-    }
-    if let scaleOperand, call.isNeeded[scaleOperand] {
-      let previous = try form.previous(h, first: first, isReversed: isReversed, in: &builder)
-      let dScaled = try form.backThrough(kernel, made[0], in: &builder)
-      results[scaleOperand] = try form.scaleGradient(previous, dScaled, in: &builder)
-    }
+    try addKernelGradients(to: &results, of: call, form, delta: made[0], in: &builder)
     return .flows(results)
   }
 

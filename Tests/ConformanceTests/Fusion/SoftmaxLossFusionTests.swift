@@ -9,7 +9,7 @@ import Testing
 private struct LossProgram {
   /// What keeps the loss and the gradient from being one work.
   enum Obstacle: CaseIterable {
-    case otherLogits, otherTargets, gradientHangsOnTheLoss, replacedLogits
+    case otherLogits, otherTargets, gradientHangsOnTheLoss, gradientIsTheLoss, gradientIsTheMean, replacedLogits
   }
   /// A second reader of what lies between.
   enum Reader: String, CaseIterable {
@@ -61,7 +61,12 @@ private struct LossProgram {
       var scale = try makeUpstream(in: &builder)
       if upstream != .rows { between.append(scale) }
       if reader == .upstream { builder.output("again", try builder.append(Unary(.negate), scale)) }
-      if obstacle == .gradientHangsOnTheLoss { scale = try builder.append(Binary(.multiply), loss, scale) }
+      switch obstacle {
+      case .gradientHangsOnTheLoss: scale = try builder.append(Binary(.multiply), loss, scale)
+      case .gradientIsTheLoss: scale = loss
+      case .gradientIsTheMean: scale = try builder.append(Broadcast(shape: [rows]), mean)
+      default: break
+      }
       if obstacle == .replacedLogits { _ = try builder.append(Assign(), [x, builder.input("next", type)]) }
       let gradientTargets = obstacle == .otherTargets ? try makeTargets(" again", in: &builder) : targets
       dx = try builder.append(
