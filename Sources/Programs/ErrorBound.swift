@@ -22,8 +22,7 @@ public enum ErrorBound: Hashable, Sendable {
     case .exact: "exact"
     case .ulps(let count): "\(count) ulps"
     case .ulpsOfLargest(let count): "\(count) ulps of the largest"
-    case .accumulation: "4·ε·√K"
-    case .sums: "4·ε·√K of sums that do not cancel"
+    case .accumulation, .sums: "4·ε·√K"
     }
   }
 

@@ -20,13 +20,15 @@ extension ContractCase {
     .check("the same question gets the same answer") { environment in
       let device = try environment.backend.open(
         device: environment.device, options: environment.options, host: try environment.host())
+      // Drivers compile for a while.
+      let mostCompiled = environment.isQuick ? 3 : Int.max
       for entry in OperationCatalog.standard.entries {
         for (index, sample) in entry.samples.enumerated() {
           let segment = Segment(try sample.program())
           environment.say("\(entry.name) \(index)")
           let first = try device.query(segment)
           // After other questions and after compiling, too.
-          if first[0].isAccepted { _ = try device.compile(segment) }
+          if index < mostCompiled, first[0].isAccepted { _ = try device.compile(segment) }
           guard try device.query(segment) == first else {
             throw ContractFault("\(entry.name) \(index) gets another answer the second time")
           }
