@@ -99,8 +99,11 @@ public enum ChainPrograms {
       programs.append(("gradients of product, bias, relu; \(rows) rows", try productGradients(rows: rows)))
       programs.append(("gradients of convolution, bias, relu; \(rows) images", try convolutionGradients(rows: rows)))
     }
-    programs.append(
-      ("gradients of convolution of strides 2 and 3, bias, relu", try convolutionGradients(rows: 61, strides: [2, 3])))
+    let strided = try convolutionGradients(rows: 61, strides: [2, 3])
+    var special = strided
+    special.plantSpecialValues()
+    programs.append(("gradients of convolution of strides 2 and 3, bias, relu", strided))
+    programs.append(("gradients of a strided convolution, bias, relu, special values among the operands", special))
     programs.append(("gradients of product, bias, relu; 530 rows", try productGradients(rows: 530)))
     return programs
   }
