@@ -70,4 +70,37 @@ struct NormalizationTests {
     says("epsilon must be a number", [8], GroupNormalization(groups: 2, epsilon: -.infinity))
     says("epsilon must be a number", [8], RMSNormalization(epsilon: .nan))
   }
+
+  @Test("weights and running statistics start as they are told, and have their penalties")
+  func initializers() throws {
+    let penalty = Regularizer.l2(0.5)
+    func parameters(_ layer: any Layer) throws -> [String: Parameter] {
+      let step = TrainingStep(
+        model: Sequential([layer, Flatten(), Dense(3, activation: .softmax)]), sampleShape: [5, 8],
+        loss: CategoricalCrossentropy(), optimizer: SGD())
+      let own = try step.build(batchSize: 2).parameters.filter { $0.name.hasPrefix("layers.0") }
+      return Dictionary(uniqueKeysWithValues: own.map { (String($0.name.split(separator: "/").last ?? ""), $0) })
+    }
+    for layer: any Layer in [
+      BatchNormalization(
+        betaInitializer: .constant(2), gammaInitializer: .zeros, betaRegularizer: penalty, gammaRegularizer: penalty),
+      LayerNormalization(
+        betaInitializer: .constant(2), gammaInitializer: .zeros, betaRegularizer: penalty, gammaRegularizer: penalty),
+      GroupNormalization(
+        groups: 2, betaInitializer: .constant(2), gammaInitializer: .zeros, betaRegularizer: penalty,
+        gammaRegularizer: penalty),
+      RMSNormalization(gammaInitializer: .zeros, gammaRegularizer: penalty),
+    ] {
+      let found = try parameters(layer)
+      let gamma = try #require(found["gamma"] ?? found["scale"])
+      #expect(gamma.initializer == .zeros && gamma.regularizer == penalty, "\(layer.kind)")
+      if let beta = found["beta"] { #expect(beta.initializer == .constant(2) && beta.regularizer == penalty) }
+    }
+    let moving = try parameters(
+      BatchNormalization(movingMeanInitializer: .constant(3), movingVarianceInitializer: .constant(4)))
+    #expect(moving["movingMean"]?.initializer == .constant(3))
+    #expect(moving["movingVariance"]?.initializer == .constant(4))
+    #expect(moving["gamma"]?.initializer == .ones && moving["beta"]?.initializer == .zeros)
+    #expect(moving["gamma"]?.regularizer == nil)
+  }
 }

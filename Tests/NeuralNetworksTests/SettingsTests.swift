@@ -54,7 +54,7 @@ private func faults<Owner>(in settings: Settings<Owner>) -> [String] {
 @Suite("Settings of layers, optimizers, losses and schedules")
 struct SettingsTests {
   private static let types: [any Configurable.Type] =
-    LayerCatalog.layers + configurableOptimizers + configurableLosses + Schedule.rules + [Regularizer.self]
+    LayerCatalog.layers + configurableOptimizers + configurableLosses + Schedule.rules + [Regularizer.self, LSUV.self]
 
   @Test("every stored property has a key, and every key a line of help")
   func complete() {

@@ -94,4 +94,39 @@ struct NoiseLayerTests {
     let draws = context.builder.build().calls.compactMap { $0.operation as? RandomNumbers }
     #expect(draws.map(\.stream) == [0, 1] && draws.map(\.distribution) == [.normal, .normal])
   }
+
+  @Test(
+    "stochastic depth leaves a sample's layers out or scales them up, by seed and step; inference adds them as they are"
+  )
+  func stochasticDepth() throws {
+    let shape = [400, 2, 3]
+    let layer = Residual([GraphNode(Activation(.linear))], stochasticDepth: 0.25)
+    let (result, gradient) = try noise(layer, shape)
+    #expect(gradient == result)
+    let samples = (0..<400).map { Set(result[$0 * 6..<$0 * 6 + 6]) }
+    // What is left out leaves 1 of the shortcut.
+    #expect(samples.allSatisfy { $0.count == 1 && ($0 == [1] || abs($0.first! - 7.0 / 3) < 1e-6) })
+    // 100 are expected, with a deviation of 8.7.
+    #expect((65...135).contains(samples.count { $0 == [1] }))
+    #expect(try noise(layer, shape).result == result)
+    #expect(try noise(layer, shape, key: [7, 4]).result != result)
+    #expect(try noise(layer, shape, key: [8, 3]).result != result)
+    #expect(try noise(layer, shape, isTraining: false).result.allSatisfy { $0 == 2 })
+  }
+
+  @Test("without stochastic depth a residual draws nothing, and a probability out of range is said")
+  func noStochasticDepth() throws {
+    func draws(_ probability: Double) throws -> Int {
+      var context = LayerContext(builder: ProgramBuilder(name: "depth"), isTraining: true)
+      let input = context.builder.input("x", .float32([2, 3]))
+      let layer = Residual([GraphNode(Activation(.relu))], stochasticDepth: probability)
+      _ = try context.call(layer, at: "layer", input)
+      return context.builder.build().calls.count { $0.operation is RandomNumbers }
+    }
+    #expect(try draws(0) == 0 && draws(0.5) == 1)
+    for wrong in [1, -0.5, .nan] {
+      let error = #expect(throws: ProgramError.self) { try draws(wrong) }
+      #expect(error?.description.contains("stochastic_depth must lie in 0 ..< 1") == true)
+    }
+  }
 }

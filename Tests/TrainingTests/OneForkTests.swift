@@ -78,6 +78,17 @@ private let steps: [(name: String, step: TrainingStep)] = {
         ])
     ),
     (
+      "residual blocks with stochastic depth",
+      step([
+        Conv2D(8, kernelSize: 3, strides: 3, useBias: false), BatchNormalization(), Activation(.relu),
+        Residual(activation: .relu, stochasticDepth: 0.2) {
+          Conv2D(8, kernelSize: 3, padding: .same, useBias: false)
+          BatchNormalization(gammaInitializer: .zeros)
+        },
+        GlobalAveragePooling2D(), Dense(10, activation: .softmax),
+      ])
+    ),
+    (
       "clipping by value",
       step(optimizer: SGD(momentum: 0.9, nesterov: true), clipping: .value(0.01), perceptron(.tanh))
     ),

@@ -132,7 +132,7 @@ private func repeatedAlternatives(_ value: Any) -> Int {
       "image_size", "delimiter", "centered", "nesterov", "initial_accumulator_value", "beta_2", "decay_rate",
       "warmup_fraction", "then", "delta", "label_smoothing", "dilation_rate", "negative_slope", "stddev", "gain",
       "reduce_on_plateau", "keep_checkpoints", "restore_best", "probe_interval", "search", "device", "candidates",
-      "tuning_seconds", "from",
+      "tuning_seconds", "from", "initialization",
     ] { #expect(text.contains("\"\(key)\" : "), "\(key)") }
     #expect(repeatedAlternatives(try schema()) == 0)
     let training = (try schema()["properties"] as? [String: [String: Any]])?["training"]?["properties"]

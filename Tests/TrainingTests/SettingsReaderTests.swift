@@ -107,6 +107,35 @@ struct SettingsReaderTests {
     #expect(problems("training.optimizer.learning_rate={type: piecewise_constant}").count == 2)
   }
 
+  @Test("a branch's last scale at zero, and stochastic depth, are said by keys, and recorded only where they are given")
+  func residual() throws {
+    for (word, gamma) in [
+      ("batch_normalization", \BatchNormalization.gammaInitializer as AnyKeyPath),
+      ("layer_normalization", \LayerNormalization.gammaInitializer),
+      ("group_normalization", \GroupNormalization.gammaInitializer),
+      ("rms_normalization", \RMSNormalization.gammaInitializer),
+    ] {
+      let given = try read(
+        "model.layers.0={residual: {layers: [{\(word): {gamma_initializer: zeros}}], stochastic_depth: 0.2}}")
+      #expect(try Configuration(text: given.resolvedText, file: "test.yaml").resolvedText == given.resolvedText)
+      let layer = try #require(given.model.nodes[0].layer as? Residual)
+      #expect(layer.stochasticDepth == 0.2)
+      #expect(layer.nodes[0].layer[keyPath: gamma] as? Initializer == .zeros, "\(word)")
+      let plain = try read("model.layers.0={residual: {layers: [\(word)]}}")
+      #expect(!plain.resolvedText.contains("stochastic_depth") && !plain.resolvedText.contains("gamma_initializer"))
+    }
+    let statistics = try read(
+      "model.layers.0={batch_normalization: {moving_mean_initializer: ones, moving_variance_initializer: "
+        + "{type: constant, value: 2}, beta_initializer: ones, beta_regularizer: {l2: 0.1}}}")
+    let layer = try #require(statistics.model.nodes[0].layer as? BatchNormalization)
+    #expect(layer.movingMeanInitializer == .ones && layer.movingVarianceInitializer == .constant(2))
+    #expect(layer.betaInitializer == .ones && layer.betaRegularizer == Regularizer(l1: 0, l2: 0.1))
+    let wrong = problems("model.layers.0={residual: {layers: [relu], stochastic_depth: 1}}")
+    #expect(
+      wrong.count == 1 && wrong[0].contains("stochastic_depth must be a number of at least 0.0 and below 1.0"),
+      "\(wrong)")
+  }
+
   @Test("a gain is a number or the layer's activation's")
   func gains() throws {
     func initializer(_ keys: String) throws -> Initializer? {

@@ -13,16 +13,27 @@ public struct BatchNormalization: UnaryLayer {
   /// Whether there is a beta, and a gamma.
   public var center: Bool
   public var scale: Bool
+  public var betaInitializer: Initializer
+  public var gammaInitializer: Initializer
+  public var movingMeanInitializer: Initializer
+  public var movingVarianceInitializer: Initializer
+  public var betaRegularizer: Regularizer?
+  public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "batchNormalization" }
   public var masking: Masking { .consumed }
 
   public init(
     axis: Int = -1, momentum: Double = 0.99, epsilon: Double = 0.001, center: Bool = true, scale: Bool = true,
-    name: String? = nil
+    betaInitializer: Initializer = .zeros, gammaInitializer: Initializer = .ones,
+    movingMeanInitializer: Initializer = .zeros, movingVarianceInitializer: Initializer = .ones,
+    betaRegularizer: Regularizer? = nil, gammaRegularizer: Regularizer? = nil, name: String? = nil
   ) {
     (self.axis, self.momentum, self.epsilon) = (axis, momentum, epsilon)
     (self.center, self.scale, self.name) = (center, scale, name)
+    (self.betaInitializer, self.gammaInitializer) = (betaInitializer, gammaInitializer)
+    (self.movingMeanInitializer, self.movingVarianceInitializer) = (movingMeanInitializer, movingVarianceInitializer)
+    (self.betaRegularizer, self.gammaRegularizer) = (betaRegularizer, gammaRegularizer)
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
@@ -35,10 +46,14 @@ public struct BatchNormalization: UnaryLayer {
     let mask = context.mask(of: input)
     guard mask == nil || axis > 1 else { throw context.unreadMask(of: input, "its channels are the steps") }
     let channels: Shape = [input.shape[axis]]
-    let gamma = try scale ? context.parameter("gamma", channels, initializer: .ones) : nil
-    let beta = try center ? context.parameter("beta", channels, initializer: .zeros) : nil
-    let movingMean = try context.state("movingMean", channels, initializer: .zeros)
-    let movingVariance = try context.state("movingVariance", channels, initializer: .ones)
+    let gamma =
+      try scale
+      ? context.parameter("gamma", channels, initializer: gammaInitializer, regularizer: gammaRegularizer) : nil
+    let beta =
+      try center
+      ? context.parameter("beta", channels, initializer: betaInitializer, regularizer: betaRegularizer) : nil
+    let movingMean = try context.state("movingMean", channels, initializer: movingMeanInitializer)
+    let movingVariance = try context.state("movingVariance", channels, initializer: movingVarianceInitializer)
 
     // Rows of the last axis broadcast as they are.
     let isLast = axis == input.shape.rank - 1
@@ -108,5 +123,14 @@ extension BatchNormalization: ConfigurableLayer {
       .number("epsilon", \.epsilon, in: .epsilon, help: "Added to the variance, so that nothing is divided by 0"),
       .bool("center", \.center, help: "Whether there is a beta, which is added"),
       .bool("scale", \.scale, help: "Whether there is a gamma, which is multiplied with"),
+      .initializer("beta_initializer", \.betaInitializer, .whereGiven, help: "How beta starts"),
+      .initializer("gamma_initializer", \.gammaInitializer, .whereGiven, help: "How gamma starts"),
+      .initializer(
+        "moving_mean_initializer", \.movingMeanInitializer, .whereGiven, help: "How the running mean starts"),
+      .initializer(
+        "moving_variance_initializer", \.movingVarianceInitializer, .whereGiven,
+        help: "How the running variance starts"),
+      .regularizer("beta_regularizer", \.betaRegularizer, help: "What beta's size adds to the loss"),
+      .regularizer("gamma_regularizer", \.gammaRegularizer, help: "What gamma's size adds to the loss"),
     ])
 }

@@ -13,20 +13,30 @@ public struct LayerNormalization: UnaryLayer {
   /// Whether there is a beta, and a gamma.
   public var center: Bool
   public var scale: Bool
+  public var betaInitializer: Initializer
+  public var gammaInitializer: Initializer
+  public var betaRegularizer: Regularizer?
+  public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "layerNormalization" }
   public var masking: Masking { .consumed }
 
   public init(
-    axis: [Int] = [-1], epsilon: Double = 0.001, center: Bool = true, scale: Bool = true, name: String? = nil
+    axis: [Int] = [-1], epsilon: Double = 0.001, center: Bool = true, scale: Bool = true,
+    betaInitializer: Initializer = .zeros, gammaInitializer: Initializer = .ones,
+    betaRegularizer: Regularizer? = nil, gammaRegularizer: Regularizer? = nil, name: String? = nil
   ) {
     (self.axis, self.epsilon, self.center, self.scale, self.name) = (axis, epsilon, center, scale, name)
+    (self.betaInitializer, self.gammaInitializer) = (betaInitializer, gammaInitializer)
+    (self.betaRegularizer, self.gammaRegularizer) = (betaRegularizer, gammaRegularizer)
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     try context.normalize(input, over: axis, epsilon: epsilon, isCentered: true) {
       (normalized, shape, context) throws(ProgramError) in
-      try context.scaleAndShift(normalized, scale ? "gamma" : nil, center ? "beta" : nil, shape)
+      try context.scaleAndShift(
+        normalized, scale ? Weight("gamma", gammaInitializer, gammaRegularizer) : nil,
+        center ? Weight("beta", betaInitializer, betaRegularizer) : nil, shape)
     }
   }
 }
@@ -41,6 +51,10 @@ extension LayerNormalization: ConfigurableLayer {
       .number("epsilon", \.epsilon, in: .epsilon, help: "Added to the variance, so that nothing is divided by 0"),
       .bool("center", \.center, help: "Whether there is a beta, which is added"),
       .bool("scale", \.scale, help: "Whether there is a gamma, which is multiplied with"),
+      .initializer("beta_initializer", \.betaInitializer, .whereGiven, help: "How beta starts"),
+      .initializer("gamma_initializer", \.gammaInitializer, .whereGiven, help: "How gamma starts"),
+      .regularizer("beta_regularizer", \.betaRegularizer, help: "What beta's size adds to the loss"),
+      .regularizer("gamma_regularizer", \.gammaRegularizer, help: "What gamma's size adds to the loss"),
     ])
 }
 
@@ -53,18 +67,25 @@ public struct RMSNormalization: UnaryLayer {
   public var epsilon: Double
   /// Whether there is a weight that is multiplied with.
   public var scale: Bool
+  public var gammaInitializer: Initializer
+  public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "rmsNormalization" }
   public var masking: Masking { .consumed }
 
-  public init(axis: [Int] = [-1], epsilon: Double = 1e-6, scale: Bool = true, name: String? = nil) {
+  public init(
+    axis: [Int] = [-1], epsilon: Double = 1e-6, scale: Bool = true, gammaInitializer: Initializer = .ones,
+    gammaRegularizer: Regularizer? = nil, name: String? = nil
+  ) {
     (self.axis, self.epsilon, self.scale, self.name) = (axis, epsilon, scale, name)
+    (self.gammaInitializer, self.gammaRegularizer) = (gammaInitializer, gammaRegularizer)
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     try context.normalize(input, over: axis, epsilon: epsilon, isCentered: false) {
       (normalized, shape, context) throws(ProgramError) in
-      try context.scaleAndShift(normalized, scale ? "scale" : nil, nil, shape)
+      try context.scaleAndShift(
+        normalized, scale ? Weight("scale", gammaInitializer, gammaRegularizer) : nil, nil, shape)
     }
   }
 }
@@ -78,6 +99,8 @@ extension RMSNormalization: ConfigurableLayer {
         "axis", \.axis, in: .axes, help: "The axis, or axes, of the features; negative ones count from the end"),
       .number("epsilon", \.epsilon, in: .epsilon, help: "Added to the mean square, so that nothing is divided by 0"),
       .bool("scale", \.scale, help: "Whether there is a scale, which is multiplied with"),
+      .initializer("gamma_initializer", \.gammaInitializer, .whereGiven, help: "How the scale starts"),
+      .regularizer("gamma_regularizer", \.gammaRegularizer, help: "What the scale's size adds to the loss"),
     ])
 }
 
@@ -94,15 +117,22 @@ public struct GroupNormalization: UnaryLayer {
   /// Whether there is a beta, and a gamma.
   public var center: Bool
   public var scale: Bool
+  public var betaInitializer: Initializer
+  public var gammaInitializer: Initializer
+  public var betaRegularizer: Regularizer?
+  public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "groupNormalization" }
 
   public init(
     groups: Int = 32, axis: Int = -1, epsilon: Double = 0.001, center: Bool = true, scale: Bool = true,
-    name: String? = nil
+    betaInitializer: Initializer = .zeros, gammaInitializer: Initializer = .ones,
+    betaRegularizer: Regularizer? = nil, gammaRegularizer: Regularizer? = nil, name: String? = nil
   ) {
     (self.groups, self.axis, self.epsilon) = (groups, axis, epsilon)
     (self.center, self.scale, self.name) = (center, scale, name)
+    (self.betaInitializer, self.gammaInitializer) = (betaInitializer, gammaInitializer)
+    (self.betaRegularizer, self.gammaRegularizer) = (betaRegularizer, gammaRegularizer)
   }
 
   public func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
@@ -116,7 +146,9 @@ public struct GroupNormalization: UnaryLayer {
       channels % groups == 0, "\(groups) groups do not divide the \(channels) channels along axis \(self.axis)")
     return try context.normalize(input, last: [axis], from: 1, groups: groups, epsilon: epsilon, isCentered: true) {
       (normalized, context) throws(ProgramError) in
-      try context.scaleAndShift(normalized, scale ? "gamma" : nil, center ? "beta" : nil, [channels])
+      try context.scaleAndShift(
+        normalized, scale ? Weight("gamma", gammaInitializer, gammaRegularizer) : nil,
+        center ? Weight("beta", betaInitializer, betaRegularizer) : nil, [channels])
     }
   }
 }
@@ -133,7 +165,22 @@ extension GroupNormalization: ConfigurableLayer {
       .number("epsilon", \.epsilon, in: .epsilon, help: "Added to the variance, so that nothing is divided by 0"),
       .bool("center", \.center, help: "Whether there is a beta, which is added"),
       .bool("scale", \.scale, help: "Whether there is a gamma, which is multiplied with"),
+      .initializer("beta_initializer", \.betaInitializer, .whereGiven, help: "How beta starts"),
+      .initializer("gamma_initializer", \.gammaInitializer, .whereGiven, help: "How gamma starts"),
+      .regularizer("beta_regularizer", \.betaRegularizer, help: "What beta's size adds to the loss"),
+      .regularizer("gamma_regularizer", \.gammaRegularizer, help: "What gamma's size adds to the loss"),
     ], fault: { $0.groups == 0 ? "groups must be positive, or -1 for a group of each channel" : nil })
+}
+
+/// A gamma or a beta that is to be declared.
+private struct Weight {
+  let name: String
+  let initializer: Initializer
+  let regularizer: Regularizer?
+
+  init(_ name: String, _ initializer: Initializer, _ regularizer: Regularizer?) {
+    (self.name, self.initializer, self.regularizer) = (name, initializer, regularizer)
+  }
 }
 
 extension LayerContext {
@@ -189,16 +236,17 @@ extension LayerContext {
     return result
   }
 
-  /// Times the weight called `gamma` plus the one called `beta`, as far as there are such; they have the shape of the last
-  /// axes.
+  /// Times the weight `gamma` plus the weight `beta`, as far as there are such; they have the shape of the last axes.
   fileprivate mutating func scaleAndShift(
-    _ value: Value, _ gamma: String?, _ beta: String?, _ shape: Shape
+    _ value: Value, _ gamma: Weight?, _ beta: Weight?, _ shape: Shape
   ) throws(ProgramError) -> Value {
     var result = value
-    if let gamma {
-      result = try append(Binary(.multiply), result, parameter(gamma, shape, initializer: .ones))
-    }
-    if let beta { result = try append(Binary(.add), result, parameter(beta, shape, initializer: .zeros)) }
+    if let gamma { result = try append(Binary(.multiply), result, parameter(gamma, shape)) }
+    if let beta { result = try append(Binary(.add), result, parameter(beta, shape)) }
     return result
+  }
+
+  private mutating func parameter(_ weight: Weight, _ shape: Shape) throws(ProgramError) -> Value {
+    try parameter(weight.name, shape, initializer: weight.initializer, regularizer: weight.regularizer)
   }
 }

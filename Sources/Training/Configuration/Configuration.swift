@@ -52,6 +52,8 @@ public struct Configuration: Sendable {
     /// Validations in which what is watched got no better before the run ends; one comes every `validation.every` epochs.
     public var patience: Int?
     public var plateau: ReduceOnPlateau?
+    /// What the first weights are scaled by, before the first step; nil: they are what their initializers say.
+    public var initialization: LSUV?
     /// The column of the validation that decides what is best (`Watch`); nil: the loss.
     public var watch: String?
     /// Whether the run ends with its best weights, by what is watched, instead of the last.
@@ -162,6 +164,11 @@ public struct Configuration: Sendable {
     data = top.section("data", help: "What is learnt from") { section in DataReader.data(section) }
     training = top.section("training", help: "How it is learnt") { section in Self.training(section) }
     ObjectiveReader.check(training.objectives, of: model, modelPlaces, top.problems)
+    if initialWeights != nil, training.initialization != nil {
+      top.problems.add(
+        "training.initialization: model.from says what weights start with; take one of them away",
+        training.places["initialization"])
+    }
     backend = top.section("backend", shorthand: "name", help: "Who computes") { section in
       BackendReader.backend(section)
     }
@@ -216,6 +223,12 @@ public struct Configuration: Sendable {
       plateau: section.optionalSection(
         "reduce_on_plateau", help: "Lowers the learning rate when what is watched no longer gets better"
       ) { $0.read(ReduceOnPlateau.settings) },
+      initialization: section.optionalSection(
+        "initialization", help: "Scales the first weights by what they make of training samples, before the first step"
+      ) {
+        $0.choice("type", LSUV.word, [(LSUV.word, ())], meanings: [LSUV.help], help: "Which one")
+        return $0.read(LSUV.settings)
+      },
       watch: section.optionalText(
         "watch", help: "What says which weights are best: total (the loss), or a column such as digit/accuracy"),
       restoresBest: section.bool(

@@ -18,7 +18,7 @@ extension Configuration {
       let key = change.prefix { $0 != ":" }
       let isInitial =
         key.split(separator: ".").contains { $0.hasSuffix("_initializer") }
-        || key.hasSuffix(".initial_accumulator_value")
+        || key.hasSuffix(".initial_accumulator_value") || key.hasPrefix("training.initialization.")
       if isInitial { return "\(change) (it only says how a run starts)" }
       let isForMeasuring = key == "backend.tuning_seconds" || key.hasPrefix("backend.candidates")
       guard isForMeasuring, backend.name == AutoBackend.name else { return nil }

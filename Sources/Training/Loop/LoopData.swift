@@ -6,6 +6,8 @@ import SwitchbackPrograms
 struct LoopData {
   let record: DatasetRecord?
   let train: any Dataset
+  /// The samples of `train` as they are in the data.
+  private let unchanged: any Dataset
   /// The same as `train`, where it reads ahead.
   let prefetcher: Prefetcher?
   /// The same, where its pictures are changed.
@@ -27,6 +29,7 @@ struct LoopData {
       data.record == nil && data.validation == nil
       ? data.holdingOut(configuration.data.validationSplit, seed: configuration.data.splitSeed) : data
     (record, test, validation, notes) = (data.record, data.test, parts.validation, parts.notes)
+    unchanged = parts.train
     let (augmentation, seed) = (configuration.data.augmentation, settings.seed)
     augmented = try augmentation.flatMap { $0.isEmpty ? nil : try AugmentedDataset(parts.train, $0, seed: seed) }
     let samples: any Dataset = augmented ?? parts.train
@@ -50,6 +53,14 @@ struct LoopData {
     BatchOrder(
       count: train.count, batchSize: settings.batchSize, seed: Int64(settings.seed), epoch: epoch,
       isShuffled: !keepsOrder, dropsLast: settings.dropsLastBatch, version: version)
+  }
+
+  /// What LSUV looks at: the first samples of the first epoch, as they are in the data.
+  func firstSamples(_ count: Int) -> (dataset: any Dataset, indices: ArraySlice<Int32>) {
+    let order = BatchOrder(
+      count: unchanged.count, batchSize: min(count, unchanged.count), seed: Int64(settings.seed), epoch: 1,
+      isShuffled: !keepsOrder)
+    return (unchanged, order.batch(0))
   }
 
   // MARK: Checks

@@ -65,6 +65,8 @@ public final class TrainingLoop {
   public var allowsOtherBits = false
   /// What was read of `model.from`.
   private var initialWeights: InitialWeights.Record?
+  /// What `training.initialization` did.
+  private var initialization: LSUVRecord?
 
   /// Why a run ended early. A checkpoint was made before.
   public enum Stop: Error, Sendable {
@@ -151,7 +153,12 @@ public final class TrainingLoop {
           "warning: training.validation.every \(every) is more than the \(settings.epochs) epochs: restore_best, "
             + "early_stopping_patience and reduce_on_plateau have nothing to go by"))
     }
-    if let start { try resume(from: start) } else { try loadInitialWeights() }
+    if let start {
+      try resume(from: start)
+    } else {
+      try loadInitialWeights()
+      for line in try initializeWeights()?.words ?? [] { try emit(.message(line)) }
+    }
     if let initialWeights {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
     }
@@ -212,6 +219,16 @@ public final class TrainingLoop {
       initialWeights = weights.record
     }
     return initialWeights
+  }
+
+  /// Scales the first weights as `training.initialization` says, if it does; `run` does it where it goes on from no
+  /// checkpoint. Answers what was done, which is done once.
+  @discardableResult
+  public func initializeWeights() throws -> LSUVRecord? {
+    guard initialization == nil, let settings = configuration.training.initialization else { return initialization }
+    let samples = parts.firstSamples(settings.samples ?? configuration.training.batchSize)
+    initialization = try session.initialize(settings, on: samples.dataset, samples.indices)
+    return initialization
   }
 
   /// Whether what was best so far was so by what is watched now.

@@ -20,6 +20,8 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
   public var routing: Routing?
   /// What the run started with, where that was `model.from`.
   public var from: InitialWeights.Record?
+  /// What `training.initialization` made of its first weights.
+  public var initialization: LSUVRecord?
   /// Where it was gone on with after an end, in order.
   public var resumed: [Resumption]?
 
@@ -47,7 +49,7 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
 
   /// Takes over what the run's folder says of earlier times, and that the run goes on here.
   mutating func goOn(from before: RunEnvironment?, after step: Int, backend: String, otherBits: Bool) {
-    from = before?.from
+    (from, initialization) = (before?.from, before?.initialization)
     resumed = (before?.resumed ?? []) + [Resumption(step: step, backend: backend, otherBits: otherBits, before: before)]
   }
 
@@ -85,6 +87,7 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     ]
     if let routing { rows.append(("auto", routing.verdict)) }
     if let from { rows.append(("from", "\(from.path) (\(from.weights.rawValue), SHA-256 \(from.sha256))")) }
+    for line in initialization?.words ?? [] { rows.append(("initialization", line)) }
     for resumption in resumed ?? [] {
       rows.append(("resumed", "after step \(resumption.step)\(resumption.otherBits ? ", with other bits" : "")"))
     }

@@ -31,6 +31,7 @@ public final class RunRecorder: TrainingCallback {
     try loop.checkUpdates(from: nil)
     var environment = try RunEnvironment(of: loop.session)
     environment.from = try loop.loadInitialWeights()
+    environment.initialization = try loop.initializeWeights()
     self.environment = environment
     let runs = configuration.training.runs
     folder = try RunFolder.makeNew(configuration.name, in: runs)
