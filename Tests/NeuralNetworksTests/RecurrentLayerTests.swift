@@ -137,6 +137,16 @@ struct RecurrentLayerTests {
     #expect(program.gates[0].outputGradient?.type == .float32([4, 7, 5]))
   }
 
+  @Test("a gate says how its layer goes through time; a layer without time has no course")
+  func courses() throws {
+    let program = try training(
+      [7, 3], SimpleRNN(3, returnSequences: true, goBackwards: true), Bidirectional(LSTM(2, returnSequences: true)),
+      GRU(4), Dense(2))
+    let courses = program.gates.map(\.course)
+    #expect(courses.map { $0?.isReversed } == [true, false, true, false, nil])
+    #expect(courses.map { $0?.isGated } == [false, true, true, true, nil])
+  }
+
   @Test("a stateful layer keeps states of the training batch; inference has none, whatever its batch")
   func stateful() throws {
     let layer = LSTM(5, stateful: true)

@@ -10,6 +10,8 @@ public enum ProbeKind: String, Sendable, CaseIterable {
   case deltaBeforeGate
   /// The gradient of the pre-activation: δ after the gate.
   case deltaAfterGate
+  /// The same of a recurrent layer by step of time: `TimeCourse`.
+  case deltaOverTime
   case parameterGradient
   /// New minus old parameter, as applied.
   case parameterUpdate
@@ -17,7 +19,7 @@ public enum ProbeKind: String, Sendable, CaseIterable {
   case parameter
 }
 
-/// A `statistics` operation in a training step, and where its numbers come out.
+/// A `statistics` operation in a training step, or sums by step of time, and where the numbers come out.
 public struct Probe: Hashable, Sendable {
   public var kind: ProbeKind
   /// The layer (`layers.2.conv2d`) or the parameter (`layers.2.conv2d/kernel`).
@@ -26,21 +28,26 @@ public struct Probe: Hashable, Sendable {
   public var gate: Int?
   /// Of a δ: the places of the gates that its gate reads from, with no other gate between.
   public var sources: [Int]
-  /// The program's output that holds the statistics.
+  /// Of `deltaOverTime`: whether the layer goes from the last step to the first, and whether gates say what a step keeps.
+  public var isReversed = false
+  public var isGated = false
+  /// The program's output that holds the statistics, or the sums `[N, T]` of `TimeCourse`.
   public var output: String
   /// Axes of the watched tensor: matrices and filters have at least 2, biases 1.
   public var rank: Int
 
   public init(
-    kind: ProbeKind, path: String, gate: Int? = nil, sources: [Int] = [], output: String = "", rank: Int = 1
+    kind: ProbeKind, path: String, gate: Int? = nil, sources: [Int] = [], output: String = "", rank: Int = 1,
+    isReversed: Bool = false, isGated: Bool = false
   ) {
     (self.kind, self.path, self.gate, self.sources) = (kind, path, gate, sources)
     (self.output, self.rank) = (output, rank)
+    (self.isReversed, self.isGated) = (isReversed, isGated)
   }
 }
 
 extension ProgramBuilder {
-  /// Appends a `statistics` operation for each value; the probes come back with their outputs and ranks. Probes are
+  /// Appends a `statistics` operation for each value, or what `TimeCourse` reads; the probes come back with their outputs and ranks. Probes are
   /// operations of the program like any other: a backend folds them into the passes that touch the data anyway, and they
   /// change no other value.
   public mutating func attach(
@@ -53,9 +60,19 @@ extension ProgramBuilder {
       path = String(probe.path.split(separator: "/").first ?? "")
       var probe = probe
       (probe.output, probe.rank) = ("probe/\(index)", value.shape.rank)
-      output(probe.output, try append(Statistics(histogram: histogram), value))
+      let seen =
+        probe.kind == .deltaOverTime
+        ? try squaresByStep(value) : try append(Statistics(histogram: histogram), value)
+      output(probe.output, seen)
       attached.append(probe)
     }
     return attached
+  }
+
+  /// Σ (scale · x)² of each sample's steps: `[N, T]` of `[N, T, …]`.
+  private mutating func squaresByStep(_ value: Value) throws(ProgramError) -> Value {
+    let scale = try scalar(TimeCourse.scale, value.type.elementType)
+    let scaled = try append(Binary(.multiply), value, scale)
+    return try append(Reduce(.sumSquares, axes: Array(2..<value.shape.rank)), scaled)
   }
 }

@@ -44,7 +44,7 @@ public struct GradientFlow: Hashable, Sendable {
       switch probe.kind {
       case .deltaAfterGate: found.append((gate, probe.sources, probe.path, statistics.l2))
       case .deltaBeforeGate: before[gate] = statistics.l2
-      case .parameterGradient, .parameterUpdate, .parameter: break
+      case .deltaOverTime, .parameterGradient, .parameterUpdate, .parameter: break
       }
     }
     found.sort { $0.gate < $1.gate }

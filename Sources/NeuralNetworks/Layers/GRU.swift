@@ -94,7 +94,7 @@ public struct GRU: SequenceOperationLayer {
       recurrentActivation: try recurrentActivation.recurrent("recurrent_activation", in: context),
       resetAfter: resetAfter, isMasked: mask != nil, isReversed: isReversed, isScaled: scale != nil)
     let results = try context.builder.append(operation, operands + [mask, scale].compactMap { $0 })
-    context.recordActivation(activation.word, projected, results[0])
+    context.recordActivation(activation.word, projected, results[0], course: course(isReversed))
     return [.sequence(results[0]), .sequence(results[0])]
   }
 

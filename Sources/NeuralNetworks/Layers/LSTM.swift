@@ -88,7 +88,7 @@ public struct LSTM: SequenceOperationLayer {
       isMasked: mask != nil, isReversed: isReversed, isScaled: scale != nil)
     let results = try context.builder.append(
       operation, [projected, kernel] + states + [mask, scale].compactMap { $0 })
-    context.recordActivation(activation.word, projected, results[0])
+    context.recordActivation(activation.word, projected, results[0], course: course(isReversed))
     return [.sequence(results[0]), .sequence(results[0]), .sequence(results[1])]
   }
 }

@@ -196,6 +196,14 @@ public struct LayerContext: Sendable {
     gates.append(Gate(path: path, function: function, preActivation: preActivation, output: output))
   }
 
+  /// The same of a layer that runs over the steps of `preActivation`.
+  mutating func recordActivation(
+    _ function: String, _ preActivation: Value, _ output: Value, course: RecurrentCourse
+  ) {
+    gates.append(
+      Gate(path: path, function: function, preActivation: preActivation, output: output, course: course))
+  }
+
   // MARK: Layers in layers
 
   /// Where a part of the layer at `outer` is; the model's own path is empty.

@@ -21,6 +21,10 @@ extension SequenceOperationLayer {
     (1...1 << 30).contains(units) ? nil : "units must be positive, and at most 2³⁰, not \(units)"
   }
 
+  func course(_ isReversed: Bool) -> RecurrentCourse {
+    RecurrentCourse(isReversed: isReversed, isGated: Self.gateCount > 1)
+  }
+
   /// The gates' inputs `[N, T, G·U]` and the recurrent kernel; `bias` is what the product gets added.
   func project(
     _ input: Value, bias: (inout LayerContext) throws(ProgramError) -> Value?, in context: inout LayerContext

@@ -76,7 +76,7 @@ public struct SimpleRNN: SequenceOperationLayer {
       isScaled: scale != nil)
     let outputs = try context.builder.append(
       operation, [projected, kernel] + states + [mask, scale].compactMap { $0 })
-    context.recordActivation(activation.word, projected, outputs[0])
+    context.recordActivation(activation.word, projected, outputs[0], course: course(isReversed))
     return [.sequence(outputs[0]), .sequence(outputs[0])]
   }
 }

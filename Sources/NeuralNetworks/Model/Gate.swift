@@ -11,6 +11,9 @@ public struct Gate: Hashable, Sendable {
   public let function: String
   public let preActivation: Value
   public let output: Value
+  /// Of a recurrent layer how it runs over the steps of its pre-activation `[N, T, …]`, the same ones that δ has; nil of
+  /// others, and of a cell that `Recurrent` repeats.
+  public let course: RecurrentCourse?
   /// The gates that it reads from, with no other gate between: places among all gates, in their order. Several where the
   /// network joins, none where only inputs and weights come before.
   public internal(set) var sources: [Int] = []
@@ -20,9 +23,18 @@ public struct Gate: Hashable, Sendable {
   /// its softmax or sigmoid: the loss then starts from the pre-activation. Equal to the other one where `linear`.
   public internal(set) var outputGradient: Value?
 
-  init(path: String, function: String, preActivation: Value, output: Value) {
+  init(path: String, function: String, preActivation: Value, output: Value, course: RecurrentCourse? = nil) {
     (self.path, self.function, self.preActivation, self.output) = (path, function, preActivation, output)
+    self.course = course
   }
+}
+
+/// How a recurrent layer goes through time.
+public struct RecurrentCourse: Hashable, Sendable {
+  /// From the last step to the first.
+  public let isReversed: Bool
+  /// Whether gates of its own say what a step keeps of the state: an LSTM, a GRU.
+  public let isGated: Bool
 }
 
 extension [Gate] {

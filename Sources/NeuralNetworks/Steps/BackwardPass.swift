@@ -99,8 +99,14 @@ extension ProgramBuilder {
       for output in call.outputs { if let output { place[output] = index } }
     }
     var placed: [[Program.Call]] = Array(repeating: [], count: first)
-    var last: [Program.Call] = []
+    var (numbers, last): ([Program.Call], [Program.Call]) = ([], [])
     for call in program.calls[first...] {
+      // A number that a probe computes with.
+      if call.inputs.isEmpty {
+        numbers.append(call)
+        for output in call.outputs { if let output { place[output] = -1 } }
+        continue
+      }
       let readsState = call.inputs.contains { program.values[$0].role == .state }
       let producers = call.inputs.map { id in program.values[id].role == .temporary ? place[id] : -1 }
       let latest = producers.contains(nil) ? nil : producers.compactMap { $0 }.max()
@@ -111,6 +117,6 @@ extension ProgramBuilder {
       placed[latest].append(call)
       for output in call.outputs { if let output { place[output] = latest } }
     }
-    program.calls = zip(program.calls[..<first], placed).flatMap { [$0] + $1 } + last
+    program.calls = numbers + zip(program.calls[..<first], placed).flatMap { [$0] + $1 } + last
   }
 }

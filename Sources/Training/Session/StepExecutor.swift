@@ -13,6 +13,8 @@ final class StepExecutor {
   /// Nil of a program that only accumulates.
   private let isFinite: OutputHandle?
   private let probes: [(probe: Probe, output: OutputHandle)]
+  /// Those that look along time.
+  private let courses: [(probe: Probe, output: OutputHandle)]
 
   /// Where the program tells the loss of the step or of one objective, and how right it is.
   private struct NumberHandles {
@@ -52,7 +54,9 @@ final class StepExecutor {
         try NumberHandles(step.prefix(of: objective), in: executor)
       }
     isFinite = executor.outputIfAny(named: StepOutput.isFinite)
-    self.probes = try probes.map { probe throws(ExecutionError) in (probe, try executor.output(named: probe.output)) }
+    let handles = try probes.map { probe throws(ExecutionError) in (probe, try executor.output(named: probe.output)) }
+    self.probes = handles.filter { $0.0.kind != .deltaOverTime }
+    courses = handles.filter { $0.0.kind == .deltaOverTime }
   }
 
   /// What the finished run says of its loss, and of how many samples of the batch it was right: where samples have
@@ -81,6 +85,16 @@ final class StepExecutor {
   func probed() throws -> [(Probe, TensorStatistics)] {
     try probes.map { probe, output in
       try executor.withOutput(output) { (probe, TensorStatistics($0.bindMemory(to: Double.self))) }
+    }
+  }
+
+  /// And what those saw that look along time.
+  func probedCourses() throws -> [(Probe, TimeCourse)] {
+    try courses.map { probe, output in
+      let steps = output.type.shape[1]
+      return try executor.withOutput(output) { bytes in
+        (probe, TimeCourse(squares: bytes.bindMemory(to: Float.self), steps: steps, isReversed: probe.isReversed))
+      }
     }
   }
 }

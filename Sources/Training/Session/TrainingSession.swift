@@ -234,7 +234,7 @@ public final class TrainingSession {
     }
   }
 
-  /// δ before and after every gate, and every parameter with its gradient and update.
+  /// δ before and after every gate, of recurrent layers by step of time too, and every parameter with its gradient and update.
   private static func probes(of trace: TrainingTrace) -> [(probe: Probe, value: Value)] {
     var probes: [(Probe, Value)] = []
     for (place, gate) in trace.gates.enumerated() {
@@ -242,7 +242,12 @@ public final class TrainingSession {
         probes.append((Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources), delta))
       }
       if let delta = gate.outputGradient, delta != gate.preActivationGradient { watch(.deltaBeforeGate, delta) }
-      if let delta = gate.preActivationGradient { watch(.deltaAfterGate, delta) }
+      guard let delta = gate.preActivationGradient else { continue }
+      watch(.deltaAfterGate, delta)
+      guard let course = gate.course else { continue }
+      let overTime = Probe(
+        kind: .deltaOverTime, path: gate.path, isReversed: course.isReversed, isGated: course.isGated)
+      probes.append((overTime, delta))
     }
     for parameter in trace.parameters {
       func watch(_ kind: ProbeKind, _ value: Value) {
@@ -369,7 +374,9 @@ public final class TrainingSession {
   /// What the probes saw in a step, if it had any; before another step is finished.
   public func probeRows(of result: StepResult, step: Int) throws -> ProbeRows {
     let loss = result.isFinite ? result.loss : .nan
-    return ProbeRows(step: step, loss: loss, rows: result.isProbed ? try result.executor.probed() : [])
+    guard result.isProbed else { return ProbeRows(step: step, loss: loss, rows: []) }
+    return ProbeRows(
+      step: step, loss: loss, rows: try result.executor.probed(), courses: try result.executor.probedCourses())
   }
 
   /// How often this session's executors found something by its name.
