@@ -176,6 +176,30 @@ struct RecurrentLayerTests {
     #expect(try parameters(Bidirectional(Recurrent(Lines())), [4, 5, 3]).count == 2)
   }
 
+  @Test("a sequence without a step has no last one: an error with both layers")
+  func noStep() {
+    struct Sum: RecurrentCell {
+      var kind: String { "sum" }
+      var stateShapes: [Shape] { [[3]] }
+      func callAsFunction(
+        _ input: Value, _ states: [Value], in context: inout LayerContext
+      ) throws(ProgramError) -> (output: Value, states: [Value]) {
+        let sum = try context.append(Binary(.add), states[0], input)
+        return (sum, [sum])
+      }
+    }
+    for layer: any Layer in [Recurrent(Sum()), LSTM(2), Bidirectional(Recurrent(Sum()))] {
+      let message = errorText {
+        var context = LayerContext(builder: ProgramBuilder(name: "empty"), isTraining: false)
+        let x = context.builder.input("x", .float32([2, 0, 3]))
+        _ = try context.call(layer, at: "layer", x)
+      }
+      #expect(
+        message == "layer: takes sequences of at least one step, but gets [2,0,3] from the model's input",
+        "\(layer.kind)")
+    }
+  }
+
   @Test("what cannot be is said with the layer's path")
   func wrong() {
     func says(_ words: String, _ sample: Shape, _ layers: any Layer...) {

@@ -103,6 +103,7 @@ extension LayerContext {
       let hint = input.shape.rank == 2 ? "put a reshape to [T, 1] before, or an embedding" : ""
       throw mismatch(input, takes: "sequences [N, T, features] (f32)", hint: hint)
     }
+    guard input.shape[1] > 0 else { throw mismatch(input, takes: "sequences of at least one step") }
     return input
   }
 
