@@ -49,7 +49,7 @@ static int32_t planned_failure(const char *function) {
   F(clReleaseContext) F(clCreateCommandQueue) F(clReleaseCommandQueue) F(clCreateBuffer) F(clCreateSubBuffer) \
   F(clReleaseMemObject) F(clCreateProgramWithSource) F(clCreateProgramWithBinary) F(clBuildProgram) \
   F(clGetProgramBuildInfo) F(clGetProgramInfo) F(clReleaseProgram) F(clCreateKernel) F(clReleaseKernel) \
-  F(clSetKernelArg) F(clEnqueueNDRangeKernel) F(clEnqueueWriteBuffer) F(clEnqueueReadBuffer) F(clEnqueueCopyBuffer) \
+  F(clGetKernelWorkGroupInfo) F(clSetKernelArg) F(clEnqueueNDRangeKernel) F(clEnqueueWriteBuffer) F(clEnqueueReadBuffer) F(clEnqueueCopyBuffer) \
   F(clEnqueueFillBuffer) F(clEnqueueMapBuffer) F(clEnqueueUnmapMemObject) F(clFlush) F(clFinish) F(clWaitForEvents) F(clGetEventInfo) F(clGetEventProfilingInfo) \
   F(clReleaseEvent)
 
@@ -237,6 +237,17 @@ int32_t ocl_kernel(ocl_object program, const char *name, ocl_object *kernel) {
   return MAKE(kernel, clCreateKernel, program, name);
 }
 
+static _Atomic size_t work_group_limit;
+void ocl_limit_work_group(size_t most) { work_group_limit = most; }
+
+int32_t ocl_work_group(ocl_object kernel, ocl_object device, size_t *most) {
+  int32_t status = CALL(
+    clGetKernelWorkGroupInfo, kernel, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof *most, most, NULL);
+  size_t limit = work_group_limit;
+  if (limit && *most > limit) *most = limit;
+  return status;
+}
+
 int32_t ocl_argument(ocl_object kernel, uint32_t index, size_t bytes, const void *value) {
   return CALL(clSetKernelArg, kernel, index, bytes, value);
 }
@@ -247,6 +258,9 @@ int32_t ocl_launch(
   ocl_object queue, ocl_object kernel, uint32_t dimensions, const size_t *global, const size_t *local,
   ocl_object *event) {
   launches++;
+  size_t items = 1, limit = work_group_limit;
+  for (uint32_t axis = 0; axis < dimensions; axis++) items *= local[axis];
+  if (limit && items > limit) return CL_INVALID_WORK_GROUP_SIZE;
   return CALL(clEnqueueNDRangeKernel, queue, kernel, dimensions, NULL, global, local, 0, NULL, (cl_event *)event);
 }
 

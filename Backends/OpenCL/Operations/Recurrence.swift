@@ -96,9 +96,8 @@ private struct RecurrenceKernel {
   /// Mask and scale.
   private let mask: Argument
   private let scale: Argument
-  /// Work-items along the units, and beside each other; samples of each.
-  private let lanes: Int
-  private let depth: Int
+  /// How many work-items a work-group has at most; samples of each.
+  private let mostItems: Int
   private let rows: Int
 
   init(_ operation: some RecurrentOperation, _ cell: Cell, _ form: RecurrentForm, _ maker: WorkMaker) throws {
@@ -117,12 +116,9 @@ private struct RecurrenceKernel {
       // Whole vectors or none, so that few programs are compiled.
       let widest = isWide ? 16 : 8
       if form.units % widest == 0 { vector = widest }
-      (lanes, depth, rows) = (1, 1, isWide ? 6 : 2)
+      (mostItems, rows) = (1, isWide ? 6 : 2)
     } else {
-      let items = min(256, 1 << (Int.bitWidth - 1 - max(traits.maxWorkGroup, 1).leadingZeroBitCount))
-      var lanes = min(32, items)
-      while lanes < form.units, lanes < items { lanes *= 2 }
-      (self.lanes, depth, rows) = (lanes, items / lanes, 2)
+      (mostItems, rows) = (min(256, traits.maxWorkGroup), 2)
     }
     options =
       ["-DVECTOR=\(vector)", "-DROWS=\(rows)", "-DGATES=\(cell.gates)"] + cell.options + [
@@ -143,10 +139,15 @@ private struct RecurrenceKernel {
   private var sizes: [Argument] { [.int(form.samples), .int(form.steps), .int(form.units)] }
 
   private func launch(_ function: String, _ arguments: [Argument]) -> Launch {
-    let groups = (form.samples + rows * depth - 1) / (rows * depth)
-    return Launch(
-      KernelName("recurrence", function, options), arguments, global: [lanes, groups * depth],
-      local: [lanes, depth])
+    Launch(KernelName("recurrence", function, options), arguments, mostItems: mostItems) { [form, rows] mostItems in
+      // Work-items along the units, and beside each other: powers of two.
+      let items = 1 << (Int.bitWidth - 1 - max(mostItems, 1).leadingZeroBitCount)
+      var lanes = min(32, items)
+      while lanes < form.units, lanes < items { lanes *= 2 }
+      let depth = items / lanes
+      let groups = (form.samples + rows * depth - 1) / (rows * depth)
+      return (global: [lanes, groups * depth], local: [lanes, depth])
+    }
   }
 
   /// Operands and results by their numbers in the call.
