@@ -84,11 +84,6 @@ private struct RecurrenceKernel {
     static let (isReversed, isMasked, isScaled, showsGates, showsMore) = (1, 2, 4, 8, 16)
   }
 
-  /// The functions that `recurrence.cl` has.
-  private static let functions: Set<UnaryFunction> = [
-    .tanh, .sigmoid, .relu, .identity, .hardSigmoid, .selu, .softplus,
-  ]
-
   private let cell: Cell
   private let form: RecurrentForm
   private let options: [String]
@@ -100,13 +95,8 @@ private struct RecurrenceKernel {
   private let mostItems: Int
   private let rows: Int
 
-  init(_ operation: some RecurrentOperation, _ cell: Cell, _ form: RecurrentForm, _ maker: WorkMaker) throws {
-    for function in operation.activations where !Self.functions.contains(function) {
-      throw Declined(reason: "recurrences with \(function) are not implemented here")
-    }
-    guard let activation = operation.activations.first, let gate = operation.activations.last else {
-      throw Declined(reason: "a recurrence without an activation is not implemented here")
-    }
+  init(_ operation: some RecurrentOperation, _ cell: Cell, _ form: RecurrentForm, _ maker: WorkMaker) {
+    let (activation, gate) = (operation.activation, operation.recurrentActivation)
     (self.cell, self.form) = (cell, form)
     let traits = maker.traits
     var vector = 1

@@ -15,11 +15,16 @@ public protocol RecurrentOperation: CompositeOperation {
   var isScaled: Bool { get }
   /// Operands before mask and scale.
   var operandCount: Int { get }
-  /// The functions that it applies.
-  var activations: [UnaryFunction] { get }
+  /// What makes a state or its candidate.
+  var activation: UnaryFunction { get }
+  /// What the gates pass; of a cell without gates the same.
+  var recurrentActivation: UnaryFunction { get }
 }
 
 extension RecurrentOperation {
+  public var recurrentActivation: UnaryFunction { activation }
+  /// The functions that it applies.
+  public var activations: [UnaryFunction] { [activation, recurrentActivation] }
   /// Which operand is the mask.
   public var maskOperand: Int? { isMasked ? operandCount : nil }
   /// Which operand is the scale.
