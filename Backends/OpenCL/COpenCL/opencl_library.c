@@ -30,6 +30,10 @@ void ocl_fail(const char *function, uint32_t n, int32_t code) {
   pthread_mutex_unlock(&fail_lock);
 }
 
+static _Atomic size_t work_group_limit; /* 0: the devices' own */
+
+void ocl_limit_work_group(size_t most) { work_group_limit = most; }
+
 #ifdef SWITCHBACK_OPENCL
 #include <CL/cl.h>
 
@@ -237,9 +241,6 @@ int32_t ocl_kernel(ocl_object program, const char *name, ocl_object *kernel) {
   return MAKE(kernel, clCreateKernel, program, name);
 }
 
-static _Atomic size_t work_group_limit;
-void ocl_limit_work_group(size_t most) { work_group_limit = most; }
-
 int32_t ocl_work_group(ocl_object kernel, ocl_object device, size_t *most) {
   int32_t status = CALL(
     clGetKernelWorkGroupInfo, kernel, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof *most, most, NULL);
@@ -349,6 +350,7 @@ int32_t ocl_program_from_binary(
 const char *ocl_build_log(void) { return ""; }
 int32_t ocl_binary(ocl_object p, void *b, size_t *s) { return ABSENT; }
 int32_t ocl_kernel(ocl_object p, const char *n, ocl_object *k) { return ABSENT; }
+int32_t ocl_work_group(ocl_object k, ocl_object d, size_t *m) { return *m = 0, ABSENT; }
 int32_t ocl_argument(ocl_object k, uint32_t i, size_t b, const void *v) { return ABSENT; }
 int32_t ocl_launch(
   ocl_object q, ocl_object k, uint32_t d, const size_t *g, const size_t *l, ocl_object *e) { return ABSENT; }
