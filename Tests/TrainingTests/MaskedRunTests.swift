@@ -358,17 +358,17 @@ struct MaskedLossTests {
       return (losses, try session.bytes())
     }
     func behindGate(_ number: Double) -> [any Layer] { [Activation(.sigmoid), Spoiling(number: number)] }
-    let cases: [(loss: any Loss, layers: (Double) -> [any Layer])] =
-      [
-        (BinaryCrossentropy(), { [Spoiling(number: $0), Activation(.sigmoid)] }),
-        (CategoricalCrossentropy(), { [Spoiling(number: $0), Activation(.softmax)] }),
-      ] + configurableLosses.map { ($0.prototypeLoss, behindGate) }
+    var cases: [(loss: any Loss, layers: (Double) -> [any Layer])] = [
+      (BinaryCrossentropy(), { [Spoiling(number: $0), Activation(.sigmoid)] }),
+      (CategoricalCrossentropy(), { [Spoiling(number: $0), Activation(.softmax)] }),
+    ]
+    for type in configurableLosses { cases.append((type.prototypeLoss, behindGate)) }
     for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
       for (loss, layers) in cases {
         let calm = try trained(loss, 0, layers(0), on: backend)
         for number in [Double.nan, .infinity, -.infinity] {
           let wild = try trained(loss, number, layers(number), on: backend)
-          #expect(wild == calm, "\(loss.name), \(number)")
+          #expect(wild.losses == calm.losses && wild.bytes == calm.bytes, "\(loss.name), \(number)")
         }
       }
     }
