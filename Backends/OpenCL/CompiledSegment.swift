@@ -95,7 +95,8 @@ final class CompiledSegment: Executable, @unchecked Sendable {
     for (work, fused) in plan.works.enumerated() {
       for launch in fused.work.launches {
         let kernel = try device.programs.kernel(launch.kernel)
-        launches.append(PreparedLaunch(launch, kernel, group: work))
+        let fitted = launch.sizes == nil ? launch : launch.fitted(to: try device.mostItems(of: kernel))
+        launches.append(PreparedLaunch(fitted, kernel, group: work))
         for (index, argument) in launch.arguments.enumerated() {
           switch argument {
           case .value(let value):

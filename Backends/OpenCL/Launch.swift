@@ -39,10 +39,29 @@ struct Launch {
   /// Work-items along one to three axes: multiples of `local`.
   var global: [Int]
   var local: [Int]
+  /// The sizes where a work-group has at most so many work-items; nil of a kernel that is compiled for one size, or whose
+  /// work-groups are small.
+  private(set) var sizes: ((_ mostItems: Int) -> (global: [Int], local: [Int]))?
 
   init(_ kernel: KernelName, _ arguments: [Argument], global: [Int], local: [Int]) {
     (self.kernel, self.arguments, self.local) = (kernel, arguments, local)
     self.global = zip(global, local).map { ($0 + $1 - 1) / $1 * $1 }
+  }
+
+  /// As large as `mostItems` of the device allow, and smaller where the compiled kernel needs more of it.
+  init(
+    _ kernel: KernelName, _ arguments: [Argument], mostItems: Int,
+    sizes: @escaping (_ mostItems: Int) -> (global: [Int], local: [Int])
+  ) {
+    let largest = sizes(mostItems)
+    self.init(kernel, arguments, global: largest.global, local: largest.local)
+    self.sizes = sizes
+  }
+
+  /// For a compiled kernel whose work-groups have at most so many work-items.
+  func fitted(to mostItems: Int) -> Launch {
+    guard let sizes, local.reduce(1, *) > mostItems else { return self }
+    return Launch(kernel, arguments, mostItems: mostItems, sizes: sizes)
   }
 
   /// One work-item an element.

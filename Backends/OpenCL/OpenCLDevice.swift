@@ -94,6 +94,13 @@ final class OpenCLDevice: ComputeDevice, @unchecked Sendable {
     return sb_view(buffer: OpaquePointer(buffer), offset: 0, bytes: UInt64(byteCount), host: nil)
   }
 
+  /// How many work-items a work-group of a compiled kernel may have.
+  func mostItems(of kernel: ocl_object) throws(BackendError) -> Int {
+    var most = 0
+    try check(ocl_work_group(kernel, device, &most), "asking for a kernel's work-group")
+    return most
+  }
+
   func buffer(byteCount: Int) throws(BackendError) -> ocl_object {
     guard byteCount <= traits.maxAllocation else {
       throw BackendError(

@@ -258,6 +258,8 @@ private func contents(below folder: String) throws -> [String: Data] {
       #expect(
         outcome.status != 0 && words.allSatisfy(outcome.error.contains), "\(command): \(outcome.error)")
     }
+    let slashed = try switchback("evaluate", run + "/")
+    #expect(slashed.status != 0 && slashed.error.contains(words[2]), "\(slashed.error)")
     let listed = try switchback("runs", runs)
     #expect(listed.status == 0 && listed.error.contains("lost: it ended before its first checkpoint"), "\(listed)")
     #expect(listed.error.contains("train \(run)/config.yaml starts it again"))

@@ -48,6 +48,19 @@ private func results(
 }
 
 @Suite struct RecurrenceTests {
+  /// Backends take every function that the operations' types allow, and conformance asks them for what samples have.
+  @Test("each function that a recurrence may have is that of a sample, there and back")
+  func functions() {
+    let all = Set(UnaryFunction.recurrent)
+    for samples in [
+      SimpleRecurrence.samples, SimpleRecurrenceBackward.samples, LSTMRecurrence.samples,
+      LSTMRecurrenceBackward.samples, GRURecurrence.samples, GRURecurrenceBackward.samples,
+    ] {
+      let operations = samples.compactMap { $0.operation as? any RecurrentOperation }
+      #expect(Set(operations.map(\.activation)) == all, "\(samples[0].operation)")
+    }
+  }
+
   @Test("a reversed recurrence is that of the reversed sequence", arguments: Cell.all)
   fileprivate func reversed(cell: Cell) throws {
     let (steps, units) = (5, 3)

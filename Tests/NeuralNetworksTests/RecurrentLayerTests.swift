@@ -143,8 +143,8 @@ struct RecurrentLayerTests {
       [7, 3], SimpleRNN(3, returnSequences: true, goBackwards: true), Bidirectional(LSTM(2, returnSequences: true)),
       GRU(4), Dense(2))
     let courses = program.gates.map(\.course)
-    #expect(courses.map { $0?.isReversed } == [true, false, true, false, nil])
-    #expect(courses.map { $0?.isGated } == [false, true, true, true, nil])
+    #expect(courses.map { $0?.isReversed } == [true, false, true, false, nil, nil])
+    #expect(courses.map { $0?.isGated } == [false, true, true, true, nil, nil])
   }
 
   @Test("a stateful layer keeps states of the training batch; inference has none, whatever its batch")
@@ -184,6 +184,30 @@ struct RecurrentLayerTests {
     }
     #expect(try parameters(Recurrent(Lines()), [4, 5, 3]) == ["rnn.lines.line.kept.dense/kernel": [3, 2]])
     #expect(try parameters(Bidirectional(Recurrent(Lines())), [4, 5, 3]).count == 2)
+  }
+
+  @Test("a sequence without a step has no last one: an error with both layers")
+  func noStep() {
+    struct Sum: RecurrentCell {
+      var kind: String { "sum" }
+      var stateShapes: [Shape] { [[3]] }
+      func callAsFunction(
+        _ input: Value, _ states: [Value], in context: inout LayerContext
+      ) throws(ProgramError) -> (output: Value, states: [Value]) {
+        let sum = try context.append(Binary(.add), states[0], input)
+        return (sum, [sum])
+      }
+    }
+    for layer: any Layer in [Recurrent(Sum()), LSTM(2), Bidirectional(Recurrent(Sum()))] {
+      let message = errorText {
+        var context = LayerContext(builder: ProgramBuilder(name: "empty"), isTraining: false)
+        let x = context.builder.input("x", .float32([2, 0, 3]))
+        _ = try context.call(layer, at: "layer", x)
+      }
+      #expect(
+        message == "layer: takes sequences of at least one step, but gets [2,0,3] from the model's input",
+        "\(layer.kind)")
+    }
   }
 
   @Test("what cannot be is said with the layer's path")

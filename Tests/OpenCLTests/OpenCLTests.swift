@@ -52,6 +52,24 @@ func dataset() throws -> ByteDataset {
     }
   }
 
+  @Test("a recurrence has no more work-items than its compiled kernel may have, and the same bits")
+  func workGroups() throws {
+    func outputs(_ sample: OperationSample) throws -> [String: [Double]] {
+      // Of a class whose other kernels have at most 64 work-items.
+      let opened = try chain(OpenCLBackend(), ["device_class": "other"])
+      let program = try sample.program()
+      let values = sample.inputs.enumerated().map { index, type in
+        ("x\(index)", (0..<type.shape.elementCount).map { Double($0 * 7 % 23 - 11) / 32 })
+      }
+      return try ProgramEvaluation(program, Dictionary(uniqueKeysWithValues: values), on: opened).outputs
+    }
+    let samples = [SimpleRecurrence.samples, LSTMRecurrence.samples, GRURecurrenceBackward.samples].map { $0[1] }
+    let expected = try samples.map(outputs)
+    ocl_limit_work_group(64)
+    defer { ocl_limit_work_group(0) }
+    #expect(try samples.map(outputs) == expected)
+  }
+
   @Test("of an operation that has a kernel, every sample is taken")
   func takesAll() throws {
     let device = try chain(OpenCLBackend()).links[0].device

@@ -227,6 +227,28 @@ struct AttentionTests {
     #expect(distance(all[..<12], few) < 1e-12)
   }
 
+  @Test("a NaN or an infinity at a masked step reaches no result and no gradient", arguments: [attention, causal])
+  func wild(layer: MultiHeadAttention) throws {
+    let mask: [Double] = [1, 1, 0, 1, 1, 0, 1, 0, 1, 1]
+    let (query, calm) = (Steps([2, 3, 4], seed: 6), Steps([2, 5, 4], seed: 7, mask: mask))
+    for number in [Double.nan, .infinity, -.infinity] {
+      var wild = calm
+      for step in 0..<10 where mask[step] == 0 { for e in wild[step / 5, step % 5] { wild.values[e] = number } }
+      let backends: [any ComputeBackend] = hasOpenBLAS ? [ReferenceBackend(), OpenBLASBackend()] : [ReferenceBackend()]
+      for backend in backends {
+        for (before, after) in [([query, calm], [query, wild]), ([query, calm, calm], [query, wild, wild])] {
+          let (expected, found) = (
+            try run(layer, before, on: backend, as: .float32), try run(layer, after, on: backend, as: .float32)
+          )
+          #expect(expected == found, "\(number) on \(backend.identity.name)")
+        }
+        // A masked step is a query too where a sequence attends to itself.
+        let alone = try run(layer, [wild], on: backend, as: .float32)
+        for (name, numbers) in alone { #expect(numbers.allSatisfy { $0.isFinite }, "\(name) of \(number)") }
+      }
+    }
+  }
+
   @Test("masks count on every backend alike", arguments: [attention, causal])
   func backends(layer: MultiHeadAttention) throws {
     let x = Steps([3, 9, 5], seed: 9, mask: (0..<27).map { $0 % 9 < [9, 0, 4][$0 / 9] ? 1 : 0 })

@@ -56,8 +56,8 @@ struct ConfigurationKeyTests {
         for (key, value) in pairs {
           let below = path.isEmpty ? key.string ?? "" : "\(path).\(key.string ?? "")"
           // Lists in lists hold the same layers; blocks and columns are called as one likes.
-          guard !below.hasPrefix("model.blocks."), !below.hasPrefix("data.label."), !below.contains(".N.repeat."),
-            !below.contains(".N.block.")
+          guard !below.hasPrefix("model.blocks."), !below.hasPrefix("data.label."), !below.hasPrefix("data.masks."),
+            !below.contains(".N.repeat."), !below.contains(".N.block."), !below.contains(".N.bidirectional.layer.")
           else {
             continue
           }

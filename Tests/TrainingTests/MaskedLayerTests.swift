@@ -1,3 +1,4 @@
+import SwitchbackBackendKit
 import SwitchbackConformance
 import SwitchbackNeuralNetworks
 import SwitchbackOpenBLAS
@@ -108,6 +109,23 @@ struct MaskedLayerTests {
           #expect(gradient.dropFirst(own.count).allSatisfy { $0 == 0 })
         }
       }
+    }
+  }
+
+  @Test("the largest of valid steps that all hold −∞ is −∞, and of no step 0")
+  func lowest() throws {
+    let x = (0..<Self.count).map { Self.isValid($0) ? -Double.infinity : 3 }
+    let shape = [Self.lengths.count, Self.steps, Self.channels]
+    let run = LayerRun(shape: shape, x: x, lengths: Self.lengths) { _ in 1 }
+    let expected = Self.lengths.flatMap { [Double](repeating: $0 > 0 ? -.infinity : 0, count: Self.channels) }
+    #expect(try run.outputs(GlobalMaxPooling1D())["result"] == expected)
+    let (program, values) = try run.program(GlobalMaxPooling1D())
+    var backends: [any ComputeBackend] = [ReferenceBackend()]
+    if hasOpenBLAS { backends.append(OpenBLASBackend()) }
+    if (try? OpenCLBackend().devices()) != nil { backends.append(OpenCLBackend()) }
+    for backend in backends {
+      let found = try ProgramEvaluation(program, values, on: chain(backend)).outputs["result"]
+      #expect(found == expected, "\(backend.identity.name)")
     }
   }
 

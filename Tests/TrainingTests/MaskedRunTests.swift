@@ -229,6 +229,25 @@ struct MaskedRunTests {
   }
 }
 
+/// Adds a number to the masked steps, and lets their gradient pass.
+private struct Spoiling: UnaryLayer {
+  var number: Double
+  var kind: String { "spoiling" }
+  var masking: Masking { .consumed }
+  func callAsFunction(_ input: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
+    guard let mask = context.mask(of: input) else { return input }
+    let isValid = try context.steps(mask, like: input)
+    let added = try context.append(Select(), isValid, context.constant(0), context.constant(number))
+    let result = try context.append(Binary(.add), input, added)
+    try context.setMask(mask, of: result)
+    return result
+  }
+}
+
+extension ConfigurableLoss {
+  fileprivate static var prototypeLoss: any Loss { settings.prototype }
+}
+
 @Suite("Losses and metrics of masked steps")
 struct MaskedLossTests {
   private static let lengths = [3, 4, 1, 4]
@@ -317,6 +336,41 @@ struct MaskedLossTests {
       let output = zeros.2.outputs[0]
       let squared = try #require(output.metrics.first { $0.name == "mean_squared_error" }?.value)
       #expect(abs(squared - zeros.2.loss) < 1e-6 && output.metrics.allSatisfy { $0.value != nil })
+    }
+  }
+
+  @Test("a NaN or an infinity among the predictions and targets of masked steps reaches no loss and no gradient")
+  func wild() throws {
+    func trained(
+      _ loss: any Loss, _ number: Double, _ layers: [any Layer], on backend: any ComputeBackend
+    ) throws -> (losses: [Double], bytes: [String: [UInt8]]) {
+      let step = TrainingStep(
+        model: Sequential([Dense(Self.features)] + layers),
+        inputs: [ModelInput("x", .float32([Self.steps, Self.features]), mask: .lengths("lengths"))],
+        objectives: [Objective(loss: loss, targets: .values)], optimizer: SGD(learningRate: 0.5))
+      let data = try ArrayDataset([
+        .float32("x", Self.numbers(1, 0.5), shape: [Self.steps, Self.features], lengths: "lengths"),
+        .float32("labels", Self.numbers(2, Float(number)), shape: [Self.steps, Self.features]),
+        .int32("lengths", Self.lengths.map(Int32.init)),
+      ])
+      let session = try TrainingSession(step: step, batchSize: 4, seed: 1, on: chain(backend))
+      let losses = try (0..<2).map { _ in try session.train(data, [0, 1, 2, 3]).loss }
+      return (losses, try session.bytes())
+    }
+    func behindGate(_ number: Double) -> [any Layer] { [Activation(.sigmoid), Spoiling(number: number)] }
+    var cases: [(loss: any Loss, layers: (Double) -> [any Layer])] = [
+      (BinaryCrossentropy(), { [Spoiling(number: $0), Activation(.sigmoid)] }),
+      (CategoricalCrossentropy(), { [Spoiling(number: $0), Activation(.softmax)] }),
+    ]
+    for type in configurableLosses { cases.append((type.prototypeLoss, behindGate)) }
+    for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
+      for (loss, layers) in cases {
+        let calm = try trained(loss, 0, layers(0), on: backend)
+        for number in [Double.nan, .infinity, -.infinity] {
+          let wild = try trained(loss, number, layers(number), on: backend)
+          #expect(wild.losses == calm.losses && wild.bytes == calm.bytes, "\(loss.name), \(number)")
+        }
+      }
     }
   }
 

@@ -65,7 +65,7 @@ private func watched(_ layer: String, length: Int, steps: Int = 1) throws -> [Pr
       + "gain: \(gain)}}}"
     let rows = try watched(layer, length: 12)[0]
     let (probe, course) = try #require(rows.courses.first)
-    #expect(rows.courses.count == 1 && probe.path == "layers.0.simple_rnn" && !probe.isGated)
+    #expect(rows.courses.count == 1 && probe.path == "layers.0.simpleRnn" && !probe.isGated)
     #expect(course.norms.count == 12 && course.last == (isReversed ? 1 : 12))
     for (later, earlier) in zip(course.norms, course.norms.dropFirst()) {
       #expect(abs(earlier / later - gain) < 1e-5 * gain)
@@ -86,7 +86,7 @@ private func watched(_ layer: String, length: Int, steps: Int = 1) throws -> [Pr
     let bad = try observed("{type: random_normal, stddev: 0.08838834764831845}")  // √(½ / 64)
     let found = try #require(bad.finding)
     #expect((11...19).contains(bad.fall.decades), "\(bad.fall)")
-    #expect(found.rule == "vanishingGradient" && found.layers == ["layers.0.simple_rnn"])
+    #expect(found.rule == "vanishingGradient" && found.layers == ["layers.0.simpleRnn"])
     #expect(found.evidence["fromStep"] == 100 && (found.evidence["toStep"] ?? 100) <= 3)
     #expect(found.message.contains("between step 100 and step "), "\(found.message)")
     let good = try observed("orthogonal")
@@ -121,8 +121,8 @@ private func watched(_ layer: String, length: Int, steps: Int = 1) throws -> [Pr
   @Test("the finding says layer, steps, decades, how far the layer remembers, and what cures it")
   func words() throws {
     let bad = course([falling(101, by: 0.155)])
-    let found = try #require(finding(VanishingGradient(), [(probe("layers.0.simple_rnn"), bad)]))
-    #expect(found.step == 105 && found.severity == .error && found.layers == ["layers.0.simple_rnn"])
+    let found = try #require(finding(VanishingGradient(), [(probe("layers.0.simpleRnn"), bad)]))
+    #expect(found.step == 105 && found.severity == .error && found.layers == ["layers.0.simpleRnn"])
     #expect(
       found.message.contains("3.2e15× between step 101 and step 1 (15.5 decades over 100 steps)."), "\(found.message)")
     #expect(found.message.contains("What lies 46 steps back or more moves no weight."), "\(found.message)")
@@ -162,8 +162,8 @@ private func watched(_ layer: String, length: Int, steps: Int = 1) throws -> [Pr
   @Test("a gradient that grows along time is named, with clipping as the cure")
   func exploding() throws {
     let grown = course([falling(50, by: 0.1, end: 1e5).reversed()])
-    let found = try #require(finding(ExplodingGradient(), [(probe("layers.0.simple_rnn"), grown)], steps: 1...9))
-    #expect(found.step == 5 && found.layers == ["layers.0.simple_rnn"] && found.evidence["toStep"] == 1)
+    let found = try #require(finding(ExplodingGradient(), [(probe("layers.0.simpleRnn"), grown)], steps: 1...9))
+    #expect(found.step == 5 && found.layers == ["layers.0.simpleRnn"] && found.evidence["toStep"] == 1)
     #expect(
       found.message.contains("grows 79000× between step 50 and step 1 (4.9 decades over 49 steps)"), "\(found.message)")
     #expect(found.message.contains("global_clipnorm"))

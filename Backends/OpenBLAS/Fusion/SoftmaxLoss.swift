@@ -65,7 +65,7 @@ private struct LossRows {
     upstream = gradient.map { Upstream(of: $0, in: fusion) }
     // A work does not read what it makes.
     let made = [loss, reduction.flatMap { segment.calls[$0].outputs[0] }]
-    if let upstream, made.contains(upstream.one ?? upstream.value) { return nil }
+    if let operand = upstream?.operand, made.contains(operand) { return nil }
     (self.x, self.targets, self.loss, crossEntropy) = (x, targets, loss, first)
     (self.softmax, self.gradient) = (softmax, gradient)
   }
@@ -85,85 +85,135 @@ private struct LossRows {
 
   func work(in fusion: Fusion, _ watched: Set<Int>) throws -> Work {
     let (segment, kernels) = (fusion.segment, fusion.library.kernels)
-    let (x, targets, loss) = (self.x, self.targets, self.loss)
+    let memory = memory(in: segment, watched)
     let (rows, classes) = (segment.values[x].type.shape[0], segment.values[x].type.shape[1])
-    let (y, dx, total) = (
-      result(of: softmax, in: segment), result(of: gradient, in: segment), result(of: reduction, in: segment)
-    )
-    let labels = oneHot.map { segment.calls[$0].inputs[0] }
-    let (perRow, one, constant) = (upstream?.perRow, upstream?.one, upstream?.constant ?? 0)
-    // What lies in scratch memory unless somebody looks.
-    let keepsTargets = labels == nil || watched.contains(targets)
-    let keepsLoss = total == nil || watched.contains(loss)
-    let keptUpstream = upstream.flatMap { perRow == nil && watched.contains($0.value) ? $0.value : nil }
-    let scratchFloats = (keepsTargets ? 0 : classes) + (keepsLoss ? 0 : 1)
-
-    let read = [x, labels ?? targets, perRow].compactMap { $0 }
-    var operands = read.map { Work.Operand(value: $0, access: .rows) }
+    var operands = memory.read.map { Work.Operand(value: $0, access: .rows) }
     // It counts nothing, since a constant is no operand unless somebody looks at how it is made.
-    if let one { operands.append(.init(value: one, access: .whole, isCounted: false)) }
-    var results = [Work.Result(value: total ?? loss, form: .rows)]
+    if case .one(let one) = memory.upstream { operands.append(.init(value: one, access: .whole, isCounted: false)) }
+    var results = [Work.Result(value: memory.total ?? loss, form: .rows)]
     if let reduction, let reduce = segment.calls[reduction].operation as? Reduce {
       results[0].form = try fusion.maker(reduction).reduce(reduce).results[0].form
     }
-    if let dx { results.append(.init(value: dx, form: .rows)) }
-    let beside = [
-      y, labels != nil && keepsTargets ? targets : nil, total != nil && keepsLoss ? loss : nil, keptUpstream,
-    ]
-    results += beside.compactMap { $0 }.map { .init(value: $0, form: .rows, isBeside: true) }
+    if let dx = memory.dx { results.append(.init(value: dx, form: .rows)) }
+    results += memory.beside.map { .init(value: $0, form: .rows, isBeside: true) }
     return Work(
       calls: calls, operands: operands, results: results, rows: rows, isDivisible: true,
       cost: fusion.cost(
-        of: calls.filter { $0 != softmax || gradient == nil }, reading: read, writing: [dx ?? y ?? loss]),
-      bound: labels.map { _ in Work.Bound(count: classes, what: "classes") },
-      scratch: { rows in rows * scratchFloats * 4 }
-    ) { frame in
-      let scratch = frame.scratch.assumingMemoryBound(to: Float.self)
-      let rowTargets = keepsTargets ? frame.floats(targets) : scratch
-      let losses = keepsLoss ? frame.floats(loss) : scratch + (keepsTargets ? 0 : frame.rows * classes)
-      if let labels { frame.writeOneHot(labels, classes: classes, to: rowTargets) }
-      let scale = one.map { frame.floats($0)[0] } ?? constant
-      var all = sb_softmax_loss(
-        x: frame.floats(x), targets: rowTargets, upstream: perRow.map { UnsafePointer(frame.floats($0)) },
-        scale: scale, y: y.map { frame.floats($0) }, loss: losses, dx: dx.map { frame.floats($0) })
-      kernels.pointee.softmax_loss(&all, Int64(frame.rows), Int64(classes))
-      if let keptUpstream { frame.floats(keptUpstream).update(repeating: scale, count: frame.rows) }
-      if let total {
-        let part = frame.pointers[total].assumingMemoryBound(to: Double.self)
-        part.pointee += kernels.pointee.sum(Int64(frame.rows), losses)
-      }
+        of: calls.filter { $0 != softmax || gradient == nil }, reading: memory.read,
+        writing: [memory.dx ?? memory.y ?? loss]),
+      bound: memory.labels.map { _ in Work.Bound(count: classes, what: "classes") },
+      scratch: { rows in rows * memory.scratchFloats(classes) * 4 }
+    ) { frame in memory.run(frame, classes: classes, kernels) }
+  }
+
+  private func memory(in segment: Segment, _ watched: Set<Int>) -> LossMemory {
+    let (labels, total) = (oneHot.map { segment.calls[$0].inputs[0] }, result(of: reduction, in: segment))
+    return LossMemory(
+      x: x, targets: targets, labels: labels, loss: loss, total: total, y: result(of: softmax, in: segment),
+      dx: result(of: gradient, in: segment), upstream: upstream?.source,
+      keepsTargets: labels == nil || watched.contains(targets), keepsLoss: total == nil || watched.contains(loss),
+      keptUpstream: upstream.flatMap { !$0.calls.isEmpty && watched.contains($0.value) ? $0.value : nil })
+  }
+}
+
+/// Where the numbers of the work lie: values, or scratch memory unless somebody looks.
+private struct LossMemory {
+  let x, targets: Int
+  /// What the targets are made of within the work.
+  let labels: Int?
+  let loss: Int
+  /// The sum or the mean of the loss.
+  let total: Int?
+  let y, dx: Int?
+  let upstream: Upstream.Source?
+  let keepsTargets, keepsLoss: Bool
+  /// The upstream gradient of each row, where it is made within and somebody looks.
+  let keptUpstream: Int?
+
+  /// Operands that are divided.
+  var read: [Int] {
+    var perRow: Int?
+    if case .rows(let value) = upstream { perRow = value }
+    return [x, labels ?? targets, perRow].compactMap { $0 }
+  }
+
+  var beside: [Int] {
+    [y, labels != nil && keepsTargets ? targets : nil, total != nil && keepsLoss ? loss : nil, keptUpstream]
+      .compactMap { $0 }
+  }
+
+  /// Of a row.
+  func scratchFloats(_ classes: Int) -> Int { (keepsTargets ? 0 : classes) + (keepsLoss ? 0 : 1) }
+
+  func run(_ frame: Work.Frame, classes: Int, _ kernels: UnsafePointer<sb_kernels>) {
+    let scratch = frame.scratch.assumingMemoryBound(to: Float.self)
+    let rowTargets = keepsTargets ? frame.floats(targets) : scratch
+    let losses = keepsLoss ? frame.floats(loss) : scratch + (keepsTargets ? 0 : frame.rows * classes)
+    if let labels { frame.writeOneHot(labels, classes: classes, to: rowTargets) }
+    var (perRow, scale): (UnsafePointer<Float>?, Float) = (nil, 0)
+    switch upstream {
+    case .rows(let value): perRow = UnsafePointer(frame.floats(value))
+    case .one(let value): scale = frame.floats(value)[0]
+    case .constant(let number): scale = number
+    case nil: break
+    }
+    var all = sb_softmax_loss(
+      x: frame.floats(x), targets: rowTargets, upstream: perRow, scale: scale, y: y.map { frame.floats($0) },
+      loss: losses, dx: dx.map { frame.floats($0) })
+    kernels.pointee.softmax_loss(&all, Int64(frame.rows), Int64(classes))
+    if let keptUpstream { frame.floats(keptUpstream).update(repeating: scale, count: frame.rows) }
+    if let total {
+      let part = frame.pointers[total].assumingMemoryBound(to: Double.self)
+      part.pointee += kernels.pointee.sum(Int64(frame.rows), losses)
     }
   }
 }
 
 /// Where the gradient of each row's loss comes from.
 private struct Upstream {
+  enum Source {
+    /// The value itself, an operand.
+    case rows(Int)
+    /// A value of one element.
+    case one(Int)
+    case constant(Float)
+  }
+
   /// [N]
   let value: Int
-  /// What makes it within the work, of `one` or `constant`.
+  let source: Source
+  /// What makes the value within the work, of one element or a constant.
   private(set) var calls: [Int] = []
-  /// A value of one element.
-  private(set) var one: Int?
-  private(set) var constant: Float?
 
-  /// The value, where it is an operand.
-  var perRow: Int? { calls.isEmpty ? value : nil }
+  /// What the work reads of it.
+  var operand: Int? {
+    switch source {
+    case .rows(let value), .one(let value): value
+    case .constant: nil
+    }
+  }
 
   /// What the call `gradient` reads.
   init(of gradient: Int, in fusion: Fusion) {
     let (segment, uses) = (fusion.segment, fusion.uses)
     let inputs = segment.calls[gradient].inputs
     value = inputs[2]
-    guard uses.inner(value, within: [gradient]) != .shared, let maker = uses.writer(of: value) else { return }
-    if let (number, makers) = fusion.constant(value, readBy: gradient) {
-      (constant, calls) = (number, makers)
+    guard uses.inner(value, within: [gradient]) != .shared, let maker = uses.writer(of: value) else {
+      source = .rows(value)
       return
     }
-    let source = segment.calls[maker].inputs.first
+    if let (number, makers) = fusion.constant(value, readBy: gradient) {
+      (source, calls) = (.constant(number), makers)
+      return
+    }
     // One address a value: what is stretched is not divided.
-    guard segment.calls[maker].operation is Broadcast, fusion.computes(maker), let source, !inputs.contains(source),
-      segment.values[source].type.shape.elementCount == 1
-    else { return }
-    (one, calls) = (source, [maker])
+    guard segment.calls[maker].operation is Broadcast, fusion.computes(maker),
+      let one = segment.calls[maker].inputs.first, !inputs.contains(one),
+      segment.values[one].type.shape.elementCount == 1
+    else {
+      source = .rows(value)
+      return
+    }
+    (source, calls) = (.one(one), [maker])
   }
 }

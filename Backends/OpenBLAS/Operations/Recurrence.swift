@@ -98,18 +98,15 @@ private struct RecurrencePlan {
     resetsAfter: Bool = false
   ) throws {
     let kernels = maker.library.kernels.pointee
-    let functions = try operation.activations.map { function in
+    func number(_ function: UnaryFunction) throws -> Int32 {
       try maker.number(function.rawValue, sb_unary_number) {
         kernels.unary($0, 0, 0, nil, nil) & kernels.unary_backward($0, 0, 0, nil, nil, nil)
       }
     }
-    guard let activation = functions.first, let recurrentActivation = functions.last else {
-      throw Declined(reason: "a recurrence without an activation is not implemented here")
-    }
     shape = sb_recurrence(
-      steps: Int64(form.steps), units: Int64(form.units), cell: Int32(cell), activation: activation,
-      recurrent_activation: recurrentActivation, reversed: operation.isReversed ? 1 : 0,
-      resets_after: resetsAfter ? 1 : 0)
+      steps: Int64(form.steps), units: Int64(form.units), cell: Int32(cell),
+      activation: try number(operation.activation), recurrent_activation: try number(operation.recurrentActivation),
+      reversed: operation.isReversed ? 1 : 0, resets_after: resetsAfter ? 1 : 0)
     samples = form.samples
     mask = operation.maskOperand.map { maker.input($0) }
     scale = operation.scaleOperand.map { maker.input($0) }

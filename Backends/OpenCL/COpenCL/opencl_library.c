@@ -30,6 +30,10 @@ void ocl_fail(const char *function, uint32_t n, int32_t code) {
   pthread_mutex_unlock(&fail_lock);
 }
 
+static _Atomic size_t work_group_limit; /* 0: the devices' own */
+
+void ocl_limit_work_group(size_t most) { work_group_limit = most; }
+
 #ifdef SWITCHBACK_OPENCL
 #include <CL/cl.h>
 
@@ -49,7 +53,7 @@ static int32_t planned_failure(const char *function) {
   F(clReleaseContext) F(clCreateCommandQueue) F(clReleaseCommandQueue) F(clCreateBuffer) F(clCreateSubBuffer) \
   F(clReleaseMemObject) F(clCreateProgramWithSource) F(clCreateProgramWithBinary) F(clBuildProgram) \
   F(clGetProgramBuildInfo) F(clGetProgramInfo) F(clReleaseProgram) F(clCreateKernel) F(clReleaseKernel) \
-  F(clSetKernelArg) F(clEnqueueNDRangeKernel) F(clEnqueueWriteBuffer) F(clEnqueueReadBuffer) F(clEnqueueCopyBuffer) \
+  F(clGetKernelWorkGroupInfo) F(clSetKernelArg) F(clEnqueueNDRangeKernel) F(clEnqueueWriteBuffer) F(clEnqueueReadBuffer) F(clEnqueueCopyBuffer) \
   F(clEnqueueFillBuffer) F(clEnqueueMapBuffer) F(clEnqueueUnmapMemObject) F(clFlush) F(clFinish) F(clWaitForEvents) F(clGetEventInfo) F(clGetEventProfilingInfo) \
   F(clReleaseEvent)
 
@@ -237,6 +241,14 @@ int32_t ocl_kernel(ocl_object program, const char *name, ocl_object *kernel) {
   return MAKE(kernel, clCreateKernel, program, name);
 }
 
+int32_t ocl_work_group(ocl_object kernel, ocl_object device, size_t *most) {
+  int32_t status = CALL(
+    clGetKernelWorkGroupInfo, kernel, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof *most, most, NULL);
+  size_t limit = work_group_limit;
+  if (limit && *most > limit) *most = limit;
+  return status;
+}
+
 int32_t ocl_argument(ocl_object kernel, uint32_t index, size_t bytes, const void *value) {
   return CALL(clSetKernelArg, kernel, index, bytes, value);
 }
@@ -247,6 +259,9 @@ int32_t ocl_launch(
   ocl_object queue, ocl_object kernel, uint32_t dimensions, const size_t *global, const size_t *local,
   ocl_object *event) {
   launches++;
+  size_t items = 1, limit = work_group_limit;
+  for (uint32_t axis = 0; axis < dimensions; axis++) items *= local[axis];
+  if (limit && items > limit) return CL_INVALID_WORK_GROUP_SIZE;
   return CALL(clEnqueueNDRangeKernel, queue, kernel, dimensions, NULL, global, local, 0, NULL, (cl_event *)event);
 }
 
@@ -335,6 +350,7 @@ int32_t ocl_program_from_binary(
 const char *ocl_build_log(void) { return ""; }
 int32_t ocl_binary(ocl_object p, void *b, size_t *s) { return ABSENT; }
 int32_t ocl_kernel(ocl_object p, const char *n, ocl_object *k) { return ABSENT; }
+int32_t ocl_work_group(ocl_object k, ocl_object d, size_t *m) { return *m = 0, ABSENT; }
 int32_t ocl_argument(ocl_object k, uint32_t i, size_t b, const void *v) { return ABSENT; }
 int32_t ocl_launch(
   ocl_object q, ocl_object k, uint32_t d, const size_t *g, const size_t *l, ocl_object *e) { return ABSENT; }

@@ -84,11 +84,6 @@ private struct RecurrenceKernel {
     static let (isReversed, isMasked, isScaled, showsGates, showsMore) = (1, 2, 4, 8, 16)
   }
 
-  /// The functions that `recurrence.cl` has.
-  private static let functions: Set<UnaryFunction> = [
-    .tanh, .sigmoid, .relu, .identity, .hardSigmoid, .selu, .softplus,
-  ]
-
   private let cell: Cell
   private let form: RecurrentForm
   private let options: [String]
@@ -96,18 +91,12 @@ private struct RecurrenceKernel {
   /// Mask and scale.
   private let mask: Argument
   private let scale: Argument
-  /// Work-items along the units, and beside each other; samples of each.
-  private let lanes: Int
-  private let depth: Int
+  /// How many work-items a work-group has at most; samples of each.
+  private let mostItems: Int
   private let rows: Int
 
-  init(_ operation: some RecurrentOperation, _ cell: Cell, _ form: RecurrentForm, _ maker: WorkMaker) throws {
-    for function in operation.activations where !Self.functions.contains(function) {
-      throw Declined(reason: "recurrences with \(function) are not implemented here")
-    }
-    guard let activation = operation.activations.first, let gate = operation.activations.last else {
-      throw Declined(reason: "a recurrence without an activation is not implemented here")
-    }
+  init(_ operation: some RecurrentOperation, _ cell: Cell, _ form: RecurrentForm, _ maker: WorkMaker) {
+    let (activation, gate) = (operation.activation, operation.recurrentActivation)
     (self.cell, self.form) = (cell, form)
     let traits = maker.traits
     var vector = 1
@@ -117,12 +106,9 @@ private struct RecurrenceKernel {
       // Whole vectors or none, so that few programs are compiled.
       let widest = isWide ? 16 : 8
       if form.units % widest == 0 { vector = widest }
-      (lanes, depth, rows) = (1, 1, isWide ? 6 : 2)
+      (mostItems, rows) = (1, isWide ? 6 : 2)
     } else {
-      let items = min(256, 1 << (Int.bitWidth - 1 - max(traits.maxWorkGroup, 1).leadingZeroBitCount))
-      var lanes = min(32, items)
-      while lanes < form.units, lanes < items { lanes *= 2 }
-      (self.lanes, depth, rows) = (lanes, items / lanes, 2)
+      (mostItems, rows) = (min(256, traits.maxWorkGroup), 2)
     }
     options =
       ["-DVECTOR=\(vector)", "-DROWS=\(rows)", "-DGATES=\(cell.gates)"] + cell.options + [
@@ -143,10 +129,15 @@ private struct RecurrenceKernel {
   private var sizes: [Argument] { [.int(form.samples), .int(form.steps), .int(form.units)] }
 
   private func launch(_ function: String, _ arguments: [Argument]) -> Launch {
-    let groups = (form.samples + rows * depth - 1) / (rows * depth)
-    return Launch(
-      KernelName("recurrence", function, options), arguments, global: [lanes, groups * depth],
-      local: [lanes, depth])
+    Launch(KernelName("recurrence", function, options), arguments, mostItems: mostItems) { [form, rows] mostItems in
+      // Work-items along the units, and beside each other: powers of two.
+      let items = 1 << (Int.bitWidth - 1 - max(mostItems, 1).leadingZeroBitCount)
+      var lanes = min(32, items)
+      while lanes < form.units, lanes < items { lanes *= 2 }
+      let depth = items / lanes
+      let groups = (form.samples + rows * depth - 1) / (rows * depth)
+      return (global: [lanes, groups * depth], local: [lanes, depth])
+    }
   }
 
   /// Operands and results by their numbers in the call.

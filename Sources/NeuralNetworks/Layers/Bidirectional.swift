@@ -81,7 +81,7 @@ public struct Bidirectional: Layer {
     case .fault(let fault): throw ProgramError(fault, path: context.path)
     case .runs(let first, let second): (forward, backward) = (first, second)
     }
-    let input = try context.requireSequence(
+    let input = try context.recurrentInput(
       inputs, states: forward.stateNames.map { "forward_\($0)" } + backward.stateNames.map { "backward_\($0)" })
     let first = Array(inputs.dropFirst().prefix(forward.stateNames.count))
     let second = Array(inputs.dropFirst(1 + first.count))

@@ -116,8 +116,8 @@ extension LayerContext {
       let sum = try append(Reduce(.sum, axes: [1], keepDimensions: keepDimensions), masked(input))
       return try append(Binary(.divide), sum, counts(mask, like: sum))
     }
-    // The lowest number wins only where no step is valid.
-    let largest = try append(reduction, masked(input, filler: -Double(Float.greatestFiniteMagnitude)))
+    // −∞ wins only where no step is valid, which gives 0, or where all that are hold it too.
+    let largest = try append(reduction, masked(input, filler: -.infinity))
     let numbers = try append(Cast(to: .float32), mask)
     let valid = try append(Reduce(.max, axes: [1]), numbers)
     let shape = [input.shape[0]] + [Int](repeating: 1, count: largest.shape.rank - 1)

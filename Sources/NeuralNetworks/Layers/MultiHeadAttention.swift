@@ -12,7 +12,7 @@ import SwitchbackPrograms
 /// the rows) h·dim ..< (h + 1)·dim. Their first numbers are drawn for these matrices; Keras counts the inputs and outputs of
 /// a unit by its three axes, so its `glorot_uniform` draws smaller ones.
 ///
-/// Steps of the value or the key that a mask leaves out get no weight and no gradient. With `useCausalMask` step t
+/// Steps of the value or the key that a mask leaves out get no weight and no gradient, whatever stands there. With `useCausalMask` step t
 /// attends to steps 0 … t alone. A query that has nothing left to attend to gets 0, so `attentionOutput/bias`. The
 /// result has the query's mask.
 public struct MultiHeadAttention: Layer {
@@ -55,16 +55,19 @@ public struct MultiHeadAttention: Layer {
     }
     let (query, key, value) = try operands(inputs, in: &context)
     let mask = try context.jointMask(of: [value, key])
+    // Ahead of the projections, whose kernels' gradients read the steps: 0 times NaN is not 0.
+    let shownKey = try shown(key, where: mask, in: &context)
+    let shownValue = try value == key ? shownKey : shown(value, where: mask, in: &context)
+    let attendsToItself = query == key && query == value
 
-    let q = try project(query, "query", numHeads * keyDim, in: &context)
+    let q = try project(attendsToItself ? shownKey : query, "query", numHeads * keyDim, in: &context)
     let scaled = try context.tokenwise([q]) { (rows, context) throws(ProgramError) in
       try context.append(Binary(.multiply), rows[0], context.constant(1 / Double(keyDim).squareRoot()))
     }
-    let k = try project(key, "key", numHeads * keyDim, in: &context)
-    var v = try project(value, "value", numHeads * valueDim, in: &context)
-    // Where all weights are of masked steps, which then share them, nothing comes of it.
-    try context.setMask(mask, of: v)
-    v = try context.masked(v)
+    let k = try project(shownKey, "key", numHeads * keyDim, in: &context)
+    // Where all weights are of masked steps, which then share them, nothing comes of it, not even the bias.
+    let v = try shown(
+      project(shownValue, "value", numHeads * valueDim, in: &context), where: mask, in: &context)
     let scores = try context.append(
       MatrixMultiplication(transposeB: true), heads(scaled, in: &context), heads(k, in: &context))
     let hidden = try context.hide(scores, keeping: mask, isCausal: useCausalMask)
@@ -99,6 +102,19 @@ public struct MultiHeadAttention: Layer {
     return (query, key, value)
   }
 
+  /// Sequences with 0 at the steps that `mask` leaves out, whatever stands there.
+  private func shown(
+    _ sequences: Value, where mask: Value?, in context: inout LayerContext
+  ) throws(ProgramError) -> Value {
+    guard let mask else { return sequences }
+    let result = try context.tokenwise([sequences]) { (rows, context) throws(ProgramError) in
+      let isValid = try context.append(Reshape(shape: [mask.shape.elementCount, 1]), mask)
+      return try context.append(Select(), isValid, rows[0], context.constant(0))
+    }
+    context.sources[result.id] = context.source(of: sequences)
+    return result
+  }
+
   private func project(
     _ value: Value, _ part: String, _ units: Int, in context: inout LayerContext
   ) throws(ProgramError) -> Value {
@@ -111,7 +127,7 @@ public struct MultiHeadAttention: Layer {
   /// `[N, T, heads·dim]` as one matrix a head, `[N, heads, T, dim]`.
   private func heads(_ value: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     let (n, t, dim) = (value.shape[0], value.shape[1], value.shape[2] / numHeads)
-    let tokens = context.tokens[value.id] ?? value
+    let tokens = context.tokenRows[value.id] ?? value
     guard numHeads > 1 else { return try context.append(Reshape(shape: [n, 1, t, dim]), tokens) }
     let split = try context.append(Reshape(shape: [n, t, numHeads, dim]), tokens)
     return try context.append(Transpose(permutation: [0, 2, 1, 3]), split)
@@ -121,7 +137,7 @@ public struct MultiHeadAttention: Layer {
   private func join(_ value: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     let (n, t, dim) = (value.shape[0], value.shape[2], value.shape[3])
     let moved = numHeads > 1 ? try context.append(Transpose(permutation: [0, 2, 1, 3]), value) : value
-    return try context.sequences(of: context.append(Reshape(shape: [n * t, numHeads * dim]), moved), steps: t)
+    return try context.sequences(ofTokenRows: context.append(Reshape(shape: [n * t, numHeads * dim]), moved), steps: t)
   }
 }
 

@@ -50,7 +50,7 @@ extension LayerContext {
     _ layer: some RecurrentLayer, _ inputs: [Value], isReversed: Bool, isTurned: Bool
   ) throws(ProgramError) -> [Value] {
     if let fault = layer.fault { throw ProgramError(fault, path: path) }
-    let input = try requireSequence(inputs, states: layer.stateNames)
+    let input = try recurrentInput(inputs, states: layer.stateNames)
     let shapes = layer.stateExtents.map { Shape([input.shape[0]] + $0) }
     let kept = try layer.stateful && learns ? keptStates(layer.stateNames, shapes) : []
     var first = Array(inputs.dropFirst())
@@ -75,7 +75,7 @@ extension LayerContext {
     }
     let output: Value
     if layer.returnSequences {
-      let whole = try sequence(of: courses[0])
+      let whole = try joinedSteps(of: courses[0])
       try setMask(mask, of: whole)
       let shown = try masked(whole)
       try setMask(mask, of: shown)
@@ -91,7 +91,7 @@ extension LayerContext {
   }
 
   /// The sequence among the inputs, behind which all states come or none.
-  func requireSequence(_ inputs: [Value], states: [String]) throws(ProgramError) -> Value {
+  func recurrentInput(_ inputs: [Value], states: [String]) throws(ProgramError) -> Value {
     guard inputs.count == 1 || inputs.count == 1 + states.count else {
       let sources = inputs.map { source(of: $0) }.joined(separator: ", ")
       throw ProgramError(
@@ -103,6 +103,7 @@ extension LayerContext {
       let hint = input.shape.rank == 2 ? "put a reshape to [T, 1] before, or an embedding" : ""
       throw mismatch(input, takes: "sequences [N, T, features] (f32)", hint: hint)
     }
+    guard input.shape[1] > 0 else { throw mismatch(input, takes: "sequences of at least one step") }
     return input
   }
 
@@ -116,7 +117,7 @@ extension LayerContext {
   }
 
   /// `[N, T, …]`
-  private mutating func sequence(of course: StateCourse) throws(ProgramError) -> Value {
+  private mutating func joinedSteps(of course: StateCourse) throws(ProgramError) -> Value {
     switch course {
     case .sequence(let value): return value
     case .steps(let values):

@@ -8,9 +8,9 @@ extension LayerContext {
 
   /// A sequence `[N, T, C]` as an image of one row, `[N, 1, T, C]`. One that was made of such an image is that image, so
   /// that nothing stands between a convolution and the pooling behind it.
-  mutating func row(of sequence: Value) throws(ProgramError) -> Value {
+  mutating func imageRow(of sequence: Value) throws(ProgramError) -> Value {
     try requireSequences(sequence)
-    if let row = rows[sequence.id] { return row }
+    if let row = imageRows[sequence.id] { return row }
     let (n, t, c) = (sequence.shape[0], sequence.shape[1], sequence.shape[2])
     let row = try append(Reshape(shape: [n, 1, t, c]), sequence)
     sources[row.id] = source(of: sequence)
@@ -18,10 +18,10 @@ extension LayerContext {
   }
 
   /// An image of one row `[N, 1, T, C]` as a sequence `[N, T, C]`.
-  mutating func sequence(of row: Value) throws(ProgramError) -> Value {
+  mutating func sequence(ofImageRow row: Value) throws(ProgramError) -> Value {
     let (n, t, c) = (row.shape[0], row.shape[2], row.shape[3])
     let sequence = try append(Reshape(shape: [n, t, c]), row)
-    rows[sequence.id] = row
+    imageRows[sequence.id] = row
     return sequence
   }
 }

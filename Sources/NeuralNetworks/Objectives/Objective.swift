@@ -116,6 +116,9 @@ struct ObjectiveCalls {
   /// Which steps of a result are valid, where targets are by steps.
   func mask(of output: Value) -> Value? { masks[output.id] }
 
+  /// A prediction and a target that every loss and its slope are finite at: a probability, a logit and a number that is not 0.
+  private static let masked = 0.5
+
   /// The loss of each sample; of masked steps the mean over the valid ones, 0 where there are none. Steps are then judged as
   /// if they were samples, which every loss can.
   private func perSample(
@@ -125,10 +128,19 @@ struct ObjectiveCalls {
     let (batch, steps) = (mask.shape[0], mask.shape[1])
     let features = Array(numbers.shape.extents.dropFirst(2))
     let shape = [batch * steps] + (features.isEmpty ? [1] : features)
-    let rows = try Predictions(
-      values: builder.append(Reshape(shape: shape), predictions.values), gate: predictions.gate,
-      logits: builder.append(Reshape(shape: shape), predictions.logits))
-    let losses = try loss(rows, builder.append(Reshape(shape: shape), numbers), in: &builder)
+    let isValid = try builder.append(
+      Reshape(shape: [batch * steps] + [Int](repeating: 1, count: shape.count - 1)), mask)
+    // What stands at a masked step is left out before the loss too, whose slope there may be NaN or infinite: 0 times that
+    // is not 0.
+    func rows(_ value: Value, _ builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+      let rows = try builder.append(Reshape(shape: shape), value)
+      return try builder.append(Select(), isValid, rows, builder.scalar(Self.masked, rows.type.elementType))
+    }
+    let values = try rows(predictions.values, &builder)
+    let judged = try Predictions(
+      values: values, gate: predictions.gate,
+      logits: predictions.logits == predictions.values ? values : rows(predictions.logits, &builder))
+    let losses = try loss(judged, rows(numbers, &builder), in: &builder)
     guard losses.shape == [batch * steps] else {
       throw ProgramError(
         "\(loss.name) must give one number a step, [\(batch * steps)], not \(losses.shape)", path: builder.path)

@@ -40,7 +40,6 @@ public struct GRURecurrence: RecurrentOperation {
   }
 
   public var operandCount: Int { resetAfter ? 4 : 3 }
-  public var activations: [UnaryFunction] { [activation, recurrentActivation] }
 
   private static func sample(_ form: RecurrentCase, _ resetAfter: Bool) -> OperationSample {
     let (samples, steps, units) = (form.samples, form.steps, form.units)
@@ -230,7 +229,6 @@ public struct GRURecurrenceBackward: RecurrentOperation {
   }
 
   public var operandCount: Int { resetAfter ? 6 : 5 }
-  public var activations: [UnaryFunction] { [activation, recurrentActivation] }
 
   private static func sample(_ form: RecurrentCase, _ resetAfter: Bool) -> OperationSample {
     let (samples, steps, units) = (form.samples, form.steps, form.units)

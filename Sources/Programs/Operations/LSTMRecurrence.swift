@@ -34,7 +34,6 @@ public struct LSTMRecurrence: RecurrentOperation {
   }
 
   public var operandCount: Int { 4 }
-  public var activations: [UnaryFunction] { [activation, recurrentActivation] }
 
   private static func sample(_ form: RecurrentCase) -> OperationSample {
     let (samples, steps, units) = (form.samples, form.steps, form.units)
@@ -179,7 +178,6 @@ public struct LSTMRecurrenceBackward: RecurrentOperation {
   }
 
   public var operandCount: Int { hasCellGradient ? 6 : 5 }
-  public var activations: [UnaryFunction] { [activation, recurrentActivation] }
 
   /// Every other case has a gradient of the cell's states too.
   private static func sample(_ index: Int, _ form: RecurrentCase) -> OperationSample {

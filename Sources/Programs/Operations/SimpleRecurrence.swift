@@ -26,7 +26,6 @@ public struct SimpleRecurrence: RecurrentOperation {
   }
 
   public var operandCount: Int { 3 }
-  public var activations: [UnaryFunction] { [activation] }
 
   private static func sample(_ form: RecurrentCase) -> OperationSample {
     let (samples, steps, units) = (form.samples, form.steps, form.units)
@@ -128,7 +127,6 @@ public struct SimpleRecurrenceBackward: RecurrentOperation {
   }
 
   public var operandCount: Int { 3 }
-  public var activations: [UnaryFunction] { [activation] }
 
   private static func sample(_ form: RecurrentCase) -> OperationSample {
     let (samples, steps, units) = (form.samples, form.steps, form.units)

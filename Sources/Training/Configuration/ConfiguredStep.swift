@@ -74,15 +74,15 @@ extension Configuration {
   ) throws(ConfigurationError) -> [ModelInput] {
     let masks = self.data.masks
     var (inputs, faults) = (inputs, [String]())
-    for (name, mask) in masks.sorted(by: { $0.key < $1.key }) {
+    for (name, maskName) in masks.sorted(by: { $0.key < $1.key }) {
       let fields = data.inputs + data.others
       guard let place = inputs.firstIndex(where: { $0.name == name }) else {
         faults.append("the model reads no field \(name)\(Suggestion.words(for: name, among: inputs.map(\.name)))")
         continue
       }
-      guard let field = fields.first(where: { $0.name == mask }) else {
+      guard let field = fields.first(where: { $0.name == maskName }) else {
         let known = fields.map(\.name)
-        faults.append("the data has no field \(mask)\(Suggestion.words(for: mask, among: known))")
+        faults.append("the data has no field \(maskName)\(Suggestion.words(for: maskName, among: known))")
         continue
       }
       let read = ModelInput(field)

@@ -26,12 +26,12 @@ extension RunFolder {
 
   /// The newest run beside it that was begun before and has a complete checkpoint.
   private func runBefore(_ path: String) -> String? {
-    let url = URL(fileURLWithPath: path)
-    let runs = path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) : "."
-    guard let rows = try? RunListing(of: runs.isEmpty ? "/" : runs).rows,
-      let place = rows.firstIndex(where: { $0.run == url.lastPathComponent })
+    let run = NSString(string: path)
+    let runs = run.deletingLastPathComponent
+    guard let rows = try? RunListing(of: runs.isEmpty ? "." : runs).rows,
+      let place = rows.firstIndex(where: { $0.run == run.lastPathComponent })
     else { return nil }
-    return rows[(place + 1)...].lazy.map { "\(runs)/\($0.run)" }.first {
+    return rows[(place + 1)...].lazy.map { NSString(string: runs).appendingPathComponent($0.run) }.first {
       CheckpointStore(run: $0).newestEntry() != nil
     }
   }

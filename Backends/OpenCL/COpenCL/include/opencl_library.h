@@ -59,6 +59,9 @@ const char *ocl_build_log(void);
 /* The size of the binary, and with `bytes` not null its contents. */
 int32_t ocl_binary(ocl_object program, void *bytes, size_t *size);
 int32_t ocl_kernel(ocl_object program, const char *name, ocl_object *kernel);
+/* How many work-items a work-group of the compiled kernel may have there: fewer than the device's where it needs many
+ * registers. */
+int32_t ocl_work_group(ocl_object kernel, ocl_object device, size_t *most);
 int32_t ocl_argument(ocl_object kernel, uint32_t index, size_t bytes, const void *value);
 
 /* ---- Commands: none waits; `event` may be null ---- */
@@ -96,6 +99,8 @@ ocl_counts ocl_counts_now(void);
 /* The n-th call from now on (1: the next) of the OpenCL function of that name fails with `code`; n = 0: none does.
  * SWITCHBACK_OPENCL_FAIL=clEnqueueNDRangeKernel:5:-36 in the environment does the same from the start. */
 void ocl_fail(const char *function, uint32_t n, int32_t code);
+/* From now on no kernel may have more work-items in a work-group, and launches of more fail as on a device; 0: as it is. */
+void ocl_limit_work_group(size_t most);
 
 /* ---- The kernels' sources, by the name of their file without `.cl`; null: no such file ---- */
 
