@@ -26,7 +26,8 @@ struct DiffCommand: ParsableCommand {
 
       Ends with 1 where an operation is wrong, or the median of the gradients' differences (relative L2) is above 2e-6 and
       above ten times what rounding explains: the difference of the reference in Float32 and in Float64, in the first
-      three steps. So it does where one step's losses part by more than 1e-5, or its gradients by more than 1e-2.
+      three steps. So it does where one step's losses part by more than 1e-5, or its gradients by more than 1e-2 and more
+      than ten times what rounding explains. A parameter's gradient counts as at least 1e-6 of that of all.
       """))
 
   @OptionGroup var experiment: ExperimentOptions

@@ -16,7 +16,7 @@ public final class StepComparison {
     public var losses: [Double]
     /// |a − b| / |a|
     public var lossDifference: Double
-    /// ‖a − b‖₂ / ‖a‖₂ of the worst parameter's gradient, and its name.
+    /// ‖a − b‖₂ / ‖a‖₂ of the worst parameter's gradient, and its name; see `StepComparison.leastShare`.
     public var gradientDifference: Double
     public var parameter: String
     /// Elements of gradients that are exactly 0 on the first, and not on the second: noise, of which an optimizer that
@@ -88,6 +88,10 @@ public final class StepComparison {
   /// Float32, as the sum of some hundred terms is off.
   public static let nudge = 0x1p-22
 
+  /// A parameter's gradient counts as at least so much of that of all. What is smaller may be roundings and nothing else, such
+  /// as the gradient of an attention's bias of keys, which is 0: apart by more than itself, it would explain everything.
+  public static let leastShare = 0x1p-20
+
   /// One step of both from the first's states. With a chain of the reference alone the row says what rounding explains,
   /// for which the step runs there three times more, twice in Float64.
   public func advance(
@@ -114,13 +118,11 @@ public final class StepComparison {
     var row = Row(
       step: steps, losses: losses, lossDifference: abs(losses[0] - losses[1]) / max(abs(losses[0]), 1e-30),
       gradientDifference: 0, parameter: "", lostZeros: 0, roundingDifference: rounding)
-    for parameter in training.parameters where parameter.isTrainable {
-      let (difference, lostZeros) = try self.difference("gradient/" + parameter.name)
-      row.lostZeros += lostZeros
-      // A difference that is no number is the worst of all.
-      if !(difference <= row.gradientDifference) {
-        (row.gradientDifference, row.parameter) = (difference, parameter.name)
-      }
+    let parameters = training.parameters.filter(\.isTrainable)
+    let gradients = try parameters.map { try gradientsApart("gradient/" + $0.name) }
+    row.lostZeros = gradients.reduce(0) { $0 + $1.lostZeros }
+    if let worst = Self.worst(gradients.map(\.apart)) {
+      (row.gradientDifference, row.parameter) = (worst.difference, parameters[worst.place].name)
     }
     return row
   }
@@ -147,32 +149,46 @@ public final class StepComparison {
 
   /// Relative L2 of the gradient that is farthest.
   private func worstDifference(_ exact: [String: [Double]], _ rounded: [String: [Double]]) -> Double {
-    var worst = 0.0
-    for parameter in training.parameters where parameter.isTrainable {
+    let gradients = training.parameters.filter(\.isTrainable).map { parameter in
       let name = "gradient/" + parameter.name
-      let difference = Self.relativeDifference(of: rounded[name] ?? [], to: exact[name] ?? [])
-      if !(difference <= worst) { worst = difference }
+      return Apart(exact[name] ?? [], rounded[name] ?? [])
     }
-    return worst
+    return Self.worst(gradients)?.difference ?? 0
   }
 
-  private func difference(_ output: String) throws -> (relative: Double, lostZeros: Int) {
+  private func gradientsApart(_ output: String) throws -> (apart: Apart, lostZeros: Int) {
     try subjects[0].executor.withOutput(output) { first in
       try subjects[1].executor.withOutput(output) { second in
         let (a, b) = (first.bindMemory(to: Float.self), second.bindMemory(to: Float.self))
         let lostZeros = a.indices.count { a[$0] == 0 && b[$0] != 0 }
-        return (Self.relativeDifference(of: b.lazy.map(Double.init), to: a.lazy.map(Double.init)), lostZeros)
+        return (Apart(a.lazy.map(Double.init), b.lazy.map(Double.init)), lostZeros)
       }
     }
   }
 
-  /// ‖b − a‖₂ / ‖a‖₂
-  private static func relativeDifference(of b: some Sequence<Double>, to a: some Sequence<Double>) -> Double {
-    var (squares, norm) = (0.0, 0.0)
-    for (a, b) in zip(a, b) {
-      squares += (a - b) * (a - b)
-      norm += a * a
+  /// ‖a − b‖² and ‖a‖² of a gradient.
+  private struct Apart {
+    var squares = 0.0
+    var norm = 0.0
+
+    init(_ a: some Sequence<Double>, _ b: some Sequence<Double>) {
+      for (a, b) in zip(a, b) {
+        squares += (a - b) * (a - b)
+        norm += a * a
+      }
     }
-    return (squares / max(norm, 1e-30)).squareRoot()
+  }
+
+  /// ‖a − b‖₂ / ‖a‖₂ of the gradient that is farthest, and its place; nil where none is apart.
+  private static func worst(_ gradients: [Apart]) -> (difference: Double, place: Int)? {
+    let all = gradients.map(\.norm).filter(\.isFinite).reduce(0, +)
+    let least = max(leastShare * leastShare * all, 1e-30)
+    var worst: (difference: Double, place: Int)?
+    for (place, gradient) in gradients.enumerated() {
+      let difference = (gradient.squares / max(gradient.norm, least)).squareRoot()
+      // A difference that is no number is the worst of all.
+      if !(difference <= worst?.difference ?? 0) { worst = (difference, place) }
+    }
+    return worst
   }
 }
