@@ -17,24 +17,19 @@ extension Unary: FloatingKernel {
     case .reciprocal: map(operands, y, type) { 1 / $0 }
     case .sign: map(operands, y, type) { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 }
     case .floor: map(operands, y, type) { $0.rounded(.down) }
-    // A comparison that is false for NaN must not turn it into 0: the monitor has to see it.
-    case .relu: map(operands, y, type) { $0 <= 0 ? 0 : $0 }
+    case .relu: map(operands, y, type) { relu($0) }
     case .leakyRelu: map(operands, y, type) { $0 > 0 ? $0 : a * $0 }
     case .elu: map(operands, y, type) { $0 > 0 ? $0 : a * T.expm1($0) }
     case .selu:
       let (scale, alpha) = (T(UnaryFunction.seluScale), T(UnaryFunction.seluAlpha))
-      map(operands, y, type) { scale * ($0 > 0 ? $0 : alpha * T.expm1($0)) }
+      map(operands, y, type) { selu($0, scale, alpha) }
     case .gelu: map(operands, y, type) { $0 / 2 * (1 + T.erf($0 * T(0.5).squareRoot())) }
     case .geluTanh: map(operands, y, type) { $0 / 2 * (1 + T.tanh(geluInner($0))) }
     case .swish: map(operands, y, type) { $0 * sigmoid($0) }
     case .sigmoid: map(operands, y, type) { sigmoid($0) }
-    case .hardSigmoid:
-      map(operands, y, type) { x in
-        let line = x / 6 + T(0.5)
-        return line < 0 ? 0 : line > 1 ? 1 : line
-      }
+    case .hardSigmoid: map(operands, y, type) { hardSigmoid($0) }
     case .tanh: map(operands, y, type) { T.tanh($0) }
-    case .softplus: map(operands, y, type) { ($0 > 0 ? $0 : 0) + T.log1p(T.exp(-abs($0))) }
+    case .softplus: map(operands, y, type) { softplus($0) }
     case .isFinite: map(operands, y, type) { $0.isFinite ? 1 : 0 }
     default:
       let formula = try formulas(of: function).forward
@@ -65,6 +60,20 @@ private func formulas(of function: UnaryFunction) throws(BackendError) -> (forwa
   let e = T.exp(x)
   return e / (1 + e)
 }
+
+/// A comparison that is false for NaN must not turn it into 0: the monitor has to see it.
+@inline(__always) func relu<T: ReferenceScalar>(_ x: T) -> T { x <= 0 ? 0 : x }
+
+@inline(__always) func hardSigmoid<T: ReferenceScalar>(_ x: T) -> T {
+  let line = x / 6 + T(0.5)
+  return line < 0 ? 0 : line > 1 ? 1 : line
+}
+
+@inline(__always) func selu<T: ReferenceScalar>(_ x: T, _ scale: T, _ alpha: T) -> T {
+  scale * (x > 0 ? x : alpha * T.expm1(x))
+}
+
+@inline(__always) func softplus<T: ReferenceScalar>(_ x: T) -> T { (x > 0 ? x : 0) + T.log1p(T.exp(-abs(x))) }
 
 @inline(__always) private func geluInner<T: ReferenceScalar>(_ x: T) -> T {
   T(0.7978845608028654) * (x + T(0.044715) * x * x * x)

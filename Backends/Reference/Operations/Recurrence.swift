@@ -97,17 +97,13 @@ extension UnaryFunction {
     switch self {
     case .tanh: return { T.tanh($0) }
     case .sigmoid: return { SwitchbackReference.sigmoid($0) }
-    case .relu: return { $0 <= 0 ? 0 : $0 }
+    case .relu: return { SwitchbackReference.relu($0) }
     case .identity: return { $0 }
-    case .hardSigmoid:
-      return { x in
-        let line = x / 6 + T(0.5)
-        return line < 0 ? 0 : line > 1 ? 1 : line
-      }
+    case .hardSigmoid: return { SwitchbackReference.hardSigmoid($0) }
     case .selu:
       let (scale, alpha) = (T(Self.seluScale), T(Self.seluAlpha))
-      return { scale * ($0 > 0 ? $0 : alpha * T.expm1($0)) }
-    case .softplus: return { ($0 > 0 ? $0 : 0) + T.log1p(T.exp(-abs($0))) }
+      return { SwitchbackReference.selu($0, scale, alpha) }
+    case .softplus: return { SwitchbackReference.softplus($0) }
     default: throw BackendError(.unsupported, "\(self) is no recurrent activation")
     }
   }
