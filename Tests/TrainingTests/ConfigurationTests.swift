@@ -103,8 +103,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
         "pool_size must be a whole number from 1"
       ),
       ("softmax", "sofmax", "did you mean softmax?"),
-      ("softmax", "gleu", "cannot be gleu; did you mean gelu? (near it: "),
-      ("softmax", "gleu", "; switchback config keys model.layers.dense.activation lists all)"),
+      ("softmax", "gleu", "cannot be gleu; did you mean gelu? (known: "),
       ("type: sgd", "type: sdg", "did you mean sgd?"),
       ("- flatten", "- flaten", "did you mean flatten?"),
       ("version: 1", "version: 2", "version must be 1, not \"2\""),

@@ -46,14 +46,6 @@ final class SectionReader {
   /// Keys besides take anything: while describing. `word` stands for them.
   func allowOthers(_ word: String, help: String) { schema.allowOthers(word, SchemaPart(json: [:]), help: help) }
 
-  /// What `config keys` calls a key: numbers of layers are left out, and the type of a section is said by the section.
-  private func keysPath(_ key: String) -> String {
-    let parts = full(key).split(separator: ".").filter { Int($0) == nil }
-    let layer = parts.lastIndex { $0 == "layers" || $0 == "layer" || $0 == "shortcut" || $0 == "backward_layer" }
-    let shown = layer.map { ["model", "layers"] + parts[($0 + 1)...] } ?? parts
-    return (shown.last == "type" ? shown.dropLast() : shown[...]).joined(separator: ".")
-  }
-
   func full(_ key: String) -> String { path.isEmpty ? key : path + "." + key }
 
   /// The value of a key; reading it declares it.
@@ -293,9 +285,7 @@ final class SectionReader {
     if let found = choices.first(where: { $0.0 == word }) { return found.1 }
     if node != nil || fallback != nil {
       problems.add(
-        "\(full(key)) cannot be \(word)"
-          + Suggestion.words(for: word, among: choices.map(\.0), listing: "switchback config keys \(keysPath(key))"),
-        at: node ?? self.node)
+        "\(full(key)) cannot be \(word)\(Suggestion.words(for: word, among: choices.map(\.0)))", at: node ?? self.node)
     }
     return choices.first { $0.0 == fallback }?.1 ?? choices[0].1
   }
