@@ -17,7 +17,7 @@ struct ConfigKeysCommand: ParsableCommand {
         switchback config keys --markdown > configs/KEYS.md      (make operations)
       """))
 
-  @Argument(help: "Keys that begin so; without it: all.")
+  @Argument(help: "The beginning of the keys that are listed; without it all are.")
   var prefix = ""
 
   @Flag(help: "One JSON array of keys: key, takes, default, required, help, words.")
@@ -53,10 +53,13 @@ struct ConfigKeysCommand: ParsableCommand {
     return ["\(key.path): \(key.takes)\(fallback)", "  \(key.help)\(condition)"] + words
   }
 
+  /// The end of a path is as good as the whole: `layers.lstm`.
   private func suggestion(among keys: [ConfigurationKey]) -> String {
+    let count = prefix.split(separator: ".").count
     func distance(_ key: ConfigurationKey) -> Int {
-      min(
-        NearestWord.distance(prefix, key.path.replacing(".N.", with: ".")), NearestWord.distance(prefix, key.word))
+      let path = key.path.replacing(".N.", with: ".")
+      let end = path.split(separator: ".").suffix(count).joined(separator: ".")
+      return min(NearestWord.distance(prefix, path), NearestWord.distance(prefix, end))
     }
     let nearest = keys.map { ($0.path, distance($0)) }.min { $0.1 < $1.1 }
     guard let nearest, nearest.1 <= max(2, prefix.count / 3) else { return "; switchback config keys lists all" }

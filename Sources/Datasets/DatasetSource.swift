@@ -67,7 +67,7 @@ public enum DatasetSource: Hashable, Sendable {
     }
   }
 
-  /// Fetches the files of a data set known by name into the cache, where they are nowhere and no folder was given.
+  /// Fetches the files of a data set known by name, where they are nowhere and no folder was given.
   public func fetchIfMissing(showsProgress: Bool, say: (String) -> Void) throws(DatasetError) {
     guard case .named(let name, nil) = self else { return }
     let dataset = try NamedDataset.named(name)

@@ -79,7 +79,12 @@ extension LayerContext {
   }
 
   /// For a layer that cannot honour the mask of its input.
-  func unreadMask(of input: Value, _ reason: String = "it takes all steps for valid ones") -> ProgramError {
+  func unreadMask(
+    of input: Value,
+    _ reason: String =
+      "it takes all steps for valid ones. Pool over time before it (global_average_pooling1d), read the steps with a recurrent "
+      + "layer, or take the mask away (mask_zero: false, data.masks)"
+  ) -> ProgramError {
     ProgramError("cannot honour the mask of \(input.shape) from \(source(of: input)): \(reason)", path: path)
   }
 }

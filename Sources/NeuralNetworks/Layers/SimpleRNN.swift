@@ -8,7 +8,9 @@ import SwitchbackPrograms
 ///
 /// With `stateful`, training begins a batch with the states that the one before ended with, sample by sample, through which
 /// no gradient flows: over windows of long sequences that is backpropagation through time truncated at the windows. All
-/// batches then have one size. Evaluation and predictions, and a frozen layer, begin each sequence with 0.
+/// batches then have one size, and a sample is to begin with the step behind the last of the sample at its place in the batch
+/// before: of windows of a series where the batch size times their stride is their length. Evaluation and predictions, and a
+/// frozen layer, begin each sequence with 0.
 public struct SimpleRNN: SequenceOperationLayer {
   public var units: Int
   public var activation: ActivationFunction

@@ -265,7 +265,9 @@ public struct Configuration: Sendable {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       .init(file: file, line: mark.line, column: mark.column, message: "no valid YAML: \(problem)")
-    default: .init(file: file, line: 1, column: 1, message: "no valid YAML: \(error)")
+    // It brings all of the text along.
+    case .reader(let problem, _, _, _): .init(file: file, line: 1, column: 1, message: "no valid YAML: \(problem)")
+    default: .init(file: file, line: 1, column: 1, message: "no valid YAML: \(SectionReader.excerpt("\(error)"))")
     }
   }
 }

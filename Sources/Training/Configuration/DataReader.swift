@@ -27,7 +27,7 @@ enum DataReader {
     return
       switch section.choice(
         "dataset", nil, isSelector: true, words.map { ($0, $0) },
-        help: "A data set by its name, what kind of files it is, or a problem that is made")
+        help: "A data set by its name, the kind of files that yours is, or a synthetic problem")
     {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))

@@ -104,7 +104,7 @@ public final class TrainingLoop {
     position.go(by: bestBy)
     session.plateau = configuration.training.plateau
     session.plateau?.isMaximized = bestBy.isMaximized
-    try parts.check(session)
+    try parts.check(session, configuration)
     self.parts = parts
     memoryNeed = try session.memoryNeed(
       training: parts.train.count, evaluation: (parts.validation ?? parts.test).count)
