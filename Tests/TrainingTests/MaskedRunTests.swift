@@ -374,6 +374,54 @@ struct MaskedLossTests {
     }
   }
 
+  /// What two steps leave of a model of [N, T, features], and their losses; the data has `number` at its masked steps.
+  private func trained(
+    _ layers: [any Layer], _ number: Float, on backend: any ComputeBackend
+  ) throws -> (losses: [Double], areFinite: [Bool], before: [String: [UInt8]], after: [String: [UInt8]]) {
+    let step = TrainingStep(
+      model: Sequential(layers),
+      inputs: [ModelInput("x", .float32([Self.steps, Self.features]), mask: .lengths("lengths"))],
+      objectives: [Objective(loss: MeanSquaredError(), targets: .values)], optimizer: SGD(learningRate: 0.1))
+    let session = try TrainingSession(step: step, batchSize: 4, seed: 1, on: chain(backend))
+    let before = try session.bytes()
+    let data = try Self.data(number)
+    let results = try (0..<2).map { _ in try session.train(data, [0, 1, 2, 3]) }
+    return (results.map(\.loss), results.map(\.isFinite), before, try session.bytes())
+  }
+
+  @Test("a NaN or an infinity that the data has at masked steps reaches no loss and no gradient, whatever reads it")
+  func wildData() throws {
+    let models: [[any Layer]] = [
+      [Dense(3)], [Dense(4, activation: .relu), LayerNormalization(), Dense(3, activation: .sigmoid)],
+      [BatchNormalization(), Dense(3)], [SimpleRNN(3, returnSequences: true)],
+      [LSTM(3, returnSequences: true, goBackwards: true)],
+      [Bidirectional(GRU(3, returnSequences: true), mergeMode: .sum)],
+      [MultiHeadAttention(numHeads: 1, keyDim: 2)], [Residual([GraphNode(Dense(3, activation: .tanh))]), Dense(3)],
+    ]
+    for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
+      for layers in models {
+        let calm = try trained(layers, 0, on: backend)
+        #expect(calm.areFinite == [true, true] && calm.before != calm.after)
+        for number in [Float.nan, .infinity, -.infinity, 1000] {
+          let wild = try trained(layers, number, on: backend)
+          #expect(wild.losses == calm.losses && wild.after == calm.after, "\(layers[0].kind), \(number)")
+        }
+      }
+    }
+  }
+
+  @Test("a NaN that a layer makes at a masked step reaches the weights behind it, and the step is left out")
+  func wildLayer() throws {
+    for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
+      let found = try trained([Dense(3), Spoiling(number: .nan), Dense(3)], 0, on: backend)
+      #expect(found.losses.allSatisfy(\.isFinite) && found.areFinite == [false, false])
+      #expect(found.before == found.after)
+      // Nothing behind it has weights.
+      let last = try trained([Dense(3), Spoiling(number: .nan)], 0, on: backend)
+      #expect(last.areFinite == [true, true] && last.before != last.after)
+    }
+  }
+
   @Test("one sample as it stands is valid throughout")
   func sample() throws {
     let session = try TrainingSession(

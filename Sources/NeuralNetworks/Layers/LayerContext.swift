@@ -50,10 +50,8 @@ public struct LayerContext: Sendable {
   var sources: [Int: String] = [:]
   /// Which steps of a value are valid, by its number (`Masks.swift`).
   var masks: [Int: Value] = [:]
-  /// The images of one row that sequences were made of.
-  var imageRows: [Int: Value] = [:]
-  /// The rows of tokens that sequences were made of.
-  var tokenRows: [Int: Value] = [:]
+  /// What sequences were made of (`SequenceForm.swift`).
+  var origins: [Int: (form: SequenceForm, value: Value)] = [:]
   /// The names that layers can read: the model's inputs, then those of each list around the layer being traced.
   var scopes: [GraphScope] = []
   /// Where the weights of the layer being traced are: its path, or that of the layer whose weights it shares.

@@ -8,7 +8,8 @@ public enum Masking: Hashable, Sendable {
   /// It takes all steps for valid ones: an input with a mask is an error that names the layer.
   case unsupported
   /// It makes of each step what it would make of it alone. Its results keep the steps, and have the mask of its inputs: of
-  /// several ones a step is valid where it is in all.
+  /// several ones a step is valid where it is in all. What it makes at masked steps of finite numbers must be finite: the
+  /// gradient that arrives there is 0, and the weights of the layers behind are given 0 times what stands there.
   case passed
   /// It reads masks itself and says those of its results (`LayerContext.mask(of:)` and `setMask`); what it says nothing of
   /// has none.

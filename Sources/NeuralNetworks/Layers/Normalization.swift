@@ -203,10 +203,10 @@ extension LayerContext {
       throw unreadMask(of: input, "its statistics are over the steps")
     }
     let shape = Shape(places.map { input.shape[$0] })
-    if places == [2], input.shape.rank == 3, let rows = tokenRows[input.id] {
+    if places == [2], input.shape.rank == 3, let rows = origin(of: input, .tokenRows) {
       // Token by token, so what it reads and gives stays rows.
       let normalized = try normalize(rows, over: [1], epsilon: epsilon, isCentered: isCentered, weighted: weighted)
-      let result = try sequences(ofTokenRows: normalized, steps: input.shape[1])
+      let result = try sequences(of: normalized, .tokenRows, steps: input.shape[1])
       try passMask(of: input, to: result)
       return result
     }

@@ -76,6 +76,6 @@ extension LayerContext {
   ) throws(ProgramError) -> Value {
     let window = try ConvolutionWindow((1, poolSize), (1, strides), "poolSize and strides", in: self)
     try requireSequences(input, for: window, isPadded: padding != .valid)
-    return try sequence(ofImageRow: rows(imageRow(of: input), in: &self))
+    return try throughImage(of: input, rows)
   }
 }

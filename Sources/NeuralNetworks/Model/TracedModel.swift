@@ -48,9 +48,17 @@ struct TracedModel {
       read.append((input.name, try context.builder.read(input, batchSize: batchSize)))
     }
     // Behind all inputs, since a mask may be one of them.
-    for (input, (_, value)) in zip(inputs, read) {
+    for (place, input) in inputs.enumerated() {
       guard let mask = input.mask else { continue }
-      context.masks[value.id] = try context.builder.read(mask, of: input, batchSize: batchSize)
+      let value = read[place].value
+      let steps = try context.builder.read(mask, of: input, batchSize: batchSize)
+      context.masks[value.id] = steps
+      // A NaN of the padding would be one in the gradient of every weight that multiplies it, although times 0.
+      guard input.type.elementType == .float32 else { continue }
+      context.builder.path = input.name
+      defer { context.builder.path = "" }
+      read[place].value = try context.masked(value)
+      context.masks[read[place].value.id] = steps
     }
     return (read, try context.callModel(model, read))
   }
