@@ -50,7 +50,7 @@ PICTURES, EPOCHS, BATCH = 12_800, 6, 128
 
 EXPERIMENTS = [
     # A run: 76,800 pictures of 185 MFLOP (30.8 million multiply-adds forward, three times that in a step) and 10,000 of 62,
-    # 15 TFLOP: three minutes at 80 GFLOP/s.
+    # 15 TFLOP: 1.5 to 3 minutes on two cores with AVX-512 (170 to 85 GFLOP/s), 30 runs.
     Experiment(
         name="depth-convolutions",
         words=f"Fashion-MNIST, the first {PICTURES:,} training pictures, all 10,000 of the test; {EPOCHS} epochs of batches of "
@@ -63,13 +63,13 @@ EXPERIMENTS = [
             **ONCE, "training.batch_size": BATCH,
             "training.optimizer.learning_rate.decay_steps": PICTURES // BATCH * EPOCHS},
         beats=(("resnet20-fashion", "plain20-fashion"),), unnamed=("plain20-fashion", "resnet20-fashion")),
-    # A run: 180,000 samples of 1 MFLOP, some ten seconds.
+    # A run: 180,000 samples of 1 MFLOP, 3 to 10 seconds, 45 runs.
     Experiment(
         name="depth-mlp", words="MNIST, all of it; 3 epochs of batches of 64, momentum 0.9.",
         arms=arms(["mlp30-plain", "mlp30-batchnorm", "mlp30-residual"], (0.01, 0.003, 0.001)), epochs=3, settings=ONCE,
         beats=(("mlp30-residual", "mlp30-plain"), ("mlp30-batchnorm", "mlp30-plain")), named=("mlp30-plain",),
         unnamed=("mlp30-batchnorm", "mlp30-residual")),
-    # A run: 144,000 sequences of 2.6 (simple), 7.7 (GRU) or 10 MFLOP (LSTM): below a minute.
+    # A run: 144,000 sequences of 2.5 (simple), 7.6 (GRU) or 10 MFLOP (LSTM), below a minute, 45 runs.
     Experiment(
         name="adding-problem",
         words="The sum of two marked numbers among 100, 48,000 sequences for training and 2,000 for the test; 3 epochs of "
@@ -79,7 +79,7 @@ EXPERIMENTS = [
         measure="testLoss", less_is_better=True, settings=ONCE, limit=0.01,
         beats=(("lstm-adding-problem", "rnn-adding-problem"), ("gru-adding-problem", "rnn-adding-problem")),
         solves=("lstm-adding-problem", "gru-adding-problem"), fails=("rnn-adding-problem",)),
-    # A run: 240,000 sequences of 28 · 80,000 · 6 = 13 MFLOP, below two minutes.
+    # A run: 240,000 sequences of 13 MFLOP, below a minute, 5 runs.
     Experiment(
         name="rows", words="MNIST row by row, all of it; 4 epochs of batches of 64, Adam, cosine from the rate to 0.",
         arms=arms(["lstm-rows-mnist"], (0.003,), "training.optimizer.learning_rate.initial_learning_rate"), epochs=4,

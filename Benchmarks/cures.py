@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Networks that do not learn beside their cures: the same budget, three learning rates, five seeds, by `switchback train`.
 
-    make build && python3 Benchmarks/cures.py              all experiments, which go on where they were ended
+    make build && python3 Benchmarks/cures.py                  all experiments, some two hours on two cores
     python3 Benchmarks/cures.py --only depth-mlp --seeds 2     SWITCHBACK=PATH names another binary
-    python3 Benchmarks/cures.py --table                    of what was run, without running
+    python3 Benchmarks/cures.py --table                        of what was run, without running
 
 Each network counts at the rate that has the best mean over the seeds. A network beats another where the difference of the
 means is at least two standard errors: m1 - m2 >= 2 sqrt(s1^2/n1 + s2^2/n2), with the sample deviation s of n seeds. A rate at
 which a run fails is not chosen. A problem is solved where each seed of the best rate is beyond the experiment's limit, and is
 not where no run of any rate is.
 
-Each run adds a line to NAME.jsonl in --out (Benchmarks/results), and a run that is there, of the same settings, is not run
-again. NAME is date, processor and cores, or --name: whoever goes on another day says it. The table goes to NAME.md. Ends with
+Each run adds a line to NAME.jsonl in --out (Benchmarks/results), and one that is there, of the same settings, is run again
+only where it failed. NAME is date, processor and cores, or --name: whoever goes on another day says it. The table goes to NAME.md. Ends with
 1 where a claim does not hold."""
 import argparse
 import gzip
@@ -36,7 +36,8 @@ class Results:
         self.lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def find(self, run):
-        return next((line for line in self.lines if all(line[key] == value for key, value in run.items())), None)
+        """The latest such line."""
+        return next((line for line in reversed(self.lines) if all(line[key] == value for key, value in run.items())), None)
 
     def add(self, line):
         self.lines.append(line)
@@ -101,7 +102,8 @@ def run_all(experiment, options, results):
             for arm in experiment.arms:
                 for rate in arm.rates:
                     run = identity(experiment, arm, rate, seed, options)
-                    if results.find(run):
+                    done = results.find(run)
+                    if done and done["status"] == 0:
                         continue
                     line = train(experiment, arm, rate, seed, options, data, work)
                     results.add({**run, **line, "revision": revision(), "date": time.strftime("%F", time.gmtime())})
@@ -137,6 +139,8 @@ def main():
         parser.error(f"unknown: {', '.join(sorted(unknown))}" if unknown else "a standard error takes two --seeds")
     if not SWITCHBACK.exists():
         raise SystemExit(f"there is no {SWITCHBACK}: make build")
+    if (ROOT.parent / "shared" / "data").is_dir():
+        os.environ.setdefault("SWITCHBACK_DATA", str(ROOT.parent / "shared" / "data"))
     cores = len(os.sched_getaffinity(0))
     name = options.name or f"{time.strftime('%F', time.gmtime())}-cures-{processor()}-{cores}-cores"
     results = Results(pathlib.Path(options.out, name + ".jsonl"))

@@ -42,7 +42,7 @@ def mlp(units, rate, batch, name, words):
 
 
 # Adam's first steps move each weight by the same length, too. PyTorch's epsilon stands behind the correction of its bias.
-ADAM = dict(optimizer=dict(name="adam", rate=0.001, epsilon=1e-12), batch=64, loss_limit=0.02)
+ADAM = dict(optimizer=dict(name="adam", rate=0.001, epsilon=1e-12), batch=64, loss_limit=1e-3)
 
 
 def recurrent(cell):
