@@ -1,3 +1,5 @@
+import Foundation
+import SwitchbackBackendKit
 import SwitchbackConformance
 import SwitchbackDatasets
 import SwitchbackExecution
