@@ -12,6 +12,7 @@ struct ConfigKeysCommand: ParsableCommand {
 
         switchback config keys                            (all of them)
         switchback config keys training.optimizer         (that section; with a key, it alone)
+        switchback config keys model.layers               (which layers there are)
         switchback config keys model.layers.dense         (the number of the layer may be left out)
         switchback config keys monitor --json             (an array of keys)
         switchback config keys --markdown > configs/KEYS.md      (make operations)
@@ -41,7 +42,9 @@ struct ConfigKeysCommand: ParsableCommand {
     }
     if json { return Terminal.write(Terminal.json(found)) }
     let near = Set([first.path] + first.keys.map(\.path))
-    for key in found {
+    // The keys of all layers are a book: of the list itself it says which layers there are.
+    let shown = first.path == "model.layers" ? [first] + first.keys : found
+    for key in shown {
       Terminal.write(lines(of: key, saysWords: !prefix.isEmpty && near.contains(key.path)).joined(separator: "\n"))
     }
   }
