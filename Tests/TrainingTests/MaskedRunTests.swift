@@ -394,7 +394,7 @@ struct MaskedLossTests {
     let models: [[any Layer]] = [
       [Dense(3)], [Dense(4, activation: .relu), LayerNormalization(), Dense(3, activation: .sigmoid)],
       [BatchNormalization(), Dense(3)], [SimpleRNN(3, returnSequences: true)],
-      [LSTM(3, returnSequences: true, goBackwards: true)],
+      [LSTM(3, returnSequences: true)],
       [Bidirectional(GRU(3, returnSequences: true), mergeMode: .sum)],
       [MultiHeadAttention(numHeads: 1, keyDim: 2)], [Residual([GraphNode(Dense(3, activation: .tanh))]), Dense(3)],
     ]

@@ -57,7 +57,7 @@ extension Work {
     _ value: Int, _ grid: TileGrid?, elements: Int, _ check: @escaping (UnsafePointer<Float>, Int) -> Bool
   ) -> Work {
     let flag = results[0].value
-    var part = Work(
+    return Work(
       calls: calls, operands: [.init(value: value, access: grid == nil ? .rows : .tiles)], results: results,
       rows: grid?.count ?? elements, isDivisible: true, check: check
     ) { frame in
@@ -74,8 +74,6 @@ extension Work {
       }
       if !passes { Work.clear(frame.pointers[flag]) }
     }
-    part.grid = grid
-    return part
   }
 
   /// Other workers may clear a flag too.
