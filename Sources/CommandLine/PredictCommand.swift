@@ -388,7 +388,7 @@ extension RestoredRun {
     switch configuration.data.source {
     case .csv(let table): table.hasHeader
     case .series(let series): series.hasHeader
-    case .named, .imageFolder, .texts, .adding: false
+    case .named, .imageFolder, .texts, .adding, .copying: false
     }
   }
 }
