@@ -104,13 +104,36 @@ import Testing
     #expect(check.status == 0 && check.output.contains("✓ text-folder  \(folder)\ncontents sha256:"), "\(check.output)")
   }
 
+  @Test("the copy problem: a run is judged by its steps and answers each, as text and as JSON")
+  func steps() throws {
+    let layers = """
+          - gru: {units: 4, return_sequences: true}
+          - dense: {units: 9, activation: softmax}
+      """
+    let runs = temporary()
+    let config = try configuration(
+      "dataset: copy-problem, delay: 1, samples: 60", layers: layers, loss: "sparse_categorical_crossentropy")
+    _ = try succeeded(["train", config, "--runs", runs])
+    let run = runs + "/latest"
+    // Eleven of 21 classes are blanks, which it learns at once.
+    let accuracy = try object(succeeded(["evaluate", run, "--json"]).output)["testAccuracy"] as? Double
+    #expect(try #require(accuracy) > 0.4)
+    let shown = try succeeded(["predict", run, "--index", "0"]).output.split(separator: "\n")
+    #expect(shown.filter { $0.hasPrefix("step ") && $0.contains(" %  ") }.count == 21, "\(shown)")
+    #expect(shown.contains { $0.hasPrefix("labels: blank blank blank") }, "\(shown)")
+    let answer = try object(succeeded(["predict", run, "--index", "0", "--json"]).output)
+    let steps = try #require(answer["steps"] as? [[String: Any]])
+    #expect(steps.count == 21 && steps.allSatisfy { ($0["classes"] as? [[String: Any]])?.count == 5 })
+    #expect(answer["values"] == nil)
+  }
+
   @Test("texts with masks: their run is evaluated, answers texts, and a layer that would count padding is named")
   func masks() throws {
     let (folder, runs) = (try temporaryFolder(), temporary())
     for n in 0..<40 {
       try write(review(n).utf8, to: "\(folder)/\(n < 32 ? "train" : "test")/\(n % 2 == 0 ? "good" : "bad")/\(n).txt")
     }
-    let data = "dataset: text-folder, path: \(folder), vocabulary_size: 40, masks: {tokens: lengths}"
+    let data = "dataset: text-folder, path: \(folder), vocabulary_size: 40, masks: true"
     let pooled = embedding.replacingOccurrences(of: "flatten", with: "global_average_pooling1d")
     _ = try succeeded([
       "train", try configuration(data, layers: pooled, loss: "categorical_crossentropy"), "--runs", runs,
