@@ -74,8 +74,7 @@ private func errorText(_ body: () throws -> Void) -> String {
 struct StepClassesRunTests {
   private func outputs(_ program: Program, _ others: [String: [Double]] = [:]) throws -> [String: [Double]] {
     var values: [String: [Double]] = ["x": numbers().map(Double.init), "labels": truths.map(Double.init)]
-    let known = Set(
-      program.values(.input).map { program.values[$0].name } + program.values(.state).map { program.values[$0].name })
+    let known = Set([Program.Role.input, .state, .step].flatMap { program.values($0) }.map { program.values[$0].name })
     values["lengths"] = lengths.map(Double.init)
     values.merge(others) { $1 }
     return try ProgramEvaluation(
@@ -240,6 +239,16 @@ struct StepClassesRunTests {
     ])
     let said = errorText { _ = try session.train(bySamples, [0, 1, 2, 3]) }
     #expect(said.contains("the field labels i32 [] of 4 samples does not fit the input labels i32[4,4]"), "\(said)")
+    // More classes than the network has outputs: the seventh step of the batch has one of these.
+    var beyond = labels(0)
+    beyond[6] = 4
+    let others = try ArrayDataset(
+      [.float32("x", numbers(), shape: [steps, classes]), .int32("labels", beyond, shape: [steps])],
+      classNames: ["a", "b", "c", "d", "e"])
+    let before = try session.bytes()
+    let index = errorText { _ = try session.train(others, [0, 1, 2, 3]) }
+    #expect(index.contains("index 4 at position 6 is outside the 3 classes"), "\(index)")
+    #expect(try session.bytes() == before)
     let mask = TrainingStep(
       model: Sequential([Flatten(), Dense(classes, activation: .softmax)]),
       inputs: [ModelInput("x", .float32([steps, classes]))],
