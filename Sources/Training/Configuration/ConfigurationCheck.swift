@@ -119,6 +119,9 @@ public struct ConfigurationCheck {
         if let doubt = step.doubt(of: inference) { warnings.append(doubt) }
         warnings += LoopData.notes(of: step, inference.program, on: layout)
         if let fault = inference.program.tokenFault(in: record) { problems += configuration.located(fault).problems }
+        if let fault = step.classFault(in: record, inference.program) {
+          add(configuration.data.places["columns"], "\(configuration.data.places.path).columns: \(fault)")
+        }
         if let obstacle = weights?.obstacle(for: training.parameters) {
           add(configuration.modelPlaces["from"], "model.from: \(obstacle)")
         }
