@@ -94,7 +94,7 @@ struct PredictCommand: ParsableCommand {
 
   private func warnOfScores(_ model: TrainedModel) {
     let outputs = model.samples.outputs
-    let scores = outputs.filter { $0.targets == .classes && !model.areProbabilities(of: $0.name) }
+    let scores = outputs.filter { $0.targets.areClasses && !model.areProbabilities(of: $0.name) }
     guard !scores.isEmpty else { return }
     let names = outputs.count > 1 ? " in \(scores.map(\.name).joined(separator: ", "))" : ""
     Terminal.write(
@@ -120,11 +120,14 @@ struct PredictCommand: ParsableCommand {
     let values = model.samples.inputs.first { $0.shape.count == 3 }.map { ($0.shape, sample[$0.name] ?? []) }
     show(values.map { ($0.0, $0.1.map(Float.init)) }, line, of: model) { output in
       let numbers = sample[output.target] ?? []
-      guard test.layout[output.target]?.targets == .classes else {
+      let target = test.layout[output.target]
+      guard let target, target.targets.areClasses else {
         return "target: \(numbers.map { "\(Float($0))" }.joined(separator: " "))"
       }
-      let names = test.layout[output.target]?.classNames ?? []
-      return "label: \(numbers.first.flatMap { names.indices.contains(Int($0)) ? names[Int($0)] : "\(Int($0))" } ?? "")"
+      let names = numbers.map { number in
+        target.classNames.indices.contains(Int(number)) ? target.classNames[Int(number)] : "\(Int(number))"
+      }
+      return (target.targets == .classes ? "label: " : "labels: ") + names.joined(separator: " ")
     }
   }
 
@@ -396,7 +399,7 @@ extension RestoredRun {
     switch configuration.data.source {
     case .csv(let table): table.hasHeader
     case .series(let series): series.hasHeader
-    case .named, .imageFolder, .texts, .adding: false
+    case .named, .imageFolder, .texts, .adding, .copying: false
     }
   }
 }

@@ -74,6 +74,10 @@ struct MaskedRunTests {
   @Test("data.masks: what stands behind a sequence's end counts for nothing, which it does without")
   func padding() throws {
     let masked = text(", masks: {tokens: lengths}")
+    // What the field says of itself is the same lengths.
+    #expect(
+      try Configuration(text: text(", masks: true"), file: "a").trainingStep(on: data().layout).inputs
+        == Configuration(text: masked, file: "a").trainingStep(on: data().layout).inputs)
     for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
       let (zeros, eights) = (
         try trained(masked, data(), on: backend), try trained(masked, data(padding: 8), on: backend)
@@ -223,9 +227,9 @@ struct MaskedRunTests {
   @Test("a resolved configuration keeps its masks")
   func resolved() throws {
     let made = try Configuration(text: text(", masks: {tokens: lengths}"), file: "test.yaml")
-    #expect(made.data.masks == ["tokens": "lengths"])
+    #expect(made.data.masks == .named(["tokens": "lengths"]))
     #expect(try Configuration(text: made.resolvedText, file: "a").data.masks == made.data.masks)
-    #expect(try Configuration(text: text(""), file: "a").data.masks.isEmpty)
+    #expect(try Configuration(text: text(""), file: "a").data.masks == .named([:]))
   }
 }
 

@@ -177,7 +177,7 @@ extension ProgramBuilder {
   }
 
   /// Which steps of a field are valid: bool `[N, T]`.
-  fileprivate mutating func read(
+  mutating func read(
     _ mask: ModelInput.Mask, of input: ModelInput, batchSize: Int
   ) throws(ProgramError) -> Value {
     if let fault = mask.fault(of: input.type) { throw ProgramError("the mask of \(input.name): \(fault)") }

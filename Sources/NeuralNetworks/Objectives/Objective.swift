@@ -4,7 +4,8 @@ import SwitchbackPrograms
 public struct Objective: Sendable {
   /// The model's result that is judged, by its name; nil: the first.
   public var output: String?
-  /// The field that says what is right: i32 `[]` for classes, f32 shaped like the result for values.
+  /// The field that says what is right: for classes i32 `[]` or, of a result `[T, classes]`, a class a step i32 `[T]`; for
+  /// values f32 shaped like the result.
   public var target: String
   public var loss: any Loss
   /// What the target is.
@@ -15,21 +16,26 @@ public struct Objective: Sendable {
   public var classWeights: [Double]
   /// A field f32 `[]` with a factor for the loss of each sample; nil for none. The mean stays over the batch (Keras).
   public var sampleWeight: String?
+  /// Of a target by steps, which of them are valid, beside the mask that the result has; nil: all.
+  public var mask: ModelInput.Mask?
 
   /// `targets`: unless said, what the loss expects.
   public init(
     output: String? = nil, target: String = "labels", loss: any Loss, targets: Targets? = nil, weight: Double = 1,
-    classWeights: [Double] = [], sampleWeight: String? = nil
+    classWeights: [Double] = [], sampleWeight: String? = nil, mask: ModelInput.Mask? = nil
   ) {
     (self.output, self.target, self.loss, self.weight) = (output, target, loss, weight)
     self.targets = targets ?? loss.targets
-    (self.classWeights, self.sampleWeight) = (classWeights, sampleWeight)
+    (self.classWeights, self.sampleWeight, self.mask) = (classWeights, sampleWeight, mask)
   }
 }
 
 extension Objective {
   /// The name of the result that is judged, of a model with these results; nil where neither says one.
   func outputName(among resultNames: [String]) -> String? { output ?? resultNames.first }
+
+  /// Whether a result `[N, T, classes]` is judged by a class a step.
+  func isOfSteps(_ result: Value) -> Bool { targets == .classes && result.shape.rank == 3 }
 }
 
 extension [Objective] {
@@ -68,10 +74,13 @@ struct ObjectiveCalls {
     /// One loss a sample, `[N]`, weighted.
     var perSample: Value
     /// f32 `[]`: how many samples are classified rightly (the sum of their weights, where samples have weights); `nil`
-    /// where they are not counted.
+    /// where they are not counted. Of classes by steps a sample counts by the share of its steps or, where steps are
+    /// masked, by how many of the valid ones are right.
     var correct: Value?
-    /// f32 `[N]`, where samples have weights.
+    /// f32 `[N]`, where samples have weights, or valid steps that are counted.
     var sampleWeights: Value?
+    /// Which steps are judged, bool `[N, T]`; nil where all are, or targets are by samples.
+    var mask: Value?
     /// The state that holds the class weights.
     var states: [InitialState] = []
   }
@@ -82,45 +91,97 @@ struct ObjectiveCalls {
     let outer = builder.path
     defer { builder.path = outer }
     builder.path = prefix + "loss"
-    let predictions = try Predictions(output, in: &builder)
     guard output.shape.rank >= 2 else {
       throw ProgramError("the model's output must be [N, …], not \(output.shape)", path: builder.path)
     }
+    if objective.isOfSteps(output) { return try bySteps(output, in: &builder) }
     let batch = output.shape[0]
-    guard targets == .values || masks[output.id] == nil else {
-      throw ProgramError(
-        "class labels are one a sample, and the output \(output.shape) has a mask of its steps; put a layer between that "
-          + "makes one of the steps, such as a pooling over time", path: builder.path)
-    }
+    let predictions = try Predictions(output, in: &builder)
     let labelType: TensorType = targets == .classes ? .int32([batch]) : .float32(output.shape)
+    let mask = try mask(of: output, labelType, in: &builder)
     let labels = try input(objective.target, labelType, in: &builder)
     let numbers = targets == .classes ? try numbers(for: labels, like: output, in: &builder) : labels
-    var result = Result(perSample: try perSample(predictions, numbers, mask(of: output), in: &builder))
-    guard result.perSample.shape == [batch] else {
-      throw ProgramError(
-        "\(loss.name) must give one number a sample, [\(batch)], not \(result.perSample.shape)", path: builder.path)
-    }
-    if !classWeights.isEmpty { try weigh(&result, by: labels, like: output, in: &builder) }
-    if let field = objective.sampleWeight {
-      let weights = try input(field, .float32([batch]), in: &builder)
-      result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)
-      result.sampleWeights = weights
-    }
+    var result = Result(perSample: try perSample(predictions, numbers, mask, in: &builder), mask: mask)
+    guard result.perSample.shape == [batch] else { throw notOne(a: "sample", batch, result.perSample) }
+    if !classWeights.isEmpty { try weigh(&result.perSample, &result.states, by: labels, like: output, in: &builder) }
+    try weighSamples(&result, in: &builder)
     if targets == .classes, countsRight {
       builder.path = prefix + "metrics"
-      result.correct = try correct(predictions, labels, result.sampleWeights, in: &builder)
+      var counted = try right(predictions, labels, in: &builder)
+      if let weights = result.sampleWeights { counted = try builder.append(Binary(.multiply), counted, weights) }
+      result.correct = try builder.append(Reduce(.sum, axes: [0]), counted)
     }
     return result
   }
 
-  /// Which steps of a result are valid, where targets are by steps.
+  /// The same of classes by steps: predictions `[N, T, classes]`, labels `[N, T]`.
+  private func bySteps(
+    _ output: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Result {
+    let (batch, steps) = (output.shape[0], output.shape[1])
+    let mask = try mask(of: output, .int32([batch, steps]), in: &builder)
+    let given = try input(objective.target, .int32([batch, steps]), in: &builder)
+    let judged = try JudgedSteps(batch, steps, mask, rank: 2, in: &builder)
+    let labels = try builder.append(Reshape(shape: [batch * steps]), given)
+    let rows = try Predictions(builder.stepRows(of: output), in: &builder)
+    let predictions = try judged.kept(rows, in: &builder)
+    let numbers = try numbers(for: labels, like: predictions.values, in: &builder)
+    var losses = try loss(predictions, numbers, in: &builder)
+    guard losses.shape == [batch * steps] else { throw notOne(a: "step", batch * steps, losses) }
+    var states: [InitialState] = []
+    if !classWeights.isEmpty { try weigh(&losses, &states, by: labels, like: predictions.values, in: &builder) }
+    var result = Result(perSample: try judged.means(losses, in: &builder), mask: mask, states: states)
+    try weighSamples(&result, in: &builder)
+    guard countsRight else { return result }
+    builder.path = prefix + "metrics"
+    var (counted, counts) = try judged.totals(right(predictions, labels, in: &builder), in: &builder)
+    if let weights = result.sampleWeights {
+      counted = try builder.append(Binary(.multiply), counted, weights)
+      counts = try counts.map { counts throws(ProgramError) in try builder.append(Binary(.multiply), counts, weights) }
+    }
+    result.correct = try builder.append(Reduce(.sum, axes: [0]), counted)
+    result.sampleWeights = counts ?? result.sampleWeights
+    return result
+  }
+
+  private func notOne(a what: String, _ count: Int, _ losses: Value) -> ProgramError {
+    ProgramError("\(loss.name) must give one number a \(what), [\(count)], not \(losses.shape)", path: prefix + "loss")
+  }
+
+  /// Which steps of a result are valid, where the target has one a step too.
   func mask(of output: Value) -> Value? { masks[output.id] }
 
-  /// A prediction and a target that every loss and its slope are finite at: a probability, a logit and a number that is not 0.
-  private static let masked = 0.5
+  /// Which steps are judged: those that are valid in the result and in the target.
+  private func mask(
+    of output: Value, _ labelType: TensorType, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value? {
+    guard targets == .values || output.shape.rank == 3 || masks[output.id] == nil else {
+      throw ProgramError(
+        "class labels are one a sample or one a step of [N, T, classes], and the output \(output.shape) has a mask of its "
+          + "steps", path: builder.path)
+    }
+    guard let own = objective.mask else { return masks[output.id] }
+    let outer = builder.path
+    defer { builder.path = outer }
+    let sample = labelType.with(shape: Shape(Array(labelType.shape.extents.dropFirst())))
+    let target = ModelInput(objective.target, sample)
+    let isKnown = own.isLengths && own.fault(of: sample) == nil
+    let known = isKnown ? builder.sequenceMask(of: own.name, steps: sample.shape[0]) : nil
+    let mask = if let known { known } else { try builder.read(own, of: target, batchSize: labelType.shape[0]) }
+    guard let other = masks[output.id], other != mask else { return mask }
+    builder.path = outer
+    // True where both are: the smaller of two truths.
+    return try builder.append(Binary(.minimum), other, mask)
+  }
 
-  /// The loss of each sample; of masked steps the mean over the valid ones, 0 where there are none. Steps are then judged as
-  /// if they were samples, which every loss can.
+  private func weighSamples(_ result: inout Result, in builder: inout ProgramBuilder) throws(ProgramError) {
+    guard let field = objective.sampleWeight else { return }
+    let weights = try input(field, .float32([result.perSample.shape[0]]), in: &builder)
+    result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)
+    result.sampleWeights = weights
+  }
+
+  /// The loss of each sample; of masked steps the mean over the valid ones, 0 where there are none.
   private func perSample(
     _ predictions: Predictions, _ numbers: Value, _ mask: Value?, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Value {
@@ -128,27 +189,14 @@ struct ObjectiveCalls {
     let (batch, steps) = (mask.shape[0], mask.shape[1])
     let features = Array(numbers.shape.extents.dropFirst(2))
     let shape = [batch * steps] + (features.isEmpty ? [1] : features)
-    let isValid = try builder.append(
-      Reshape(shape: [batch * steps] + [Int](repeating: 1, count: shape.count - 1)), mask)
-    // What stands at a masked step is left out before the loss too, whose slope there may be NaN or infinite: 0 times that
-    // is not 0.
+    let judged = try JudgedSteps(batch, steps, mask, rank: shape.count, in: &builder)
     func rows(_ value: Value, _ builder: inout ProgramBuilder) throws(ProgramError) -> Value {
-      let rows = try builder.append(Reshape(shape: shape), value)
-      return try builder.append(Select(), isValid, rows, builder.scalar(Self.masked, rows.type.elementType))
+      try builder.append(Reshape(shape: shape), value)
     }
-    let values = try rows(predictions.values, &builder)
-    let judged = try Predictions(
-      values: values, gate: predictions.gate,
-      logits: predictions.logits == predictions.values ? values : rows(predictions.logits, &builder))
-    let losses = try loss(judged, rows(numbers, &builder), in: &builder)
-    guard losses.shape == [batch * steps] else {
-      throw ProgramError(
-        "\(loss.name) must give one number a step, [\(batch * steps)], not \(losses.shape)", path: builder.path)
-    }
-    let bySteps = try builder.append(Reshape(shape: [batch, steps]), losses)
-    let kept = try builder.append(Select(), mask, bySteps, builder.scalar(0, bySteps.type.elementType))
-    let sum = try builder.append(Reduce(.sum, axes: [1]), kept)
-    return try builder.append(Binary(.divide), sum, builder.validCounts(mask))
+    let kept = try judged.kept(predictions, in: &builder, rows)
+    let losses = try loss(kept, judged.kept(rows(numbers, &builder), in: &builder), in: &builder)
+    guard losses.shape == [batch * steps] else { throw notOne(a: "step", batch * steps, losses) }
+    return try judged.means(losses, in: &builder)
   }
 
   /// The same for an evaluation, which does not weigh classes, and whose metrics count right answers.
@@ -175,7 +223,8 @@ struct ObjectiveCalls {
   private func classCount(_ output: Value) throws(ProgramError) -> Int {
     guard output.shape.rank == 2 else {
       throw ProgramError(
-        "class labels need an output [N, classes], not \(output.shape); put a flatten and a dense layer at the end",
+        "class labels need an output [N, classes], or by steps [N, T, classes], not \(output.shape); put a flatten and a "
+          + "dense layer at the end",
         path: prefix + "loss")
     }
     return output.shape[1]
@@ -197,7 +246,8 @@ struct ObjectiveCalls {
   }
 
   private func weigh(
-    _ result: inout Result, by labels: Value, like output: Value, in builder: inout ProgramBuilder
+    _ losses: inout Value, _ states: inout [InitialState], by labels: Value, like output: Value,
+    in builder: inout ProgramBuilder
   ) throws(ProgramError) {
     guard targets == .classes else {
       throw ProgramError("class weights need labels that are classes", path: builder.path)
@@ -216,13 +266,14 @@ struct ObjectiveCalls {
       initializer: .values(classWeights.map { Float($0) }))
     let table = builder.state(state.name, state.type)
     let weights = try builder.append(Gather(axis: 0), table, labels)
-    result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)
-    result.states.append(state)
+    losses = try builder.append(Binary(.multiply), losses, weights)
+    states.append(state)
   }
 
-  /// The largest output is the answer; of a single one, whether it is above one half (a logit: above 0).
-  private func correct(
-    _ predictions: Predictions, _ labels: Value, _ weights: Value?, in builder: inout ProgramBuilder
+  /// Of each row 1 or 0, f32 `[N]`. The largest output is the answer; of a single one, whether it is above one half (a logit:
+  /// above 0).
+  private func right(
+    _ predictions: Predictions, _ labels: Value, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Value {
     let scores = predictions.logits
     let found: Value
@@ -236,9 +287,7 @@ struct ObjectiveCalls {
       found = try builder.append(Reshape(shape: labels.shape.extents), cast)
     }
     let isRight = try builder.append(Binary(.equal), found, labels)
-    var counted = try builder.append(Cast(to: .float32), isRight)
-    if let weights { counted = try builder.append(Binary(.multiply), counted, weights) }
-    return try builder.append(Reduce(.sum, axes: [0]), counted)
+    return try builder.append(Cast(to: .float32), isRight)
   }
 }
 

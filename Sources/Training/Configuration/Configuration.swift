@@ -26,13 +26,21 @@ public struct Configuration: Sendable {
     public var validationSplit: Double
     /// Draws which ones, of a data set known by name; files and rows go by their hash.
     public var splitSeed: Int
-    /// The fields that say which steps of others are valid, by the names of these: lengths, or a number for each step.
-    public var masks: [String: String]
+    /// Which steps of fields are valid.
+    public var masks: Masks
     /// How pictures of the training part are changed; nil: not at all.
     public var augmentation: Augmentation?
     /// Whether the next batch is read while a step runs; nil: where samples are not in memory already.
     public var prefetch: Bool?
     let places: Places
+
+    /// What is asked for of masks.
+    public enum Masks: Hashable, Sendable {
+      /// The fields that say which steps of others are valid, by the names of these: lengths, or a number for each step.
+      case named([String: String])
+      /// The lengths that fields name themselves, as readers of sequences do (`Field.lengths`).
+      case lengths
+    }
   }
 
   public struct Training: Sendable {

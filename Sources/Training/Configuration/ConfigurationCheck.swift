@@ -128,6 +128,9 @@ public struct ConfigurationCheck {
           if let fault { problems += configuration.located(fault).problems }
           if let note = states.note(of: record) { warnings.append(note) }
         }
+        if let fault = step.classFault(in: record, inference.program) {
+          add(configuration.data.places["columns"], "\(configuration.data.places.path).columns: \(fault)")
+        }
         if let obstacle = weights?.obstacle(for: training.parameters) {
           add(configuration.modelPlaces["from"], "model.from: \(obstacle)")
         }
