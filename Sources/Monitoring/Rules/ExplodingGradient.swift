@@ -42,18 +42,15 @@ public struct ExplodingGradient: Rule {
     let worst = ratios.max { $0.ratio < $1.ratio }
     let isTorn = rows.step > warmUp && (worst?.ratio ?? 0) > updateRatio
     let (opensGrowth, opensRatio) = (growth.opens(isGrown), ratio.opens(isTorn))
-    if opensGrowth, let first = flow.firstGrown {
-      var (evidence, takers) = (["decades": flow.grownDecades, "largestNorm": flow.peak], "")
-      if let gates = flow.gateDecades, let weights = flow.weightDecades {
-        (evidence["gateDecades"], evidence["weightDecades"]) = (gates, weights)
-        takers = "; weights \(rounded(weights)), gates \(rounded(gates))"
-      }
+    if opensGrowth, let rise = flow.rise {
+      var evidence = ["decades": flow.grownDecades, "largestNorm": rise.toNorm, "layers": Double(rise.layers)]
+      evidence.merge(rise.evidence()) { first, _ in first }
       return Finding(
         rule: name, severity: .error, step: rows.step, layers: flow.grown(above: decades).map(\.path),
         evidence: evidence,
-        message: "Between the loss and \(first.path) the gradient grows \(shortened(pow10(flow.grownDecades)))× "
-          + "(\(rounded(flow.grownDecades)) decades over \(first.length) layers\(takers)). The weights are too large for "
-          + "the activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not cure an initialization.")
+        message: "Between the loss and \(rise.to) the gradient grows \(shortened(pow10(flow.grownDecades)))× "
+          + "(\(rounded(flow.grownDecades)) decades over \(rise.layers) layers).\(rise.givers()) "
+          + cure(rise.mostGiving))
     }
     if opensRatio, let worst {
       return Finding(
@@ -65,6 +62,24 @@ public struct ExplodingGradient: Rule {
     }
     // What opens along time at the same step opens at the next one.
     return observeTime(rows)
+  }
+
+  /// What helps against who gives most.
+  private func cure(_ part: GradientSpan.Part?) -> String {
+    switch part {
+    case .recurrence:
+      "Clip it (training.optimizer.global_clipnorm: 1), and start with smaller recurrent weights: "
+        + "recurrent_initializer: orthogonal."
+    case .join:
+      "Each join adds the gradients of its branches: scale the branches down, or let each begin at zero (a normalization "
+        + "at its end whose gamma is 0). Clipping does not cure an initialization."
+    case .normalization:
+      "What is normalized there is small, and its gradient is divided by it: larger weights before it help, or none of "
+        + "the normalizations. Clipping does not cure an initialization."
+    case .weights, .gate, .pooling, .dropout, nil:
+      "The weights are too large for the activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not "
+        + "cure an initialization."
+    }
   }
 
   private mutating func observeTime(_ rows: ProbeRows) -> Finding? {

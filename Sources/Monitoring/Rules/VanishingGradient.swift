@@ -97,36 +97,44 @@ public struct VanishingGradient: Rule {
     let parameters = rows.rows.filter { $0.probe.kind == .parameter && $0.probe.path.hasPrefix(first.path + "/") }
     let ratio = zip(updates, parameters).filter { $0.0.probe.rank >= 2 && $0.1.statistics.l2 > 0 }
       .map { $0.0.statistics.l2 / $0.1.statistics.l2 }.max()
-    var evidence = [
-      "decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest,
-      "layers": Double(first.length),
-    ]
-    (evidence["gateDecades"], evidence["weightDecades"]) = (flow.gateDecades, flow.weightDecades)
+    var evidence = ["decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest]
     evidence["updateRatio"] = ratio
+    if let fall = flow.fall {
+      evidence["layers"] = Double(fall.layers)
+      evidence.merge(fall.evidence()) { first, _ in first }
+    }
     guard first.norm > 0 else {
       return Finding(
         rule: name, severity: .error, step: rows.step, layers: starved, evidence: evidence,
         message: "No gradient at all arrives at \(first.path): every unit on the way is switched off. Lower "
           + "training.optimizer.learning_rate, or use leaky_relu; what is dead stays dead.")
     }
+    let start = flow.fallsFromTheEnd ? "the loss" : "\(flow.fall?.from ?? "the loss"), where it is largest,"
     var words =
-      "Between the loss and \(first.path) the gradient shrinks \(shortened(pow10(flow.lostDecades)))× "
-      + "(\(rounded(flow.lostDecades)) decades over \(first.length) layers)."
-    if let gates = flow.gateDecades, let weights = flow.weightDecades {
-      words += " Activation gates take \(rounded(-gates)) decades, weights \(rounded(-weights))."
-    }
+      "Between \(start) and \(first.path) the gradient shrinks \(shortened(pow10(flow.lostDecades)))× "
+      + "(\(rounded(flow.lostDecades)) decades over \(flow.fall?.layers ?? 1) layers)."
+    words += flow.fall?.takers() ?? ""
     if let ratio { words += " \(first.path) changes \(shortened(ratio)) of its weight a step (healthy: about 1e-3)." }
-    words += cure(flow)
+    words += " " + cure(flow.fall?.mostTaking)
     return Finding(
       rule: name, severity: .error, step: rows.step, layers: starved, evidence: evidence, message: words)
   }
 
-  private func cure(_ flow: GradientFlow) -> String {
-    guard let gates = flow.gateDecades, let weights = flow.weightDecades else {
-      return " Try batch_normalization before the activations, or relu with he_normal initialization."
+  /// What helps against who takes most.
+  private func cure(_ part: GradientSpan.Part?) -> String {
+    switch part {
+    case .weights:
+      "The weights are too small for the activation: try he_normal (relu) or glorot_uniform (tanh)."
+    case .gate:
+      "Try relu with he_normal initialization, or tanh with glorot_uniform; clipping and a higher rate do not help."
+    case .recurrence:
+      "Try gates (lstm, gru), recurrent_initializer: orthogonal, or shorter sequences; clipping does not help."
+    case .pooling:
+      "A mean over n cells hands each of them 1/n: try max pooling, or smaller windows, and strides in convolutions."
+    case .normalization:
+      "What is normalized there is large, and its gradient is divided by it: smaller weights before it help."
+    case .dropout: "Lower the rate of dropout."
+    case .join, nil: "Try batch_normalization before the activations, or relu with he_normal initialization."
     }
-    return -gates > -weights
-      ? " Try relu with he_normal initialization, or tanh with glorot_uniform; clipping and a higher rate do not help."
-      : " The weights are too small for the activation: try he_normal (relu) or glorot_uniform (tanh)."
   }
 }

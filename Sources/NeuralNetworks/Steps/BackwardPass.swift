@@ -13,6 +13,7 @@ struct BackwardPass {
   /// The states that layers replace, and by what.
   let replacements: [(parameter: Parameter, value: Value)]
   let gates: [Gate]
+  let points: [WayPoint]
   let objectiveStates: [InitialState]
 
   /// Declares a state for the sum of each gradient.

@@ -172,10 +172,12 @@ public struct TrainingStep: Sendable {
       gates[place].preActivationGradient = byValue[gates[place].preActivation.id]
       gates[place].outputGradient = byValue[gates[place].output.id]
     }
+    var points = traced.points
+    for place in points.indices { points[place].gradient = byValue[points[place].value.id] }
     return BackwardPass(
       builder: traced.builder, layers: layers, loss: total,
       parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result) }, parameters: traced.parameters,
-      pairs: pairs, replacements: traced.replacements, gates: gates,
+      pairs: pairs, replacements: traced.replacements, gates: gates, points: points,
       objectiveStates: judged.flatMap(\.result.states))
   }
 
@@ -231,7 +233,8 @@ public struct TrainingStep: Sendable {
     if averageMomentum != nil { states += try step.average() }
     step.builder.path = ""
     return (
-      TrainingTrace(gates: step.gates, parameters: parameters, loss: step.loss, isFinite: allow), states
+      TrainingTrace(gates: step.gates, points: step.points, parameters: parameters, loss: step.loss, isFinite: allow),
+      states
     )
   }
 }
