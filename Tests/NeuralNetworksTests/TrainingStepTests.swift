@@ -106,9 +106,9 @@ struct TrainingStepTests {
     }.program
     #expect(probed.counts["statistics"] == 25)
     #expect(probed.calls.filter { !($0.operation is Statistics) } == bare.calls)
-    // Weights are read after the update: at the end. Everything else follows its producer.
-    #expect(probed.calls.suffix(10).allSatisfy { $0.operation is Statistics })
-    for (index, call) in probed.calls.dropLast(10).enumerated() where call.operation is Statistics {
+    // Weights are read before the update: first of all. Everything else follows its producer.
+    #expect(probed.calls.prefix(10).allSatisfy { $0.operation is Statistics })
+    for (index, call) in probed.calls.enumerated().dropFirst(10) where call.operation is Statistics {
       #expect(probed.calls[index - 1].outputs.contains(call.inputs[0]))
     }
     #expect(try Program(text: probed.description) == probed)

@@ -17,7 +17,7 @@ public enum ProbeKind: String, Sendable, CaseIterable {
   case parameterGradient
   /// New minus old parameter, as applied.
   case parameterUpdate
-  /// The parameter after the update: what an update is compared with.
+  /// The parameter before the update: what an update is compared with.
   case parameter
 }
 

@@ -42,6 +42,8 @@ public struct GradientSpan: Hashable, Sendable {
   public let layers: Int
   /// By who stands on the way: negative where ‖δ‖ shrinks. Of a way on which it ends, as far as there is any.
   public let decades: [Part: Double]
+  /// The largest share of δ that is 0 behind a dropout on the way.
+  public let droppedShare: Double
   /// Where all of δ ends; nil where some arrives.
   public let stop: Stop?
 
@@ -106,6 +108,8 @@ struct GradientPoints: Hashable, Sendable {
   struct Point: Hashable, Sendable {
     var path: String
     var norm: Double
+    /// Of its elements.
+    var zeroShare: Double
     var part: GradientSpan.Part
     /// The points that it is computed from.
     var origins: [Int]
@@ -128,7 +132,13 @@ struct GradientPoints: Hashable, Sendable {
         ? probe.origins.map { [$0] } : isBefore ? [[key - 1]] : probe.sources.map { [2 * $0 + 1, 2 * $0] }
       let part = probe.point != nil ? probe.part : isBefore ? .gate : .weights
       let gate = probe.kind == .deltaAfterGate ? probe.gate : nil
-      found.append((key, origins, Point(path: probe.path, norm: statistics.l2, part: part, origins: [], gate: gate)))
+      found.append(
+        (
+          key, origins,
+          Point(
+            path: probe.path, norm: statistics.l2, zeroShare: statistics.zeros / max(statistics.count, 1), part: part,
+            origins: [], gate: gate)
+        ))
     }
     found.sort { $0.key < $1.key }
     var places: [Int: Int] = [:]
@@ -157,6 +167,7 @@ struct GradientPoints: Hashable, Sendable {
     var (place, layers) = (start, 1)
     var decades: [GradientSpan.Part: Double] = [:]
     var stop: GradientSpan.Stop?
+    var droppedShare = 0.0
     while place != end {
       let branches = points[place].origins.filter(leadsThere.contains)
       guard let first = branches.first else { return nil }
@@ -168,12 +179,13 @@ struct GradientPoints: Hashable, Sendable {
       } else if norm > 0, stop == nil {
         stop = GradientSpan.Stop(part: points[place].part, path: points[place].path)
       }
+      if points[place].part == .dropout { droppedShare = max(droppedShare, points[next].zeroShare) }
       if points[next].gate != nil { layers += 1 }
       place = next
     }
     return GradientSpan(
       from: points[start].path, to: points[end].path, fromNorm: points[start].norm, toNorm: points[end].norm,
-      layers: layers, decades: decades, stop: stop)
+      layers: layers, decades: decades, droppedShare: droppedShare, stop: stop)
   }
 }
 

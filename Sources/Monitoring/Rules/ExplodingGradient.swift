@@ -7,7 +7,7 @@ public struct ExplodingGradient: Rule {
   public let name = "explodingGradient"
   /// Growth of ‖δ‖ from the last layer, or from the last step, to the largest, in decades, that counts as exploding.
   public var decades: Double
-  /// ‖ΔW‖ / ‖W‖ that counts as exploding.
+  /// ‖ΔW‖ / ‖W‖, of the weights before the update, that counts as exploding.
   public var updateRatio: Double
   /// Steps at the start in which large updates are normal (normalization, adaptive optimizers).
   public var warmUp: Int
@@ -38,7 +38,7 @@ public struct ExplodingGradient: Rule {
     guard rows.isFinite else { return nil }
     let flow = rows.flow
     let isGrown = flow.peak > 1e-30 && flow.grownDecades >= decades
-    let ratios = updateRatios(rows)
+    let ratios = rows.updateRatios
     let worst = ratios.max { $0.ratio < $1.ratio }
     let isTorn = rows.step > warmUp && (worst?.ratio ?? 0) > updateRatio
     let (opensGrowth, opensRatio) = (growth.opens(isGrown), ratio.opens(isTorn))
@@ -55,13 +55,18 @@ public struct ExplodingGradient: Rule {
     if opensRatio, let worst {
       return Finding(
         rule: name, severity: .error, step: rows.step,
-        layers: ratios.filter { $0.ratio > updateRatio }.map(\.path),
+        layers: layers(of: ratios.filter { $0.ratio > updateRatio }), subject: worst.parameter,
         evidence: ["updateRatio": worst.ratio],
-        message: "A step changes \(worst.path) by \(shortened(worst.ratio)) times its own size (healthy: about 1e-3). "
+        message:
+          "A step changes \(worst.parameter) by \(shortened(worst.ratio)) times its own size (healthy: about 1e-3). "
           + "Lower training.optimizer.learning_rate.")
     }
     // What opens along time at the same step opens at the next one.
     return observeTime(rows)
+  }
+
+  private func layers(of ratios: [UpdateRatio]) -> [String] {
+    ratios.reduce(into: []) { if $0.last != $1.layer { $0.append($1.layer) } }
   }
 
   /// What helps against who gives most.
@@ -94,16 +99,5 @@ public struct ExplodingGradient: Rule {
         "Along time the gradient of \(probe.path) grows \(shortened(pow10(rise.decades)))× \(course.words(rise)) "
         + "(\(rounded(rise.decades)) decades over \(rise.steps) steps). Clip it (training.optimizer.global_clipnorm: 1), and "
         + "start with smaller recurrent weights: recurrent_initializer: orthogonal.")
-  }
-
-  private func updateRatios(_ rows: ProbeRows) -> [(path: String, ratio: Double)] {
-    var norms: [String: Double] = [:]
-    for (probe, statistics) in rows.rows where probe.kind == .parameter && probe.rank >= 2 {
-      norms[probe.path] = statistics.l2
-    }
-    return rows.rows.compactMap { probe, statistics in
-      guard probe.kind == .parameterUpdate, let norm = norms[probe.path], norm > 0 else { return nil }
-      return (probe.path, statistics.l2 / norm)
-    }
   }
 }

@@ -82,7 +82,7 @@ public struct TrainingStep: Sendable {
   ///
   /// `probe` is called once, and then there is no program for accumulation beside. Its calls change no number of the
   /// step: the program without them is the program with them left out. Each stands right behind the call whose result it
-  /// reads, unless it reads a state, which it then sees after the update.
+  /// reads; what reads states alone stands before all others, and sees them as they were before the update.
   public func build(
     batchSize: Int, accumulated: Int? = nil, probe: ProbeAttachment? = nil
   ) throws(ProgramError) -> TrainingProgram {
@@ -233,8 +233,8 @@ public struct TrainingStep: Sendable {
     if averageMomentum != nil { states += try step.average() }
     step.builder.path = ""
     return (
-      TrainingTrace(gates: step.gates, points: step.points, parameters: parameters, loss: step.loss, isFinite: allow),
-      states
+      TrainingTrace(
+        gates: step.gates, points: step.points, parameters: parameters, loss: step.loss, isFinite: allow), states
     )
   }
 }

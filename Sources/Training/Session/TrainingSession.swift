@@ -394,10 +394,12 @@ public final class TrainingSession {
 
   /// What the probes saw in a step, if it had any; before another step is finished.
   public func probeRows(of result: StepResult, step: Int) throws -> ProbeRows {
-    let loss = result.isFinite ? result.loss : .nan
-    guard result.isProbed else { return ProbeRows(step: step, loss: loss, rows: []) }
+    guard result.isProbed else {
+      return ProbeRows(step: step, loss: result.loss, isApplied: result.isFinite, rows: [])
+    }
     return ProbeRows(
-      step: step, loss: loss, rows: try result.executor.probed(), courses: try result.executor.probedCourses())
+      step: step, loss: result.loss, isApplied: result.isFinite, rows: try result.executor.probed(),
+      courses: try result.executor.probedCourses())
   }
 
   /// How often this session's executors found something by its name.
