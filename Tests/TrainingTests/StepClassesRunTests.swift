@@ -154,7 +154,8 @@ struct StepClassesRunTests {
         )
         #expect(abs(a.loss - b.loss) < 1e-6)
         // Shares of samples, and of the steps as samples.
-        #expect(abs(try #require(a.correct) / 4 - (try #require(b.correct)) / 16) < 1e-6)
+        let (ofSteps, ofSamples): (Double, Double) = (try #require(a.correct), try #require(b.correct))
+        #expect(abs(ofSteps / 4 - ofSamples / 16) < 1e-6)
       }
       let (a, b) = (try bySteps.evaluate(rowsOfSteps), try bySamples.evaluate(rows))
       #expect(abs(a.loss - b.loss) < 1e-6 && a.accuracy == b.accuracy && a.classes == b.classes)
