@@ -95,11 +95,13 @@ struct StepClassesRunTests {
         return sum - places.reduce(0.0) { $0 + log(probabilities($1)[Int(truths[$1])]) } / Double(counted)
       }
       #expect(abs(found[0] - expected) < 1e-12, "\(loss.name)")
-      #expect((program.output(named: "mask") != nil) == (place != .nowhere))
+      let hasMask = program.output(named: "mask") != nil
+      #expect(hasMask == (place != .nowhere))
       #expect(
         program.calls.contains { $0.name == "softmaxCrossEntropy" } && !program.calls.contains { $0.name == "log" })
       // Lengths that both name are one mask.
-      #expect(program.calls.count { $0.name == "sequenceMask" } == (place == .nowhere ? 0 : 1))
+      let maskCount = program.calls.count { $0.name == "sequenceMask" }
+      #expect(maskCount == (place == .nowhere ? 0 : 1))
     }
   }
 
@@ -116,7 +118,9 @@ struct StepClassesRunTests {
         return sum + sampleWeights[sample] * losses.reduce(0, +) / Double(lengths[sample])
       }
     }
-    #expect(abs(try #require(evaluated["lossSum"])[0] - expected([1, 1, 1])) < 1e-12)
+    let lossSum = try #require(evaluated["lossSum"]?.first)
+    let expectedSum = expected([1, 1, 1])
+    #expect(abs(lossSum - expectedSum) < 1e-12)
     // In training a weight that nothing reads keeps the network one that can be trained.
     let model = Sequential([Dense(classes), Activation(.softmax)])
     let training = try step(.target, model, classWeights: [1, 2, 0.5], sampleWeight: "weight").build(batchSize: 4)
@@ -127,11 +131,13 @@ struct StepClassesRunTests {
         parameter.type.shape.rank == 1 ? [0, 0, 0] : [1, 0, 0, 0, 1, 0, 0, 0, 1]
     }
     let found = try outputs(training.program, values)
-    #expect(abs(try #require(found["loss"])[0] - expected([1, 2, 0.5]) / 4) < 1e-12)
+    let loss = try #require(found["loss"]?.first)
+    let expectedMean = expected([1, 2, 0.5]) / 4
+    #expect(abs(loss - expectedMean) < 1e-12)
     let right = truths.indices.filter { isValid($0) && isRight($0) }
-    #expect(try #require(found["correct"])[0] == right.reduce(0.0) { $0 + sampleWeights[$1 / steps] })
-    let weight = (0..<4).reduce(0.0) { $0 + sampleWeights[$1] * Double(lengths[$1]) }
-    #expect(try #require(found["weightSum"])[0] == weight)
+    let rightWeight: Double = right.reduce(0.0) { $0 + sampleWeights[$1 / steps] }
+    let weight: Double = (0..<4).reduce(0.0) { $0 + sampleWeights[$1] * Double(lengths[$1]) }
+    #expect(found["correct"] == [rightWeight] && found["weightSum"] == [weight])
   }
 
   @Test("steps of sequences of one length train as samples do")
@@ -154,8 +160,8 @@ struct StepClassesRunTests {
         )
         #expect(abs(a.loss - b.loss) < 1e-6)
         // Shares of samples, and of the steps as samples.
-        let (ofSteps, ofSamples): (Double, Double) = (try #require(a.correct), try #require(b.correct))
-        #expect(abs(ofSteps / 4 - ofSamples / 16) < 1e-6)
+        let (right, rightRows) = (try #require(a.correct) / 4, try #require(b.correct) / 16)
+        #expect(abs(right - rightRows) < 1e-6)
       }
       let (a, b) = (try bySteps.evaluate(rowsOfSteps), try bySamples.evaluate(rows))
       #expect(abs(a.loss - b.loss) < 1e-6 && a.accuracy == b.accuracy && a.classes == b.classes)
@@ -218,12 +224,15 @@ struct StepClassesRunTests {
       let answer = try #require(try loaded.predict(data, [Int32(row)])[0]["labels"])
       let numbers = try session.predict(data, [Int32(row)])[0]
       #expect(answer.outputs == numbers && answer.scores.isEmpty && answer.best == nil)
-      #expect(answer.steps.count == steps && answer.steps.map { $0 != nil } == (0..<steps).map { $0 < lengths[row] })
+      let answered: [Bool] = answer.steps.map { $0 != nil }
+      let expected: [Bool] = (0..<steps).map { $0 < lengths[row] }
+      #expect(answered == expected)
       for (step, found) in answer.steps.enumerated() {
         guard let found else { continue }
         let own = Array(numbers[step * classes..<(step + 1) * classes])
         #expect(found.outputs == own && found.areProbabilities && found.steps.isEmpty)
-        #expect(found.best?.name == ["a", "b", "c"][own.firstIndex(of: own.max() ?? 0) ?? 0])
+        let likeliest = own.firstIndex(of: own.max() ?? 0)
+        #expect(found.best?.index == likeliest && found.best?.name == likeliest.map { ["a", "b", "c"][$0] })
       }
     }
     let text = String(decoding: try JSONEncoder().encode(loaded.samples), as: UTF8.self)
