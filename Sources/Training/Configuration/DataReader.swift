@@ -268,7 +268,7 @@ enum DataReader {
   }
 
   private static let masksHelp =
-    "Which steps are real: true, by the lengths that fields have; {tokens: lengths}, by lengths or a number a step; else all"
+    "Which steps are real: true, by the fields' lengths; {tokens: lengths}, by that field; else all"
 
   /// What says which steps of a field are valid: `masks: true`, or `masks: {tokens: lengths}`.
   private static func masks(_ section: SectionReader) -> Configuration.Data.Masks {
