@@ -108,7 +108,9 @@ private func autoLoop(
     #expect(routing.refusals.allSatisfy { $0.operation.contains("matmul") && $0.reason.contains("bounds off") })
     #expect(Set(routing.choices.values) == ["reference"])
     #expect(try loop.session.plan.segmentCount == 1)
-    #expect(words.done.count == 1 && words.done[0].contains("reference is the fastest, alone"))
+    // On a busy machine a mixture may look faster at first, and be dropped in turns.
+    let verdicts = ["reference is the fastest, alone", "was not faster beyond noise"]
+    #expect(words.done.count == 1 && verdicts.contains { words.done[0].contains($0) }, "\(words.done)")
     #expect(routing.trials.contains { $0.words == "slow" })
     #expect(!routing.trials.contains { $0.words.contains("wrong") })
   }
