@@ -6,7 +6,9 @@ public import SwitchbackPrograms
 
 /// A trained network, ready to be used: the program of inference, its weights, and how samples become its inputs.
 ///
-/// It answers one sample at a time, so that an answer never depends on the samples beside it. One thread at a time.
+/// It answers one sample at a time, so that an answer never depends on the samples beside it. One thread at a time. Batch
+/// normalizations are folded into the convolutions and dense layers before them (`FoldedProgram`), so answers may differ in
+/// their last digits from an evaluation's; `program` and the file have them as they were traced.
 ///
 /// ```swift
 /// let answers = try model.predict(fields: ["images": .image(picture), "table": .row([31, 4.5])])
@@ -19,7 +21,10 @@ public final class TrainedModel {
   public let samples: SampleFormat
   /// Which weights it holds.
   public let weights: ModelWeights
+  /// Runs `program` with its normalizations folded.
   private let executor: ProgramExecutor
+  /// The weights that `executor` has others for, by name.
+  private let unfolded: [String: Safetensors.Tensor]
   private let feed: ProgramFeed
   /// One for each of `samples.inputs`.
   private let inputs: [InputHandle]
@@ -43,8 +48,8 @@ public final class TrainedModel {
       throw TrainedModelError("the network cannot be used: \(fault)")
     }
     (self.program, self.samples, self.weights) = (program, samples, weights)
-    let states = StateStore()
     var given = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+    var stored: [String: Safetensors.Tensor] = [:]
     for id in program.values(.state) {
       let value = program.values[id]
       guard let tensor = given.removeValue(forKey: value.name) else {
@@ -54,14 +59,26 @@ public final class TrainedModel {
       guard type == value.type.description, tensor.bytes.count == value.type.byteCount else {
         throw TrainedModelError("the weight \(value.name) is \(type), and the network needs \(value.type)")
       }
-      _ = try states.state(value.name, value.type)
-      try states.withMutableBytes(of: value.name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) }
-      }
+      stored[value.name] = tensor
     }
     guard given.isEmpty else {
       throw TrainedModelError("the network has no weight \(given.keys.sorted().prefix(5).joined(separator: ", "))")
     }
-    let executor = try ProgramExecutor(program, on: chain, states: states)
+    let folded = FoldedProgram(program, weights: stored)
+    let states = StateStore()
+    for id in folded.program.values(.state) {
+      let value = folded.program.values[id]
+      guard let tensor = folded.made[value.name] ?? stored.removeValue(forKey: value.name) else { continue }
+      _ = try states.state(value.name, value.type)
+      try states.withMutableBytes(of: value.name) { bytes in tensor.bytes.withUnsafeBytes { bytes.copyMemory(from: $0) }
+      }
+    }
+    // Copied, so that a file's bytes are not kept for a slice of them.
+    unfolded = stored.mapValues { tensor in
+      Safetensors.Tensor(
+        name: tensor.name, shape: tensor.shape, bytes: tensor.bytes.withUnsafeBytes { Data($0) })
+    }
+    let executor = try ProgramExecutor(folded.program, on: chain, states: states)
     (self.executor, feed) = (executor, try ProgramFeed(executor))
     inputs = try samples.inputs.map { try executor.input(named: $0.name) }
     var vocabularies: [String: VocabularyIndex] = [:]
@@ -188,10 +205,11 @@ public final class TrainedModel {
 
   /// The weights as they are stored.
   package func tensors() throws -> [Safetensors.Tensor] {
-    try executor.states.states.values.map { state in
-      Safetensors.Tensor(
-        name: state.name, shape: state.type.shape.extents,
-        bytes: try executor.states.withBytes(of: state.name) { Data($0) })
+    try program.values(.state).map { id in
+      let (name, type) = (program.values[id].name, program.values[id].type)
+      if let tensor = unfolded[name] { return tensor }
+      return Safetensors.Tensor(
+        name: name, shape: type.shape.extents, bytes: try executor.states.withBytes(of: name) { Data($0) })
     }
   }
 }

@@ -54,6 +54,10 @@ func residual(in folder: String, on chain: BackendChain) throws {
   let loaded = try TrainedModel(file: folder + "/residual.safetensors", on: chain)
   for (index, answers) in zip(0..<4, try loaded.predict(data, [0, 1, 2, 3])) {
     let said = try session.predictions(data, [Int32(index)]).mapValues { $0[0] }
-    try require(answers.mapValues(\.outputs) == said, "the loaded network answers \(answers), the session \(said)")
+    // The loaded one has its normalizations folded, which is right but for roundings.
+    let areNear = answers.allSatisfy { name, answer in
+      zip(answer.outputs, said[name] ?? []).allSatisfy { abs($0 - $1) <= 1e-4 }
+    }
+    try require(areNear, "the loaded network answers \(answers), the session \(said)")
   }
 }
