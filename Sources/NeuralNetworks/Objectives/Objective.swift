@@ -15,6 +15,20 @@ public struct Objective: Sendable {
   public var classWeights: [Double]
   /// A field f32 `[]` with a factor for the loss of each sample; nil for none. The mean stays over the batch (Keras).
   public var sampleWeight: String?
+  /// Of classes: where it is said that samples are mixtures; nil where they are not.
+  public var mixing: Mixing?
+
+  /// The fields of mixed samples (Zhang et al. 2018, section 2), whose loss is (1 − share)·loss(target) + share·loss(partner):
+  /// that of the mixed target, where a loss is linear in it as cross entropies are, and with its gradient where it is
+  /// quadratic. Right answers are those that agree with the target. Evaluations know no mixture.
+  public struct Mixing: Hashable, Sendable {
+    /// i32 `[]`: the other class.
+    public var partner: String
+    /// f32 `[]`.
+    public var share: String
+
+    public init(partner: String, share: String) { (self.partner, self.share) = (partner, share) }
+  }
 
   /// `targets`: unless said, what the loss expects.
   public init(
@@ -94,13 +108,18 @@ struct ObjectiveCalls {
     }
     let labelType: TensorType = targets == .classes ? .int32([batch]) : .float32(output.shape)
     let labels = try input(objective.target, labelType, in: &builder)
-    let numbers = targets == .classes ? try numbers(for: labels, like: output, in: &builder) : labels
-    var result = Result(perSample: try perSample(predictions, numbers, mask(of: output), in: &builder))
-    guard result.perSample.shape == [batch] else {
-      throw ProgramError(
-        "\(loss.name) must give one number a sample, [\(batch)], not \(result.perSample.shape)", path: builder.path)
+    var result = Result(perSample: try perSample(predictions, of: labels, like: output, in: &builder))
+    if !classWeights.isEmpty { result.states = try weigh(&result.perSample, by: labels, like: output, in: &builder) }
+    if let mixing = objective.mixing, targets == .classes {
+      let partners = try input(mixing.partner, labelType, in: &builder)
+      let share = try input(mixing.share, .float32([batch]), in: &builder)
+      var others = try perSample(predictions, of: partners, like: output, in: &builder)
+      if !classWeights.isEmpty { _ = try weigh(&others, by: partners, like: output, in: &builder) }
+      // So written, nothing of another one leaves the loss with its bits.
+      let difference = try builder.append(Binary(.subtract), others, result.perSample)
+      let part = try builder.append(Binary(.multiply), difference, share)
+      result.perSample = try builder.append(Binary(.add), result.perSample, part)
     }
-    if !classWeights.isEmpty { try weigh(&result, by: labels, like: output, in: &builder) }
     if let field = objective.sampleWeight {
       let weights = try input(field, .float32([batch]), in: &builder)
       result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)
@@ -111,6 +130,19 @@ struct ObjectiveCalls {
       result.correct = try correct(predictions, labels, result.sampleWeights, in: &builder)
     }
     return result
+  }
+
+  /// The loss of each sample whose targets are those: `[N]`.
+  private func perSample(
+    _ predictions: Predictions, of labels: Value, like output: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    let numbers = targets == .classes ? try numbers(for: labels, like: output, in: &builder) : labels
+    let losses = try perSample(predictions, numbers, mask(of: output), in: &builder)
+    guard losses.shape == [output.shape[0]] else {
+      throw ProgramError(
+        "\(loss.name) must give one number a sample, [\(output.shape[0])], not \(losses.shape)", path: builder.path)
+    }
+    return losses
   }
 
   /// Which steps of a result are valid, where targets are by steps.
@@ -151,10 +183,10 @@ struct ObjectiveCalls {
     return try builder.append(Binary(.divide), sum, builder.validCounts(mask))
   }
 
-  /// The same for an evaluation, which does not weigh classes, and whose metrics count right answers.
+  /// The same for an evaluation, which weighs no classes and mixes no samples, and whose metrics count right answers.
   var evaluating: ObjectiveCalls {
     var objective = objective
-    objective.classWeights = []
+    (objective.classWeights, objective.mixing) = ([], nil)
     return ObjectiveCalls(objective: objective, prefix: prefix, fields: fields, masks: masks, countsRight: false)
   }
 
@@ -196,9 +228,10 @@ struct ObjectiveCalls {
     return try builder.append(Reshape(shape: output.shape.extents), cast)
   }
 
+  /// Multiplies the loss of each sample with the weight of its class; answers the state that holds these.
   private func weigh(
-    _ result: inout Result, by labels: Value, like output: Value, in builder: inout ProgramBuilder
-  ) throws(ProgramError) {
+    _ losses: inout Value, by labels: Value, like output: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> [InitialState] {
     guard targets == .classes else {
       throw ProgramError("class weights need labels that are classes", path: builder.path)
     }
@@ -214,10 +247,11 @@ struct ObjectiveCalls {
     let state = InitialState(
       name: TrainingStep.classWeightsName(prefix), type: .float32([classes]),
       initializer: .values(classWeights.map { Float($0) }))
-    let table = builder.state(state.name, state.type)
+    let table =
+      builder.program.value(named: state.name).map { builder.value($0) } ?? builder.state(state.name, state.type)
     let weights = try builder.append(Gather(axis: 0), table, labels)
-    result.perSample = try builder.append(Binary(.multiply), result.perSample, weights)
-    result.states.append(state)
+    losses = try builder.append(Binary(.multiply), losses, weights)
+    return [state]
   }
 
   /// The largest output is the answer; of a single one, whether it is above one half (a logit: above 0).
