@@ -7,6 +7,10 @@ SWIFT_FLAGS = -c release $(or $(addprefix --traits ,$(TRAITS)),--disable-default
 # No test imports `@testable`. For such imports `swift test` compiles every module with -enable-testing, which `swift build`
 # does not: each would then build anew, for minutes, what the other one built.
 TEST_FLAGS = $(SWIFT_FLAGS) --disable-testable-imports
+# SwiftPM plans anew where a variable is another, such as PATH, and each plan hands the traits to the compiler in the order of a
+# set, which is another in each process: every module would be compiled again. Only building has it: what tests run must be
+# right in any order.
+PLANNED := SWIFT_DETERMINISTIC_HASHING=1
 BINARY := .build/release/switchback
 PREFIX ?= /usr/local
 
@@ -20,7 +24,7 @@ packages:
 
 build: packages
 	@sh .make/traits.sh --explain
-	$(SWIFT) build $(SWIFT_FLAGS)
+	$(PLANNED) $(SWIFT) build $(SWIFT_FLAGS)
 
 # For a system: `make build`, then `sudo make install`. Under sudo nothing is built, or files of root would stay in
 # .build; without it, what is installed is up to date.
@@ -40,7 +44,8 @@ train: build
 # The fast tests: minutes.
 test: packages lint
 	@sh .make/traits.sh --explain
-	sh .make/in-scratch.sh $(SWIFT) test $(TEST_FLAGS) --parallel
+	$(PLANNED) $(SWIFT) build $(SWIFT_FLAGS) --build-tests
+	sh .make/in-scratch.sh $(SWIFT) test $(TEST_FLAGS) --skip-build --parallel
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
 # (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, every
@@ -48,7 +53,8 @@ test: packages lint
 test-all: packages lint
 	sh .make/install-packages.sh oclgrind qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	sh .make/install-pytorch.sh
-	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(TEST_FLAGS)
+	$(PLANNED) $(SWIFT) build $(SWIFT_FLAGS) --build-tests
+	SWITCHBACK_LONG_TESTS=1 sh .make/in-scratch.sh $(SWIFT) test $(TEST_FLAGS) --skip-build
 	rm -f .build-consumer/*.yaml .build-consumer/build.db # or files that are new since the last time are not seen
 	$(SWIFT) run -c release --package-path Tests/ConsumerPackage --scratch-path .build-consumer Consumer $(CURDIR)/$(BINARY)
 	SWIFT="$(SWIFT)" sh Tests/without-traits.sh
@@ -76,7 +82,7 @@ campaign: build
 operations: build
 	$(BINARY) backends operations --functions c > Backends/CPUKernels/include/elementwise_functions.h
 	$(BINARY) backends operations --functions opencl > Backends/OpenCL/Kernels/formulas.cl
-	$(SWIFT) build $(SWIFT_FLAGS)
+	$(PLANNED) $(SWIFT) build $(SWIFT_FLAGS)
 	$(BINARY) backends operations > Sources/OPERATIONS.md
 	$(BINARY) config keys --markdown > configs/KEYS.md
 

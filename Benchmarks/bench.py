@@ -53,7 +53,7 @@ def measure(row, options, ours, prototype, faults):
     """One row: rounds of ours, the prototype and every mode of the peer, in turns."""
     say(row.words)
     weights = ours.weights(row)
-    peers = [Peer(row, weights, options, ours.threads, flush) for flush in (True, False)]
+    peers = [Peer(row, weights, ours, flush) for flush in (True, False)]
     try:
         theirs = {
             f"{mode} {peer.name}": peer.ask(do="losses", mode=mode, steps=LOSS_STEPS)

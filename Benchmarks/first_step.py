@@ -36,7 +36,7 @@ def measure(row, ours, options):
         for layout in ("contiguous", "channels_last"):
             made["peers"][layout] = run(
                 [str(PYTHON), str(ROOT / "Benchmarks/peers/pytorch.py"),
-                 spec(row, weights, options, ours.threads, True), "first", str(STEPS), layout],
+                 spec(row, weights, ours, True), "first", str(STEPS), layout],
                 lambda line: line.startswith("first step"), ROOT, dict(os.environ))
         rounds.append(made)
     return rounds

@@ -9,7 +9,7 @@ class Row:
     name: str
     words: str
     config: str
-    # What the peer builds: see peers/pytorch.py.
+    # What the peer builds: its kind is a module of peers/networks.
     network: dict
     batch: int
     optimizer: dict
@@ -17,6 +17,8 @@ class Row:
     settings: tuple = ()
     # "avx2" limits both sides.
     limit: str = ""
+    # `mnist`, or `pictures` of 32×32×3, which pictures.py makes.
+    dataset: str = "mnist"
     asks: tuple = ("train",)
     # By how much the mean of the compared losses may part, relative.
     loss_limit: float = 1e-4
@@ -25,7 +27,7 @@ class Row:
 
 
 CNN = dict(
-    network=dict(convolutions=[32, 64, 64], dense=[64, 10]), batch=64, config="configs/mnist-cnn.yaml",
+    network=dict(kind="convolutional", convolutions=[32, 64, 64], dense=[64, 10]), batch=64, config="configs/mnist-cnn.yaml",
     # PyTorch adds epsilon behind the root, and Keras and we below it; at this size both mean nothing but "not zero".
     optimizer=dict(name="rmsprop", rate=0.001, rho=0.9, epsilon=1e-7), settings=("training.optimizer.epsilon=1e-14",),
     # RMSprop's first steps move each weight by the same length, whatever its gradient: rounding alone decides of some.
@@ -34,8 +36,19 @@ CNN = dict(
 
 def mlp(units, rate, batch, name, words):
     return Row(
-        name=name, words=words, config=f"Benchmarks/configs/{name}.yaml", network=dict(convolutions=[], dense=units),
-        batch=batch, optimizer=dict(name="sgd", rate=rate))
+        name=name, words=words, config=f"Benchmarks/configs/{name}.yaml",
+        network=dict(kind="convolutional", convolutions=[], dense=units), batch=batch,
+        optimizer=dict(name="sgd", rate=rate))
+
+
+# Adam's first steps move each weight by the same length, too. PyTorch's epsilon stands behind the correction of its bias.
+ADAM = dict(optimizer=dict(name="adam", rate=0.001, epsilon=1e-12), batch=64, loss_limit=1e-3)
+
+
+def recurrent(cell):
+    return Row(
+        name=cell, words=f"{cell.upper()} 128 over 28 steps of 28 numbers, batch 64",
+        config=f"Benchmarks/configs/{cell}.yaml", network=dict(kind="recurrent", cell=cell, units=128), **ADAM)
 
 
 ROWS = [
@@ -44,4 +57,14 @@ ROWS = [
     mlp([512, 512, 10], 0.1, 128, "mlp-512", "MLP 784-512-512-10, batch 128"),
     mlp([64, 64, 10], 0.05, 32, "mlp-64", "MLP 784-64-64-10, batch 32"),
     mlp([64] * 30 + [10], 0.01, 64, "mlp-30x64", "MLP 30 layers of 64, batch 64"),
+    recurrent("lstm"),
+    recurrent("gru"),
+    Row(
+        name="resnet20", words="ResNet-20 on 32×32×3, batch 64", config="Benchmarks/configs/resnet20.yaml",
+        dataset="pictures", network=dict(kind="residual", filters=[16, 32, 64], blocks=3),
+        batch=64, optimizer=dict(name="sgd", rate=0.01, momentum=0.9), loss_limit=0.02),
+    Row(
+        name="transformer", words="transformer block of width 128, 64 tokens, batch 64",
+        config="Benchmarks/configs/transformer.yaml", dataset="pictures",
+        network=dict(kind="transformer", tokens=64, width=128, heads=4, inner=512), **ADAM),
 ]

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pictures
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROTOTYPE = ROOT.parent / "shared" / "prototype"
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -22,12 +24,12 @@ class Ours:
     def __init__(self, options, work):
         (self.options, self.work, self.threads) = (options, work, len(os.sched_getaffinity(0)))
 
-    def run(self, *arguments, limit=""):
+    def run(self, command, row, *arguments):
         made = subprocess.run(
-            [str(SWITCHBACK), *arguments, "--data", self.options.data, "--threads", str(self.threads)], cwd=ROOT,
-            env=environment(limit), capture_output=True, text=True)
+            [str(SWITCHBACK), command, row.config, *self.settings(row), *arguments, "--data",
+             folder(row, self.options, self.work), "--threads", str(self.threads)], cwd=ROOT, env=environment(row.limit), capture_output=True, text=True)
         if made.returncode != 0:
-            raise SystemExit(f"switchback {' '.join(arguments)}: {made.stderr}")
+            raise SystemExit(f"switchback {command} {row.config} {' '.join(arguments)}: {made.stderr}")
         return made.stdout
 
     @staticmethod
@@ -37,38 +39,36 @@ class Ours:
     def weights(self, row):
         """A checkpoint after one step, where both sides begin."""
         runs = f"{self.work}/{row.name}"
-        self.run("train", row.config, *self.settings(row), "--runs", runs, "--steps", "1", limit=row.limit)
+        self.run("train", row, "--runs", runs, "--steps", "1")
         return str(next(pathlib.Path(runs, "latest", "checkpoints").glob("step-*.safetensors")).resolve())
 
     def losses(self, row, weights, steps):
         lines = self.run(
-            "train", row.config, *self.settings(row), "--backend", self.options.backend, "--runs",
-            f"{self.work}/losses", "--steps", str(steps), "--from", weights, "--json", limit=row.limit).splitlines()
+            "train", row, "--backend", self.options.backend, "--runs", f"{self.work}/losses", "--steps", str(steps), "--from",
+            weights, "--json").splitlines()
         return [event["loss"] for event in map(json.loads, lines) if "stepInEpoch" in event]
 
     def speed(self, row, weights, seconds):
         made = json.loads(self.run(
-            "bench", row.config, *self.settings(row), "--set", f"model.from={weights}", "--backend", self.options.backend,
-            "--rounds", "1", "--seconds", str(seconds), "--json", limit=row.limit))["backends"][0]
+            "bench", row, "--set", f"model.from={weights}", "--backend", self.options.backend, "--rounds", "1", "--seconds",
+            str(seconds), "--json"))["backends"][0]
         return dict(
             train=made["trainingSamplesPerSecond"]["rounds"][0], infer=made["inferenceSamplesPerSecond"]["rounds"][0],
             latency=made["latencyMicroseconds"]["rounds"][0])
 
     def roof(self, row):
         """The roof now, and what a step states."""
-        made = json.loads(self.run(
-            "profile", row.config, *self.settings(row), "--backend", self.options.backend, "--steps", "1", "--json",
-            limit=row.limit))
+        made = json.loads(self.run("profile", row, "--backend", self.options.backend, "--steps", "1", "--json"))
         return made["roof"], made["flopsPerStep"]
 
 
 class Peer:
     """A PyTorch process for one row; `flush` are its denormals."""
 
-    def __init__(self, row, weights, options, threads, flush):
+    def __init__(self, row, weights, ours, flush):
         self.name = "flushed" if flush else "denormals"
         self.process = subprocess.Popen(
-            [str(PYTHON), str(ROOT / "Benchmarks/peers/pytorch.py"), spec(row, weights, options, threads, flush)],
+            [str(PYTHON), str(ROOT / "Benchmarks/peers/pytorch.py"), spec(row, weights, ours, flush)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.modes = self.ask(do="modes")
 
@@ -85,10 +85,16 @@ class Peer:
         self.process.wait()
 
 
-def spec(row, weights, options, threads, flush):
+def spec(row, weights, ours, flush):
     return json.dumps(dict(
-        network=row.network, batch=row.batch, optimizer=row.optimizer, weights=weights, data=options.data, seed=1,
-        threads=threads, flush=flush, limit=row.limit, compile=not options.no_compile, infers="infer" in row.asks))
+        network=row.network, batch=row.batch, optimizer=row.optimizer, weights=weights, dataset=row.dataset,
+        data=folder(row, ours.options, ours.work), seed=1, threads=ours.threads, flush=flush, limit=row.limit,
+        compile=not ours.options.no_compile, infers="infer" in row.asks))
+
+
+def folder(row, options, work):
+    """Of the row's data set; pictures are made when they are first asked for."""
+    return options.data if row.dataset == "mnist" else pictures.made(f"{work}/pictures")
 
 
 class Prototype:

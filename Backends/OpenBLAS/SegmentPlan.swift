@@ -15,7 +15,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   let report: CompiledReport
 
   /// Raised whenever equal programs get other bits than before: runs of earlier plans are then told so.
-  static let version = 5
+  static let version = 6
 
   private struct Stage {
     var lanes: FixedList<LanePlan>
@@ -228,9 +228,14 @@ final class SegmentPlan: Executable, @unchecked Sendable {
     let own = ownMemory(of: worker)
     for index in 0..<lane.lastSums.count {
       let address = lane.lastSums[index].result
+      let sum = base(address, own) + address.offset
       lane.lastSums[index].reduction.add(
         workspace + lane.lastSums[index].offset, lane.chunks.count, lane.lastSums[index].stride, 0,
-        lane.lastSums[index].reduction.elements, base(address, own) + address.offset)
+        lane.lastSums[index].reduction.elements, sum)
+      guard let check = lane.lastSums[index].check else { continue }
+      if !check.passes(sum.assumingMemoryBound(to: Float.self), check.count) {
+        Work.clear(base(check.flag, own) + check.flag.offset)
+      }
     }
   }
 

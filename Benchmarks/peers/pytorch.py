@@ -4,7 +4,8 @@
     python pytorch.py SPEC first STEPS LAYOUT
                                         a script as users write it: says when the first step is done, then goes on
 
-SPEC is JSON: network, batch, optimizer, weights, data, seed, threads, flush, limit, compile (see bench.py).
+SPEC is JSON: network, batch, optimizer, weights, dataset, data, seed, threads, flush, limit, compile, infers (see
+sides.py). The networks are in networks/.
 
 Questions: {"do": "modes"}; {"do": "losses", "mode": …, "steps": N}; {"do": "train", "mode": …, "seconds": S}; {"do": "infer" or
 "latency", "mode": …, "seconds": S}. Every measurement starts at the weights of the file and with fresh optimizer slots.
@@ -23,78 +24,44 @@ if SPEC["limit"] == "avx2":
 import torch
 from torch import nn
 
+import networks
 import samples
 
 WARM_UP = 20
 
 
-class Network(nn.Module):
-    """3×3 convolutions with relu, of which all but the last are followed by 2×2 max pooling; then dense layers with relu."""
-
-    def __init__(self, convolutions, dense):
-        super().__init__()
-        layers, channels, side = [], 1, 28
-        for place, filters in enumerate(convolutions):
-            layers += [nn.Conv2d(channels, filters, 3), nn.ReLU()]
-            channels, side = filters, side - 2
-            if place + 1 < len(convolutions):
-                layers.append(nn.MaxPool2d(2))
-                side //= 2
-        layers.append(nn.Flatten())
-        width = channels * side * side
-        self.flat = (channels, side)
-        for place, units in enumerate(dense):
-            layers.append(nn.Linear(width, units))
-            if place + 1 < len(dense):
-                layers.append(nn.ReLU())
-            width = units
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x):
-        return self.layers(x)
-
-    def take(self, pairs):
-        """Takes a checkpoint's weights: kernels HWIO become OIHW, and rows behind the flattening go by channels first."""
-        with torch.no_grad():
-            own = [layer for layer in self.layers if isinstance(layer, (nn.Conv2d, nn.Linear))]
-            assert len(own) == len(pairs), f"{len(own)} layers here, {len(pairs)} in the file"
-            is_flattened = False
-            for layer, (kernel, bias) in zip(own, pairs):
-                kernel = torch.from_numpy(kernel.copy())
-                if isinstance(layer, nn.Conv2d):
-                    kernel = kernel.permute(3, 2, 0, 1)
-                else:
-                    if not is_flattened:
-                        channels, side = self.flat
-                        kernel = kernel.reshape(side, side, channels, -1).permute(2, 0, 1, 3).flatten(0, 2)
-                    is_flattened = True
-                    kernel = kernel.T
-                layer.weight.copy_(kernel)
-                layer.bias.copy_(torch.from_numpy(bias.copy()))
+def network(layout):
+    settings = dict(SPEC["network"])
+    return networks.kind(settings.pop("kind"))(layout, **settings)
 
 
 def optimizer(parameters, how):
     settings = SPEC["optimizer"]
-    parameters = list(parameters)
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     variant = {"foreach": dict(foreach=True), "loop": dict(foreach=False), "fused": dict(fused=True)}[how]
     if settings["name"] == "rmsprop":
         return torch.optim.RMSprop(
             parameters, lr=settings["rate"], alpha=settings["rho"], eps=settings["epsilon"], **variant)
-    return torch.optim.SGD(parameters, lr=settings["rate"], **variant)
+    if settings["name"] == "adam":
+        return torch.optim.Adam(parameters, lr=settings["rate"], eps=settings["epsilon"], **variant)
+    return torch.optim.SGD(parameters, lr=settings["rate"], momentum=settings.get("momentum", 0), **variant)
 
 
 class Data:
-    """MNIST as bytes; a batch is gathered and scaled in the step, as Switchback does."""
+    """Pictures as bytes; a batch is gathered and scaled in the step, as Switchback does."""
 
     def __init__(self):
-        images, labels = samples.mnist(SPEC["data"])
+        images, labels = (samples.mnist if SPEC["dataset"] == "mnist" else samples.pictures)(SPEC["data"])
         self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
         self.order = torch.from_numpy(samples.order(len(images), SPEC["seed"], 1))
+        self.read = {}
 
     def batch(self, step, size, layout):
+        if layout not in self.read:
+            self.read[layout] = networks.kind(SPEC["network"]["kind"]).read(self.images, layout)
         count = len(self.order) // size
         at = self.order[step % count * size :][:size]
-        x = self.images[at].unsqueeze(1).float().mul_(1 / 255)
+        x = self.read[layout][at].float().mul_(1 / 255)
         return (x.contiguous(memory_format=torch.channels_last) if layout == "channels_last" else x), self.labels[at]
 
 
@@ -106,11 +73,9 @@ class Mode:
         self.name = "-".join([layout, "compiled" if compiled else "eager", how])
         self.network = None
 
-    def prepare(self, data, pairs):
-        self.data, self.pairs = data, pairs
-        self.network = Network(**SPEC["network"])
-        if self.layout == "channels_last":
-            self.network = self.network.to(memory_format=torch.channels_last)
+    def prepare(self, data, weights):
+        self.data, self.weights = data, weights
+        self.network = network(self.layout)
         self.reset()
         self.loss_of = nn.CrossEntropyLoss()
 
@@ -120,7 +85,7 @@ class Mode:
         self.forward = torch.compile(forward, dynamic=False) if self.compiled else forward
 
     def reset(self):
-        self.network.take(self.pairs)
+        self.network.take(self.weights)
         self.optimizer = optimizer(self.network.parameters(), self.how)
 
     def step(self, number):
@@ -152,12 +117,10 @@ class Answers:
     def __init__(self, layout, how):
         (self.layout, self.how, self.name) = (layout, how, f"{layout}-{how}")
 
-    def prepare(self, data, pairs):
+    def prepare(self, data, weights):
         self.data = data
-        self.network = Network(**SPEC["network"]).eval()
-        self.network.take(pairs)
-        if self.layout == "channels_last":
-            self.network = self.network.to(memory_format=torch.channels_last)
+        self.network = network(self.layout).eval()
+        self.network.take(weights)
         # One for each batch size.
         self.functions = {}
 
@@ -196,22 +159,23 @@ class Answers:
 
 
 def modes():
-    layouts = ["contiguous", "channels_last"] if SPEC["network"]["convolutions"] else ["contiguous"]
-    hows = ["loop", "foreach"] + (["fused"] if SPEC["optimizer"]["name"] == "sgd" else [])
-    compiled = [True] if SPEC["compile"] else []
-    training = [Mode(layout, False, how) for layout in layouts for how in hows]
-    training += [Mode(layouts[-1], True, how) for _ in compiled for how in hows]
-    answers = [Answers(layout, "eager") for layout in layouts]
-    answers += [Answers(layouts[-1], how) for how in ["frozen"] + ["compiled" for _ in compiled]]
-    return training, answers
+    settings = dict(SPEC["network"])
+    eager, compiled = networks.kind(settings.pop("kind")).layouts(settings)
+    if not SPEC["compile"]:
+        compiled = []
+    hows = ["loop", "foreach"] + (["fused"] if SPEC["optimizer"]["name"] != "rmsprop" else [])
+    training = [Mode(layout, False, how) for layout in eager for how in hows]
+    training += [Mode(layout, True, how) for layout in compiled for how in hows]
+    answers = [Answers(layout, "eager") for layout in eager] + [Answers(eager[-1], "frozen")]
+    return training, answers + [Answers(layout, "compiled") for layout in compiled]
 
 
-def prepared(modes, try_out, data, pairs):
+def prepared(modes, try_out, data, weights):
     """Those that work here; why others do not goes to standard error."""
     good = {}
     for mode in modes:
         try:
-            mode.prepare(data, pairs)
+            mode.prepare(data, weights)
             try_out(mode)
             good[mode.name] = mode
         except Exception as error:
@@ -231,11 +195,11 @@ def set_up():
 
 def serve():
     set_up()
-    data, pairs = Data(), samples.weights(SPEC["weights"])
+    data, weights = Data(), samples.weights(SPEC["weights"])
     training, answers = modes()
-    training = prepared(training, lambda mode: mode.losses(2), data, pairs)
+    training = prepared(training, lambda mode: mode.losses(2), data, weights)
     asked = prepared(
-        answers, lambda mode: (mode.function(SPEC["batch"]), mode.function(1)), data, pairs) if SPEC["infers"] else {}
+        answers, lambda mode: (mode.function(SPEC["batch"]), mode.function(1)), data, weights) if SPEC["infers"] else {}
     for line in sys.stdin:
         question = json.loads(line)
         what = question["do"]

@@ -44,19 +44,27 @@ def mnist(folder):
     return idx(f"{folder}/train-images-idx3-ubyte").copy(), idx(f"{folder}/train-labels-idx1-ubyte").astype(numpy.int64)
 
 
+def pictures(folder):
+    """Images u8 [N, 32, 32, 3] and labels i64 of files in CIFAR-10's form: the label, then red, green and blue."""
+    files = [numpy.fromfile(f"{folder}/data_batch_{number}.bin", numpy.uint8) for number in range(1, 6)]
+    records = numpy.concatenate(files).reshape(-1, 1 + 3 * 32 * 32)
+    images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy()
+    return images, records[:, 0].astype(numpy.int64)
+
+
 def weights(path):
-    """Kernels and biases of a checkpoint, in the order of the layers: pairs of arrays."""
+    """Of each layer of a checkpoint that has weights its arrays by name, by paths in the order of the layers."""
     with open(path, "rb") as file:
         data = file.read()
     begin = 8 + int.from_bytes(data[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(data[8:begin]).items():
-        if re.fullmatch(r"layers\.[^/]*/(kernel|bias)", name):
-            first, end = entry["data_offsets"]
-            tensors[name] = numpy.frombuffer(data[begin + first : begin + end], numpy.float32).reshape(entry["shape"])
+    tensors = {name: entry for name, entry in json.loads(data[8:begin]).items() if name.startswith("layers.")}
 
     def place(name):
         return [int(part) if part.isdigit() else part for part in re.split(r"\.", name.split("/")[0])]
 
-    kernels = sorted((name for name in tensors if name.endswith("/kernel")), key=place)
-    return [(tensors[name], tensors[name.replace("/kernel", "/bias")]) for name in kernels]
+    layers = {}
+    for name in sorted(tensors, key=place):
+        (path, own), (first, end) = name.split("/"), tensors[name]["data_offsets"]
+        array = numpy.frombuffer(data[begin + first : begin + end], numpy.float32).reshape(tensors[name]["shape"])
+        layers.setdefault(path, {})[own] = array
+    return layers

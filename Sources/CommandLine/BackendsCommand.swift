@@ -20,7 +20,8 @@ struct BackendsCommand: ParsableCommand {
     subcommands: [BackendsCheckCommand.self, BackendsOperationsCommand.self])
 
   @Option(
-    help: "A configuration: says for every operation of its training step who runs it, and who declined and why.",
+    help:
+      "A configuration: says for every operation of its training step which backend runs it, and which declined it and why.",
     completion: .file(extensions: ["yaml"]))
   var explain: String?
 
@@ -30,7 +31,8 @@ struct BackendsCommand: ParsableCommand {
   @Option(name: .customLong("set"), help: "Sets one key of the configuration; repeatable.")
   var overrides: [String] = []
 
-  @Flag(help: "With --explain: a line for every operation, where otherwise those of one backend and reason share one.")
+  @Flag(
+    help: "With --explain: a line for every operation; otherwise operations with one backend and reason share a line.")
   var operations = false
 
   @Flag(help: "One JSON array on standard output.")
@@ -77,6 +79,7 @@ struct BackendsCommand: ParsableCommand {
   func run() throws {
     if let explain {
       try reportingErrors {
+        let explain = try configurationFile(explain)
         try Explanation(explain, (backend.map { backendOverrides($0, over: explain) } ?? []) + overrides).show(
           json, operations)
       }
@@ -129,9 +132,6 @@ private struct Explanation: Encodable {
   var summary: String
 
   init(_ file: String, _ overrides: [String]) throws {
-    guard FileManager.default.isReadableFile(atPath: file) else {
-      throw noConfiguration(file)
-    }
     let configuration = try Configuration(file: file, overrides: overrides)
     let session = try inspectedSession(configuration)
     let plan = try session.plan

@@ -8,20 +8,20 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Compares the speed of backends on a configuration.",
     discussion: flowing(
       """
-      Backends take turns in one process, with the same data, initial weights and workers: each trains for --seconds, answers
-      whole batches and then single samples for a quarter of that, in every round. The ratio is of speeds, round by round:
-      above 1 is faster than the first backend. That all compute the same is checked first, in three steps, each from the same
-      weights: where a loss is apart from the first backend's by more than 1e-5 (relative), the command ends with 1, and
-      switchback diff finds out why. A backend that fails on the way has a row that says so, and the others go on; the
-      command ends with 1 then too. Batches are read between the steps. Examples:
+      Backends take turns in one process, with the same data, initial weights and workers. In every round each backend
+      trains for --seconds, then predicts whole batches and then single samples, for a quarter of --seconds each. The
+      ratio compares speeds round by round: above 1 is faster than the first backend. Three steps check first that all
+      compute the same, each from the same weights: where a loss differs from the first backend's by more than 1e-5
+      (relative), the command ends with 1, and switchback diff finds out why. A backend that fails has a row that says
+      so, and the others go on; the command then ends with 1 too. Batches are read between the steps. Examples:
 
         switchback bench configs/mnist-cnn.yaml
         switchback bench configs/mnist-cnn.yaml --backend openblas --backend opencl --rounds 9
         switchback bench configs/mixed-kernels.yaml --backend fft --backend auto --seconds 5 --json
         switchback bench configs/mnist-mlp.yaml --backend ./libSwitchbackyours.so --backend openblas
 
-      Without --backend it takes the configuration's, and those of this machine that run an operation of it; the reference, which
-      is slow, only by its name.
+      Without --backend it compares the configuration's backend and those of this machine that run one of its
+      operations; the slow reference takes part only where it is named.
       """))
 
   @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.", completion: .file(extensions: ["yaml"]))
@@ -96,10 +96,10 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func configuration(of backend: String?) throws -> Configuration {
-    guard FileManager.default.isReadableFile(atPath: config) else { throw noConfiguration(config) }
-    let own = backend.map { backendOverrides($0, over: config) } ?? []
+    let file = try configurationFile(config)
+    let own = backend.map { backendOverrides($0, over: file) } ?? []
     return try Configuration(
-      file: config, overrides: overrides + own + commonOverrides(threads: threads, seed: seed, data: data))
+      file: file, overrides: overrides + own + commonOverrides(threads: threads, seed: seed, data: data))
   }
 
   /// The backends that were named, or those that this machine has for the configuration; what is left out is said.

@@ -3,7 +3,7 @@ import Switchback
 
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "checkpoint", abstract: "Proves the checkpoints of a run.",
+    commandName: "checkpoint", abstract: "Checks the checkpoints of a run.",
     discussion: "Example: switchback checkpoint verify runs/latest", subcommands: [Verify.self])
 
   struct Verify: ParsableCommand {

@@ -6,8 +6,9 @@ struct ConfigCheckCommand: ParsableCommand {
     commandName: "check", abstract: "Says everything that is wrong with a configuration.",
     discussion: flowing(
       """
-      What train would find before its first step: data is opened where it is there (nothing is fetched), the network is
-      put together on it, and backends are looked for. Nothing is written. Ends with 78 where something is wrong.
+      Finds what train would find before its first step: data that is on this machine is opened (nothing is fetched),
+      the network is built on it, and its backends are looked for. Nothing is written. Ends with 78 where something is
+      wrong.
 
       Examples:
 

@@ -27,8 +27,9 @@ struct ConfigCommand: ParsableCommand {
           switchback config init my.yaml --dataset image-folder --path photos   (looks at size, color and classes)
           switchback config init my.yaml --dataset text-folder --path reviews   (looks at words, length and classes)
           switchback config init my.yaml --dataset csv --path table.csv --label kind
+          switchback config init my.yaml --dataset time-series --path load.csv --label load   (a row a step)
 
-        What it takes for what without being told is said on standard error, with what to change where it is wrong.
+        Each guess is said on standard error, with what to change where it is wrong.
         """))
 
     @Argument(
@@ -36,12 +37,13 @@ struct ConfigCommand: ParsableCommand {
     var file: String?
 
     @Option(
-      help: "A data set known by name (see switchback data), or image-folder, text-folder or csv: what --path names.",
+      help:
+        "A data set known by name (see switchback data), or what --path names: image-folder, text-folder, csv, time-series.",
       completion: .list(NamedDataset.all.map(\.name) + Init.own))
     var dataset = "fashion-mnist"
 
     @Option(
-      help: "The folder of images or texts by class, or the table, that the configuration is to fit.",
+      help: "The folder of images or texts by class, or the table, that the configuration is made for.",
       completion: .file())
     var path: String?
 
@@ -52,13 +54,17 @@ struct ConfigCommand: ParsableCommand {
     var force = false
 
     /// What is looked at to fit it.
-    private static let own = ["image-folder", TextFolder.word, "csv"]
+    private static let own = ["image-folder", TextFolder.word, "csv", TimeSeries.word]
+    private static let tables = ["csv", TimeSeries.word]
 
     func validate() throws {
       let isOwn = Self.own.contains(dataset)
+      guard isOwn || NamedDataset.all.contains(where: { $0.name == dataset }) else { return }
       if isOwn, path == nil { throw ValidationError("--dataset \(dataset) needs --path: what is to be looked at") }
       if !isOwn, path != nil { throw ValidationError("--path goes with --dataset \(Self.own.joined(separator: ", "))") }
-      if dataset != "csv", label != nil { throw ValidationError("--label goes with --dataset csv") }
+      if !Self.tables.contains(dataset), label != nil {
+        throw ValidationError("--label goes with --dataset \(Self.tables.joined(separator: ", "))")
+      }
     }
 
     private func starter() throws -> StarterConfiguration {
@@ -71,6 +77,7 @@ struct ConfigCommand: ParsableCommand {
         let survey = try TextFolderSurvey(path)
         for note in survey.notes { Terminal.write("warning: \(note)", to: .standardError) }
         return try StarterConfiguration(for: survey)
+      case (TimeSeries.word, let path?): return try StarterConfiguration(forSeries: CSVSurvey(path), label: label)
       case ("csv", let path?): return try StarterConfiguration(for: CSVSurvey(path), label: label)
       default: return StarterConfiguration(for: try NamedDataset.found(dataset, besides: Self.own))
       }
@@ -122,7 +129,7 @@ struct ConfigCommand: ParsableCommand {
       abstract: "Prints the JSON Schema of configurations, by which editors complete and check.",
       discussion: flowing(
         """
-        Example, and the first line of a configuration that goes by it:
+        Example, and the line that a configuration begins with so that editors find the schema:
 
           switchback config schema > switchback.schema.json
           # yaml-language-server: $schema=switchback.schema.json

@@ -12,12 +12,13 @@ struct ConfigKeysCommand: ParsableCommand {
 
         switchback config keys                            (all of them)
         switchback config keys training.optimizer         (that section; with a key, it alone)
+        switchback config keys model.layers               (which layers there are)
         switchback config keys model.layers.dense         (the number of the layer may be left out)
         switchback config keys monitor --json             (an array of keys)
         switchback config keys --markdown > configs/KEYS.md      (make operations)
       """))
 
-  @Argument(help: "Keys that begin so; without it: all.")
+  @Argument(help: "The beginning of the keys that are listed; without it all are.")
   var prefix = ""
 
   @Flag(help: "One JSON array of keys: key, takes, default, required, help, words.")
@@ -41,7 +42,9 @@ struct ConfigKeysCommand: ParsableCommand {
     }
     if json { return Terminal.write(Terminal.json(found)) }
     let near = Set([first.path] + first.keys.map(\.path))
-    for key in found {
+    // The keys of all layers are a book: of the list itself it says which layers there are.
+    let shown = first.path == "model.layers" ? [first] + first.keys : found
+    for key in shown {
       Terminal.write(lines(of: key, saysWords: !prefix.isEmpty && near.contains(key.path)).joined(separator: "\n"))
     }
   }
@@ -53,10 +56,13 @@ struct ConfigKeysCommand: ParsableCommand {
     return ["\(key.path): \(key.takes)\(fallback)", "  \(key.help)\(condition)"] + words
   }
 
+  /// The end of a path is as good as the whole: `layers.lstm`.
   private func suggestion(among keys: [ConfigurationKey]) -> String {
+    let count = prefix.split(separator: ".").count
     func distance(_ key: ConfigurationKey) -> Int {
-      min(
-        NearestWord.distance(prefix, key.path.replacing(".N.", with: ".")), NearestWord.distance(prefix, key.word))
+      let path = key.path.replacing(".N.", with: ".")
+      let end = path.split(separator: ".").suffix(count).joined(separator: ".")
+      return min(NearestWord.distance(prefix, path), NearestWord.distance(prefix, end))
     }
     let nearest = keys.map { ($0.path, distance($0)) }.min { $0.1 < $1.1 }
     guard let nearest, nearest.1 <= max(2, prefix.count / 3) else { return "; switchback config keys lists all" }

@@ -3,14 +3,12 @@ import Foundation
 import Switchback
 import SwitchbackConformance
 import SwitchbackCrashNote
+import SwitchbackPrograms
 
 struct ConformanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "conformance",
-    abstract: """
-      Proves a backend: every operation, training steps and random programs against the Float64 reference,
-      then every rule of the contract.
-      """,
+    abstract: "Proves a backend against the Float64 reference, and by every rule of the contract.",
     discussion: flowing(
       """
       Examples:
@@ -38,16 +36,16 @@ struct ConformanceCommand: ParsableCommand {
       """)
   var filters: [String] = []
 
-  @Option(help: "No cases whose family and name contain this; can be given more than once.")
+  @Option(help: "Leaves out cases whose family and name contain this; repeatable.")
   var skip: [String] = []
 
-  @Option(help: "Of the random numbers.")
+  @Option(help: "The seed of the random numbers.")
   var seed = 1
 
-  @Flag(help: "A part that takes less than a minute, on OpenCL up to two.")
+  @Flag(help: "A part of the cases: less than a minute, on OpenCL up to two.")
   var quick = false
 
-  @Option(help: "A program's text, with numbers or without: runs it alone.", completion: .file())
+  @Option(help: "Runs only this program, a text with or without numbers.", completion: .file())
   var program: String?
 
   @Option(help: "Workers; 0: one a core.")
@@ -187,9 +185,11 @@ struct ConformanceCommand: ParsableCommand {
     }
     if !json { progress.finish() }
     guard !report.cases.isEmpty else {
+      let names = OperationCatalog.standard.entries.map { $0.name }
+      let nearest = filters.lazy.compactMap { NearestWord.of($0, among: names) }.first
       throw fail(
-        "no case is left: nothing has \"\(filters.joined(separator: "\" or \""))\" in its family and name, or --skip takes all that has",
-        ExitCode(64))
+        "no case is left: nothing has \"\(filters.joined(separator: "\" or \""))\" in its family and name, or --skip takes all that has"
+          + NearestWord.hint(nearest), ExitCode(64))
     }
     // What was found is shown whatever else can be written.
     var (files, unwritten) = (report.causes.map { _ in String?.none }, [FileError]())

@@ -8,8 +8,8 @@ struct DataCheckCommand: ParsableCommand {
     discussion: flowing(
       """
       Every image of a folder is decoded, every row of a CSV file is read, and the files of a data set known by name are
-      measured against what its makers published. Ends with 65 where something is wrong. What training looks at before its
-      first step is less: data.check in the configuration.
+      measured against what its makers published. Ends with 65 where something is wrong. Training checks less before its
+      first step: as much as data.check in the configuration says.
 
       Examples:
 
@@ -32,11 +32,8 @@ struct DataCheckCommand: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      guard FileManager.default.isReadableFile(atPath: config) else {
-        throw noConfiguration(config)
-      }
       let settings = overrides + (data.map { [textOverride("data.path", $0)] } ?? [])
-      let check = try Configuration(file: config, overrides: settings).data.source.check()
+      let check = try Configuration(file: configurationFile(config), overrides: settings).data.source.check()
       if json {
         Terminal.write(Terminal.json(check))
       } else {

@@ -4,14 +4,14 @@ import Switchback
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
-    abstract: "The data sets known by name: which are here, fetching them, checking them; checking your own.",
+    abstract: "Lists, fetches, checks and exports the data sets known by name; checks your own data.",
     discussion: flowing(
       """
       Examples:
 
         switchback data                        (which are here, and where)
         switchback data list --data ~/datasets --json
-        switchback data fetch mnist            (into ~/.cache/switchback/datasets/mnist)
+        switchback data fetch mnist            (into $SWITCHBACK_DATA/mnist or the cache)
         switchback data verify mnist --data ~/datasets
         switchback data check configs/image-folder.yaml --data photos/   (every image is decoded)
         switchback data export mnist mnist-table                         (pictures, and a table that names them)
@@ -71,7 +71,9 @@ struct DataFetchCommand: ParsableCommand {
     commandName: "fetch", abstract: "Fetches the files of a data set that are missing, and checks them.",
     discussion: flowing(
       """
-      Files come from the makers' servers, or from $SWITCHBACK_MIRROR/NAME/FILE. What was cut off is gone on with.
+      Files go where train looks for them: $SWITCHBACK_DATA/NAME or, where that is not set, the cache,
+      ~/.cache/switchback/datasets/NAME. They come from the makers' servers, or from $SWITCHBACK_MIRROR/NAME/FILE. A download
+      that was cut off goes on where it ended.
 
       Examples:
 
@@ -85,7 +87,7 @@ struct DataFetchCommand: ParsableCommand {
     completion: .list(NamedDataset.all.map(\.name)))
   var name: String
 
-  @Option(help: "The folder for the files, instead of the cache.", completion: .directory)
+  @Option(help: "The folder for the files, instead of $SWITCHBACK_DATA/NAME or the cache.", completion: .directory)
   var into: String?
 
   func run() throws {
@@ -100,7 +102,8 @@ struct DataFetchCommand: ParsableCommand {
 
 struct DataVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Checks sizes and checksums of a data set's files, and says whose they are.",
+    commandName: "verify",
+    abstract: "Checks sizes and checksums of a data set's files; names the data set that a wrong file is of.",
     discussion: flowing(
       """
       Ends with 65 where a file is not right.

@@ -8,16 +8,17 @@ struct DataExportCommand: ParsableCommand {
     commandName: "export", abstract: "Writes a data set of images as PNG files and a table of them.",
     discussion: flowing(
       """
-      FOLDER/samples.csv has a row for each picture: its file (in FOLDER/train and FOLDER/test), its class, the mean of its
-      pixels (0 to 1), and width and height of what is drawn on it. An export that is interrupted takes away what it wrote;
-      what one that was killed has left is taken away by the next into that folder. A folder that has other files is refused.
-      In a configuration:
+      FOLDER/samples.csv has a row for each picture: its file (in FOLDER/train and FOLDER/test), its class, the mean of
+      its pixels (0 to 1), and width and height of what is drawn on it. An interrupted export removes what it wrote;
+      what a killed one left is removed by the next export into that folder. A folder with other files is refused. In a
+      configuration:
 
         data: {dataset: csv, path: FOLDER/samples.csv, images: file, image_size: 28, channels: 1,
                label: {digit: classes, ink: values}, normalize: true}
 
-      There the rows are split anew (data.test_split), whatever part of the data set they are of. To keep its own test part,
-      export each with --part into a folder of its own, train on the one and evaluate on the other (evaluate --data).
+      The rows are then split anew (data.test_split), whichever part of the data set they came from. To keep its own
+      test part, export each part into a folder of its own (--part), train on the one and evaluate on the other
+      (evaluate --data).
 
       Examples:
 
@@ -39,7 +40,7 @@ struct DataExportCommand: ParsableCommand {
   @Option(help: "The folder that holds the data set's files.", completion: .directory)
   var data: String?
 
-  @Option(help: "So many pictures of each part, the first ones; otherwise all.")
+  @Option(help: "Only so many pictures of each part, the first ones.")
   var count: Int?
 
   @Option(help: "Only this part; otherwise both.")

@@ -10,10 +10,10 @@ struct DiffCommand: ParsableCommand {
     abstract: "Runs the same training steps on two backends and names the first operation that is wrong.",
     discussion: flowing(
       """
-      Each step starts on both from the first backend's weights. Then every operation of the first step (of the last
-      one, where that shows nothing and results part) is judged by itself against the Float64 reference, and inside its
-      segment against itself alone. The same is done with a batch of one less, and with three workers. What a backend
-      declines runs on the configuration's fallback. Examples:
+      Each step starts on both backends with the first one's weights. Then every operation of the first step is compared
+      with the Float64 reference by itself, and its result within its segment with its result alone; where that shows
+      nothing and the steps still differ, the same is done for the last step. All of it is repeated with one sample less
+      in the batch, and with three workers. What a backend declines runs on the configuration's fallback. Examples:
 
         switchback diff configs/mnist-cnn.yaml --backends reference,openblas
         switchback diff configs/mnist-cnn.yaml --backends openblas,./libSwitchbackyours.so --steps 50
@@ -21,13 +21,14 @@ struct DiffCommand: ParsableCommand {
           --set 'backend.fallback=[openblas, reference]'
         switchback diff configs/mixed-kernels.yaml --backends reference,auto
 
-      Where every operation is right and the step is not, it tries what heals the step: fresh executables, segments of one
-      operation, one worker. "again:" is a command that shows what is wrong first.
+      Where every operation is right and the step is wrong, it tries what makes the step right: fresh executables,
+      segments of one operation, one worker. The command after "again:" shows what is wrong first.
 
-      Ends with 1 where an operation is wrong, or the median of the gradients' differences (relative L2) is above 2e-6 and
-      above ten times what rounding explains: the difference of the reference in Float32 and in Float64, in the first
-      three steps. So it does where one step's losses part by more than 1e-5, or its gradients by more than 1e-2 and more
-      than ten times what rounding explains. A parameter's gradient counts as at least 1e-6 of that of all.
+      Ends with 1 where an operation is wrong, or where the results differ too much. Rounding explains as much as the
+      reference in Float32 differs from it in Float64, in the first three steps. Too much is a median of the gradients'
+      differences (relative L2) above 2e-6 and above ten times what rounding explains; in a single step, losses that
+      differ by more than 1e-5, or gradients by more than 1e-2 and more than ten times what rounding explains. The norm
+      of a parameter's gradient counts as at least 1e-6 of that of all gradients.
       """))
 
   @OptionGroup var experiment: ExperimentOptions

@@ -4,11 +4,12 @@ import SwitchbackCrashNote
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "evaluate", abstract: "Loss and accuracy of a run's newest weights on its test set, or on other data.",
+    commandName: "evaluate",
+    abstract: "Measures loss and accuracy of a run's newest weights, on its test set or on other data.",
     discussion: flowing(
       """
-      Classes are those of the run, by their names, and features are normalized as in its training. What differs in the
-      data at hand is said. Of other data than the run's (--data) all samples are taken, unless --part says otherwise.
+      Classes are matched by the names that the run keeps, and columns are normalized as in its training. How the data
+      differs from the run's is said. Of other data (--data) all samples are taken, unless --part names a part.
       Examples:
 
         switchback evaluate runs/latest

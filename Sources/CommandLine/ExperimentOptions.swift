@@ -4,13 +4,15 @@ import Switchback
 
 /// What every command that reads a configuration takes.
 struct ExperimentOptions: ParsableArguments {
-  @Argument(help: "The configuration, such as configs/mnist-cnn.yaml.", completion: .file(extensions: ["yaml"]))
+  @Argument(
+    help: "The configuration, such as configs/mnist-cnn.yaml, or the run that has it, such as runs/latest.",
+    completion: .file(extensions: ["yaml"]))
   var config: String
 
   @OptionGroup var settings: SettingOptions
 
   func configuration(also more: [String] = [], expandsBlocks: Bool = false) throws -> Configuration {
-    try settings.configuration(config, also: more, expandsBlocks: expandsBlocks)
+    try settings.configuration(configurationFile(config), also: more, expandsBlocks: expandsBlocks)
   }
 }
 
@@ -41,6 +43,11 @@ struct SettingOptions: ParsableArguments {
   ) throws -> Configuration {
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw noConfiguration(file)
+    }
+    guard !isFolder(file) else {
+      throw fail(
+        "\(file) is a folder. train --resume \(file) goes on with a run, and train \(file)/config.yaml begins it anew",
+        ExitStatus.missingFile)
     }
     var all = (backend.map { backendOverrides($0, over: file) } ?? []) + overrides
     if let device { all.append(textOverride("backend.device", device)) }
@@ -93,6 +100,24 @@ func textOverride(_ key: String, _ text: String) -> String {
     }
   }
   return "\(key)=\"\(escaped.joined())\""
+}
+
+/// The file of a configuration; a run's folder, or the link to it, stands for the `config.yaml` in it.
+func configurationFile(_ path: String) throws -> String {
+  guard FileManager.default.isReadableFile(atPath: path) else { throw noConfiguration(path) }
+  guard isFolder(path) else { return path }
+  let run = RunFolder(LatestLink.followed(path))
+  guard run.has(.configuration) else {
+    throw fail(
+      "\(path) is a folder, and no run's: give the file of a configuration, such as configs/mnist-cnn.yaml, or the folder of a "
+        + "run, such as runs/latest", ExitStatus.missingFile)
+  }
+  return run.path(of: .configuration)
+}
+
+func isFolder(_ path: String) -> Bool {
+  var isFolder: ObjCBool = false
+  return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
 }
 
 /// The error of a file that is not there, and where `make install` puts one of that name.

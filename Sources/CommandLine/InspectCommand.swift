@@ -14,16 +14,16 @@ struct InspectCommand: ParsableCommand {
         switchback inspect configs/mnist-cnn.yaml --operations  (every operation, its backend and its cost)
         switchback inspect configs/mnist-cnn.yaml --explain     (how its backend fuses and divides each operation)
         switchback inspect configs/mnist-cnn.yaml --backend reference --json
-        switchback inspect configs/mnist-cnn.yaml --program     (the program text, which parses back)
+        switchback inspect configs/mnist-cnn.yaml --program     (the program as text, which can be read back)
         switchback inspect configs/resnet20-fashion.yaml --svg resnet20.svg  (a drawing of the network)
       """))
 
   @OptionGroup var experiment: ExperimentOptions
 
-  @Flag(help: "Every operation of the training step too.")
+  @Flag(help: "Also every operation of the training step.")
   var operations = false
 
-  @Flag(help: "What each backend made of the operations: fused with which others, and divided how.")
+  @Flag(help: "What each backend made of the operations: which it fused, and how it divided them.")
   var explain = false
 
   @Flag(help: "The program text after the passes, and nothing else.")

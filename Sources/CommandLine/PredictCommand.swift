@@ -2,19 +2,21 @@ import ArgumentParser
 import Foundation
 import Switchback
 import SwitchbackCrashNote
+import SwitchbackPrograms
 
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
-    abstract: "The likeliest classes, or the numbers, of a test sample, of image files, or of rows of a table.",
+    abstract: "Predicts the classes or numbers of a test sample, of images, texts, or rows of a table.",
     discussion: flowing(
       """
-      Images (PNG, JPEG, PGM, PPM) are turned as Exif says, put on white where they are transparent, resized, and made gray
-      or coloured as the network wants them. A single image is shown as text on a terminal; of several there is a table as
-      CSV. MNIST's digits are bright on black: pictures of ink on paper want --invert. A network that was trained on a
-      table takes a CSV file of such rows, with the columns that were learnt or without; - is standard input. Columns are
-      found by their names, or in a file without names by their places; those that name pictures are relative to the file's
-      folder. A network that was trained on a folder of texts takes such files, or one on standard input. Of a network with several outputs each is said by its name. Examples:
+      Images (PNG, JPEG, PGM, PPM) are turned as Exif says, put on white where they are transparent, resized, and made
+      gray or coloured as the network wants them. A terminal shows a single image as text; several images give a CSV
+      table. MNIST's digits are bright on black: pictures of ink on paper want --invert. A network that was trained on a
+      table takes a CSV file of such rows, with or without the columns that were learnt; - is standard input. Columns
+      are found by their names or, in a file without names, by their places; paths of pictures are relative to the
+      file's folder. A network that was trained on a folder of texts takes text files, or one text on standard input.
+      Several outputs are shown with their names. Examples:
 
         switchback predict runs/latest --index 7
         switchback predict runs/latest digit.png --invert
@@ -30,7 +32,7 @@ struct PredictCommand: ParsableCommand {
   @Argument(help: "Image or text files, or folders of them; or a CSV file, or - for standard input.")
   var paths: [String] = []
 
-  @Option(help: "A sample of the test set, instead of files.")
+  @Option(help: "The number of a sample of the test set, from 0, instead of files.")
   var index: Int?
 
   @Flag(help: "Makes dark bright and bright dark.")
@@ -92,7 +94,7 @@ struct PredictCommand: ParsableCommand {
 
   private func warnOfScores(_ model: TrainedModel) {
     let outputs = model.samples.outputs
-    let scores = outputs.filter { $0.targets == .classes && !model.areProbabilities(of: $0.name) }
+    let scores = outputs.filter { $0.targets.areClasses && !model.areProbabilities(of: $0.name) }
     guard !scores.isEmpty else { return }
     let names = outputs.count > 1 ? " in \(scores.map(\.name).joined(separator: ", "))" : ""
     Terminal.write(
@@ -118,11 +120,14 @@ struct PredictCommand: ParsableCommand {
     let values = model.samples.inputs.first { $0.shape.count == 3 }.map { ($0.shape, sample[$0.name] ?? []) }
     show(values.map { ($0.0, $0.1.map(Float.init)) }, line, of: model) { output in
       let numbers = sample[output.target] ?? []
-      guard test.layout[output.target]?.targets == .classes else {
+      let target = test.layout[output.target]
+      guard let target, target.targets.areClasses else {
         return "target: \(numbers.map { "\(Float($0))" }.joined(separator: " "))"
       }
-      let names = test.layout[output.target]?.classNames ?? []
-      return "label: \(numbers.first.flatMap { names.indices.contains(Int($0)) ? names[Int($0)] : "\(Int($0))" } ?? "")"
+      let names = numbers.map { number in
+        target.classNames.indices.contains(Int(number)) ? target.classNames[Int(number)] : "\(Int(number))"
+      }
+      return (target.targets == .classes ? "label: " : "labels: ") + names.joined(separator: " ")
     }
   }
 
@@ -139,6 +144,7 @@ struct PredictCommand: ParsableCommand {
       pictures: fields.pictures.compactMap(\.column),
       labels: run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels), hasHeader: table.hasHeader,
       delimiter: table.delimiter, width: run.data.record?.width)
+    rows.hint = Self.hint
     rows.tokens = fields.tokens.compactMap(\.column)
     for input in fields.tokens { if let column = input.column { rows.vocabularies[column] = input.vocabulary } }
     var writer = PredictionTable(json: json, output: output)
@@ -220,6 +226,10 @@ struct PredictCommand: ParsableCommand {
 
   // MARK: Time series
 
+  private static let hint: @Sendable (String, [String]) -> String = { missing, found in
+    NearestWord.hint(NearestWord.of(missing, among: found))
+  }
+
   /// A line for each window of consecutive rows, by the number of its last one.
   private func predict(
     windowsOf path: String, _ series: TimeSeries, _ run: RestoredRun, _ model: TrainedModel
@@ -228,9 +238,10 @@ struct PredictCommand: ParsableCommand {
       throw fail("the network reads \(model.samples.inputWords), which is no window of a series", ExitCode(64))
     }
     let labels = run.data.record?.labels ?? model.samples.outputs.flatMap(\.labels)
-    let rows = CSVPredictionRows(
+    var rows = CSVPredictionRows(
       path: path, features: input.features, labels: labels.filter { !input.features.contains($0) },
       hasHeader: series.hasHeader, delimiter: series.delimiter, width: run.data.record?.columnCount)
+    rows.hint = Self.hint
     var writer = PredictionTable(json: json, output: output)
     var window: [[Double]] = []
     var count = 0
@@ -388,7 +399,7 @@ extension RestoredRun {
     switch configuration.data.source {
     case .csv(let table): table.hasHeader
     case .series(let series): series.hasHeader
-    case .named, .imageFolder, .texts, .adding: false
+    case .named, .imageFolder, .texts, .adding, .copying: false
     }
   }
 }

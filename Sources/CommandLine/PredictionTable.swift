@@ -11,37 +11,58 @@ struct PredictedOutput: Encodable {
     var score: Double?
   }
 
+  /// What is said of one step.
+  struct Step: Encodable {
+    /// The likeliest first, at most five; none of a step that is masked.
+    var classes: [Class]
+  }
+
   let name: String
-  /// The likeliest first, at most five.
+  /// The likeliest first, at most five; none of a network that answers by steps.
   let classes: [Class]
+  /// Of a network that answers by steps each of them.
+  let steps: [Step]?
   /// The network's numbers, where targets are numbers.
   let values: [Float]?
   /// What these numbers are called.
   let valueNames: [String]
   let areProbabilities: Bool
 
-  fileprivate enum CodingKeys: String, CodingKey { case classes, values }
+  fileprivate enum CodingKeys: String, CodingKey { case classes, steps, values }
 
   init(_ name: String, _ prediction: Prediction, valueNames: [String]) {
     (self.name, self.valueNames, areProbabilities) = (name, valueNames, prediction.areProbabilities)
-    classes = prediction.likeliest().map {
+    classes = Self.classes(prediction)
+    steps =
+      prediction.steps.isEmpty ? nil : prediction.steps.map { Step(classes: $0.map { Self.classes($0) } ?? []) }
+    values = prediction.scores.isEmpty && steps == nil ? prediction.outputs : nil
+  }
+
+  private static func classes(_ prediction: Prediction) -> [Class] {
+    prediction.likeliest().map {
       Class(
         name: $0.name, probability: prediction.areProbabilities ? $0.score : nil,
         score: prediction.areProbabilities ? nil : $0.score)
     }
-    values = prediction.scores.isEmpty ? prediction.outputs : nil
   }
 
-  /// A line each, for people; several numbers with what they are called.
+  /// A line each, for people; several numbers with what they are called. Of steps the likeliest class of each.
   var lines: [String] {
-    let classes = classes.map { found in
-      (found.probability.map { "\(($0 * 1000).rounded() / 10) %" } ?? "\(found.score ?? 0)") + "  \(found.name)"
+    if let steps {
+      return steps.enumerated().map { step, found in
+        "step \(step): " + (found.classes.first.map(Self.words) ?? "masked")
+      }
     }
+    let classes = classes.map(Self.words)
     guard let values else { return classes }
     guard values.count > 1, valueNames.count == values.count else {
       return classes + [values.map { "\($0)" }.joined(separator: " ")]
     }
     return classes + zip(values, valueNames).map { "\($0)  \($1)" }
+  }
+
+  private static func words(_ found: Class) -> String {
+    (found.probability.map { "\(($0 * 1000).rounded() / 10) %" } ?? "\(found.score ?? 0)") + "  \(found.name)"
   }
 }
 
@@ -105,7 +126,7 @@ struct PredictionTable {
 
   private static func cells(_ output: PredictedOutput) -> [String] {
     output.classes.flatMap { [$0.name, $0.probability.map { String(format: "%.6f", $0) } ?? "\($0.score ?? 0)"] }
-      + (output.values ?? []).map { "\($0)" }
+      + (output.steps ?? []).map { $0.classes.first?.name ?? "" } + (output.values ?? []).map { "\($0)" }
   }
 
   /// Of several outputs each has its name before its columns; columns that were learnt have their own, where no two
@@ -125,7 +146,8 @@ struct PredictionTable {
           let name = output.valueNames[index]
           return counts[name] == 1 ? name : prefix + name
         }
-        return classes + values
+        // Of steps the likeliest class each.
+        return classes + (output.steps ?? []).indices.map { "\(prefix)step_\($0)" } + values
       }
   }
 

@@ -8,11 +8,12 @@ struct ProfileCommand: ParsableCommand {
     commandName: "profile", abstract: "Says where the time of a configuration's training steps goes.",
     discussion: flowing(
       """
-      Runs training steps without probes and shows time, GFLOP/s and the share of the roof by layer or by group of
-      operations: an operation, or several that a backend runs as one, by the backend's own name for them. The FLOPs are those
-      that operations state, such as of a direct convolution; a kernel that finds a shorter way may pass 100 %. The roof is
-      measured beside the steps: multiply-adds in registers, with the workers and the widest instruction set that the CPU
-      backends use here. Devices with memory of their own have none. Nothing is written but the trace. Examples:
+      Runs training steps without probes and shows time, GFLOP/s and the share of the roof, by layer or by group of
+      operations. A group is one operation, or several that a backend runs as one, under the backend's own name. FLOPs
+      are those that operations state (of a convolution those of the direct sum), so a kernel that needs fewer may pass
+      100 %. The roof is measured beside the steps: multiply-adds in registers, with the workers and the widest
+      instruction set that the CPU backends use here. Devices with memory of their own have no roof here. Nothing is
+      written but the trace. Examples:
 
         switchback profile configs/mnist-cnn.yaml
         switchback profile configs/mnist-cnn.yaml --by operation --steps 500

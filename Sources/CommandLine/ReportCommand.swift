@@ -14,7 +14,7 @@ struct ReportCommand: ParsableCommand {
         switchback report runs/latest --output page.html
       """))
 
-  @Argument(help: "The run folder; the run may still go on.", completion: .directory)
+  @Argument(help: "The run folder; the run may still be training.", completion: .directory)
   var folder: String
 
   @Option(help: "The file to write, instead of report.html in the run folder.", completion: .file())

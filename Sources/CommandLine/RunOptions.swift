@@ -14,16 +14,17 @@ struct RunOptions: ParsableArguments {
   var data: String?
 
   @Option(
-    help: "Of an early run that kept no class names: these, in the order of their numbers, with commas between.",
+    help: "The class names in the order of their numbers, with commas between: for an early run that kept none.",
     transform: { $0.split(separator: ",").map(String.init) })
   var classes: [String]?
 
   @Flag(
     help:
-      "The best weights by training.watch (the lowest validation loss), not the newest; so with training.restore_best.")
+      "The best weights by training.watch (without it the lowest validation loss), not the newest; the default of runs with training.restore_best."
+  )
   var best = false
 
-  @Flag(help: "The weights of the last update, where the run keeps their moving average (ema_momentum).")
+  @Flag(help: "The weights of the last update, not their moving average (ema_momentum).")
   var raw = false
 
   /// The run's network with the weights of its newest or best checkpoint.

@@ -7,8 +7,8 @@ struct RunsCommand: ParsableCommand {
     commandName: "runs", abstract: "Lists the runs of a folder, the newest first, with their results.",
     discussion: flowing(
       """
-      A run is finished, running, stopped (train --resume goes on with it), or lost before its first checkpoint. Of several
-      outputs each that has an accuracy is said by its name. Examples:
+      A run is finished, running, stopped (train --resume goes on with it), or lost before its first checkpoint. With
+      several outputs each accuracy has its output's name. Examples:
 
         switchback runs
         switchback runs elsewhere/runs --json

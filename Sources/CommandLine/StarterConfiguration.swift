@@ -7,6 +7,8 @@ struct StarterConfiguration {
   /// What was taken for what without being told, a sentence each with what to change where it is wrong.
   var guesses: [String] = []
 
+  init(text: String, guesses: [String]) { (self.text, self.guesses) = (text, guesses) }
+
   init(for dataset: NamedDataset) {
     text = """
       # A small convolutional network on \(dataset.name). All keys: switchback config show FILE, or config schema.
@@ -22,7 +24,7 @@ struct StarterConfiguration {
           - dense: {units: 64, activation: relu}
           - dense: {units: \(dataset.classNames.count), activation: softmax} # a unit for each class
       data:
-        dataset: \(dataset.name) # or image-folder, csv: your own data
+        dataset: \(dataset.name) # or your own data: config init --help
         validation_split: 0.1
       training:
         epochs: 5
@@ -62,18 +64,18 @@ struct StarterConfiguration {
       throw DatasetError(
         .invalid, "\(folder.path) has one class, \(folder.classNames.joined()): to be told apart there must be two")
     }
+    let layers = Self.reading(
+      vocabulary: folder.vocabularySize, why: "as many as data.vocabulary_size", input: "", name: "")
     text = Self.text(
-      "A small network on the texts of \(folder.path): \(Self.classWords(folder.classNames)).", inputs: nil,
-      [
-        "embedding: {input_dim: \(folder.vocabularySize), output_dim: 16} # as many as data.vocabulary_size", "flatten",
-        "dense: {units: 32, activation: relu}", Self.head(.classes(folder.classNames.count)),
-      ],
+      "A small network on the texts of \(folder.path): \(Self.classWords(folder.classNames)).", inputs: "[tokens]",
+      layers + ["dropout: {rate: 0.3}", Self.head(.classes(folder.classNames.count))],
       data: [
         "dataset: text-folder", "path: \(Self.word(folder.path))",
         "vocabulary_size: \(folder.vocabularySize) # the most frequent words; 0 is padding, 1 any other word",
         "sequence_length: \(folder.sequenceLength) # longer texts are cut, shorter ones padded",
+        "masks: {tokens: lengths} # padding is not read",
         "test_split: 0.2 # where there is no folder test", "validation_split: 0.1",
-      ], loss: "categorical_crossentropy")
+      ], loss: "categorical_crossentropy", optimizer: Self.optimizerOfSequences)
     guesses = [
       "each of these folders is a class: \(ClassOrder.words(folder.classNames)); move or rename those that are none",
       "\(folder.sequenceLength) tokens say enough of a text; data.sequence_length says otherwise",
@@ -111,6 +113,10 @@ struct StarterConfiguration {
     if let length = texts.map(\.sequenceLength).max() {
       data.append("sequence_length: \(length) # longer texts are cut, shorter ones padded")
     }
+    if !texts.isEmpty {
+      let masks = columns.texts.map { "\(Self.word($0.column.name)): \(Self.word(Field.lengths(of: $0.column.name)))" }
+      data.append("masks: {\(masks.joined(separator: ", "))} # padding is not read")
+    }
     if let size = texts.filter({ !$0.isOfNumbers }).map(\.tokenCount).max() {
       data.append("vocabulary_size: \(size) # the most frequent words; 0 is padding, 1 any other word")
     }
@@ -121,7 +127,8 @@ struct StarterConfiguration {
     let (inputs, layers) = Self.branches(columns, table.images)
     text = Self.text(
       "A small network on \(table.path): \(table.rowCount) rows, of which it learns \(target.name).", inputs: inputs,
-      layers + [Self.head(task)], data: data, loss: task.loss)
+      layers + [Self.head(task)], data: data, loss: task.loss,
+      optimizer: texts.isEmpty ? Self.usualOptimizer : Self.optimizerOfSequences)
     guesses =
       Self.guesses(of: table) + Self.guesses(of: target, task, isGiven: label != nil) + columns.guesses
       + (pictures == nil ? [] : table.images.map { [Self.sizeGuess($0)] } ?? [])
@@ -137,10 +144,7 @@ struct StarterConfiguration {
       + (columns.hasFeatures ? [Field.table] : [])
     func texts(_ text: CSVSurvey.Column.Text, input: String, name: String) -> [String] {
       let why = text.isOfNumbers ? "one more than the largest token" : "as many as data.vocabulary_size, or more"
-      return [
-        "embedding: {input_dim: \(text.tokenCount), output_dim: 16\(input)} # \(why)", "flatten",
-        "dense: {units: 32, activation: relu\(name)}",
-      ]
+      return reading(vocabulary: text.tokenCount, why: why, input: input, name: name)
     }
     guard fields.count > 1 else {
       if let images { return (nil, features(of: images)) }
@@ -166,8 +170,16 @@ struct StarterConfiguration {
     return ("[\(fields.map(word).joined(separator: ", "))]", layers)
   }
 
+  /// Of tokens, whose padding is masked: vectors, which an LSTM reads from both ends.
+  private static func reading(vocabulary: Int, why: String, input: String, name: String) -> [String] {
+    [
+      "embedding: {input_dim: \(vocabulary), output_dim: 32\(input)} # \(why)",
+      "bidirectional: {layer: {lstm: {units: 32}}\(name)}",
+    ]
+  }
+
   /// How the file is read.
-  private static func guesses(of table: CSVSurvey) -> [String] {
+  static func guesses(of table: CSVSurvey) -> [String] {
     let names = table.columns.prefix(5).map(\.name).joined(separator: ", ") + (table.columns.count > 5 ? ", …" : "")
     var guesses = [
       table.hasHeader
@@ -204,7 +216,7 @@ struct StarterConfiguration {
   }
 
   /// Nil: a comma.
-  private static func delimiter(of table: CSVSurvey) -> String? {
+  static func delimiter(of table: CSVSurvey) -> String? {
     switch table.delimiter {
     case UInt8(ascii: ","): nil
     case 9: "tab"
@@ -219,22 +231,26 @@ struct StarterConfiguration {
     var loss: String { if case .classes = self { "categorical_crossentropy" } else { "mean_squared_error" } }
   }
 
-  private static let labelNames = [
+  static let labelNames = [
     "label", "labels", "class", "classes", "target", "targets", "category", "kind", "species", "digit", "y",
   ]
 
   private static func label(of table: CSVSurvey, _ label: String?) throws -> CSVSurvey.Column {
     let names = table.columns.map(\.name)
-    if let label {
-      let index = names.firstIndex(of: label) ?? Int(label).flatMap { names.indices.contains($0) ? $0 : nil }
-      guard let index else {
-        throw DatasetError(
-          .invalid, "\(table.path) has no column \(label); columns are \(names.prefix(20).joined(separator: ", "))")
-      }
-      return table.columns[index]
-    }
+    if let label { return try column(label, of: table) }
     let guessed = labelNames.lazy.compactMap { name in names.firstIndex { $0.lowercased() == name } }.first
     return table.columns[guessed ?? names.count - 1]
+  }
+
+  /// The column of that name or, where none has it, of that number from 0.
+  static func column(_ name: String, of table: CSVSurvey) throws -> CSVSurvey.Column {
+    let names = table.columns.map(\.name)
+    let index = names.firstIndex(of: name) ?? Int(name).flatMap { names.indices.contains($0) ? $0 : nil }
+    guard let index else {
+      throw DatasetError(
+        .invalid, "\(table.path) has no column \(name); columns are \(names.prefix(20).joined(separator: ", "))")
+    }
+    return table.columns[index]
   }
 
   /// Words, and few whole numbers, are classes.
@@ -297,8 +313,13 @@ struct StarterConfiguration {
 
   private static func classWords(_ names: [String]) -> String { "\(names.count) classes (\(ClassOrder.words(names)))" }
 
-  private static func text(
-    _ title: String, inputs: String?, _ layers: [String], data: [String], loss: String
+  private static let usualOptimizer = "{type: adam, learning_rate: 0.001}"
+  /// Gradients through time may grow.
+  static let optimizerOfSequences = "{type: adam, learning_rate: 0.002, global_clipnorm: 1}"
+
+  static func text(
+    _ title: String, inputs: String?, _ layers: [String], data: [String], loss: String,
+    optimizer: String = usualOptimizer
   ) -> String {
     // A name from a file would end the comment with the line.
     let title = String(title.map { $0.isNewline ? " " : $0 })
@@ -315,7 +336,7 @@ struct StarterConfiguration {
         batch_size: 32
         seed: 1
         loss: \(loss)
-        optimizer: {type: adam, learning_rate: 0.001}
+        optimizer: \(optimizer)
         early_stopping_patience: 3
       backend: openblas # switchback backends lists them
       monitor:
@@ -325,7 +346,7 @@ struct StarterConfiguration {
   }
 
   /// A word of YAML, in quotes where it would be something else.
-  private static func word(_ text: String) -> String {
+  static func word(_ text: String) -> String {
     let isPlain = text.wholeMatch(of: /[A-Za-z\/][A-Za-z0-9_.\/\-]*/) != nil
     let isTaken = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(text.lowercased())
     return isPlain && !isTaken ? text : Terminal.json(text)

@@ -52,7 +52,8 @@ struct SwitchbackCommand: ParsableCommand {
     _ arguments: ArraySlice<String>, of command: any ParsableCommand.Type, called names: [String]
   ) -> String? {
     let commands = command.configuration.subcommands
-    guard !commands.isEmpty, let word = arguments.first, !word.hasPrefix("-"), word != "help" else { return nil }
+    guard !commands.isEmpty, let word = arguments.first, !word.hasPrefix("-") else { return nil }
+    if word == "help" { return names.isEmpty ? unknownCommand(arguments.dropFirst(), of: command, called: []) : nil }
     if let next = commands.first(where: { $0._commandName == word }) {
       return unknownCommand(arguments.dropFirst(), of: next, called: names + [word])
     }

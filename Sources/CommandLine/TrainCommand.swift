@@ -8,11 +8,12 @@ struct TrainCommand: ParsableCommand {
     commandName: "train", abstract: "Trains the network of a configuration.",
     discussion: flowing(
       """
-      Classes (folders, words of a CSV column) are numbered in one order: whole numbers first, by value, then all other
-      names by their UTF-8 bytes. The run keeps the names, and how its numbers were normalized. It goes on only with the same
-      data: of a table its bytes, of pictures their names, sizes and contents. Of more than 256 MiB of pictures only the
-      beginning of each file is compared (64 KiB; of more than 16,384 files less, at least 4 KiB), and with data.check: none
-      no contents; switchback data check prints a checksum of all. Examples:
+      Classes (folders, words of a CSV column) get their numbers in one order: whole numbers first, by value, then all
+      other names by their UTF-8 bytes. The run keeps the names of its classes and the normalization of its columns.
+      --resume refuses other data: it compares the bytes of a table, and the names, sizes and contents of pictures. Of
+      more than 256 MiB of pictures it compares only the beginning of each file (64 KiB; with more than 16,384 files
+      less, at least 4 KiB), and with data.check: none no contents; switchback data check prints a checksum of
+      everything. Examples:
 
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
@@ -25,7 +26,7 @@ struct TrainCommand: ParsableCommand {
       """))
 
   @Argument(
-    help: "The configuration, such as configs/mnist-cnn.yaml; with --resume the run's own, unless given.",
+    help: "The configuration, such as configs/mnist-cnn.yaml; with --resume the default is the run's own.",
     completion: .file(extensions: ["yaml"]))
   var config: String?
 
@@ -37,29 +38,31 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help:
-      "Ends after so many steps in all. A run that goes on keeps this limit unless --steps or --epochs is given anew.")
+      "Ends after this many steps in total. A resumed run keeps this limit unless --steps or --epochs is given again.")
   var steps: Int?
 
   @Option(
-    help: "Goes on from the newest complete checkpoint of this run folder, to the weights it would have had.",
+    help:
+      "Goes on with the run in this folder from its newest complete checkpoint, to the weights that it would have had.",
     completion: .directory)
   var resume: String?
 
-  @Flag(help: "With --resume: goes on though the data is not what it was. The run's record says so.")
+  @Flag(help: "With --resume: allows data that has changed. The run's record says so.")
   var otherData = false
 
   @Option(
-    help: "With --resume of an early run that kept no class names: these, in the order of their numbers, with commas.",
+    help:
+      "The class names in the order of their numbers, with commas between: with --resume of an early run that kept none.",
     transform: { $0.split(separator: ",").map(String.init) })
   var classes: [String]?
 
   @Flag(
     name: .customLong("other-bits"),
-    help: "With --resume: goes on on another backend or with other threads too; the last bits then differ.")
+    help: "With --resume: allows another backend or number of threads; the weights' last bits then differ.")
   var otherBits = false
 
   @Option(
-    help: "Starts with the weights of a run folder, a checkpoint or a trained model's file, without optimizer slots.",
+    help: "Starts with the weights of a run folder, a checkpoint or a trained model's file; the optimizer starts anew.",
     completion: .file())
   var from: String?
 
@@ -119,7 +122,7 @@ struct TrainCommand: ParsableCommand {
       loop.allowsOtherBits = otherBits
       // Before the run folder is changed.
       if let start, let resume {
-        try loop.check(start)
+        try loop.check(start, in: RunFolder(resume).environment)
         let before = try RunFolder(resume).configuration().training
         if TrainingLoop.isPast(start.position, configuration.training), !TrainingLoop.isPast(start.position, before) {
           throw fail(
@@ -186,7 +189,9 @@ struct TrainCommand: ParsableCommand {
         let advice =
           isBackendToBlame
           ? "See the finding: a backend computes wrongly"
-          : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
+          : configuration.monitor.isEnabled
+            ? "See the finding: it says what made the first such value, and what helps against that"
+            : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
         throw fail(
           "the loss was not finite for \(TrainingLoop.patienceForFinite) steps in a row, or in every step of the run. The "
             + "weights of the last good step are in \(folder.path(of: .checkpoints)); those of the best epoch (--best), "

@@ -28,7 +28,7 @@ struct TuneCommand: ParsableCommand {
   @Option(help: "Seconds that one candidate may take.")
   var limit = 60.0
 
-  @Flag(help: "Goes back to what the device's class has.")
+  @Flag(help: "Forgets what was measured: the device gets the kernels of its class again.")
   var forget = false
 
   @Flag(help: "One JSON object on standard output.")

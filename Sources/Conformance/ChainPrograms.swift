@@ -20,8 +20,9 @@ public enum ChainPrograms {
     programs += try withoutBias() + kernelsInTwoFormats() + large()
     programs += try [
       groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
-      updatedWithinChain(), chainsInTurns(), crossEntropy(), productsOfAStack(),
+      updatedWithinChain(), chainsInTurns(), productsOfAStack(),
     ]
+    programs += try stepEnds()
     return programs
   }
 
@@ -239,7 +240,7 @@ public enum ChainPrograms {
     return ("two chains of product, bias, relu in turns", replay(builder))
   }
 
-  // MARK: Residual additions, groups, the loss
+  // MARK: Residual additions, groups
 
   /// Each group has filters and a bias of its own.
   private static func groups() throws(ProgramError) -> (name: String, replay: ReplayFile) {
@@ -374,20 +375,6 @@ public enum ChainPrograms {
     let gradient = try builder.append(MatrixMultiplication(transposeB: true), upstream, kernel)
     builder.output("dx", try builder.append(UnaryBackward(.relu), builder.append(Unary(.relu), x), gradient))
     return ("a stack of products, bias, relu, and its gradient through the relu below", replay(builder))
-  }
-
-  private static func crossEntropy() throws(ProgramError) -> (name: String, replay: ReplayFile) {
-    var builder = ProgramBuilder(name: "loss")
-    let (x, dloss) = (builder.input("x", .float32([61, 40])), builder.input("dloss", .float32([61])))
-    let targets = builder.input("targets", .float32([61, 17]))
-    let (kernel, bias) = (builder.state("kernel", .float32([40, 17])), builder.state("bias", .float32([17])))
-    let logits = try builder.append(Binary(.add), builder.append(MatrixMultiplication(), x, kernel), bias)
-    builder.output("predictions", try builder.append(Softmax(axis: 1), logits))
-    builder.output("loss", try builder.append(SoftmaxCrossEntropy(), logits, targets))
-    let dlogits = try builder.append(SoftmaxCrossEntropyBackward(), logits, targets, dloss)
-    builder.output("dbias", try builder.append(Reduce(.sum, axes: [0]), dlogits))
-    builder.output("dkernel", try builder.append(MatrixMultiplication(transposeA: true), x, dlogits))
-    return ("product, bias, softmax with cross-entropy, and their gradients", replay(builder))
   }
 
   /// With numbers from −1 to 1 for whatever it is given.

@@ -5,7 +5,7 @@
 ///
 /// Nothing is read: a sample follows from `seed` and its number. The field `sequence` is f32 `[T, 2]`, the target `labels`
 /// f32 `[1]`.
-public struct AddingProblem: Hashable, Sendable {
+public struct AddingProblem: MadeProblem {
   /// T, at least 2.
   public var sequenceLength: Int
   /// Samples of all parts.
@@ -24,63 +24,33 @@ public struct AddingProblem: Hashable, Sendable {
     (self.sequenceLength, self.count, self.seed, self.testSplit) = (sequenceLength, count, seed, testSplit)
   }
 
-  var fields: [Field] { [Field(Field.sequence, .float32, [sequenceLength, 2]), .labels(.values(1))] }
-
-  var layout: DatasetLayout { AddingSamples(problem: self, range: 0..<0).layout }
-
   /// Makes nothing yet. Parts are ranges of the samples' numbers: first those for training, then for validation, then for
   /// testing.
   public func open(_ request: DatasetRequest = DatasetRequest()) throws(DatasetError) -> DatasetParts {
-    guard Self.lengths.contains(sequenceLength), Self.counts.contains(count) else {
-      throw DatasetError(
-        .invalid,
-        "the adding problem has no \(count) samples of \(sequenceLength) steps: it needs two of each, and a "
-          + "sequence has at most \(Self.lengths.upperBound), the data \(Self.counts.upperBound)")
-    }
-    let split = OrderedSplit(count, test: testSplit, validation: request.validationSplit)
-    guard !split.train.isEmpty, !split.test.isEmpty else {
-      throw DatasetError(
-        .invalid,
-        "of \(count) samples none is for \(split.test.isEmpty ? "testing" : "training"): set more of them (data.samples), or "
-          + "other shares (data.test_split \(testSplit), data.validation_split \(request.validationSplit))")
-    }
-    func samples(_ range: Range<Int>) -> AddingSamples { AddingSamples(problem: self, range: range) }
-    return DatasetParts(
-      train: samples(split.train), validation: split.validation.isEmpty ? nil : samples(split.validation),
-      test: samples(split.test), record: record
-    ).counted(request, testSplit: testSplit)
+    try parts(request)
   }
 
-  /// What says all of its samples takes the place of a checksum; the number behind the word is raised where the same
-  /// settings make others.
-  private var record: DatasetRecord {
+  var fields: [Field] { [Field(Field.sequence, .float32, [sequenceLength, 2]), .labels(.values(1))] }
+
+  var fault: String? {
+    Self.lengths.contains(sequenceLength) && Self.counts.contains(count)
+      ? nil
+      : "the adding problem has no \(count) samples of \(sequenceLength) steps: it needs two of each, and a "
+        + "sequence has at most \(Self.lengths.upperBound), the data \(Self.counts.upperBound)"
+  }
+
+  var record: DatasetRecord {
     DatasetRecord(
       source: Self.word, inputs: [.init(Field.sequence, [sequenceLength, 2])],
       learnt: [.init(Field.labels, .values(1))],
       identity: "\(Self.word) 1: sequence_length \(sequenceLength), samples \(count), seed \(seed)")
   }
-}
 
-/// A range of its samples, each made when it is asked for.
-struct AddingSamples: Dataset {
-  let problem: AddingProblem
-  /// Their numbers among all.
-  let range: Range<Int>
-
-  var count: Int { range.count }
-  var fields: [Field] { problem.fields }
-  var classNames: [String] { [] }
-
-  /// Allocates nothing.
-  func read(_ index: Int, row: Int, into batch: BatchMemory) {
-    var random = SplitMix64(state: 0)
-    random.mix(UInt64(bitPattern: Int64(problem.seed)))
-    random.mix(UInt64(range.lowerBound + index))
+  func make(_ random: inout SplitMix64, row: Int, into batch: BatchMemory) {
     let steps = batch[0, row].bindMemory(to: Float.self)
-    let length = problem.sequenceLength
-    for step in 0..<length { (steps[2 * step], steps[2 * step + 1]) = (random.nextUniform(), 0) }
-    let half = length / 2
-    let (first, second) = (random.next(below: half), half + random.next(below: length - half))
+    for step in 0..<sequenceLength { (steps[2 * step], steps[2 * step + 1]) = (random.nextUniform(), 0) }
+    let half = sequenceLength / 2
+    let (first, second) = (random.next(below: half), half + random.next(below: sequenceLength - half))
     (steps[2 * first + 1], steps[2 * second + 1]) = (1, 1)
     batch[1, row].storeBytes(of: steps[2 * first] + steps[2 * second], as: Float.self)
   }

@@ -60,7 +60,9 @@ public struct ArrayDataset: Dataset {
     }
   }
 
-  /// `classNames` are those of a field `labels` i32 `[]`, in the order of its numbers; empty: the numbers themselves.
+  /// `classNames` are those of a field `labels` i32 `[]`, or i32 `[T]` with a class a step, in the order of its numbers;
+  /// empty: the numbers themselves. Of classes by steps those behind a sample's length may be any numbers: nothing reads
+  /// them, and a batch has 0 there.
   public init(_ columns: [Column], classNames: [String] = []) throws(DatasetError) {
     guard let first = columns.first else { throw DatasetError(.invalid, "a data set needs a field") }
     count = try Self.count(first)
@@ -76,20 +78,33 @@ public struct ArrayDataset: Dataset {
       if column.field.name == Field.sampleWeight { try Self.check(weights: column) }
       if let lengths = column.field.lengths { try Self.check(lengths, of: column.field, columns) }
     }
-    (self.columns, fields) = (columns, columns.map(\.field))
-    guard let column = columns.first(where: { $0.field.name == Field.labels }), column.field.shape.isEmpty,
-      case .int32(let labels) = column.values
+    fields = columns.map(\.field)
+    guard let place = columns.firstIndex(where: { $0.field.name == Field.labels }),
+      case .int32(let labels) = columns[place].values
     else {
-      (self.labels, self.classNames) = ([], classNames)
+      (self.columns, self.labels, self.classNames) = (columns, [], classNames)
       return
     }
-    self.labels = labels
-    self.classNames = classNames.isEmpty ? try Self.names(of: labels) : classNames
-    let classCount = self.classNames.count
-    if let row = labels.firstIndex(where: { $0 < 0 || $0 >= classCount }) {
-      throw DatasetError(
-        .invalid,
-        "the field \(column.field) has the class \(labels[row]) in row \(row), and there are \(classCount) classes")
+    let field = columns[place].field
+    switch field.targets {
+    case .classes where field.shape.isEmpty:
+      (self.columns, self.labels) = (columns, labels)
+      self.classNames = classNames.isEmpty ? try Self.names(of: labels) : classNames
+      let classCount = self.classNames.count
+      if let row = labels.firstIndex(where: { $0 < 0 || $0 >= classCount }) {
+        throw DatasetError(
+          .invalid, "the field \(field) has the class \(labels[row]) in row \(row), and there are \(classCount) classes"
+        )
+      }
+    case .stepClasses(let steps):
+      let learnt = StepClasses(labels, steps: steps, lengths: Self.lengths(of: field, in: columns))
+      self.classNames = classNames.isEmpty ? try Self.names(of: learnt.classes) : classNames
+      if let fault = learnt.fault(of: field, classCount: self.classNames.count) { throw DatasetError(.invalid, fault) }
+      var columns = columns
+      columns[place] = Column(field: field, values: .int32(learnt.classes))
+      (self.columns, self.labels) = (columns, [])
+    case .classes, .values:
+      (self.columns, self.labels, self.classNames) = (columns, [], classNames)
     }
   }
 
@@ -171,6 +186,13 @@ public struct ArrayDataset: Dataset {
       throw DatasetError(
         .invalid, "the field \(column.field) is \(values[row]) in row \(row), and \(field) has room for \(most)")
     }
+  }
+
+  /// How long the sequences of a field are, where another one says so.
+  private static func lengths(of field: Field, in columns: [Column]) -> [Int32]? {
+    guard let column = columns.first(where: { $0.field.name == field.lengths }), case .int32(let values) = column.values
+    else { return nil }
+    return values
   }
 
   private static let mostClasses = 1 << 20

@@ -20,6 +20,8 @@ public struct CSVPredictionRows {
   /// How many columns the table has that was learnt, with those that are not read; nil: no more than are named here. Rows
   /// without names have as many, or as many but for the labels.
   public var width: Int?
+  /// What is said of a column that is missing, among those that stand there: which of them is meant.
+  public var hint: @Sendable (_ missing: String, _ found: [String]) -> String = { _, _ in "" }
 
   public init(
     path: String, features: [String], words: [DatasetRecord.WordColumn] = [], pictures: [String] = [],
@@ -183,9 +185,11 @@ public struct CSVPredictionRows {
       }
     }
     guard missing.isEmpty else {
+      let others = names.indices.filter { places[$0] == nil }.map { names[$0] }
       throw CSVRow.Problem(
-        message: "there is no column \(missing.prefix(10).joined(separator: ", ")), which the network was trained on; "
-          + "columns are \(names.prefix(20).joined(separator: ", "))\(names.count > 20 ? ", …" : "")", column: 1)
+        message: "there is no column \(missing.prefix(10).joined(separator: ", ")), which the network was trained on"
+          + "\(hint(missing[0], others)); columns are \(names.prefix(20).joined(separator: ", "))\(names.count > 20 ? ", …" : "")",
+        column: 1)
     }
     var columns = columns(places)
     columns.ignored = names.indices.filter { index in

@@ -130,5 +130,5 @@ extension DatasetRecord {
 
 extension Field {
   /// What the field with the lengths of a column's sequences is called.
-  static func lengths(of name: String) -> String { name + "_lengths" }
+  package static func lengths(of name: String) -> String { name + "_lengths" }
 }

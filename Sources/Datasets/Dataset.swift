@@ -27,8 +27,13 @@ public protocol Dataset: Sendable {
 public enum DatasetTargets: Hashable, Sendable {
   /// Its class, an i32 from 0.
   case classes
+  /// The class of each of so many steps, i32 `[T]` from 0.
+  case stepClasses(Int)
   /// So many numbers, f32.
   case values(Int)
+
+  /// Whether that is classes, of the sample or of its steps.
+  public var areClasses: Bool { if case .values = self { false } else { true } }
 }
 
 extension Dataset {

@@ -32,7 +32,7 @@ extension DatasetSource {
     case .imageFolder(let folder): try Self.check(folder)
     case .csv(let file): try Self.check(file)
     case .texts(let folder): try Self.check(folder)
-    case .series, .adding: try checkOpening()
+    case .series, .adding, .copying: try checkOpening()
     }
   }
 

@@ -13,9 +13,13 @@ public struct DatasetLayout: Hashable, Sendable {
     public var targets: DatasetTargets
     /// In the order of their numbers; empty where targets are numbers.
     public var classNames: [String]
+    /// Of steps: the field i32 `[]` that says how many of them are to be learnt; nil: all.
+    public var lengths: String?
 
-    public init(_ name: String, _ targets: DatasetTargets, classNames: [String] = []) {
-      (self.name, self.targets, self.classNames) = (name, targets, classNames)
+    public init(
+      _ name: String, _ targets: DatasetTargets, classNames: [String] = [], lengths: String? = nil
+    ) {
+      (self.name, self.targets, self.classNames, self.lengths) = (name, targets, classNames, lengths)
     }
   }
 
@@ -47,7 +51,6 @@ extension Dataset {
   /// The field `labels`, where there is one.
   public var targetFields: [DatasetLayout.Target] {
     guard let labels = fields.first(where: { $0.name == Field.labels }) else { return [] }
-    let targets: DatasetTargets = labels.elementType == .int32 ? .classes : .values(labels.elementCount)
-    return [.init(Field.labels, targets, classNames: classNames)]
+    return [.init(Field.labels, labels.targets, classNames: classNames, lengths: labels.lengths)]
   }
 }

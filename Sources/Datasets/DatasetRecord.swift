@@ -254,16 +254,23 @@ extension DatasetRecord.Input {
 }
 
 extension DatasetTargets: Codable {
-  private enum CodingKeys: String, CodingKey { case values }
+  private enum CodingKeys: String, CodingKey { case values, stepClasses }
 
-  /// `{"values": k}`, or `{}` for classes.
+  /// `{"values": k}`, `{"stepClasses": T}`, or `{}` for classes.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    self = try container.decodeIfPresent(Int.self, forKey: .values).map { .values($0) } ?? .classes
+    let steps = try container.decodeIfPresent(Int.self, forKey: .stepClasses)
+    self =
+      try container.decodeIfPresent(Int.self, forKey: .values).map { .values($0) }
+      ?? steps.map { .stepClasses($0) } ?? .classes
   }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
-    if case .values(let count) = self { try container.encode(count, forKey: .values) }
+    switch self {
+    case .classes: break
+    case .stepClasses(let steps): try container.encode(steps, forKey: .stepClasses)
+    case .values(let count): try container.encode(count, forKey: .values)
+    }
   }
 }

@@ -46,7 +46,11 @@ extension DatasetRecord {
       if target.classNames.count > Self.mostClasses {
         return "\(target.name): it has \(target.classNames.count) classes"
       }
-      if case .values(let count) = target.targets {
+      switch target.targets {
+      case .classes: break
+      case .stepClasses(let steps):
+        guard (1...1 << 20).contains(steps) else { return "\(target.name): classes of \(steps) steps are learnt" }
+      case .values(let count):
         guard (1...1 << 20).contains(count), target.classNames.isEmpty else {
           return "\(target.name): \(count) numbers are learnt, with \(target.classNames.count) class names"
         }
@@ -101,6 +105,9 @@ extension DatasetRecord {
       elements = product
     }
     if case .values(let count) = targets, !(1...1 << 20).contains(count) { return "\(count) numbers are learnt" }
+    if case .stepClasses(let steps) = targets, !(1...1 << 20).contains(steps) {
+      return "classes of \(steps) steps are learnt"
+    }
     // A row of a table, or the rows of a window.
     let width = shape.count == 1 || shape.count == 2 ? shape.last : nil
     if !normalization.isEmpty, normalization.count != width {

@@ -7,6 +7,7 @@ public enum DatasetSource: Hashable, Sendable {
   case texts(TextFolder)
   case series(TimeSeries)
   case adding(AddingProblem)
+  case copying(CopyProblem)
 
   /// The word of `data.dataset`.
   public var name: String {
@@ -17,6 +18,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .texts: TextFolder.word
     case .series: TimeSeries.word
     case .adding: AddingProblem.word
+    case .copying: CopyProblem.word
     }
   }
 
@@ -28,7 +30,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .csv(let file): file.path
     case .texts(let folder): folder.path
     case .series(let series): series.path
-    case .adding: nil
+    case .adding, .copying: nil
     }
   }
 
@@ -38,7 +40,7 @@ public enum DatasetSource: Hashable, Sendable {
     switch self {
     case .named(let name, _): return (try NamedDataset.named(name).sampleShape, .classes)
     case .imageFolder(let folder): return ([folder.height, folder.width, folder.channels], .classes)
-    case .csv, .texts, .series, .adding:
+    case .csv, .texts, .series, .adding, .copying:
       let layout = try layout()
       guard layout.inputs.count == 1, layout.targets.count == 1, let target = layout[Field.labels] else {
         func words(_ names: [String]) -> String { names.joined(separator: " and ") }
@@ -59,6 +61,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .texts(let folder): return try folder.open(DatasetRequest(mayLackParts: true)).train.layout
     case .series(let series): return try series.scanned(DatasetRequest(mayLackParts: true)).layout()
     case .adding(let problem): return problem.layout
+    case .copying(let problem): return problem.layout
     case .named, .imageFolder:
       let samples = try samples()
       return DatasetLayout(
@@ -67,7 +70,7 @@ public enum DatasetSource: Hashable, Sendable {
     }
   }
 
-  /// Fetches the files of a data set known by name into the cache, where they are nowhere and no folder was given.
+  /// Fetches the files of a data set known by name, where they are nowhere and no folder was given.
   public func fetchIfMissing(showsProgress: Bool, say: (String) -> Void) throws(DatasetError) {
     guard case .named(let name, nil) = self else { return }
     let dataset = try NamedDataset.named(name)
@@ -83,6 +86,7 @@ public enum DatasetSource: Hashable, Sendable {
     case .texts(let folder): try folder.open(request)
     case .series(let series): try series.open(request)
     case .adding(let problem): try problem.open(request)
+    case .copying(let problem): try problem.open(request)
     }
   }
 }

@@ -9,7 +9,7 @@
 /// Fetching the files of a data set. The program `curl` does it: it knows proxies, certificates, resuming and progress
 /// bars, needs no header to build with, and is on most machines.
 extension NamedDataset {
-  /// Puts the files that are missing or not right into `folder`, or the cache, and answers which folder that is. Each
+  /// Puts the files that are missing or not right into `folder`, or `fetchFolder`, and answers which folder that is. Each
   /// is checked, then renamed, so that a file under its name is whole; what was fetched of one goes on where it was cut.
   ///
   /// Mirrors are tried in their order, or only `$SWITCHBACK_MIRROR/<name>` where that is set. Two at once wait for each
@@ -18,8 +18,9 @@ extension NamedDataset {
   public func fetch(
     into folder: String? = nil, showsProgress: Bool = false, say: (String) -> Void = { _ in }
   ) throws(DatasetError) -> String {
-    guard let folder = folder ?? cacheFolder else {
-      throw DatasetError(.invalid, "there is no cache to fetch \(name) into: set $XDG_CACHE_HOME or $HOME")
+    guard let folder = folder ?? fetchFolder else {
+      throw DatasetError(
+        .invalid, "there is no folder to fetch \(name) into: set $SWITCHBACK_DATA, $XDG_CACHE_HOME or $HOME")
     }
     try Self.makeFolder(folder)
     let lock = open(folder + "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)

@@ -64,13 +64,21 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
   /// Whether a field of this name is of mixed samples; of others it is 0: nothing is another one's.
   package static func isOfMixing(_ name: String) -> Bool { name == partnerShare || name.hasSuffix(partnerEnd) }
 
-  /// What is to be learnt: a class i32 `[]`, or so many numbers f32 `[k]`.
+  /// What is to be learnt: a class i32 `[]`, one a step i32 `[T]`, or so many numbers f32 `[k]`.
   static func target(_ name: String, _ targets: DatasetTargets) -> Field {
     switch targets {
     case .classes: Field(name, .int32)
+    case .stepClasses(let steps): Field(name, .int32, [steps])
     case .values(let count): Field(name, .float32, [count])
     }
   }
 
   static func labels(_ targets: DatasetTargets) -> Field { target(labels, targets) }
+
+  /// What it is where it is learnt. Whole numbers along one axis are the classes of its steps; a single one without lengths
+  /// is that of the sample, as it was before there were any.
+  package var targets: DatasetTargets {
+    guard elementType == .int32 else { return .values(elementCount) }
+    return shape.count == 1 && (shape[0] > 1 || lengths != nil) ? .stepClasses(shape[0]) : .classes
+  }
 }

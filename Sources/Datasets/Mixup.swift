@@ -74,6 +74,10 @@ package struct Mixup {
     }) {
       return "mixup mixes pictures and numbers, and the data has \(field)"
     }
+    for target in layout.targets {
+      guard case .stepClasses(let steps) = target.targets else { continue }
+      return "mixup mixes a class a sample, and \(target.name) has one for each of \(steps) steps"
+    }
     // Weights of samples, lengths of sequences, and a field of a mixture's name.
     if let field = layout.others.first { return "mixup knows no mixture of \(field)" }
     return nil

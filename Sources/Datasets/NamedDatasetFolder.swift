@@ -45,9 +45,29 @@ extension NamedDataset {
     return folders
   }
 
-  /// `~/.cache/switchback/datasets/<name>`, where fetched files go.
+  /// `~/.cache/switchback/datasets/<name>`.
   public var cacheFolder: String? {
     CacheFolder.path.map { $0 + "/datasets/" + name }
+  }
+
+  /// Where fetched files go, which is among the folders that are looked into: `$SWITCHBACK_DATA/<name>`, or the folder there
+  /// that has them already; the cache where that is not set, cannot be written, or is the folder of another data set.
+  public var fetchFolder: String? {
+    guard let root = Self.variable("SWITCHBACK_DATA") else { return cacheFolder }
+    if let found = existingFolder(given: root) { return found }
+    // With a folder of another name in it, it would count as a collection, and its own files would not be found.
+    let isTaken = Self.all.contains { $0.existingFolder(given: root) == root }
+    return isTaken || !Self.canMake(root) ? cacheFolder : root + "/" + name
+  }
+
+  /// Whether files can be put there: into the folder or, before it is made, the nearest around it.
+  private static func canMake(_ folder: String) -> Bool {
+    var path = folder
+    while access(path, F_OK) != 0 {
+      guard let slash = path.lastIndex(of: "/") else { return access(".", W_OK) == 0 }
+      path = slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+    return access(path, W_OK | X_OK) == 0
   }
 
   /// Files of several data sets have the same names: a folder that is called `Fashion-MNIST` is not taken for MNIST.

@@ -4,7 +4,17 @@ import SwitchbackPrograms
 extension Program {
   /// The name under which it answers an output: `predictions`, of several `digit/predictions`.
   static func answerName(_ output: SampleFormat.Output, in samples: SampleFormat) -> String {
-    (samples.outputs.count == 1 ? "" : output.name + "/") + "predictions"
+    answerPrefix(output, in: samples) + "predictions"
+  }
+
+  /// The name under which it says which of the steps of an output are valid, where it does: `mask`, `digit/mask`.
+  static func maskName(_ output: SampleFormat.Output, in samples: SampleFormat) -> String? {
+    guard case .stepClasses = output.targets else { return nil }
+    return answerPrefix(output, in: samples) + "mask"
+  }
+
+  private static func answerPrefix(_ output: SampleFormat.Output, in samples: SampleFormat) -> String {
+    samples.outputs.count == 1 ? "" : output.name + "/"
   }
 
   /// How many numbers it answers for each output of a sample.
@@ -60,7 +70,17 @@ extension Program {
       guard answer.elementType == .float32, answer.shape.rank >= 1, answer.shape[0] == 1, answer.shape.elementCount > 0
       else { return "it answers \(answer)" }
     }
-    return outputs.count == names.count ? nil : "it has other outputs than \(names.joined(separator: ", "))"
+    var masks = 0
+    for output in samples.outputs {
+      guard case .stepClasses(let steps) = output.targets, let name = Self.maskName(output, in: samples),
+        let mask = self.output(named: name)
+      else { continue }
+      guard values[mask].type == TensorType(.bool, [1, steps]) else {
+        return "it says by \(values[mask].type) which of \(steps) steps are valid"
+      }
+      masks += 1
+    }
+    return outputs.count == names.count + masks ? nil : "it has other outputs than \(names.joined(separator: ", "))"
   }
 
   /// Whether an output comes from a softmax or sigmoid.

@@ -1,4 +1,6 @@
-/// What a network says of one sample.
+import SwitchbackDatasets
+
+/// What a network says of one sample, or of one of its steps.
 public struct Prediction: Hashable, Sendable {
   public struct Class: Hashable, Sendable {
     public let index: Int
@@ -10,16 +12,35 @@ public struct Prediction: Hashable, Sendable {
   /// The network's outputs, row-major, behind the gate that its loss implies.
   public let outputs: [Float]
   /// One a class; of a network with a single output p those of two classes, 1 − p and p. Empty where targets are
-  /// numbers.
+  /// numbers, or classes of the steps.
   public let scores: [Double]
+  /// Of a network that was trained on a class a step what it says of each step, in their order; nil of steps that are
+  /// masked. Empty of other networks.
+  public let steps: [Prediction?]
   /// Whether the outputs come from a softmax or sigmoid.
   public let areProbabilities: Bool
   private let names: [String]
 
-  init(outputs: [Float], isOfClasses: Bool, areProbabilities: Bool, names: [String]) {
+  /// `mask`: which steps are valid, of targets by steps; nil: all.
+  init(
+    outputs: [Float], _ targets: DatasetTargets, mask: [Bool]? = nil, areProbabilities: Bool, names: [String]
+  ) {
     (self.outputs, self.areProbabilities, self.names) = (outputs, areProbabilities, names)
-    let numbers = outputs.map(Double.init)
-    scores = !isOfClasses ? [] : numbers.count == 1 ? [1 - numbers[0], numbers[0]] : numbers
+    switch targets {
+    case .values: (scores, steps) = ([], [])
+    case .classes:
+      let numbers = outputs.map(Double.init)
+      (scores, steps) = (numbers.count == 1 ? [1 - numbers[0], numbers[0]] : numbers, [])
+    case .stepClasses(let count):
+      let size = outputs.count / max(count, 1)
+      scores = []
+      steps = (0..<count).map { step in
+        guard mask?[step] ?? true else { return nil }
+        return Prediction(
+          outputs: Array(outputs[step * size..<(step + 1) * size]), .classes, areProbabilities: areProbabilities,
+          names: names)
+      }
+    }
   }
 
   /// The likeliest classes, of equals the lower number first, as everywhere.

@@ -56,6 +56,8 @@ public struct SampleFormat: Hashable, Sendable {
     public var classNames: [String]
     /// Of a table: the columns that were learnt.
     public var labels: [String]
+    /// Of steps: the field that says how many of them are learnt; nil: all.
+    public var lengths: String?
 
     /// `name`: unless said, the target's.
     public init(
@@ -91,7 +93,11 @@ public struct SampleFormat: Hashable, Sendable {
         input.lengths = field.lengths
         return input
       },
-      outputs: layout.targets.map { Output(target: $0.name, targets: $0.targets, classNames: $0.classNames) })
+      outputs: layout.targets.map { target in
+        var output = Output(target: target.name, targets: target.targets, classNames: target.classNames)
+        output.lengths = target.lengths
+        return output
+      })
   }
 
   /// As a run recorded it.
@@ -117,8 +123,15 @@ public struct SampleFormat: Hashable, Sendable {
   public var layout: DatasetLayout {
     DatasetLayout(
       inputs: inputs.map(\.field),
-      targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames) },
-      others: inputs.compactMap(\.lengths).map { Field($0, .int32) })
+      targets: outputs.map { .init($0.target, $0.targets, classNames: $0.classNames, lengths: $0.lengths) },
+      others: lengths.map { Field($0, .int32) })
+  }
+
+  /// The fields that say how long sequences are, each once.
+  private var lengths: [String] {
+    (inputs.compactMap(\.lengths) + outputs.compactMap(\.lengths)).reduce(into: []) { names, name in
+      if !names.contains(name) { names.append(name) }
+    }
   }
 
   /// The fields that are read, for messages.
@@ -136,7 +149,6 @@ public struct SampleFormat: Hashable, Sendable {
       var known: Set<String> = []
       if let twice = names.first(where: { !known.insert($0).inserted }) { return "two \(what)s are called \(twice)" }
     }
-    let lengths = Set(inputs.compactMap(\.lengths))
     if let twice = outputs.first(where: { lengths.contains($0.target) })?.target {
       return "\(twice) is what was learnt, and how long sequences are"
     }
@@ -162,7 +174,7 @@ public struct SampleFormat: Hashable, Sendable {
 
 extension SampleFormat.Input {
   /// What a data set of such samples has.
-  var field: Field { Field(name, elementType, shape, lengths: lengths, scale: scale) }
+  package var field: Field { Field(name, elementType, shape, lengths: lengths, scale: scale) }
 
   fileprivate var fault: String? {
     if lengths != nil, shape.isEmpty { return "it has lengths, and no axis that they could be along" }
@@ -189,6 +201,13 @@ extension SampleFormat.Output {
     switch targets {
     case .values(let learnt):
       return learnt == count ? nil : "\(learnt) numbers were learnt, and the network has \(count) outputs"
+    case .stepClasses(let steps):
+      guard steps > 0, count.isMultiple(of: steps) else {
+        return "a class was learnt of each of \(steps) steps, and the network has \(count) outputs"
+      }
+      let outputs = max(count / steps, 2)
+      return classNames.count <= outputs
+        ? nil : "there are \(classNames.count) classes for \(outputs) outputs of each step"
     case .classes:
       // A single output tells two classes apart.
       return classNames.count <= max(count, 2) ? nil : "there are \(classNames.count) classes for \(count) outputs"

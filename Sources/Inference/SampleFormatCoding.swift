@@ -10,10 +10,14 @@ extension SampleFormat: Codable {
     case inputs, outputs
   }
 
-  /// Whether one field of numbers, of pictures that are stretched, becomes one answer.
+  /// Whether one field of numbers, of pictures that are stretched, becomes one answer for a sample.
   var isPlain: Bool {
     inputs.count == 1 && inputs[0].elementType == .float32 && inputs[0].fit == .stretch && outputs.count == 1
+      && !answersSteps
   }
+
+  /// Whether an answer is by steps.
+  var answersSteps: Bool { outputs.contains { if case .stepClasses = $0.targets { true } else { false } } }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)

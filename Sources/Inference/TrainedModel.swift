@@ -29,11 +29,19 @@ public final class TrainedModel {
   /// One for each of `samples.inputs`.
   private let inputs: [InputHandle]
   /// One for each of `samples.outputs`.
-  private let answers: [(handle: OutputHandle, areProbabilities: Bool)]
+  private let answers: [Answer]
   /// The words of fields that texts become, by the fields' names.
   private let vocabularies: [String: VocabularyIndex]
   /// Fields of tokens that the network looks up.
   private let tokens: [(bound: TokenBound, handle: InputHandle)]
+
+  /// Where the program answers an output.
+  private struct Answer {
+    let handle: OutputHandle
+    let areProbabilities: Bool
+    /// bool `[1, T]`: which steps are valid; nil where all are, or the answer is not by steps.
+    let mask: OutputHandle?
+  }
 
   /// Takes the weights out of `tensors`, by name; whatever does not fit together is an error in words. Of one field the
   /// program says the name.
@@ -87,7 +95,9 @@ public final class TrainedModel {
     tokens = try program.tokenBounds.map { ($0, try executor.input(named: $0.name)) }
     answers = try samples.outputs.map { output in
       let name = Program.answerName(output, in: samples)
-      return (try executor.output(named: name), program.answersProbabilities(name))
+      return Answer(
+        handle: try executor.output(named: name), areProbabilities: program.answersProbabilities(name),
+        mask: Program.maskName(output, in: samples).flatMap { executor.outputIfAny(named: $0) })
     }
   }
 
@@ -194,8 +204,9 @@ public final class TrainedModel {
         let words = "the network answers \(outputs.prefix(5)), which is not finite"
         throw TrainedModelError(samples.words(words, of: output.name, among: answers.count))
       }
+      let mask = try answer.mask.map { try executor.withOutput($0) { $0.map { $0 != 0 } } }
       found[output.name] = Prediction(
-        outputs: outputs, isOfClasses: output.targets == .classes, areProbabilities: answer.areProbabilities,
+        outputs: outputs, output.targets, mask: mask, areProbabilities: answer.areProbabilities,
         names: output.classNames)
     }
     return found

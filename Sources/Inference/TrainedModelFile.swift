@@ -10,8 +10,8 @@ public import SwitchbackPrograms
 /// earliest format that can say it.
 extension TrainedModel {
   private static let formatPrefix = "switchback-model-"
-  /// 2: samples of several fields or answers, or of a field that is not f32.
-  private static let newestFormat = 2
+  /// 2: samples of several fields or answers, or of a field that is not f32; 3: with a class for each step.
+  private static let newestFormat = 3
   /// Of a program's text: bounds what reading somebody's file can cost.
   private static let (longestText, mostLines) = (4 << 20, 1 << 14)
 
@@ -21,7 +21,8 @@ extension TrainedModel {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var file = Safetensors(try tensors())
     file.metadata = [
-      "format": "\(Self.formatPrefix)\(samples.isPlain ? 1 : 2)", "program": program.description,
+      "format": "\(Self.formatPrefix)\(samples.answersSteps ? 3 : samples.isPlain ? 1 : 2)",
+      "program": program.description,
       "samples": String(decoding: try encoder.encode(samples), as: UTF8.self), "weights": weights.rawValue,
     ]
     file.metadata["checksum"] = Self.checksum(file)

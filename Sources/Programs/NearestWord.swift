@@ -1,10 +1,11 @@
 /// What somebody meant who wrote a word that there is not.
 package enum NearestWord {
   /// The first of the candidates that is nearest; nil where none is near. In this order: the same word but for case,
-  /// blanks and signs between its parts; one slip; a word that `word` abbreviates (`global_avg_pooling2d`); a few slips.
+  /// blanks and signs between its parts; two neighbours exchanged; one slip; a word that `word` abbreviates (`global_avg_pooling2d`); a few slips.
   package static func of(_ word: String, among candidates: [String]) -> String? {
     let bare = letters(word)
     if let same = candidates.first(where: { letters($0) == bare }) { return same }
+    if let swapped = candidates.first(where: { isSwap(bare, letters($0)) }) { return swapped }
     let distances = candidates.map { ($0, distance(word, $0)) }
     let nearest = distances.min { $0.1 < $1.1 }
     if let nearest, nearest.1 <= 1 { return nearest.0 }
@@ -29,6 +30,14 @@ package enum NearestWord {
       }
     }
     return row[b.count]
+  }
+
+  /// Whether one exchange of neighbours turns one word into the other: `gleu`, `gelu`.
+  private static func isSwap(_ a: [Character], _ b: [Character]) -> Bool {
+    guard a.count == b.count, let first = a.indices.first(where: { a[$0] != b[$0] }), first + 1 < a.count else {
+      return false
+    }
+    return a[first] == b[first + 1] && a[first + 1] == b[first] && a[(first + 2)...] == b[(first + 2)...]
   }
 
   private static func letters(_ word: String) -> [Character] {

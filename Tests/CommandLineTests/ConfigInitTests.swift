@@ -66,7 +66,8 @@ import Testing
     #expect(outcome.status == 0 && outcome.error.contains("guess: 5 tokens say enough of a text"), "\(outcome.error)")
     let text = try String(contentsOfFile: file, encoding: .utf8)
     for words in [
-      "embedding: {input_dim: 9, output_dim: 16}", "vocabulary_size: 9", "sequence_length: 5", "units: 3, activation",
+      "inputs: [tokens]", "embedding: {input_dim: 9, output_dim: 32}", "masks: {tokens: lengths}", "vocabulary_size: 9",
+      "bidirectional: {layer: {lstm: {units: 32}}}", "sequence_length: 5", "units: 3, activation",
       "3 classes (bad, good, so so)",
     ] {
       #expect(text.contains(words), "\(text)")
@@ -113,7 +114,7 @@ import Testing
     #expect(alone.check.status == 0, "\(alone.check.error)")
     for words in [
       "columns: {review: text}\n", "sequence_length: 8 #", "vocabulary_size: 38 #",
-      "embedding: {input_dim: 38, output_dim: 16} #",
+      "embedding: {input_dim: 38, output_dim: 32} #", "masks: {review: review_lengths}",
     ] {
       #expect(alone.text.contains(words), "\(alone.text)\n\(alone.outcome.error)")
     }
@@ -126,7 +127,9 @@ import Testing
     #expect(beside.check.status == 0, "\(beside.check.error)")
     for words in [
       "columns: {size: {one_hot: [large, small]}, read: text, tags: tokens}\n", "inputs: [read, tags, table]",
-      "embedding: {input_dim: 8, output_dim: 16, inputs: tags}", "concatenate: {inputs: [read_, read2, side]}",
+      "embedding: {input_dim: 8, output_dim: 32, inputs: tags}",
+      "bidirectional: {layer: {lstm: {units: 32}}, name: read2}",
+      "masks: {read: read_lengths, tags: tags_lengths}", "concatenate: {inputs: [read_, read2, side]}",
     ] {
       #expect(beside.text.contains(words), "\(beside.text)")
     }
@@ -138,6 +141,40 @@ import Testing
     let words = try written(
       "day,name,x,kind\n" + (0..<60).map { "2020-01-\($0),Ann B\($0),\($0).5,\(kinds[$0 % 2])\n" }.joined())
     #expect(words.text.contains("columns: {day: ignored, name: ignored}"), "\(words.text)")
+  }
+
+  @Test("for a time series it reads the columns of numbers, learns one of them, says what is left out, and trains")
+  func series() throws {
+    func written(_ text: String, _ more: String...) throws -> (text: String, outcome: Outcome) {
+      let folder = try temporaryFolder()
+      let (table, file) = (try write(text.utf8, to: folder + "/load.csv"), folder + "/my.yaml")
+      let outcome = try switchback(["config", "init", file, "--dataset", "time-series", "--path", table] + more)
+      guard outcome.status == 0 else { return ("", outcome) }
+      let check = try switchback("config", "check", file, "--backend", "reference")
+      #expect(check.status == 0 && check.error.isEmpty, "\(check.error)")
+      try trains(file)
+      return (try String(contentsOfFile: file, encoding: .utf8), outcome)
+    }
+    let rows = (0..<200).map { "2020-01-\($0);\($0);\($0 % 7).5;\($0 % 5).25\n" }.joined()
+    let guessed = try written("day;step;load;wind\n" + rows)
+    for words in [
+      "dataset: time-series", "columns: [load, wind]", "target: wind # what is to be learnt: a guess", "window: 8",
+      "delimiter: \";\"", "lstm: {units: 32}", "dense: {units: 1}", "loss: mean_squared_error",
+    ] {
+      #expect(guessed.text.contains(words), "\(guessed.text)\n\(guessed.outcome.error)")
+    }
+    for words in [
+      "guess: the column wind is to be learnt; --label names another", "guess: 8 steps say enough of the next",
+      "guess: day is not read, since it holds no numbers", "guess: step is not read, since it only numbers the rows",
+    ] {
+      #expect(guessed.outcome.error.contains(words), "\(guessed.outcome.error)")
+    }
+    #expect(try written("day;step;load;wind\n" + rows, "--label", "load").text.contains("target: load\n"))
+    let word = try written("day;step;load;wind\n" + rows, "--label", "day").outcome
+    #expect(word.status == 65 && word.error.contains("the column day cannot be learnt: it holds no numbers"))
+    #expect(try written("day,kind\na,b\nc,d\n").outcome.error.contains("has no column of numbers that could be"))
+    let short = try written("x,y\n" + (0..<20).map { "\($0 % 3),\($0 % 4)\n" }.joined()).outcome
+    #expect(short.status == 65 && short.error.contains("has 20 steps, too few"), "\(short.error)")
   }
 
   @Test("for a table of pictures and numbers it has a branch for each")

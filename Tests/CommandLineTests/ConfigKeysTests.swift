@@ -40,6 +40,14 @@ import Testing
     #expect((delta["with"] as? [String: Any])?["words"] as? [String] == ["huber"])
   }
 
+  @Test("of the list of layers it says which there are, and not the keys of each")
+  func layers() throws {
+    let found = try switchback("config", "keys", "model.layers").output
+    #expect(found.hasPrefix("model.layers: a list of layers"), "\(found.prefix(200))")
+    #expect(found.contains("\nmodel.layers.N.lstm: ") && !found.contains("model.layers.N.lstm.units"))
+    #expect(try switchback("config", "keys", "model.layers.lstm").output.contains("model.layers.N.lstm.units: "))
+  }
+
   @Test("a key that is none is said, with the nearest")
   func unknown() throws {
     for (prefix, nearest) in [

@@ -85,6 +85,8 @@ private func arguments(_ name: String) throws -> [String] {
     return ["configs/\(name).yaml", "--data", folder + "/samples.csv"]
   case "gru-adding-problem", "lstm-adding-problem", "rnn-adding-problem":
     return ["configs/\(name).yaml", "--set", "data.sequence_length=10", "--set", "data.samples=1000"]
+  case "gru-copy-problem":
+    return ["configs/\(name).yaml", "--set", "data.delay=2", "--set", "data.samples=1000"]
   case "text-classification":
     for number in 0..<64 {
       let words = (0...number % 7).map { ["good", "bad", "film", "plot", "long"][(number * 3 + $0) % 5] }

@@ -9,7 +9,7 @@ private let hasMNIST = Image.readsCompressedFiles && FileManager.default.fileExi
 
 /// A home without data.
 private func empty() throws -> [String: String] {
-  ["SWITCHBACK_DATA": "/nowhere", "XDG_CACHE_HOME": try temporaryFolder("cache")]
+  ["SWITCHBACK_DATA": "", "XDG_CACHE_HOME": try temporaryFolder("cache")]
 }
 
 @Suite struct FetchTests {
@@ -73,6 +73,28 @@ private func empty() throws -> [String: String] {
       #expect(outcome.error.contains("/cache/switchback/datasets/mnist"))
     }
     #expect(!FileManager.default.fileExists(atPath: runs))
+  }
+
+  @Test("files go into the folder that SWITCHBACK_DATA names, where train looks; into none that is another data set's")
+  func dataFolder() throws {
+    var environment = try empty()
+    environment["SWITCHBACK_MIRROR"] = "http://127.0.0.1:9"
+    /// The folder that a failed fetch names.
+    func folder(of data: String) throws -> String {
+      environment["SWITCHBACK_DATA"] = data
+      let outcome = try switchback("data", "fetch", "cifar-10", environment: environment)
+      #expect(outcome.status == 66, "\(outcome.error)")
+      return outcome.error
+    }
+    let data = try temporaryFolder("data")
+    #expect(try folder(of: data).contains(" into \(data)/cifar-10,"))
+    #expect(try folder(of: data + "/new").contains(" into \(data)/new/cifar-10,"))
+    for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
+      try write([1], to: "\(data)/mnist/\(name)-ubyte")
+    }
+    #expect(try folder(of: data + "/mnist").contains("/cache/switchback/datasets/cifar-10,"))
+    // A file stands in the way.
+    #expect(try folder(of: "\(data)/mnist/t10k-labels-idx1-ubyte/x").contains("/cache/switchback/datasets/cifar-10,"))
   }
 
   @Test("the list as JSON")

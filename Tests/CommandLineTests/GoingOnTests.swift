@@ -88,6 +88,9 @@ import Testing
     let run = runs + "/latest"
     let refused = try switchback("train", "--resume", run, "--backend", "openblas", "--epochs", "6")
     #expect(refused.status == 1 && refused.error.contains("with --other-bits"), "\(refused.error)")
+    #expect(refused.error.contains("made with another backend (reference: "), "\(refused.error)")
+    let betas = try switchback("train", "--resume", run, "--epochs", "6", "--set", "training.optimizer.beta_1=0.8")
+    #expect(betas.error.contains("another network, loss, optimizer or batch size: going on"), "\(betas.error)")
     for change in [
       "model.layers.0.dense.activation=relu", "training.batch_size=4", "training.loss=mean_squared_error",
       "training.optimizer={type: sgd}",

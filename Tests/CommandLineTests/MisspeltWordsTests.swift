@@ -6,6 +6,11 @@ struct MisspeltWordsTests {
     "commands, data sets, backends and options are found by their nearest word",
     arguments: [
       ("trian", "there is no command trian; did you mean train?"),
+      ("help trian", "there is no command trian; did you mean train?"),
+      ("help config shwo", "there is no command config shwo; did you mean show?"),
+      ("config keys layers.lstm", "there is no key layers.lstm; did you mean model.layers.N.lstm?"),
+      ("config keys layers", "did you mean model.layers?"),
+      ("conformance --quick --backend reference --filter matmull", "did you mean matmul?"),
       ("config shwo", "there is no command config shwo; did you mean show?"),
       ("data chekc x", "there is no command data chekc; did you mean check?"),
       ("backends operation", "there is no command backends operation; did you mean operations?"),
@@ -13,6 +18,8 @@ struct MisspeltWordsTests {
       ("data verify mnsit", "there is no data set called mnsit; did you mean mnist?"),
       ("data export fashion_mnist x", "there is no data set called fashion_mnist; did you mean fashion-mnist?"),
       ("config init --dataset fashionmnist", "did you mean fashion-mnist?"),
+      ("config init --dataset cvs --path x --label y", "there is no data set called cvs; did you mean csv?"),
+      ("config init --dataset timeseries --path x", "did you mean time-series?"),
       ("conformance --quick --backend refrence", "there is no backend called refrence; did you mean reference? ("),
       ("train x.yaml --bakend reference", "Did you mean '--backend'?"),
     ])

@@ -354,6 +354,8 @@ import Testing
     let missing = try write("time\n1\n".utf8, to: folder + "/missing.csv")
     let outcome = try switchback("predict", run, missing)
     #expect(outcome.status == 65 && outcome.error.contains("there is no column heat"), "\(outcome.error)")
+    let misspelt = try write("time,haet\n1,2\n".utf8, to: folder + "/misspelt.csv")
+    #expect(try switchback("predict", run, misspelt).error.contains("did you mean haet?"))
     let broken = try write("time,heat\n1700000000,1\n1700000000,x\n1700000000,3\n".utf8, to: folder + "/broken.csv")
     let some = try switchback("predict", run, broken)
     #expect(some.status == 65 && some.error.contains(":3:12: \"x\" is no finite number"), "\(some.error)")

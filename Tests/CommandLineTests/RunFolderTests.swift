@@ -40,6 +40,21 @@ private func contents(below folder: String) throws -> [String: Data] {
     #expect(evaluated.status == 0, "\(evaluated.error)")
   }
 
+  @Test("a run, or the link to it, stands for its configuration; train says what to give in its place")
+  func standsForConfiguration() throws {
+    let runs = temporary()
+    let trained = try switchback(arguments(runs))
+    try #require(trained.status == 0, "\(trained.error)")
+    for command in [["inspect"], ["config", "show"], ["config", "check"], ["backends", "--explain"]] {
+      let outcome = try switchback(command + [runs + "/latest"])
+      #expect(outcome.status == 0, "\(command): \(outcome.error)")
+    }
+    let refused = try switchback("inspect", runs)
+    #expect(refused.status == 66 && refused.error.contains("give the file of a configuration"), "\(refused.error)")
+    let train = try switchback("train", runs + "/latest")
+    #expect(train.status == 66 && train.error.contains("train --resume \(runs)/latest goes on"), "\(train.error)")
+  }
+
   @Test("runs/latest moves on where it is our link; a folder, a file or a link of the user's is left alone, and said")
   func latest() throws {
     let runs = temporary()

@@ -104,13 +104,82 @@ import Testing
     #expect(check.status == 0 && check.output.contains("✓ text-folder  \(folder)\ncontents sha256:"), "\(check.output)")
   }
 
+  @Test("the copy problem: a run is judged by its steps and answers each, as text and as JSON")
+  func steps() throws {
+    let layers = """
+          - gru: {units: 4, return_sequences: true}
+          - dense: {units: 9, activation: softmax}
+      """
+    let runs = temporary()
+    let config = try configuration(
+      "dataset: copy-problem, delay: 1, samples: 60", layers: layers, loss: "sparse_categorical_crossentropy")
+    _ = try succeeded(["train", config, "--runs", runs])
+    let run = runs + "/latest"
+    // Eleven of 21 classes are blanks, which it learns at once.
+    let accuracy = try object(succeeded(["evaluate", run, "--json"]).output)["testAccuracy"] as? Double
+    #expect(try #require(accuracy) > 0.4)
+    let shown = try succeeded(["predict", run, "--index", "0"]).output.split(separator: "\n")
+    #expect(shown.filter { $0.hasPrefix("step ") && $0.contains(" %  ") }.count == 21, "\(shown)")
+    #expect(shown.contains { $0.hasPrefix("labels: blank blank blank") }, "\(shown)")
+    let answer = try object(succeeded(["predict", run, "--index", "0", "--json"]).output)
+    let steps = try #require(answer["steps"] as? [[String: Any]])
+    #expect(steps.count == 21 && steps.allSatisfy { ($0["classes"] as? [[String: Any]])?.count == 5 })
+    #expect(answer["values"] == nil)
+  }
+
+  @Test("a table's column of whole numbers may be what is learnt step by step; rows of a table are answered so")
+  func tags() throws {
+    // The tag of a token is its rest by three.
+    let rows = (0..<40).map { row in
+      let tokens = (0...row % 4).map { (row * 3 + $0) % 5 + 1 }
+      func words(_ numbers: [Int]) -> String { numbers.map { "\($0)" }.joined(separator: " ") }
+      return "\(words(tokens)),\(words(tokens.map { $0 % 3 })),\(row % 2)\n"
+    }
+    let table = try write(("sentence,tags,kind\n" + rows.joined()).utf8, to: temporaryFolder() + "/table.csv")
+    func config(_ units: Int) throws -> String {
+      try write(
+        """
+        version: 1
+        model:
+          inputs: [sentence]
+          layers:
+            - embedding: {input_dim: 6, output_dim: 4}
+            - dense: {units: \(units), activation: softmax}
+        data: {dataset: csv, path: \(table), label: kind, columns: {sentence: tokens, tags: tokens}, masks: true}
+        training:
+          epochs: 60
+          batch_size: 8
+          objectives: [{target: tags, loss: sparse_categorical_crossentropy}]
+          optimizer: {type: adam, learning_rate: 0.05}
+        backend: reference
+        """.utf8, to: temporaryFolder() + "/config.yaml")
+    }
+    let runs = temporary()
+    let words = "the field tags has the class 2, and the network ends with 2 outputs for each step"
+    let check = try switchback(["config", "check", try config(2)])
+    #expect(
+      check.status != 0 && check.error.contains("config.yaml:7:") && check.error.contains(words), "\(check.error)")
+    let beyond = try switchback(["train", try config(2), "--runs", temporary()])
+    #expect(beyond.status == 65 && beyond.error.contains(words), "\(beyond.error)")
+    _ = try succeeded(["train", try config(3), "--runs", runs])
+    let run = runs + "/latest"
+    #expect(try object(succeeded(["evaluate", run, "--json"]).output)["testAccuracy"] as? Double == 1)
+    let news = try write("sentence\n1 2 3\n4\n".utf8, to: temporaryFolder() + "/news.csv")
+    #expect(
+      try succeeded(["predict", run, news]).output
+        == "row,step_0,step_1,step_2,step_3\n1,class 1,class 2,class 0,\n2,class 1,,,\n")
+    let lines = try succeeded(["predict", run, news, "--json"]).output.split(separator: "\n")
+    let steps = try #require(object(lines[1])["steps"] as? [[String: Any]])
+    #expect(steps.map { ($0["classes"] as? [Any])?.count } == [3, 0, 0, 0])
+  }
+
   @Test("texts with masks: their run is evaluated, answers texts, and a layer that would count padding is named")
   func masks() throws {
     let (folder, runs) = (try temporaryFolder(), temporary())
     for n in 0..<40 {
       try write(review(n).utf8, to: "\(folder)/\(n < 32 ? "train" : "test")/\(n % 2 == 0 ? "good" : "bad")/\(n).txt")
     }
-    let data = "dataset: text-folder, path: \(folder), vocabulary_size: 40, masks: {tokens: lengths}"
+    let data = "dataset: text-folder, path: \(folder), vocabulary_size: 40, masks: true"
     let pooled = embedding.replacingOccurrences(of: "flatten", with: "global_average_pooling1d")
     _ = try succeeded([
       "train", try configuration(data, layers: pooled, loss: "categorical_crossentropy"), "--runs", runs,

@@ -114,6 +114,44 @@ private struct Step {
     }
   }
 
+  @Test("a small sum among other gradients is checked by whoever adds it up: each update waits for one barrier")
+  func smallSumAmongOthers() throws {
+    var builder = ProgramBuilder(name: "others")
+    let (y, other) = (builder.input("y", .float32([4096, 40])), builder.input("other", .float32([70_000])))
+    let sum = try builder.append(Reduce(.sum, axes: [0]), y)
+    let allow = try builder.append(AllFinite(), other, sum)
+    builder.output("allow", allow)
+    let (w, v, rate) = (
+      builder.state("w", sum.type), builder.state("v", other.type), builder.step("rate", .float32([]))
+    )
+    _ = try builder.append(SGDUpdate(), [w, sum, rate, allow])
+    _ = try builder.append(SGDUpdate(), [v, other, rate, allow])
+    let program = builder.build()
+    #expect(try barriers(program) == 1)
+    for workers in [1, 3] {
+      let states = StateStore()
+      let executor = try ProgramExecutor(program, on: chain(OpenBLASBackend(), workers: workers), states: states)
+      func allows(_ name: String, _ numbers: [Int: Float]) throws -> Bool {
+        for (place, number) in numbers {
+          try executor.withInput(name) { $0.storeBytes(of: number, toByteOffset: 4 * place, as: Float.self) }
+        }
+        try executor.run()
+        for place in numbers.keys {
+          try executor.withInput(name) { $0.storeBytes(of: 0, toByteOffset: 4 * place, as: Float.self) }
+        }
+        return try executor.withOutput("allow") { $0[0] != 0 }
+      }
+      #expect(try allows("y", [:]))
+      for place in [0, 40 * 2048 + 7, 40 * 4096 - 1] {
+        #expect(try !allows("y", [place: .nan]) && !allows("y", [place: .infinity]), "\(place)")
+        #expect(try allows("y", [place: 1]))
+      }
+      #expect(try !allows("other", [69_999: .nan]) && allows("other", [69_999: 1]))
+      // Parts that are finite, of the first row and the last.
+      #expect(try !allows("y", [39: 2e38, 40 * 4096 - 1: 2e38]) && allows("y", [39: 1e38, 40 * 4096 - 1: 1e38]))
+    }
+  }
+
   @Test("the update of a weight stands behind the check without a barrier where all that is checked is small")
   func small() throws {
     for (count, expected) in [(8, 0), (70_000, 1)] {

@@ -392,6 +392,12 @@ private let examples: [Example] = [
     // Few channels are transformed longer than multiplied; strides have no tiles.
     #expect(name(Example(1, [8, 8, 8], kernel: [3, 3], filters: 64)) == "direct")
     #expect(name(Example(1, [9, 9, 64], kernel: [3, 3], filters: 64, strides: [2, 2])) == "direct")
+    // Of few taps vectors may be half empty; a kernel of one cell is not unfolded.
+    for filters in [1, 2, 4, 8, 17] {
+      #expect(name(Example(1, [9, 9, 1], kernel: [3, 3], filters: filters)) == "direct", "\(filters)")
+    }
+    #expect(name(Example(1, [9, 9, 3], kernel: [1, 1], filters: 1)) == nil)
+    #expect(name(Example(1, [9, 9, 33], kernel: [3, 3], filters: 1)) == nil)
     for known in ["direct", "depthwise", "sparse", "im2col"] { #expect(sb_is_convolution(kernels, known) != 0) }
     #expect(sb_is_convolution(kernels, "directt") == 0)
   }

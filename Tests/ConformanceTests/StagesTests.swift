@@ -38,6 +38,18 @@ func barriers(_ program: Program) throws -> Int {
     #expect(try barriers(builder.build()) == 2)
   }
 
+  @Test("a small sum beside tiles is checked by whoever adds it up, so the updates stand behind the tiles' barrier")
+  func checked() throws {
+    var builder = builder
+    let gradient = try builder.append(MatrixMultiplication(transposeA: true), x, y)
+    let sum = try builder.append(Reduce(.sum, axes: [0]), y)
+    let allow = try builder.append(AllFinite(), gradient, sum)
+    let rate = builder.step("rate", .float32([]))
+    _ = try builder.append(SGDUpdate(), [w, gradient, rate, allow])
+    _ = try builder.append(SGDUpdate(), [builder.state("bias", sum.type), sum, rate, allow])
+    #expect(try barriers(builder.build()) == 2)
+  }
+
   @Test("what is read is replaced behind a barrier, and nothing before wrong indices are found")
   func replaced() throws {
     var builder = builder

@@ -143,6 +143,15 @@ import Testing
   func missing() throws {
     let error = #expect(throws: DatasetError.self) { try read("a,c\n1,2\n", features: ["a", "b", "d"]) }
     #expect(error?.message.contains(":1:1: there is no column b, d") == true, "\(error?.message ?? "")")
+    // Who reads them says which is meant, of those that are not read already.
+    let path = try write("a,colum\n1,2\n".utf8, to: temporaryFolder() + "/rows.csv")
+    var rows = CSVPredictionRows(path: path, features: ["a", "column"], labels: [])
+    rows.hint = { "; \($0) of \($1)" }
+    let hinted = #expect(throws: DatasetError.self) { try rows.forEach(ignored: { _ in }) { _ in } }
+    #expect(
+      hinted?.message.contains("no column column, which the network was trained on; column of [\"colum\"]; columns")
+        == true,
+      "\(hinted?.message ?? "")")
     #expect(throws: DatasetError.self) { try read("") }
     #expect(try read("a,b\n").rows.isEmpty)
   }

@@ -152,6 +152,13 @@ struct MixupTests {
       // Without mixup they are as good as ever.
       _ = try AugmentedDataset(data(more: [column]), made(0) { $0.cutout = 1 }, seed: 1)
     }
+    let bySteps = try ArrayDataset([
+      .uint8("images", [UInt8](repeating: 0, count: 8), shape: [2, 2, 1], scale: Field.pixelScale),
+      .int32("labels", [0, 1, 2, 0, 0, 1], shape: [3], lengths: "lengths"), .int32("lengths", [2, 3]),
+    ])
+    let error = #expect(throws: DatasetError.self) { try AugmentedDataset(bySteps, made(0.2), seed: 1) }
+    #expect("\(try #require(error))".contains("mixup mixes a class a sample, and labels has one for each of 3 steps"))
+    _ = try AugmentedDataset(bySteps, made(0) { $0.cutout = 1 }, seed: 1)
     for alpha in [-1, 1e4, Double.nan, .infinity] {
       #expect(throws: DatasetError.self, "\(alpha)") { try AugmentedDataset(data(), made(alpha), seed: 1) }
     }

@@ -15,8 +15,15 @@ private func faults<Described: Configurable>(of type: Described.Type) -> [String
   let settings = type.settings
   // `\Conv2D.filters`
   let set = Set(settings.keys.map { String(reflecting: $0.path).split(separator: ".").last.map(String.init) ?? "" })
-  let stored = Mirror(reflecting: settings.prototype).children.compactMap(\.label).filter { $0 != "name" }
+  let stored = storedProperties(of: settings.prototype).filter { $0 != "name" }
   return stored.filter { !set.contains($0) }.map { "\(settings.word): no key sets \($0)" } + faults(in: settings)
+}
+
+/// What a value stores, with what stands in settings that its type shares with others.
+private func storedProperties(of value: Any) -> [String] {
+  Mirror(reflecting: value).children.flatMap { child in
+    child.value is any CommonSettings ? storedProperties(of: child.value) : [child.label].compactMap { $0 }
+  }
 }
 
 private func faults<Owner>(in settings: Settings<Owner>) -> [String] {
@@ -51,6 +58,19 @@ private func faults<Owner>(in settings: Settings<Owner>) -> [String] {
   return faults
 }
 
+/// Two types' settings, of which the table of one forgets one.
+private struct Shared: CommonSettings {
+  var kept = 1
+  var forgotten = 2
+}
+
+private struct Sharing: Configurable {
+  var common = Shared()
+  static let settings = Settings<Sharing>(
+    "sharing", of: Sharing(), help: "Forgets one of those that it shares",
+    keys: [.integer("kept", \.common.kept, in: .extents, help: "Is there")])
+}
+
 @Suite("Settings of layers, optimizers, losses and schedules")
 struct SettingsTests {
   private static let types: [any Configurable.Type] =
@@ -67,6 +87,7 @@ struct SettingsTests {
   @Test("a property that was forgotten is found")
   func forgotten() {
     #expect(faults(of: Forgetful.self) == ["forgetful: no key sets forgotten"])
+    #expect(faults(of: Sharing.self) == ["sharing: no key sets forgotten"])
   }
 
   @Test("a key sets its property, and nothing else")

@@ -103,9 +103,10 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
         "pool_size must be a whole number from 1"
       ),
       ("softmax", "sofmax", "did you mean softmax?"),
+      ("softmax", "gleu", "cannot be gleu; did you mean gelu? (known: "),
       ("type: sgd", "type: sdg", "did you mean sgd?"),
       ("- flatten", "- flaten", "did you mean flatten?"),
-      ("version: 1", "version: 2", "version must be a whole number from 1 to 1"),
+      ("version: 1", "version: 2", "version must be 1, not \"2\""),
       ("dataset: mnist", "dataset: mnist\n  dataset: cifar", "given twice"),
       ("units: 10, ", "", "units is missing"),
       ("training:", "trainig:", "did you mean training?"),
@@ -238,6 +239,21 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     #expect(problems(anchored).isEmpty)
     #expect(problems("") == ["test.yaml:1:1: it is empty; switchback config init prints a configuration to start from"])
     #expect(problems("version: 1\n").contains("test.yaml: data.dataset is missing"))
+    // Other texts are YAML too, and not printed whole.
+    let rows = "x,y,kind\n" + String(repeating: "0.5,1.5,a\n", count: 1000)
+    for (text, name, words) in [
+      (rows, "table.csv", "switchback config init NEW.yaml --dataset csv --path table.csv writes one for this table"),
+      (rows, "notes.txt", "switchback config init prints one to start from"),
+    ] {
+      let error = #expect(throws: ConfigurationError.self) { try Configuration(text: text, file: name) }
+      let said = error?.problems.first.map { $0.description } ?? ""
+      #expect(said.hasPrefix("\(name):1:1: this is no configuration,") && said.contains("\"x,y,kind"), "\(said)")
+      #expect(said.hasSuffix(words) && said.utf8.count < 300, "\(said)")
+    }
+    let control = #expect(throws: ConfigurationError.self) {
+      try Configuration(text: "a\u{1}b" + String(repeating: "c", count: 9999), file: "a")
+    }
+    #expect(control.map { "\($0)".contains("no valid YAML: ") && "\($0)".utf8.count < 300 } == true)
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let file = folder.appendingPathComponent("latin.yaml")

@@ -196,6 +196,12 @@ struct LayerListTests {
       ("repeat: {time: 2, layers: [flatten]}", "time is not a key here; did you mean times?"),
       ("residual: {layer: [flatten]}", "layer is not a key here; did you mean layers?"),
       ("conv2d: {kernel_size: 3, filter: 2}", "filter is not a key here; did you mean filters?"),
+      (
+        "dense: {units: 2, return_sequences: true}",
+        "return_sequences is not a key here: it is one of simple_rnn, lstm,"
+      ),
+      ("denze: {units: 2}", "there is no layer denze; did you mean dense? (near it: dense, "),
+      ("denze: {units: 2}", "; switchback config keys model.layers lists all)"),
     ] {
       let found = problems("layers: [{\(layer)}]")
       #expect(found.count == 1 && found[0].contains(words), "\(layer): \(found)")

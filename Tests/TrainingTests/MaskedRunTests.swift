@@ -74,6 +74,10 @@ struct MaskedRunTests {
   @Test("data.masks: what stands behind a sequence's end counts for nothing, which it does without")
   func padding() throws {
     let masked = text(", masks: {tokens: lengths}")
+    // What the field says of itself is the same lengths.
+    #expect(
+      try Configuration(text: text(", masks: true"), file: "a").trainingStep(on: data().layout).inputs
+        == Configuration(text: masked, file: "a").trainingStep(on: data().layout).inputs)
     for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
       let (zeros, eights) = (
         try trained(masked, data(), on: backend), try trained(masked, data(padding: 8), on: backend)
@@ -223,9 +227,9 @@ struct MaskedRunTests {
   @Test("a resolved configuration keeps its masks")
   func resolved() throws {
     let made = try Configuration(text: text(", masks: {tokens: lengths}"), file: "test.yaml")
-    #expect(made.data.masks == ["tokens": "lengths"])
+    #expect(made.data.masks == .named(["tokens": "lengths"]))
     #expect(try Configuration(text: made.resolvedText, file: "a").data.masks == made.data.masks)
-    #expect(try Configuration(text: text(""), file: "a").data.masks.isEmpty)
+    #expect(try Configuration(text: text(""), file: "a").data.masks == .named([:]))
   }
 }
 
@@ -371,6 +375,54 @@ struct MaskedLossTests {
           #expect(wild.losses == calm.losses && wild.bytes == calm.bytes, "\(loss.name), \(number)")
         }
       }
+    }
+  }
+
+  /// What two steps leave of a model of [N, T, features], and their losses; the data has `number` at its masked steps.
+  private func trained(
+    _ layers: [any Layer], _ number: Float, on backend: any ComputeBackend
+  ) throws -> (losses: [Double], areFinite: [Bool], before: [String: [UInt8]], after: [String: [UInt8]]) {
+    let step = TrainingStep(
+      model: Sequential(layers),
+      inputs: [ModelInput("x", .float32([Self.steps, Self.features]), mask: .lengths("lengths"))],
+      objectives: [Objective(loss: MeanSquaredError(), targets: .values)], optimizer: SGD(learningRate: 0.1))
+    let session = try TrainingSession(step: step, batchSize: 4, seed: 1, on: chain(backend))
+    let before = try session.bytes()
+    let data = try Self.data(number)
+    let results = try (0..<2).map { _ in try session.train(data, [0, 1, 2, 3]) }
+    return (results.map(\.loss), results.map(\.isFinite), before, try session.bytes())
+  }
+
+  @Test("a NaN or an infinity that the data has at masked steps reaches no loss and no gradient, whatever reads it")
+  func wildData() throws {
+    let models: [[any Layer]] = [
+      [Dense(3)], [Dense(4, activation: .relu), LayerNormalization(), Dense(3, activation: .sigmoid)],
+      [BatchNormalization(), Dense(3)], [SimpleRNN(3, returnSequences: true)],
+      [LSTM(3, returnSequences: true)],
+      [Bidirectional(GRU(3, returnSequences: true), mergeMode: .sum)],
+      [MultiHeadAttention(numHeads: 1, keyDim: 2)], [Residual([GraphNode(Dense(3, activation: .tanh))]), Dense(3)],
+    ]
+    for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
+      for layers in models {
+        let calm = try trained(layers, 0, on: backend)
+        #expect(calm.areFinite == [true, true] && calm.before != calm.after)
+        for number in [Float.nan, .infinity, -.infinity, 1000] {
+          let wild = try trained(layers, number, on: backend)
+          #expect(wild.losses == calm.losses && wild.after == calm.after, "\(layers[0].kind), \(number)")
+        }
+      }
+    }
+  }
+
+  @Test("a NaN that a layer makes at a masked step reaches the weights behind it, and the step is left out")
+  func wildLayer() throws {
+    for backend: any ComputeBackend in [ReferenceBackend()] + (hasOpenBLAS ? [OpenBLASBackend()] : []) {
+      let found = try trained([Dense(3), Spoiling(number: .nan), Dense(3)], 0, on: backend)
+      #expect(found.losses.allSatisfy(\.isFinite) && found.areFinite == [false, false])
+      #expect(found.before == found.after)
+      // Nothing behind it has weights.
+      let last = try trained([Dense(3), Spoiling(number: .nan)], 0, on: backend)
+      #expect(last.areFinite == [true, true] && last.before != last.after)
     }
   }
 

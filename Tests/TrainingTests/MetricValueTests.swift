@@ -98,6 +98,26 @@ struct MetricValueTests {
     #expect(matrix.confusion == [2, 1, 0, 0, 2, 0, 0, 1, 1] && matrix.value == nil)
   }
 
+  @Test("classes of steps are judged as samples are: the valid ones alone, with their sample's weight")
+  func steps() {
+    func judged<M: Metric>(_ metric: M, weights: [Float]? = nil, mask: [Bool]? = nil) -> M {
+      var metric = metric
+      metric.add(
+        MetricBatch(
+          scores([0, 1, 0, 1, 1, 0], classes: 2), .classes([0, 1, 1, 1, 0, 0], count: 2), weights: weights, mask: mask,
+          count: 2))
+      return metric
+    }
+    let mask = [true, true, false, true, true, true]
+    #expect(judged(Accuracy()).value == 4.0 / 6 && judged(Accuracy(), mask: mask).value == 4.0 / 5)
+    #expect(judged(Accuracy(), weights: [2, 1], mask: mask).value == 6.0 / 7)
+    #expect(judged(Precision(), mask: mask).byClass == [1, 2.0 / 3])
+    let matrix = judged(ConfusionMatrix(classCount: 2), mask: mask)
+    #expect(matrix.confusion == [2, 1, 0, 2] && matrix.sampleCount == 5)
+    #expect(judged(ConfusionMatrix(classCount: 2), weights: [0, 1], mask: mask).sampleCount == 3)
+    #expect(judged(Accuracy(), mask: [Bool](repeating: false, count: 6)).value == nil)
+  }
+
   @Test("the k likeliest, where equals stand in the order of their classes")
   func topK() {
     let rows: [Float] = [0.1, 0.4, 0.3, 0.2, 0.25, 0.25, 0.25, 0.25]

@@ -1,5 +1,6 @@
 import SwitchbackDatasets
 import SwitchbackNeuralNetworks
+import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
 import Testing
@@ -103,6 +104,19 @@ struct MixupStepTests {
     #expect(try step.evaluation(batchSize: 4).program == plain)
     let names = try step.build(batchSize: 4).program.values(.input).count
     #expect(names == 4)
+  }
+
+  @Test("classes of steps are not mixed: the step is an error that names the target, and its evaluation is none")
+  func classesOfSteps() throws {
+    var objective = Objective(loss: SparseCategoricalCrossentropy())
+    objective.mixing = .init(partner: Field.partner(of: "labels"), share: Field.partnerShare)
+    let step = TrainingStep(
+      model: Sequential([Dense(3, activation: .softmax)]), inputs: [ModelInput("x", .float32([4, 3]))],
+      objectives: [objective], optimizer: SGD())
+    let error = #expect(throws: ProgramError.self) { try step.build(batchSize: 2) }
+    let words = "only a class a sample is mixed, and labels has one a step of [2,4,3]"
+    #expect("\(try #require(error))".contains(words), "\(String(describing: error))")
+    _ = try step.evaluation(batchSize: 2)
   }
 
   @Test("a configuration mixes classes in the step, and is refused with its line where data cannot be mixed")

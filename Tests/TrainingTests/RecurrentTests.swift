@@ -1,3 +1,5 @@
+import Foundation
+import SwitchbackBackendKit
 import SwitchbackConformance
 import SwitchbackDatasets
 import SwitchbackExecution
@@ -281,11 +283,79 @@ struct RecurrentTests {
       Issue.record("it was begun")
     } catch {
       let message = "\(error)"
-      #expect(message.contains("layers.0.lstm is stateful: its states are of 24 samples"), "\(message)")
+      #expect(
+        message.contains("model.layers.0.lstm: the layer is stateful: its states are of 24 samples"), "\(message)")
       #expect(message.contains("a batch of 16, which 64 samples leave, cannot follow"), "\(message)")
     }
     let dropping = text.replacing("batch_size: 24,", with: "batch_size: 24, last_batch: drop,")
     _ = try makeLoop(dropping, data: parts(dropping)).run()
+    #expect(try check(dropping).problems.isEmpty)
+    // The check says it as the run does, with the layer's line.
+    let error = #expect(throws: ConfigurationError.self) { _ = try makeLoop(text, data: parts(text)) }
+    #expect(try error != nil && error?.problems == check(text).problems)
+    #expect(error?.problems.first?.description.hasPrefix("test.yaml:3:") == true, "\(error.map { "\($0)" } ?? "")")
+  }
+
+  private func check(_ text: String) throws -> ConfigurationCheck {
+    ConfigurationCheck(
+      try Configuration(text: text, file: "test.yaml"),
+      registry: BackendRegistry(linked: [ReferenceBackend()], folders: []), host: try HostServices(workers: 1))
+  }
+
+  /// Batches of four windows of eight steps.
+  private func onSeries(stride: Int, _ layer: String = "lstm: {units: 4, stateful: true}") throws -> String {
+    let folder = temporaryRun()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let path = folder + "/series.csv"
+    let rows = (0..<100).map { "\(Double($0 % 7) / 7)\n" }.joined()
+    try ("x\n" + rows).write(toFile: path, atomically: true, encoding: .utf8)
+    return """
+      version: 1
+      model:
+        layers: [{\(layer)}, {dense: {units: 1}}]
+      data: {dataset: time-series, path: \(path), target: x, window: 8, stride: \(stride)}
+      training: {epochs: 1, batch_size: 4, last_batch: drop, loss: mean_squared_error, optimizer: {type: adam}}
+      backend: {name: reference}
+      """
+  }
+
+  /// What is said before the first step.
+  private func messages(_ text: String) throws -> [String] {
+    var lines: [String] = []
+    let listener = EventHandler { event in
+      if case .message(let line) = event { lines.append(line) }
+      if case .step = event { return .finish }
+      return .proceed
+    }
+    _ = try makeLoop(text, data: parts(text)).run(callbacks: [listener])
+    return lines
+  }
+
+  @Test(
+    "windows that do not go on with those of the batch before are said before the first step, and by the check",
+    arguments: [
+      (
+        1,
+        "1 is 4, and data.window is 8, so 4 of its 8 steps are read again. Set data.window to 4, or training.batch_size to 8"
+      ),
+      (3, "3 is 12, and data.window is 8, so 4 steps between are left out. Set data.window to 12"),
+    ])
+  func apart(stride: Int, words: String) throws {
+    let text = try onSeries(stride: stride)
+    let note =
+      "layers.0.lstm is stateful, but no window begins where that of the batch before ended: training.batch_size 4 times "
+      + "data.stride \(words)"
+    #expect(try messages(text).contains("warning: " + note))
+    let found = try check(text)
+    #expect(found.problems.isEmpty && found.warnings == [note], "\(found.warnings)")
+  }
+
+  @Test("nothing is said of windows that go on, nor of a network that keeps no states")
+  func together() throws {
+    for text in [try onSeries(stride: 2), try onSeries(stride: 1, "lstm: {units: 4}")] {
+      #expect(try check(text).warnings.isEmpty)
+      #expect(try !messages(text).contains { $0.contains("no window begins") })
+    }
   }
 
   @Test("a stateful run takes the samples in their order, and goes on to the bits that it would have had")
@@ -364,11 +434,22 @@ struct RecurrentTests {
       ("bidirectional: {layer: {lstm: {unit: 3}}}", "model.layers.0.bidirectional.layer.lstm.unit is not a key here"),
       ("bidirectional: {layer: {lstm: {units: 3, name: a}}}", "takes no name and no inputs"),
       ("bidirectional: {layer: [{lstm: {units: 3}}]}", "must be one layer"),
-      ("bidirectional: {layer: {lstm: {units: 3}}, merge_mode: add}", "merge_mode cannot be add"),
+      ("bidirectional: {layer: {lstm: {units: 3}}, merge_mode: add}", "merge_mode cannot be add; did you mean sum?"),
+      (
+        "bidirectional: {gru: {units: 3}}",
+        "bidirectional.gru is not a key here: the recurrent layer goes under layer, as in layer: {gru: …}"
+      ),
+      (
+        "bidirectional: {layer: {lstm: {units: 3}}, return_sequences: true}",
+        "it goes under layer, with the recurrent layer's keys: layer: {lstm: {…, return_sequences: …}}"
+      ),
+      ("bidirectional: {layer: {gru: {units: 3}}, return_state: true}", "layer: {lstm: {…, return_state: …}}"),
     ])
   func mistakes(layers: String, words: String) {
     let found = read(layers).problems
     #expect(found.contains(words) && found.contains("test.yaml:4:"), "\(found)")
+    // What is given in the wrong place is not missing too.
+    if words.contains("goes under layer") { #expect(!found.contains("\n"), "\(found)") }
   }
 
   @Test("what tracing finds in a direction is said with the line of its layer")

@@ -143,7 +143,7 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
   func hostile() throws {
     #expect(try fault { _ in }.isEmpty)
     #expect(try fault({ $0.tensors[0].bytes[0] ^= 1 }, seals: false).contains("checksum"))
-    #expect(try fault { $0.metadata["format"] = "switchback-model-3" }.contains("format 3, of a later Switchback"))
+    #expect(try fault { $0.metadata["format"] = "switchback-model-4" }.contains("format 4, of a later Switchback"))
     #expect(try fault { $0.metadata["format"] = "switchback-checkpoint-1" }.contains("do not say that it is one"))
     #expect(try fault { $0.metadata["program"] = nil }.contains("lack the program"))
     #expect(try fault { $0.metadata["samples"] = "{}" }.contains("is no trained model"))

@@ -17,9 +17,10 @@ import SwitchbackPrograms
 ///                   loss                dx
 ///
 /// One of softmax and the gradient there is. oneHot, reduce, broadcast and the constants belong to it where nothing else
-/// computes with what they make. y is only written beside: where an operation computes with it, softmax stays alone. Where a
-/// probe, a tap or the host looks between, what it sees is written too. A gradient that hangs on this loss or its mean, or on
-/// these probabilities, comes later, so this is no match.
+/// computes with what they make, and so does the count of `RightAnswers` where the labels are known. y is only written
+/// beside: where an operation computes with it, softmax stays alone. Where a probe, a tap or the host looks between, what it
+/// sees is written too. A gradient that hangs on this loss or its mean, or on these probabilities, comes later, so this is no
+/// match.
 enum SoftmaxLoss: FusionPattern {
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls? {
     guard let rows = LossRows(of: first, in: fusion) else { return nil }
@@ -35,6 +36,7 @@ private struct LossRows {
   private let crossEntropy: Int
   private let softmax, gradient, oneHot, reduction: Int?
   private let upstream: Upstream?
+  private let right: RightAnswers?
 
   /// What begins with the call `first`, the loss of each row.
   init?(of first: Int, in fusion: Fusion) {
@@ -62,9 +64,10 @@ private struct LossRows {
       guard let reduce = segment.calls[call].operation as? Reduce, fusion.computes(call) else { return nil }
       return [.sum, .mean].contains(reduce.function) && reduce.axes == [0] ? call : nil
     }
+    right = oneHot.flatMap { RightAnswers(of: x, labels: segment.calls[$0].inputs[0], in: fusion) }
     upstream = gradient.map { Upstream(of: $0, in: fusion) }
     // A work does not read what it makes.
-    let made = [loss, reduction.flatMap { segment.calls[$0].outputs[0] }]
+    let made = [loss, reduction.flatMap { segment.calls[$0].outputs[0] }, right?.total]
     if let operand = upstream?.operand, made.contains(operand) { return nil }
     (self.x, self.targets, self.loss, crossEntropy) = (x, targets, loss, first)
     (self.softmax, self.gradient) = (softmax, gradient)
@@ -72,13 +75,14 @@ private struct LossRows {
 
   /// The one whose index may be wrong leads.
   var calls: [Int] {
-    let others = [crossEntropy, softmax, gradient, reduction].compactMap { $0 } + (upstream?.calls ?? [])
+    let others =
+      [crossEntropy, softmax, gradient, reduction].compactMap { $0 } + (upstream?.calls ?? []) + (right?.calls ?? [])
     return [oneHot].compactMap { $0 } + others.sorted()
   }
 
   /// What is written in any case.
   func results(in segment: Segment) -> [Int] {
-    [gradient, reduction ?? crossEntropy].compactMap { result(of: $0, in: segment) }
+    [gradient, reduction ?? crossEntropy].compactMap { result(of: $0, in: segment) } + [right?.total].compactMap { $0 }
   }
 
   private func result(of call: Int?, in segment: Segment) -> Int? { call.flatMap { segment.calls[$0].outputs[0] } }
@@ -91,9 +95,8 @@ private struct LossRows {
     // It counts nothing, since a constant is no operand unless somebody looks at how it is made.
     if case .one(let one) = memory.upstream { operands.append(.init(value: one, access: .whole, isCounted: false)) }
     var results = [Work.Result(value: memory.total ?? loss, form: .rows)]
-    if let reduction, let reduce = segment.calls[reduction].operation as? Reduce {
-      results[0].form = try fusion.maker(reduction).reduce(reduce).results[0].form
-    }
+    if let reduction { results[0].form = try form(ofSum: reduction, in: fusion) }
+    if let right { results.append(.init(value: right.total, form: try form(ofSum: right.calls[3], in: fusion))) }
     if let dx = memory.dx { results.append(.init(value: dx, form: .rows)) }
     results += memory.beside.map { .init(value: $0, form: .rows, isBeside: true) }
     return Work(
@@ -102,8 +105,13 @@ private struct LossRows {
         of: calls.filter { $0 != softmax || gradient == nil }, reading: memory.read,
         writing: [memory.dx ?? memory.y ?? loss]),
       bound: memory.labels.map { _ in Work.Bound(count: classes, what: "classes") },
-      scratch: { rows in rows * memory.scratchFloats(classes) * 4 }
+      scratch: { rows in rows * memory.scratchNumbers(classes) * 4 }
     ) { frame in memory.run(frame, classes: classes, kernels) }
+  }
+
+  private func form(ofSum call: Int, in fusion: Fusion) throws -> Work.Form {
+    guard let reduce = fusion.segment.calls[call].operation as? Reduce else { return .rows }
+    return try fusion.maker(call).reduce(reduce).results[0].form
   }
 
   private func memory(in segment: Segment, _ watched: Set<Int>) -> LossMemory {
@@ -112,7 +120,8 @@ private struct LossRows {
       x: x, targets: targets, labels: labels, loss: loss, total: total, y: result(of: softmax, in: segment),
       dx: result(of: gradient, in: segment), upstream: upstream?.source,
       keepsTargets: labels == nil || watched.contains(targets), keepsLoss: total == nil || watched.contains(loss),
-      keptUpstream: upstream.flatMap { !$0.calls.isEmpty && watched.contains($0.value) ? $0.value : nil })
+      keptUpstream: upstream.flatMap { !$0.calls.isEmpty && watched.contains($0.value) ? $0.value : nil },
+      right: right, keptAnswers: watched.intersection(right?.between ?? []))
   }
 }
 
@@ -129,6 +138,9 @@ private struct LossMemory {
   let keepsTargets, keepsLoss: Bool
   /// The upstream gradient of each row, where it is made within and somebody looks.
   let keptUpstream: Int?
+  let right: RightAnswers?
+  /// Of the values between its calls those that somebody looks at.
+  let keptAnswers: Set<Int>
 
   /// Operands that are divided.
   var read: [Int] {
@@ -139,11 +151,13 @@ private struct LossMemory {
 
   var beside: [Int] {
     [y, labels != nil && keepsTargets ? targets : nil, total != nil && keepsLoss ? loss : nil, keptUpstream]
-      .compactMap { $0 }
+      .compactMap { $0 } + (right?.between.filter(keptAnswers.contains) ?? [])
   }
 
-  /// Of a row.
-  func scratchFloats(_ classes: Int) -> Int { (keepsTargets ? 0 : classes) + (keepsLoss ? 0 : 1) }
+  /// Numbers of 4 bytes for a row.
+  func scratchNumbers(_ classes: Int) -> Int {
+    (keepsTargets ? 0 : classes) + (keepsLoss ? 0 : 1) + (right == nil ? 0 : 1)
+  }
 
   func run(_ frame: Work.Frame, classes: Int, _ kernels: UnsafePointer<sb_kernels>) {
     let scratch = frame.scratch.assumingMemoryBound(to: Float.self)
@@ -165,6 +179,12 @@ private struct LossMemory {
     if let total {
       let part = frame.pointers[total].assumingMemoryBound(to: Double.self)
       part.pointee += kernels.pointee.sum(Int64(frame.rows), losses)
+    }
+    if let right, let labels {
+      // Behind the rows of targets and losses.
+      let answers = frame.scratch.assumingMemoryBound(to: Int32.self) + frame.rows * (scratchNumbers(classes) - 1)
+      right.count(
+        frame, x: x, labels: labels, classes: classes, watched: keptAnswers, scratch: answers, kernels)
     }
   }
 }

@@ -101,7 +101,7 @@ extension WorkMaker {
   func allFinite() -> Work {
     let kernels = library.kernels
     var check = work(access: nil, rows: 1) { _ in }
-    check.results[0].form = .flag
+    check.results[0].form = .flag(isOfSum: false)
     check.check = { kernels.pointee.all_finite(Int64($1), $0) != 0 }
     return check
   }

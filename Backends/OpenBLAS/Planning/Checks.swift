@@ -7,23 +7,43 @@ extension Works {
   }
 
   /// Gives the check of each operand a work of its own, in the lane of whatever makes that operand: a chunk is looked at
-  /// while it is in the cache of the worker that wrote it, and nothing is read again behind a barrier. All clear one flag.
+  /// while it is in the cache of the worker that wrote it, and nothing is read again behind a barrier. A small sum is looked
+  /// at by whoever adds it up. All clear one flag.
   mutating func splitChecks() {
     /// Of each value the tiles that it is made of.
     var grids: [Int: TileGrid] = [:]
+    /// Of each value that is added up when the last chunk ends: which result of which work it is.
+    var sums: [Int: (work: Int, result: Int)] = [:]
     var split: [Work] = []
     for work in works {
-      for result in work.results {
-        if case .tiles = result.form { grids[result.value] = work.grid } else { grids[result.value] = nil }
+      for (index, result) in work.results.enumerated() {
+        grids[result.value] = nil
+        sums[result.value] = nil
+        switch result.form {
+        case .tiles: grids[result.value] = work.grid
+        case .sum: if result.sums == nil { sums[result.value] = (split.count, index) }
+        case .rows, .flag: break
+        }
       }
       guard let check = work.check, !work.operands.isEmpty else {
         split.append(work)
         continue
       }
-      for (index, operand) in work.operands.enumerated() {
+      let flag = work.results[0].value
+      // A call has one work or more, by which its time is told.
+      var isApart = work.operands.map { sums[$0.value] == nil }
+      if !isApart.contains(true) { isApart[0] = true }
+      var isFirst = true
+      for (operand, isApart) in zip(work.operands, isApart) {
+        if !isApart, let sum = sums[operand.value], split[sum.work].results[sum.result].check == nil {
+          split[sum.work].results[sum.result].check = .init(passes: check, flag: flag)
+          split[sum.work].results.append(.init(value: flag, form: .flag(isOfSum: true)))
+          continue
+        }
         var part = work.checking(operand.value, grids[operand.value], elements: byteCounts[operand.value] / 4, check)
         // They are one group where time is told, named by the first.
-        if index == 0 { part.notes = ["each operand where it is made"] }
+        if isFirst { part.notes = ["each operand where it is made"] }
+        isFirst = false
         split.append(part)
       }
     }
@@ -37,7 +57,7 @@ extension Work {
     _ value: Int, _ grid: TileGrid?, elements: Int, _ check: @escaping (UnsafePointer<Float>, Int) -> Bool
   ) -> Work {
     let flag = results[0].value
-    var part = Work(
+    return Work(
       calls: calls, operands: [.init(value: value, access: grid == nil ? .rows : .tiles)], results: results,
       rows: grid?.count ?? elements, isDivisible: true, check: check
     ) { frame in
@@ -52,11 +72,12 @@ extension Work {
       } else {
         passes = check(from, frame.rows)
       }
-      guard !passes else { return }
-      // Other workers may clear it too.
-      frame.pointers[flag].assumingMemoryBound(to: Atomic<UInt8>.self).pointee.store(0, ordering: .relaxed)
+      if !passes { Work.clear(frame.pointers[flag]) }
     }
-    part.grid = grid
-    return part
+  }
+
+  /// Other workers may clear a flag too.
+  static func clear(_ flag: UnsafeMutableRawPointer) {
+    flag.assumingMemoryBound(to: Atomic<UInt8>.self).pointee.store(0, ordering: .relaxed)
   }
 }

@@ -42,6 +42,14 @@ struct LanePlan {
     var offset: Int
     var stride: Int
     var result: Address
+    var check: LastCheck?
+  }
+
+  /// What whoever adds partial sums up asks of the sum, of so many elements, and the flag to clear.
+  struct LastCheck {
+    var passes: (UnsafePointer<Float>, Int) -> Bool
+    var count: Int
+    var flag: Address
   }
 
   let chunks: Chunks
@@ -87,10 +95,14 @@ struct LanePlan {
             value: result.value, base: .workspace, offset: offset, chunkStride: stride)
           sums.append(PartialSum(offset: offset, stride: stride, byteCount: reduction.byteCount))
           if result.sums == nil {
+            let check = result.check.map {
+              LastCheck(
+                passes: $0.passes, count: works.byteCounts[result.value] / 4, flag: address($0.flag, isByRows: false))
+            }
             lastSums.append(
               LastSum(
                 reduction: reduction, offset: offset, stride: stride,
-                result: address(result.value, isByRows: false)))
+                result: address(result.value, isByRows: false), check: check))
           }
         }
       }

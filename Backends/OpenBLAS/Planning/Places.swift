@@ -44,8 +44,11 @@ struct Places {
     var isShared = [Bool](repeating: false, count: valueCount)
     var isSums = isShared
     for case let sums? in works.works.flatMap(\.results).map(\.sums) { isSums[sums] = true }
-    func touch(_ value: Int, _ stage: Int, _ index: Int, isByRows: Bool) {
+    func lives(_ value: Int, in stage: Int) {
       life[value] = life[value].map { min($0.lowerBound, stage)...max($0.upperBound, stage) } ?? stage...stage
+    }
+    func touch(_ value: Int, _ stage: Int, _ index: Int, isByRows: Bool) {
+      lives(value, in: stage)
       if let own = lane[value], own != (stage, index) { isShared[value] = true }
       lane[value] = (stage, index)
       if !isByRows { isShared[value] = true }
@@ -62,7 +65,7 @@ struct Places {
             } else {
               touch(result.made, stage, index, isByRows: false)
               // Flags are set before the first stage.
-              if case .flag = result.form { touch(result.value, 0, index, isByRows: false) }
+              if case .flag = result.form { lives(result.value, in: 0) }
             }
           }
         }

@@ -248,12 +248,12 @@ struct Stages {
 }
 
 extension Work.Form {
-  /// How a result is at hand within a chunk that made its part of it; nil: not at all.
+  /// How a result is at hand within a chunk that made its part of it; nil: not at all, since sums are added later.
   fileprivate var access: Work.Access? {
     switch self {
     case .rows: .rows
     case .tiles: .tiles
-    case .flag: .whole
+    case .flag(let isOfSum): isOfSum ? nil : .whole
     case .sum: nil
     }
   }

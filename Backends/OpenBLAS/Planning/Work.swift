@@ -27,8 +27,8 @@ struct Work: @unchecked Sendable {
     case tiles
     /// Each chunk makes a partial sum in memory of its own; these are added in the order of the chunks.
     case sum(Reduction)
-    /// A byte that is 1 until a chunk clears it. Several works may do so.
-    case flag
+    /// A byte that is 1 until a chunk clears it, or, of a sum, whoever adds the sum up. Several works may do so.
+    case flag(isOfSum: Bool)
   }
 
   struct Operand {
@@ -46,6 +46,8 @@ struct Work: @unchecked Sendable {
     var isBeside = false
     /// Where a work of its own adds the partial sums: their value.
     var sums: Int?
+    /// What whoever adds the partial sums asks of the sum.
+    var check: Check?
 
     /// What later works can read.
     var made: Int { sums ?? value }
@@ -64,6 +66,12 @@ struct Work: @unchecked Sendable {
         _ sums: UnsafeRawPointer, _ count: Int, _ stride: Int, _ first: Int, _ elements: Int,
         _ result: UnsafeMutableRawPointer
       ) -> Void
+  }
+
+  /// Whether all elements of a range pass, and the flag to clear where one does not.
+  struct Check {
+    var passes: (_ range: UnsafePointer<Float>, _ count: Int) -> Bool
+    var flag: Int
   }
 
   /// Pointers by value number, rows to work on, and memory of its own.

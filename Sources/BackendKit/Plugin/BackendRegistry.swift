@@ -56,11 +56,13 @@ public struct BackendRegistry: Sendable {
       return try LoadedBackend(file: folder + "/" + file)
     }
     let known = names.joined(separator: ", ")
+    let reason = "there is no backend called \(name)"
     throw BackendError(
       .unavailable,
-      "there is no backend called \(name)\(NearestWord.hint(NearestWord.of(name, among: names))) (\(file) is not in "
+      reason + "\(NearestWord.hint(NearestWord.of(name, among: names))) (\(file) is not in "
         + "\(folders.joined(separator: ", "))). Known here: \(known). "
-        + "Folders in $SWITCHBACK_BACKEND_PATH are looked into first; a library anywhere is named by its path")
+        + "Folders in $SWITCHBACK_BACKEND_PATH are looked into first; a library anywhere is named by its path",
+      reason: reason)
   }
 
   /// The names that `backend(named:)` knows, without loading a library.

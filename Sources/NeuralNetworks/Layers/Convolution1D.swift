@@ -49,7 +49,7 @@ public struct Conv1D: UnaryLayer {
       dilationRate: (1, dilationRate), groups: groups, activation: activation, useBias: useBias,
       kernelInitializer: kernelInitializer, biasInitializer: biasInitializer, kernelRegularizer: kernelRegularizer,
       biasRegularizer: biasRegularizer)
-    return try context.sequence(ofImageRow: rows(context.imageRow(of: input), in: &context))
+    return try context.throughImage(of: input, rows)
   }
 }
 

@@ -40,6 +40,7 @@ public struct LayerContext: Sendable {
   public let isTraining: Bool
   public private(set) var parameters: [Parameter] = []
   public internal(set) var gates: [Gate] = []
+  var passages: [Passage] = []
   /// What each layer answered, in the order they were called; of nested ones the inner before the outer.
   var outputs: [(path: String, value: Value)] = []
   /// What training replaces states by, by their place among the parameters.
@@ -50,10 +51,8 @@ public struct LayerContext: Sendable {
   var sources: [Int: String] = [:]
   /// Which steps of a value are valid, by its number (`Masks.swift`).
   var masks: [Int: Value] = [:]
-  /// The images of one row that sequences were made of.
-  var imageRows: [Int: Value] = [:]
-  /// The rows of tokens that sequences were made of.
-  var tokenRows: [Int: Value] = [:]
+  /// What sequences were made of (`SequenceForm.swift`).
+  var origins: [Int: (form: SequenceForm, value: Value)] = [:]
   /// The names that layers can read: the model's inputs, then those of each list around the layer being traced.
   var scopes: [GraphScope] = []
   /// Where the weights of the layer being traced are: its path, or that of the layer whose weights it shares.
@@ -192,6 +191,11 @@ public struct LayerContext: Sendable {
   ) {
     gates.append(
       Gate(path: path, function: function, preActivation: preActivation, output: output, course: course))
+  }
+
+  /// Records what changes the gradient between two values and is no gate; of a join only its result.
+  mutating func recordPassage(_ part: WayPart, from input: Value? = nil, to output: Value) {
+    passages.append(Passage(path: path, part: part, input: input, output: output))
   }
 
   /// Which layer made `value`.

@@ -8,7 +8,8 @@ public enum Masking: Hashable, Sendable {
   /// It takes all steps for valid ones: an input with a mask is an error that names the layer.
   case unsupported
   /// It makes of each step what it would make of it alone. Its results keep the steps, and have the mask of its inputs: of
-  /// several ones a step is valid where it is in all.
+  /// several ones a step is valid where it is in all. What it makes at masked steps of finite numbers must be finite: the
+  /// gradient that arrives there is 0, and the weights of the layers behind are given 0 times what stands there.
   case passed
   /// It reads masks itself and says those of its results (`LayerContext.mask(of:)` and `setMask`); what it says nothing of
   /// has none.
@@ -65,6 +66,15 @@ extension LayerContext {
 
   /// Runs a layer and holds it to what it says of masks.
   mutating func run(_ layer: any Layer, _ inputs: [Value]) throws(ProgramError) -> [Value] {
+    let results = try runMasked(layer, inputs)
+    let part = layer.gradientPart
+    if part != .weights, let result = results.first, !inputs.contains(result) {
+      recordPassage(part, from: part == .join ? nil : inputs.first, to: result)
+    }
+    return results
+  }
+
+  private mutating func runMasked(_ layer: any Layer, _ inputs: [Value]) throws(ProgramError) -> [Value] {
     guard let masked = inputs.first(where: { masks[$0.id] != nil }), layer.masking != .consumed else {
       return try layer(inputs, in: &self)
     }
@@ -79,7 +89,12 @@ extension LayerContext {
   }
 
   /// For a layer that cannot honour the mask of its input.
-  func unreadMask(of input: Value, _ reason: String = "it takes all steps for valid ones") -> ProgramError {
+  func unreadMask(
+    of input: Value,
+    _ reason: String =
+      "it takes all steps for valid ones. Pool over time before it (global_average_pooling1d), read the steps with a recurrent "
+      + "layer, or take the mask away (mask_zero: false, data.masks)"
+  ) -> ProgramError {
     ProgramError("cannot honour the mask of \(input.shape) from \(source(of: input)): \(reason)", path: path)
   }
 }

@@ -127,7 +127,7 @@ public struct MultiHeadAttention: Layer {
   /// `[N, T, heads·dim]` as one matrix a head, `[N, heads, T, dim]`.
   private func heads(_ value: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     let (n, t, dim) = (value.shape[0], value.shape[1], value.shape[2] / numHeads)
-    let tokens = context.tokenRows[value.id] ?? value
+    let tokens = context.origin(of: value, .tokenRows) ?? value
     guard numHeads > 1 else { return try context.append(Reshape(shape: [n, 1, t, dim]), tokens) }
     let split = try context.append(Reshape(shape: [n, t, numHeads, dim]), tokens)
     return try context.append(Transpose(permutation: [0, 2, 1, 3]), split)
@@ -137,7 +137,8 @@ public struct MultiHeadAttention: Layer {
   private func join(_ value: Value, in context: inout LayerContext) throws(ProgramError) -> Value {
     let (n, t, dim) = (value.shape[0], value.shape[2], value.shape[3])
     let moved = numHeads > 1 ? try context.append(Transpose(permutation: [0, 2, 1, 3]), value) : value
-    return try context.sequences(ofTokenRows: context.append(Reshape(shape: [n * t, numHeads * dim]), moved), steps: t)
+    return try context.sequences(
+      of: context.append(Reshape(shape: [n * t, numHeads * dim]), moved), .tokenRows, steps: t)
   }
 }
 

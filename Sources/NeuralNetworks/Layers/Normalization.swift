@@ -19,6 +19,7 @@ public struct LayerNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "layerNormalization" }
+  public var gradientPart: WayPart { .normalization }
   public var masking: Masking { .consumed }
 
   public init(
@@ -71,6 +72,7 @@ public struct RMSNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "rmsNormalization" }
+  public var gradientPart: WayPart { .normalization }
   public var masking: Masking { .consumed }
 
   public init(
@@ -123,6 +125,7 @@ public struct GroupNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "groupNormalization" }
+  public var gradientPart: WayPart { .normalization }
 
   public init(
     groups: Int = 32, axis: Int = -1, epsilon: Double = 0.001, center: Bool = true, scale: Bool = true,
@@ -203,10 +206,10 @@ extension LayerContext {
       throw unreadMask(of: input, "its statistics are over the steps")
     }
     let shape = Shape(places.map { input.shape[$0] })
-    if places == [2], input.shape.rank == 3, let rows = tokenRows[input.id] {
+    if places == [2], input.shape.rank == 3, let rows = origin(of: input, .tokenRows) {
       // Token by token, so what it reads and gives stays rows.
       let normalized = try normalize(rows, over: [1], epsilon: epsilon, isCentered: isCentered, weighted: weighted)
-      let result = try sequences(ofTokenRows: normalized, steps: input.shape[1])
+      let result = try sequences(of: normalized, .tokenRows, steps: input.shape[1])
       try passMask(of: input, to: result)
       return result
     }

@@ -155,7 +155,7 @@ public struct SeparableConv1D: UnaryLayer {
       depthwiseInitializer: depthwiseInitializer, pointwiseInitializer: pointwiseInitializer,
       biasInitializer: biasInitializer, depthwiseRegularizer: depthwiseRegularizer,
       pointwiseRegularizer: pointwiseRegularizer, biasRegularizer: biasRegularizer)
-    return try context.sequence(ofImageRow: rows(context.imageRow(of: input), in: &context))
+    return try context.throughImage(of: input, rows)
   }
 }
 

@@ -6,19 +6,24 @@ import SwitchbackPrograms
 /// x `[N, T, D]`, kernel `[D, G·U]`, recurrentKernel `[U, G·U]`, bias `[G·U]`, for G gates of U units side by side.
 protocol SequenceOperationLayer: RecurrentLayer {
   static var gateCount: Int { get }
-  var units: Int { get }
-  var activation: ActivationFunction { get }
-  var kernelInitializer: Initializer { get }
-  var recurrentInitializer: Initializer { get }
-  var kernelRegularizer: Regularizer? { get }
-  var recurrentRegularizer: Regularizer? { get }
-  var dropout: Double { get }
-  var recurrentDropout: Double { get }
+  var common: RecurrentSettings { get set }
 }
 
 extension SequenceOperationLayer {
+  public var masking: Masking { .consumed }
+  public var resultNames: [String] { answeredNames }
+  var returnSequences: Bool { common.returnSequences }
+  var returnState: Bool { common.returnState }
+  var goBackwards: Bool { common.goBackwards }
+  var stateful: Bool { common.stateful }
+  var units: Int { common.units }
+
   var fault: String? {
     (1...1 << 30).contains(units) ? nil : "units must be positive, and at most 2³⁰, not \(units)"
+  }
+
+  public func callAsFunction(_ inputs: [Value], in context: inout LayerContext) throws(ProgramError) -> [Value] {
+    try context.recur(self, inputs)
   }
 
   func course(_ isReversed: Bool) -> RecurrentCourse {
@@ -32,22 +37,30 @@ extension SequenceOperationLayer {
     try context.requireSequences(input)
     let (samples, steps, features) = (input.shape[0], input.shape[1], input.shape[2])
     let width = Self.gateCount * units
-    let seen = try context.drop(input, dropout, together: [1])
+    let seen = try context.drop(input, common.dropout, together: [1])
     let kernel = try context.parameter(
-      "kernel", [features, width], initializer: kernelInitializer.gained(for: activation),
-      regularizer: kernelRegularizer)
+      "kernel", [features, width], initializer: common.kernelInitializer.gained(for: common.activation),
+      regularizer: common.kernelRegularizer)
     let recurrentKernel = try context.parameter(
-      "recurrentKernel", [units, width], initializer: recurrentInitializer.gained(for: activation),
-      regularizer: recurrentRegularizer)
+      "recurrentKernel", [units, width], initializer: common.recurrentInitializer.gained(for: common.activation),
+      regularizer: common.recurrentRegularizer)
     let rows = try context.append(Reshape(shape: [samples * steps, features]), seen)
     var product = try context.append(MatrixMultiplication(), rows, kernel)
     if let bias = try bias(&context) { product = try context.append(Binary(.add), product, bias) }
     return (try context.append(Reshape(shape: [samples, steps, width]), product), recurrentKernel)
   }
 
+  /// A bias of this shape, where the layer has one.
+  func bias(
+    _ shape: Shape, initializer: Initializer, in context: inout LayerContext
+  ) throws(ProgramError) -> Value? {
+    guard common.useBias else { return nil }
+    return try context.parameter("bias", shape, initializer: initializer, regularizer: common.biasRegularizer)
+  }
+
   /// What multiplies the states in the recurrent product, one mask for the whole sequence; nil: nothing does.
   func recurrentScale(_ samples: Int, in context: inout LayerContext) throws(ProgramError) -> Value? {
-    try context.dropoutMask([samples, units], recurrentDropout, .float32)
+    try context.dropoutMask([samples, units], common.recurrentDropout, .float32)
   }
 }
 

@@ -182,7 +182,7 @@ public struct Conv1DTranspose: UnaryLayer {
       outputPadding: outputPadding.map { (0, $0) }, dilationRate: (1, dilationRate), activation: activation,
       useBias: useBias, kernelInitializer: kernelInitializer, biasInitializer: biasInitializer,
       kernelRegularizer: kernelRegularizer, biasRegularizer: biasRegularizer)
-    return try context.sequence(ofImageRow: rows(context.imageRow(of: input), in: &context))
+    return try context.throughImage(of: input, rows)
   }
 }
 

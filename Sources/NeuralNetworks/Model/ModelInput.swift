@@ -7,7 +7,8 @@ public struct ModelInput: Hashable, Sendable {
   public var type: TensorType
   /// Of bytes that stand for numbers: layers read them as f32, multiplied with it. Nil: layers read the field as it is.
   public var scale: Float?
-  /// Which steps `[T]` of an input `[T, …]` are valid; nil: all.
+  /// Which steps `[T]` of an input `[T, …]` are valid; nil: all. What is f32 is read as 0 at the others, whatever the data
+  /// has there.
   public var mask: Mask?
 
   public init(_ name: String, _ type: TensorType, scale: Float? = nil, mask: Mask? = nil) {

@@ -10,6 +10,8 @@ struct TracedModel {
   private let resultNames: [String]
   let parameters: [Parameter]
   private(set) var gates: [Gate]
+  /// The values whose gradients tell who takes it.
+  let points: [WayPoint]
   let outputs: [(path: String, value: Value)]
   /// Which steps of a value are valid, by its number.
   private let masks: [Int: Value]
@@ -29,6 +31,7 @@ struct TracedModel {
     replacements = context.replacements.sorted { $0.key < $1.key }.map { (context.parameters[$0.key], $0.value) }
     gates = context.gates
     gates.connect(in: builder.program)
+    points = [WayPoint](gates, context.passages, in: builder.program)
     outputs = context.outputs
     var names: Set<String> = []
     for parameter in parameters where !names.insert(parameter.name).inserted {
@@ -48,9 +51,17 @@ struct TracedModel {
       read.append((input.name, try context.builder.read(input, batchSize: batchSize)))
     }
     // Behind all inputs, since a mask may be one of them.
-    for (input, (_, value)) in zip(inputs, read) {
+    for (place, input) in inputs.enumerated() {
       guard let mask = input.mask else { continue }
-      context.masks[value.id] = try context.builder.read(mask, of: input, batchSize: batchSize)
+      let value = read[place].value
+      let steps = try context.builder.read(mask, of: input, batchSize: batchSize)
+      context.masks[value.id] = steps
+      // A NaN of the padding would be one in the gradient of every weight that multiplies it, although times 0.
+      guard input.type.elementType == .float32 else { continue }
+      context.builder.path = input.name
+      defer { context.builder.path = "" }
+      read[place].value = try context.masked(value)
+      context.masks[read[place].value.id] = steps
     }
     return (read, try context.callModel(model, read))
   }
@@ -169,7 +180,7 @@ extension ProgramBuilder {
   }
 
   /// Which steps of a field are valid: bool `[N, T]`.
-  fileprivate mutating func read(
+  mutating func read(
     _ mask: ModelInput.Mask, of input: ModelInput, batchSize: Int
   ) throws(ProgramError) -> Value {
     if let fault = mask.fault(of: input.type) { throw ProgramError("the mask of \(input.name): \(fault)") }

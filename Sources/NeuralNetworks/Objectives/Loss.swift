@@ -2,7 +2,8 @@ import SwitchbackPrograms
 
 /// What the labels of a batch are.
 public enum Targets: Hashable, Sendable {
-  /// One class a sample, i32 `[N]`; the program turns them into what the loss needs.
+  /// One class a sample, i32 `[N]`, or one a step of predictions `[N, T, classes]`, i32 `[N, T]`; the program turns them into
+  /// what the loss needs.
   case classes
   /// Numbers shaped like the predictions, f32 `[N, …]`.
   case values

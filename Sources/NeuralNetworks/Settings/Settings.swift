@@ -40,6 +40,9 @@ extension Configurable {
   package static var help: String { settings.help }
 }
 
+/// Settings that several types hold in one property: the table of each has a key for each.
+package protocol CommonSettings: Sendable {}
+
 /// A layer that configurations know by a word. Besides its keys each takes `name`, `inputs` and `trainable`.
 package protocol ConfigurableLayer: Layer, Configurable {
   var name: String? { get set }

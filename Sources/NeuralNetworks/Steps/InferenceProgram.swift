@@ -3,7 +3,7 @@ import SwitchbackPrograms
 /// A model without training: what it answers, and how right it is.
 public struct InferenceProgram: Sendable {
   /// Input `images`, or the fields that the model reads; output `predictions`: after the last activation, and after the
-  /// gate that a loss of logits implies. An evaluation has the input `labels` too, and the outputs `lossSum` f32 `[]` (over
+  /// gate that a loss of logits implies; of classes by masked steps `mask` bool `[N, T]` too. An evaluation has the input `labels` too, and the outputs `lossSum` f32 `[]` (over
   /// the batch, without class weights and regularizers) and, where weights have regularizers, `regularization` f32 `[]`, and
   /// where the predictions' steps are masked, `mask` bool `[N, T]`. Of several objectives each has its outputs behind its
   /// name: `digit/predictions`.
@@ -45,8 +45,11 @@ extension InferenceProgram {
   /// The program of a model that was traced without training.
   init(_ traced: TracedModel, answering objectives: [Objective]) throws(ProgramError) {
     var traced = traced
-    for (_, prefix, _, answer) in try traced.answers(to: objectives) {
+    for (calls, prefix, output, answer) in try traced.answers(to: objectives) {
       traced.builder.output(prefix + StepOutput.predictions, answer)
+      // Numbers are answered whole, as they were before there were classes by steps.
+      guard let calls, calls.objective.isOfSteps(output), let mask = calls.mask(of: output) else { continue }
+      traced.builder.output(prefix + StepOutput.mask, mask)
     }
     self.init(program: try TracedModel.finish(traced.builder), parameters: traced.parameters)
   }
@@ -69,7 +72,7 @@ extension TrainingStep {
       let result = try calls.evaluating(output, in: &traced.builder)
       traced.builder.path = prefix + "loss"
       outputs.append((prefix + StepOutput.predictions, answer))
-      if let mask = calls.mask(of: output) { outputs.append((prefix + StepOutput.mask, mask)) }
+      if let mask = result.mask { outputs.append((prefix + StepOutput.mask, mask)) }
       outputs.append(
         (prefix + StepOutput.lossSum, try traced.builder.append(Reduce(.sum, axes: [0]), result.perSample)))
     }

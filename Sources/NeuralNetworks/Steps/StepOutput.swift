@@ -5,13 +5,13 @@ package enum StepOutput {
   package static let loss = "loss"
   /// Of training on classes, `[]`: how many samples of the batch are right or, of samples with weights, their weight.
   package static let correct = "correct"
-  /// Of training on samples with weights, f32 `[]`: all weight of the batch.
+  /// Of training on samples with weights, f32 `[]`: all weight of the batch; of classes by masked steps that of the valid ones.
   package static let weightSum = "weightSum"
   /// Of a program that updates, a bool `[]`: whether it did.
   package static let isFinite = "isFinite"
   /// Of evaluation and prediction, `[N, …]`: behind the gate that the loss implies. Trained models' files have it too.
   package static let predictions = "predictions"
-  /// Of evaluation where steps of the predictions are masked, bool `[N, T]`: the valid ones.
+  /// Of evaluation where steps are masked, and of prediction where they have classes, bool `[N, T]`: the valid ones.
   package static let mask = "mask"
   /// Of evaluation, f32 `[]`: over the batch, without class weights and regularizers.
   package static let lossSum = "lossSum"

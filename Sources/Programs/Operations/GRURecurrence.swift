@@ -39,6 +39,7 @@ public struct GRURecurrence: RecurrentOperation {
     (self.isMasked, self.isReversed, self.isScaled) = (isMasked, isReversed, isScaled)
   }
 
+  public static let termsPerUnit = 1
   public var operandCount: Int { resetAfter ? 4 : 3 }
 
   private static func sample(_ form: RecurrentCase, _ resetAfter: Bool) -> OperationSample {
@@ -73,12 +74,12 @@ public struct GRURecurrence: RecurrentOperation {
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
-    let form = try checked(inputs)
+    let form = try form(of: inputs)
     let states = inputs[0].with(shape: form.sequence())
     return [states, inputs[0]] + (resetAfter ? [states] : [])
   }
 
-  private func checked(_ inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
+  public func form(of inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
     try form(inputs, gates: 3) {
       [("projected", $0.sequence(gates: 3)), ("the recurrent kernel", $0.kernel(gates: 3))]
         + (resetAfter ? [("the recurrent bias", Shape([3 * $0.units]))] : []) + [("the first state", $0.state)]
@@ -89,7 +90,7 @@ public struct GRURecurrence: RecurrentOperation {
     guard call.upstream[1...].allSatisfy({ $0 == nil }), let dh = call.upstream[0] else {
       return .stops(reason: "the gates and the inner product are for the gradient of h and have none of their own")
     }
-    let form = try checked(call.inputs.map(\.type))
+    let form = try form(of: call.inputs.map(\.type))
     let (kernel, first, h) = (call.inputs[1], call.inputs[operandCount - 1], call.outputs[0])
     let backward = GRURecurrenceBackward(
       activation: activation, recurrentActivation: recurrentActivation, resetAfter: resetAfter, isMasked: isMasked,
@@ -135,7 +136,7 @@ public struct GRURecurrence: RecurrentOperation {
   public func decomposition(
     of operands: [Value], in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Decomposition {
-    let form = try checked(operands.map(\.type))
+    let form = try form(of: operands.map(\.type))
     let way = way(form, operands)
     if let reason = way.reason { return .none(reason: reason) }
     let one = try builder.scalar(1, operands[0].type.elementType)
@@ -181,14 +182,10 @@ public struct GRURecurrence: RecurrentOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost {
-    guard let form = try? checked(inputs), let outputs = try? outputTypes(for: inputs) else {
+    guard let form = try? form(of: inputs), let outputs = try? outputTypes(for: inputs) else {
       return Cost(flops: 0, bytes: 0)
     }
     return form.cost(inputs, outputs, gates: 3, others: 14)
-  }
-
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    (try? checked(inputs))?.errorBound(terms: inputs[1].shape[0]) ?? .accumulation(terms: 1)
   }
 }
 
@@ -228,6 +225,7 @@ public struct GRURecurrenceBackward: RecurrentOperation {
     (self.isMasked, self.isReversed, self.isScaled) = (isMasked, isReversed, isScaled)
   }
 
+  public static let termsPerUnit = 3
   public var operandCount: Int { resetAfter ? 6 : 5 }
 
   private static func sample(_ form: RecurrentCase, _ resetAfter: Bool) -> OperationSample {
@@ -259,11 +257,11 @@ public struct GRURecurrenceBackward: RecurrentOperation {
     reason: "it stands behind gru: training steps have it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
-    let form = try checked(inputs)
+    let form = try form(of: inputs)
     return [inputs[1]] + (resetAfter ? [inputs[1]] : []) + [inputs[0].with(shape: form.state)]
   }
 
-  private func checked(_ inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
+  public func form(of inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
     try form(inputs, gates: 1) {
       [("h", $0.sequence()), ("the gates", $0.sequence(gates: 3))]
         + (resetAfter ? [("the inner product", $0.sequence())] : []) + [
@@ -279,7 +277,7 @@ public struct GRURecurrenceBackward: RecurrentOperation {
   public func decomposition(
     of operands: [Value], in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Decomposition {
-    let form = try checked(operands.map(\.type))
+    let form = try form(of: operands.map(\.type))
     let way = way(form, operands)
     if let reason = way.reason { return .none(reason: reason) }
     let (h, gates) = (operands[0], operands[1])
@@ -335,15 +333,10 @@ public struct GRURecurrenceBackward: RecurrentOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost {
-    guard let form = try? checked(inputs), let outputs = try? outputTypes(for: inputs) else {
+    guard let form = try? form(of: inputs), let outputs = try? outputTypes(for: inputs) else {
       return Cost(flops: 0, bytes: 0)
     }
     return form.cost(inputs, outputs, gates: 3, others: 22)
-  }
-
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    guard let form = try? checked(inputs) else { return .accumulation(terms: 1) }
-    return form.errorBound(terms: 3 * form.units)
   }
 }
 

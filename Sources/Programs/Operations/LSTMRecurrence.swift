@@ -33,6 +33,7 @@ public struct LSTMRecurrence: RecurrentOperation {
     (self.isMasked, self.isReversed, self.isScaled) = (isMasked, isReversed, isScaled)
   }
 
+  public static let termsPerUnit = 1
   public var operandCount: Int { 4 }
 
   private static func sample(_ form: RecurrentCase) -> OperationSample {
@@ -61,12 +62,12 @@ public struct LSTMRecurrence: RecurrentOperation {
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
-    let form = try checked(inputs)
+    let form = try form(of: inputs)
     let states = inputs[0].with(shape: form.sequence())
     return [states, states, inputs[0]]
   }
 
-  private func checked(_ inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
+  public func form(of inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
     try form(inputs, gates: 4) {
       [
         ("projected", $0.sequence(gates: 4)), ("the recurrent kernel", $0.kernel(gates: 4)),
@@ -79,7 +80,7 @@ public struct LSTMRecurrence: RecurrentOperation {
     guard call.upstream[2] == nil else {
       return .stops(reason: "the gates are for the gradient of h and c and have none of their own")
     }
-    let form = try checked(call.inputs.map(\.type))
+    let form = try form(of: call.inputs.map(\.type))
     let (kernel, h) = (call.inputs[1], call.outputs[0])
     let dh: Value
     if let upstream = call.upstream[0] {
@@ -102,7 +103,7 @@ public struct LSTMRecurrence: RecurrentOperation {
   public func decomposition(
     of operands: [Value], in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Decomposition {
-    let way = way(try checked(operands.map(\.type)), operands)
+    let way = way(try form(of: operands.map(\.type)), operands)
     if let reason = way.reason { return .none(reason: reason) }
     var (h, c) = (operands[2], operands[3])
     var (states, cells, gates): ([Int: Value], [Int: Value], [Int: Value]) = ([:], [:], [:])
@@ -129,14 +130,10 @@ public struct LSTMRecurrence: RecurrentOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost {
-    guard let form = try? checked(inputs), let outputs = try? outputTypes(for: inputs) else {
+    guard let form = try? form(of: inputs), let outputs = try? outputTypes(for: inputs) else {
       return Cost(flops: 0, bytes: 0)
     }
     return form.cost(inputs, outputs, gates: 4, others: 13)
-  }
-
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    (try? checked(inputs))?.errorBound(terms: inputs[1].shape[0]) ?? .accumulation(terms: 1)
   }
 }
 
@@ -177,6 +174,7 @@ public struct LSTMRecurrenceBackward: RecurrentOperation {
     (self.isMasked, self.isReversed, self.isScaled) = (isMasked, isReversed, isScaled)
   }
 
+  public static let termsPerUnit = 4
   public var operandCount: Int { hasCellGradient ? 6 : 5 }
 
   /// Every other case has a gradient of the cell's states too.
@@ -205,12 +203,12 @@ public struct LSTMRecurrenceBackward: RecurrentOperation {
     reason: "it stands behind lstm: training steps have it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
-    let form = try checked(inputs)
+    let form = try form(of: inputs)
     let state = inputs[0].with(shape: form.state)
     return [inputs[1], state, state]
   }
 
-  private func checked(_ inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
+  public func form(of inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
     try form(inputs, gates: 1) {
       [
         ("c", $0.sequence()), ("the gates", $0.sequence(gates: 4)), ("the recurrent kernel", $0.kernel(gates: 4)),
@@ -226,7 +224,7 @@ public struct LSTMRecurrenceBackward: RecurrentOperation {
   public func decomposition(
     of operands: [Value], in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Decomposition {
-    let way = way(try checked(operands.map(\.type)), operands)
+    let way = way(try form(of: operands.map(\.type)), operands)
     if let reason = way.reason { return .none(reason: reason) }
     let (cells, gates, kernel, first) = (operands[0], operands[1], operands[2], operands[3])
     var deltas: [Int: Value] = [:]
@@ -272,13 +270,9 @@ public struct LSTMRecurrenceBackward: RecurrentOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost {
-    guard let form = try? checked(inputs), let outputs = try? outputTypes(for: inputs) else {
+    guard let form = try? form(of: inputs), let outputs = try? outputTypes(for: inputs) else {
       return Cost(flops: 0, bytes: 0)
     }
     return form.cost(inputs, outputs, gates: 4, others: 25)
-  }
-
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    (try? checked(inputs))?.errorBound(terms: 4 * inputs[2].shape[0]) ?? .accumulation(terms: 1)
   }
 }

@@ -19,6 +19,10 @@ public protocol RecurrentOperation: CompositeOperation {
   var activation: UnaryFunction { get }
   /// What the gates pass; of a cell without gates the same.
   var recurrentActivation: UnaryFunction { get }
+  /// How many terms each unit adds to the longest sum of a step: 1 forward, backward one for each gate.
+  static var termsPerUnit: Int { get }
+  /// The extents, if every operand is what it must be; an error names the one that is not.
+  func form(of inputs: [TensorType]) throws(ProgramError) -> RecurrentForm
 }
 
 extension RecurrentOperation {
@@ -29,6 +33,11 @@ extension RecurrentOperation {
   public var maskOperand: Int? { isMasked ? operandCount : nil }
   /// Which operand is the scale.
   public var scaleOperand: Int? { isScaled ? operandCount + (isMasked ? 1 : 0) : nil }
+
+  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
+    guard let form = try? form(of: inputs) else { return .accumulation(terms: 1) }
+    return form.errorBound(terms: Self.termsPerUnit * form.units)
+  }
 
   /// The extents, if every operand is what it must be. The first is [N, T, gates·U].
   func form(

@@ -25,6 +25,7 @@ public struct SimpleRecurrence: RecurrentOperation {
     (self.isMasked, self.isReversed, self.isScaled) = (isMasked, isReversed, isScaled)
   }
 
+  public static let termsPerUnit = 1
   public var operandCount: Int { 3 }
 
   private static func sample(_ form: RecurrentCase) -> OperationSample {
@@ -51,11 +52,11 @@ public struct SimpleRecurrence: RecurrentOperation {
   }
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
-    let form = try checked(inputs)
+    let form = try form(of: inputs)
     return [inputs[0].with(shape: form.sequence())]
   }
 
-  private func checked(_ inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
+  public func form(of inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
     try form(inputs, gates: 1) {
       [("projected", $0.sequence()), ("the recurrent kernel", $0.kernel(gates: 1)), ("the first state", $0.state)]
     }
@@ -63,7 +64,7 @@ public struct SimpleRecurrence: RecurrentOperation {
 
   public func gradient(of call: GradientContext, in builder: inout ProgramBuilder) throws(ProgramError) -> Gradient {
     guard let dh = call.upstream[0] else { return .flows(call.inputs.map { _ in nil }) }
-    let form = try checked(call.inputs.map(\.type))
+    let form = try form(of: call.inputs.map(\.type))
     let backward = SimpleRecurrenceBackward(
       activation: activation, isMasked: isMasked, isReversed: isReversed, isScaled: isScaled)
     let made = try builder.append(backward, [call.outputs[0], call.inputs[1], dh] + call.inputs[operandCount...])
@@ -75,7 +76,7 @@ public struct SimpleRecurrence: RecurrentOperation {
   public func decomposition(
     of operands: [Value], in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Decomposition {
-    let way = way(try checked(operands.map(\.type)), operands)
+    let way = way(try form(of: operands.map(\.type)), operands)
     if let reason = way.reason { return .none(reason: reason) }
     var h = operands[2]
     var states: [Int: Value] = [:]
@@ -89,12 +90,8 @@ public struct SimpleRecurrence: RecurrentOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost {
-    guard let form = try? checked(inputs) else { return Cost(flops: 0, bytes: 0) }
+    guard let form = try? form(of: inputs) else { return Cost(flops: 0, bytes: 0) }
     return form.cost(inputs, [inputs[0]], gates: 1, others: 2)
-  }
-
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    (try? checked(inputs))?.errorBound(terms: inputs[1].shape[0]) ?? .accumulation(terms: 1)
   }
 }
 
@@ -126,6 +123,7 @@ public struct SimpleRecurrenceBackward: RecurrentOperation {
     (self.isMasked, self.isReversed, self.isScaled) = (isMasked, isReversed, isScaled)
   }
 
+  public static let termsPerUnit = 1
   public var operandCount: Int { 3 }
 
   private static func sample(_ form: RecurrentCase) -> OperationSample {
@@ -148,11 +146,11 @@ public struct SimpleRecurrenceBackward: RecurrentOperation {
     reason: "it stands behind rnn: training steps have it")
 
   public func outputTypes(for inputs: [TensorType]) throws(ProgramError) -> [TensorType] {
-    let form = try checked(inputs)
+    let form = try form(of: inputs)
     return [inputs[0], inputs[0].with(shape: form.state)]
   }
 
-  private func checked(_ inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
+  public func form(of inputs: [TensorType]) throws(ProgramError) -> RecurrentForm {
     try form(inputs, gates: 1) {
       [("h", $0.sequence()), ("the recurrent kernel", $0.kernel(gates: 1)), ("dh", $0.sequence())]
     }
@@ -165,7 +163,7 @@ public struct SimpleRecurrenceBackward: RecurrentOperation {
   public func decomposition(
     of operands: [Value], in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Decomposition {
-    let way = way(try checked(operands.map(\.type)), operands)
+    let way = way(try form(of: operands.map(\.type)), operands)
     if let reason = way.reason { return .none(reason: reason) }
     var deltas: [Int: Value] = [:]
     var back: Value?
@@ -184,13 +182,9 @@ public struct SimpleRecurrenceBackward: RecurrentOperation {
   }
 
   public func cost(for inputs: [TensorType]) -> Cost {
-    guard let form = try? checked(inputs), let outputs = try? outputTypes(for: inputs) else {
+    guard let form = try? form(of: inputs), let outputs = try? outputTypes(for: inputs) else {
       return Cost(flops: 0, bytes: 0)
     }
     return form.cost(inputs, outputs, gates: 1, others: 3)
-  }
-
-  public func errorBound(for inputs: [TensorType]) -> ErrorBound {
-    (try? checked(inputs))?.errorBound(terms: inputs[1].shape[0]) ?? .accumulation(terms: 1)
   }
 }

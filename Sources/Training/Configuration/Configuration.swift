@@ -26,13 +26,21 @@ public struct Configuration: Sendable {
     public var validationSplit: Double
     /// Draws which ones, of a data set known by name; files and rows go by their hash.
     public var splitSeed: Int
-    /// The fields that say which steps of others are valid, by the names of these: lengths, or a number for each step.
-    public var masks: [String: String]
+    /// Which steps of fields are valid.
+    public var masks: Masks
     /// How pictures of the training part are changed; nil: not at all.
     public var augmentation: Augmentation?
     /// Whether the next batch is read while a step runs; nil: where samples are not in memory already.
     public var prefetch: Bool?
     let places: Places
+
+    /// What is asked for of masks.
+    public enum Masks: Hashable, Sendable {
+      /// The fields that say which steps of others are valid, by the names of these: lengths, or a number for each step.
+      case named([String: String])
+      /// The lengths that fields name themselves, as readers of sequences do (`Field.lengths`).
+      case lengths
+    }
   }
 
   public struct Training: Sendable {
@@ -265,7 +273,9 @@ public struct Configuration: Sendable {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       .init(file: file, line: mark.line, column: mark.column, message: "no valid YAML: \(problem)")
-    default: .init(file: file, line: 1, column: 1, message: "no valid YAML: \(error)")
+    // It brings all of the text along.
+    case .reader(let problem, _, _, _): .init(file: file, line: 1, column: 1, message: "no valid YAML: \(problem)")
+    default: .init(file: file, line: 1, column: 1, message: "no valid YAML: \(SectionReader.excerpt("\(error)"))")
     }
   }
 }

@@ -13,6 +13,8 @@ public struct ConfigurationCheck {
   private let configuration: Configuration
   /// Of data that could be opened.
   private var record: DatasetRecord?
+  /// How many samples it trains on.
+  private var trainingCount: Int?
 
   public init(_ configuration: Configuration, registry: BackendRegistry, host: HostServices) {
     self.configuration = configuration
@@ -85,7 +87,7 @@ public struct ConfigurationCheck {
       if let obstacle = LoopData.obstacle(toUpdatingOn: parts.train.count, configuration.training) {
         add(configuration.training.places["steps"], obstacle)
       }
-      record = parts.record
+      (record, trainingCount) = (parts.record, parts.train.count)
       return parts.train.layout
     } catch {
       let places = configuration.data.places
@@ -119,6 +121,16 @@ public struct ConfigurationCheck {
         if let doubt = step.doubt(of: inference) { warnings.append(doubt) }
         warnings += LoopData.notes(of: step, inference.program, on: layout)
         if let fault = inference.program.tokenFault(in: record) { problems += configuration.located(fault).problems }
+        if let count = trainingCount,
+          let states = PerSampleStates(training.parameters, batchSize: configuration.training.batchSize)
+        {
+          let fault = states.fault(training: count, dropsLast: configuration.training.dropsLastBatch)
+          if let fault { problems += configuration.located(fault).problems }
+          if let note = states.note(of: record) { warnings.append(note) }
+        }
+        if let fault = step.classFault(in: record, inference.program) {
+          add(configuration.data.places["columns"], "\(configuration.data.places.path).columns: \(fault)")
+        }
         if let obstacle = weights?.obstacle(for: training.parameters) {
           add(configuration.modelPlaces["from"], "model.from: \(obstacle)")
         }

@@ -38,6 +38,9 @@ struct SchemaPart {
 
   static func bool(_ fallback: Bool) -> SchemaPart { SchemaPart(json: ["type": "boolean", "default": fallback]) }
 
+  /// The same beside something else that it may be.
+  static var truth: SchemaPart { SchemaPart(json: ["type": "boolean"]) }
+
   static func text(_ fallback: String?) -> SchemaPart {
     var json: [String: Any] = ["type": "string"]
     json["default"] = fallback

@@ -50,7 +50,11 @@ extension Configuration {
   private func modelInputs(in data: DatasetLayout) throws(ConfigurationError) -> [ModelInput] {
     let (place, known) = (modelPlaces["inputs"], data.inputs.map(\.name))
     guard !model.inputs.isEmpty else {
-      let masks = self.data.masks.values
+      let masks: [String] =
+        switch self.data.masks {
+        case .named(let masks): Array(masks.values)
+        case .lengths: data.inputs.compactMap(\.lengths)
+        }
       let inputs = data.inputs.filter { !masks.contains($0.name) }
       guard inputs.count == 1 else {
         let words = inputs.isEmpty ? "none" : inputs.map(\.name).joined(separator: ", ")
@@ -62,7 +66,7 @@ extension Configuration {
     }
     var (inputs, problems): ([ModelInput], [ConfigurationError.Problem]) = ([], [])
     for name in model.inputs {
-      if let field = (data.inputs + data.others).first(where: { $0.name == name }) {
+      if let field = data.field(called: name) {
         inputs.append(ModelInput(field))
       } else {
         problems.append(
@@ -77,29 +81,54 @@ extension Configuration {
   private func masked(
     _ inputs: [ModelInput], in data: DatasetLayout
   ) throws(ConfigurationError) -> [ModelInput] {
-    let masks = self.data.masks
     var (inputs, faults) = (inputs, [String]())
-    for (name, maskName) in masks.sorted(by: { $0.key < $1.key }) {
-      let fields = data.inputs + data.others
-      guard let place = inputs.firstIndex(where: { $0.name == name }) else {
-        faults.append("the model reads no field \(name)\(Suggestion.words(for: name, among: inputs.map(\.name)))")
-        continue
+    switch self.data.masks {
+    case .lengths:
+      for place in inputs.indices {
+        inputs[place].mask = data.field(called: inputs[place].name)?.lengths.map { .lengths($0) }
       }
-      guard let field = fields.first(where: { $0.name == maskName }) else {
-        let known = fields.map(\.name)
-        faults.append("the data has no field \(maskName)\(Suggestion.words(for: maskName, among: known))")
-        continue
+      if inputs.allSatisfy({ $0.mask == nil }), data.targets.allSatisfy({ $0.lengths == nil }) {
+        let read = inputs.map(\.name).joined(separator: ", ")
+        faults.append("true asks for the lengths that fields have, and none of what the model reads (\(read)) has any")
       }
-      let read = ModelInput(field)
-      let mask = ModelInput.Mask(read.name, read.type)
-      if let fault = mask.fault(of: inputs[place].type) { faults.append("\(name): \(fault)") }
-      inputs[place].mask = mask
+    case .named(let masks):
+      for (name, maskName) in masks.sorted(by: { $0.key < $1.key }) {
+        guard let field = data.field(called: maskName) else {
+          let known = (data.inputs + data.others).map(\.name)
+          faults.append("the data has no field \(maskName)\(Suggestion.words(for: maskName, among: known))")
+          continue
+        }
+        guard let place = inputs.firstIndex(where: { $0.name == name }) else {
+          // What is learnt is masked where it is judged.
+          if data[name] != nil { continue }
+          let known = inputs.map(\.name) + data.targets.map(\.name)
+          faults.append("the model reads no field \(name)\(Suggestion.words(for: name, among: known))")
+          continue
+        }
+        let mask = ModelInput.Mask(field)
+        if let fault = mask.fault(of: inputs[place].type) { faults.append("\(name): \(fault)") }
+        inputs[place].mask = mask
+      }
     }
-    guard faults.isEmpty else {
-      throw ConfigurationError(
-        problems: faults.map { .init(self.data.places["masks"], "\(self.data.places.path).masks: \($0)") })
-    }
+    guard faults.isEmpty else { throw ConfigurationError(problems: faults.map(faultOfMasks)) }
     return inputs
+  }
+
+  func faultOfMasks(_ words: String) -> ConfigurationError.Problem {
+    .init(data.places["masks"], "\(data.places.path).masks: \(words)")
+  }
+
+  /// Which steps of a target are judged: as `data.masks` says or, where it has a class a step, as its own lengths say, since
+  /// behind these there is none.
+  func mask(of target: DatasetLayout.Target, in data: DatasetLayout) -> ModelInput.Mask? {
+    let own = target.lengths.map { ModelInput.Mask.lengths($0) }
+    switch self.data.masks {
+    case .lengths: return own
+    case .named(let masks):
+      if let field = masks[target.name].flatMap({ data.field(called: $0) }) { return ModelInput.Mask(field) }
+      if case .stepClasses = target.targets { return own }
+      return nil
+    }
   }
 
   /// What each of the model's outputs is, without the batch. Layers that do not fit together are an error.
@@ -134,4 +163,14 @@ extension ModelInput {
   public init(_ field: Field) {
     self.init(field.name, TensorType(ElementType(field.elementType), Shape(field.shape)), scale: field.scale)
   }
+}
+
+extension ModelInput.Mask {
+  /// A field that says which steps of another one are valid.
+  fileprivate init(_ field: Field) { self.init(field.name, ModelInput(field).type) }
+}
+
+extension DatasetLayout {
+  /// Any field: an input, weights of samples or lengths.
+  func field(called name: String) -> Field? { (inputs + others).first { $0.name == name } }
 }

@@ -1,4 +1,5 @@
 import SwitchbackDatasets
+import Yams
 
 /// Reads the section `data`.
 enum DataReader {
@@ -23,17 +24,20 @@ enum DataReader {
   private static func source(_ section: SectionReader) -> DatasetSource {
     // A wrong word is read as the first of these, which asks for no other key.
     let words =
-      NamedDataset.all.map(\.name) + ["image-folder", "csv", TextFolder.word, TimeSeries.word, AddingProblem.word]
+      NamedDataset.all.map(\.name) + [
+        "image-folder", "csv", TextFolder.word, TimeSeries.word, AddingProblem.word, CopyProblem.word,
+      ]
     return
       switch section.choice(
         "dataset", nil, isSelector: true, words.map { ($0, $0) },
-        help: "A data set by its name, what kind of files it is, or a problem that is made")
+        help: "A data set by its name, the kind of files that yours is, or a synthetic problem")
     {
     case "image-folder": .imageFolder(imageFolder(section))
     case "csv": .csv(csv(section))
     case TextFolder.word: .texts(textFolder(section))
     case TimeSeries.word: .series(timeSeries(section))
     case AddingProblem.word: .adding(addingProblem(section))
+    case CopyProblem.word: .copying(copyProblem(section))
     case let name:
       .named(
         name,
@@ -96,9 +100,26 @@ enum DataReader {
     return AddingProblem(
       sequenceLength: section.int(
         "sequence_length", nil, in: AddingProblem.lengths, help: "Steps of a sequence, of two numbers each"),
-      count: section.int("samples", usual.count, in: AddingProblem.counts, help: "How many are made, of all parts"),
-      seed: section.int("seed", usual.seed, help: "Draws the samples"),
+      count: samples(section, usual.count), seed: seed(section, usual.seed),
       testSplit: testSplit(section, usual.testSplit))
+  }
+
+  private static func copyProblem(_ section: SectionReader) -> CopyProblem {
+    let usual = CopyProblem(delay: 10)
+    return CopyProblem(
+      delay: section.int(
+        "delay", nil, in: CopyProblem.delays,
+        help: "Steps between the ten symbols and their copy; a sequence has 20 more"),
+      count: samples(section, usual.count), seed: seed(section, usual.seed),
+      testSplit: testSplit(section, usual.testSplit))
+  }
+
+  private static func samples(_ section: SectionReader, _ fallback: Int) -> Int {
+    section.int("samples", fallback, in: AddingProblem.counts, help: "How many are made, of all parts")
+  }
+
+  private static func seed(_ section: SectionReader, _ fallback: Int) -> Int {
+    section.int("seed", fallback, help: "Draws the samples")
   }
 
   private static func csv(_ section: SectionReader) -> CSVFile {
@@ -247,14 +268,18 @@ enum DataReader {
   }
 
   private static let masksHelp =
-    "Which steps of a field are real: {tokens: lengths}, by lengths or a number a step; else all"
+    "Which steps are real: true, by the lengths that fields have; {tokens: lengths}, by lengths or a number a step; else all"
 
-  /// What says which steps of a field are valid: `masks: {tokens: lengths}`.
-  private static func masks(_ section: SectionReader) -> [String: String] {
-    section.describe("masks", help: masksHelp, .words)
-    guard !section.problems.isDescribing, section.take("masks") != nil else { return [:] }
+  /// What says which steps of a field are valid: `masks: true`, or `masks: {tokens: lengths}`.
+  private static func masks(_ section: SectionReader) -> Configuration.Data.Masks {
+    section.describe("masks", help: masksHelp, .any([.truth, .words]))
+    guard !section.problems.isDescribing, let given = section.take("masks") else { return .named([:]) }
+    if let asks = given.bool {
+      section.record("masks", Node("\(asks)", Tag(.bool)))
+      return asks ? .lengths : .named([:])
+    }
     return section.section("masks", help: masksHelp) { reader in
-      Dictionary(reader.keys.map { ($0, reader.text($0, nil, help: "")) }) { first, _ in first }
+      .named(Dictionary(reader.keys.map { ($0, reader.text($0, nil, help: "")) }) { first, _ in first })
     }
   }
 

@@ -180,7 +180,8 @@ final class LayerReader {
     }
     guard let kind = Self.kinds.first(where: { $0.word == word }) else {
       problems.add(
-        "\(path): there is no layer \(word)\(Suggestion.words(for: word, among: Self.kinds.map(\.word)))", at: node)
+        "\(path): there is no layer \(word)"
+          + Suggestion.words(for: word, among: Self.words, listing: "switchback config keys model.layers"), at: node)
       if let name = keys?.mapping?["name"]?.string { unreadNames.insert(name) }
       return nil
     }
@@ -192,7 +193,7 @@ final class LayerReader {
     swap(&inner, &places)
     let entry = read(kind, reader)
     swap(&inner, &places)
-    reader.finish()
+    reader.finish { Self.place(of: $0, outside: kind.word) }
     let component = component(entry)
     if entry.layer.name != nil, let other = places[first...].first(where: { $0.component == component }) {
       let line = other.place.line.map { ", in line \($0)" } ?? ""
@@ -204,6 +205,21 @@ final class LayerReader {
         isRepeated: kind.word == "repeat", inner: inner))
     resolved.append(reader.resolved.isEmpty ? Node(word) : Node([(Node(word), Node(reader.resolved))]))
     return entry
+  }
+
+  private static let words = kinds.map(\.word)
+
+  /// Where a key goes that the layer `word` does not know; nil where nothing is known of it.
+  private static func place(of key: String, outside word: String) -> String? {
+    func keys<Described: ConfigurableLayer>(_ type: Described.Type) -> [String] { type.settings.keys.map(\.word) }
+    let owners = LayerCatalog.layers.filter { keys($0).contains(key) }.map { $0.word }
+    if word == Bidirectional.word {
+      if words.contains(key) { return "the recurrent layer goes under layer, as in layer: {\(key): …}" }
+      if let owner = [LSTM.word, GRU.word, SimpleRNN.word].first(where: owners.contains) {
+        return "it goes under layer, with the recurrent layer's keys: layer: {\(owner): {…, \(key): …}}"
+      }
+    }
+    return key.contains("_") && (1...4).contains(owners.count) ? "it is one of \(owners.joined(separator: ", "))" : nil
   }
 
   /// The layer, and what every entry takes.

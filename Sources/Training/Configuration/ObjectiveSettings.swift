@@ -41,12 +41,16 @@ extension Configuration {
         let target = try settings.target(in: data)
         let objective = Objective(
           output: settings.output, target: target.name, loss: settings.loss,
-          targets: target.targets == .classes ? .classes : .values, weight: settings.weight,
-          classWeights: settings.classWeights, sampleWeight: try settings.sampleWeight(in: data))
+          targets: target.targets.areClasses ? .classes : .values, weight: settings.weight,
+          classWeights: settings.classWeights, sampleWeight: try settings.sampleWeight(in: data),
+          mask: mask(of: target, in: data))
         let place = settings.output.flatMap { model.outputs.firstIndex(of: $0) } ?? 0
         let layer = model.outputs.indices.contains(place) ? layerPlaces[model.outputs[place]] : layerPlaces.last
-        problems += settings.problems(
-          with: target, shape: shapes.indices.contains(place) ? shapes[place] : nil, of: layer)
+        let shape = shapes.indices.contains(place) ? shapes[place] : nil
+        problems += settings.problems(with: target, shape: shape, of: layer)
+        if let shape, let fault = objective.mask?.fault(of: objective.targetType(of: shape)) {
+          problems.append(faultOfMasks("\(target.name): \(fault)"))
+        }
         return objective
       } catch {
         problems += error.problems
@@ -55,6 +59,13 @@ extension Configuration {
     }
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     return objectives
+  }
+}
+
+extension Objective {
+  /// What its target is of a result, both without the batch.
+  fileprivate func targetType(of shape: [Int]) -> TensorType {
+    targets == .values ? .float32(Shape(shape)) : .int32(Shape(Array(shape.dropLast())))
   }
 }
 
@@ -108,7 +119,7 @@ extension Configuration.ObjectiveSettings {
     with target: DatasetLayout.Target, shape: [Int]?, of layer: LayerPlaces.Entry?
   ) -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
-    let isOfClasses = target.targets == .classes
+    let isOfClasses = target.targets.areClasses
     let kind: Targets = isOfClasses ? .classes : .values
     for metric in metrics ?? [] where metric.targets != kind {
       problems.append(
@@ -129,12 +140,19 @@ extension Configuration.ObjectiveSettings {
     case .classes where shape.count != 1:
       problems.append(
         misfit("\(target.words), and \(answer) is \(shape) a sample: end it with a number a class", layer))
-    case .classes:
-      // A single output tells two classes apart.
-      let units = max(numbers, 2)
-      if target.classNames.count > units { problems.append(tooManyClasses(target, units: numbers, layer)) }
-      if !classWeights.isEmpty, let words = classWeightsFault(units) { problems.append(fault("class_weights", words)) }
-    default: break
+    case .stepClasses(let steps) where shape.count != 2 || shape[0] != steps:
+      problems.append(
+        misfit(
+          "\(target.words), and \(answer) is \(shape) a sample: end it with \(steps) steps and a number a class", layer)
+      )
+    case .classes, .stepClasses:
+      // Of a sample, or of a step. A single output tells two classes apart.
+      let units = shape.last ?? 1
+      if target.classNames.count > max(units, 2) { problems.append(tooManyClasses(target, units: units, layer)) }
+      if !classWeights.isEmpty, let words = classWeightsFault(max(units, 2)) {
+        problems.append(fault("class_weights", words))
+      }
+    case .values: break
     }
     return problems
   }
@@ -166,15 +184,14 @@ extension Configuration.ObjectiveSettings {
 }
 
 extension DatasetLayout {
-  /// Any field: an input, a target's is told by `target(called:)`.
-  fileprivate func field(called name: String) -> Field? { (inputs + others).first { $0.name == name } }
-
   /// What is to be learnt from the field of a name: one that the data says is a target, or any other that could be.
   fileprivate func target(called name: String) -> Target? {
     if let target = self[name] { return target }
     guard let field = inputs.first(where: { $0.name == name }) else { return nil }
     switch field.elementType {
-    case .int32: return field.shape.isEmpty ? Target(name, .classes) : nil
+    case .int32:
+      if case .stepClasses = field.targets { return Target(name, field.targets, lengths: field.lengths) }
+      return field.shape.isEmpty ? Target(name, .classes) : nil
     case .float32: return Target(name, .values(field.elementCount))
     case .uint8: return field.scale == nil ? nil : Target(name, .values(field.elementCount))
     }
@@ -185,6 +202,8 @@ extension DatasetLayout.Target {
   fileprivate var words: String {
     switch targets {
     case .classes: classNames.isEmpty ? "\(name) are classes" : "\(name) are \(classNames.count) classes"
+    case .stepClasses(let steps):
+      (classNames.isEmpty ? "\(name) are classes" : "\(name) are \(classNames.count) classes") + " of \(steps) steps"
     case .values(let count): count == 1 ? "\(name) is 1 number a sample" : "\(name) are \(count) numbers a sample"
     }
   }

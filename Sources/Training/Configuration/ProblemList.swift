@@ -24,6 +24,16 @@ final class ProblemList {
       column: node?.mark?.column)
   }
 
+  /// What is said of a file that is YAML, as most texts are, and no configuration; `found` is what it holds.
+  func noConfiguration(_ found: String) -> String {
+    let name = file.lowercased()
+    let isTable = [".csv", ".tsv"].contains { name.hasSuffix($0) }
+    return "this is no configuration, which holds keys and values such as model, data and training, but \(found); "
+      + (isTable
+        ? "switchback config init NEW.yaml --dataset csv --path \(file) writes one for this table"
+        : "switchback config init prints one to start from")
+  }
+
   func add(_ message: String, at node: Node?) { add(message, place(of: node)) }
 
   func add(_ message: String, _ place: ConfigurationError.Place) {

@@ -22,7 +22,9 @@ final class SectionReader {
     guard let node, node.null == nil else { return }
     guard let mapping = node.mapping else {
       problems.add(
-        "\(path.isEmpty ? "the file" : path) must hold keys and values, not \(Self.word(for: node))", at: node)
+        path.isEmpty
+          ? problems.noConfiguration(Self.word(for: node))
+          : "\(path) must hold keys and values, not \(Self.word(for: node))", at: node)
       return
     }
     for (key, value) in mapping {
@@ -378,14 +380,19 @@ final class SectionReader {
   /// What stands here is not judged, since what would read it is not known.
   func allowRest() { known += keys }
 
-  /// Refuses every key that nobody read.
-  func finish() {
+  /// Refuses every key that nobody read; `elsewhere` says where one goes that is no misspelling of a key here.
+  func finish(elsewhere: (String) -> String? = { _ in nil }) {
     for (key, _) in entries {
       let word = key.string ?? ""
       guard !known.contains(word) else { continue }
       let meant = Suggestion.foreign[word]?.word ?? Suggestion.nearest(to: word, among: Set(known).sorted())
+      let place = meant == nil ? elsewhere(word) : nil
       if let lack = meant.flatMap({ lacks[$0] }) { problems.withdraw(lack, at: node) }
-      if let ours = Suggestion.foreign[word], ours.word.hasPrefix("nothing: ") {
+      if let place {
+        // What goes under another key says that this one is missing.
+        for lack in lacks where place.contains("under \(lack.key)") { problems.withdraw(lack.value, at: node) }
+        problems.add("\(full(word)) is not a key here: \(place)", at: key)
+      } else if let ours = Suggestion.foreign[word], ours.word.hasPrefix("nothing: ") {
         problems.add("\(full(word)) is not a key here; leave it out, \(ours.word.dropFirst(9))", at: key)
       } else if let ours = Suggestion.foreign[word] {
         problems.add("\(full(word)) is not a key here: it is called \(ours.word) (\(ours.origin)'s \(word))", at: key)
@@ -397,14 +404,22 @@ final class SectionReader {
 
   static func word(for node: Node) -> String {
     switch node {
-    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "\"\(scalar.string)\""
+    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "\"\(excerpt(scalar.string))\""
     case .mapping: "a mapping"
     case .sequence: "a list"
     case .alias: "an alias"
     }
   }
 
+  /// The beginning of what may be a whole file, on one line.
+  static func excerpt(_ text: String) -> String {
+    let most = 60
+    let line = String(text.prefix(most).map { $0.isNewline ? " " : $0 })
+    return line + (text.dropFirst(most).isEmpty ? "" : "…")
+  }
+
   static func words(for range: ClosedRange<Int>) -> String {
+    if range.lowerBound == range.upperBound { return "\(range.lowerBound)" }
     if range.upperBound == .max {
       return range.lowerBound == 1 ? "a positive whole number" : "a whole number of at least \(range.lowerBound)"
     }

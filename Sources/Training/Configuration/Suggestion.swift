@@ -73,13 +73,17 @@ package enum Suggestion {
     "xavier": "glorot_uniform", "xavier_uniform": "glorot_uniform", "xavier_normal": "glorot_normal",
     "kaiming": "he_normal", "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal", "silu": "swish",
     "none": "linear", "identity": "linear", "momentum": "sgd", "nesterov": "sgd",
+    "add": "sum", "average": "ave", "mean": "ave", "multiply": "mul",
   ]
 
-  /// `; did you mean units? (known: …)`
-  package static func words(for word: String, among candidates: [String]) -> String {
+  /// `; did you mean units? (known: …)`. Of more candidates than anybody reads it says the nearest few and `listing`, the
+  /// command that lists all.
+  package static func words(for word: String, among candidates: [String], listing: String? = nil) -> String {
     let candidates = Set(candidates).sorted()
-    let known = " (known: \(candidates.joined(separator: ", ")))"
-    return NearestWord.hint(nearest(to: word, among: candidates)) + known
+    let hint = NearestWord.hint(nearest(to: word, among: candidates))
+    guard let listing, candidates.count > 30 else { return hint + " (known: \(candidates.joined(separator: ", ")))" }
+    let near = candidates.map { ($0, NearestWord.distance(word, $0)) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }
+    return hint + " (near it: \(near.prefix(5).map(\.0).joined(separator: ", ")); \(listing) lists all)"
   }
 
   /// The candidate that is meant; nil where none is near.

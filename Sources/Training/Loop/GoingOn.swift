@@ -4,8 +4,8 @@ import SwitchbackExecution
 extension TrainingLoop {
   /// Throws where going on from the checkpoint would not give the weights that its run would have had: another plan,
   /// seed or routing. With `allowsOtherBits` only what would be another run is refused: another seed, network, loss,
-  /// optimizer or batch size.
-  public func check(_ start: Checkpoint) throws {
+  /// optimizer or batch size. `before` is where the run took place, by which the error says what of a plan is another.
+  public func check(_ start: Checkpoint, in before: RunEnvironment? = nil) throws {
     if allowsOtherBits { return try checkIsSameRun(start) }
     guard start.position.routing == position.routing else {
       throw ExecutionError(
@@ -17,16 +17,25 @@ extension TrainingLoop {
     }
     let (then, now) = (start.position, position)
     guard try isSamePlan(then), then.seed == now.seed else {
-      let difference =
-        then.seed == now.seed
-        ? "plan of its steps (backend or its version, threads, batch size, network, loss or optimizer)"
-        : "seed (\(then.seed), here \(now.seed))"
+      let isOfPlan = then.seed == now.seed
+      let difference = isOfPlan ? try planDifference(then, before) : "seed (\(then.seed), here \(now.seed))"
       throw ExecutionError(
         .invalid,
-        "the checkpoint was made with another \(difference): going on would give other weights. Leave these as they "
-          + "were in the run; epochs, steps and what the monitor does may change"
-          + (then.seed == now.seed ? ", and with --other-bits backend and threads" : ""))
+        "the checkpoint was made with another \(difference): going on would give other weights. Leave this as it was "
+          + "in the run; epochs, steps and what the monitor does may change"
+          + (isOfPlan ? ", and with --other-bits backend and threads" : ""))
     }
+  }
+
+  /// Which part of the plan is another: what the program's fingerprint covers, or else where the run took place.
+  private func planDifference(_ then: Checkpoint.Position, _ before: RunEnvironment?) throws -> String {
+    if let program = then.program, program != position.program { return "network, loss, optimizer or batch size" }
+    let differences = try before.map { try RunEnvironment(of: session).differences(since: $0) } ?? []
+    if !differences.isEmpty { return differences.joined(separator: ", and another ") }
+    // Positions of runs without a record say nothing of the program.
+    return then.program == nil
+      ? "plan of its steps (backend or its version, threads, batch size, network, loss or optimizer)"
+      : "plan of its steps (backend or its version, options or threads)"
   }
 
   private func checkIsSameRun(_ start: Checkpoint) throws {

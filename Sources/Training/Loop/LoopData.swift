@@ -67,12 +67,14 @@ struct LoopData {
 
   /// Whether the network can be trained on the data: an epoch without a batch would end in a run without an update. That
   /// each class has an output, the configuration has seen to (`Configuration.trainingStep(on:)`).
-  mutating func check(_ session: TrainingSession) throws {
+  mutating func check(_ session: TrainingSession, _ configuration: Configuration) throws {
     if let obstacle = Self.obstacle(toTrainingOn: train.count, settings) { throw DatasetError(.invalid, obstacle) }
-    try session.checkBatchSize(training: train.count, dropsLast: settings.dropsLastBatch)
-    if let path = session.statefulLayer {
+    if let states = session.perSampleStates {
+      let fault = states.fault(training: train.count, dropsLast: settings.dropsLastBatch)
+      if let fault { throw configuration.located(fault) }
       keepsOrder = true
-      notes.append("\(path) is stateful: each epoch takes the samples in the order of the data")
+      notes.append("\(states.layer) is stateful: each epoch takes the samples in the order of the data")
+      if let note = states.note(of: record) { notes.append(note) }
     }
     notes += Self.notes(of: session.step, try session.inference.program, on: train.layout)
     try session.checkTokens(of: record)

@@ -6,7 +6,7 @@ struct ClassTotals: Sendable {
 
   mutating func add(_ batch: MetricBatch) {
     guard case .classes(_, let classCount) = batch.target else { return }
-    let missing = max(classCount, batch.columns, 2) - actual.count
+    let missing = max(classCount, batch.columns / batch.steps, 2) - actual.count
     if missing > 0 {
       let zeros = [Double](repeating: 0, count: missing)
       (actual, predicted, right) = (actual + zeros, predicted + zeros, right + zeros)

@@ -16,7 +16,7 @@ public struct Evaluation: Hashable, Sendable {
     /// In the order of the class numbers; empty where targets are numbers.
     public var classNames: [String] = []
 
-    /// Share of right predictions; nil where targets are numbers.
+    /// Share of right predictions, of samples or of their valid steps; nil where targets are numbers.
     public var accuracy: Double? { metrics.first { $0.name == Accuracy.word }?.value }
     /// What stands before its columns' names.
     public var prefix: String { name.isEmpty ? "" : name + "/" }

@@ -32,13 +32,14 @@ extension Metric {
 public struct MetricBatch: Sendable {
   /// What is right.
   public enum Target: Sendable {
-    /// The class of each sample, of so many classes.
+    /// The class of each sample, of so many classes; or of each step of every sample, `[N, T]`, each judged like a sample.
     case classes([Int32], count: Int)
     /// Numbers shaped like the predictions.
     case values([Float])
   }
 
-  /// `[N, columns]`, behind the gate that the loss implies. Of classes a column each, or one whose class is 1 above one half.
+  /// `[N, columns]`, behind the gate that the loss implies. Of classes a column each, or one whose class is 1 above one half;
+  /// of classes by steps `[N, T, …]`.
   public let predictions: [Float]
   public let target: Target
   /// How much each sample counts, `[N]`; nil: 1.
@@ -49,6 +50,8 @@ public struct MetricBatch: Sendable {
   public let count: Int
   /// Predictions of a sample.
   public let columns: Int
+  /// Of classes by steps, how many of a sample; else 1.
+  public let steps: Int
 
   /// A batch of `count` samples.
   public init(
@@ -56,7 +59,9 @@ public struct MetricBatch: Sendable {
   ) {
     let targets =
       switch target {
-      case .classes(let labels, _): labels.count == count
+      case .classes(let labels, _):
+        labels.count % max(count, 1) == 0 && (count > 0 || labels.isEmpty) && labels.count >= count
+          && predictions.count % max(labels.count, 1) == 0 && mask.map { $0.count == labels.count } ?? true
       case .values(let values): values.count == predictions.count
       }
     precondition(
@@ -66,16 +71,18 @@ public struct MetricBatch: Sendable {
     (self.predictions, self.target, self.weights) = (predictions, target, weights)
     (self.mask, self.count) = (mask, count)
     columns = predictions.count / max(count, 1)
+    if case .classes(let labels, _) = target { steps = max(labels.count / max(count, 1), 1) } else { steps = 1 }
   }
 
   public func weight(_ row: Int) -> Double { weights.map { Double($0[row]) } ?? 1 }
 
-  /// Calls `body` with each sample of a class: its predictions, its class and its weight. A class that nobody counts is
-  /// left out.
+  /// Calls `body` with each sample of a class, or each valid step: its predictions, its class and its sample's weight. A
+  /// class that nobody counts is left out.
   func forEachClass(_ body: (_ scores: ClassScores, _ truth: Int, _ weight: Double) -> Void) {
     guard case .classes(let labels, let classCount) = target else { return }
-    for (row, label) in labels.enumerated() where label >= 0 && label < classCount {
-      body(ClassScores(values: predictions[row * columns..<(row + 1) * columns]), Int(label), weight(row))
+    let columns = columns / steps
+    for (row, label) in labels.enumerated() where label >= 0 && label < classCount && mask?[row] ?? true {
+      body(ClassScores(values: predictions[row * columns..<(row + 1) * columns]), Int(label), weight(row / steps))
     }
   }
 

@@ -29,7 +29,7 @@ struct ObjectiveTally {
     case .classes:
       let labels = try executor.withValue(of: judged.target) { Array($0.bindMemory(to: Int32.self)) }
       // A network may end with more outputs than the data has classes, or with one for two.
-      target = .classes(labels, count: max(classNames.count, predictions.count / max(count, 1), 2))
+      target = .classes(labels, count: max(classNames.count, predictions.count / max(labels.count, 1), 2))
     case .values:
       target = .values(
         try executor.withValue(of: judged.target) { bytes in

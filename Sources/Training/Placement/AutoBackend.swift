@@ -15,8 +15,8 @@ public struct AutoBackend {
   /// Candidates, then fallbacks, not routed yet.
   let chain: BackendChain
   let candidateCount: Int
-  /// Candidates that cannot be used here, with the reasons.
-  let leftOut: [String: String]
+  /// Candidates that cannot be used here.
+  private let leftOut: [String: BackendError]
   private let settings: Configuration.Backend
   private let reference: BackendChain
 
@@ -24,7 +24,7 @@ public struct AutoBackend {
     _ settings: Configuration.Backend, registry: BackendRegistry, host: HostServices, firstUse: FirstUse
   ) throws {
     var links: [BackendChain.Link] = []
-    var leftOut: [String: String] = [:]
+    var leftOut: [String: BackendError] = [:]
     for name in settings.candidates ?? Self.defaultCandidates {
       var options = settings.options[name] ?? [:]
       // On a processor OpenCL is another way to the same cores, and measuring costs time.
@@ -38,7 +38,9 @@ public struct AutoBackend {
         // Nobody asked for that device.
         leftOut[name] =
           isForGPU && registry.names.contains(name)
-          ? "it found no GPU; backend.candidates: [openblas, fft, opencl] measures other devices too" : error.message
+          ? BackendError(
+            .unavailable, "it found no GPU; backend.candidates: [openblas, fft, opencl] measures other devices too")
+          : error
       }
     }
     candidateCount = links.count
@@ -48,7 +50,7 @@ public struct AutoBackend {
       links.append(link)
     }
     guard !links.isEmpty else {
-      let reasons = leftOut.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
+      let reasons = leftOut.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.message)" }.joined(separator: "; ")
       throw BackendError(.unavailable, "backend: auto finds no backend that can be used here (\(reasons))")
     }
     let names = links.map(\.name)
@@ -79,19 +81,16 @@ public struct AutoBackend {
       program, on: chain, candidates: candidateCount, budget: settings.tuningSeconds,
       progress: { progress(.working($0)) }, prepare: prepare, verify: { try check?.fault($0, on: $1) }
     ).run()
-    routing.leftOut = leftOut
+    routing.leftOut = leftOut.mapValues(\.message)
     if routing.isComplete { chain.host.remember(routing, key) }
     let seconds = ((RouteSearch.monotonicSeconds() - begin) * 10).rounded() / 10
     progress(.done("auto, decided in \(seconds) s: \(routing.verdict)\(suffix)"))
     return try chain.routed(by: routing)
   }
 
+  /// How to mend what is missing is in the run's record.
   private var suffix: String {
-    leftOut.sorted { $0.key < $1.key }.map { name, reason in
-      // What follows says how to mend it, and is in the run's record.
-      let words = reason.hasPrefix("there is no") ? String(reason.prefix { $0 != "(" && $0 != ";" }) : reason
-      return "; without \(name): \(words.trimmingCharacters(in: .whitespaces))"
-    }.joined()
+    leftOut.sorted { $0.key < $1.key }.map { "; without \($0.key): \($0.value.reason)" }.joined()
   }
 
   /// Covers whatever a measurement depends on.

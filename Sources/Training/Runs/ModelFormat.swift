@@ -49,7 +49,8 @@ extension SampleFormat {
     if let known = outputs.first(where: { $0.target == objective.target }) { return known }
     // A data set made in a program need not say which of its fields are targets.
     if let field = inputs.first(where: { $0.name == objective.target }) {
-      let targets = objective.targets == .classes ? .classes : DatasetTargets.values(field.shape.reduce(1, *))
+      let targets =
+        objective.targets == .classes ? field.field.targets : DatasetTargets.values(field.shape.reduce(1, *))
       return Output(target: field.name, targets: targets)
     }
     return isOnly && outputs.count == 1 ? outputs[0] : nil

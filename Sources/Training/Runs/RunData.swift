@@ -71,7 +71,7 @@ extension DatasetSource {
     switch self {
     case .named, .imageFolder, .texts: true
     case .csv(let file): file.learnt.contains { $0.targets == .classes }
-    case .series, .adding: false
+    case .series, .adding, .copying: false
     }
   }
 }

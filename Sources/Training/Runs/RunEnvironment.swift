@@ -72,6 +72,19 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     routing = session.chain.routing
   }
 
+  /// What is another here of that on which the bits of weights depend.
+  func differences(since before: RunEnvironment) -> [String] {
+    var differences: [String] = []
+    func add(_ what: String, _ then: String, _ now: String) {
+      if then != now { differences.append("\(what) (\(then), here \(now))") }
+    }
+    add("backend", before.devices.joined(separator: "; "), devices.joined(separator: "; "))
+    add("number of threads", "\(before.workers)", "\(workers)")
+    add("processor", before.processor, processor)
+    add("version of Switchback", before.switchback, switchback)
+    return differences
+  }
+
   static var processorName: String {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
     let line = lines.first { $0.hasPrefix("model name") } ?? ""

@@ -1,11 +1,33 @@
 public import SwitchbackDatasets
 import SwitchbackInference
+import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 
 extension TrainingSession {
-  /// Throws where data has a token that the network does not know: it would end the step that meets it.
+  /// Throws where data has a token that the network does not know, or that is no class of a step: it would end the step that
+  /// meets it.
   public func checkTokens(of data: DatasetRecord?) throws {
-    if let fault = try inference.program.tokenFault(in: data) { throw DatasetError(.invalid, fault.message) }
+    let program = try inference.program
+    if let fault = program.tokenFault(in: data)?.message ?? step.classFault(in: data, program) {
+      throw DatasetError(.invalid, fault)
+    }
+  }
+}
+
+extension TrainingStep {
+  /// Which tokens of the data cannot be the classes that are learnt of them; nil where all can. `program` is the network.
+  func classFault(in data: DatasetRecord?, _ program: Program) -> String? {
+    for objective in objectives where objective.targets == .classes {
+      let name = prefix(of: objective) + StepOutput.predictions
+      guard let largest = data?.inputs.first(where: { $0.name == objective.target })?.tokens?.largest,
+        let units = program.output(named: name).flatMap({ program.values[$0].type.shape.extents.last }),
+        // A single output tells two classes apart.
+        Int(largest) >= max(units, 2)
+      else { continue }
+      return "the field \(objective.target) has the class \(largest), and the network ends with \(units) outputs for "
+        + "each step: set the units of its last layer to \(Int(largest) + 1), or mend the data"
+    }
+    return nil
   }
 }
 

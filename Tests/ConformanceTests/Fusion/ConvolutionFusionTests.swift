@@ -165,6 +165,13 @@ private let blocks = [
     }
   }
 
+  @Test("a first layer is pooled in registers, however many filters it has", arguments: [1, 8, 17, 32])
+  func anyFilters(count: Int) throws {
+    let block = Block(image: [5, 12, 12, 1], filters: count)
+    let run = try block.program().run(block)
+    #expect(run.groups.contains { $0.hasPrefix("conv2d") && $0.contains("pooled in registers") }, "\(run.groups)")
+  }
+
   @Test("what is looked at is what the calls make alone, and the results lie near", arguments: blocks)
   fileprivate func values(block: Block) throws {
     let unfused = try block.program(.taps, .reluReadAgain).run(block)

@@ -14,7 +14,10 @@ private struct LossProgram {
   /// A second reader of what lies between.
   enum Reader: String, CaseIterable {
     case targets = "oneHot", loss = "reduce", upstream = "broadcast", probabilities = "softmax"
+    case answers = "argmax"
   }
+  /// How right answers are counted: not, each as one, by weights, or of other logits or labels.
+  enum Counting: CaseIterable { case none, ones, weighted, otherLogits, otherLabels }
   /// What the gradient of each row's loss is.
   enum Upstream { case constant, number, rows }
 
@@ -22,6 +25,7 @@ private struct LossProgram {
   var classes = 10
   var hasLabels = true
   var upstream = Upstream.constant
+  var counting = Counting.none
   /// Without a gradient: an evaluation.
   var isTrained = true
   /// Stands in some logits.
@@ -35,6 +39,7 @@ private struct LossProgram {
     var loss: [UInt32]
     var y: [UInt32]
     var dx: [UInt32]?
+    var correct: [UInt32]?
     /// What lies between, where it is tapped.
     var seen: [[UInt32]]
     /// The work of the loss.
@@ -57,6 +62,9 @@ private struct LossProgram {
     let mean = try builder.append(Reduce(.mean, axes: [0]), loss)
     builder.output("loss", mean)
     var (between, dx) = ([targets, loss], Value?.none)
+    let (correct, answers) = try count(x, in: &builder)
+    // Probes look at numbers.
+    between += answers.filter { onlooker != .probes || $0.type.elementType == .float32 }
     if isTrained {
       var scale = try makeUpstream(in: &builder)
       if upstream != .rows { between.append(scale) }
@@ -75,7 +83,10 @@ private struct LossProgram {
     }
     let y = try builder.append(Softmax(axis: 1), other)
     builder.output("y", y)
-    let readers: [(Reader, Value)] = [(.targets, targets), (.loss, loss), (.probabilities, y)]
+    var readers: [(Reader, Value)] = [(.targets, targets), (.loss, loss), (.probabilities, y)]
+    if reader == .answers, let found = answers.first {
+      readers.append((.answers, try builder.append(Cast(to: .float32), found)))
+    }
     for (word, value) in readers where word == reader {
       builder.output("again", try builder.append(Unary(.negate), value))
     }
@@ -105,7 +116,26 @@ private struct LossProgram {
     }
     return Run(
       groups: groups, loss: try bits(mean.id), y: try bits(y.id), dx: try dx.map { try bits($0.id) },
+      correct: try correct.map { try bits($0.id) },
       seen: try between.map(\.id).filter { taps.contains($0) }.map(bits))
+  }
+
+  /// The right answers, and what lies between.
+  private func count(_ x: Value, in builder: inout ProgramBuilder) throws -> (Value?, between: [Value]) {
+    guard counting != .none else { return (nil, []) }
+    let scores =
+      counting == .otherLogits ? builder.input("x once more", .float32([rows, classes])) : x
+    let labels = counting == .otherLabels ? "labels once more" : "labels"
+    let found = try builder.append(ArgMax(axis: 1), scores)
+    let known = builder.program.value(named: labels).map(builder.value) ?? builder.input(labels, .int32([rows]))
+    let isRight = try builder.append(Binary(.equal), found, known)
+    let counted = try builder.append(Cast(to: .float32), isRight)
+    let weighted =
+      counting == .weighted
+      ? try builder.append(Binary(.multiply), counted, builder.input("weights", .float32([rows]))) : counted
+    let sum = try builder.append(Reduce(.sum, axes: [0]), weighted)
+    builder.output("correct", sum)
+    return (sum, [found, isRight, counted])
   }
 
   private func makeTargets(_ suffix: String, in builder: inout ProgramBuilder) throws -> Value {
@@ -179,6 +209,40 @@ private struct LossProgram {
     }
   }
 
+  @Test("right answers are counted by the same work, with the bits that the calls have", arguments: sizes)
+  func counts(rows: Int, classes: Int) throws {
+    for special in [nil, Float.nan, .infinity] {
+      let program = LossProgram(rows: rows, classes: classes, counting: .ones, special: special)
+      let apart = try program.run(.taps, .otherLogits)
+      #expect(apart.groups.contains(["argmax"]) && apart.group == ["softmaxCrossEntropy"])
+      let number = Float(bitPattern: try #require(apart.correct?.first))
+      #expect((0...Float(rows)).contains(number) && number == number.rounded())
+      for onlooker in Onlooker.allCases {
+        for workers in [1, 3] {
+          let fused = try program.run(onlooker, workers: workers)
+          let words = "oneHot C reduce argmax binary cast reduce fill reshape fill binary broadcast C/backward softmax"
+          #expect(fused.group?.joined(separator: " ") == words.replacing("C", with: "softmaxCrossEntropy"))
+          #expect(fused.correct == apart.correct && fused.loss == apart.loss && fused.dx == apart.dx, "\(onlooker)")
+          if onlooker == .taps { #expect(fused.seen == apart.seen) }
+        }
+      }
+    }
+  }
+
+  @Test(
+    "right answers by weights, of other logits or of other labels are counted by calls of their own",
+    arguments: [LossProgram.Counting.weighted, .otherLogits, .otherLabels])
+  fileprivate func mustNotCount(counting: LossProgram.Counting) throws {
+    let alone = try LossProgram().run()
+    let run = try LossProgram(counting: counting).run()
+    let group = try #require(run.group)
+    #expect(group.contains("softmaxCrossEntropy/backward") && !group.contains("argmax"), "\(run.groups)")
+    #expect(run.groups.contains(["argmax"]), "\(run.groups)")
+    #expect(run.loss == alone.loss && run.y == alone.y && run.dx == alone.dx)
+    let reference = try LossProgram(counting: counting).run(on: ReferenceBackend())
+    if counting != .weighted { #expect(run.correct == reference.correct) }
+  }
+
   @Test(
     "the gradient of other logits, of other targets, one that hangs on the loss, and one behind an update are not fused",
     arguments: LossProgram.Obstacle.allCases)
@@ -193,7 +257,7 @@ private struct LossProgram {
   @Test("what something else computes with is made by a call of its own", arguments: LossProgram.Reader.allCases)
   fileprivate func secondReader(reader: LossProgram.Reader) throws {
     let alone = try LossProgram().run()
-    let run = try LossProgram().run(readAgain: reader)
+    let run = try LossProgram(counting: reader == .answers ? .ones : .none).run(readAgain: reader)
     let group = try #require(run.group)
     #expect(group.contains("softmaxCrossEntropy/backward") && !group.contains(reader.rawValue), "\(run.groups)")
     #expect(run.groups.contains([reader.rawValue]), "\(run.groups)")
