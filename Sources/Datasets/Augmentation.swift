@@ -7,7 +7,7 @@
 #endif
 
 /// How pictures are changed at random while a network is trained, each time another way. Words are those of Keras 3's
-/// layers. In this order: zoom and rotation around the middle, translation and crop, flips, cutout.
+/// layers. In this order: zoom and rotation around the middle, translation and crop, flips, cutout, mixup.
 public struct Augmentation: Hashable, Sendable {
   public enum Flip: String, Hashable, Sendable, CaseIterable {
     case none, horizontal, vertical
@@ -36,12 +36,15 @@ public struct Augmentation: Hashable, Sendable {
   /// The side of a square of zeros, whose middle is any pixel (DeVries and Taylor 2017, section 3); 0: none.
   public var cutout = 0
   public var fill = Fill.constant
+  /// α of mixup (Zhang et al. 2018, section 2): each sample is mixed with another one, which `Mixup` draws; 0: none is.
+  public var mixup = 0.0
 
   package static let factors = 0.0...1.0
   package static let rotations = 0.0...0.5
   /// Beyond, few pixels would be all of a picture.
   package static let zooms = 0.0...0.9
   package static let pixels = 0...1 << 20
+  package static let alphas = 0.001...1000.0
 
   public init() {}
 
@@ -58,6 +61,13 @@ public struct Augmentation: Hashable, Sendable {
       [heightFactor, widthFactor].allSatisfy(Self.factors.contains) && Self.rotations.contains(rotation)
       && Self.zooms.contains(zoom) && [cropPadding, cutout].allSatisfy(Self.pixels.contains)
     return isRight ? nil : "pictures cannot be augmented by \(self)"
+  }
+
+  /// Why samples of such data cannot be changed so; nil where they can.
+  package func fault(on layout: DatasetLayout) -> String? {
+    guard Self.pictures(in: layout.inputs).isEmpty else { return mixup > 0 ? Mixup.fault(of: layout) : nil }
+    let words = layout.inputs.map(\.description).joined(separator: ", ")
+    return "only pictures of bytes are augmented, and the data has \(words)"
   }
 
   /// The numbers of the fields that are pictures of bytes, which can be augmented.

@@ -40,7 +40,9 @@ public struct DatasetLayout: Hashable, Sendable {
 
 extension Dataset {
   public var layout: DatasetLayout {
-    let (targets, others) = (targetFields.map(\.name), [Field.sampleWeight] + fields.compactMap(\.lengths))
+    let targets = targetFields.map(\.name)
+    let others =
+      [Field.sampleWeight, Field.partnerShare] + targets.map(Field.partner(of:)) + fields.compactMap(\.lengths)
     return DatasetLayout(
       inputs: fields.filter { !targets.contains($0.name) && !others.contains($0.name) }, targets: targetFields,
       others: fields.filter { others.contains($0.name) })

@@ -55,6 +55,15 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
   /// How much a sample counts, f32 `[]`.
   public static let sampleWeight = "sample_weight"
 
+  /// Of mixed samples the other class of a target, i32 `[]`.
+  package static func partner(of target: String) -> String { target + partnerEnd }
+  /// Of mixed samples how much of one is its partner, f32 `[]`, at most one half.
+  package static let partnerShare = "mixup/share"
+  private static let partnerEnd = "/partner"
+
+  /// Whether a field of this name is of mixed samples; of others it is 0: nothing is another one's.
+  package static func isOfMixing(_ name: String) -> Bool { name == partnerShare || name.hasSuffix(partnerEnd) }
+
   /// What is to be learnt: a class i32 `[]`, one a step i32 `[T]`, or so many numbers f32 `[k]`.
   static func target(_ name: String, _ targets: DatasetTargets) -> Field {
     switch targets {

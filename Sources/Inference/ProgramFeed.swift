@@ -17,6 +17,8 @@ public final class ProgramFeed {
   private var memories: [BatchMemory] = []
   /// Fields of bytes, by their numbers, that the program reads as f32.
   private var scaled: [(field: Int, scale: Float, input: InputHandle)] = []
+  /// What the data does not say of mixtures, since it has none.
+  private var unmixed: [InputHandle] = []
 
   /// All inputs of the program must begin with the axis of the batch.
   public init(_ executor: ProgramExecutor) throws(ExecutionError) {
@@ -34,6 +36,9 @@ public final class ProgramFeed {
   public func fill(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws {
     let memory = try memory(for: dataset, count: indices.count)
     try dataset.fill(indices, into: memory)
+    for input in unmixed {
+      executor.memory(of: input, slot: try executor.nextSlot()).initializeMemory(as: UInt8.self, repeating: 0)
+    }
     for (field, scale, input) in scaled {
       let numbers = executor.memory(of: input, slot: try executor.nextSlot()).bindMemory(to: Float.self)
       var place = 0
@@ -61,7 +66,13 @@ public final class ProgramFeed {
     let inputs = executor.inputs
     var places: [(field: Int, input: InputHandle)] = []
     var scaled: [(field: Int, scale: Float, input: InputHandle)] = []
+    var unmixed: [InputHandle] = []
+    let mixes = inputs.contains { $0.name == Field.partnerShare }
     for input in inputs {
+      if mixes, Field.isOfMixing(input.name), !fields.contains(where: { $0.name == input.name }) {
+        unmixed.append(input)
+        continue
+      }
       guard let index = fields.firstIndex(where: { $0.name == input.name }) else {
         throw DatasetError(
           .invalid,
@@ -90,6 +101,6 @@ public final class ProgramFeed {
       return try BatchMemory(
         fields, rows: batchSize, borrowed: Dictionary(borrowed) { first, _ in first }, from: executor)
     }
-    (self.fields, self.scaled) = (fields, scaled)
+    (self.fields, self.scaled, self.unmixed) = (fields, scaled, unmixed)
   }
 }

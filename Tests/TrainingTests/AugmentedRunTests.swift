@@ -5,7 +5,7 @@ import Testing
 
 private let augmentation =
   "{random_flip: horizontal_and_vertical, random_translation: {height_factor: 0.1, width_factor: 0.2}, random_crop: 2, "
-  + "random_rotation: 0.05, random_zoom: 0.2, cutout: 5, fill_mode: nearest}"
+  + "random_rotation: 0.05, random_zoom: 0.2, cutout: 5, mixup: {alpha: 0.4}, fill_mode: nearest}"
 
 private let override = ["data.augmentation=\(augmentation)"]
 
@@ -17,13 +17,15 @@ struct AugmentedRunTests {
     var expected = Augmentation()
     (expected.flip, expected.heightFactor, expected.widthFactor) = (.both, 0.1, 0.2)
     (expected.cropPadding, expected.rotation, expected.zoom) = (2, 0.05, 0.2)
-    (expected.cutout, expected.fill) = (5, .nearest)
+    (expected.cutout, expected.fill, expected.mixup) = (5, .nearest, 0.4)
     #expect(made.data.augmentation == expected)
     #expect(try Configuration(text: made.resolvedText, file: "a").data.augmentation == expected)
     #expect(try Configuration(text: smallRun, file: "a").data.augmentation == nil)
     #expect(
       try Configuration(text: smallRun, file: "a", overrides: ["data.augmentation={}"]).data.augmentation?.isEmpty
         == true)
+    let usual = try Configuration(text: smallRun, file: "a", overrides: ["data.augmentation={mixup: {}}"])
+    #expect(usual.data.augmentation?.mixup == 0.2)
   }
 
   @Test(
@@ -34,7 +36,8 @@ struct AugmentedRunTests {
       ("{random_zoom: 1}", "data.augmentation.random_zoom must be a number"),
       ("{cutout: -1}", "data.augmentation.cutout must be a whole number"),
       ("{random_translation: {height: 1}}", "data.augmentation.random_translation.height is not a key here"),
-      ("{mixup: 0.2}", "data.augmentation.mixup is not a key here"),
+      ("{mixup: 0.2}", "data.augmentation.mixup must hold keys and values"),
+      ("{mixup: {alpha: 0}}", "data.augmentation.mixup.alpha must be a number"),
       ("true", "data.augmentation must hold keys and values"),
     ])
   func mistakes(section: String, words: String) {

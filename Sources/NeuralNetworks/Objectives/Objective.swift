@@ -18,6 +18,8 @@ public struct Objective: Sendable {
   public var sampleWeight: String?
   /// Of a target by steps, which of them are valid, beside the mask that the result has; nil: all.
   public var mask: ModelInput.Mask?
+  /// Of a class a sample: where it is said that samples are mixtures; nil where they are not.
+  public var mixing: Mixing?
 
   /// `targets`: unless said, what the loss expects.
   public init(
@@ -94,30 +96,45 @@ struct ObjectiveCalls {
     guard output.shape.rank >= 2 else {
       throw ProgramError("the model's output must be [N, …], not \(output.shape)", path: builder.path)
     }
-    if objective.isOfSteps(output) { return try bySteps(output, in: &builder) }
-    let batch = output.shape[0]
-    let predictions = try Predictions(output, in: &builder)
-    let labelType: TensorType = targets == .classes ? .int32([batch]) : .float32(output.shape)
-    let mask = try mask(of: output, labelType, in: &builder)
-    let labels = try input(objective.target, labelType, in: &builder)
-    let numbers = targets == .classes ? try numbers(for: labels, like: output, in: &builder) : labels
-    var result = Result(perSample: try perSample(predictions, numbers, mask, in: &builder), mask: mask)
-    guard result.perSample.shape == [batch] else { throw notOne(a: "sample", batch, result.perSample) }
-    if !classWeights.isEmpty { try weigh(&result.perSample, &result.states, by: labels, like: output, in: &builder) }
-    try weighSamples(&result, in: &builder)
-    if targets == .classes, countsRight {
-      builder.path = prefix + "metrics"
-      var counted = try right(predictions, labels, in: &builder)
-      if let weights = result.sampleWeights { counted = try builder.append(Binary(.multiply), counted, weights) }
-      result.correct = try builder.append(Reduce(.sum, axes: [0]), counted)
+    if targets == .values { return try ofValues(output, in: &builder) }
+    return try objective.isOfSteps(output) ? ofStepClasses(output, in: &builder) : ofClasses(output, in: &builder)
+  }
+
+  /// Numbers shaped like the output.
+  private func ofValues(_ output: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Result {
+    guard classWeights.isEmpty else {
+      throw ProgramError("class weights need labels that are classes", path: builder.path)
     }
+    let predictions = try Predictions(output, in: &builder)
+    let mask = try mask(of: output, .float32(output.shape), in: &builder)
+    let numbers = try input(objective.target, .float32(output.shape), in: &builder)
+    var result = Result(perSample: try perSample(predictions, numbers, mask, in: &builder), mask: mask)
+    try weighSamples(&result, in: &builder)
     return result
   }
 
-  /// The same of classes by steps: predictions `[N, T, classes]`, labels `[N, T]`.
-  private func bySteps(
-    _ output: Value, in builder: inout ProgramBuilder
-  ) throws(ProgramError) -> Result {
+  /// A class a sample: predictions `[N, classes]`, labels `[N]`.
+  private func ofClasses(_ output: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Result {
+    let labelType = TensorType.int32([output.shape[0]])
+    let predictions = try Predictions(output, in: &builder)
+    // A sample's class has no steps: a mask is an error.
+    _ = try mask(of: output, labelType, in: &builder)
+    let labels = try input(objective.target, labelType, in: &builder)
+    let losses = try losses(predictions, labels, a: "sample", in: &builder)
+    var result = Result(perSample: try mixed(losses, predictions, in: &builder), states: classWeightStates)
+    try weighSamples(&result, in: &builder)
+    guard countsRight else { return result }
+    builder.path = prefix + "metrics"
+    try count(right(predictions, labels, in: &builder), of: nil, in: &result, &builder)
+    return result
+  }
+
+  /// A class a step: predictions `[N, T, classes]`, labels `[N, T]`.
+  private func ofStepClasses(_ output: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Result {
+    guard objective.mixing == nil else {
+      throw ProgramError(
+        "only a class a sample is mixed, and \(objective.target) has one a step of \(output.shape)", path: builder.path)
+    }
     let (batch, steps) = (output.shape[0], output.shape[1])
     let mask = try mask(of: output, .int32([batch, steps]), in: &builder)
     let given = try input(objective.target, .int32([batch, steps]), in: &builder)
@@ -125,23 +142,52 @@ struct ObjectiveCalls {
     let labels = try builder.append(Reshape(shape: [batch * steps]), given)
     let rows = try Predictions(builder.stepRows(of: output), in: &builder)
     let predictions = try judged.kept(rows, in: &builder)
-    let numbers = try numbers(for: labels, like: predictions.values, in: &builder)
-    var losses = try loss(predictions, numbers, in: &builder)
-    guard losses.shape == [batch * steps] else { throw notOne(a: "step", batch * steps, losses) }
-    var states: [InitialState] = []
-    if !classWeights.isEmpty { try weigh(&losses, &states, by: labels, like: predictions.values, in: &builder) }
-    var result = Result(perSample: try judged.means(losses, in: &builder), mask: mask, states: states)
+    let losses = try losses(predictions, labels, a: "step", in: &builder)
+    var result = Result(
+      perSample: try judged.means(losses, in: &builder), mask: mask, states: classWeightStates)
     try weighSamples(&result, in: &builder)
     guard countsRight else { return result }
     builder.path = prefix + "metrics"
-    var (counted, counts) = try judged.totals(right(predictions, labels, in: &builder), in: &builder)
-    if let weights = result.sampleWeights {
-      counted = try builder.append(Binary(.multiply), counted, weights)
-      counts = try counts.map { counts throws(ProgramError) in try builder.append(Binary(.multiply), counts, weights) }
-    }
-    result.correct = try builder.append(Reduce(.sum, axes: [0]), counted)
-    result.sampleWeights = counts ?? result.sampleWeights
+    let (counted, counts) = try judged.totals(right(predictions, labels, in: &builder), in: &builder)
+    try count(counted, of: counts, in: &result, &builder)
     return result
+  }
+
+  /// The loss of each row, weighted by its class: of predictions `[R, classes]` and labels `[R]`, one a sample or a step.
+  private func losses(
+    _ predictions: Predictions, _ labels: Value, a row: String, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    let numbers = try numbers(for: labels, like: predictions.values, in: &builder)
+    let losses = try loss(predictions, numbers, in: &builder)
+    guard losses.shape == labels.shape else { throw notOne(a: row, labels.shape[0], losses) }
+    return try weighed(losses, by: labels, like: predictions.values, in: &builder)
+  }
+
+  /// The loss of each sample, where samples are mixtures of two classes.
+  private func mixed(
+    _ own: Value, _ predictions: Predictions, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    guard let mixing = objective.mixing else { return own }
+    let partners = try input(mixing.partner, .int32(own.shape), in: &builder)
+    let share = try input(mixing.share, .float32(own.shape), in: &builder)
+    let others = try losses(predictions, partners, a: "sample", in: &builder)
+    // So written, nothing of another one leaves the loss with its bits.
+    let difference = try builder.append(Binary(.subtract), others, own)
+    let part = try builder.append(Binary(.multiply), difference, share)
+    return try builder.append(Binary(.add), own, part)
+  }
+
+  /// Counts right answers: of each sample, and of how many steps where these are counted.
+  private func count(
+    _ right: Value, of counts: Value?, in result: inout Result, _ builder: inout ProgramBuilder
+  ) throws(ProgramError) {
+    var (right, counts) = (right, counts)
+    if let weights = result.sampleWeights {
+      right = try builder.append(Binary(.multiply), right, weights)
+      if let steps = counts { counts = try builder.append(Binary(.multiply), steps, weights) }
+    }
+    result.correct = try builder.append(Reduce(.sum, axes: [0]), right)
+    result.sampleWeights = counts ?? result.sampleWeights
   }
 
   private func notOne(a what: String, _ count: Int, _ losses: Value) -> ProgramError {
@@ -181,11 +227,15 @@ struct ObjectiveCalls {
     result.sampleWeights = weights
   }
 
-  /// The loss of each sample; of masked steps the mean over the valid ones, 0 where there are none.
+  /// The loss of each sample of numbers; of masked steps the mean over the valid ones, 0 where there are none.
   private func perSample(
     _ predictions: Predictions, _ numbers: Value, _ mask: Value?, in builder: inout ProgramBuilder
   ) throws(ProgramError) -> Value {
-    guard let mask else { return try loss(predictions, numbers, in: &builder) }
+    guard let mask else {
+      let losses = try loss(predictions, numbers, in: &builder)
+      guard losses.shape == [numbers.shape[0]] else { throw notOne(a: "sample", numbers.shape[0], losses) }
+      return losses
+    }
     let (batch, steps) = (mask.shape[0], mask.shape[1])
     let features = Array(numbers.shape.extents.dropFirst(2))
     let shape = [batch * steps] + (features.isEmpty ? [1] : features)
@@ -199,10 +249,10 @@ struct ObjectiveCalls {
     return try judged.means(losses, in: &builder)
   }
 
-  /// The same for an evaluation, which does not weigh classes, and whose metrics count right answers.
+  /// The same for an evaluation, which weighs no classes and mixes no samples, and whose metrics count right answers.
   var evaluating: ObjectiveCalls {
     var objective = objective
-    objective.classWeights = []
+    (objective.classWeights, objective.mixing) = ([], nil)
     return ObjectiveCalls(objective: objective, prefix: prefix, fields: fields, masks: masks, countsRight: false)
   }
 
@@ -245,13 +295,21 @@ struct ObjectiveCalls {
     return try builder.append(Reshape(shape: output.shape.extents), cast)
   }
 
-  private func weigh(
-    _ losses: inout Value, _ states: inout [InitialState], by labels: Value, like output: Value,
-    in builder: inout ProgramBuilder
-  ) throws(ProgramError) {
-    guard targets == .classes else {
-      throw ProgramError("class weights need labels that are classes", path: builder.path)
-    }
+  /// The state that holds the class weights, where there are any.
+  private var classWeightStates: [InitialState] {
+    guard !classWeights.isEmpty else { return [] }
+    return [
+      InitialState(
+        name: TrainingStep.classWeightsName(prefix), type: .float32([classWeights.count]),
+        initializer: .values(classWeights.map { Float($0) }))
+    ]
+  }
+
+  /// The losses of rows, each with the weight of its class.
+  private func weighed(
+    _ losses: Value, by labels: Value, like output: Value, in builder: inout ProgramBuilder
+  ) throws(ProgramError) -> Value {
+    guard let state = classWeightStates.first else { return losses }
     let classes = max(2, try classCount(output))
     guard classWeights.count == classes, classWeights.allSatisfy(NumberRange.factor.contains) else {
       throw ProgramError(
@@ -261,13 +319,11 @@ struct ObjectiveCalls {
     guard classWeights.contains(where: { $0 > 0 }) else {
       throw ProgramError("all class weights are 0: nothing would be learned", path: builder.path)
     }
-    let state = InitialState(
-      name: TrainingStep.classWeightsName(prefix), type: .float32([classes]),
-      initializer: .values(classWeights.map { Float($0) }))
-    let table = builder.state(state.name, state.type)
+    // Both classes of a mixture are looked up in one state.
+    let known = builder.program.value(named: state.name).map { builder.value($0) }
+    let table = known ?? builder.state(state.name, state.type)
     let weights = try builder.append(Gather(axis: 0), table, labels)
-    losses = try builder.append(Binary(.multiply), losses, weights)
-    states.append(state)
+    return try builder.append(Binary(.multiply), losses, weights)
   }
 
   /// Of each row 1 or 0, f32 `[N]`. The largest output is the answer; of a single one, whether it is above one half (a logit:

@@ -73,6 +73,11 @@ public final class StepComparison {
   public func operands(_ dataset: any Dataset, _ indices: ArraySlice<Int32>) throws -> (Program, [String: [Double]]) {
     // From the data and the states themselves: where runs overlap, what an executor shows is of another run.
     var values = try dataset.numbers(indices, asStored: true).filter { name, _ in program.value(named: name) != nil }
+    for id in program.values(.input) where Field.isOfMixing(program.values[id].name) {
+      // A data set whose samples are not mixed says nothing of it.
+      let value = program.values[id]
+      if values[value.name] == nil { values[value.name] = [Double](repeating: 0, count: value.type.shape.elementCount) }
+    }
     values.merge(training.stepValues.numbers(at: StepPosition(update: steps, seed: seed))) { $1 }
     let states = subjects[0].executor.states
     for id in program.values(.state) {

@@ -27,6 +27,12 @@ enum AugmentationReader {
     made.cutout = section.int(
       "cutout", made.cutout, in: Augmentation.pixels, help: "The side of a square of zeros anywhere, in pixels; 0: none"
     )
+    made.mixup =
+      section.optionalSection("mixup", help: "Each sample is mixed with another one of the training part") {
+        $0.number(
+          "alpha", 0.2, in: Augmentation.alphas,
+          help: "The shares are of the distribution Beta(alpha, alpha): near 0 or 1 for a small one")
+      } ?? made.mixup
     made.fill = section.choice(
       "fill_mode", made.fill.rawValue, Augmentation.Fill.allCases.map { ($0.rawValue, $0) },
       help: "What is where nothing of a picture is: zeros, or the border's pixel")

@@ -20,7 +20,7 @@ extension Configuration {
       problems += error.problems
     }
     do throws(ConfigurationError) {
-      step.objectives = try objectives(on: layout, shapes)
+      step.objectives = try objectives(on: layout, shapes).map(mixing)
     } catch {
       problems += error.problems
     }
@@ -34,11 +34,16 @@ extension Configuration {
 
   /// Why the data has nothing to be augmented; nil where it has, or nothing is to be.
   private func augmentationProblem(on layout: DatasetLayout) -> ConfigurationError.Problem? {
-    guard data.augmentation != nil, Augmentation.pictures(in: layout.inputs).isEmpty else { return nil }
-    let words = layout.inputs.map(\.description).joined(separator: ", ")
-    return .init(
-      data.places["augmentation"],
-      "\(data.places.path).augmentation: only pictures of bytes are augmented, and the data has \(words)")
+    guard let fault = data.augmentation?.fault(on: layout) else { return nil }
+    return .init(data.places["augmentation"], "\(data.places.path).augmentation: \(fault)")
+  }
+
+  /// An objective as training judges it: by two classes, where samples are mixed. Numbers are mixed in the data.
+  private func mixing(_ objective: Objective) -> Objective {
+    guard data.augmentation?.mixup ?? 0 > 0, objective.targets == .classes else { return objective }
+    var objective = objective
+    objective.mixing = .init(partner: Field.partner(of: objective.target), share: Field.partnerShare)
+    return objective
   }
 
   /// The fields of `model.inputs`, or the only one.
