@@ -60,12 +60,17 @@ public struct Augmentation: Hashable, Sendable {
     let isRight =
       [heightFactor, widthFactor].allSatisfy(Self.factors.contains) && Self.rotations.contains(rotation)
       && Self.zooms.contains(zoom) && [cropPadding, cutout].allSatisfy(Self.pixels.contains)
+      && (mixup == 0 || Self.alphas.contains(mixup))
     return isRight ? nil : "pictures cannot be augmented by \(self)"
   }
 
   /// Why samples of such data cannot be changed so; nil where they can.
   package func fault(on layout: DatasetLayout) -> String? {
-    guard Self.pictures(in: layout.inputs).isEmpty else { return mixup > 0 ? Mixup.fault(of: layout) : nil }
+    // The layout may be that of a loop's data, which is mixed already.
+    let isMixed = layout.others.contains { $0.name == Field.partnerShare }
+    guard Self.pictures(in: layout.inputs).isEmpty else {
+      return mixup > 0 && !isMixed ? Mixup.fault(of: layout) : nil
+    }
     let words = layout.inputs.map(\.description).joined(separator: ", ")
     return "only pictures of bytes are augmented, and the data has \(words)"
   }
