@@ -33,29 +33,35 @@ extension ChainPrograms {
   /// What may be made in different ways, by tiles, by parts of the batch that are added up, or by few numbers.
   private enum CheckedGradient: String, CaseIterable {
     case product = "a large product", convolution = "a convolution", bias = "a bias"
+    case biasBesideProduct = "a bias beside that of a large product"
   }
 
-  /// Only the last numbers of the gradient are not finite: the update must not be made.
+  /// Only the last numbers of the gradient are not finite: no update must be made.
   private static func notFinite(_ gradient: CheckedGradient) throws(ProgramError) -> (name: String, replay: ReplayFile)
   {
     var builder = ProgramBuilder(name: "check")
     let rate = builder.step("learningRate", .float32([]))
-    let made: Value
-    switch gradient {
-    case .product:
+    var made: [Value] = []
+    if gradient == .product || gradient == .biasBesideProduct {
       let (x, dy) = (builder.input("x", .float32([61, 600])), builder.input("dy", .float32([61, 520])))
-      made = try builder.append(MatrixMultiplication(transposeA: true), x, dy)
-    case .convolution:
+      made.append(try builder.append(MatrixMultiplication(transposeA: true), x, dy))
+    }
+    if gradient == .convolution {
       let (x, dy) = (builder.input("x", .float32([61, 5, 4, 3])), builder.input("dy", .float32([61, 5, 4, 17])))
       let geometry = ConvolutionGeometry(padding: [1, 1, 1, 1])
-      made = try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [3, 3]), x, dy)
-    case .bias: made = try builder.append(Reduce(.sum, axes: [0]), builder.input("dy", .float32([61, 33])))
+      made.append(try builder.append(Convolution2DBackwardFilter(geometry, kernelSize: [3, 3]), x, dy))
     }
-    let isFinite = try builder.append(AllFinite(), made)
-    try builder.append(SGDUpdate(), [builder.state("kernel", made.type), made, rate, isFinite])
+    if gradient == .bias || gradient == .biasBesideProduct {
+      // It stands last, and is looked at first.
+      made.insert(try builder.append(Reduce(.sum, axes: [0]), builder.input("dsum", .float32([61, 33]))), at: 0)
+    }
+    let isFinite = try builder.append(AllFinite(), made)[0]
+    for (index, gradient) in made.enumerated() {
+      try builder.append(SGDUpdate(), [builder.state("weights\(index)", gradient.type), gradient, rate, isFinite])
+    }
     var file = replay(builder)
     // Of a product the last row, of the others the last column.
-    let name = gradient == .product ? "x" : "dy"
+    let name = ["dsum", gradient == .product ? "x" : "dy"].first { file.values[$0] != nil } ?? "dy"
     if let last = file.values[name]?.indices.last { file.values[name]?[last] = .nan }
     return ("the gradient of \(gradient.rawValue), not finite at its end, its check and its update", file)
   }
