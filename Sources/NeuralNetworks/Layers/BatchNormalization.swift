@@ -21,7 +21,6 @@ public struct BatchNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "batchNormalization" }
-  public var gradientPart: WayPart { .normalization }
   public var masking: Masking { .consumed }
 
   public init(

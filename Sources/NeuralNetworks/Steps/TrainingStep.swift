@@ -82,7 +82,7 @@ public struct TrainingStep: Sendable {
   ///
   /// `probe` is called once, and then there is no program for accumulation beside. Its calls change no number of the
   /// step: the program without them is the program with them left out. Each stands right behind the call whose result it
-  /// reads; what reads states alone stands before all others, and sees them as they were before the update.
+  /// reads, unless it reads a state, which it then sees after the update.
   public func build(
     batchSize: Int, accumulated: Int? = nil, probe: ProbeAttachment? = nil
   ) throws(ProgramError) -> TrainingProgram {
@@ -172,12 +172,10 @@ public struct TrainingStep: Sendable {
       gates[place].preActivationGradient = byValue[gates[place].preActivation.id]
       gates[place].outputGradient = byValue[gates[place].output.id]
     }
-    var points = traced.points
-    for place in points.indices { points[place].gradient = byValue[points[place].value.id] }
     return BackwardPass(
       builder: traced.builder, layers: layers, loss: total,
       parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result) }, parameters: traced.parameters,
-      pairs: pairs, replacements: traced.replacements, gates: gates, points: points,
+      pairs: pairs, replacements: traced.replacements, gates: gates,
       objectiveStates: judged.flatMap(\.result.states))
   }
 
@@ -233,8 +231,7 @@ public struct TrainingStep: Sendable {
     if averageMomentum != nil { states += try step.average() }
     step.builder.path = ""
     return (
-      TrainingTrace(
-        gates: step.gates, points: step.points, parameters: parameters, loss: step.loss, isFinite: allow), states
+      TrainingTrace(gates: step.gates, parameters: parameters, loss: step.loss, isFinite: allow), states
     )
   }
 }

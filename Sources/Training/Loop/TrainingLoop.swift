@@ -559,8 +559,7 @@ public final class TrainingLoop {
     if monitor.isDue(rows) { try emit(.probes(rows)) }
     for finding in try monitor.observe(rows, of: result, in: session) {
       try emit(.finding(finding))
-      // A warning ends no run.
-      if configuration.monitor.action == .stop, finding.severity == .error {
+      if configuration.monitor.action == .stop {
         try saveCheckpoint()
         throw Stop.finding(finding)
       }
