@@ -53,20 +53,7 @@ struct AddingProblemRunTests {
 
   @Test("a run on it goes on after an interruption to the bits that it would have had")
   func resumed() throws {
-    let text = text("sequence_length: 6, samples: 100, validation_split: 0.2")
-    let configuration = try Configuration(text: text, file: "test.yaml")
-    func data(_ record: DatasetRecord? = nil) throws -> DatasetParts {
-      var request = configuration.data.request
-      request.record = record
-      return try configuration.data.source.open(request)
-    }
-    let whole = try makeLoop(text, data: try data())
-    _ = try whole.run()
-    let checkpoint = try interrupted(try makeLoop(text, data: try data()), after: 3)
-    let record = try #require(checkpoint.data)
-    #expect(try data(record).record?.differences(since: record) == [])
-    let rest = try makeLoop(text, data: try data(record), going: checkpoint)
-    _ = try rest.run(from: checkpoint)
-    #expect(try rest.session.bytes() == whole.session.bytes())
+    _ = try expectSameBits(
+      goingOnWith: text("sequence_length: 6, samples: 100, validation_split: 0.2"), after: 3)
   }
 }

@@ -50,22 +50,10 @@ struct CopyProblemRunTests {
   @Test("a run on it goes on after an interruption to the bits that it would have had, and judges each step")
   func resumed() throws {
     let text = text("delay: 2, samples: 60, validation_split: 0.2")
-    let configuration = try Configuration(text: text, file: "test.yaml")
-    func data(_ record: DatasetRecord? = nil) throws -> DatasetParts {
-      var request = configuration.data.request
-      request.record = record
-      return try configuration.data.source.open(request)
-    }
-    let whole = try makeLoop(text, data: try data())
-    _ = try whole.run()
-    let checkpoint = try interrupted(try makeLoop(text, data: try data()), after: 2)
-    let record = try #require(checkpoint.data)
+    let (whole, record) = try expectSameBits(goingOnWith: text, after: 2)
     #expect(record.targets == .stepClasses(22))
-    #expect(try data(record).record?.differences(since: record) == [])
-    let rest = try makeLoop(text, data: try data(record), going: checkpoint)
-    _ = try rest.run(from: checkpoint)
-    #expect(try rest.session.bytes() == whole.session.bytes())
-    let test = try data().test
+    let data = try Configuration(text: text, file: "test.yaml").data
+    let test = try data.source.open(data.request).test
     let evaluation = try whole.session.evaluate(test)
     #expect(evaluation.classes?.sampleCount == test.count * 22 && evaluation.outputs[0].classNames.last == "blank")
     let answer = try #require(try whole.session.trainedModel(for: test).predict(test, [0])[0]["labels"])
