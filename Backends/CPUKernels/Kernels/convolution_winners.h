@@ -126,11 +126,11 @@ static winner_layout winner_layout_of(const sb_convolution *g, const sb_pooling 
     f, (int64_t)p->rows * p->columns, (int64_t)g->rows * g->columns * g->filters, rounded(frame_size(f) + VECTOR)};
 }
 
+/* What an odd image needs: windows are fewer than results, and the direct kernel holds two vectors a result of a sum, of
+ * which the other images hold one with its winners. */
 static int64_t winners_scratch_bytes(const sb_convolution *g, const sb_pooling *p) {
   winner_layout l = winner_layout_of(g, p);
-  int64_t rest = rounded(RESULTS_A_SUM * VECTOR), odd = rounded(l.results) * 4 + direct_backward_filter_scratch(g, 1);
-  int64_t even = 4 * (rounded(l.windows) + rest) + rest;
-  return 4 * (l.framed + rounded(g->filters)) + (odd > even ? odd : even);
+  return 4 * (l.framed + rounded(g->filters) + rounded(l.results)) + direct_backward_filter_scratch(g, 1);
 }
 
 /* What an odd image adds. */

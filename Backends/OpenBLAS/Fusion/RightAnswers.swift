@@ -17,6 +17,8 @@ struct RightAnswers {
   let found, isRight, counted, total: Int
   /// argmax, equal, cast, reduce.
   let calls: [Int]
+  /// The call that makes `total`.
+  let reduction: Int
 
   /// Of `x` and the class numbers `labels`.
   init?(of x: Int, labels: Int, in fusion: Fusion) {
@@ -35,7 +37,7 @@ struct RightAnswers {
       [.sum, .mean].contains(reduce.function), reduce.axes == [0]
     else { return nil }
     (self.found, isRight, counted, total) = (found, comparison.result, cast.result, sum.result)
-    calls = [largest, equals, casts, adds]
+    (calls, reduction) = ([largest, equals, casts, adds], adds)
   }
 
   /// The values between, in the order in which they are made.

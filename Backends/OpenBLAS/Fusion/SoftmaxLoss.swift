@@ -96,7 +96,7 @@ private struct LossRows {
     if case .one(let one) = memory.upstream { operands.append(.init(value: one, access: .whole, isCounted: false)) }
     var results = [Work.Result(value: memory.total ?? loss, form: .rows)]
     if let reduction { results[0].form = try form(ofSum: reduction, in: fusion) }
-    if let right { results.append(.init(value: right.total, form: try form(ofSum: right.calls[3], in: fusion))) }
+    if let right { results.append(.init(value: right.total, form: try form(ofSum: right.reduction, in: fusion))) }
     if let dx = memory.dx { results.append(.init(value: dx, form: .rows)) }
     results += memory.beside.map { .init(value: $0, form: .rows, isBeside: true) }
     return Work(
