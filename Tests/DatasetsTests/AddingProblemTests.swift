@@ -1,10 +1,8 @@
-import Foundation
 import SwitchbackDatasets
-import TestFiles
 import Testing
 
 /// A sample's steps and target.
-private struct Sample: Hashable {
+private struct Sample {
   var steps: [Double]
   var target: Double
 
@@ -44,40 +42,6 @@ private func samples(_ data: any Dataset) throws -> [Sample] {
     #expect(abs(mean - 1) < 0.06 && abs(variance - 1 / 6.0) < 0.03, "\(mean) \(variance)")
   }
 
-  @Test("parts are ranges that do not overlap, the same for the same seed and others for another")
-  func parts() throws {
-    let request = DatasetRequest(validationSplit: 0.25)
-    let parts = try problem.open(request)
-    #expect(parts.train.count == 300 && parts.validation?.count == 100 && parts.test.count == 100)
-    let all = try samples(parts.all)
-    #expect(Set(all).count == 500)
-    #expect(try samples(problem.open(request).all) == all)
-    var other = problem
-    other.seed = 4
-    #expect(try Set(samples(other.open(request).all)).isDisjoint(with: all))
-    // What is held out for validation leaves the test part as it was.
-    #expect(try samples(problem.open().test) == samples(parts.test))
-  }
-
-  @Test("the record says what makes the samples, reads back, and tells another seed, length and number")
-  func record() throws {
-    let record = try #require(try problem.open().record)
-    #expect(
-      try record.fault == nil && record.source == "adding-problem" && record.layout == problem.open().train.layout)
-    #expect(record.identity == "adding-problem 1: sequence_length 11, samples 500, seed 3")
-    #expect(record.words == ["samples: train 400, test 100"])
-    #expect(try JSONDecoder().decode(DatasetRecord.self, from: JSONEncoder().encode(record)) == record)
-    #expect(try DatasetSource.adding(problem).layout() == record.layout)
-    #expect(try DatasetSource.adding(problem).samples().shape == [11, 2])
-    let again = try problem.open(DatasetRequest(record: record)).record
-    #expect(again?.differences(since: record) == [])
-    for change: (inout AddingProblem) -> Void in [{ $0.seed = -9 }, { $0.sequenceLength = 12 }, { $0.count = 501 }] {
-      var other = problem
-      change(&other)
-      #expect(try other.open().record?.differences(since: record).isEmpty == false)
-    }
-  }
-
   @Test("what no problem can be is an error that says what to set")
   func mistakes() throws {
     for (length, count) in [(1, 500), (11, 1), (-3, 500), (Int.max, 500), (11, Int.max), (11, Int.min)] {
@@ -86,13 +50,5 @@ private func samples(_ data: any Dataset) throws -> [Sample] {
       }
       #expect(error?.message.contains("has no \(count) samples of \(length) steps") == true)
     }
-    for split in [0, 0.001, 1, Double.nan, -5, 1e300] {
-      let error = #expect(throws: DatasetError.self) {
-        try AddingProblem(sequenceLength: 11, count: 20, testSplit: split).open()
-      }
-      #expect(error?.message.contains("data.test_split") == true, "\(split)")
-    }
-    let check = try DatasetSource.adding(problem).check()
-    #expect(check.isRight && check.parts.map(\.count) == [400, 100])
   }
 }
