@@ -136,7 +136,7 @@ let package = Package(
       "OpenCL",
       [
         "SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenCL",
-        "SwitchbackOpenCLLibrary",
+        "SwitchbackOpenCLLibrary", "TestFiles",
       ]),
     .target(name: "TestFiles", dependencies: ["SwitchbackDatasets"], path: "Tests/TestFiles"),
     tests("Datasets", ["SwitchbackDatasets", "TestFiles"]),
@@ -146,7 +146,7 @@ let package = Package(
       [
         "SwitchbackTraining", "SwitchbackConformance", "SwitchbackReference", "SwitchbackOpenBLAS",
         "SwitchbackFFTConvolution", "SwitchbackOpenCL", "SwitchbackOpenBLASLibrary", "SwitchbackAllocationCount",
-        .product(name: "Yams", package: "Yams"),
+        "TestFiles", .product(name: "Yams", package: "Yams"),
       ],
       exclude: ["Golden", "Snapshots"]),
     tests("CommandLine", ["SwitchbackCommandLine", "Switchback", "TestFiles"]),

@@ -22,7 +22,7 @@ private func lines(_ file: String, of config: String, on backend: String, steps:
   return try objects(String(contentsOfFile: runs + "/latest/" + file, encoding: .utf8))
 }
 
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: mnistFolder), "the real MNIST is not beside the checkout"))
+@Suite(.enabled(if: hasMNIST, "the real MNIST is not beside the checkout"))
 struct BackendAgreementTests {
   @Test("every backend trains the MLP alike: 50 losses to 1e-4", arguments: ["openblas", "fft", "opencl", "auto"])
   func freeRunning(backend: String) throws {

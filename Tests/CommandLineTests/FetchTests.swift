@@ -5,7 +5,6 @@ import Testing
 
 private let fashionFolder = "/usr/share/datasets/fashion-mnist"
 private let hasFashion = Image.readsCompressedFiles && FileManager.default.fileExists(atPath: fashionFolder)
-private let hasMNIST = Image.readsCompressedFiles && FileManager.default.fileExists(atPath: mnistFolder)
 
 /// A home without data.
 private func empty() throws -> [String: String] {

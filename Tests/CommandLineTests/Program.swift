@@ -6,10 +6,6 @@ import Testing
 let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
   .appendingPathComponent("switchback").path
 
-/// The real MNIST beside the checkout.
-let mnistFolder = root + "/../shared/data/mnist"
-let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
-
 /// Why a backend cannot be used on this machine, by name.
 let missingBackends: [String: String] = {
   struct Row: Decodable {

@@ -9,10 +9,10 @@ import SwitchbackOpenCLLibrary
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 private let isOpenCLHere = (try? OpenCLBackend().devices()) != nil
-private let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
 
 func chain(_ backend: any ComputeBackend, _ options: [String: String] = [:]) throws -> BackendChain {
   let host = try HostServices(workers: 2)

@@ -8,6 +8,15 @@ public let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().de
 /// A folder with 512 + 128 images of the real MNIST in `mnist/`.
 public let sampleFolder = root + "/Tests/Samples"
 
+/// The real MNIST beside the checkout.
+public let mnistFolder = root + "/../shared/data/mnist"
+/// Whether it is there and can be read.
+public let hasMNIST =
+  Image.readsCompressedFiles && FileManager.default.fileExists(atPath: mnistFolder + "/train-images-idx3-ubyte.gz")
+
+/// Whether tests take as long as `make test-all` lets them.
+public let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
+
 /// A new folder under the temporary one.
 public func temporaryFolder(_ name: String = "folder") throws -> String {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString)/\(name)")

@@ -6,6 +6,7 @@ import SwitchbackOpenBLAS
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// One training step with every gradient as an output.

@@ -7,6 +7,7 @@ import SwitchbackOpenBLAS
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// The reference under another name. It takes matrix products only, waits `delay` in each segment, and, where it is

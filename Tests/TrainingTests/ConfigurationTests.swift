@@ -1,6 +1,7 @@
 import Foundation
 import SwitchbackNeuralNetworks
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 private let valid = """

@@ -8,17 +8,10 @@ import SwitchbackOpenBLAS
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
-let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent().path
-
-/// The real MNIST beside the checkout, where it is and can be read.
-let mnistFolder = root + "/../shared/data/mnist"
-let hasMNIST =
-  Image.readsCompressedFiles && FileManager.default.fileExists(atPath: mnistFolder + "/train-images-idx3-ubyte.gz")
 let hasOpenBLAS = (try? OpenBLASBackend().devices()) != nil
-let runsLongTests = ProcessInfo.processInfo.environment["SWITCHBACK_LONG_TESTS"] != nil
 
 /// Ten classes, each a bright square at its own place under noise: what tests train on where MNIST is not.
 func madeData(count: Int = 640) throws -> ByteDataset {

@@ -5,6 +5,7 @@ import SwitchbackInterchange
 import SwitchbackNeuralNetworks
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// A file of the format with this header, and bytes behind it.

@@ -2,6 +2,7 @@ import Foundation
 import SwitchbackDatasets
 import SwitchbackOpenBLAS
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// The first epoch of `mnist-cnn` against three seeds of Keras 3 on the same batches, which

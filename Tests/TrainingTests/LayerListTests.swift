@@ -3,6 +3,7 @@ import Foundation
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// A configuration with that `model`.

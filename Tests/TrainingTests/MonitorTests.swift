@@ -3,6 +3,7 @@ import SwitchbackDatasets
 import SwitchbackMonitoring
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// Runs a configuration on the reference; its findings, its summary where it ends, and the loop.

@@ -4,6 +4,7 @@ import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 private let text = """

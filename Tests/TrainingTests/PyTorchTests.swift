@@ -6,6 +6,7 @@ import SwitchbackInterchange
 import SwitchbackOpenBLAS
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// A run of `Golden/mlp.json`: the losses PyTorch reaches in Float64 from Switchback's own start.

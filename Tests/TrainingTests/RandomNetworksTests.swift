@@ -8,6 +8,7 @@ import SwitchbackOpenCL
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// A small network of convolutions put together at random, with images of which a channel, some images and some rows

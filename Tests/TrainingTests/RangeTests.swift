@@ -8,6 +8,7 @@ import SwitchbackOpenCL
 import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 private let text = """

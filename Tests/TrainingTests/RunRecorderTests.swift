@@ -3,6 +3,7 @@ import SwitchbackInference
 import SwitchbackInterchange
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 @Suite struct RunRecorderTests {

@@ -1,5 +1,6 @@
 import Foundation
 import SwitchbackTraining
+import TestFiles
 import Testing
 import Yams
 
