@@ -1,10 +1,14 @@
 #!/bin/sh
 # Makes runs with a program of an earlier day, which every later one must evaluate, predict with and resume:
-#   sh Tests/OldRuns/make.sh /path/to/that/switchback     (from the checkout's root)
+#   sh Tests/OldRuns/make.sh /path/to/that/switchback KIND…     (from the checkout's root)
 # Each run has KIND/run (ended after half its epochs) and KIND/resumed.json and resumed.safetensors: what that program
-# made of it when it went on to the end. The committed ones are by ddd7a60.
+# made of it when it went on to the end. The committed ones are
+#   by ddd7a60: classes table regression averaged accumulated images mnist
+#   by c071ab1: watched watched-opencl
+#   by 9609ba4: watched-layers
 set -eu
 program=$1
+shift
 here=Tests/OldRuns
 python3 - "$here" <<'PYTHON'
 import os, random, sys
@@ -63,11 +67,38 @@ training: {epochs: 4, batch_size: 8, loss: {type: categorical_crossentropy, from
 { echo "$small"; echo "model: {layers: [flatten, {dense: {units: 10, activation: softmax}}]}
 data: {dataset: mnist, path: Tests/Samples, validation_split: 0.25}
 training: {epochs: 4, batch_size: 64, optimizer: {type: sgd, learning_rate: 0.1, momentum: 0.9}}"; } | write mnist
-for kind in classes table regression averaged accumulated images mnist; do
+# Watched, by the monitor's defaults.
+pictures="data: {dataset: image-folder, path: $here/data/images, image_size: [6, 6], channels: 1, validation_split: 0.2}"
+{ echo "version: 1
+backend: {name: reference, threads: 1}
+model: {layers: [{conv2d: {filters: 4, kernel_size: 3, activation: relu}}, max_pooling2d, {dropout: {rate: 0.2}},
+  flatten, {dense: {units: 5, activation: sigmoid}}, {dense: {units: 3, activation: softmax}}]}"
+  echo "$pictures"
+  echo "training: {epochs: 4, batch_size: 8, optimizer: {type: adam, learning_rate: 0.02}}"; } | write watched
+# Activations are other kernels since.
+{ echo "version: 1
+backend: {name: opencl}
+model: {layers: [flatten, {dense: {units: 5}}, {dropout: {rate: 0.2}}, {dense: {units: 3}}]}"
+  echo "$pictures"
+  echo "training: {epochs: 4, batch_size: 8, loss: {type: categorical_crossentropy, from_logits: true},
+  optimizer: {type: adam, learning_rate: 0.02}}"; } | write watched-opencl
+{ echo "version: 1
+backend: {name: reference, threads: 1}
+model: {layers: [{conv2d: {filters: 3, kernel_size: 3, padding: same}}, max_pooling2d,
+  {residual: {layers: [batch_normalization, relu, {conv2d: {filters: 3, kernel_size: 3, padding: same}}]}},
+  {reshape: {target_shape: [9, 3]}}, layer_normalization, {bidirectional: {layer: {lstm: {units: 2, return_sequences: true}}}},
+  {simple_rnn: {units: 3}}, {dense: {units: 3, activation: softmax, kernel_regularizer: {l2: 0.001}}}]}"
+  echo "$pictures"
+  echo "training: {epochs: 4, batch_size: 4, optimizer: {type: adam, learning_rate: 0.02, gradient_accumulation_steps: 2,
+  global_clipnorm: 1.0}}"; } | write watched-layers
+for kind in "$@"; do
   rm -rf "$here/$kind/run" "$here/tmp"
   "$program" train "$here/$kind/config.yaml" --epochs 2 --runs "$here/tmp" --offline > /dev/null
   mv "$(readlink -f "$here/tmp/latest")" "$here/$kind/run"
-  rm -f "$here/$kind/run/report.html" "$here/$kind/run/gradients.jsonl" "$here/$kind/run/checkpoints/best.safetensors"
+  rm -f "$here/$kind/run/report.html" "$here/$kind/run/gradients.jsonl" "$here/$kind/run/checkpoints/best.safetensors" \
+    "$here/$kind/run/.lock"
+  # Where it was made says nothing.
+  sed -i "s|$PWD/||; s|\"command\":\[\"[^\"]*\"|\"command\":[\"switchback\"|" "$here/$kind"/run/*.yaml "$here/$kind"/run/*.json
   cp -r "$here/$kind/run" "$here/tmp/again"
   "$program" train --resume "$here/tmp/again" --epochs 4 --offline > /dev/null
   cp "$here/tmp/again/summary.json" "$here/$kind/resumed.json"

@@ -1,0 +1,53 @@
+import Foundation
+import TestFiles
+import Testing
+
+/// Runs that an earlier program watched: their positions hold the plan of a step with the probes of that day
+/// (`Tests/OldRuns/make.sh`).
+@Suite struct WatchedOldRunsTests {
+  private let folder = root + "/Tests/OldRuns"
+
+  private func copy(_ kind: String) throws -> String {
+    let run = try temporaryFolder("old") + "/run"
+    try FileManager.default.copyItem(atPath: "\(folder)/\(kind)/run", toPath: run)
+    return run
+  }
+
+  private func resumed(_ kind: String, _ arguments: String...) throws -> (run: String, outcome: Outcome) {
+    let run = try copy(kind)
+    return (run, try switchback(["train", "--resume", run, "--epochs", "4", "--offline"] + arguments))
+  }
+
+  /// The first device of a run, without how much memory it has.
+  private func device(_ run: String) throws -> Substring? {
+    let devices = try #require(try jsonObject(run + "/environment.json")["devices"] as? [String])
+    return devices.first?.firstRange(of: ", kernels for").map { devices[0][..<$0.lowerBound] }
+  }
+
+  @Test(
+    "a watched run of before resumes to the weights that its own program gave it",
+    arguments: ["watched", "watched-layers", "watched-opencl"], [[], ["--set", "monitor.enabled=false"]])
+  func resumes(kind: String, settings: [String]) throws {
+    if kind == "watched-opencl" {
+      try skipWithout("opencl")
+      // A plan is of its device and driver.
+      let (elsewhere, outcome) = try resumed(kind, "--other-bits")
+      #expect(outcome.status == 0, "\(outcome.error)")
+      if try device(elsewhere) != device("\(folder)/\(kind)/run") {
+        try Test.cancel("opencl: the run was made on another device, and none but that goes on to the same bits")
+      }
+    }
+    let run = try copy(kind)
+    let outcome = try switchback(["train", "--resume", run, "--epochs", "4", "--offline"] + settings)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let (ours, theirs) = (try weights(run), try tensors("\(folder)/\(kind)/resumed.safetensors"))
+    #expect(ours.keys.sorted() == theirs.keys.sorted())
+    for (name, values) in theirs {
+      let apart = zip(values, ours[name] ?? []).map { abs($0 - $1) / max(1, abs($0)) }.max() ?? 0
+      // Exponentials of another C library may round otherwise.
+      #expect(apart < 2e-5, "\(kind), \(name): \(apart)")
+    }
+    let (summary, before) = (try jsonObject(run + "/summary.json"), try jsonObject("\(folder)/\(kind)/resumed.json"))
+    #expect(summary["steps"] as? Int == before["steps"] as? Int)
+  }
+}
