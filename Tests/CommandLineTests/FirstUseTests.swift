@@ -5,7 +5,7 @@ import Testing
 @Suite struct FirstUseTests {
   /// The OpenCL library with a kernel that does something else: what a bad driver does to a good one.
   private func wrongLibrary(_ wrong: String) throws -> String {
-    let library = binary.replacingOccurrences(of: "/switchback", with: "/libSwitchbackOpenCL.so", options: .backwards)
+    let library = URL(fileURLWithPath: binary).deletingLastPathComponent().path + "/libSwitchbackOpenCL.so"
     var bytes = try #require(FileManager.default.contents(atPath: library))
     let place = try #require(bytes.range(of: Data("NOT(value <= best)".utf8)), "the kernel has other words now")
     bytes.replaceSubrange(place, with: Data(wrong.utf8))
