@@ -26,6 +26,7 @@ import time
 
 import first_step
 import table
+from origins import processor, processor_word, revision
 from rows import ROWS
 from sides import PYTHON, ROOT, SWITCHBACK, Ours, Peer, Prototype
 
@@ -98,13 +99,11 @@ def convolutions(options, threads):
 
 
 def machine(threads):
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
     flags = next((l.split(":")[1].split() for l in open("/proc/cpuinfo") if l.startswith("flags")), [])
-    revision = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     return dict(
-        cpu=cpu, flags=[f for f in flags if f in ("avx2", "fma", "avx512f", "avx512bw", "avx512vl")], cores=threads,
+        cpu=processor(), flags=[f for f in flags if f in ("avx2", "fma", "avx512f", "avx512bw", "avx512vl")], cores=threads,
         load=os.getloadavg()[0], date=time.strftime("%F", time.gmtime()), kernel=platform.release(),
-        revision=revision.stdout.strip(), backends=subprocess.run(
+        revision=revision(), backends=subprocess.run(
             [str(SWITCHBACK), "backends"], capture_output=True, text=True).stdout.splitlines())
 
 
@@ -167,7 +166,7 @@ def main():
             say("memory and the first step")
             result["firstStep"] = first_step.measure(ROWS[0], ours, options)
         result["faults"] = faults
-    name = f"{about['date']}-{'-'.join(about['cpu'].lower().replace('(r)', '').split())}-{ours.threads}-cores"
+    name = f"{about['date']}-{processor_word()}-{ours.threads}-cores"
     path = pathlib.Path(options.out, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = table.markdown(result)

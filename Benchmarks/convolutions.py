@@ -17,6 +17,8 @@ import time
 
 import torch
 
+from origins import processor
+
 BINARY = ".build/release/convolution-times"
 # Of an argument `rounds=N`.
 ROUNDS = next((int(word.split("=")[1]) for word in sys.argv[1:] if word.startswith("rounds=")), 2)
@@ -127,8 +129,7 @@ def cases(groups):
 
 def main():
     groups = [word for word in sys.argv[1:] if "=" not in word] or ["dense", "sequence", "depthwise", "step", "crossover"]
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
-    print(json.dumps(dict(cpu=cpu, torch=torch.__version__, python=platform.python_version(),
+    print(json.dumps(dict(cpu=processor(), torch=torch.__version__, python=platform.python_version(),
                           date=time.strftime("%F"), rounds=ROUNDS)), flush=True)
     for threads in [int(g) for g in groups if g.isdigit()] or (1, 2):
         torch.set_num_threads(threads)

@@ -25,6 +25,7 @@ import time
 
 from cure_experiments import EXPERIMENTS
 from cure_table import identity, table
+from origins import processor_word, revision
 from sides import ROOT, SWITCHBACK
 
 
@@ -111,18 +112,6 @@ def run_all(experiment, options, results):
                           f"{line['wallSeconds']} s" + (f": {line['error']}" if "error" in line else ""), file=sys.stderr)
 
 
-def revision():
-    made = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return made.stdout.strip()
-
-
-def processor():
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return "-".join(line.split(":")[1].lower().replace("(r)", "").split())
-    return "cpu"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     names = [experiment.name for experiment in EXPERIMENTS]
@@ -142,7 +131,7 @@ def main():
     if (ROOT.parent / "shared" / "data").is_dir():
         os.environ.setdefault("SWITCHBACK_DATA", str(ROOT.parent / "shared" / "data"))
     cores = len(os.sched_getaffinity(0))
-    name = options.name or f"{time.strftime('%F', time.gmtime())}-cures-{processor()}-{cores}-cores"
+    name = options.name or f"{time.strftime('%F', time.gmtime())}-cures-{processor_word()}-{cores}-cores"
     results = Results(pathlib.Path(options.out, name + ".jsonl"))
     experiments = [experiment for experiment in EXPERIMENTS if experiment.name in options.only.split(",")]
     if not options.table:

@@ -12,7 +12,7 @@ extension StarterConfiguration {
         .invalid,
         (["\(table.path) has no column of numbers that could be a series"] + left).joined(separator: "\n  "))
     }
-    // The validation part has 8 of 100 steps; half of it is a window, the rest has further ones.
+    // The validation part has 8 of 100 steps. A window takes half of these, so that the part has several.
     let steps = table.rowCount * 8 / 100
     let window = min(24, steps / 2)
     guard window > 0 else {

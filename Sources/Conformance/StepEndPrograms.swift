@@ -7,8 +7,8 @@ extension ChainPrograms {
       + CheckedGradient.allCases.map(notFinite)
   }
 
-  /// `isWeighted`: a weight a row times one number is the gradient of the loss. A vector that is made of a single number stands
-  /// behind it, so that whoever takes the one call for the other has one number for all rows.
+  /// `isWeighted`: the gradient of a row's loss is the row's weight times one number. The program stretches that number to a
+  /// vector too, so that a backend which takes one call for the other has one number for all rows.
   private static func crossEntropy(isWeighted: Bool) throws(ProgramError) -> (name: String, replay: ReplayFile) {
     var builder = ProgramBuilder(name: "loss")
     let (x, given) = (builder.input("x", .float32([61, 40])), builder.input("dloss", .float32([61])))

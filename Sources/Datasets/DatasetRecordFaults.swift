@@ -46,14 +46,9 @@ extension DatasetRecord {
       if target.classNames.count > Self.mostClasses {
         return "\(target.name): it has \(target.classNames.count) classes"
       }
-      switch target.targets {
-      case .classes: break
-      case .stepClasses(let steps):
-        guard (1...1 << 20).contains(steps) else { return "\(target.name): classes of \(steps) steps are learnt" }
-      case .values(let count):
-        guard (1...1 << 20).contains(count), target.classNames.isEmpty else {
-          return "\(target.name): \(count) numbers are learnt, with \(target.classNames.count) class names"
-        }
+      if let fault = target.targets.fault { return "\(target.name): \(fault)" }
+      if case .values(let count) = target.targets, !target.classNames.isEmpty {
+        return "\(target.name): \(count) numbers are learnt, with \(target.classNames.count) class names"
       }
     }
     let first = targetFields[0]
@@ -104,10 +99,7 @@ extension DatasetRecord {
       guard extent > 0, !overflow, product <= 1 << 31 else { return "samples \(shape) are none" }
       elements = product
     }
-    if case .values(let count) = targets, !(1...1 << 20).contains(count) { return "\(count) numbers are learnt" }
-    if case .stepClasses(let steps) = targets, !(1...1 << 20).contains(steps) {
-      return "classes of \(steps) steps are learnt"
-    }
+    if let fault = targets.fault { return fault }
     // A row of a table, or the rows of a window.
     let width = shape.count == 1 || shape.count == 2 ? shape.last : nil
     if !normalization.isEmpty, normalization.count != width {
@@ -123,5 +115,16 @@ extension DatasetRecord {
       return "the channels of samples \(shape) are not \(channels.rawValue)"
     }
     return nil
+  }
+}
+
+extension DatasetTargets {
+  /// Why a sample cannot have so many; nil where it can.
+  fileprivate var fault: String? {
+    switch self {
+    case .classes: nil
+    case .stepClasses(let steps): (1...1 << 20).contains(steps) ? nil : "classes of \(steps) steps are learnt"
+    case .values(let count): (1...1 << 20).contains(count) ? nil : "\(count) numbers are learnt"
+    }
   }
 }

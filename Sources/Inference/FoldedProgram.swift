@@ -3,9 +3,9 @@ import SwitchbackExecution
 import SwitchbackInterchange
 import SwitchbackPrograms
 
-/// A program of inference whose kernels have taken in what is done to their results channel by channel, such as a batch
-/// normalization: `AffineChain` finds it. The kernel becomes gamma/√(variance + epsilon) times itself (Jacob et al., 2018,
-/// section 3.2, equation 14), and one bias stands for what is added.
+/// A program of inference without the calls that scale and shift a product channel by channel, such as those of a batch
+/// normalization (`AffineChain` finds them): its kernel does that. It becomes gamma/√(variance + epsilon) times itself (Jacob
+/// et al., 2018, section 3.2, equation 14), and one bias stands for what is added.
 ///
 /// Both are computed in Float64 and rounded once, so a result is off by no more than roundings of the product are. What is
 /// not finite stays as it is, with the answers that it has there.

@@ -13,7 +13,8 @@ public enum ErrorBound: Hashable, Sendable {
   case ulpsOfLargest(Double)
   /// ‖error‖₂ ≤ 4·ε·√terms · ‖result‖₂ (at least of a sixteenth of the largest operand or result).
   case accumulation(terms: Int)
-  /// The same of sums that may cancel, at least of `share`·‖operand‖₂: what sums of such terms are as a rule.
+  /// The same of sums that may cancel: ‖result‖₂ counts as at least `share`·‖operand‖₂, which it would be if the terms had
+  /// random signs.
   case sums(terms: Int, share: Double)
 
   /// For tables.

@@ -1,7 +1,8 @@
 /// What somebody meant who wrote a word that there is not.
 package enum NearestWord {
   /// The first of the candidates that is nearest; nil where none is near. In this order: the same word but for case,
-  /// blanks and signs between its parts; two neighbours exchanged; one slip; a word that `word` abbreviates (`global_avg_pooling2d`); a few slips.
+  /// blanks and signs between its parts; two neighbours exchanged; one slip; a word that `word` abbreviates
+  /// (`global_avg_pooling2d`); a few slips.
   package static func of(_ word: String, among candidates: [String]) -> String? {
     let bare = letters(word)
     if let same = candidates.first(where: { letters($0) == bare }) { return same }

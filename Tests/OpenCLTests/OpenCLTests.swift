@@ -125,7 +125,6 @@ func dataset() throws -> ByteDataset {
       "transformer-rows-mnist",
     ])
   func alone(name: String) throws {
-    let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
     let configuration = try Configuration(file: "\(root)/configs/\(name).yaml", overrides: [])
     let session = try TrainingSession(
       step: configuration.trainingStep(on: DatasetLayout(sampleShape: [28, 28, 1], targets: .classes)), batchSize: 64,

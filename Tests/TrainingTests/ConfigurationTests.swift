@@ -16,15 +16,6 @@ private let valid = """
     optimizer: {type: sgd, learning_rate: 0.1}
   """
 
-private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
-  do {
-    _ = try Configuration(text: text, file: "test.yaml", overrides: overrides)
-    return []
-  } catch {
-    return error.problems.map(\.description)
-  }
-}
-
 @Suite struct ConfigurationTests {
   @Test("every shipped configuration is valid, and its resolved form reads back to itself")
   func shipped() throws {
@@ -70,22 +61,26 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     #expect(try options("{name: fft, strict: true}") == ["openblas": ["strict": "true"]])
     #expect(try options("{name: opencl, strict: true}") == [:] && options("{name: openblas, strict: false}") == [:])
     #expect(try options("{name: auto, strict: true}") == ["openblas": ["strict": "true"]])
-    #expect(problems(valid + "\nbackend: {strict: 1}").contains { $0.contains("backend.strict must be true or false") })
+    #expect(
+      problems(in: valid + "\nbackend: {strict: 1}").contains { $0.contains("backend.strict must be true or false") })
     #expect(
       try options("{name: ./libSwitchbackyours.so, yours: {tile: 8}}")["./libSwitchbackyours.so"] == ["tile": "8"])
     #expect(
-      problems(valid + "\nbackend: {name: fft, ftt: {force: true}}").contains { $0.contains("did you mean fft?") })
-    #expect(problems(valid + "\nbackend: {name: fft, fft: {force: [1]}}").contains { $0.contains("fft.force must be") })
-    #expect(problems(valid + "\nbackend: {name: fft, fft: true}").contains { $0.contains("must hold keys") })
+      problems(in: valid + "\nbackend: {name: fft, ftt: {force: true}}").contains { $0.contains("did you mean fft?") })
     #expect(
-      problems(valid + "\nbackend: {name: auto, device: 0}").contains { $0.contains("device needs one backend") })
+      problems(in: valid + "\nbackend: {name: fft, fft: {force: [1]}}").contains { $0.contains("fft.force must be") })
+    #expect(problems(in: valid + "\nbackend: {name: fft, fft: true}").contains { $0.contains("must hold keys") })
+    #expect(
+      problems(in: valid + "\nbackend: {name: auto, device: 0}").contains { $0.contains("device needs one backend") })
     let auto = try Configuration(
       text: valid + "\nbackend: {name: auto, candidates: [fft, ./libSwitchbackyours.so], yours: {tile: 8}}", file: "a")
     #expect(auto.backend.candidates == ["fft", "./libSwitchbackyours.so"])
     #expect(auto.backend.options == ["./libSwitchbackyours.so": ["tile": "8"]])
     #expect(try Configuration(text: auto.resolvedText, file: "a").backend.candidates == auto.backend.candidates)
     #expect(
-      problems(valid + "\nbackend: {name: opencl, device: 0, opencl: {device: 1}}").contains { $0.contains("keep one") }
+      problems(in: valid + "\nbackend: {name: opencl, device: 0, opencl: {device: 1}}").contains {
+        $0.contains("keep one")
+      }
     )
   }
 
@@ -127,7 +122,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
       ("learning_rate: 0.1", "learning_rate: fast", "must be a number between 0.0 and 1000000000.0, not \"fast\""),
     ])
   func mistakes(old: String, new: String, words: String) {
-    let found = problems(valid.replacingOccurrences(of: old, with: new))
+    let found = problems(in: valid.replacingOccurrences(of: old, with: new))
     #expect(found.contains { $0.contains(words) }, "\(found)")
   }
 
@@ -135,7 +130,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
   func allAtOnce() {
     let text = valid.replacingOccurrences(of: "units: 10", with: "units: -1").replacingOccurrences(
       of: "sgd", with: "xyz")
-    #expect(problems(text + "\n  epochs: none\nmoniter: {}\n").count == 4)
+    #expect(problems(in: text + "\n  epochs: none\nmoniter: {}\n").count == 4)
   }
 
   @Test("overrides reach keys, list elements and short forms; their mistakes name the command line")
@@ -149,9 +144,10 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
     #expect(configuration.backend.name == "reference")
     #expect(configuration.resolvedText.contains("units: 7"))
     #expect(
-      problems(valid, ["training.epoch=3"]).first?.hasPrefix("command line: training.epoch is not a key here") == true)
-    #expect(problems(valid, ["model.layers.9.dense.units=3"]).first?.contains("no element 9") == true)
-    #expect(problems(valid, ["nonsense"]).first?.hasPrefix("command line: \"nonsense\" is no override") == true)
+      problems(in: valid, ["training.epoch=3"]).first?.hasPrefix("command line: training.epoch is not a key here")
+        == true)
+    #expect(problems(in: valid, ["model.layers.9.dense.units=3"]).first?.contains("no element 9") == true)
+    #expect(problems(in: valid, ["nonsense"]).first?.hasPrefix("command line: \"nonsense\" is no override") == true)
   }
 
   @Test("random damage to a file gives problems, never a crash", arguments: 0..<60)
@@ -162,7 +158,7 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       bytes[Int(state >> 33) % bytes.count] = Array(" :{}[]-#&*!|>'\"%@`0aZ\n".utf8)[Int(state >> 20) % 22]
     }
-    _ = problems(String(decoding: bytes, as: UTF8.self))
+    _ = problems(in: String(decoding: bytes, as: UTF8.self))
   }
 
   @Test("what YAML can say of layers, losses and schedules reaches the network")
@@ -237,9 +233,10 @@ private func problems(_ text: String, _ overrides: [String] = []) -> [String] {
   @Test("anchors are read; an empty file, bytes that are no text and a folder are problems with a place")
   func files() throws {
     let anchored = valid.replacingOccurrences(of: "- dense: {units: 10", with: "- dense: &last {units: 10")
-    #expect(problems(anchored).isEmpty)
-    #expect(problems("") == ["test.yaml:1:1: it is empty; switchback config init prints a configuration to start from"])
-    #expect(problems("version: 1\n").contains("test.yaml: data.dataset is missing"))
+    #expect(problems(in: anchored).isEmpty)
+    #expect(
+      problems(in: "") == ["test.yaml:1:1: it is empty; switchback config init prints a configuration to start from"])
+    #expect(problems(in: "version: 1\n").contains("test.yaml: data.dataset is missing"))
     // Other texts are YAML too, and not printed whole.
     let rows = "x,y,kind\n" + String(repeating: "0.5,1.5,a\n", count: 1000)
     for (text, name, words) in [

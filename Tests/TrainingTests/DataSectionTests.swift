@@ -13,12 +13,7 @@ private func text(_ data: String) -> String {
   """
 }
 
-private func problems(_ data: String) -> String {
-  do { _ = try Configuration(text: text(data), file: "test.yaml") } catch {
-    return error.problems.map(\.description).joined(separator: "\n")
-  }
-  return "nothing"
-}
+private func problems(_ data: String) -> String { problems(in: text(data)).joined(separator: "\n") }
 
 @Suite struct DataSectionTests {
   @Test("of a run without a record class numbers are not guessed where any of several targets is of classes")

@@ -34,6 +34,24 @@ func configuration(_ name: String, _ overrides: [String] = []) throws -> Configu
   try Configuration(file: root + "/configs/\(name).yaml", overrides: overrides)
 }
 
+/// What is wrong with a configuration, a line each with its place: as it is read and, with a layout of data, as the step is
+/// made that trains on such.
+func problems(in text: String, on layout: DatasetLayout? = nil, _ overrides: [String] = []) -> [String] {
+  do {
+    let configuration = try Configuration(text: text, file: "test.yaml", overrides: overrides)
+    if let layout { _ = try configuration.trainingStep(on: layout) }
+    return []
+  } catch {
+    return error.problems.map(\.description)
+  }
+}
+
+/// What is thrown, in words; nothing where nothing is.
+func errorText(_ body: () throws -> Void) -> String {
+  do { try body() } catch { return "\(error)" }
+  return ""
+}
+
 func chain(_ backend: any ComputeBackend, workers: Int = 2) throws -> BackendChain {
   let host = try HostServices(workers: workers)
   return BackendChain(

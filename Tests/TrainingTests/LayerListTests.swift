@@ -21,14 +21,7 @@ private func read(_ model: String, expandsBlocks: Bool = false) throws -> Config
   try Configuration(text: text(model), file: "test.yaml", expandsBlocks: expandsBlocks)
 }
 
-private func problems(_ model: String) -> [String] {
-  do {
-    _ = try Configuration(text: text(model), file: "test.yaml")
-    return []
-  } catch {
-    return error.problems.map(\.description)
-  }
-}
+private func problems(_ model: String) -> [String] { problems(in: text(model)) }
 
 /// What the network of the configuration is, or why there is none.
 private func weights(_ model: String) throws -> [String] {

@@ -46,20 +46,6 @@ private func session(
 
 private let halves: [ArraySlice<Int32>] = [Array(0..<Int32(8))[...], Array(8..<Int32(16))[...]]
 
-private func problems(_ text: String, on layout: DatasetLayout) -> [String] {
-  do throws(ConfigurationError) {
-    _ = try Configuration(text: text, file: "test.yaml").trainingStep(on: layout)
-  } catch {
-    return error.problems.map(\.description)
-  }
-  return []
-}
-
-private func errorText(_ body: () throws -> Void) -> String {
-  do { try body() } catch { return "\(error)" }
-  return ""
-}
-
 @Suite("Masked sequences in runs")
 struct MaskedRunTests {
   /// The weights after some steps, what an evaluation says, and the answers.
@@ -204,9 +190,9 @@ struct MaskedRunTests {
       inputs: [
         Field("tokens", .int32, [6], lengths: "lengths"), Field("mark", .float32), Field("short", .uint8, [5]),
       ], targets: [.init("labels", .classes, classNames: ["no", "yes"])], others: [Field("lengths", .int32)])
-    let found = problems(text(", masks: \(masks)"), on: layout)
+    let found = problems(in: text(", masks: \(masks)"), on: layout)
     #expect(found.contains { $0.contains(words) && $0.hasPrefix("test.yaml:9:") }, "\(found)")
-    #expect(problems(text(", masks: {tokens: lengths}"), on: layout) == [])
+    #expect(problems(in: text(", masks: {tokens: lengths}"), on: layout) == [])
   }
 
   @Test("a layer that cannot honour a mask is named with its line, and a field of masks is no input of its own")
@@ -215,11 +201,11 @@ struct MaskedRunTests {
       inputs: [Field("tokens", .int32, [6]), Field("valid", .uint8, [6])],
       targets: [.init("labels", .classes, classNames: ["no", "yes"])])
     let masked = text(", masks: {tokens: valid}").replacing("  inputs: [tokens]\n", with: "")
-    #expect(problems(masked, on: layout) == [])
+    #expect(problems(in: masked, on: layout) == [])
     let step = try Configuration(text: masked, file: "test.yaml").trainingStep(on: layout)
     #expect(step.inputs == [ModelInput("tokens", .int32([6]), mask: .init("valid", TensorType(.uint8, [6])))])
     let flat = masked.replacing("global_average_pooling1d", with: "flatten")
-    let found = problems(flat, on: layout)
+    let found = problems(in: flat, on: layout)
     let words = "layers.2.flatten: cannot honour the mask of"
     #expect(found.contains { $0.hasPrefix("test.yaml:6:") && $0.contains(words) }, "\(found)")
   }

@@ -32,16 +32,6 @@ private let data = DatasetLayout(
   inputs: [Field("images", .float32, [6, 6, 1]), Field("table", .float32, [2])],
   targets: [.init("digit", .classes, classNames: (0...9).map { "\($0)" }), .init("ink", .values(1))])
 
-private func problems(_ text: String, on data: DatasetLayout? = nil, _ overrides: [String] = []) -> [String] {
-  do {
-    let configuration = try Configuration(text: text, file: "test.yaml", overrides: overrides)
-    if let data { _ = try configuration.trainingStep(on: data) }
-    return []
-  } catch {
-    return error.problems.map(\.description)
-  }
-}
-
 /// The line of the text in which something stands, from 1.
 private func line(of part: String, in text: String) -> Int {
   (text.split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.contains(part) } ?? -2) + 1
@@ -182,7 +172,7 @@ struct ObjectiveConfigurationTests {
   func unfit(old: String, new: String, words: String) {
     #expect(text.contains(old))
     let wrong = text.replacing(old, with: new)
-    let found = problems(wrong, on: Self.lengths)
+    let found = problems(in: wrong, on: Self.lengths)
     let place = old.hasPrefix("units") ? "output: digit" : new.isEmpty ? "layers:" : new
     let expected = "test.yaml:\(line(of: place, in: wrong)):"
     #expect(found.contains { $0.contains(words) && $0.hasPrefix(expected) }, "\(found), expected \(expected)")
@@ -208,7 +198,7 @@ struct ObjectiveConfigurationTests {
   func unreadable(old: String, new: String, words: String) {
     #expect(text.contains(old))
     let wrong = text.replacing(old, with: new)
-    let found = problems(wrong)
+    let found = problems(in: wrong)
     let place = old == "{output: ink, " || new == "output: digit" ? "target: ink" : new
     let expected = "test.yaml:\(line(of: place, in: wrong)):"
     #expect(found.contains { $0.contains(words) && $0.hasPrefix(expected) }, "\(found), expected \(expected)")
@@ -220,7 +210,7 @@ struct ObjectiveConfigurationTests {
       ("output: ink", "output: imk", "the model has no output imk; did you mean ink?"),
       ("- dense: {units: 1, name: ink", "- dens: {units: 1, name: ink", "there is no layer dens; did you mean dense?"),
     ] {
-      let found = problems(text.replacing(old, with: new))
+      let found = problems(in: text.replacing(old, with: new))
       #expect(found.count == 1 && found[0].contains(words), "\(found)")
     }
   }
@@ -228,9 +218,9 @@ struct ObjectiveConfigurationTests {
   @Test("several outputs without objectives, and an output without one, are errors")
   func unjudged() throws {
     let lines = text.split(separator: "\n").filter { !$0.contains("output: ") && !$0.contains("objectives:") }
-    let found = problems(lines.joined(separator: "\n"))
+    let found = problems(in: lines.joined(separator: "\n"))
     #expect(found.contains { $0.contains("training.objectives says what each is to learn") }, "\(found)")
-    let one = problems(text, ["training.objectives=[{output: digit}]"])
+    let one = problems(in: text, ["training.objectives=[{output: digit}]"])
     #expect(one.contains { $0.contains("model.outputs: no objective judges ink") }, "\(one)")
     let several = DatasetLayout(inputs: [data.inputs[0]], targets: data.targets)
     let configuration = try Configuration(file: root + "/configs/mnist-cnn.yaml")

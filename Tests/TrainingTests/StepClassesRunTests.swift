@@ -65,11 +65,6 @@ private func isRight(_ place: Int) -> Bool {
   return found[Int(truths[place])] == found.max()
 }
 
-private func errorText(_ body: () throws -> Void) -> String {
-  do { try body() } catch { return "\(error)" }
-  return ""
-}
-
 @Suite("A class for each step")
 struct StepClassesRunTests {
   private func outputs(_ program: Program, _ others: [String: [Double]] = [:]) throws -> [String: [Double]] {
@@ -281,15 +276,6 @@ private func text(_ data: String = "", units: Int = 3, layers: String = "", loss
   """
 }
 
-private func problems(_ text: String, on layout: DatasetLayout) -> [String] {
-  do throws(ConfigurationError) {
-    _ = try Configuration(text: text, file: "test.yaml").trainingStep(on: layout)
-  } catch {
-    return error.problems.map(\.description)
-  }
-  return []
-}
-
 @Suite("A class for each step in configurations")
 struct StepClassesConfigurationTests {
   @Test("classes of steps are judged by the target's own lengths, and what is read is masked where that is asked for")
@@ -318,12 +304,12 @@ struct StepClassesConfigurationTests {
       #expect(made.data.masks == masks)
       #expect(try Configuration(text: made.resolvedText, file: "a").data.masks == masks)
     }
-    let found = problems(text(", masks: true"), on: try sequences(.nowhere).layout)
+    let found = problems(in: text(", masks: true"), on: try sequences(.nowhere).layout)
     #expect(
       found.contains { $0.hasPrefix("test.yaml:5:") && $0.contains("data.masks: true asks for the lengths") },
       "\(found)")
-    #expect(problems(text(", masks: true"), on: try sequences(.input).layout) == [])
-    #expect(problems(text(", masks: true"), on: try sequences(.target).layout) == [])
+    #expect(problems(in: text(", masks: true"), on: try sequences(.input).layout) == [])
+    #expect(problems(in: text(", masks: true"), on: try sequences(.target).layout) == [])
   }
 
   @Test("values are masked by the lengths of their field where masks are asked for, and else as before")
@@ -342,9 +328,9 @@ struct StepClassesConfigurationTests {
   @Test("outputs that do not fit classes of steps are named with their line")
   func misfits() throws {
     let layout = try sequences(.target).layout
-    #expect(problems(text(), on: layout) == [])
+    #expect(problems(in: text(), on: layout) == [])
     func said(_ text: String, _ words: String, on other: DatasetLayout? = nil) {
-      let found = problems(text, on: other ?? layout)
+      let found = problems(in: text, on: other ?? layout)
       #expect(found.contains { $0.contains(words) && $0.hasPrefix("test.yaml:") }, "\(found)")
     }
     said(

@@ -97,7 +97,7 @@ private func watched(_ layer: String, length: Int, steps: Int = 1) throws -> [Pr
   func masks() {
     // Lengths 4, 2 and 0, padded behind.
     let padded = course([[1e-3, 1e-2, 1e-1, 1], [1e-1, 1, 0, 0], [0, 0, 0, 0]])
-    #expect(padded.last == nil && padded.stepCount == 4)
+    #expect(padded.last == nil && padded.norms.count == 4)
     for (norm, expected) in zip(padded.norms, [1.41421356, 0.141421356, 1e-2, 1e-3]) {
       #expect(abs(norm / expected - 1) < 1e-6)
     }
@@ -169,6 +169,13 @@ private func watched(_ layer: String, length: Int, steps: Int = 1) throws -> [Pr
     #expect(found.message.contains("global_clipnorm"))
     #expect(finding(ExplodingGradient(), [(probe("a"), course([falling(50, by: 0.05).reversed()]))]) == nil)
     #expect(finding(VanishingGradient(), [(probe("a"), grown)]) == nil)
+  }
+
+  @Test("where nothing arrives nothing grows, whatever counts as growth")
+  func nothing() {
+    var rule = ExplodingGradient(decades: 0)
+    let found = (1...9).compactMap { rule.observe(rows($0, [(probe("a"), course([[0, 0]]))])) }
+    #expect(!found.contains { $0.layers.contains("a") })
   }
 
   @Test("a row of the run says the norms of recurrent layers, and one without such a layer is what it was")

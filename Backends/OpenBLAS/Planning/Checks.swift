@@ -30,7 +30,7 @@ extension Works {
         continue
       }
       let flag = work.results[0].value
-      // A call has one work or more, by which its time is told.
+      // Every call needs a work of its own, since the call's time is that of its works.
       var isApart = work.operands.map { sums[$0.value] == nil }
       if !isApart.contains(true) { isApart[0] = true }
       var isFirst = true

@@ -45,7 +45,7 @@ struct LanePlan {
     var check: LastCheck?
   }
 
-  /// What whoever adds partial sums up asks of the sum, of so many elements, and the flag to clear.
+  /// Asked of a sum when its parts are added up: whether its `count` elements pass. Where one does not, `flag` is cleared.
   struct LastCheck {
     var passes: (UnsafePointer<Float>, Int) -> Bool
     var count: Int

@@ -27,7 +27,7 @@ struct Work: @unchecked Sendable {
     case tiles
     /// Each chunk makes a partial sum in memory of its own; these are added in the order of the chunks.
     case sum(Reduction)
-    /// A byte that is 1 until a chunk clears it, or, of a sum, whoever adds the sum up. Several works may do so.
+    /// A byte that is 1 before a run. A chunk clears it or, of a sum, whoever adds the parts up; several works may.
     case flag(isOfSum: Bool)
   }
 

@@ -47,9 +47,9 @@ public struct Probe: Hashable, Sendable {
 }
 
 extension ProgramBuilder {
-  /// Appends a `statistics` operation for each value, or what `TimeCourse` reads; the probes come back with their outputs and ranks. Probes are
-  /// operations of the program like any other: a backend folds them into the passes that touch the data anyway, and they
-  /// change no other value.
+  /// Appends a `statistics` operation for each value, or what `TimeCourse` reads; the probes come back with their outputs
+  /// and ranks. Probes are operations of the program like any other: a backend folds them into the passes that touch the
+  /// data anyway, and they change no other value.
   public mutating func attach(
     _ probes: [(probe: Probe, value: Value)], histogram: Bool = false
   ) throws(ProgramError) -> [Probe] {

@@ -26,8 +26,6 @@ public struct TimeCourse: Hashable, Sendable {
 
   /// ‖δ‖₂ at the step taken last, at the one before it, …, as far as anything arrives.
   public let norms: [Double]
-  /// Steps of the sequences, with those that are masked.
-  public let stepCount: Int
   /// Number of that last step in the order of time, from 1; nil where sequences end at different steps.
   public let last: Int?
   public let isReversed: Bool
@@ -49,20 +47,26 @@ public struct TimeCourse: Hashable, Sendable {
     }
     let reached = sums.lastIndex { $0 != 0 }.map { $0 + 1 } ?? 0
     norms = sums.prefix(reached).map { $0.squareRoot() / Self.scale }
-    (stepCount, self.isReversed) = (steps, isReversed)
+    self.isReversed = isReversed
     last = ends.count == 1 ? ends.first.map { isReversed ? steps - $0 : $0 + 1 } : nil
   }
 
+  /// The largest norm; 0 where nothing arrives.
+  public var largest: Double { norms.max() ?? 0 }
+
+  /// Where that is; nil where nothing arrives.
+  private var peak: Int? { norms.indices.max { norms[$0] < norms[$1] } }
+
   /// From the largest norm to the smallest behind it that is not 0.
   public var fall: Change {
-    guard let peak = norms.indices.max(by: { norms[$0] < norms[$1] }) else { return Change(from: 0, to: 0, decades: 0) }
+    guard let peak else { return Change(from: 0, to: 0, decades: 0) }
     let least = (peak..<norms.count).filter { norms[$0] > 0 }.min { norms[$0] < norms[$1] } ?? peak
     return Change(from: peak, to: least, decades: norms[least] > 0 ? log10(norms[peak] / norms[least]) : 0)
   }
 
   /// From the step taken last to the largest norm.
   public var rise: Change {
-    guard let peak = norms.indices.max(by: { norms[$0] < norms[$1] }) else { return Change(from: 0, to: 0, decades: 0) }
+    guard let peak else { return Change(from: 0, to: 0, decades: 0) }
     return Change(from: 0, to: peak, decades: norms[0] > 0 ? log10(norms[peak] / norms[0]) : 0)
   }
 
@@ -73,24 +77,22 @@ public struct TimeCourse: Hashable, Sendable {
 
   /// A change with its steps in words: `between step 100 and step 1`.
   func words(_ change: Change) -> String {
-    guard let last else {
+    guard last != nil else {
       return
         "between \(change.from == 0 ? "the end of each sequence" : "\(change.from) steps before each sequence's end") "
         + "and \(change.to) steps before it"
     }
-    func number(_ back: Int) -> Int { isReversed ? last + back : last - back }
     return "between step \(number(change.from)) and step \(number(change.to))"
   }
 
-  /// What a finding says in numbers. The steps count from 1 in the order of time; of sequences that end at different
-  /// steps, back from the end.
+  /// A step's number from 1 in the order of time; of sequences that end at different steps, back from the end.
+  private func number(_ back: Int) -> Int { last.map { isReversed ? $0 + back : $0 - back } ?? back }
+
+  /// What a finding says in numbers.
   func evidence(_ change: Change) -> [String: Double] {
-    func number(_ back: Int) -> Double {
-      Double(last.map { isReversed ? $0 + back : $0 - back } ?? back)
-    }
-    return [
+    [
       "decades": change.decades, "steps": Double(change.steps), "decadesPerStep": change.decadesPerStep,
-      "fromStep": number(change.from), "toStep": number(change.to),
+      "fromStep": Double(number(change.from)), "toStep": Double(number(change.to)),
     ]
   }
 }

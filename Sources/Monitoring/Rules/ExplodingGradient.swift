@@ -68,7 +68,7 @@ public struct ExplodingGradient: Rule {
   }
 
   private mutating func observeTime(_ rows: ProbeRows) -> Finding? {
-    let grown = rows.courses.filter { $0.course.rise.decades >= decades && $0.course.norms[$0.course.rise.to] > 1e-30 }
+    let grown = rows.courses.filter { $0.course.rise.decades >= decades && $0.course.largest > 1e-30 }
     guard overTime.opens(!grown.isEmpty),
       let (probe, course) = grown.max(by: { $0.course.rise.decades < $1.course.rise.decades })
     else { return nil }

@@ -48,7 +48,7 @@ public struct Embedding: UnaryLayer {
     }
     let isWord = try context.append(Binary(.greater), tokens, context.builder.scalar(0, .int32))
     guard let known else { return isWord }
-    return try context.both(known, isWord)
+    return try context.builder.both(known, isWord)
   }
 }
 

@@ -37,12 +37,9 @@ extension LayerContext {
     var joint: [Value] = []
     for mask in values.compactMap({ masks[$0.id] }) where !joint.contains(mask) { joint.append(mask) }
     guard var result = joint.first else { return nil }
-    for mask in joint.dropFirst() { result = try both(result, mask) }
+    for mask in joint.dropFirst() { result = try builder.both(result, mask) }
     return result
   }
-
-  /// True where two bools are: the smaller of two truths.
-  mutating func both(_ a: Value, _ b: Value) throws(ProgramError) -> Value { try append(Binary(.minimum), a, b) }
 
   /// `value` `[N, T, …]` with `filler` at the masked steps, whatever stands there: their gradient is exactly 0. As it is
   /// where it has no mask.
@@ -91,6 +88,9 @@ extension LayerContext {
 }
 
 extension ProgramBuilder {
+  /// True where two bools are: the smaller of two truths.
+  mutating func both(_ a: Value, _ b: Value) throws(ProgramError) -> Value { try append(Binary(.minimum), a, b) }
+
   /// How many steps of each sample are valid, but 1 where none is, since it is divided by: f32 `[N]`.
   mutating func validCounts(_ mask: Value) throws(ProgramError) -> Value {
     let numbers = try append(Cast(to: .float32), mask)

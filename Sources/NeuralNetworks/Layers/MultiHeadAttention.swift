@@ -183,7 +183,8 @@ extension LayerContext {
     }
     let kept = try append(Reshape(shape: [n, 1, 1, s]), mask)
     guard let reached else { return try append(Select(), kept, scores, constant(-1e9)) }
-    return try append(Select(), both(kept, reached), scores, append(Select(), reached, constant(-1e9), constant(-2e9)))
+    return try append(
+      Select(), builder.both(kept, reached), scores, append(Select(), reached, constant(-1e9), constant(-2e9)))
   }
 
   /// Whether step j of `others` is no later than step i of `steps`: bool `[steps, others]`.

@@ -1,7 +1,7 @@
 import SwitchbackPrograms
 
-/// What sequences `[N, T, C]` are to the kernels of a layer. Sequences that were made of such a value are that value to the
-/// next layer, so that nothing stands between the two.
+/// The forms in which kernels read sequences `[N, T, C]`. Sequences that were made of a value of such a form are read as that
+/// value by the next layer, so that no reshape stands between the two.
 enum SequenceForm {
   /// An image of one row, `[N, 1, T, C]`: every backend has kernels of images.
   case imageRow

@@ -1,6 +1,6 @@
 import SwitchbackPrograms
 
-/// The steps of a result `[N, T, …]`, judged as if they were samples, which every loss can: as `[N·T, …]`.
+/// Judges the steps of a result `[N, T, …]` as if each were a sample, `[N·T, …]`, so that no loss has to know of steps.
 struct JudgedSteps {
   let batch: Int
   let count: Int
@@ -11,7 +11,8 @@ struct JudgedSteps {
   /// The same as bool `[N·T, 1, …]`.
   private let isValid: Value?
 
-  /// A prediction and a target that every loss and its slope are finite at: a probability, a logit and a number that is not 0.
+  /// Stands for predictions and targets at masked steps. Every loss and its slope are finite there, whether it is a
+  /// probability, a logit or a number.
   private static let masked = 0.5
 
   /// `rank`: axes of the rows.
@@ -24,8 +25,8 @@ struct JudgedSteps {
     }
   }
 
-  /// What stands at a masked step is left out before the loss too, whose slope there may be NaN or infinite: 0 times that
-  /// is not 0.
+  /// The rows, without what stands at masked steps. The mean behind the loss leaves these out too, but the loss's slope there
+  /// may be NaN or infinite, and 0 times that is not 0.
   func kept(_ rows: Value, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
     guard let isValid else { return rows }
     return try builder.append(Select(), isValid, rows, builder.scalar(Self.masked, rows.type.elementType))

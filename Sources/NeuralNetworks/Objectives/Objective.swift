@@ -216,8 +216,7 @@ struct ObjectiveCalls {
     let mask = if let known { known } else { try builder.read(own, of: target, batchSize: labelType.shape[0]) }
     guard let other = masks[output.id], other != mask else { return mask }
     builder.path = outer
-    // True where both are: the smaller of two truths.
-    return try builder.append(Binary(.minimum), other, mask)
+    return try builder.both(other, mask)
   }
 
   private func weighSamples(_ result: inout Result, in builder: inout ProgramBuilder) throws(ProgramError) {

@@ -40,7 +40,7 @@ extension Configurable {
   package static var help: String { settings.help }
 }
 
-/// Settings that several types hold in one property: the table of each has a key for each.
+/// Settings that several types share as one property. The table of each of these types has keys for all of them.
 package protocol CommonSettings: Sendable {}
 
 /// A layer that configurations know by a word. Besides its keys each takes `name`, `inputs` and `trainable`.

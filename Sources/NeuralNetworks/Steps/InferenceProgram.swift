@@ -2,11 +2,12 @@ import SwitchbackPrograms
 
 /// A model without training: what it answers, and how right it is.
 public struct InferenceProgram: Sendable {
-  /// Input `images`, or the fields that the model reads; output `predictions`: after the last activation, and after the
-  /// gate that a loss of logits implies; of classes by masked steps `mask` bool `[N, T]` too. An evaluation has the input `labels` too, and the outputs `lossSum` f32 `[]` (over
-  /// the batch, without class weights and regularizers) and, where weights have regularizers, `regularization` f32 `[]`, and
-  /// where the predictions' steps are masked, `mask` bool `[N, T]`. Of several objectives each has its outputs behind its
-  /// name: `digit/predictions`.
+  /// Input: `images`, or the fields that the model reads. Output: `predictions`, after the last activation and after the
+  /// gate that a loss of logits implies; where classes are by steps and these are masked, `mask` bool `[N, T]` too.
+  ///
+  /// An evaluation has the input `labels` too, and the outputs `lossSum` f32 `[]` (over the batch, without class weights and
+  /// regularizers), `regularization` f32 `[]` where weights have regularizers, and `mask` where any steps are masked. Of
+  /// several objectives each has its outputs behind its name: `digit/predictions`.
   public let program: Program
   /// All weights, in the order of the layers. Their values come from a training or a file.
   public let parameters: [Parameter]

@@ -5,7 +5,8 @@ package enum StepOutput {
   package static let loss = "loss"
   /// Of training on classes, `[]`: how many samples of the batch are right or, of samples with weights, their weight.
   package static let correct = "correct"
-  /// Of training on samples with weights, f32 `[]`: all weight of the batch; of classes by masked steps that of the valid ones.
+  /// Of training on samples with weights, f32 `[]`: all weight of the batch. Of classes by masked steps: how many are
+  /// valid, each with its sample's weight.
   package static let weightSum = "weightSum"
   /// Of a program that updates, a bool `[]`: whether it did.
   package static let isFinite = "isFinite"

@@ -16,7 +16,7 @@ package struct VarianceProgram: Sendable {
     /// The state that starts as a copy of it; nil where no average is kept.
     package let averageName: String?
 
-    /// What it would start with as an orthonormal one.
+    /// What it would start with if it were drawn orthonormal.
     package func orthogonalValues(seed: Int64) -> [Float] {
       Initializer.orthogonal().values(shape: parameter.drawnShape, seed: seed, name: parameter.name)
     }

@@ -34,7 +34,7 @@ public struct Configuration: Sendable {
     public var prefetch: Bool?
     let places: Places
 
-    /// What is asked for of masks.
+    /// Which masks are asked for.
     public enum Masks: Hashable, Sendable {
       /// The fields that say which steps of others are valid, by the names of these: lengths, or a number for each step.
       case named([String: String])

@@ -210,16 +210,18 @@ final class LayerReader {
   private static let words = kinds.map(\.word)
 
   /// Where a key goes that the layer `word` does not know; nil where nothing is known of it.
-  private static func place(of key: String, outside word: String) -> String? {
+  private static func place(of key: String, outside word: String) -> (words: String, under: String?)? {
     func keys<Described: ConfigurableLayer>(_ type: Described.Type) -> [String] { type.settings.keys.map(\.word) }
     let owners = LayerCatalog.layers.filter { keys($0).contains(key) }.map { $0.word }
     if word == Bidirectional.word {
-      if words.contains(key) { return "the recurrent layer goes under layer, as in layer: {\(key): …}" }
+      if words.contains(key) { return ("the recurrent layer goes under layer, as in layer: {\(key): …}", "layer") }
       if let owner = [LSTM.word, GRU.word, SimpleRNN.word].first(where: owners.contains) {
-        return "it goes under layer, with the recurrent layer's keys: layer: {\(owner): {…, \(key): …}}"
+        return ("it goes under layer, with the recurrent layer's keys: layer: {\(owner): {…, \(key): …}}", "layer")
       }
     }
-    return key.contains("_") && (1...4).contains(owners.count) ? "it is one of \(owners.joined(separator: ", "))" : nil
+    // A word that many layers have tells nothing.
+    guard key.contains("_"), (1...4).contains(owners.count) else { return nil }
+    return ("it is one of \(owners.joined(separator: ", "))", nil)
   }
 
   /// The layer, and what every entry takes.

@@ -380,8 +380,9 @@ final class SectionReader {
   /// What stands here is not judged, since what would read it is not known.
   func allowRest() { known += keys }
 
-  /// Refuses every key that nobody read; `elsewhere` says where one goes that is no misspelling of a key here.
-  func finish(elsewhere: (String) -> String? = { _ in nil }) {
+  /// Refuses every key that nobody read; `elsewhere` says where one goes that is no misspelling of a key here, and under
+  /// which one of these.
+  func finish(elsewhere: (String) -> (words: String, under: String?)? = { _ in nil }) {
     for (key, _) in entries {
       let word = key.string ?? ""
       guard !known.contains(word) else { continue }
@@ -390,8 +391,8 @@ final class SectionReader {
       if let lack = meant.flatMap({ lacks[$0] }) { problems.withdraw(lack, at: node) }
       if let place {
         // What goes under another key says that this one is missing.
-        for lack in lacks where place.contains("under \(lack.key)") { problems.withdraw(lack.value, at: node) }
-        problems.add("\(full(word)) is not a key here: \(place)", at: key)
+        if let lack = place.under.flatMap({ lacks[$0] }) { problems.withdraw(lack, at: node) }
+        problems.add("\(full(word)) is not a key here: \(place.words)", at: key)
       } else if let ours = Suggestion.foreign[word], ours.word.hasPrefix("nothing: ") {
         problems.add("\(full(word)) is not a key here; leave it out, \(ours.word.dropFirst(9))", at: key)
       } else if let ours = Suggestion.foreign[word] {

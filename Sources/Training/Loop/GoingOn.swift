@@ -4,7 +4,7 @@ import SwitchbackExecution
 extension TrainingLoop {
   /// Throws where going on from the checkpoint would not give the weights that its run would have had: another plan,
   /// seed or routing. With `allowsOtherBits` only what would be another run is refused: another seed, network, loss,
-  /// optimizer or batch size. `before` is where the run took place, by which the error says what of a plan is another.
+  /// optimizer or batch size. `before` says where the run took place, so that the error can name what differs.
   public func check(_ start: Checkpoint, in before: RunEnvironment? = nil) throws {
     if allowsOtherBits { return try checkIsSameRun(start) }
     guard start.position.routing == position.routing else {

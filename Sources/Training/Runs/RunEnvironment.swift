@@ -72,7 +72,7 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     routing = session.chain.routing
   }
 
-  /// What is another here of that on which the bits of weights depend.
+  /// What differs here of what the bits of weights depend on.
   func differences(since before: RunEnvironment) -> [String] {
     var differences: [String] = []
     func add(_ what: String, _ then: String, _ now: String) {

@@ -17,7 +17,8 @@ public struct LSUVRecord: Hashable, Sendable, Codable {
     public var name: String
     /// What it was multiplied with.
     public var factor: Double
-    /// Of what it made of the samples, before and after. Where it was 0 or not finite the kernel was left as it was.
+    /// The variance of what it makes of the samples, before and after. Where the first is 0 or not finite, the kernel was left
+    /// as it was.
     public var varianceBefore: Float
     public var variance: Float
 
@@ -60,9 +61,9 @@ extension TrainingSession {
   public func initialize(
     _ settings: LSUV, on dataset: any Dataset, _ indices: ArraySlice<Int32>
   ) throws -> LSUVRecord {
-    if let path = statefulLayer, indices.count != batchSize {
+    if let states = perSampleStates, indices.count != batchSize {
       throw DatasetError(
-        .invalid, "\(path) is stateful: LSUV takes a batch of \(batchSize) samples there, not \(indices.count)")
+        .invalid, "\(states.layer) is stateful: LSUV takes a batch of \(batchSize) samples there, not \(indices.count)")
     }
     let made = try step.variances(batchSize: indices.count)
     guard !made.kernels.isEmpty else { return LSUVRecord(settings: settings, samples: indices.count, kernels: []) }
@@ -85,7 +86,7 @@ extension TrainingSession {
       var record = LSUVRecord.Kernel(
         name: kernel.parameter.name, factor: 1, varianceBefore: found[place], variance: found[place])
       for _ in 0..<settings.rounds where found[place] > 0 && found[place].isFinite {
-        guard !(abs(Double(found[place]) - 1) <= settings.tolerance) else { break }
+        if abs(Double(found[place]) - 1) <= settings.tolerance { break }
         let factor = Float(1 / Double(found[place]).squareRoot())
         try change(kernel) { numbers in for index in numbers.indices { numbers[index] *= factor } }
         record.factor *= Double(factor)

@@ -54,9 +54,6 @@ struct PerSampleStates {
 extension TrainingSession {
   var perSampleStates: PerSampleStates? { PerSampleStates(parameters, batchSize: batchSize) }
 
-  /// A layer that keeps such states, by its path; nil where none does.
-  var statefulLayer: String? { perSampleStates?.layer }
-
   /// Throws where a step of that many samples would go on from states of others.
   func checkBatchSize(_ size: Int) throws(ProgramError) {
     guard size != batchSize, let states = perSampleStates else { return }

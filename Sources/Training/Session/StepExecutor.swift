@@ -88,7 +88,7 @@ final class StepExecutor {
     }
   }
 
-  /// And what those saw that look along time.
+  /// What the probes along time saw.
   func probedCourses() throws -> [(Probe, TimeCourse)] {
     try courses.map { probe, output in
       let steps = output.type.shape[1]
