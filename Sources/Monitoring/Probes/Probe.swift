@@ -70,7 +70,7 @@ extension ProgramBuilder {
   }
 
   /// Σ (scale · x)² of each sample's steps: `[N, T]` of `[N, T, …]`.
-  private mutating func squaresByStep(_ value: Value) throws(ProgramError) -> Value {
+  package mutating func squaresByStep(_ value: Value) throws(ProgramError) -> Value {
     let scale = try scalar(TimeCourse.scale, value.type.elementType)
     let scaled = try append(Binary(.multiply), value, scale)
     return try append(Reduce(.sumSquares, axes: Array(2..<value.shape.rank)), scaled)

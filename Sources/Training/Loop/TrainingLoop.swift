@@ -97,7 +97,7 @@ public final class TrainingLoop {
       replaying: routing, progress: progress)
     monitor = GradientWatch(configuration, reference: try .reference(registry, host: host))
     position = Checkpoint.Position(
-      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
+      seed: configuration.training.seed, plan: try session.planFingerprint, routing: session.chain.routing,
       program: session.programFingerprint)
     bestBy = try configuration.watch(in: session.step)
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes

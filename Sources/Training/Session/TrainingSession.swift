@@ -119,9 +119,10 @@ public final class TrainingSession {
     return need
   }
 
-  /// The fingerprint of that step with or without probes, whichever this session makes.
-  func fingerprint(isProbed: Bool) throws -> String {
-    try trainer(batchSize, isProbed: isProbed).executor.plan.fingerprint
+  /// What the bits of the weights depend on besides the seed: the plan of the training step without probes, which change
+  /// none of them.
+  package var planFingerprint: String {
+    get throws { try trainer(batchSize, isProbed: false).executor.plan.fingerprint }
   }
 
   private func trainer(_ size: Int, isProbed: Bool, accumulated: Int? = nil) throws -> Trainer {
