@@ -559,7 +559,8 @@ public final class TrainingLoop {
     if monitor.isDue(rows) { try emit(.probes(rows)) }
     for finding in try monitor.observe(rows, of: result, in: session) {
       try emit(.finding(finding))
-      if configuration.monitor.action == .stop {
+      // A warning ends no run.
+      if configuration.monitor.action == .stop, finding.severity == .error {
         try saveCheckpoint()
         throw Stop.finding(finding)
       }

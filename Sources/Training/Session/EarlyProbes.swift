@@ -13,7 +13,7 @@ extension TrainingSession {
     func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
       try builder.attachEarlyProbes(to: trace)
     }
-    let program = try step.build(batchSize: batchSize, probe: probe).program
+    let program = try step.build(batchSize: batchSize, probe: probe, seesUpdatedStates: true).program
     return try ProgramExecutor(program, on: chain, states: states).plan.fingerprint
   }
 }

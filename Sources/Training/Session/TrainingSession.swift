@@ -235,20 +235,39 @@ public final class TrainingSession {
     }
   }
 
-  /// δ before and after every gate, of recurrent layers by step of time too, and every parameter with its gradient and update.
+  /// δ before and after every gate, of recurrent layers by step of time too, around what else changes it, and every
+  /// parameter with its gradient and update.
   private static func probes(of trace: TrainingTrace) -> [(probe: Probe, value: Value)] {
     var probes: [(Probe, Value)] = []
+    let places = Dictionary(trace.points.enumerated().map { ($1.value.id, $0) }) { first, _ in first }
+    var isWatched: Set<Int> = []
+    /// `place` is that of a point.
+    func placed(_ probe: Probe, _ place: Int?) -> Probe {
+      guard let place else { return probe }
+      isWatched.insert(place)
+      var probe = probe
+      (probe.point, probe.origins) = (place, trace.points[place].sources)
+      probe.part = GradientSpan.Part(trace.points[place].part)
+      return probe
+    }
     for (place, gate) in trace.gates.enumerated() {
-      func watch(_ kind: ProbeKind, _ delta: Value) {
-        probes.append((Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources), delta))
+      func watch(_ kind: ProbeKind, _ delta: Value, of value: Value) {
+        let probe = Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources)
+        probes.append((placed(probe, places[value.id]), delta))
       }
-      if let delta = gate.outputGradient, delta != gate.preActivationGradient { watch(.deltaBeforeGate, delta) }
+      if let delta = gate.outputGradient, delta != gate.preActivationGradient {
+        watch(.deltaBeforeGate, delta, of: gate.output)
+      }
       guard let delta = gate.preActivationGradient else { continue }
-      watch(.deltaAfterGate, delta)
+      watch(.deltaAfterGate, delta, of: gate.preActivation)
       guard let course = gate.course else { continue }
       let overTime = Probe(
         kind: .deltaOverTime, path: gate.path, isReversed: course.isReversed, isGated: course.isGated)
       probes.append((overTime, delta))
+    }
+    for (place, point) in trace.points.enumerated() where !isWatched.contains(place) {
+      guard let delta = point.gradient else { continue }
+      probes.append((placed(Probe(kind: .deltaBetween, path: point.path), place), delta))
     }
     for parameter in trace.parameters {
       func watch(_ kind: ProbeKind, _ value: Value) {
@@ -260,6 +279,8 @@ public final class TrainingSession {
     }
     return probes
   }
+
+  // MARK: Profile
 
   /// Where the time of the steps without probes went, where the session was made to measure it: those that update the
   /// weights, then those that only accumulate gradients.
@@ -374,10 +395,12 @@ public final class TrainingSession {
 
   /// What the probes saw in a step, if it had any; before another step is finished.
   public func probeRows(of result: StepResult, step: Int) throws -> ProbeRows {
-    let loss = result.isFinite ? result.loss : .nan
-    guard result.isProbed else { return ProbeRows(step: step, loss: loss, rows: []) }
+    guard result.isProbed else {
+      return ProbeRows(step: step, loss: result.loss, isApplied: result.isFinite, rows: [])
+    }
     return ProbeRows(
-      step: step, loss: loss, rows: try result.executor.probed(), courses: try result.executor.probedCourses())
+      step: step, loss: result.loss, isApplied: result.isFinite, rows: try result.executor.probed(),
+      courses: try result.executor.probedCourses())
   }
 
   /// How often this session's executors found something by its name.
@@ -385,5 +408,21 @@ public final class TrainingSession {
     trainers.values.reduce(0) {
       $0 + $1.executor.nameSearchCount + ($1.accumulation?.executor.nameSearchCount ?? 0)
     } + evaluators.values.reduce(0) { $0 + $1.executor.nameSearchCount }
+  }
+}
+
+extension GradientSpan.Part {
+  /// The monitor's word for it.
+  fileprivate init(_ part: WayPart) {
+    self =
+      switch part {
+      case .weights: .weights
+      case .gate: .gate
+      case .recurrence: .recurrence
+      case .pooling: .pooling
+      case .normalization: .normalization
+      case .dropout: .dropout
+      case .join: .join
+      }
   }
 }
