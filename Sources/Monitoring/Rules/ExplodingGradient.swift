@@ -12,6 +12,7 @@ public struct ExplodingGradient: Rule {
   /// Steps at the start in which large updates are normal (normalization, adaptive optimizers).
   public var warmUp: Int
   private var growth: Persistence
+  private var trend = Trend(patience: 40)
   private var ratio: Persistence
   private var overTime: Persistence
 
@@ -26,9 +27,11 @@ public struct ExplodingGradient: Rule {
     get {
       growth.memory("growth.").merging(ratio.memory("ratio.")) { first, _ in first }
         .merging(overTime.memory("time.")) { first, _ in first }
+        .merging(trend.memory("growth.")) { first, _ in first }
     }
     set {
       growth.recall(newValue, "growth.")
+      trend.recall(newValue, "growth.")
       ratio.recall(newValue, "ratio.")
       overTime.recall(newValue, "time.")
     }
@@ -41,7 +44,8 @@ public struct ExplodingGradient: Rule {
     let ratios = rows.updateRatios
     let worst = ratios.max { $0.ratio < $1.ratio }
     let isTorn = rows.step > warmUp && (worst?.ratio ?? 0) > updateRatio
-    let (opensGrowth, opensRatio) = (growth.opens(isGrown), ratio.opens(isTorn))
+    let stays = trend.stays(isGrown, flow.grownDecades, at: rows.step)
+    let (opensGrowth, opensRatio) = (growth.opens(isGrown, stays: stays), ratio.opens(isTorn))
     if opensGrowth, let rise = flow.rise {
       var evidence = ["decades": flow.grownDecades, "largestNorm": rise.toNorm, "layers": Double(rise.layers)]
       evidence.merge(rise.evidence()) { first, _ in first }

@@ -11,13 +11,15 @@
 ///
 /// ‖ΔW‖ / ‖W‖ of the old weights; some 1e-3 is healthy, and below 1e-6 no network of nine measured ones trained. It looks at
 /// the largest ratio of all layers, since single ones may rest. Ends of schedules and networks that have learnt all there
-/// is change as little: so it speaks only where that has lasted for a quarter of the looks so far, and where the
-/// loss is still above a tenth of the first one.
+/// is change as little, and rates that warm up begin so: so it speaks only where that has lasted for 90 steps and a quarter of
+/// the looks so far, and where the loss is still above a tenth of the first one.
 public struct SmallUpdates: Rule {
   public let name = "smallUpdates"
   /// The ratio below which a layer does not change.
   public var updateRatio: Double
   public var observations: Int
+  /// Steps that it must have lasted.
+  static let lasting = 90
   private var looks = 0
   private var small = 0
   /// The first look at the present row of small ones.
@@ -57,7 +59,8 @@ public struct SmallUpdates: Rule {
     }
     if small == 0 { since = rows.step }
     small += 1
-    guard !isOpen, small >= observations, 4 * small >= looks, loss > first - 1 else { return nil }
+    guard !isOpen, small >= observations, rows.step - since >= Self.lasting, 4 * small >= looks, loss > first - 1
+    else { return nil }
     isOpen = true
     let isFromTheStart = small == looks
     return Finding(

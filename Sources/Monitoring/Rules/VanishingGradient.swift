@@ -37,6 +37,7 @@ public struct VanishingGradient: Rule {
   /// Steps at the start that nothing is said of along time.
   public var warmUp: Int
   private var persistence: Persistence
+  private var trend = Trend(patience: 80)
   private var overTime: Persistence
   /// The last look at which something arrived at the first layer; 0 where none did.
   private var lastArrival = 0
@@ -58,11 +59,12 @@ public struct VanishingGradient: Rule {
   public var memory: [String: Int] {
     get {
       persistence.memory().merging(overTime.memory("time.")) { first, _ in first }
-        .merging(["arrived": lastArrival]) { first, _ in first }
+        .merging(trend.memory()) { first, _ in first }.merging(["arrived": lastArrival]) { first, _ in first }
     }
     set {
       lastArrival = min(max(newValue["arrived"] ?? 0, 0), 1 << 32)
       persistence.recall(newValue)
+      trend.recall(newValue)
       overTime.recall(newValue, "time.")
     }
   }
@@ -108,7 +110,8 @@ public struct VanishingGradient: Rule {
     if let first = flow.first, first.norm > 0 { lastArrival = rows.step }
     // A loss that reached zero leaves no gradient to compare.
     let isBad = flow.largest > 1e-30 && flow.lostDecades >= decades
-    guard persistence.opens(isBad), let first = flow.first else { return nil }
+    let stays = trend.stays(isBad, flow.lostDecades, at: rows.step)
+    guard persistence.opens(isBad, stays: stays), let first = flow.first else { return nil }
     let starved = flow.starved(below: decades).map(\.path)
     let ratio = rows.updateRatios.filter { $0.layer == first.path }.map(\.ratio).max()
     var evidence = ["decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest]

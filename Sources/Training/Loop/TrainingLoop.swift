@@ -94,6 +94,7 @@ public final class TrainingLoop {
     session = try TrainingSession(
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
+      firstLooks: TrainingSession.usualFirstLooks,
       replaying: routing, progress: progress)
     monitor = GradientWatch(configuration, reference: try .reference(registry, host: host))
     position = Checkpoint.Position(

@@ -31,6 +31,10 @@ public final class TrainingSession {
   private let probeInterval: Int?
   /// Every so many updates are watched, unless said.
   public static let usualProbeInterval = 10
+  /// So many updates at the start of a run are all watched: what is wrong with a network shows in these, and what ends as
+  /// NaN often does so soon after.
+  public static let usualFirstLooks = 20
+  private let firstLooks: Int
   private let isProfiled: Bool
   private let onlyEvaluates: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
@@ -60,19 +64,19 @@ public final class TrainingSession {
   private var answers: InferenceProgram?
   private var evaluatedAtOnce: Int?
 
-  /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
-  /// weights do not depend on it. Without weights (`isOnlyPlanned`) it is for whoever looks at its plan: no tensor's
-  /// memory is touched. With the weights of a checkpoint (`evaluating`) it evaluates and predicts, but cannot train: it has
-  /// no optimizer slots. `training` is what `step` builds for that batch size, where it is at hand.
+  /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing, and so do the first
+  /// `firstLooks`; nil: none does. The weights do not depend on it. Without weights (`isOnlyPlanned`) it is for whoever looks
+  /// at its plan: no tensor's memory is touched. With the weights of a checkpoint (`evaluating`) it evaluates and predicts,
+  /// but cannot train: it has no optimizer slots. `training` is what `step` builds for that batch size, where it is at hand.
   public init(
     step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = usualProbeInterval,
-    isProfiled: Bool = false, isOnlyPlanned: Bool = false, evaluating checkpoint: Checkpoint? = nil,
-    training: TrainingProgram? = nil
+    firstLooks: Int = 0, isProfiled: Bool = false, isOnlyPlanned: Bool = false,
+    evaluating checkpoint: Checkpoint? = nil, training: TrainingProgram? = nil
   ) throws {
     (self.isProfiled, onlyEvaluates) = (isProfiled, checkpoint != nil)
     metrics = step.objectives.map { _ in [] }
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
-    (self.chain, self.probeInterval) = (chain, probeInterval)
+    (self.chain, self.probeInterval, self.firstLooks) = (chain, probeInterval, firstLooks)
     self.training = try training ?? step.build(batchSize: batchSize)
     if let checkpoint {
       try takeWeights(of: checkpoint, parameters)
@@ -356,10 +360,18 @@ public final class TrainingSession {
     _ count: Int, endsAccumulation: Bool
   ) throws -> (trainer: Trainer, isUpdate: Bool, isProbed: Bool) {
     let isUpdate = endsAccumulation || accumulated + 1 == step.accumulationSteps
-    let isProbed = isUpdate && probeInterval.map { (updates + 1) % $0 == 0 } ?? false
+    let isProbed = isUpdate && isWatched(count)
     let trainer = try trainer(
       count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
     return (trainer, isUpdate, isProbed)
+  }
+
+  /// Whether the next update is looked at, with a batch of so many samples. Of the first ones not those of an epoch's rest:
+  /// they have a program of their own.
+  private func isWatched(_ count: Int) -> Bool {
+    guard let probeInterval else { return false }
+    let isUsual = count == batchSize && accumulated + 1 == step.accumulationSteps
+    return (updates + 1) % probeInterval == 0 || updates < firstLooks && isUsual
   }
 
   /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Nobody may write there
