@@ -113,7 +113,7 @@ private func opened(_ rule: inout some Rule, _ rows: ProbeRows) throws -> Findin
     var other = SmallUpdates()
     other.memory = rule.memory
     #expect(findings(&other, [rows(100, update: 1e-8), rows(110, update: 1e-8)]).map(\.step) == [100])
-    var hostile: [any Rule] = [SmallUpdates(), NonFinite(), VanishingGradient(), ExplodingGradient()]
+    var hostile: [any Rule] = RuleCatalog.all
     for index in hostile.indices {
       let keys = Array(hostile[index].memory.keys) + ["seen", "grown", "ratio", "loss", "firstLoss"]
       for number in [Int.max, .min, -1] {

@@ -54,6 +54,7 @@ import Testing
       ])
     #expect(numbers("explodingGradient") == [[exploding.decades], [exploding.updateRatio, Double(exploding.warmUp)]])
     #expect(numbers("smallUpdates") == [[SmallUpdates().updateRatio]])
+    #expect(numbers("deadUnits") == [[DeadUnits().share]])
     #expect(table["smallUpdates"]?[0][5].contains("\(SmallUpdates().observations) looks") == true)
     let hysteresis = table["nonFinite"]?[0][5] ?? ""
     #expect(

@@ -35,6 +35,8 @@ public struct Probe: Hashable, Sendable {
   /// The places of those that its value is computed from, with no other between, and who stands there.
   public var origins: [Int] = []
   public var part = GradientSpan.Part.weights
+  /// Of a δ: the activation of its gate, `relu`.
+  public var function: String?
   /// Of `deltaOverTime`: whether the layer goes from the last step to the first, and whether gates say what a step keeps.
   public var isReversed = false
   public var isGated = false

@@ -18,7 +18,7 @@ struct GradientWatch {
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: settings.vanishingDecades),
       ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio),
-      SmallUpdates(), NonFinite(),
+      DeadUnits(), SmallUpdates(), NonFinite(),
     ])
   }
 

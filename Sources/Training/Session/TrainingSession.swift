@@ -256,7 +256,8 @@ public final class TrainingSession {
     }
     for (place, gate) in trace.gates.enumerated() {
       func watch(_ kind: ProbeKind, _ delta: Value, of value: Value) {
-        let probe = Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources)
+        var probe = Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources)
+        probe.function = gate.function
         probes.append((placed(probe, places[value.id]), delta))
       }
       if let delta = gate.outputGradient, delta != gate.preActivationGradient {
