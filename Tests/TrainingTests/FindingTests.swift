@@ -44,7 +44,7 @@ private func opened(_ rule: inout some Rule, _ rows: ProbeRows) throws -> Findin
     arguments: [(9.97e6, "1.0e7×"), (999_700, "1.0e6×"), (4870, "4900×")])
   func words(ratio: Double, words: String) throws {
     var rule = VanishingGradient(observations: 1)
-    let found = try opened(&rule, rows(10, first: 1 / ratio))
+    let found = try opened(&rule, rows(10, first: 1 / ratio, update: 1e-7))
     #expect(found.message.contains(" \(words) "), "\(found.message)")
   }
 

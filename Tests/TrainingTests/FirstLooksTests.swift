@@ -4,11 +4,13 @@ import SwitchbackReference
 import SwitchbackTraining
 import Testing
 
-/// δ of two layers at a step: `lost` decades from the last to the first.
-private func look(_ step: Int, lost: Double) -> ProbeRows {
+/// δ of two layers at a step: `lost` decades from the last to the first, which an update changes by a share of its weights.
+private func look(_ step: Int, lost: Double, ratio: Double) -> ProbeRows {
   ProbeRows(
     step: step, loss: 1,
     rows: [
+      (Probe(kind: .parameter, path: "layers.0.dense/kernel", rank: 2), TensorStatistics(count: 10, l2: 1)),
+      (Probe(kind: .parameterUpdate, path: "layers.0.dense/kernel", rank: 2), TensorStatistics(count: 10, l2: ratio)),
       (
         Probe(kind: .deltaAfterGate, path: "layers.0.dense", gate: 0), TensorStatistics(count: 10, l2: pow(10, -lost))
       ),
@@ -17,7 +19,9 @@ private func look(_ step: Int, lost: Double) -> ProbeRows {
 }
 
 /// The steps at which a rule opens a finding, where each is looked at up to the twentieth, and then every tenth.
-private func opened(_ rule: some Rule, resumedAt resumed: Int = 0, _ lost: (Int) -> Double) -> [Int] {
+private func opened(
+  _ rule: some Rule, resumedAt resumed: Int = 0, ratio: Double = 1e-7, _ lost: (Int) -> Double
+) -> [Int] {
   var rule = rule
   return (Array(1...20) + stride(from: 30, through: 200, by: 10)).compactMap { step in
     if step == resumed {
@@ -25,7 +29,7 @@ private func opened(_ rule: some Rule, resumedAt resumed: Int = 0, _ lost: (Int)
       rule.memory = [:]
       rule.memory = memory
     }
-    return rule.observe(look(step, lost: lost(step)))?.step
+    return rule.observe(look(step, lost: lost(step), ratio: ratio))?.step
   }
 }
 
@@ -45,10 +49,18 @@ private func opened(_ rule: some Rule, resumedAt resumed: Int = 0, _ lost: (Int)
     #expect(opened(ExplodingGradient()) { -4.5 + 0.06 * Double($0) } == [])
   }
 
+  @Test("an optimizer that moves what hardly any gradient reaches has a hundred updates to mend it")
+  func moving() {
+    #expect(opened(VanishingGradient(), ratio: 1e-2) { $0 < 60 ? 4 : 2.5 } == [])
+    #expect(opened(VanishingGradient(), ratio: 1e-2) { _ in 4 } == [100])
+    // What moves where nothing arrives is momentum.
+    #expect(opened(VanishingGradient(), ratio: 1e-2) { _ in .infinity } == [10])
+  }
+
   @Test("what shrinks for too long, or comes back, is said all the same; a resumed run says what it would have said")
   func patience() {
     for resumed in [0, 5, 50] {
-      #expect(opened(VanishingGradient(), resumedAt: resumed) { 9 - 0.03 * Double($0) } == [90], "\(resumed)")
+      #expect(opened(VanishingGradient(), resumedAt: resumed) { 9 - 0.03 * Double($0) } == [100], "\(resumed)")
       #expect(opened(VanishingGradient(), resumedAt: resumed) { $0 < 15 ? 5 - 0.1 * Double($0) : 5 } == [15])
     }
   }

@@ -1,7 +1,9 @@
 /// Tells a fault that stays from one that training mends by itself.
 ///
 /// The first updates are looked at one by one, so a fault of ten looks may be ten updates old. Behind an output layer of zeros,
-/// say, no gradient arrives at first; with each update it grows by what the layer does.
+/// say, no gradient arrives at first; with each update it grows by what the layer does. And an optimizer that scales its
+/// steps, as Adam does, moves layers that hardly any gradient reaches: of 24 layers of relu with Xavier's weights, D was 3.5 at
+/// the first update, 3.6 at the tenth and 0.2 at the hundredth.
 struct Trend: Sendable {
   /// By how many decades a fault must have shrunk, since it was first seen, to be on the mend.
   static let mending = 0.2
@@ -23,14 +25,14 @@ struct Trend: Sendable {
     (since, first) = (count("since"), Double(count("first")) / 1000)
   }
 
-  /// Whether a fault of so many decades stays; all of a gradient is 100.
-  mutating func stays(_ isBad: Bool, _ decades: Double, at step: Int) -> Bool {
+  /// Whether a fault of so many decades stays; all of a gradient is 100. What still moves may mend.
+  mutating func stays(_ isBad: Bool, _ decades: Double, at step: Int, isMoving: Bool = false) -> Bool {
     guard isBad else {
       since = 0
       return false
     }
     let size = min(decades, 100)
     if since == 0 { (since, first) = (max(step, 1), size) }
-    return size >= first - Self.mending || step - since >= patience
+    return !isMoving && size >= first - Self.mending || step - since >= patience
   }
 }

@@ -37,10 +37,12 @@ public struct VanishingGradient: Rule {
   /// Steps at the start that nothing is said of along time.
   public var warmUp: Int
   private var persistence: Persistence
-  private var trend = Trend(patience: 80)
+  private var trend = Trend(patience: 90)
   private var overTime: Persistence
   /// The last look at which something arrived at the first layer; 0 where none did.
   private var lastArrival = 0
+  /// ‖ΔW‖ / ‖W‖ of the first layer below which it does not leave where it is within the first updates.
+  private static let movingRatio = 1e-5
   /// Of Float32, above 0.
   private static let smallest = 0x1p-149
 
@@ -110,10 +112,15 @@ public struct VanishingGradient: Rule {
     if let first = flow.first, first.norm > 0 { lastArrival = rows.step }
     // A loss that reached zero leaves no gradient to compare.
     let isBad = flow.largest > 1e-30 && flow.lostDecades >= decades
-    let stays = trend.stays(isBad, flow.lostDecades, at: rows.step)
+    let ratios = rows.updateRatios
+    let ratio = ratios.filter { $0.layer == flow.first?.path }.map(\.ratio).max()
+    // An activation may be a layer of its own, without weights.
+    let moved = ratio ?? ratios.map(\.ratio).min() ?? 0
+    // Momentum moves for a while what nothing reaches any more.
+    let isMoving = (flow.first?.norm ?? 0) > 0 && moved >= Self.movingRatio
+    let stays = trend.stays(isBad, flow.lostDecades, at: rows.step, isMoving: isMoving)
     guard persistence.opens(isBad, stays: stays), let first = flow.first else { return nil }
     let starved = flow.starved(below: decades).map(\.path)
-    let ratio = rows.updateRatios.filter { $0.layer == first.path }.map(\.ratio).max()
     var evidence = ["decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest]
     evidence["updateRatio"] = ratio
     if let fall = flow.fall {
