@@ -189,7 +189,9 @@ struct TrainCommand: ParsableCommand {
         let advice =
           isBackendToBlame
           ? "See the finding: a backend computes wrongly"
-          : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
+          : configuration.monitor.isEnabled
+            ? "See the finding: it says what made the first such value, and what helps against that"
+            : "Lower training.optimizer.learning_rate, or set its global_clipnorm to 1"
         throw fail(
           "the loss was not finite for \(TrainingLoop.patienceForFinite) steps in a row, or in every step of the run. The "
             + "weights of the last good step are in \(folder.path(of: .checkpoints)); those of the best epoch (--best), "

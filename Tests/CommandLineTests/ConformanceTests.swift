@@ -296,7 +296,7 @@ func commands(_ output: String) -> [String] {
     let strict = try switchback(
       "backends", "--explain", "configs/mnist-mlp.yaml", "--backend", library, "--set", "backend.fallback=[]")
     #expect(
-      strict.status != 0 && strict.error.contains("no backend of the chain runs images/cast"),
+      strict.status != 0 && strict.error.contains("no backend of the chain runs layers.1.dense/statistics"),
       "\(strict.error)")
     #expect(try switchback("backends", "--explain", "/nowhere.yaml").status == 66)
   }

@@ -49,5 +49,23 @@ import Testing
     }
     let (summary, before) = (try jsonObject(run + "/summary.json"), try jsonObject("\(folder)/\(kind)/resumed.json"))
     #expect(summary["steps"] as? Int == before["steps"] as? Int)
+    // From here on it says the plan without probes.
+    #expect(!outcome.error.contains("with other last bits"), "\(outcome.error)")
+    let again = try switchback("train", "--resume", run, "--epochs", "5", "--offline")
+    #expect(again.status == 0 && !again.error.contains("with other last bits"), "\(again.error)")
+  }
+
+  @Test("of another step its plan is another", arguments: ["watched", "watched-layers"])
+  func others(kind: String) throws {
+    for setting in ["training.optimizer.beta_1=0.8", "training.seed=2"] {
+      let (run, outcome) = try resumed(kind, "--set", setting)
+      #expect(outcome.status != 0, "\(kind), \(setting)")
+      #expect(try weights(run) == tensors(newest(folder + "/\(kind)/run")), "\(kind), \(setting)")
+    }
+  }
+
+  private func newest(_ run: String) throws -> String {
+    let names = try FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints")
+    return run + "/checkpoints/" + (try #require(names.max()))
   }
 }

@@ -61,6 +61,33 @@ struct TrainingStepTests {
     #expect(
       gates.map { $0.sources.map { names[$0] } }
         == [[], ["stem"], ["inner"], ["stem", "last"], [], ["gate", "side"]])
+    let points = try step.build(batchSize: 5).trace.points
+    let places = points.map { $0.path.split(separator: ".").last ?? "" }
+    #expect(
+      places == [
+        "stem", "stem", "inner", "inner", "last", "residual", "gate", "side", "concatenate", "answer", "answer",
+      ])
+    #expect(
+      points.map(\.part) == [
+        .weights, .gate, .weights, .gate, .weights, .join, .gate, .weights, .join, .weights, .gate,
+      ])
+    #expect(points.map(\.sources) == [[], [0], [1], [2], [3], [1, 4], [5], [], [6, 7], [8], [9]])
+    #expect(points.dropLast().allSatisfy { $0.gradient?.shape == $0.value.shape } && points[10].gradient == nil)
+  }
+
+  @Test("pooling, dropout and normalizations are points of their own")
+  func wayPoints() throws {
+    let model = Sequential([
+      Conv2D(4, kernelSize: 3), BatchNormalization(), Activation(.relu), MaxPooling2D(2), Dropout(0.5),
+      GlobalAveragePooling2D(), Dense(3, activation: .softmax),
+    ])
+    let step = TrainingStep(
+      model: model, sampleShape: [12, 12, 1], loss: CategoricalCrossentropy(), optimizer: SGD())
+    let points = try step.build(batchSize: 5).trace.points
+    #expect(
+      points.map(\.part) == [.weights, .normalization, .gate, .pooling, .dropout, .pooling, .weights, .gate])
+    #expect(points.map(\.sources) == [[], [0], [1], [2], [3], [4], [5], [6]])
+    #expect(points[3].path == "layers.3.maxPooling2d" && points[3].gradient?.shape == [5, 5, 5, 4])
   }
 
   @Test("probes stand behind what they read and change nothing else")
@@ -79,9 +106,9 @@ struct TrainingStepTests {
     }.program
     #expect(probed.counts["statistics"] == 25)
     #expect(probed.calls.filter { !($0.operation is Statistics) } == bare.calls)
-    // Weights are read after the update: at the end. Everything else follows its producer.
-    #expect(probed.calls.suffix(10).allSatisfy { $0.operation is Statistics })
-    for (index, call) in probed.calls.dropLast(10).enumerated() where call.operation is Statistics {
+    // Weights are read before the update: first of all. Everything else follows its producer.
+    #expect(probed.calls.prefix(10).allSatisfy { $0.operation is Statistics })
+    for (index, call) in probed.calls.enumerated().dropFirst(10) where call.operation is Statistics {
       #expect(probed.calls[index - 1].outputs.contains(call.inputs[0]))
     }
     #expect(try Program(text: probed.description) == probed)

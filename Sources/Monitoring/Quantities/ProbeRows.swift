@@ -2,6 +2,8 @@
 public struct ProbeRows: Sendable {
   public var step: Int
   public var loss: Double
+  /// Whether the update was applied: not where the loss or a gradient is infinite or NaN, though the loss may be finite.
+  public var isApplied: Bool
   /// In the order in which the probes were attached.
   public let rows: [(probe: Probe, statistics: TensorStatistics)]
   /// How the gradient changes on its way through the network.
@@ -10,12 +12,13 @@ public struct ProbeRows: Sendable {
   public let courses: [(probe: Probe, course: TimeCourse)]
 
   public init(
-    step: Int, loss: Double, rows: [(probe: Probe, statistics: TensorStatistics)],
+    step: Int, loss: Double, isApplied: Bool = true, rows: [(probe: Probe, statistics: TensorStatistics)],
     courses: [(probe: Probe, course: TimeCourse)] = []
   ) {
-    (self.step, self.loss, self.rows, flow) = (step, loss, rows, GradientFlow(rows))
+    (self.step, self.loss, self.isApplied) = (step, loss, isApplied)
+    (self.rows, flow) = (rows, GradientFlow(rows))
     self.courses = courses
   }
 
-  public var isFinite: Bool { loss.isFinite && rows.allSatisfy(\.statistics.isFinite) }
+  public var isFinite: Bool { isApplied && loss.isFinite && rows.allSatisfy(\.statistics.isFinite) }
 }

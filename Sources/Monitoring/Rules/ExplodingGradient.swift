@@ -7,11 +7,12 @@ public struct ExplodingGradient: Rule {
   public let name = "explodingGradient"
   /// Growth of ‖δ‖ from the last layer, or from the last step, to the largest, in decades, that counts as exploding.
   public var decades: Double
-  /// ‖ΔW‖ / ‖W‖ that counts as exploding.
+  /// ‖ΔW‖ / ‖W‖, of the weights before the update, that counts as exploding.
   public var updateRatio: Double
   /// Steps at the start in which large updates are normal (normalization, adaptive optimizers).
   public var warmUp: Int
   private var growth: Persistence
+  private var trend = Trend(patience: 40)
   private var ratio: Persistence
   private var overTime: Persistence
 
@@ -26,9 +27,11 @@ public struct ExplodingGradient: Rule {
     get {
       growth.memory("growth.").merging(ratio.memory("ratio.")) { first, _ in first }
         .merging(overTime.memory("time.")) { first, _ in first }
+        .merging(trend.memory("growth.")) { first, _ in first }
     }
     set {
       growth.recall(newValue, "growth.")
+      trend.recall(newValue, "growth.")
       ratio.recall(newValue, "ratio.")
       overTime.recall(newValue, "time.")
     }
@@ -38,33 +41,54 @@ public struct ExplodingGradient: Rule {
     guard rows.isFinite else { return nil }
     let flow = rows.flow
     let isGrown = flow.peak > 1e-30 && flow.grownDecades >= decades
-    let ratios = updateRatios(rows)
+    let ratios = rows.updateRatios
     let worst = ratios.max { $0.ratio < $1.ratio }
     let isTorn = rows.step > warmUp && (worst?.ratio ?? 0) > updateRatio
-    let (opensGrowth, opensRatio) = (growth.opens(isGrown), ratio.opens(isTorn))
-    if opensGrowth, let first = flow.firstGrown {
-      var (evidence, takers) = (["decades": flow.grownDecades, "largestNorm": flow.peak], "")
-      if let gates = flow.gateDecades, let weights = flow.weightDecades {
-        (evidence["gateDecades"], evidence["weightDecades"]) = (gates, weights)
-        takers = "; weights \(rounded(weights)), gates \(rounded(gates))"
-      }
+    let stays = trend.stays(isGrown, flow.grownDecades, at: rows.step)
+    let (opensGrowth, opensRatio) = (growth.opens(isGrown, stays: stays), ratio.opens(isTorn))
+    if opensGrowth, let rise = flow.rise {
+      var evidence = ["decades": flow.grownDecades, "largestNorm": rise.toNorm, "layers": Double(rise.layers)]
+      evidence.merge(rise.evidence()) { first, _ in first }
       return Finding(
         rule: name, severity: .error, step: rows.step, layers: flow.grown(above: decades).map(\.path),
         evidence: evidence,
-        message: "Between the loss and \(first.path) the gradient grows \(shortened(pow10(flow.grownDecades)))× "
-          + "(\(rounded(flow.grownDecades)) decades over \(first.length) layers\(takers)). The weights are too large for "
-          + "the activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not cure an initialization.")
+        message: "Between the loss and \(rise.to) the gradient grows \(shortened(pow10(flow.grownDecades)))× "
+          + "(\(rounded(flow.grownDecades)) decades over \(rise.layers) layers).\(rise.givers()) "
+          + cure(rise.mostGiving))
     }
     if opensRatio, let worst {
       return Finding(
         rule: name, severity: .error, step: rows.step,
-        layers: ratios.filter { $0.ratio > updateRatio }.map(\.path),
+        layers: layers(of: ratios.filter { $0.ratio > updateRatio }), subject: worst.parameter,
         evidence: ["updateRatio": worst.ratio],
-        message: "A step changes \(worst.path) by \(shortened(worst.ratio)) times its own size (healthy: about 1e-3). "
+        message:
+          "A step changes \(worst.parameter) by \(shortened(worst.ratio)) times its own size (healthy: about 1e-3). "
           + "Lower training.optimizer.learning_rate.")
     }
     // What opens along time at the same step opens at the next one.
     return observeTime(rows)
+  }
+
+  private func layers(of ratios: [UpdateRatio]) -> [String] {
+    ratios.reduce(into: []) { if $0.last != $1.layer { $0.append($1.layer) } }
+  }
+
+  /// What helps against who gives most.
+  private func cure(_ part: GradientSpan.Part?) -> String {
+    switch part {
+    case .recurrence:
+      "Clip it (training.optimizer.global_clipnorm: 1), and start with smaller recurrent weights: "
+        + "recurrent_initializer: orthogonal."
+    case .join:
+      "Each join adds the gradients of its branches: scale the branches down, or let each begin at zero (a normalization "
+        + "at its end whose gamma is 0). Clipping does not cure an initialization."
+    case .normalization:
+      "What is normalized there is small, and its gradient is divided by it: larger weights before it help, or none of "
+        + "the normalizations. Clipping does not cure an initialization."
+    case .weights, .gate, .pooling, .dropout, nil:
+      "The weights are too large for the activation: try he_normal (relu) or glorot_uniform (tanh). Clipping does not "
+        + "cure an initialization."
+    }
   }
 
   private mutating func observeTime(_ rows: ProbeRows) -> Finding? {
@@ -79,16 +103,5 @@ public struct ExplodingGradient: Rule {
         "Along time the gradient of \(probe.path) grows \(shortened(pow10(rise.decades)))× \(course.words(rise)) "
         + "(\(rounded(rise.decades)) decades over \(rise.steps) steps). Clip it (training.optimizer.global_clipnorm: 1), and "
         + "start with smaller recurrent weights: recurrent_initializer: orthogonal.")
-  }
-
-  private func updateRatios(_ rows: ProbeRows) -> [(path: String, ratio: Double)] {
-    var norms: [String: Double] = [:]
-    for (probe, statistics) in rows.rows where probe.kind == .parameter && probe.rank >= 2 {
-      norms[probe.path] = statistics.l2
-    }
-    return rows.rows.compactMap { probe, statistics in
-      guard probe.kind == .parameterUpdate, let norm = norms[probe.path], norm > 0 else { return nil }
-      return (probe.path, statistics.l2 / norm)
-    }
   }
 }

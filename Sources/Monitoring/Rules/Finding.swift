@@ -9,14 +9,31 @@ public struct Finding: Hashable, Sendable, Codable {
   public var step: Int
   /// Paths of the layers concerned, from the input.
   public var layers: [String]
+  /// What it is about where that is no layer: a parameter's path, a field of the data, `loss`; nil where layers say it.
+  public var subject: String?
+  /// A word for what brought it about, where that is known: `zeroInputs`, `update`.
+  public var cause: String?
+  /// Numbers alone, so that a program can compare them. What is infinite or NaN is not there, and a flag stands for it:
+  /// `lossIsNaN: 1`, `lossIsInfinite: 1` or -1. Of a gradient that does not arrive at all, `decades` counts down to the
+  /// smallest number that Float32 has, and `noGradient: 1` says so.
   public var evidence: [String: Double]
   /// The finding in plain words, made from the evidence.
   public var message: String
 
   public init(
-    rule: String, severity: Severity, step: Int, layers: [String], evidence: [String: Double], message: String
+    rule: String, severity: Severity, step: Int, layers: [String], subject: String? = nil, cause: String? = nil,
+    evidence: [String: Double], message: String
   ) {
     (self.rule, self.severity, self.step) = (rule, severity, step)
-    (self.layers, self.evidence, self.message) = (layers, evidence, message)
+    (self.layers, self.subject, self.cause, self.message) = (layers, subject, cause, message)
+    var numbers: [String: Double] = [:]
+    for (key, value) in evidence {
+      if value.isFinite {
+        numbers[key] = value
+      } else {
+        numbers[key + (value.isNaN ? "IsNaN" : "IsInfinite")] = value < 0 ? -1 : 1
+      }
+    }
+    self.evidence = numbers
   }
 }

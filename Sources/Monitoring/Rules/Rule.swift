@@ -28,12 +28,12 @@ struct Persistence: Sendable {
     (streak, calm, isOpen) = (count("streak"), count("calm"), count("open") == 1)
   }
 
-  /// Whether the fault opens with this observation.
-  mutating func opens(_ isBad: Bool) -> Bool {
+  /// Whether the fault opens with this observation. One that does not stay waits, however long it has lasted.
+  mutating func opens(_ isBad: Bool, stays: Bool = true) -> Bool {
     streak = isBad ? streak + 1 : 0
     calm = isBad ? 0 : calm + 1
     if calm >= needed { isOpen = false }
-    guard !isOpen, streak >= needed else { return false }
+    guard !isOpen, streak >= needed, stays else { return false }
     isOpen = true
     return true
   }

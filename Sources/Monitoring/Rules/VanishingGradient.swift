@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// δ shrinks towards the input, and the first layers learn next to nothing; or it shrinks along time, and a recurrent layer
 /// learns next to nothing of what lies far back.
 ///
@@ -29,7 +37,14 @@ public struct VanishingGradient: Rule {
   /// Steps at the start that nothing is said of along time.
   public var warmUp: Int
   private var persistence: Persistence
+  private var trend = Trend(patience: 90)
   private var overTime: Persistence
+  /// The last look at which something arrived at the first layer; 0 where none did.
+  private var lastArrival = 0
+  /// ‖ΔW‖ / ‖W‖ of the first layer below which it does not leave where it is within the first updates.
+  private static let movingRatio = 1e-5
+  /// Of Float32, above 0.
+  private static let smallest = 0x1p-149
 
   /// `observations` is how many steps in a row must show it, `timeObservations` the same along time.
   public init(
@@ -44,9 +59,14 @@ public struct VanishingGradient: Rule {
 
   /// Memories of before this rule looked along time have no key of that.
   public var memory: [String: Int] {
-    get { persistence.memory().merging(overTime.memory("time.")) { first, _ in first } }
+    get {
+      persistence.memory().merging(overTime.memory("time.")) { first, _ in first }
+        .merging(trend.memory()) { first, _ in first }.merging(["arrived": lastArrival]) { first, _ in first }
+    }
     set {
+      lastArrival = min(max(newValue["arrived"] ?? 0, 0), 1 << 32)
       persistence.recall(newValue)
+      trend.recall(newValue)
       overTime.recall(newValue, "time.")
     }
   }
@@ -89,44 +109,73 @@ public struct VanishingGradient: Rule {
 
   private mutating func observeDepth(_ rows: ProbeRows) -> Finding? {
     let flow = rows.flow
+    if let first = flow.first, first.norm > 0 { lastArrival = rows.step }
     // A loss that reached zero leaves no gradient to compare.
     let isBad = flow.largest > 1e-30 && flow.lostDecades >= decades
-    guard persistence.opens(isBad), let first = flow.first else { return nil }
+    let ratios = rows.updateRatios
+    let ratio = ratios.filter { $0.layer == flow.first?.path }.map(\.ratio).max()
+    // An activation may be a layer of its own, without weights.
+    let moved = ratio ?? ratios.map(\.ratio).min() ?? 0
+    // Momentum moves for a while what nothing reaches any more.
+    let isMoving = (flow.first?.norm ?? 0) > 0 && moved >= Self.movingRatio
+    let stays = trend.stays(isBad, flow.lostDecades, at: rows.step, isMoving: isMoving)
+    guard persistence.opens(isBad, stays: stays), let first = flow.first else { return nil }
     let starved = flow.starved(below: decades).map(\.path)
-    let updates = rows.rows.filter { $0.probe.kind == .parameterUpdate && $0.probe.path.hasPrefix(first.path + "/") }
-    let parameters = rows.rows.filter { $0.probe.kind == .parameter && $0.probe.path.hasPrefix(first.path + "/") }
-    let ratio = zip(updates, parameters).filter { $0.0.probe.rank >= 2 && $0.1.statistics.l2 > 0 }
-      .map { $0.0.statistics.l2 / $0.1.statistics.l2 }.max()
-    var evidence = [
-      "decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest,
-      "layers": Double(first.length),
-    ]
-    (evidence["gateDecades"], evidence["weightDecades"]) = (flow.gateDecades, flow.weightDecades)
+    var evidence = ["decades": flow.lostDecades, "firstNorm": first.norm, "largestNorm": flow.largest]
     evidence["updateRatio"] = ratio
+    if let fall = flow.fall {
+      evidence["layers"] = Double(fall.layers)
+      evidence.merge(fall.evidence()) { first, _ in first }
+    }
     guard first.norm > 0 else {
-      return Finding(
-        rule: name, severity: .error, step: rows.step, layers: starved, evidence: evidence,
-        message: "No gradient at all arrives at \(first.path): every unit on the way is switched off. Lower "
-          + "training.optimizer.learning_rate, or use leaky_relu; what is dead stays dead.")
+      (evidence["decades"], evidence["noGradient"]) = (log10(flow.largest / Self.smallest), 1)
+      if lastArrival > 0 { evidence["lastArrival"] = Double(lastArrival) }
+      var finding = Finding(
+        rule: name, severity: .error, step: rows.step, layers: [first.path] + starved.filter { $0 != first.path },
+        subject: flow.fall?.stop?.path ?? first.path, evidence: evidence, message: "")
+      finding.explain(reason(flow.fall, rows))
+      return finding
     }
+    let start = flow.fallsFromTheEnd ? "the loss" : "\(flow.fall?.from ?? "the loss"), where it is largest,"
     var words =
-      "Between the loss and \(first.path) the gradient shrinks \(shortened(pow10(flow.lostDecades)))× "
-      + "(\(rounded(flow.lostDecades)) decades over \(first.length) layers)."
-    if let gates = flow.gateDecades, let weights = flow.weightDecades {
-      words += " Activation gates take \(rounded(-gates)) decades, weights \(rounded(-weights))."
-    }
+      "Between \(start) and \(first.path) the gradient shrinks \(shortened(pow10(flow.lostDecades)))× "
+      + "(\(rounded(flow.lostDecades)) decades over \(flow.fall?.layers ?? 1) layers)."
+    words += flow.fall?.takers() ?? ""
     if let ratio { words += " \(first.path) changes \(shortened(ratio)) of its weight a step (healthy: about 1e-3)." }
-    words += cure(flow)
+    words += " " + cure(flow.fall?.mostTaking)
     return Finding(
       rule: name, severity: .error, step: rows.step, layers: starved, evidence: evidence, message: words)
   }
 
-  private func cure(_ flow: GradientFlow) -> String {
-    guard let gates = flow.gateDecades, let weights = flow.weightDecades else {
-      return " Try batch_normalization before the activations, or relu with he_normal initialization."
+  /// Why nothing arrives, as far as the rows say it; the session that was watched knows more.
+  private func reason(_ fall: GradientSpan?, _ rows: ProbeRows) -> NoGradientCause {
+    guard let fall, let stop = fall.stop else { return .unknown }
+    if fall.droppedShare >= 0.9 || stop.part == .dropout { return .dropout(fall.droppedShare) }
+    if stop.part == .weights {
+      let weights = rows.rows.filter {
+        $0.probe.kind == .parameter && $0.probe.rank >= 2 && layerPath($0.probe.path) == stop.path
+      }
+      return !weights.isEmpty && weights.allSatisfy { $0.statistics.l2 == 0 } ? .zeroWeights : .underflow
     }
-    return -gates > -weights
-      ? " Try relu with he_normal initialization, or tanh with glorot_uniform; clipping and a higher rate do not help."
-      : " The weights are too small for the activation: try he_normal (relu) or glorot_uniform (tanh)."
+    guard stop.part == .gate else { return .unknown }
+    return lastArrival > 0 ? .killed(since: rows.step) : .unknown
+  }
+
+  /// What helps against who takes most.
+  private func cure(_ part: GradientSpan.Part?) -> String {
+    switch part {
+    case .weights:
+      "The weights are too small for the activation: try he_normal (relu) or glorot_uniform (tanh)."
+    case .gate:
+      "Try relu with he_normal initialization, or tanh with glorot_uniform; clipping and a higher rate do not help."
+    case .recurrence:
+      "Try gates (lstm, gru), recurrent_initializer: orthogonal, or shorter sequences; clipping does not help."
+    case .pooling:
+      "A mean over n cells hands each of them 1/n: try max pooling, or smaller windows, and strides in convolutions."
+    case .normalization:
+      "What is normalized there is large, and its gradient is divided by it: smaller weights before it help."
+    case .dropout: "Lower the rate of dropout."
+    case .join, nil: "Try batch_normalization before the activations, or relu with he_normal initialization."
+    }
   }
 }

@@ -17,14 +17,17 @@ func rounded(_ value: Double) -> String {
   return tenths == 0 ? "0.0" : "\(tenths)"
 }
 
-/// Two digits: `31000`, `2.1e-07`.
+/// Two digits: `31000`, `0.35`, `2.1e-7`.
 func shortened(_ value: Double) -> String {
   guard value.isFinite, value != 0 else { return value == 0 ? "0" : "infinitely " }
-  let exponent = Int(log10(abs(value)).rounded(.down))
-  let digits = (value / pow10(Double(exponent)) * 10).rounded() / 10
+  var exponent = Int(log10(abs(value)).rounded(.down))
+  var digits = (value / pow10(Double(exponent)) * 10).rounded() / 10
+  // 9.97 has two digits as 10.
+  if abs(digits) >= 10 { (exponent, digits) = (exponent + 1, digits / 10) }
   if (0..<6).contains(exponent) {
     let whole = digits * pow10(Double(exponent))
     return exponent == 0 ? "\(digits)" : "\(Int(whole.rounded()))"
   }
+  if (-2..<0).contains(exponent) { return "\((digits * 10).rounded() / (exponent == -1 ? 100 : 1000))" }
   return "\(digits)e\(exponent)"
 }

@@ -21,6 +21,7 @@ public struct BatchNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "batchNormalization" }
+  public var gradientPart: WayPart { .normalization }
   public var masking: Masking { .consumed }
 
   public init(

@@ -8,6 +8,7 @@ public struct Dropout: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "dropout" }
+  public var gradientPart: WayPart { .dropout }
   public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) {
@@ -55,6 +56,7 @@ public struct SpatialDropout2D: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "spatialDropout2d" }
+  public var gradientPart: WayPart { .dropout }
 
   public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }
 
@@ -76,6 +78,7 @@ public struct SpatialDropout1D: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "spatialDropout1d" }
+  public var gradientPart: WayPart { .dropout }
   public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }

@@ -34,6 +34,7 @@ public struct GaussianDropout: UnaryLayer {
   public var rate: Double
   public var name: String?
   public var kind: String { "gaussianDropout" }
+  public var gradientPart: WayPart { .dropout }
   public var masking: Masking { .passed }
 
   public init(_ rate: Double, name: String? = nil) { (self.rate, self.name) = (rate, name) }

@@ -6,6 +6,7 @@ public struct GlobalAveragePooling2D: UnaryLayer {
   public var keepDimensions: Bool
   public var name: String?
   public var kind: String { "globalAveragePooling2d" }
+  public var gradientPart: WayPart { .pooling }
 
   public init(keepDimensions: Bool = false, name: String? = nil) {
     (self.keepDimensions, self.name) = (keepDimensions, name)
@@ -28,6 +29,7 @@ public struct GlobalMaxPooling2D: UnaryLayer {
   public var keepDimensions: Bool
   public var name: String?
   public var kind: String { "globalMaxPooling2d" }
+  public var gradientPart: WayPart { .pooling }
 
   public init(keepDimensions: Bool = false, name: String? = nil) {
     (self.keepDimensions, self.name) = (keepDimensions, name)
@@ -50,6 +52,7 @@ public struct GlobalAveragePooling1D: UnaryLayer {
   public var keepDimensions: Bool
   public var name: String?
   public var kind: String { "globalAveragePooling1d" }
+  public var gradientPart: WayPart { .pooling }
   public var masking: Masking { .consumed }
 
   public init(keepDimensions: Bool = false, name: String? = nil) {
@@ -74,6 +77,7 @@ public struct GlobalMaxPooling1D: UnaryLayer {
   public var keepDimensions: Bool
   public var name: String?
   public var kind: String { "globalMaxPooling1d" }
+  public var gradientPart: WayPart { .pooling }
   public var masking: Masking { .consumed }
 
   public init(keepDimensions: Bool = false, name: String? = nil) {

@@ -4,6 +4,7 @@ import SwitchbackPrograms
 public struct Add: Layer {
   public var name: String?
   public var kind: String { "add" }
+  public var gradientPart: WayPart { .join }
   public var masking: Masking { .passed }
 
   public init(name: String? = nil) { self.name = name }
@@ -22,6 +23,7 @@ extension Add: ConfigurableLayer {
 public struct Multiply: Layer {
   public var name: String?
   public var kind: String { "multiply" }
+  public var gradientPart: WayPart { .join }
   public var masking: Masking { .passed }
 
   public init(name: String? = nil) { self.name = name }
@@ -42,6 +44,7 @@ public struct Concatenate: Layer {
   public var axis: Int
   public var name: String?
   public var kind: String { "concatenate" }
+  public var gradientPart: WayPart { .join }
   public var masking: Masking { .consumed }
 
   public init(axis: Int = -1, name: String? = nil) { (self.axis, self.name) = (axis, name) }
@@ -96,6 +99,7 @@ public struct Dot: Layer {
   public var normalize: Bool
   public var name: String?
   public var kind: String { "dot" }
+  public var gradientPart: WayPart { .join }
 
   public init(axes: (first: Int, second: Int) = (-1, -1), normalize: Bool = false, name: String? = nil) {
     (self.axes, self.normalize, self.name) = (axes, normalize, name)

@@ -13,6 +13,9 @@ public protocol Layer: Sendable {
   /// The names of several results. The first result is what the next layer reads; `encoder:state` reads the one called
   /// `state` of the layer called `encoder`.
   var resultNames: [String] { get }
+  /// Who changes the gradient in it: what its name stands for when a loss of gradient is attributed. A gate is recorded
+  /// besides (`LayerContext.activate`).
+  var gradientPart: WayPart { get }
   /// What it does with the masks of its inputs; a layer that says nothing of it is none for masked inputs.
   var masking: Masking { get }
   /// Appends the layer's calls for `inputs` (whose first axis is the batch) and returns its results, at least one.
@@ -22,6 +25,7 @@ public protocol Layer: Sendable {
 extension Layer {
   public var name: String? { nil }
   public var resultNames: [String] { [] }
+  public var gradientPart: WayPart { .weights }
   public var masking: Masking { .unsupported }
 }
 

@@ -66,10 +66,12 @@ extension LayerContext {
   mutating func callStep<Result>(
     at component: String, isFirst: Bool, _ step: (inout LayerContext) throws(ProgramError) -> Result
   ) throws(ProgramError) -> Result {
-    let (outer, outerWeights, wasRepeated, gateCount) = (path, weightsPath, isRepeated, gates.count)
+    let (outer, outerWeights, wasRepeated) = (path, weightsPath, isRepeated)
+    let (gateCount, passageCount) = (gates.count, passages.count)
     defer {
       (builder.path, weightsPath, isRepeated) = (outer, outerWeights, wasRepeated)
       gates.removeSubrange(gateCount...)
+      passages.removeSubrange(passageCount...)
     }
     // The first step of a sequence that runs within a step of another one may have been traced before.
     isRepeated = wasRepeated || !isFirst

@@ -40,6 +40,7 @@ public struct LayerContext: Sendable {
   public let isTraining: Bool
   public private(set) var parameters: [Parameter] = []
   public internal(set) var gates: [Gate] = []
+  var passages: [Passage] = []
   /// What each layer answered, in the order they were called; of nested ones the inner before the outer.
   var outputs: [(path: String, value: Value)] = []
   /// What training replaces states by, by their place among the parameters.
@@ -190,6 +191,11 @@ public struct LayerContext: Sendable {
   ) {
     gates.append(
       Gate(path: path, function: function, preActivation: preActivation, output: output, course: course))
+  }
+
+  /// Records what changes the gradient between two values and is no gate; of a join only its result.
+  mutating func recordPassage(_ part: WayPart, from input: Value? = nil, to output: Value) {
+    passages.append(Passage(path: path, part: part, input: input, output: output))
   }
 
   /// Which layer made `value`.

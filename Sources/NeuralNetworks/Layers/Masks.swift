@@ -63,6 +63,15 @@ extension LayerContext {
 
   /// Runs a layer and holds it to what it says of masks.
   mutating func run(_ layer: any Layer, _ inputs: [Value]) throws(ProgramError) -> [Value] {
+    let results = try runMasked(layer, inputs)
+    let part = layer.gradientPart
+    if part != .weights, let result = results.first, !inputs.contains(result) {
+      recordPassage(part, from: part == .join ? nil : inputs.first, to: result)
+    }
+    return results
+  }
+
+  private mutating func runMasked(_ layer: any Layer, _ inputs: [Value]) throws(ProgramError) -> [Value] {
     guard let masked = inputs.first(where: { masks[$0.id] != nil }), layer.masking != .consumed else {
       return try layer(inputs, in: &self)
     }

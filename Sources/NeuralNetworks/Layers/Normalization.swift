@@ -19,6 +19,7 @@ public struct LayerNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "layerNormalization" }
+  public var gradientPart: WayPart { .normalization }
   public var masking: Masking { .consumed }
 
   public init(
@@ -71,6 +72,7 @@ public struct RMSNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "rmsNormalization" }
+  public var gradientPart: WayPart { .normalization }
   public var masking: Masking { .consumed }
 
   public init(
@@ -123,6 +125,7 @@ public struct GroupNormalization: UnaryLayer {
   public var gammaRegularizer: Regularizer?
   public var name: String?
   public var kind: String { "groupNormalization" }
+  public var gradientPart: WayPart { .normalization }
 
   public init(
     groups: Int = 32, axis: Int = -1, epsilon: Double = 0.001, center: Bool = true, scale: Bool = true,

@@ -12,6 +12,7 @@ public struct MaxPooling2D: UnaryLayer {
   public var padding: Padding
   public var name: String?
   public var kind: String { "maxPooling2d" }
+  public var gradientPart: WayPart { .pooling }
 
   public init(
     poolSize: (height: Int, width: Int), strides: (height: Int, width: Int)? = nil, padding: Padding = .valid,
@@ -56,6 +57,7 @@ public struct AveragePooling2D: UnaryLayer {
   public var padding: Padding
   public var name: String?
   public var kind: String { "averagePooling2d" }
+  public var gradientPart: WayPart { .pooling }
 
   public init(
     poolSize: (height: Int, width: Int), strides: (height: Int, width: Int)? = nil, padding: Padding = .valid,

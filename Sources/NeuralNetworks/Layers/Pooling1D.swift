@@ -12,6 +12,7 @@ public struct MaxPooling1D: UnaryLayer {
   public var padding: PaddingRule
   public var name: String?
   public var kind: String { "maxPooling1d" }
+  public var gradientPart: WayPart { .pooling }
 
   public init(_ poolSize: Int = 2, strides: Int? = nil, padding: PaddingRule = .valid, name: String? = nil) {
     (self.poolSize, ownStrides, self.padding, self.name) = (poolSize, strides, padding, name)
@@ -46,6 +47,7 @@ public struct AveragePooling1D: UnaryLayer {
   public var padding: PaddingRule
   public var name: String?
   public var kind: String { "averagePooling1d" }
+  public var gradientPart: WayPart { .pooling }
 
   public init(_ poolSize: Int = 2, strides: Int? = nil, padding: PaddingRule = .valid, name: String? = nil) {
     (self.poolSize, ownStrides, self.padding, self.name) = (poolSize, strides, padding, name)

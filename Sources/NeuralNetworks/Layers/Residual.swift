@@ -50,6 +50,7 @@ public struct Residual: UnaryLayer {
     // Behind the check of shapes, and with one number for each sample.
     let kept = try context.drop(branch, stochasticDepth, together: Array(branch.shape.extents.indices.dropFirst()))
     let sum = try context.append(Binary(.add), kept, carried)
+    context.recordPassage(.join, to: sum)
     let result = activation == .linear ? sum : try context.activate(sum, activation)
     try context.setMask(context.jointMask(of: [branch, carried]), of: result)
     return result

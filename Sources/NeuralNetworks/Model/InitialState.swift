@@ -33,3 +33,8 @@ public struct InitialState: Hashable, Sendable {
     initializer.values(shape: drawnShape, seed: seed, name: randomName)
   }
 }
+
+extension Parameter {
+  /// The numbers it starts with in a run with this seed, row-major.
+  package func firstValues(seed: Int64) -> [Float] { InitialState(self).values(seed: seed) }
+}

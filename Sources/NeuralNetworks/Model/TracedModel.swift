@@ -10,6 +10,8 @@ struct TracedModel {
   private let resultNames: [String]
   let parameters: [Parameter]
   private(set) var gates: [Gate]
+  /// The values whose gradients tell who takes it.
+  let points: [WayPoint]
   let outputs: [(path: String, value: Value)]
   /// Which steps of a value are valid, by its number.
   private let masks: [Int: Value]
@@ -29,6 +31,7 @@ struct TracedModel {
     replacements = context.replacements.sorted { $0.key < $1.key }.map { (context.parameters[$0.key], $0.value) }
     gates = context.gates
     gates.connect(in: builder.program)
+    points = [WayPoint](gates, context.passages, in: builder.program)
     outputs = context.outputs
     var names: Set<String> = []
     for parameter in parameters where !names.insert(parameter.name).inserted {

@@ -13,6 +13,7 @@ struct BackwardPass {
   /// The states that layers replace, and by what.
   let replacements: [(parameter: Parameter, value: Value)]
   let gates: [Gate]
+  let points: [WayPoint]
   let objectiveStates: [InitialState]
 
   /// Declares a state for the sum of each gradient.
@@ -91,9 +92,10 @@ struct BackwardPass {
 
 extension ProgramBuilder {
   /// Moves each call from `first` on to right behind the last call that makes one of its operands, so that what a
-  /// probe reads need not be kept until the end of the step. A call that reads a state stays where it is. Where a backend
-  /// declines such calls, a plan moves them again, out of its segments: `Program.orderSinkingProbes`.
-  mutating func placeBehindProducers(callsFrom first: Int) {
+  /// probe reads need not be kept until the end of the step. A call that reads nothing but states comes first of all: it
+  /// sees them as they were. With `readsStatesLast` it comes last. Where a backend declines such calls, a plan moves them
+  /// again, out of its segments: `Program.orderSinkingProbes`.
+  mutating func placeBehindProducers(callsFrom first: Int, readsStatesLast: Bool) {
     var place: [Int: Int] = [:]
     for (index, call) in program.calls[..<first].enumerated() {
       for output in call.outputs { if let output { place[output] = index } }
@@ -101,8 +103,8 @@ extension ProgramBuilder {
     var placed: [[Program.Call]] = Array(repeating: [], count: first)
     var (numbers, last): ([Program.Call], [Program.Call]) = ([], [])
     for call in program.calls[first...] {
-      // A number that a probe computes with.
-      if call.inputs.isEmpty {
+      // A number that a probe computes with, or a state.
+      if call.inputs.allSatisfy({ program.values[$0].role == .state && !readsStatesLast }) {
         numbers.append(call)
         for output in call.outputs { if let output { place[output] = -1 } }
         continue

@@ -15,6 +15,8 @@ public struct ParameterTrace: Sendable {
 public struct TrainingTrace: Sendable {
   /// In the order of the layers.
   public let gates: [Gate]
+  /// The values of the network whose gradients tell who takes it, in the order in which they are computed.
+  public let points: [WayPoint]
   /// The trainable weights, in the order of the layers.
   public let parameters: [ParameterTrace]
   /// f32 `[]`, with regularizers.

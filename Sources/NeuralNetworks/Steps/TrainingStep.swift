@@ -82,9 +82,16 @@ public struct TrainingStep: Sendable {
   ///
   /// `probe` is called once, and then there is no program for accumulation beside. Its calls change no number of the
   /// step: the program without them is the program with them left out. Each stands right behind the call whose result it
-  /// reads, unless it reads a state, which it then sees after the update.
+  /// reads; what reads states alone stands before all others, and sees them as they were before the update.
   public func build(
     batchSize: Int, accumulated: Int? = nil, probe: ProbeAttachment? = nil
+  ) throws(ProgramError) -> TrainingProgram {
+    try build(batchSize: batchSize, accumulated: accumulated, probe: probe, seesUpdatedStates: false)
+  }
+
+  /// `seesUpdatedStates` has what reads states alone see them after the update, behind all other calls of the step.
+  package func build(
+    batchSize: Int, accumulated: Int? = nil, probe: ProbeAttachment?, seesUpdatedStates: Bool
   ) throws(ProgramError) -> TrainingProgram {
     guard accumulationSteps >= 1 else {
       throw ProgramError("accumulationSteps must be at least 1, not \(accumulationSteps)")
@@ -111,7 +118,7 @@ public struct TrainingStep: Sendable {
     if let probe {
       step.builder.path = "probes"
       try probe(&step.builder, trace)
-      step.builder.placeBehindProducers(callsFrom: callCount)
+      step.builder.placeBehindProducers(callsFrom: callCount, readsStatesLast: seesUpdatedStates)
     }
     try step.finishOutputs()
     step.builder.output(StepOutput.isFinite, trace.isFinite)
@@ -172,10 +179,12 @@ public struct TrainingStep: Sendable {
       gates[place].preActivationGradient = byValue[gates[place].preActivation.id]
       gates[place].outputGradient = byValue[gates[place].output.id]
     }
+    var points = traced.points
+    for place in points.indices { points[place].gradient = byValue[points[place].value.id] }
     return BackwardPass(
       builder: traced.builder, layers: layers, loss: total,
       parts: zip(judged, parts).map { ($0.calls.prefix, $1, $0.result) }, parameters: traced.parameters,
-      pairs: pairs, replacements: traced.replacements, gates: gates,
+      pairs: pairs, replacements: traced.replacements, gates: gates, points: points,
       objectiveStates: judged.flatMap(\.result.states))
   }
 
@@ -231,7 +240,8 @@ public struct TrainingStep: Sendable {
     if averageMomentum != nil { states += try step.average() }
     step.builder.path = ""
     return (
-      TrainingTrace(gates: step.gates, parameters: parameters, loss: step.loss, isFinite: allow), states
+      TrainingTrace(
+        gates: step.gates, points: step.points, parameters: parameters, loss: step.loss, isFinite: allow), states
     )
   }
 }

@@ -47,6 +47,9 @@ public struct UnaryFunction: StringAttribute, CaseIterable, CustomStringConverti
     return (forward, slope)
   }
 
+  /// Where the formula, or that of the derivative, changes its branch.
+  package var kinks: [Double] { row.kinks }
+
   /// The activations that are rows of the table and nothing else, by the word that configurations have for them.
   public static let activations: [(word: String, function: UnaryFunction)] = allCases.compactMap { function in
     guard case .made(_, _, let word?, _) = function.row.kernels else { return nil }

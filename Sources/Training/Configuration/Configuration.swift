@@ -187,7 +187,7 @@ public struct Configuration: Sendable {
         isEnabled: section.bool("enabled", true, help: "Whether gradients are watched"),
         probeInterval: section.int(
           "probe_interval", TrainingSession.usualProbeInterval, in: .positive,
-          help: "Every how many updates gradients are looked at"),
+          help: "Every how many updates gradients are looked at, after the first 20"),
         period: section.int("period", 50, in: .positive, help: "Every how many steps the rows are written to the run"),
         vanishingDecades: section.number(
           "vanishing_decades", vanishing.decades,

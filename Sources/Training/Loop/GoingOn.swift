@@ -60,10 +60,8 @@ extension TrainingLoop {
     try !isSamePlan(start.position) || start.position.routing != position.routing
   }
 
-  /// Probes make another plan, and the same weights.
   private func isSamePlan(_ then: Checkpoint.Position) throws -> Bool {
-    try then.plan == position.plan
-      || then.plan == session.fingerprint(isProbed: !configuration.monitor.isEnabled)
+    try then.plan == position.plan || then.plan == session.fingerprintWithEarlyProbes()
   }
 
   /// Whether the configuration asks for no step after this: all are done, or the run stopped early.

@@ -17,7 +17,8 @@ struct GradientWatch {
     backend = configuration.backend.name
     monitor = GradientMonitor(rules: [
       VanishingGradient(decades: settings.vanishingDecades),
-      ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio), NonFinite(),
+      ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio),
+      DeadUnits(), SmallUpdates(), NonFinite(),
     ])
   }
 
@@ -40,42 +41,55 @@ struct GradientWatch {
   /// Whether it is the rows' turn to be recorded.
   func isDue(_ rows: ProbeRows) -> Bool {
     // The first rows of all, so that a short run has some too.
-    rows.step <= settings.probeInterval || rows.step % settings.period < settings.probeInterval || !rows.loss.isFinite
+    rows.step <= settings.probeInterval || rows.step % settings.period < settings.probeInterval || !rows.isFinite
   }
 
   /// The findings that open with these rows.
   mutating func observe(
     _ rows: ProbeRows, of result: TrainingSession.StepResult, in session: TrainingSession
   ) throws -> [Finding] {
-    try monitor.observe(rows).map { finding in
-      finding.rule == NonFinite.name ? try located(finding, in: result, of: session) : finding
+    let findings = try monitor.observe(rows).map { finding in
+      var finding = finding
+      if finding.rule == NonFinite.name {
+        let cause = try cause(&finding, in: result, of: session)
+        finding.explain(cause)
+      } else if finding.evidence["noGradient"] == 1 {
+        // The rule's own words stand where the session knows no more.
+        if let reason = try session.reasonForNoGradient(finding, in: result) { finding.explain(reason) }
+      }
+      return finding
     }
+    monitor.complete(findings)
+    return findings
   }
 
-  /// Names the operation that made the first value that is not finite, or the backend where the reference makes none.
-  private mutating func located(
-    _ finding: Finding, in result: TrainingSession.StepResult, of session: TrainingSession
-  ) throws -> Finding {
+  /// What made the first value that is not finite: a weight of before, the batch, an operation, or the backend where the
+  /// reference makes none.
+  private mutating func cause(
+    _ finding: inout Finding, in result: TrainingSession.StepResult, of session: TrainingSession
+  ) throws -> NonFiniteCause {
     isBackendToBlame = false
-    var finding = finding
     // Finite gradients may have made weights that are not: the update before overflowed.
-    let broken = try session.nonFiniteStates().first { !$0.hasPrefix("optimizer/") }
-    finding.message +=
-      broken.map { " But \($0) is infinite or NaN already: an update of finite gradients overflowed." }
-      ?? " The weights are those of the last good step."
+    if let broken = try session.nonFiniteStates().first(where: { !$0.hasPrefix("optimizer/") }) {
+      return .weights(broken)
+    }
     switch try NonFiniteReplay.run(result.executor.executor, on: reference) {
-    case .operation(let label, let path):
-      finding.layers = [path] + finding.layers.filter { $0 != path }
-      finding.message = "\(label) made the first value that is infinite or not a number. " + finding.message
+    case .input(let field, let nans, let infinities, let samples):
+      return .input(field: field, nans: nans, infinities: infinities, samples: samples)
+    case .operation(let label, let path, let nans, let infinities, let isOfStatesAlone):
+      if isOfStatesAlone { return .regularizer(label: label, path: path, nans: nans, infinities: infinities) }
+      // Paths of objectives end so: `digit/loss`.
+      let isLoss = path.split(separator: "/").last == "loss"
+      return isLoss
+        ? .loss(label: label, nans: nans, infinities: infinities)
+        : .operation(label: label, path: path, nans: nans, infinities: infinities)
     case .finite(let largest):
+      if !result.loss.isFinite { finding.subject = "loss" }
       // Near its limit Float32 may overflow in one order of sums and not in another. Of accumulated batches only the
       // last is replayed.
       isBackendToBlame = largest < 1e30 && session.step.accumulationSteps == 1
-      guard isBackendToBlame else { break }
-      finding.message =
-        "The reference gets finite numbers from the same weights and batch, so a backend computes wrongly: switchback "
-        + "diff CONFIG --backends reference,\(backend) says which operation. " + finding.message
+      return isBackendToBlame
+        ? .backend(command: "switchback diff CONFIG --backends reference,\(backend)") : .unknown
     }
-    return finding
   }
 }

@@ -94,10 +94,11 @@ public final class TrainingLoop {
     session = try TrainingSession(
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
+      firstLooks: TrainingSession.usualFirstLooks,
       replaying: routing, progress: progress)
     monitor = GradientWatch(configuration, reference: try .reference(registry, host: host))
     position = Checkpoint.Position(
-      seed: configuration.training.seed, plan: try session.plan.fingerprint, routing: session.chain.routing,
+      seed: configuration.training.seed, plan: try session.planFingerprint, routing: session.chain.routing,
       program: session.programFingerprint)
     bestBy = try configuration.watch(in: session.step)
     isOfClasses = session.step.objectives.count == 1 && session.step.objectives[0].targets == .classes
@@ -559,7 +560,8 @@ public final class TrainingLoop {
     if monitor.isDue(rows) { try emit(.probes(rows)) }
     for finding in try monitor.observe(rows, of: result, in: session) {
       try emit(.finding(finding))
-      if configuration.monitor.action == .stop {
+      // A warning ends no run.
+      if configuration.monitor.action == .stop, finding.severity == .error {
         try saveCheckpoint()
         throw Stop.finding(finding)
       }

@@ -34,7 +34,8 @@ extension Checkpoint {
     /// without a monitor's memory, which go on with an empty one.
     public internal(set) var monitor: GradientMonitor.State?
     public internal(set) var nonFiniteSteps: Int?
-    /// The plan's fingerprint: other backends or another number of slots give other bits.
+    /// The fingerprint of the plan of the step without probes (`TrainingSession.planFingerprint`): other backends or another
+    /// number of slots give other bits. In positions with early probes of the step with them.
     public internal(set) var plan: String
     /// Who runs what, where `backend: auto` decided it.
     public internal(set) var routing: Routing?

@@ -66,9 +66,8 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
       let options = link.options.sorted { $0.key < $1.key }.map { " · \($0.key): \($0.value)" }.joined()
       return "\(link.name): \(info.name)\(info.driver.isEmpty ? "" : " · \(info.driver)")\(options)"
     }
-    let plan = try session.plan
-    placement = plan.summary
-    self.plan = plan.fingerprint
+    placement = try session.plan.summary
+    plan = try session.planFingerprint
     routing = session.chain.routing
   }
 

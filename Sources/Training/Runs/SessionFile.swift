@@ -9,7 +9,7 @@ extension TrainingSession {
   /// not at all.
   public func save(to path: String) throws {
     var position = Checkpoint.Position(
-      seed: Int(seed), plan: try plan.fingerprint, routing: chain.routing, program: programFingerprint)
+      seed: Int(seed), plan: try planFingerprint, routing: chain.routing, program: programFingerprint)
     position.follow(self)
     try AtomicFile.write(try checkpoint(at: position, of: nil).encoded(), to: path)
   }

@@ -31,6 +31,10 @@ public final class TrainingSession {
   private let probeInterval: Int?
   /// Every so many updates are watched, unless said.
   public static let usualProbeInterval = 10
+  /// So many updates at the start of a run are all watched: what is wrong with a network shows in these, and what ends as
+  /// NaN often does so soon after.
+  public static let usualFirstLooks = 20
+  private let firstLooks: Int
   private let isProfiled: Bool
   private let onlyEvaluates: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
@@ -60,19 +64,19 @@ public final class TrainingSession {
   private var answers: InferenceProgram?
   private var evaluatedAtOnce: Int?
 
-  /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing; nil: none does. The
-  /// weights do not depend on it. Without weights (`isOnlyPlanned`) it is for whoever looks at its plan: no tensor's
-  /// memory is touched. With the weights of a checkpoint (`evaluating`) it evaluates and predicts, but cannot train: it has
-  /// no optimizer slots. `training` is what `step` builds for that batch size, where it is at hand.
+  /// Every `probeInterval`-th update runs with probes, so that watching costs next to nothing, and so do the first
+  /// `firstLooks`; nil: none does. The weights do not depend on it. Without weights (`isOnlyPlanned`) it is for whoever looks
+  /// at its plan: no tensor's memory is touched. With the weights of a checkpoint (`evaluating`) it evaluates and predicts,
+  /// but cannot train: it has no optimizer slots. `training` is what `step` builds for that batch size, where it is at hand.
   public init(
     step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = usualProbeInterval,
-    isProfiled: Bool = false, isOnlyPlanned: Bool = false, evaluating checkpoint: Checkpoint? = nil,
-    training: TrainingProgram? = nil
+    firstLooks: Int = 0, isProfiled: Bool = false, isOnlyPlanned: Bool = false,
+    evaluating checkpoint: Checkpoint? = nil, training: TrainingProgram? = nil
   ) throws {
     (self.isProfiled, onlyEvaluates) = (isProfiled, checkpoint != nil)
     metrics = step.objectives.map { _ in [] }
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
-    (self.chain, self.probeInterval) = (chain, probeInterval)
+    (self.chain, self.probeInterval, self.firstLooks) = (chain, probeInterval, firstLooks)
     self.training = try training ?? step.build(batchSize: batchSize)
     if let checkpoint {
       try takeWeights(of: checkpoint, parameters)
@@ -119,9 +123,10 @@ public final class TrainingSession {
     return need
   }
 
-  /// The fingerprint of that step with or without probes, whichever this session makes.
-  func fingerprint(isProbed: Bool) throws -> String {
-    try trainer(batchSize, isProbed: isProbed).executor.plan.fingerprint
+  /// What the bits of the weights depend on besides the seed: the plan of the training step without probes, which change
+  /// none of them.
+  package var planFingerprint: String {
+    get throws { try trainer(batchSize, isProbed: false).executor.plan.fingerprint }
   }
 
   private func trainer(_ size: Int, isProbed: Bool, accumulated: Int? = nil) throws -> Trainer {
@@ -234,20 +239,40 @@ public final class TrainingSession {
     }
   }
 
-  /// δ before and after every gate, of recurrent layers by step of time too, and every parameter with its gradient and update.
+  /// δ before and after every gate, of recurrent layers by step of time too, around what else changes it, and every
+  /// parameter with its gradient and update.
   private static func probes(of trace: TrainingTrace) -> [(probe: Probe, value: Value)] {
     var probes: [(Probe, Value)] = []
+    let places = Dictionary(trace.points.enumerated().map { ($1.value.id, $0) }) { first, _ in first }
+    var isWatched: Set<Int> = []
+    /// `place` is that of a point.
+    func placed(_ probe: Probe, _ place: Int?) -> Probe {
+      guard let place else { return probe }
+      isWatched.insert(place)
+      var probe = probe
+      (probe.point, probe.origins) = (place, trace.points[place].sources)
+      probe.part = GradientSpan.Part(trace.points[place].part)
+      return probe
+    }
     for (place, gate) in trace.gates.enumerated() {
-      func watch(_ kind: ProbeKind, _ delta: Value) {
-        probes.append((Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources), delta))
+      func watch(_ kind: ProbeKind, _ delta: Value, of value: Value) {
+        var probe = Probe(kind: kind, path: gate.path, gate: place, sources: gate.sources)
+        probe.function = gate.function
+        probes.append((placed(probe, places[value.id]), delta))
       }
-      if let delta = gate.outputGradient, delta != gate.preActivationGradient { watch(.deltaBeforeGate, delta) }
+      if let delta = gate.outputGradient, delta != gate.preActivationGradient {
+        watch(.deltaBeforeGate, delta, of: gate.output)
+      }
       guard let delta = gate.preActivationGradient else { continue }
-      watch(.deltaAfterGate, delta)
+      watch(.deltaAfterGate, delta, of: gate.preActivation)
       guard let course = gate.course else { continue }
       let overTime = Probe(
         kind: .deltaOverTime, path: gate.path, isReversed: course.isReversed, isGated: course.isGated)
       probes.append((overTime, delta))
+    }
+    for (place, point) in trace.points.enumerated() where !isWatched.contains(place) {
+      guard let delta = point.gradient else { continue }
+      probes.append((placed(Probe(kind: .deltaBetween, path: point.path), place), delta))
     }
     for parameter in trace.parameters {
       func watch(_ kind: ProbeKind, _ value: Value) {
@@ -259,6 +284,8 @@ public final class TrainingSession {
     }
     return probes
   }
+
+  // MARK: Profile
 
   /// Where the time of the steps without probes went, where the session was made to measure it: those that update the
   /// weights, then those that only accumulate gradients.
@@ -334,10 +361,18 @@ public final class TrainingSession {
     _ count: Int, endsAccumulation: Bool
   ) throws -> (trainer: Trainer, isUpdate: Bool, isProbed: Bool) {
     let isUpdate = endsAccumulation || accumulated + 1 == step.accumulationSteps
-    let isProbed = isUpdate && probeInterval.map { (updates + 1) % $0 == 0 } ?? false
+    let isProbed = isUpdate && isWatched(count)
     let trainer = try trainer(
       count, isProbed: isProbed, accumulated: isUpdate ? accumulated + 1 : step.accumulationSteps)
     return (trainer, isUpdate, isProbed)
+  }
+
+  /// Whether the next update is looked at, with a batch of so many samples. Of the first ones not those of an epoch's rest:
+  /// they have a program of their own.
+  private func isWatched(_ count: Int) -> Bool {
+    guard let probeInterval else { return false }
+    let isUsual = count == batchSize && accumulated + 1 == step.accumulationSteps
+    return (updates + 1) % probeInterval == 0 || updates < firstLooks && isUsual
   }
 
   /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Nobody may write there
@@ -373,10 +408,12 @@ public final class TrainingSession {
 
   /// What the probes saw in a step, if it had any; before another step is finished.
   public func probeRows(of result: StepResult, step: Int) throws -> ProbeRows {
-    let loss = result.isFinite ? result.loss : .nan
-    guard result.isProbed else { return ProbeRows(step: step, loss: loss, rows: []) }
+    guard result.isProbed else {
+      return ProbeRows(step: step, loss: result.loss, isApplied: result.isFinite, rows: [])
+    }
     return ProbeRows(
-      step: step, loss: loss, rows: try result.executor.probed(), courses: try result.executor.probedCourses())
+      step: step, loss: result.loss, isApplied: result.isFinite, rows: try result.executor.probed(),
+      courses: try result.executor.probedCourses())
   }
 
   /// How often this session's executors found something by its name.
@@ -384,5 +421,21 @@ public final class TrainingSession {
     trainers.values.reduce(0) {
       $0 + $1.executor.nameSearchCount + ($1.accumulation?.executor.nameSearchCount ?? 0)
     } + evaluators.values.reduce(0) { $0 + $1.executor.nameSearchCount }
+  }
+}
+
+extension GradientSpan.Part {
+  /// The monitor's word for it.
+  fileprivate init(_ part: WayPart) {
+    self =
+      switch part {
+      case .weights: .weights
+      case .gate: .gate
+      case .recurrence: .recurrence
+      case .pooling: .pooling
+      case .normalization: .normalization
+      case .dropout: .dropout
+      case .join: .join
+      }
   }
 }

@@ -25,8 +25,9 @@ extension OpenCLTests {
         return try states.states.keys.sorted().map { name in try states.withBytes(of: name) { Array($0) } }
       }
       #expect(weights[1] == weights[0] && weights[2] == weights[0])
-      // Before and after the convolution's gate and before the loss; gradient, change and weight of each parameter.
-      let probes = 3 + 3 * 4
+      // Before and after the convolution's gate, behind the pooling and before the loss; gradient, change and weight of
+      // each parameter.
+      let probes = 4 + 3 * 4
       #expect(launches[1] - launches[0] == 2 * probes, "\(launches)")
       #expect(launches[2] == launches[0])
     }

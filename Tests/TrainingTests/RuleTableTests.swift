@@ -1,0 +1,68 @@
+import Foundation
+import SwitchbackMonitoring
+import SwitchbackTraining
+import Testing
+
+@Suite("The table of rules") struct RuleTableTests {
+  private let folder = root + "/Sources/Monitoring/Rules"
+
+  /// The cells of each line of the table, by rule.
+  private func table() throws -> [String: [[String]]] {
+    let text = try String(contentsOfFile: folder + "/README.md", encoding: .utf8)
+    let lines = text.split(separator: "\n").filter { $0.hasPrefix("| `") }
+    let cells = lines.map { line in
+      line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+    return Dictionary(grouping: cells) { $0[0].trimmingCharacters(in: ["`"]) }
+  }
+
+  @Test("it has the rules that there are, all columns of each, and no other")
+  func names() throws {
+    let table = try table()
+    #expect(Set(table.keys) == Set(RuleCatalog.all.map(\.name)))
+    for (rule, lines) in table {
+      for cells in lines { #expect(cells.count == 6 && cells.allSatisfy { !$0.isEmpty }, "\(rule): \(cells)") }
+    }
+  }
+
+  @Test("every rule in the folder is in the catalogue")
+  func catalogue() throws {
+    var found: Set<String> = []
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".swift") {
+      let text = try String(contentsOfFile: folder + "/" + file, encoding: .utf8)
+      for line in text.split(separator: "\n") where line.hasPrefix("public struct ") && line.contains(": Rule {") {
+        found.insert(String(line.dropFirst("public struct ".count).prefix { $0 != ":" }))
+      }
+    }
+    #expect(found == Set(RuleCatalog.all.map { "\(type(of: $0))" }))
+    #expect(Set(RuleCatalog.all.map(\.name)).count == RuleCatalog.all.count)
+  }
+
+  @Test("its defaults are those of the rules")
+  func defaults() throws {
+    let table = try table()
+    func numbers(_ rule: String) -> [[Double]] {
+      (table[rule] ?? []).map {
+        $0[4].split(separator: ";").compactMap { Double($0.trimmingCharacters(in: .whitespaces)) }
+      }
+    }
+    let (vanishing, exploding) = (VanishingGradient(), ExplodingGradient())
+    #expect(
+      numbers("vanishingGradient") == [
+        [vanishing.decades],
+        [vanishing.timeDecades, vanishing.decadesPerStep, vanishing.gatedDecadesPerStep, Double(vanishing.warmUp)],
+      ])
+    #expect(numbers("explodingGradient") == [[exploding.decades], [exploding.updateRatio, Double(exploding.warmUp)]])
+    #expect(numbers("smallUpdates") == [[SmallUpdates().updateRatio]])
+    #expect(numbers("deadUnits") == [[DeadUnits().share]])
+    #expect(table["smallUpdates"]?[0][5].contains("\(SmallUpdates().observations) looks") == true)
+    let hysteresis = table["nonFinite"]?[0][5] ?? ""
+    #expect(
+      hysteresis.contains("after \(NonFinite().calm) steps")
+        && hysteresis.contains("at \(NonFinite().lasting) in a row"))
+    // A configuration that says nothing has the same.
+    let monitor = try Configuration(text: smallRun, file: "test.yaml").monitor
+    #expect(monitor.vanishingDecades == vanishing.decades && monitor.explodingDecades == exploding.decades)
+    #expect(monitor.explodingUpdateRatio == exploding.updateRatio)
+  }
+}
