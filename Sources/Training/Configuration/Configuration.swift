@@ -111,6 +111,13 @@ public struct Configuration: Sendable {
     /// Every how many steps the rows are written to the run folder.
     public var period: Int
     public var vanishingDecades: Double
+    /// Along time a layer is named that loses at least so many powers of ten in all and a step; another bound a step is of
+    /// layers with gates.
+    public var vanishingTimeDecades: Double
+    public var vanishingStepDecades: Double
+    public var vanishingGatedStepDecades: Double
+    /// Steps at the start of a run of which nothing is said along time.
+    public var vanishingWarmUp: Int
     public var explodingDecades: Double
     public var explodingUpdateRatio: Double
     public var action: Action
@@ -192,9 +199,21 @@ public struct Configuration: Sendable {
         vanishingDecades: section.number(
           "vanishing_decades", vanishing.decades,
           help: "By how many powers of ten gradients may shrink down to the first layer"),
+        vanishingTimeDecades: section.number(
+          "vanishing_time_decades", vanishing.timeDecades,
+          help: "By how many they may shrink along time, where they also shrink by vanishing_step_decades"),
+        vanishingStepDecades: section.number(
+          "vanishing_step_decades", vanishing.decadesPerStep,
+          help: "By how many they may shrink from a step of time to the one before, on average"),
+        vanishingGatedStepDecades: section.number(
+          "vanishing_gated_step_decades", vanishing.gatedDecadesPerStep,
+          help: "The same of layers with gates: lstm, gru"),
+        vanishingWarmUp: section.int(
+          "vanishing_warm_up", vanishing.warmUp,
+          help: "Of how many batches at the start nothing is said along time"),
         explodingDecades: section.number(
           "exploding_decades", exploding.decades,
-          help: "By how many powers of ten they may grow down to the first layer"),
+          help: "By how many powers of ten they may grow down to the first layer, or along time"),
         explodingUpdateRatio: section.number(
           "exploding_update_ratio", exploding.updateRatio, help: "How large an update may be, relative to the weights"),
         action: section.choice(

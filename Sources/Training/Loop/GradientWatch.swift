@@ -16,7 +16,10 @@ struct GradientWatch {
     (settings, self.reference) = (configuration.monitor, reference)
     backend = configuration.backend.name
     monitor = GradientMonitor(rules: [
-      VanishingGradient(decades: settings.vanishingDecades),
+      VanishingGradient(
+        decades: settings.vanishingDecades, timeDecades: settings.vanishingTimeDecades,
+        decadesPerStep: settings.vanishingStepDecades, gatedDecadesPerStep: settings.vanishingGatedStepDecades,
+        warmUp: settings.vanishingWarmUp),
       ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio),
       DeadUnits(), SmallUpdates(), NonFinite(),
     ])
