@@ -4,6 +4,7 @@ import SwitchbackMonitoring
 import SwitchbackOpenBLAS
 import SwitchbackReference
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 /// What a run of a configuration finds.

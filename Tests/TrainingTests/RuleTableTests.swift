@@ -1,6 +1,7 @@
 import Foundation
 import SwitchbackMonitoring
 import SwitchbackTraining
+import TestFiles
 import Testing
 
 @Suite("The table of rules") struct RuleTableTests {
