@@ -61,6 +61,9 @@ import Testing
     #expect(
       hysteresis.contains("after \(NonFinite().calm) steps")
         && hysteresis.contains("at \(NonFinite().lasting) in a row"))
+    for key in ["time_decades", "step_decades", "gated_step_decades", "warm_up"] {
+      #expect(table["vanishingGradient"]?[1][1].contains("vanishing_\(key)`") == true, "\(key)")
+    }
     // A configuration that says nothing has the same.
     let monitor = try Configuration(text: smallRun, file: "test.yaml").monitor
     #expect(monitor.vanishingDecades == vanishing.decades && monitor.explodingDecades == exploding.decades)
