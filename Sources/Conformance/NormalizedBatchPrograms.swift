@@ -11,6 +11,8 @@ extension ChainPrograms {
     var shortcut = Shortcut.none
     var hasRelu = true
     var isTrained = true
+    /// Whether running statistics take the place of the batch's, as in an evaluation.
+    var isRunning = false
     /// What a second operation reads, or who looks.
     var reader = Reader.none
     /// How far x lies from 0, in units of how far it spreads.
@@ -74,6 +76,7 @@ extension ChainPrograms {
         try builder.append(Fill(value: number, shape: [], elementType: .float32))
       }
       let (gamma, beta) = (builder.state("gamma" + name, type), builder.state("beta" + name, type))
+      guard !isRunning else { return try scale(x, name, gamma, beta, in: &builder) }
       let mean = try builder.append(Reduce(.mean, axes: axes), x)
       let centered = try builder.append(Binary(.subtract), x, mean)
       let variance = try builder.append(Reduce(.mean, axes: axes), builder.append(Unary(.square), centered))
@@ -103,6 +106,24 @@ extension ChainPrograms {
       }
       return y
     }
+
+    /// By running statistics; a square is a variance.
+    private func scale(
+      _ x: Value, _ name: String, _ gamma: Value, _ beta: Value, in builder: inout ProgramBuilder
+    ) throws(ProgramError) -> Value {
+      let mean = builder.state("moving mean" + name, gamma.type)
+      let variance = try builder.append(Unary(.square), builder.state("moving variance" + name, gamma.type))
+      let epsilon = try builder.append(Fill(value: 0.001, shape: [], elementType: .float32))
+      let centered = try builder.append(Binary(.subtract), x, mean)
+      let inverse = try builder.append(Unary(.rsqrt), builder.append(Binary(.add), variance, epsilon))
+      let factor = try builder.append(Binary(.multiply), inverse, gamma)
+      let scaled = try builder.append(Binary(.multiply), centered, factor)
+      if reader == .centered { builder.output("z" + name, try builder.append(Unary(.tanh), centered)) }
+      if reader == .watched {
+        for (word, value) in [("centered", centered), ("scaled", scaled)] { builder.output(word + name, value) }
+      }
+      return try builder.append(Binary(.add), scaled, beta)
+    }
   }
 
   static func normalizations(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
@@ -130,6 +151,21 @@ extension ChainPrograms {
       ("x - mean", Normalization.Reader.centered), ("the scale", .factor), ("the relu", .last),
     ] {
       all.append(("product, batch normalization, relu, \(words) read twice", Normalization(reader: reader)))
+    }
+    for shortcut in [Normalization.Shortcut.none, .first, .normalized] {
+      let words = shortcut == .none ? "" : shortcut == .first ? ", residual addition" : ", an addition of another"
+      all.append(
+        (
+          "convolution, normalization by running statistics\(words), relu",
+          Normalization(image: image, shortcut: shortcut, isTrained: false, isRunning: true)
+        ))
+    }
+    for (words, reader) in [("x - mean read twice", Normalization.Reader.centered), ("watched", .watched)] {
+      all.append(
+        (
+          "product, normalization by running statistics, relu, \(words)",
+          Normalization(isTrained: false, isRunning: true, reader: reader)
+        ))
     }
     all.append(("product, batch normalization, relu, watched", Normalization(reader: .watched)))
     if !isQuick {

@@ -193,13 +193,13 @@ struct BatchScale {
 }
 
 /// The values of rows between x and y that somebody looks at.
-private struct BatchBetween {
-  let centered, squares, scaled, sum: Int
-  let joined: Int?
+struct BatchBetween {
+  let centered, scaled, sum: Int
+  let squares, joined: Int?
   /// In the order in which they are made.
   let values: [Int]
 
-  init(centered: Int, squares: Int, scaled: Int, sum: Int, joined: Int?, watched: Set<Int>) {
+  init(centered: Int, squares: Int?, scaled: Int, sum: Int, joined: Int?, watched: Set<Int>) {
     (self.centered, self.squares, self.scaled, self.sum, self.joined) = (centered, squares, scaled, sum, joined)
     values = [centered, squares, scaled, sum, joined].compactMap { $0 }.filter(watched.contains)
   }
@@ -220,7 +220,7 @@ private struct BatchBetween {
     }
     let centeredRows = place(centered)
     _ = kernels.pointee.binary_row(sb_arithmetic_number("subtract"), rows, columns, all.x, all.mean, centeredRows)
-    if values.contains(squares) {
+    if let squares, values.contains(squares) {
       _ = kernels.pointee.unary(sb_unary_number("square"), 0, rows * columns, centeredRows, frame.floats(squares))
     }
     guard let last = values.last, last != centered, last != squares else { return }

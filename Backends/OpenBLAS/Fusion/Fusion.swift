@@ -20,7 +20,8 @@ protocol FusionPattern: Sendable {
 struct Fusion {
   /// Asked in this order.
   static let patterns: [any FusionPattern.Type] = [
-    ConvolutionPooling.self, ConvolutionActivation.self, NormalizedBatch.self, ScaledBytes.self, DenseActivation.self,
+    ConvolutionPooling.self, ConvolutionActivation.self, NormalizedBatch.self, NormalizedRows.self, ScaledBytes.self,
+    DenseActivation.self,
     DenseGate.self, SoftmaxLoss.self, MovingAverage.self, GuardedAssignment.self,
   ]
 

@@ -23,6 +23,8 @@ private struct BatchProgram {
   var isAllowed = true
   /// Whether what moves the statistics is read again.
   var movesAreReadAgain = false
+  /// Whether running statistics take the place of the batch's, as in an evaluation.
+  var isRunning = false
   /// Whether a dense layer follows, whose gradient comes through relu.
   var isFollowed = false
 
@@ -57,6 +59,7 @@ private struct BatchProgram {
       try builder.append(Fill(value: number, shape: [], elementType: .float32))
     }
     let (gamma, beta) = (builder.state("gamma" + name, channels), builder.state("beta" + name, channels))
+    guard !isRunning else { return (try scale(x, name, gamma, beta, in: &builder, &more), []) }
     let mean = try builder.append(Reduce(.mean, axes: axes), x)
     let centered = try builder.append(Binary(.subtract), x, spread(mean, &builder))
     let squares = try builder.append(Unary(.square), centered)
@@ -81,6 +84,23 @@ private struct BatchProgram {
     default: break
     }
     return (y, (obstacle == .noGamma ? [] : [gamma]) + (obstacle == .noBeta ? [] : [beta]))
+  }
+
+  /// By running statistics.
+  private func scale(
+    _ x: Value, _ name: String, _ gamma: Value, _ beta: Value, in builder: inout ProgramBuilder,
+    _ more: inout [(String, Value)]
+  ) throws -> Value {
+    let mean = builder.state("moving mean" + name, gamma.type)
+    let variance = builder.state("moving variance" + name, gamma.type)
+    let centered = try builder.append(Binary(.subtract), x, mean)
+    let kept = try builder.append(
+      Binary(.add), variance, builder.append(Fill(value: 0.001, shape: [], elementType: .float32)))
+    let factor = try builder.append(Binary(.multiply), builder.append(Unary(.rsqrt), kept), gamma)
+    let scaled = try builder.append(Binary(.multiply), centered, factor)
+    if obstacle == .centeredReadAgain { more.append(("again" + name, centered)) }
+    if obstacle == .scaledReadAgain { more.append(("again" + name, scaled)) }
+    return try builder.append(Binary(.add), scaled, beta)
   }
 
   func run(
@@ -169,6 +189,7 @@ private struct BatchProgram {
     for element in 0..<info.type.shape.elementCount {
       state = state &* 1_664_525 &+ 1_013_904_223
       var number = 2 * Float(state >> 8) * 0x1p-24 - 0.75
+      if info.name.hasPrefix("moving variance") { number += 1 }
       if info.name == "x", let special, element % 37 == 5 { number = special }
       bytes.storeBytes(of: number, toByteOffset: 4 * element, as: Float.self)
     }
@@ -292,5 +313,42 @@ private func distance(_ found: [Float], _ right: [Float]) -> Double {
       run.groups.allSatisfy { !$0.contains("binary + fill + binary + fill") && !$0.hasPrefix("fill + binary + fill") })
     let together = try BatchProgram().run()
     for (name, bits) in together.results { #expect(run.results[name] == bits, "\(name)") }
+  }
+
+  @Test("by running statistics it is one pass, with the bits of the calls alone", arguments: shapes)
+  func running(shape: [Int]) throws {
+    for (hasRelu, shortcut) in [(true, BatchProgram.Shortcut.none), (true, .earlier), (false, .normalized)] {
+      var program = BatchProgram(shape: shape, hasRelu: hasRelu, shortcut: shortcut, isTrained: false)
+      program.isRunning = true
+      let words =
+        "binary + binary + binary" + (shortcut == .none ? "" : " + binary") + (hasRelu ? " + unary" : "")
+      var broken = program
+      broken.obstacle = .centeredReadAgain
+      let apart = try broken.run()
+      #expect(apart.groups.allSatisfy { !$0.hasPrefix("binary + binary") }, "\(apart.groups)")
+      let reference = try program.run(.taps, on: ReferenceBackend())
+      for onlooker in Onlooker.allCases {
+        for workers in [1, 3] {
+          let run = try program.run(onlooker, workers: workers)
+          // Of one row a residual addition could be a beta.
+          #expect(run.groups.contains(words) || shape[0] == 1, "\(run.groups)")
+          #expect(run.results["y"] == apart.results["y"], "\(onlooker)")
+          for (value, numbers) in run.seen {
+            let error = distance(numbers, reference.seen[value] ?? [])
+            #expect(error < 2e-5, "%\(value): \(error)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test("by running statistics, what is read again is a call of its own")
+  func runningReadAgain() throws {
+    for obstacle in [BatchProgram.Obstacle.centeredReadAgain, .scaledReadAgain] {
+      var program = BatchProgram(isTrained: false, obstacle: obstacle)
+      program.isRunning = true
+      let run = try program.run()
+      #expect(run.groups.allSatisfy { !$0.contains("binary + binary") }, "\(run.groups)")
+    }
   }
 }
