@@ -52,19 +52,23 @@ static void check_gradient(const sb_kernels *k, int64_t rows, int64_t channels, 
   float *x = uniform(count, -2, 2), *given = uniform(count, -1, 1), *opening = uniform(count, -1, 1);
   float *mean = uniform(channels, -1, 1), *factor = uniform(channels, -2, 2), *slope = uniform(channels, -1, 1);
   float *shift = uniform(channels, -1, 1), *sums = filled(channels, 0.5f), *products = filled(channels, 0.25f);
-  float *gated = floats(count), *dx = floats(count), *expected = floats(count), *dy = copied(given, count);
+  float *rests = filled(channels, 0.125f), *gated = floats(count), *dx = floats(count), *expected = floats(count), *dy = copied(given, count);
   double *exact = widened(sums, channels), *exact_products = widened(products, channels);
+  double *exact_rests = widened(rests, channels);
   for (int64_t e = 4; is_gated && e < count; e += 23) opening[e] = e % 3 ? 0 : -0.0f;
   for (int64_t e = 0; e < count; e++) {
     if (is_gated) dy[e] = lets_through(opening[e], given[e]);
     exact[e % channels] += dy[e];
+    exact_rests[e % channels] += x[e] - (double)mean[e % channels];
     exact_products[e % channels] += (double)dy[e] * (x[e] - (double)mean[e % channels]);
   }
   sb_batch_gradient all = {.channels = channels, .x = x, .dy = given, .mean = mean, .sums = sums, .products = products};
+  all.rests = rests;
   if (is_gated) all.opening = opening, all.gated = gated;
   k->batch_gradient_sums(&all, rows);
   expect_sums("batch_gradient_sums, of dy", channels, sums, exact, rows + 64);
   expect_sums("batch_gradient_sums, of products", channels, products, exact_products, rows + 64);
+  expect_sums("batch_gradient_sums, of what the mean leaves", channels, rests, exact_rests, rows + 64);
   if (is_gated) expect_same("batch_gradient_sums, the gate", count, gated, dy);
   sb_batch_gradient made = {.channels = channels, .x = x, .dy = dy, .mean = mean, .dx = dx};
   made.factor = factor, made.slope = slope, made.shift = shift;

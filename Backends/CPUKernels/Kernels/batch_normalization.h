@@ -6,8 +6,8 @@
  * Algorithm: rows are taken BATCH_ROWS at a time, which fit into a first-level cache. The moments of such a block are those
  * of x less the block's first row, in float; they are joined to those of the rows before in double (Chan, Golub and LeVeque,
  * The American Statistician 37, 1983, equation 2.1). The first row is one of the block, so what cancels is at most the
- * block's length. The gradient of x is that of Ioffe and Szegedy, "Batch normalization", 2015, section 3: two sums are
- * all that it needs, since x - mean adds up to nothing.
+ * block's length. The gradient of x is that of Ioffe and Szegedy, "Batch normalization", 2015, section 3: its two
+ * sums are taken at once, and with them what x - mean adds up to, which is the rounding of the mean.
  * Layout: rows x channels, in strips of one vector, of 4 and of 1 channel (`batch_strip.h`).
  * Bound: that of the sums. Limited by the cache or memory that holds x. */
 

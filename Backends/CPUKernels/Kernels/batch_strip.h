@@ -45,9 +45,9 @@ INLINED void OWN(normalized)(int64_t rows, const sb_batch_rows *b, int64_t c, co
   }
 }
 
-/* Adds to the sums of dy and of dy (x - mean); with `gates` dy is what relu lets through, and is written. */
+/* Adds to the sums of dy, of dy (x - mean) and of x - mean; with `gates` dy is what relu lets through, and is written. */
 INLINED void OWN(gradient_row)(
-  const sb_batch_gradient *b, int64_t e, const strip mean, const int gates, strip *sums, strip *products) {
+  const sb_batch_gradient *b, int64_t e, const strip mean, const int gates, strip *sums, strip *products, strip *rests) {
   strip dy = AT(b->dy + e);
   if (gates) {
     const strip v = AT(b->opening + e);
@@ -58,17 +58,19 @@ INLINED void OWN(gradient_row)(
   const strip product = dy * centered;
   *sums += dy;
   *products += product;
+  *rests += centered;
 }
 
 INLINED void OWN(gradient_sums)(int64_t rows, const sb_batch_gradient *b, int64_t c, const int gates) {
   const strip mean = AT(b->mean + c);
-  strip s[PHASES] = {0}, p[PHASES] = {0};
+  strip s[PHASES] = {0}, p[PHASES] = {0}, q[PHASES] = {0};
   int64_t r = 0;
   for (; r + PHASES <= rows; r += PHASES)
-    UNROLLED(i, PHASES) OWN(gradient_row)(b, (r + i) * b->channels + c, mean, gates, s + i, p + i);
-  for (; r < rows; r++) OWN(gradient_row)(b, r * b->channels + c, mean, gates, s, p);
+    UNROLLED(i, PHASES) OWN(gradient_row)(b, (r + i) * b->channels + c, mean, gates, s + i, p + i, q + i);
+  for (; r < rows; r++) OWN(gradient_row)(b, r * b->channels + c, mean, gates, s, p, q);
   *(strip *)(b->sums + c) += (s[0] + s[1]) + (s[2] + s[3]);
   *(strip *)(b->products + c) += (p[0] + p[1]) + (p[2] + p[3]);
+  *(strip *)(b->rests + c) += (q[0] + q[1]) + (q[2] + q[3]);
 }
 
 INLINED void OWN(gradient)(int64_t rows, const sb_batch_gradient *b, int64_t c) {

@@ -106,12 +106,12 @@ typedef struct {
   float *y;
 } sb_batch_rows;
 
-/* Rows of channels of its gradient. Sums are of dy and of dy (x - mean); where `opening` is not null, dy goes through the
+/* Rows of channels of its gradient. Sums are of dy, of dy (x - mean) and of x - mean (rests); where `opening` is not null, dy goes through the
  * gradient of relu first, whose results those are, to `gated`. Then dx = dy factor + slope 2 (x - mean) + shift. */
 typedef struct {
   int64_t channels;
   const float *x, *dy, *opening, *mean;
-  float *gated, *sums, *products;
+  float *gated, *sums, *products, *rests;
   const float *factor, *slope, *shift;
   float *dx;
 } sb_batch_gradient;

@@ -106,17 +106,22 @@ struct BatchBackward {
       results: [gate?.found, dbeta, s, dgamma, dx].compactMap { $0?.result })
   }
 
-  func works(in fusion: Fusion, _ watched: Set<Int>) -> [Work] {
+  /// What x − mean adds up to stands in no program: it is added to `works`.
+  func works(in fusion: Fusion, _ watched: Set<Int>, _ works: inout Works) -> [Work] {
     let rows = fusion.segment.values[forward.x].type.shape.elementCount / forward.channels
-    return [sums(in: fusion, rows, watched), gamma(in: fusion), gradient(in: fusion, rows, watched)]
+    let rests = works.addValue(byteCount: forward.channels * 4)
+    return [
+      sums(in: fusion, rows, watched, rests: rests), gamma(in: fusion),
+      gradient(in: fusion, rows, watched, rests: rests),
+    ]
   }
 
-  private func sums(in fusion: Fusion, _ rows: Int, _ watched: Set<Int>) -> Work {
+  private func sums(in fusion: Fusion, _ rows: Int, _ watched: Set<Int>, rests: Int) -> Work {
     let (x, channels, kernels, mean) = (forward.x, forward.channels, fusion.library.kernels, forward.mean.result)
     let (dy, gate, dbeta, s) = (dy, gate, dbeta.result, s.result)
     let products = watched.contains(products.result) ? products.result : nil
     let read = [x] + (gate.map { [$0.upstream, $0.opening] } ?? [dy])
-    var results = [dbeta, s].map { Work.Result(value: $0, form: .sum(.sum(count: channels))) }
+    var results = [dbeta, s, rests].map { Work.Result(value: $0, form: .sum(.sum(count: channels))) }
     if gate != nil { results.append(.init(value: dy, form: .rows)) }
     if let products { results.append(.init(value: products, form: .rows, isBeside: true)) }
     return Work(
@@ -131,7 +136,7 @@ struct BatchBackward {
       )
       all.dy = UnsafePointer(frame.floats(gate?.upstream ?? dy))
       if let gate { (all.opening, all.gated) = (UnsafePointer(frame.floats(gate.opening)), frame.floats(dy)) }
-      (all.sums, all.products) = (frame.floats(dbeta), frame.floats(s))
+      (all.sums, all.products, all.rests) = (frame.floats(dbeta), frame.floats(s), frame.floats(rests))
       kernels.pointee.batch_gradient_sums(&all, Int64(frame.rows))
       guard let products else { return }
       let (to, elements) = (frame.floats(products), Int64(frame.rows * channels))
@@ -154,7 +159,7 @@ struct BatchBackward {
     }
   }
 
-  private func gradient(in fusion: Fusion, _ rows: Int, _ watched: Set<Int>) -> Work {
+  private func gradient(in fusion: Fusion, _ rows: Int, _ watched: Set<Int>, rests: Int) -> Work {
     let (x, channels, kernels, dy, dx) = (forward.x, forward.channels, fusion.library.kernels, dy, dx.result)
     let (mean, variance, gamma) = (forward.mean.result, forward.variance.result, forward.gamma)
     let (dbeta, s, scale) = (dbeta.result, s.result, forward.scale(in: fusion))
@@ -172,7 +177,7 @@ struct BatchBackward {
     return Work(
       calls: rest,
       operands: [x, dy].map { Work.Operand(value: $0, access: .rows) }
-        + [mean, variance, gamma, dbeta, s].map { Work.Operand(value: $0, access: .whole) },
+        + [mean, variance, gamma, dbeta, s, rests].map { Work.Operand(value: $0, access: .whole) },
       results: [Work.Result(value: dx, form: .rows)] + Work.Result.beside(rows: between.values, parts: small),
       rows: rows, isDivisible: true, cost: fusion.cost(of: rest, reading: [x, dy], writing: [dx]),
       scratch: { rows in scale.byteCount + slopes.byteCount + between.byteCount(rows * channels) }
@@ -180,7 +185,7 @@ struct BatchBackward {
       let of = scale.make(frame.floats(variance), frame.floats(gamma), frame.scratch)
       let made = slopes.make(
         of, gamma: frame.floats(gamma), dbeta: frame.floats(dbeta), s: frame.floats(s),
-        frame.scratch + scale.byteCount)
+        rests: frame.floats(rests), frame.scratch + scale.byteCount)
       if frame.firstRow == 0 {
         if keeps.dinverse { frame.floats(dinverse).update(from: made.dinverse, count: channels) }
         for value in dvariance { frame.floats(value).update(from: made.dvariance, count: channels) }
@@ -216,6 +221,7 @@ private struct BatchSlopes {
   let channels: Int
   /// What a row has of the gradients of variance and mean.
   let shares: (variance: Float, mean: Float)
+  private let add = sb_arithmetic_number("add")
   private let multiply = sb_arithmetic_number("multiply")
   private let negate = sb_unary_number("negate")
   private let rsqrt = sb_unary_number("rsqrt")
@@ -231,11 +237,11 @@ private struct BatchSlopes {
   /// Bytes of scratch memory.
   var byteCount: Int { (5 * channels * 4 + 63) / 64 * 64 }
 
-  /// By the instructions of their calls, but for the sum.
+  /// By the instructions of their calls, but for the sum of what is negated, which is that of its parts.
   @inline(__always)
   func make(
     _ scale: BatchScale.Numbers, gamma: UnsafePointer<Float>, dbeta: UnsafePointer<Float>, s: UnsafePointer<Float>,
-    _ scratch: UnsafeMutableRawPointer
+    rests: UnsafePointer<Float>, _ scratch: UnsafeMutableRawPointer
   ) -> Numbers {
     let first = scratch.assumingMemoryBound(to: Float.self)
     let made = Numbers(
@@ -245,7 +251,11 @@ private struct BatchSlopes {
     _ = kernels.pointee.binary(multiply, count, s, 1, gamma, 1, made.dinverse)
     _ = kernels.pointee.unary_backward(rsqrt, 0, count, scale.inverse, made.dinverse, made.dvariance)
     _ = kernels.pointee.binary(multiply, count, made.dvariance, 1, &shares.variance, 0, made.slope)
+    // 2·(x − mean) times the slope, and dy times the scale.
+    _ = kernels.pointee.binary(add, count, rests, 1, rests, 1, made.shift)
+    _ = kernels.pointee.binary(multiply, count, made.shift, 1, made.slope, 1, made.shift)
     _ = kernels.pointee.binary(multiply, count, dbeta, 1, scale.factor, 1, made.total)
+    _ = kernels.pointee.binary(add, count, made.total, 1, made.shift, 1, made.total)
     _ = kernels.pointee.unary(negate, 0, count, made.total, made.total)
     _ = kernels.pointee.binary(multiply, count, made.total, 1, &shares.mean, 0, made.shift)
     return made

@@ -45,10 +45,10 @@ import SwitchbackPrograms
 ///                           │
 ///                          dx
 ///
-/// What is negated adds up to dbeta times factor, since centered adds up to nothing: so there is no third sum. In place of
-/// centered the gradient reads x. Where a probe, a tap or the host looks at a value between, it is written beside y or dx by
-/// the instructions that its call has alone, numbers of channels by the first chunk; y and dx are made as ever. What another
-/// call computes with, and a normalization without gamma or beta, is no match.
+/// What is negated adds up to dbeta times factor and what centered adds up to, the rounding of the mean, times the slope: so
+/// no third pass is needed. In place of centered the gradient reads x. Where a probe, a tap or the host looks at a value
+/// between, it is written beside y or dx by the instructions that its call has alone, numbers of channels by the first
+/// chunk; y and dx are made as ever. What another call computes with, and a normalization without gamma or beta, is no match.
 enum NormalizedBatch: FusionPattern {
   static func match(_ first: Int, in fusion: Fusion) -> FusedCalls? {
     guard let forward = BatchForward(from: first, in: fusion) else { return nil }
@@ -56,8 +56,8 @@ enum NormalizedBatch: FusionPattern {
       let pair = MatchedPair(forward: forward.half, backward: backward.half)
       guard fusion.holdsNoStates(pair.forward.calls + pair.backward.calls), let between = pair.between(fusion.uses)
       else { return nil }
-      return FusedCalls(halves: [pair.forward, pair.backward]) { _ in
-        [forward.works(in: fusion, between.watched), backward.works(in: fusion, between.watched)]
+      return FusedCalls(halves: [pair.forward, pair.backward]) { works in
+        [forward.works(in: fusion, between.watched), backward.works(in: fusion, between.watched, &works)]
       }
     }
     // An evaluation in training's mode has no gradient.
