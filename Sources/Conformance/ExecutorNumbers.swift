@@ -1,9 +1,9 @@
-import SwitchbackExecution
+package import SwitchbackExecution
 import SwitchbackPrograms
 
 extension ProgramExecutor {
   /// Fills inputs, step values and states by name.
-  func fill(_ values: [String: [Double]]) throws {
+  package func fill(_ values: [String: [Double]]) throws {
     for (name, numbers) in values {
       guard let id = program.value(named: name) else { continue }
       let type = program.values[id].type.elementType
@@ -22,7 +22,7 @@ extension ProgramExecutor {
   }
 
   /// By name.
-  func outputs() throws -> [String: [Double]] {
+  package func outputs() throws -> [String: [Double]] {
     var outputs: [String: [Double]] = [:]
     for output in program.outputs { outputs[output.name] = try numbers(of: output.value) }
     return outputs

@@ -5,12 +5,9 @@ import Testing
 
 /// Every configuration in `configs/`, a network whose channels die before a depthwise convolution, and a residual one in
 /// place of the deep ones, which take minutes and in which one gate decides, or which magnify roundings.
-private let configurations: [String] = {
-  let files = (try? FileManager.default.contentsOfDirectory(atPath: root + "/configs")) ?? []
-  return files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
-    .filter { !["resnet20-fashion", "plain20-fashion", "mlp30-batchnorm"].contains($0) }.sorted()
-    + ["dead-channels", "residual"]
-}()
+private let configurations =
+  ShippedConfigurations.all.filter { !["resnet20-fashion", "plain20-fashion", "mlp30-batchnorm"].contains($0) }
+  + ["dead-channels", "residual"]
 
 private let deadChannels = """
   version: 1
@@ -49,60 +46,17 @@ private let residual = """
     optimizer: {type: sgd, momentum: 0.9}
   """
 
-/// Three classes by four features, of which one never changes; some rows are zeros.
-private func writeTable(to path: String) throws {
-  var text = "a,b,c,d,class\n"
-  for row in 0..<96 {
-    let label = row % 3
-    let numbers = [label * 7 + row % 5, row * row % 11, 4, row % 7 == 3 ? 0 : row % 13].map { row % 8 == 5 ? 0 : $0 }
-    text += numbers.map { "\($0)," }.joined() + ["x", "y", "z"][label] + "\n"
-  }
-  try write(text.utf8, to: path)
-}
-
-/// The sample's digits as files, and a black image in each class.
-private func writeFolder(to folder: String) throws {
-  for (part, count) in [("train", 96), ("test", 64)] {
-    try writeImages(to: "\(folder)/\(part)", train: part == "train", count: count)
-    let black = PNG.encode(width: 28, height: 28, channels: 1, pixels: [UInt8](repeating: 0, count: 784))
-    for label in 0..<10 { try write(black, to: "\(folder)/\(part)/\(label)/black.png") }
-  }
-}
-
-/// Where the configuration is and what sets its data to some that are here.
+/// Where a configuration is and what sets its data to some that are here.
 private func arguments(_ name: String) throws -> [String] {
   let folder = temporary()
   switch name {
-  case "csv":
-    try writeTable(to: folder + "/table.csv")
-    return ["configs/csv.yaml", "--data", folder + "/table.csv"]
-  case "image-folder":
-    try writeFolder(to: folder)
-    return ["configs/image-folder.yaml", "--data", folder]
-  case "two-inputs", "two-outputs":
-    let outcome = try switchback("data", "export", "mnist", folder, "--data", sampleFolder)
-    try #require(outcome.status == 0, "\(outcome.error)")
-    return ["configs/\(name).yaml", "--data", folder + "/samples.csv"]
-  case "gru-adding-problem", "lstm-adding-problem", "rnn-adding-problem":
-    return ["configs/\(name).yaml", "--set", "data.sequence_length=10", "--set", "data.samples=1000"]
-  case "gru-copy-problem":
-    return ["configs/\(name).yaml", "--set", "data.delay=2", "--set", "data.samples=1000"]
-  case "text-classification":
-    for number in 0..<64 {
-      let words = (0...number % 7).map { ["good", "bad", "film", "plot", "long"][(number * 3 + $0) % 5] }
-      try write(
-        words.joined(separator: " ").utf8, to: folder + "/\(number % 2 == 0 ? "no" : "yes")/\(number).txt")
-    }
-    return ["configs/text-classification.yaml", "--data", folder, "--set", "data.sequence_length=8"]
   case "dead-channels":
     try write(deadChannels.utf8, to: folder + "/dead-channels.yaml")
     return [folder + "/dead-channels.yaml", "--data", sampleFolder]
   case "residual":
     try write(residual.utf8, to: folder + "/residual.yaml")
     return [folder + "/residual.yaml", "--data", sampleFolder]
-  default:
-    // Fashion's images are not here; the digits have its shape.
-    return ["configs/\(name).yaml", "--data", sampleFolder, "--set", "data.dataset=mnist"]
+  default: return try ShippedConfigurations.arguments(name)
   }
 }
 

@@ -26,6 +26,19 @@ import Testing
     }
   }
 
+  @Test(
+    "a masked recurrent network with a cell of one's own, and a transformer with blocks of one's own, take under 60 lines"
+  )
+  func consumers() throws {
+    for (name, words) in [
+      ("recurrent", ["maskZero: true", "RecurrentCell", "Bidirectional"]), ("transformer", ["MultiHeadAttention"]),
+    ] {
+      let code = try text("Tests/ConsumerPackage/Sources/Consumer/\(name).swift")
+      #expect(code.split(separator: "\n", omittingEmptySubsequences: false).count <= 60, "\(name)")
+      for word in words { #expect(code.contains(word), "\(name) has no \(word)") }
+    }
+  }
+
   @Test("the README's Swift trains, saves, loads and predicts")
   func runs() throws {
     let folder = try temporaryFolder()

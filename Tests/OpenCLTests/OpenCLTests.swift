@@ -133,6 +133,34 @@ func dataset() throws -> ByteDataset {
     #expect(try session.plan.segmentCount == 1)
   }
 
+  @Test(
+    "a recurrent layer has no launch a step of time, there and back, and waits for nothing",
+    arguments: ["simple_rnn", "lstm", "gru"])
+  func recurrentLaunches(word: String) throws {
+    func counts(length: Int) throws -> (launches: Int, blocking: Int) {
+      let text = """
+        version: 1
+        model: {layers: [{\(word): {units: 8}}, {dense: {units: 1}}]}
+        data: {dataset: adding-problem, sequence_length: \(length)}
+        training: {batch_size: 8, loss: mean_squared_error, optimizer: {type: sgd, learning_rate: 0.01}}
+        """
+      let data = try AddingProblem(sequenceLength: length, count: 80).open().train
+      let step = try Configuration(text: text, file: "test.yaml").trainingStep(on: data.layout)
+      let session = try TrainingSession(
+        step: step, batchSize: 8, seed: 1, on: try chain(OpenCLBackend()), probeInterval: nil)
+      // States go there once.
+      _ = try session.train(data, Array(0..<8)[...])
+      let before = try #require(session.chain.counts)
+      _ = try session.train(data, Array(8..<16)[...])
+      let found = try #require(session.chain.counts) - before
+      return (found.launches, found.blockingCalls)
+    }
+    let (short, long) = (try counts(length: 4), try counts(length: 40))
+    #expect(short.blocking == 0 && long.blocking == 0)
+    // Sums over more rows may be divided once more.
+    #expect(long.launches < short.launches + 36 / 2, "\(short.launches) and \(long.launches)")
+  }
+
   @Test("fifty losses of a free-running network are the reference's to 1e-4")
   func freeRunning() throws {
     let data = try dataset()

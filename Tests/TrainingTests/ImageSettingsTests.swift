@@ -65,9 +65,16 @@ struct ImageSettingsTests {
     #expect(try edges("padding: [1, 2]") == ImageEdges(height: 1, width: 2))
     #expect(try edges("padding: [[1, 2], [3, 4]]") == ImageEdges(top: 1, bottom: 2, left: 3, right: 4))
     #expect(try edges("padding: [1, [3, 4]]") == ImageEdges(top: 1, bottom: 1, left: 3, right: 4))
+    // As convolutions and poolings have it.
+    #expect(try edges("padding: [1, 2, 3, 4]") == ImageEdges(top: 1, bottom: 2, left: 3, right: 4))
+    #expect(
+      (try read("{cropping2d: {cropping: [0, 2, 1, 0]}}") as? Cropping2D)?.cropping == ImageEdges(bottom: 2, left: 1))
     #expect((try read("cropping2d") as? Cropping2D)?.cropping == ImageEdges(0))
     #expect((try read("{cropping2d: {cropping: [2, 0]}}") as? Cropping2D)?.cropping == ImageEdges(height: 2, width: 0))
-    for wrong in ["-1", "[1]", "[1, 2, 3]", "[[1, 2], [3]]", "[[1, 2], x]", "same", "{top: 1}", "[[1, 2], [3, -4]]"] {
+    for wrong in [
+      "-1", "[1]", "[1, 2, 3]", "[1, 2, 3, -4]", "[1, 2, 3, x]", "[1, 2, 3, 4, 5]", "[[1, 2], [3]]", "[[1, 2], x]",
+      "same", "{top: 1}", "[[1, 2], [3, -4]]",
+    ] {
       let found = problems("{zero_padding2d: {padding: \(wrong)}}")
       #expect(found.count == 1 && found[0].contains("or [[top, bottom], [left, right]]"), "\(wrong): \(found)")
     }
@@ -157,6 +164,7 @@ struct ImageSettingsTests {
     #expect(padding?.fallback == "valid")
     #expect(padding?.takes == "one of valid, same, or a list of 4")
     let edges = Configuration.keys.flatMap(\.all).first { $0.path == "model.layers.N.zero_padding2d.padding" }
-    #expect(edges?.takes == "a whole number from 0 to 1048576, or a list of two" && edges?.fallback == "1")
+    #expect(edges?.takes == "a whole number from 0 to 1048576, or a list of two, or a list of 4")
+    #expect(edges?.fallback == "1")
   }
 }

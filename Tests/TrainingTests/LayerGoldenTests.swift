@@ -42,6 +42,36 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
 
   var testDescription: String { "\(entry) of \(inputs.map(\.shape))" }
 
+  /// What the entry says of the layer's options.
+  var options: [String: Option] {
+    get throws {
+      try JSONDecoder().decode([String: [String: Option]].self, from: Data(entry.utf8))[layer] ?? [:]
+    }
+  }
+
+  /// The value of an option.
+  struct Option: Decodable {
+    private var text: String?
+    private var number: Double?
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let truth = try? container.decode(Bool.self) {
+        text = "\(truth)"
+      } else if let value = try? container.decode(Double.self) {
+        number = value
+      } else {
+        text = try? container.decode(String.self)
+      }
+    }
+
+    /// Whether a configuration's default is the same; lists and sections are none.
+    func isWritten(as fallback: String?) -> Bool {
+      guard let fallback else { return false }
+      return number.map { $0 == Double(fallback) } ?? (text == fallback)
+    }
+  }
+
   static let all: [GoldenLayer] = {
     let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden/layers.json")
     return (try? JSONDecoder().decode([GoldenLayer].self, from: Data(contentsOf: file))) ?? []
@@ -127,16 +157,47 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
       [.init(name: backend.identity.name, device: try backend.open(device: 0, options: [:], host: host))], host: host)
   }
 
+  /// PyTorch has no Gaussian noise (`NoiseLayerTests`); what is shared has a name (`SharedLayerTests`).
+  private static let others: Set = ["gaussian_noise", "gaussian_dropout", "shared"]
+  /// What draws numbers or keeps states (`RandomGradientTests`), or says how weights start (`RecurrentLayerTests`).
+  private static let askedElsewhere: Set = [
+    "rate", "dropout", "recurrent_dropout", "stateful", "unit_forget_bias",
+  ]
+
+  @Test("each option of a layer that changes its numbers has another value than its default in a case of PyTorch")
+  func options() throws {
+    /// Initializers and regularizers have tests of their own.
+    func options<L: ConfigurableLayer>(_ type: L.Type) -> [String] {
+      type.settings.keys.compactMap { key in
+        switch key.property {
+        case .initializer, .regularizer: nil
+        default: key.word
+        }
+      }
+    }
+    let keys = Configuration.keys.flatMap(\.all)
+    for type in LayerCatalog.layers where !Self.others.contains(type.word) {
+      let given = try GoldenLayer.all.filter { $0.layer == type.word }.flatMap { try $0.options }
+      for option in options(type) where !Self.askedElsewhere.contains(option) {
+        let fallback = keys.first { $0.path == "model.layers.N.\(type.word).\(option)" }?.fallback
+        #expect(
+          given.contains { $0.key == option && !$0.value.isWritten(as: fallback) }, "\(option) of \(type.word)")
+      }
+    }
+  }
+
   @Test("PyTorch has a case for each layer of the catalogue, in training and in inference")
   func complete() {
-    // These have tests of their own (`LayerTests`, training beside PyTorch and Keras).
-    let others: Set = [
-      "dense", "global_average_pooling2d", "flatten", "dropout", "spatial_dropout2d", "spatial_dropout1d",
-      "gaussian_noise", "gaussian_dropout", "rescaling", "activation", "leaky_relu", "prelu", "shared", "residual",
-      "repeat",
-    ]
-    #expect(Set(GoldenLayer.all.map(\.layer)) == Set(LayerCatalog.layers.map { $0.word }).subtracting(others))
-    #expect(Set(GoldenLayer.all.filter { $0.layer == "batch_normalization" }.map(\.isTraining)) == [true, false])
+    #expect(Set(GoldenLayer.all.map(\.layer)) == Set(LayerCatalog.layers.map { $0.word }).subtracting(Self.others))
+    for word in ["batch_normalization", "residual", "simple_rnn", "lstm", "gru"] {
+      #expect(Set(GoldenLayer.all.filter { $0.layer == word }.map(\.isTraining)) == [true, false], "\(word)")
+    }
+    let masked = Set(GoldenLayer.all.filter { !$0.masks.isEmpty }.map(\.layer))
+    #expect(
+      masked.isSuperset(of: [
+        "simple_rnn", "lstm", "gru", "bidirectional", "multi_head_attention", "transformer_encoder",
+        "batch_normalization", "global_average_pooling1d", "global_max_pooling1d",
+      ]))
   }
 
   @Test("layers give PyTorch's results, gradients and replaced states, on every backend", arguments: GoldenLayer.all)
@@ -167,24 +228,8 @@ private struct GoldenLayer: Decodable, Sendable, CustomTestStringConvertible {
   @Test("gradients are those of finite differences in Float64", arguments: GoldenLayer.all)
   fileprivate func differences(_ golden: GoldenLayer) throws {
     let (program, values, _) = try golden.program()
-    let (double, reference) = (try program.converted(to: .float64), try chain(ReferenceBackend()))
-    let found = try ProgramEvaluation(double, values, on: reference).outputs
-    for (name, gradient) in found where name.hasPrefix("d/") {
-      let own = String(name.dropFirst(2))
-      let operand = own.hasPrefix("x") ? own : GoldenLayer.stateName(own)
-      var (difference, norm) = (0.0, 0.0)
-      for element in gradient.indices {
-        func loss(at shift: Double) throws -> Double {
-          var moved = values
-          moved[operand]![element] += shift
-          return try #require(ProgramEvaluation(double, moved, on: reference).outputs["loss"])[0]
-        }
-        let slope = (try loss(at: 1e-5) - loss(at: -1e-5)) / 2e-5
-        difference += (gradient[element] - slope) * (gradient[element] - slope)
-        norm += slope * slope
-      }
-      #expect(difference.squareRoot() <= 1e-6 * max(norm.squareRoot(), 1e-2), "\(name) of \(golden.testDescription)")
-    }
+    try expectDifferences(
+      of: program, values, operand: { $0.hasPrefix("x") ? $0 : GoldenLayer.stateName($0) }, golden.testDescription)
   }
 }
 

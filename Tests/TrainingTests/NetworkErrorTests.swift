@@ -299,11 +299,11 @@ struct NetworkErrorTests {
         - dense: {units: 3}
       """),
     WrongNetwork(
-      "model.layers.0.zero_padding2d.padding must be a whole number from 0 to 1048576, [height, width], or [[top, bottom], "
-        + "[left, right]]", on: pictures,
+      "model.layers.0.zero_padding2d.padding must be a whole number from 0 to 1048576, [height, width], [top, bottom, left, "
+        + "right], or [[top, bottom], [left, right]]", on: pictures,
       """
       layers:
-        - zero_padding2d: {padding: [1, 2, 3, 4]} # here
+        - zero_padding2d: {padding: [1, 2, 3]} # here
         - flatten
         - dense: {units: 3}
       """),

@@ -9,10 +9,10 @@ import Testing
 
 /// What a run of a configuration finds.
 private func findings(
-  _ configuration: Configuration, on backend: any ComputeBackend = ReferenceBackend(), data: DatasetParts
+  _ configuration: Configuration, with linked: [any ComputeBackend] = [], data: DatasetParts
 ) throws -> [Finding] {
   let loop = try TrainingLoop(
-    configuration, data: data, registry: BackendRegistry(linked: [backend, ReferenceBackend()], folders: []),
+    configuration, data: data, registry: BackendRegistry(linked: linked + [ReferenceBackend()], folders: []),
     host: try HostServices(workers: 2))
   var found: [Finding] = []
   _ = try loop.run(callbacks: [
@@ -128,7 +128,7 @@ struct RecurrentMonitorTests {
         : try madeParts(count: 2048)
     // Behind the steps of which nothing is said along time.
     #expect(configuration.monitor.vanishingWarmUp < 110)
-    #expect(try findings(configuration, on: OpenBLASBackend(), data: data) == [])
+    #expect(try findings(configuration, with: [OpenBLASBackend()], data: data) == [])
   }
 }
 

@@ -21,7 +21,9 @@ public struct Cropping2D: UnaryLayer {
 extension Cropping2D: ConfigurableLayer {
   package static let settings = Settings<Cropping2D>(
     "cropping2d", of: Cropping2D(), help: "An image [N, H, W, C] without rows and columns at its edges",
-    keys: [.edges("cropping", \.cropping, help: "How many are left out")])
+    keys: [
+      .edges("cropping", \.cropping, help: "How many are left out: [height, width], or [top, bottom, left, right]")
+    ])
 }
 
 /// A sequence without its first and last steps: x `[N, T, C]`, y `[N, T − first − second, C]`.

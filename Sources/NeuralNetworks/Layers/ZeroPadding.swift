@@ -19,7 +19,7 @@ public struct ZeroPadding2D: UnaryLayer {
 extension ZeroPadding2D: ConfigurableLayer {
   package static let settings = Settings<ZeroPadding2D>(
     "zero_padding2d", of: ZeroPadding2D(), help: "Rows and columns of zeros around an image [N, H, W, C]",
-    keys: [.edges("padding", \.padding, help: "How many")])
+    keys: [.edges("padding", \.padding, help: "How many: [height, width], or [top, bottom, left, right]")])
 }
 
 /// Steps of zeros before and behind a sequence: x `[N, T, C]`, y `[N, first + T + second, C]`.

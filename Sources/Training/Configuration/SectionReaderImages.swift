@@ -28,17 +28,22 @@ extension SectionReader {
     }
   }
 
-  /// One number for all edges, `[height, width]`, or `[[top, bottom], [left, right]]`.
+  /// One number for all edges, `[height, width]`, `[top, bottom, left, right]`, or Keras's `[[top, bottom], [left, right]]`.
   func edges(_ key: String, _ fallback: ImageEdges, help: String) -> ImageEdges {
     describe(key, help: help, .edges(fallback))
     guard let node = take(key) else {
       record(key, Self.node(for: fallback))
       return fallback
     }
+    if let counts = counts(node, 4) {
+      record(key, node)
+      return ImageEdges(top: counts[0], bottom: counts[1], left: counts[2], right: counts[3])
+    }
     let sides = node.sequence.map { $0.map(side) } ?? [side(node), side(node)]
     guard sides.count == 2, let vertical = sides[0], let horizontal = sides[1] else {
       problems.add(
-        "\(full(key)) must be \(Self.words(for: .edges)), [height, width], or [[top, bottom], [left, right]]", at: node)
+        "\(full(key)) must be \(Self.words(for: .edges)), [height, width], [top, bottom, left, right], or "
+          + "[[top, bottom], [left, right]]", at: node)
       return fallback
     }
     record(key, node)
@@ -91,7 +96,7 @@ extension SchemaPart {
   }
 
   fileprivate static func edges(_ fallback: ImageEdges) -> SchemaPart {
-    var part = any([edges, list(of: any([edges, list(of: edges, count: 2)]), count: 2)])
+    var part = any([edges, list(of: any([edges, list(of: edges, count: 2)]), count: 2), list(of: edges, count: 4)])
     part.json["default"] =
       Set(fallback.counts).count == 1
       ? fallback.top as Any : [[fallback.top, fallback.bottom], [fallback.left, fallback.right]]

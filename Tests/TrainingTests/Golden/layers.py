@@ -52,11 +52,11 @@ def add(name, inputs, result, upstream, parameters=None, states=None, replaced=N
     })
 
 
-def batch_normalization(shape, axis, training, momentum=0.99, epsilon=0.001, seed=1):
+def batch_normalization(shape, axis, training, momentum=0.99, epsilon=0.001, seed=1, **keys):
     channels = shape[axis]
     x = grid(*shape, seed=seed).requires_grad_()
-    gamma = (grid(channels, seed=seed + 1) + 2.5).requires_grad_()
-    beta = grid(channels, seed=seed + 2).requires_grad_()
+    gamma = (grid(channels, seed=seed + 1) + 2.5).requires_grad_() if keys.get("scale", True) else None
+    beta = grid(channels, seed=seed + 2).requires_grad_() if keys.get("center", True) else None
     mean, variance = grid(channels, seed=seed + 3), grid(channels, seed=seed + 4).abs() + 0.5
     moved_mean, moved_variance = mean.clone(), variance.clone()
     first = x.movedim(axis, 1)
@@ -65,21 +65,29 @@ def batch_normalization(shape, axis, training, momentum=0.99, epsilon=0.001, see
     # moved = m * old + (1 - m) * batch * n / (n - 1)
     biased = momentum * variance + (moved_variance - momentum * variance) * (n - 1) / n
     replaced = {"movingMean": moved_mean, "movingVariance": biased} if training else {}
-    add("batch_normalization", [x], y, grid(*shape, seed=seed + 5), {"gamma": gamma, "beta": beta},
+    weights = {name: w for name, w in (("gamma", gamma), ("beta", beta)) if w is not None}
+    add("batch_normalization", [x], y, grid(*shape, seed=seed + 5), weights,
         {"movingMean": mean, "movingVariance": variance}, replaced,
-        {"axis": axis, "momentum": momentum, "epsilon": epsilon}, training)
+        {"axis": axis, "momentum": momentum, "epsilon": epsilon, **keys}, training)
 
 
 for number, (shape, axis) in enumerate([([5, 3], -1), ([7, 4, 3, 5], -1), ([3, 5, 4], 1), ([2, 1], -1)]):
     for training in (True, False):
         batch_normalization(shape, axis, training, seed=10 * number + 1)
 batch_normalization([11, 2], -1, True, momentum=0.9, epsilon=1e-5, seed=90)
+for training in (True, False):
+    batch_normalization([4, 3, 2], -1, training, seed=96, center=False)
+    batch_normalization([6, 3], 1, training, seed=96, scale=False)
 
 for number, shape in enumerate([[4], [3, 7], [0]]):
     ids = torch.randint(0, 6, shape, generator=torch.Generator().manual_seed(number))
     table = grid(6, 5, seed=100 + number).requires_grad_()
     add("embedding", [ids], F.embedding(ids, table), grid(*shape, 5, seed=110 + number), {"embeddings": table},
         keys={"input_dim": 6, "output_dim": 5})
+# What is masked has a row and a gradient all the same: whoever reads the mask leaves it out.
+ids, table = torch.tensor([[2, 5, 0], [1, 0, 0]]), grid(6, 2, seed=106).requires_grad_()
+add("embedding", [ids], F.embedding(ids, table), grid(2, 3, 2, seed=116), {"embeddings": table},
+    keys={"input_dim": 6, "output_dim": 2, "mask_zero": True})
 
 for name, join in [
     ("add", lambda a: a[0] + a[1] + a[2]), ("multiply", lambda a: a[0] * a[1] * a[2]),
@@ -178,6 +186,7 @@ def convolution(shape, filters, kernel, seed, bias=True, **keys):
 convolution([2, 5, 4, 2], 3, 3, seed=300, padding=[1, 0, 2, 1])
 convolution([1, 6, 5, 2], 2, [2, 3], seed=310, padding=[0, 3, 1, 0], strides=[2, 1], activation="tanh")
 convolution([2, 4, 5, 3], 2, 1, seed=320, bias=False, strides=[1, 2])
+convolution([1, 5, 6, 4], 6, [2, 3], seed=330, groups=2, dilation_rate=[3, 2], padding="same", activation="tanh")
 
 # Sequences [N, T, C] as images of one row.
 
@@ -243,6 +252,8 @@ separable_convolution("separable_conv2d", [1, 5, 6, 2], 3, [2, 3], seed=540, pad
                       depth_multiplier=2, activation="tanh", bias=False)
 separable_convolution("separable_conv1d", [2, 6, 3], 2, 3, seed=550, padding="causal", dilation_rate=2)
 separable_convolution("separable_conv1d", [2, 7, 2], 4, 2, seed=560, padding="same", strides=2, depth_multiplier=2)
+separable_convolution("separable_conv2d", [1, 6, 5, 2], 2, [2, 3], seed=570, padding=[1, 0, 2, 1], dilation_rate=[2, 1])
+separable_convolution("separable_conv1d", [2, 5, 2], 3, 2, seed=580, activation="tanh", bias=False)
 
 
 def transpose(x, kernel, strides, padding, added, dilations):
@@ -293,6 +304,7 @@ transposed_convolution([1, 3, 3, 2], 1, [2, 3], seed=660, dilation_rate=[3, 2], 
 transposed_convolution([1, 3, 2, 1], 2, 1, seed=670, strides=2, padding="same", output_padding=1)
 transposed_convolution([2, 4, 3], 2, 3, seed=680, strides=2, padding="same", activation="tanh")
 transposed_convolution([2, 3, 2], 3, 2, seed=690, strides=3, output_padding=1)
+transposed_convolution([1, 4, 2], 2, 3, seed=695, dilation_rate=2, bias=False)
 
 
 # Pooling.
@@ -441,6 +453,177 @@ group_normalization([3, 8], 4, 440)
 group_normalization([2, 3, 34], 2, 450, center=False)
 group_normalization([2, 7, 4], 2, 460, scale=False)
 
+# Dense layers, of rows and of each token.
+
+
+def dense(shape, units, seed, bias=True, **keys):
+    x, w = leaf(*shape, seed=seed), leaf(shape[-1], units, seed=seed + 1)
+    keys = {"units": units, "use_bias": bias, **keys}
+    case("dense", x, {"kernel": w}, x @ w, keys, leaf(units, seed=seed + 2) if bias else None, seed + 3)
+
+
+dense([5, 3], 4, seed=4000)
+dense([1, 4], 1, seed=4010, bias=False)
+dense([3, 2], 5, seed=4020, activation="tanh")
+dense([2, 4, 3], 5, seed=4030, activation="sigmoid")
+dense([3, 2, 4], 2, seed=4040, bias=False)
+
+# Activations. No number lies where a slope changes.
+
+
+def off_grid(*shape, seed):
+    return (grid(*shape, seed=seed) + 1 / 128).requires_grad_()
+
+
+for number, (function, y) in enumerate([
+    ("relu", F.relu), ("tanh", torch.tanh), ("softmax", lambda x: F.softmax(x, -1)),
+    ({"type": "leaky_relu", "negative_slope": 0.1}, lambda x: F.leaky_relu(x, 0.1)),
+    ({"type": "elu", "alpha": 0.5}, lambda x: F.elu(x, 0.5)),
+    ({"type": "gelu", "approximate": True}, lambda x: F.gelu(x, approximate="tanh")),
+]):
+    x = off_grid(3, 2, 5, seed=4050 + 2 * number)
+    add("activation", [x], y(x), grid(3, 2, 5, seed=4051 + 2 * number), keys={"function": function})
+for number, slope in enumerate((0.3, 0.05)):
+    x = off_grid(4, 7, seed=4070 + number)
+    add("leaky_relu", [x], F.leaky_relu(x, slope), grid(4, 7, seed=4072 + number), keys={"negative_slope": slope})
+for number, (shape, axes) in enumerate([([5, 3], []), ([2, 3, 4, 5], [1, 2]), ([2, 4, 3], [1])]):
+    x = off_grid(*shape, seed=4080 + 3 * number)
+    # PyTorch has a slope a channel, along axis 1: here one a feature of a row, and one a last axis.
+    alpha = leaf(*[1 if place + 1 in axes else size for place, size in enumerate(shape[1:])], seed=4081 + 3 * number)
+    y = F.prelu(x, alpha) if not axes else last(F.prelu(first(x), alpha.reshape(-1)))
+    add("prelu", [x], y, grid(*shape, seed=4082 + 3 * number), {"alpha": alpha},
+        keys={"shared_axes": axes} if axes else {})
+x = leaf(2, 3, 4, seed=4090)
+add("rescaling", [x], x * 0.25 + 3, grid(2, 3, 4, seed=4091), keys={"scale": 0.25, "offset": 3})
+for number, keeps in enumerate((False, True)):
+    x = leaf(3, 5, 4, 2, seed=4092 + number)
+    y = F.adaptive_avg_pool2d(first(x), 1)
+    y = last(y) if keeps else y.flatten(1)
+    add("global_average_pooling2d", [x], y, grid(*y.shape, seed=4094 + number), keys={"keepdims": keeps})
+x = leaf(2, 3, 4, 2, seed=4096)
+add("flatten", [x], x.flatten(1), grid(2, 24, seed=4097))
+# In inference they leave everything as it is.
+for number, (name, y, shape) in enumerate([
+    ("dropout", F.dropout, [3, 4]), ("spatial_dropout2d", F.dropout2d, [2, 3, 4, 2]),
+    ("spatial_dropout1d", F.dropout1d, [2, 3, 4]),
+]):
+    x = leaf(*shape, seed=4100 + number)
+    add(name, [x], y(x, 0.5, training=False), grid(*shape, seed=4105 + number), keys={"rate": 0.5}, training=False)
+
+# Residual blocks of He et al.: basic with a projection, the bottleneck, and pre-activation; the basic one also as a dense
+# network. PyTorch's convolutions and normalizations, with weights by their places.
+
+
+def normalized(x, path, parameters, states, replaced, training, seed, scale=1.0):
+    """Batch normalization of an image [N, H, W, C] with Keras's defaults; `scale`: times gamma and beta."""
+    channels = x.shape[-1]
+    gamma = ((grid(channels, seed=seed) / 8 + 1) * scale).requires_grad_()
+    beta = (grid(channels, seed=seed + 1) * scale).requires_grad_()
+    mean, variance = grid(channels, seed=seed + 2), grid(channels, seed=seed + 3).abs() + 0.5
+    moved_mean, moved_variance = mean.clone(), variance.clone()
+    y = last(F.batch_norm(first(x), moved_mean, moved_variance, gamma, beta, training, 0.01, 0.001))
+    parameters.update({f"{path}/gamma": gamma, f"{path}/beta": beta})
+    states.update({f"{path}/movingMean": mean, f"{path}/movingVariance": variance})
+    if training:
+        n = x.numel() // channels
+        replaced.update({f"{path}/movingMean": moved_mean,
+                         f"{path}/movingVariance": 0.99 * variance + (moved_variance - 0.99 * variance) * (n - 1) / n})
+    return y
+
+
+def residual(shape, branch, seed, shortcut=(), activation="linear", training=True, scales=None):
+    """`branch` and `shortcut`: filters, kernel size and strides of a convolution, "norm" or "relu". `scales`: times gamma and
+    beta of a normalization, by its place."""
+    x, parameters, states, replaced = off_grid(*shape, seed=seed), {}, {}, {}
+
+    def run(value, layers, list_name, seed):
+        entries = []
+        for place, layer in enumerate(layers):
+            path = f"{list_name}.{place}"
+            if layer == "relu":
+                assert value.abs().min() > 1e-4, "a number lies where the slope changes"
+                value = F.relu(value)
+                entries.append("relu")
+            elif layer == "norm":
+                value = normalized(value, path + ".batchNormalization", parameters, states, replaced, training,
+                                   seed + 10 * place, (scales or {}).get(place, 1.0))
+                entries.append("batch_normalization")
+            else:
+                filters, size, strides = layer
+                w = (grid(size, size, value.shape[-1], filters, seed=seed + 10 * place) / 2).requires_grad_()
+                parameters[f"{path}.conv2d/kernel"] = w
+                value = convolve(value, w, [strides] * 2, "same", [1, 1], 1)
+                entries.append({"conv2d": {"filters": filters, "kernel_size": size, "strides": strides,
+                                           "padding": "same", "use_bias": False}})
+        return value, entries
+
+    y, layers = run(x, branch, "layers", seed + 20)
+    carried, beside = run(x, shortcut, "shortcut", seed + 200)
+    y = y + carried
+    assert activation == "linear" or y.abs().min() > 1e-4
+    keys = {"layers": layers, "activation": activation, **({"shortcut": beside} if shortcut else {})}
+    y = ACTIVATIONS[activation](y)
+    add("residual", [x], y, grid(*y.shape, seed=seed + 1), parameters, states, replaced, keys, training)
+    return x, y
+
+
+for training in (True, False):
+    residual([2, 5, 4, 2], [(3, 3, 2), "norm", "relu", (3, 3, 1), "norm"], 4200, [(3, 1, 2), "norm"], "relu", training)
+    residual([2, 3, 4, 4], [(2, 1, 1), "norm", "relu", (2, 3, 1), "norm", "relu", (4, 1, 1), "norm"], 4600,
+             activation="relu", training=training)
+    residual([2, 4, 3, 3], ["norm", "relu", (3, 3, 1), "norm", "relu", (3, 3, 1)], 5000, training=training)
+# Where the last normalization's gamma and beta are 0 the block hands on what comes in.
+x, y = residual([2, 3, 3, 2], [(2, 3, 1), "norm", "relu", (2, 3, 1), "norm"], 5400, activation="relu", scales={4: 0})
+assert torch.equal(y, F.relu(x))
+x = leaf(4, 3, seed=5600)
+inner, outer, beside = (leaf(*shape, seed=5601 + place) for place, shape in enumerate(([3, 5], [5, 2], [3, 2])))
+y = torch.tanh(torch.tanh(x @ inner) @ outer + x @ beside)
+add("residual", [x], y, grid(4, 2, seed=5610),
+    {"layers.0.dense/kernel": inner, "layers.1.dense/kernel": outer, "shortcut.0.dense/kernel": beside}, training=False,
+    keys={"layers": [{"dense": {"units": 5, "activation": "tanh", "use_bias": False}},
+                     {"dense": {"units": 2, "use_bias": False}}],
+          "shortcut": [{"dense": {"units": 2, "use_bias": False}}], "activation": "tanh", "stochastic_depth": 0.5})
+x = leaf(3, 4, seed=5620)
+turns = [(leaf(4, 4, seed=5621 + 2 * turn) / 2).detach().requires_grad_() for turn in range(3)]
+y = x
+for w in turns:
+    y = torch.tanh(y @ w)
+add("repeat", [x], y, grid(3, 4, seed=5630), {f"{turn}.layers.0.dense/kernel": w for turn, w in enumerate(turns)},
+    keys={"times": 3, "layers": [{"dense": {"units": 4, "activation": "tanh", "use_bias": False}}]})
+
+# With masks: what PyTorch makes of the valid steps alone, written back to their places.
+
+
+def masked_cases(lengths, steps, width, seed):
+    mask = torch.arange(steps)[None] < torch.tensor(lengths)[:, None]
+    valid = mask[..., None]
+    counts = mask.sum(1)
+    for number, keeps in enumerate((False, True)):
+        x = distinct(len(lengths), steps, width, seed=seed + number).requires_grad_()
+        mean = torch.stack([row[:n].mean(0) for row, n in zip(x, counts)])
+        largest = torch.stack([row[:n].amax(0) for row, n in zip(x, counts)])
+        for name, y in (("average", mean), ("max", largest)):
+            y = y[:, None] if keeps else y
+            add(f"global_{name}_pooling1d", [x], y, grid(*y.shape, seed=seed + 2), keys={"keepdims": keeps},
+                masks={0: mask})
+    for training in (True, False):
+        x = leaf(len(lengths), steps, width, seed=seed + 3)
+        gamma, beta = (grid(width, seed=seed + 4) + 2.5).requires_grad_(), leaf(width, seed=seed + 5)
+        mean, variance = grid(width, seed=seed + 6), grid(width, seed=seed + 7).abs() + 0.5
+        moved_mean, moved_variance, n = mean.clone(), variance.clone(), int(mask.sum())
+        of_valid = F.batch_norm(x[mask], moved_mean, moved_variance, gamma, beta, training, 0.01, 0.001)
+        # A masked step is taken for 0; nothing of it reaches the statistics.
+        used = (x[mask].mean(0), x[mask].var(0, correction=0)) if training else (mean, variance)
+        rest = (0 - used[0]) * (used[1] + 0.001).rsqrt() * gamma + beta
+        y = torch.where(valid, torch.zeros_like(x).masked_scatter(valid, of_valid), rest)
+        replaced = {"movingMean": moved_mean,
+                    "movingVariance": 0.99 * variance + (moved_variance - 0.99 * variance) * (n - 1) / n}
+        add("batch_normalization", [x], y, grid(*y.shape, seed=seed + 8), {"gamma": gamma, "beta": beta},
+            {"movingMean": mean, "movingVariance": variance}, replaced if training else {}, {}, training, {0: mask})
+
+
+masked_cases([4, 1, 3], 5, 2, 5700)
+
 # Recurrent layers: torch.nn's cells with the gates in Keras's order, i f c o and z r h; torch has r before z. Packed
 # sequences stand for masks; a mask with holes and what torch has not are written out step by step.
 
@@ -552,6 +735,17 @@ bidirectional("simple_rnn", [2, 3, 2], 2, 2940, merge="mul", return_sequences=Tr
 bidirectional("simple_rnn", [2, 3, 2], 2, 3020, lengths=[3, 1], merge="ave", return_sequences=True)
 bidirectional("simple_rnn", [2, 2, 2], 2, 3100, merge="none", return_sequences=True)
 
+# Another layer in the other direction.
+x = leaf(2, 3, 2, seed=3150)
+there, back = weights(2, 2, 4, 3151), weights(2, 3, 3, 3155, rows=2)
+ahead, _ = torch_recurrence("lstm", x, 2, [there])
+behind, _ = torch_recurrence("gru", x.flip(1), 3, [back])
+y = torch.cat([ahead, behind.flip(1)], -1)
+add("bidirectional", [x], y, grid(*y.shape, seed=3160),
+    {f"{name}/{key}": value for name, w in (("forward", there), ("backward", back)) for key, value in w.items()},
+    keys={"layer": {"lstm": {"units": 2, "return_sequences": True}},
+          "backward_layer": {"gru": {"units": 3, "return_sequences": True, "go_backwards": True}}})
+
 HARD = {**ACTIVATIONS, "hard_sigmoid": lambda x: (x / 6 + 0.5).clamp(0, 1), "selu": F.selu}
 
 
@@ -615,8 +809,8 @@ def project(x, parameters, part):
     return y + parameters[f"{part}/bias"] if f"{part}/bias" in parameters else y
 
 
-def attention(shapes, heads, seed, key_dim, value_dim=None, output_shape=None, bias=True, causal=False):
-    """`shapes` of query, then value, then key."""
+def attention(shapes, heads, seed, key_dim, value_dim=None, output_shape=None, bias=True, causal=False, lengths=None):
+    """`shapes` of query, then value, then key; `lengths`: of the value's steps, or of the only input's."""
     inputs = [leaf(*shape, seed=seed + number) for number, shape in enumerate(shapes)]
     query, value = inputs[0], inputs[min(1, len(inputs) - 1)]
     key = inputs[2] if len(inputs) > 2 else value
@@ -627,12 +821,21 @@ def attention(shapes, heads, seed, key_dim, value_dim=None, output_shape=None, b
     def split(x):
         return x.unflatten(2, (heads, -1)).transpose(1, 2)
 
+    masks, allowed = None, None
+    if lengths is not None:
+        mask = lengths_mask(lengths, value.shape[1])
+        masks = {min(1, len(inputs) - 1): mask}
+        # Where a sequence attends to itself, its masked steps ask with 0; PyTorch asks with what stands there.
+        query = query if len(inputs) > 1 else torch.where(mask[..., None], query, 0)
+        allowed = mask[:, None, None].expand(-1, -1, query.shape[1], -1)
+        if causal:
+            allowed = allowed & torch.ones(query.shape[1], value.shape[1], dtype=torch.bool).tril()
     q, k, v = (split(project(x, parameters, part)) for x, part in [(query, "query"), (key, "key"), (value, "value")])
-    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
+    y = F.scaled_dot_product_attention(q, k, v, allowed, is_causal=causal and allowed is None).transpose(1, 2).flatten(2)
     y = project(y, parameters, "attentionOutput")
     keys = {"num_heads": heads, "key_dim": key_dim, "use_bias": bias, "use_causal_mask": causal}
     keys.update({name: number for name, number in [("value_dim", value_dim), ("output_shape", output_shape)] if number})
-    add("multi_head_attention", inputs, y, grid(*y.shape, seed=seed + 9), parameters, keys=keys)
+    add("multi_head_attention", inputs, y, grid(*y.shape, seed=seed + 9), parameters, keys=keys, masks=masks)
 
 
 attention([[2, 3, 4]], 2, 500, key_dim=3)
@@ -641,6 +844,9 @@ attention([[2, 5, 3]], 3, 540, key_dim=1, value_dim=2, output_shape=4, causal=Tr
 attention([[2, 3, 4], [2, 5, 3]], 2, 560, key_dim=3, value_dim=2)
 attention([[1, 2, 3], [1, 4, 2], [1, 4, 5]], 2, 580, key_dim=2, output_shape=2)
 attention([[2, 4, 3], [2, 2, 3]], 2, 600, key_dim=2, causal=True)
+attention([[3, 4, 4]], 2, 5800, key_dim=3, lengths=[4, 1, 3])
+attention([[2, 4, 3]], 1, 5820, key_dim=2, causal=True, lengths=[2, 4])
+attention([[2, 3, 4], [2, 5, 3]], 2, 5840, key_dim=3, value_dim=2, lengths=[2, 4])
 
 
 def joint(parameters, prefix, word):
@@ -648,9 +854,16 @@ def joint(parameters, prefix, word):
     return torch.cat([parameters[f"{prefix}{part}/{word}"] for part in ("query", "key", "value")], -1).t()
 
 
-def transformer(shape, inner, heads, seed, activation, first, epsilon):
+def transformer(shape, inner, heads, seed, activation, first, epsilon, lengths=None):
     width = shape[2]
-    x = leaf(*shape, seed=seed)
+    x, upstream, masks, padding = leaf(*shape, seed=seed), grid(*shape, seed=seed + 9), None, None
+    if lengths is not None:
+        # PyTorch's masked steps attend with what stands there, ours with 0: here 0 stands there, and nobody asks for their
+        # gradient.
+        mask = lengths_mask(lengths, shape[1])
+        masks, padding = {0: mask}, ~mask
+        x = (x * mask[..., None]).detach().requires_grad_()
+        upstream = upstream * mask[..., None]
     parameters = projections([(width, width)] * 4, seed + 1, prefix="selfAttention.")
     parameters.update(projections([(width, inner), (inner, width)], seed + 20,
                                   parts=("feedforwardIntermediate", "feedforwardOutput")))
@@ -669,16 +882,17 @@ def transformer(shape, inner, heads, seed, activation, first, epsilon):
         "linear2.weight": p["feedforwardOutput/kernel"].T, "linear2.bias": p["feedforwardOutput/bias"],
         "norm1.weight": p["selfAttentionNormalization/gamma"], "norm1.bias": p["selfAttentionNormalization/beta"],
         "norm2.weight": p["feedforwardNormalization/gamma"], "norm2.bias": p["feedforwardNormalization/beta"],
-    }, (x,))
+    }, (x, None, padding))
     keys = {"intermediate_dim": inner, "num_heads": heads, "activation": activation, "normalize_first": first,
             "layer_norm_epsilon": epsilon}
-    add("transformer_encoder", [x], y, grid(*shape, seed=seed + 9), parameters, keys=keys)
+    add("transformer_encoder", [x], y, upstream, parameters, keys=keys, masks=masks)
 
 
 # PyTorch's epsilon, which is the default here; then Keras's of normalizations.
 transformer([2, 3, 4], 5, 2, 620, "gelu", False, 1e-5)
 transformer([1, 4, 6], 3, 3, 660, "relu", True, 1e-5)
 transformer([2, 3, 3], 4, 1, 900, "gelu", True, 1e-3)
+transformer([3, 4, 4], 5, 2, 5900, "gelu", False, 1e-5, [4, 1, 2])
 
 # Positions, by the formula of Vaswani et al. (2017), §3.5, and a table of rows.
 for number, (steps, width, longest) in enumerate([(5, 4, 10000), (3, 5, 100)]):
