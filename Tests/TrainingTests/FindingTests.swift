@@ -152,12 +152,16 @@ private func opened(_ rule: inout some Rule, _ rows: ProbeRows) throws -> Findin
   @Test(
     "what helps follows from what was seen before: growth, an update, a loss that rose, nothing, or no look at all",
     arguments: [
-      (rows(10, first: 1e9), "cures that"), (rows(10, update: 0.5), "an update changed a layer by 0.5"),
-      (rows(10, loss: 80), "The loss had risen from 1.0 to 80"), (rows(10), "Nothing had grown by step 10"),
+      (rows(1, first: 1e9), rows(10, first: 1e9), "cures that"),
+      (rows(1), rows(10, first: 1e9, update: 50), "an update changed a layer by 50"),
+      (rows(1), rows(10, first: 1e9), "updates made the weights too large"),
+      (rows(1), rows(10, update: 0.5), "an update changed a layer by 0.5"),
+      (rows(1), rows(10, loss: 80), "The loss had risen from 1.0 to 80"),
+      (rows(1), rows(10), "Nothing had grown by step 10"),
     ])
-  func before(seen: ProbeRows, words: String) throws {
+  func before(begun: ProbeRows, seen: ProbeRows, words: String) throws {
     var rule = NonFinite()
-    _ = rule.observe(rows(1))
+    _ = rule.observe(begun)
     _ = rule.observe(seen)
     var resumed = NonFinite()
     resumed.memory = rule.memory

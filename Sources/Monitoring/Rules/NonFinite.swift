@@ -32,8 +32,9 @@ public struct NonFinite: Rule {
   /// What was seen at the last look at a good step.
   private struct Before {
     var step: Int
-    /// Growth of δ from the end of the network, in decades.
+    /// Growth of δ from the end of the network, in decades, and at the first look of all.
     var grown: Double
+    var firstGrown: Double
     /// log₁₀ of the largest update ratio, of the loss, and of the first loss of all.
     var ratio: Double
     var loss: Double
@@ -52,6 +53,7 @@ public struct NonFinite: Rule {
       func thousandths(_ value: Double) -> Int { Int((min(max(value, -1e6), 1e6) * 1000).rounded()) }
       memory["seen"] = before.step
       (memory["grown"], memory["ratio"]) = (thousandths(before.grown), thousandths(before.ratio))
+      memory["firstGrown"] = thousandths(before.firstGrown)
       (memory["loss"], memory["firstLoss"]) = (thousandths(before.loss), thousandths(before.firstLoss))
       return memory
     }
@@ -64,8 +66,9 @@ public struct NonFinite: Rule {
       func decades(_ key: String) -> Double { Double(number(key)) / 1000 }
       before = newValue["seen"].map { _ in
         Before(
-          step: natural("seen"), grown: decades("grown"), ratio: decades("ratio"), loss: decades("loss"),
-          firstLoss: decades("firstLoss"))
+          step: natural("seen"), grown: decades("grown"),
+          firstGrown: decades(newValue["firstGrown"] == nil ? "grown" : "firstGrown"), ratio: decades("ratio"),
+          loss: decades("loss"), firstLoss: decades("firstLoss"))
       }
     }
   }
@@ -91,7 +94,8 @@ public struct NonFinite: Rule {
     func decades(_ value: Double) -> Double { value > 0 ? log10(value) : -1000 }
     let loss = decades(abs(rows.loss))
     before = Before(
-      step: rows.step, grown: rows.flow.grownDecades, ratio: decades(rows.updateRatios.map(\.ratio).max() ?? 0),
+      step: rows.step, grown: rows.flow.grownDecades, firstGrown: before?.firstGrown ?? rows.flow.grownDecades,
+      ratio: decades(rows.updateRatios.map(\.ratio).max() ?? 0),
       loss: loss, firstLoss: before?.firstLoss ?? loss)
   }
 
@@ -106,6 +110,7 @@ public struct NonFinite: Rule {
     ]
     if let before {
       (evidence["stepBefore"], evidence["grownDecadesBefore"]) = (Double(before.step), before.grown)
+      evidence["grownDecadesFirst"] = before.firstGrown
       evidence["updateRatioBefore"] = pow10(before.ratio)
       (evidence["lossBefore"], evidence["firstLoss"]) = (pow10(before.loss), pow10(before.firstLoss))
     }

@@ -76,7 +76,9 @@ extension Finding {
         "It broke before the first look at the gradients: scale the inputs, try he_normal (relu) or glorot_uniform "
         + "(tanh), and a training.optimizer.learning_rate that is ten times lower."
     }
-    if let grown = evidence["grownDecadesBefore"], grown >= 3 {
+    let (grown, first) = (evidence["grownDecadesBefore"] ?? 0, evidence["grownDecadesFirst"] ?? 0)
+    // What grew from the first look on no update has made.
+    if grown >= 3, first >= 3 {
       return
         "At step \(step) the gradient grew by \(rounded(grown)) decades from the loss to where it was largest: the "
         + "weights are too large for the activations. Try he_normal (relu) or glorot_uniform (tanh); neither a lower rate nor "
@@ -86,6 +88,11 @@ extension Finding {
       return
         "At step \(step) an update changed a layer by \(shortened(ratio)) of its weights (healthy: about 1e-3): lower "
         + "training.optimizer.learning_rate, or set its global_clipnorm to 1."
+    }
+    if grown >= 3 {
+      return
+        "By step \(step) the gradient had come to grow by \(rounded(grown)) decades from the loss to where it was largest: "
+        + "updates made the weights too large. Lower training.optimizer.learning_rate, or set its global_clipnorm to 1."
     }
     if let loss = evidence["lossBefore"], let first = evidence["firstLoss"], loss > 10 * first {
       return "The loss had risen from \(shortened(first)) to \(shortened(loss)) by step \(step): lower "
