@@ -11,11 +11,15 @@ struct BackendsCommand: ParsableCommand {
 
         switchback backends
         switchback backends --json
-        switchback backends --explain configs/mnist-cnn.yaml                 (who runs which operation, and why)
-        switchback backends --explain configs/mnist-cnn.yaml --operations    (a line for each operation)
-        switchback backends --explain configs/mnist-cnn.yaml --backend ./libSwitchbackyours.so
-        switchback backends --explain configs/mixed-kernels.yaml --backend auto        (measured, with times)
-        switchback backends check ./libSwitchbackyours.so                    (tries it in a process of its own)
+        # who runs which operation, and why:
+        switchback backends --explain configs/mnist-cnn.yaml
+        # a line for each operation:
+        switchback backends --explain configs/mnist-cnn.yaml --operations
+        switchback backends --explain configs/mnist-cnn.yaml --backend ./yours.so
+        # measured, with times:
+        switchback backends --explain configs/mixed-kernels.yaml --backend auto
+        # tries it in a process of its own:
+        switchback backends check ./yours.so
       """),
     subcommands: [BackendsCheckCommand.self, BackendsOperationsCommand.self])
 

@@ -13,7 +13,7 @@ struct BackendsOperationsCommand: ParsableCommand {
       Examples:
 
         switchback backends operations openblas ./libSwitchbackyours.so
-        switchback backends operations > Sources/OPERATIONS.md       (make operations)
+        switchback backends operations > Sources/OPERATIONS.md  # make operations
 
       Without names: every backend of this machine. One that cannot be used is an error, so that no table lacks it
       silently.

@@ -16,9 +16,9 @@ struct BenchCommand: ParsableCommand {
       so, and the others go on; the command then ends with 1 too. Batches are read between the steps. Examples:
 
         switchback bench configs/mnist-cnn.yaml
-        switchback bench configs/mnist-cnn.yaml --backend openblas --backend opencl --rounds 9
-        switchback bench configs/mixed-kernels.yaml --backend fft --backend auto --seconds 5 --json
-        switchback bench configs/mnist-mlp.yaml --backend ./libSwitchbackyours.so --backend openblas
+        switchback bench configs/mnist-cnn.yaml --backend openblas,opencl --rounds 9
+        switchback bench configs/mixed-kernels.yaml --backend fft,auto --json
+        switchback bench configs/mnist-mlp.yaml --backend ./yours.so,openblas
 
       Without --backend it compares the configuration's backend and those of this machine that run one of its
       operations; the slow reference takes part only where it is named.
@@ -51,7 +51,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "The seed of weights, order and dropout.")
   var seed: Int?
 
-  @Option(help: "The folder that holds the data set's files.", completion: .file())
+  @Option(help: "The folder that holds the data set's files; of csv and time-series the file.", completion: .file())
   var data: String?
 
   @Option(name: .customLong("set"), help: "Sets one key, such as training.batch_size=32; repeatable.")

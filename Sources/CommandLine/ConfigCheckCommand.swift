@@ -13,8 +13,8 @@ struct ConfigCheckCommand: ParsableCommand {
       Examples:
 
         switchback config check configs/mnist-cnn.yaml --set training.epochs=2
-        switchback config check my.yaml --backend fft   (with fft's options)
-        switchback config check my.yaml --json          (an array of problems; empty where it is valid)
+        switchback config check my.yaml --backend fft  # with fft's options
+        switchback config check my.yaml --json         # an array of problems
       """))
 
   @OptionGroup var experiment: ExperimentOptions

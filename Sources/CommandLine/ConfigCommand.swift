@@ -22,12 +22,16 @@ struct ConfigCommand: ParsableCommand {
         """
         Examples:
 
-          switchback config init                          (prints it)
+          # prints it:
+          switchback config init
           switchback config init my.yaml --dataset mnist
-          switchback config init my.yaml --dataset image-folder --path photos   (looks at size, color and classes)
-          switchback config init my.yaml --dataset text-folder --path reviews   (looks at words, length and classes)
+          # looks at size, color and classes:
+          switchback config init my.yaml --dataset image-folder --path photos
+          # looks at words, length and classes:
+          switchback config init my.yaml --dataset text-folder --path reviews
           switchback config init my.yaml --dataset csv --path table.csv --label kind
-          switchback config init my.yaml --dataset time-series --path load.csv --label load   (a row a step)
+          # a row a step:
+          switchback config init my.yaml --dataset time-series --path load.csv
 
         Each guess is said on standard error, with what to change where it is wrong.
         """))

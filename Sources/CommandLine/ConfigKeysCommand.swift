@@ -10,12 +10,12 @@ struct ConfigKeysCommand: ParsableCommand {
       """
       Examples:
 
-        switchback config keys                            (all of them)
-        switchback config keys training.optimizer         (that section; with a key, it alone)
-        switchback config keys model.layers               (which layers there are)
-        switchback config keys model.layers.dense         (the number of the layer may be left out)
-        switchback config keys monitor --json             (an array of keys)
-        switchback config keys --markdown > configs/KEYS.md      (make operations)
+        switchback config keys                               # all of them
+        switchback config keys training.optimizer            # that section, or key
+        switchback config keys model.layers                  # which layers there are
+        switchback config keys model.layers.dense            # without its number
+        switchback config keys monitor --json                # an array of keys
+        switchback config keys --markdown > configs/KEYS.md  # make operations
       """))
 
   @Argument(help: "The beginning of the keys that are listed; without it all are.")

@@ -16,8 +16,9 @@ struct ConformanceCommand: ParsableCommand {
         switchback conformance --backend openblas --quick
         switchback conformance --backend ./libSwitchbackyours.so
         switchback conformance --backend openblas --filter conv2d --json
-        switchback conformance --backend openblas --program conformance-failures/openblas-1/1.program
-                                                                (a case that failed, again)
+        # a case that failed, again:
+        switchback conformance --backend openblas \\
+          --program conformance-failures/openblas-1/1.program
 
       Ends with 0 where all that the backend takes is right, with 1 otherwise.
       """))
@@ -42,7 +43,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "The seed of the random numbers.")
   var seed = 1
 
-  @Flag(help: "A part of the cases: less than a minute, on OpenCL up to two.")
+  @Flag(help: "A part of the cases: about a minute, on OpenCL up to two.")
   var quick = false
 
   @Option(help: "Runs only this program, a text with or without numbers.", completion: .file())

@@ -9,12 +9,16 @@ struct DataCommand: ParsableCommand {
       """
       Examples:
 
-        switchback data                        (which are here, and where)
+        # which are here, and where:
+        switchback data
         switchback data list --data ~/datasets --json
-        switchback data fetch mnist            (into $SWITCHBACK_DATA/mnist or the cache)
+        # into $SWITCHBACK_DATA/mnist or the cache:
+        switchback data fetch mnist
         switchback data verify mnist --data ~/datasets
-        switchback data check configs/image-folder.yaml --data photos/   (every image is decoded)
-        switchback data export mnist mnist-table                         (pictures, and a table that names them)
+        # every image is decoded:
+        switchback data check configs/image-folder.yaml --data photos/
+        # pictures, and a table that names them:
+        switchback data export mnist mnist-table
       """),
     subcommands: [
       DataListCommand.self, DataFetchCommand.self, DataVerifyCommand.self, DataCheckCommand.self,
@@ -79,7 +83,7 @@ struct DataFetchCommand: ParsableCommand {
 
         switchback data fetch mnist
         switchback data fetch cifar-10 --into ~/datasets/cifar-10
-        SWITCHBACK_MIRROR=http://server.lan/datasets switchback data fetch fashion-mnist
+        SWITCHBACK_MIRROR=http://server.lan/data switchback data fetch fashion-mnist
       """))
 
   @Argument(

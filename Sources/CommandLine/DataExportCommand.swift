@@ -13,7 +13,8 @@ struct DataExportCommand: ParsableCommand {
       what a killed one left is removed by the next export into that folder. A folder with other files is refused. In a
       configuration:
 
-        data: {dataset: csv, path: FOLDER/samples.csv, images: file, image_size: 28, channels: 1,
+        data: {dataset: csv, path: FOLDER/samples.csv, images: file,
+               image_size: 28, channels: 1,
                label: {digit: classes, ink: values}, normalize: true}
 
       The rows are then split anew (data.test_split), whichever part of the data set they came from. To keep its own
@@ -23,7 +24,8 @@ struct DataExportCommand: ParsableCommand {
       Examples:
 
         switchback data export mnist mnist-table
-        switchback data export mnist small --count 1000 --part train   (the first 1000 training pictures)
+        # the first 1000 training pictures:
+        switchback data export mnist small --count 1000 --part train
         switchback data export cifar-10 pictures --data ~/datasets --json
       """))
 

@@ -16,8 +16,8 @@ struct DiffCommand: ParsableCommand {
       in the batch, and with three workers. What a backend declines runs on the configuration's fallback. Examples:
 
         switchback diff configs/mnist-cnn.yaml --backends reference,openblas
-        switchback diff configs/mnist-cnn.yaml --backends openblas,./libSwitchbackyours.so --steps 50
-        switchback diff configs/mnist-cnn.yaml --backends reference,./libSwitchbackyours.so \\
+        switchback diff configs/mnist-cnn.yaml --backends openblas,./my.so --steps 50
+        switchback diff configs/mnist-cnn.yaml --backends reference,./my.so \\
           --set 'backend.fallback=[openblas, reference]'
         switchback diff configs/mixed-kernels.yaml --backends reference,auto
 
@@ -67,7 +67,8 @@ struct DiffCommand: ParsableCommand {
         subject, batchSize: subject.configuration.training.batchSize,
         host: makeHost(threads: subject.configuration.backend.threads))
       let verdict = try configured.judge(steps: steps, asked: report.say, stepped: report.say)
-      var obstacles = report.obstacles(verdict)
+      var wrong: [(setting: String, obstacle: String)] = []
+      if let first = report.obstacles(verdict).first { wrong.append(("", first)) }
       report.say(verdict)
       try report.end(verdict, configured, "as configured", explains: true)
       for (words, batchSize, workers) in asConfigured ? [] : others(configured) {
@@ -77,11 +78,11 @@ struct DiffCommand: ParsableCommand {
         let other = try setting.judge(steps: min(steps, DiffSetting.roundingSteps))
         report.say(other, words)
         // One cause is enough: another setting most likely shows the same.
-        try report.end(other, setting, words, explains: obstacles.isEmpty)
-        obstacles += report.obstacles(other).map { "\(words): \($0)" }
+        try report.end(other, setting, words, explains: wrong.isEmpty)
+        if let first = report.obstacles(other).first { wrong.append((words, first)) }
       }
-      report.sayEnd(obstacles)
-      if !obstacles.isEmpty { throw ExitStatus.failure }
+      report.sayEnd(wrong)
+      if !wrong.isEmpty { throw ExitStatus.failure }
     }
   }
 

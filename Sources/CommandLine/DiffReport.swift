@@ -86,7 +86,7 @@ struct DiffReport {
 
   // MARK: What is wrong
 
-  /// Why the backends do not agree; empty where they do.
+  /// Why the backends do not agree, what says most first; empty where they do.
   func obstacles(_ verdict: DiffSetting.Verdict) -> [String] {
     var obstacles: [String] = []
     let (count, agreement) = (verdict.findings.count, verdict.agreement)
@@ -171,11 +171,16 @@ struct DiffReport {
     return healing
   }
 
-  func sayEnd(_ obstacles: [String]) {
+  /// `wrong` has the settings in which they do not agree, the configured one without a name; the lines above have the
+  /// numbers.
+  func sayEnd(_ wrong: [(setting: String, obstacle: String)]) {
     guard !isJSON else { return }
     let pair = "\(names[0]) and \(names[1])"
+    guard let first = wrong.first else { return Terminal.write("\(pair) agree") }
+    let others = wrong.dropFirst().map(\.setting).joined(separator: " nor with ")
     Terminal.write(
-      obstacles.isEmpty ? "\(pair) agree" : "\(pair) do not agree: \(obstacles.joined(separator: "; "))")
+      "\(pair) do not agree: \(first.setting.isEmpty ? "" : first.setting + ": ")\(first.obstacle)"
+        + (others.isEmpty ? "" : "; nor with \(others)"))
   }
 
   private func tell(_ line: String) { Terminal.write(line, to: isJSON ? .standardError : .standardOutput) }

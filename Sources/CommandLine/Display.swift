@@ -38,10 +38,10 @@ final class Display: TrainingCallback {
         say(
           [
             "epoch \(epoch.epoch)/\(epoch.epochs)  \(epoch.samplesPerSecond.whole) samples/s  "
-              + "loss \(decimals(epoch.loss, 4))"
+              + "loss \(epoch.loss.lossText)"
               + (epoch.accuracy.map { "  accuracy \(percent($0))" } ?? "")
               + (epoch.validationAccuracy.map { "  validation \(percent($0))" }
-                ?? epoch.validationLoss.map { "  validation loss \(decimals($0, 4))" } ?? "")
+                ?? epoch.validationLoss.map { "  validation loss \($0.lossText)" } ?? "")
           ] + columns("training", epoch.metrics) + columns("validation", epoch.validationMetrics))
       }
     case .finding(let finding):
@@ -52,7 +52,7 @@ final class Display: TrainingCallback {
         let colour: Terminal.Colour = finding.severity == .error ? .red : .yellow
         say([
           Terminal.coloured(head, colour, on: .standardError)
-            + (finding.layers.isEmpty ? "" : ": " + finding.layers.joined(separator: ", ")),
+            + (finding.layers.isEmpty ? "" : ": " + LayerPaths.words(finding.layers)),
           "  \(finding.message)",
         ])
       }
@@ -63,7 +63,7 @@ final class Display: TrainingCallback {
       } else {
         clear()
         Terminal.write(
-          "test \(summary.testAccuracy.map(percent) ?? "loss \(decimals(summary.testLoss, 4))") after "
+          "test \(summary.testAccuracy.map(percent) ?? "loss \(summary.testLoss.lossText)") after "
             + "\(decimals(summary.seconds, 1)) s of training (\(summary.samplesPerSecond.whole) samples/s)")
         for line in columns("test", summary.testMetrics) { Terminal.write(line) }
         say([
@@ -78,7 +78,7 @@ final class Display: TrainingCallback {
   /// A line with the numbers of several outputs, or of further metrics, by columns; none where there are none.
   private func columns(_ part: String, _ numbers: [String: Double]?) -> [String] {
     guard let numbers, !numbers.isEmpty else { return [] }
-    let words = numbers.sorted { $0.key < $1.key }.map { "\($0.key) \(decimals($0.value, 4))" }
+    let words = numbers.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.lossText)" }
     return ["  \(part)  " + words.joined(separator: "  ")]
   }
 
@@ -110,7 +110,7 @@ final class Display: TrainingCallback {
     let line = LiveLine(
       epoch: step.epoch, done: step.stepInEpoch, of: step.stepsInEpoch, left: "\(clock(left)) left",
       numbers: LiveLine.numbers(
-        loss: decimals(loss ?? step.loss, 4), accuracy: accuracy.map(percent),
+        loss: (loss ?? step.loss).lossText, accuracy: accuracy.map(percent),
         rate: "\(step.samplesPerSecond.whole) samples/s"))
     show(line.text(columns: isLive ? Terminal.width - 1 : .max, hasBar: isLive))
   }

@@ -17,7 +17,8 @@ struct EvaluateCommand: ParsableCommand {
         switchback evaluate runs/latest --part validation
         switchback evaluate runs/latest --data new-images/
         switchback evaluate runs/latest --backend reference --json
-        switchback evaluate runs/latest --raw                (not the averaged weights of ema_momentum)
+        # not the averaged weights of ema_momentum:
+        switchback evaluate runs/latest --raw
       """))
 
   @OptionGroup var options: RunOptions
@@ -79,7 +80,7 @@ struct EvaluateCommand: ParsableCommand {
         name
           + (result.accuracy == nil
             ? " " : " \(percent(result.accuracy))\(top.map { "  top 5 \(percent($0))" } ?? "")  ")
-          + "loss \((result.loss * 10000).rounded() / 10000)  "
+          + "loss \(result.loss.lossText)  "
           + "(\(test.count) samples, \(part == .all ? "all of the data" : "the \(name) part"))")
       showColumns(of: result)
       if confusion { try showConfusion(record) }
@@ -101,7 +102,7 @@ struct EvaluateCommand: ParsableCommand {
     Terminal.write("\n" + table.text)
   }
 
-  private func number(_ value: Double?) -> String { value.map { "\(($0 * 10000).rounded() / 10000)" } ?? "–" }
+  private func number(_ value: Double?) -> String { value.map(\.lossText) ?? "–" }
 
   private func showConfusion(_ record: EvaluationRecord) throws {
     let several = (record.outputs ?? []).compactMap { output in

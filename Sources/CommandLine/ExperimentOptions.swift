@@ -32,7 +32,7 @@ struct SettingOptions: ParsableArguments {
   @Option(help: "The seed of weights, order and dropout.")
   var seed: Int?
 
-  @Option(help: "The folder that holds the data set's files.", completion: .file())
+  @Option(help: "The folder that holds the data set's files; of csv and time-series the file.", completion: .file())
   var data: String?
 
   @Option(name: .customLong("set"), help: "Sets one key, such as training.optimizer.learning_rate=0.01; repeatable.")

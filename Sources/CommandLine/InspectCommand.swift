@@ -11,11 +11,15 @@ struct InspectCommand: ParsableCommand {
       Data files are not needed for data sets known by name. Examples:
 
         switchback inspect configs/mnist-cnn.yaml
-        switchback inspect configs/mnist-cnn.yaml --operations  (every operation, its backend and its cost)
-        switchback inspect configs/mnist-cnn.yaml --explain     (how its backend fuses and divides each operation)
+        # every operation, its backend and its cost:
+        switchback inspect configs/mnist-cnn.yaml --operations
+        # how its backend fuses and divides each operation:
+        switchback inspect configs/mnist-cnn.yaml --explain
         switchback inspect configs/mnist-cnn.yaml --backend reference --json
-        switchback inspect configs/mnist-cnn.yaml --program     (the program as text, which can be read back)
-        switchback inspect configs/resnet20-fashion.yaml --svg resnet20.svg  (a drawing of the network)
+        # the program as text, which can be read back:
+        switchback inspect configs/mnist-cnn.yaml --program
+        # a drawing of the network:
+        switchback inspect configs/resnet20-fashion.yaml --svg resnet20.svg
       """))
 
   @OptionGroup var experiment: ExperimentOptions

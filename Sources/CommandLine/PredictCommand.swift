@@ -16,14 +16,16 @@ struct PredictCommand: ParsableCommand {
       table takes a CSV file of such rows, with or without the columns that were learnt; - is standard input. Columns
       are found by their names or, in a file without names, by their places; paths of pictures are relative to the
       file's folder. A network that was trained on a folder of texts takes text files, or one text on standard input.
-      Several outputs are shown with their names. Examples:
+      Of rows of a time series there is a line for each window: row is the number of its last row, from 1, and the answer
+      is that of the row data.horizon behind it. Several outputs are shown with their names. Examples:
 
         switchback predict runs/latest --index 7
         switchback predict runs/latest digit.png --invert
         switchback predict runs/latest photos/ --output photos.csv
         switchback predict runs/latest a.png b.png --json
         switchback predict runs/latest review.txt
-        switchback predict runs/latest rows.csv               (of a time series: a line for each window of its rows)
+        # rows of a table, or of a time series:
+        switchback predict runs/latest rows.csv
         (head -n 1 rows.csv; grep Rome rows.csv) | switchback predict runs/latest -
       """))
 

@@ -18,7 +18,8 @@ struct ProfileCommand: ParsableCommand {
         switchback profile configs/mnist-cnn.yaml
         switchback profile configs/mnist-cnn.yaml --by operation --steps 500
         switchback profile configs/mnist-cnn.yaml --backend opencl --json
-        switchback profile configs/mnist-mlp.yaml --trace steps.json   (for chrome://tracing or ui.perfetto.dev)
+        # for chrome://tracing or ui.perfetto.dev:
+        switchback profile configs/mnist-mlp.yaml --trace steps.json
       """))
 
   enum Grouping: String, ExpressibleByArgument, CaseIterable { case layer, operation }

@@ -10,7 +10,7 @@ struct RunOptions: ParsableArguments {
   @Option(help: "The backend, instead of the run's.", completion: .list(backendWords))
   var backend: String?
 
-  @Option(help: "The folder that holds the data set's files.", completion: .file())
+  @Option(help: "The folder that holds the data set's files; of csv and time-series the file.", completion: .file())
   var data: String?
 
   @Option(

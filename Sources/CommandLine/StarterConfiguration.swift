@@ -52,7 +52,7 @@ struct StarterConfiguration {
         "dataset: image-folder", "path: \(Self.word(folder.path))", Self.size(folder.images),
         "channels: \(folder.images.channels) # 1: gray, 3: color",
         "test_split: 0.2 # where there is no folder test", "validation_split: 0.1",
-      ], loss: "categorical_crossentropy")
+      ], samples: folder.count, loss: "categorical_crossentropy")
     guesses = [
       "each of these folders is a class: \(ClassOrder.words(folder.classNames)); move or rename those that are none",
       Self.sizeGuess(folder.images),
@@ -75,7 +75,7 @@ struct StarterConfiguration {
         "sequence_length: \(folder.sequenceLength) # longer texts are cut, shorter ones padded",
         "masks: {tokens: lengths} # padding is not read",
         "test_split: 0.2 # where there is no folder test", "validation_split: 0.1",
-      ], loss: "categorical_crossentropy", optimizer: Self.optimizerOfSequences)
+      ], samples: folder.count, loss: "categorical_crossentropy", optimizer: Self.optimizerOfSequences)
     guesses = [
       "each of these folders is a class: \(ClassOrder.words(folder.classNames)); move or rename those that are none",
       "\(folder.sequenceLength) tokens say enough of a text; data.sequence_length says otherwise",
@@ -127,7 +127,7 @@ struct StarterConfiguration {
     let (inputs, layers) = Self.branches(columns, table.images)
     text = Self.text(
       "A small network on \(table.path): \(table.rowCount) rows, of which it learns \(target.name).", inputs: inputs,
-      layers + [Self.head(task)], data: data, loss: task.loss,
+      layers + [Self.head(task)], data: data, samples: table.rowCount, loss: task.loss,
       optimizer: texts.isEmpty ? Self.usualOptimizer : Self.optimizerOfSequences)
     guesses =
       Self.guesses(of: table) + Self.guesses(of: target, task, isGiven: label != nil) + columns.guesses
@@ -317,10 +317,24 @@ struct StarterConfiguration {
   /// Gradients through time may grow.
   static let optimizerOfSequences = "{type: adam, learning_rate: 0.002, global_clipnorm: 1}"
 
+  static let batchSize = 32
+  /// Weights need so many updates, however few samples there are.
+  static let leastUpdates = 1000
+
+  /// How many epochs make `leastUpdates` of so many samples, of which seven in ten are trained on: by tens, and so that
+  /// neither a large table gets too few nor a tiny one hundreds.
+  static func epochs(samples: Int) -> Int {
+    let updatesPerEpoch = max(1, (samples * 7 / 10 + batchSize - 1) / batchSize)
+    let least = (leastUpdates + updatesPerEpoch - 1) / updatesPerEpoch
+    return min(max(10, (least + 9) / 10 * 10), 200)
+  }
+
+  /// `samples` is how many there are in all parts.
   static func text(
-    _ title: String, inputs: String?, _ layers: [String], data: [String], loss: String,
+    _ title: String, inputs: String?, _ layers: [String], data: [String], samples: Int, loss: String,
     optimizer: String = usualOptimizer
   ) -> String {
+    let epochs = epochs(samples: samples)
     // A name from a file would end the comment with the line.
     let title = String(title.map { $0.isNewline ? " " : $0 })
     return """
@@ -332,12 +346,12 @@ struct StarterConfiguration {
       data:
       \(data.map { "  \($0)" }.joined(separator: "\n"))
       training:
-        epochs: 10
-        batch_size: 32
+        epochs: \(epochs) # for about \(leastUpdates) updates, one a batch: from 10 epochs (many samples) to 200 (few)
+        batch_size: \(batchSize)
         seed: 1
         loss: \(loss)
         optimizer: \(optimizer)
-        early_stopping_patience: 3
+        early_stopping_patience: \(max(3, epochs / 10)) # epochs
       backend: openblas # switchback backends lists them
       monitor:
         action: warn # stop: end the run at the first finding

@@ -39,7 +39,8 @@ extension StarterConfiguration {
     let text = Self.text(
       "A small network on the series \(table.path): \(table.rowCount) steps; it learns the next \(target.name).",
       inputs: nil,
-      ["lstm: {units: 32}", "dense: {units: 1}"], data: data, loss: "mean_squared_error",
+      ["lstm: {units: 32}", "dense: {units: 1}"], data: data, samples: table.rowCount,
+      loss: "mean_squared_error",
       optimizer: Self.optimizerOfSequences)
     self.init(
       text: text,

@@ -14,11 +14,25 @@ struct SwitchbackCommand: ParsableCommand {
 
         switchback train configs/fashion-cnn.yaml
         switchback train configs/fashion-cnn.yaml --backend reference
-        switchback train configs/deep-sigmoid-mlp.yaml      (what a vanishing gradient looks like)
-        switchback predict runs/latest --index 7            (the five likeliest classes, and the image as text)
-        switchback runs                                     (what was trained, and what came of it)
-        switchback backends                                 (what this machine can compute with)
-        switchback conformance --backend openblas --quick   (whether a backend computes rightly)
+        switchback train configs/deep-sigmoid-mlp.yaml     # a vanishing gradient
+        switchback predict runs/latest --index 7           # its likeliest classes
+        switchback runs                                    # what was trained
+        switchback backends                                # what can compute here
+        switchback conformance --backend openblas --quick  # is a backend right?
+
+      Commands end with 0 where all is well, and otherwise with
+
+        1    a result is not right, or a backend failed
+        3    train: a finding stopped it (monitor.action: stop)
+        64   wrong words on the command line
+        65   data or a file that is broken
+        66   a file, a folder or a data set that is not there
+        69   a backend that is not there
+        70   a library, probably a backend's, ended the process
+        73   a file that cannot be made
+        74   a file that cannot be written to its end: the disk is full
+        78   a configuration that is wrong
+        130  train: interrupted and saved (128 and the number of the signal)
       """),
     version: RunEnvironment.version,
     subcommands: [
@@ -39,11 +53,27 @@ struct SwitchbackCommand: ParsableCommand {
       end(fail(words, ExitCode(64)))
     }
     do {
-      var command = try parseAsRoot()
+      var command = try parsed()
       try command.run()
       end(nil)
     } catch {
       end(error)
+    }
+  }
+
+  static var _errorPrefix: String { Terminal.coloured("error:", .red, on: .standardError) + " " }
+
+  /// The command that is asked for.
+  private static func parsed() throws -> any ParsableCommand {
+    do {
+      return try parseAsRoot()
+    } catch {
+      guard exitCode(for: error) == .validationFailure,
+        let words = UnknownOption.words(in: CommandLine.arguments.dropFirst(), help: _dumpHelp())
+      else { throw error }
+      let message = fullMessage(for: error)
+      let usage = message.firstRange(of: "\nUsage: ").map { message[$0.lowerBound...] } ?? ""
+      throw fail("\(words)\(usage)", ExitCode(64))
     }
   }
 

@@ -13,16 +13,20 @@ struct TrainCommand: ParsableCommand {
       --resume refuses other data: it compares the bytes of a table, and the names, sizes and contents of pictures. Of
       more than 256 MiB of pictures it compares only the beginning of each file (64 KiB; with more than 16,384 files
       less, at least 4 KiB), and with data.check: none no contents; switchback data check prints a checksum of
-      everything. Examples:
+      everything. Ends with 3 where a finding stopped the run (monitor.action: stop), with 130 where it was interrupted;
+      switchback --help lists the others. Examples:
 
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
         switchback train --resume runs/latest
-        switchback train --resume runs/latest --epochs 10              (five more, where there were five)
+        # five more, where there were five:
+        switchback train --resume runs/latest --epochs 10
         switchback train --resume runs/latest --backend reference --other-bits
-        switchback train configs/mnist-cnn.yaml --from runs/latest     (starts with the weights of another run)
-        switchback train configs/mixed-kernels.yaml --backend auto     (measures who is fastest at what)
-        switchback train configs/mnist-mlp.yaml --set training.optimizer.learning_rate=0.01 --json
+        # starts with the weights of another run:
+        switchback train configs/mnist-cnn.yaml --from runs/latest
+        # measures who is fastest at what:
+        switchback train configs/mixed-kernels.yaml --backend auto
+        switchback train configs/mnist-mlp.yaml --set training.batch_size=128 --json
       """))
 
   @Argument(
@@ -103,7 +107,7 @@ struct TrainCommand: ParsableCommand {
     switchback_report_crashes()
     try reportingErrors {
       Terminal.outlivesItsOutput = true
-      let configuration = try configuration()
+      let (configuration, changes) = try configuration()
       // Before its checkpoints are read: nobody else may go on with the run meanwhile.
       let lock = try resume.map { try FolderLock($0) }
       if !offline { try fetchIfMissing(configuration.data.source) }
@@ -145,6 +149,8 @@ struct TrainCommand: ParsableCommand {
           return
         }
       }
+      // Not before: what is refused, or over, does not go on.
+      for change in changes { Terminal.write(Self.words(for: change), to: .standardError) }
       let recorder: RunRecorder
       if let lock, let start {
         let before = RunFolder(lock.folder).environment
@@ -174,7 +180,12 @@ struct TrainCommand: ParsableCommand {
       case .interrupted:
         Terminal.write("interrupted; go on with --resume \(folder.path)", to: .standardError)
         throw ExitCode(Interruption.status)
-      case .finding: throw ExitStatus.stoppedByFinding
+      case .finding(let finding):
+        let layers = finding.layers.isEmpty ? "" : " in " + LayerPaths.words(finding.layers)
+        Terminal.write(
+          "stopped after step \(finding.step) because of \(finding.rule)\(layers) (monitor.action: stop); --resume "
+            + "\(folder.path) --set monitor.action=warn goes on", to: .standardError)
+        throw ExitStatus.stoppedByFinding
       case .brokenWeights(let names, let step):
         let weights = names[0] + (names.count > 1 ? " and others" : "")
         let kept =
@@ -249,14 +260,14 @@ struct TrainCommand: ParsableCommand {
     return paths.isEmpty ? configuration : try settings.configuration(config!, also: more + paths)
   }
 
-  /// Says what is another than in the run that goes on.
-  private func configuration() throws -> Configuration {
+  /// And what in it is another than in the run that goes on.
+  private func configuration() throws -> (Configuration, changes: [String]) {
     var more = folder.overrides
     if let epochs { more.append("training.epochs=\(epochs)") }
     if let steps { more.append("training.steps=\(steps)") }
     // The new total is in epochs, also where the run was to end after so many steps.
     if resume != nil, epochs != nil, steps == nil { more.append("training.steps=null") }
-    guard let resume else { return try newConfiguration(more) }
+    guard let resume else { return (try newConfiguration(more), []) }
     let earlier = try RunFolder(resume).configurationFile
     let configuration = try settings.configuration(config ?? earlier, also: more)
     let before = try Configuration(file: earlier)
@@ -275,8 +286,13 @@ struct TrainCommand: ParsableCommand {
         "--other-bits goes on with another backend or other threads, not with another \(change). train CONFIG --from "
           + "\(resume) starts a new run with its weights", ExitCode(64))
     }
-    for change in changes { Terminal.write("warning: going on with another \(change)", to: .standardError) }
-    return configuration
+    return (configuration, changes)
+  }
+
+  /// More of the same, and what the monitor does, change no step, so they are no warning.
+  private static func words(for change: String) -> String {
+    let isHarmless = ["training.epochs:", "training.steps:", "monitor."].contains { change.hasPrefix($0) }
+    return "\(isHarmless ? "" : "warning: ")going on with another \(change)"
   }
 
   /// Says what a run goes on with, where its last bits differ from there on.

@@ -12,7 +12,8 @@ struct TuneCommand: ParsableCommand {
 
         switchback tune
         switchback tune --device gpu --seconds 300
-        switchback tune --device gpu > our-gpu.yaml     (a part of a configuration; please send it to us)
+        # a part of a configuration; please send it to us:
+        switchback tune --device gpu > our-gpu.yaml
         switchback tune --forget
 
       Every candidate runs in a process of its own with a time limit, since drivers crash and hang; it is checked against

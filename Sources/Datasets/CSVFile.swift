@@ -193,7 +193,7 @@ public struct CSVFile: Hashable, Sendable {
   /// The pass over the file.
   func scanned(_ request: DatasetRequest) throws(DatasetError) -> CSVScan {
     if let fault = fault ?? faultOfColumns { throw DatasetError(.invalid, "\(path): \(fault)") }
-    let file = try RowFile(path)
+    let file = try RowFile(path, advice: RowFile.adviceOnData)
     var scan = CSVScan(self, request, file)
     try file.forEachRow { (bytes, span, line) throws(DatasetError) in
       let row = CSVRow(bytes: bytes, delimiter: delimiter)

@@ -29,6 +29,8 @@ public struct ImageSurvey: Hashable, Sendable {
 public struct ImageFolderSurvey: Hashable, Sendable {
   public var path: String
   public var classNames: [String]
+  /// Of all parts.
+  public var count: Int
   public var images: ImageSurvey
   public var notes: [String]
 
@@ -40,6 +42,7 @@ public struct ImageFolderSurvey: Hashable, Sendable {
       throw DatasetError(.missing, "\(path) has no images that can be read")
     }
     (self.path, classNames, self.images, notes) = (folder.path, parts.train.classNames, images, parts.notes)
+    count = ImageFolder.paths(of: parts).count
   }
 }
 
@@ -99,7 +102,7 @@ public struct CSVSurvey: Hashable, Sendable {
   /// in kind from those below it (`ColumnLook.areNamed`).
   public init(_ path: String) throws(DatasetError) {
     self.path = path
-    let file = try RowFile(path)
+    let file = try RowFile(path, advice: "; --path names the file")
     (delimiter, hasHeader) = (UInt8(ascii: ","), true)
     var looks: [ColumnLook] = []
     var names: [String] = []

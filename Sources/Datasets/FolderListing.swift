@@ -24,7 +24,11 @@ struct FolderListing {
   init(_ path: String) throws(DatasetError) {
     self.path = path
     guard let folder = opendir(path) else {
-      throw DatasetError(.missing, "\(path) is no folder that can be read: \(String(cString: strerror(errno)))")
+      let code = errno
+      throw DatasetError(
+        .missing,
+        "\(path) is no folder that can be read: \(String(cString: strerror(code)))"
+          + (code == ENOENT ? WorkingFolder.words(for: path) : ""))
     }
     defer { closedir(folder) }
     var (entries, hidden) = ([Entry](), [String]())

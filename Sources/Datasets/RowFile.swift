@@ -21,20 +21,21 @@ final class RowFile: Sendable {
   /// A quote that is not closed would make the rest of the file one row.
   private static let longestRow = 1 << 26
 
-  /// Where rows are read once, it may be a pipe.
-  init(_ path: String, mayBePipe: Bool = false) throws(DatasetError) {
+  /// Where rows are read once, it may be a pipe. `advice` says what names the file, where that is not the path itself.
+  init(_ path: String, mayBePipe: Bool = false, advice: String = "") throws(DatasetError) {
     self.path = path
     file = open(path, O_RDONLY | O_CLOEXEC | (mayBePipe ? 0 : O_NONBLOCK))
     guard file >= 0 else {
+      let code = errno
       throw DatasetError(
-        errno == ENOENT ? .missing : .invalid,
-        "\(path): \(String(cString: strerror(errno))); data.path or --data names the file")
+        code == ENOENT ? .missing : .invalid,
+        "\(path): \(String(cString: strerror(code)))\(code == ENOENT ? WorkingFolder.words(for: path) : "")\(advice)")
     }
     var status = stat()
     // Rows are read again, each where it lies: of a pipe or a device they cannot be.
     let kinds = [S_IFREG] + (mayBePipe ? [S_IFIFO] : [])
     guard fstat(file, &status) == 0, kinds.contains(status.st_mode & S_IFMT) else {
-      throw DatasetError(.invalid, "\(path) is no regular file; data.path or --data names a CSV file")
+      throw DatasetError(.invalid, "\(path) is no regular file\(advice)")
     }
   }
 
@@ -47,6 +48,9 @@ final class RowFile: Sendable {
   }
 
   deinit { close(file) }
+
+  /// Of a file that a configuration names.
+  static let adviceOnData = "; data.path or --data names the file"
 
   /// Calls `body` with every row that is not empty, where it lies, and the number of its first line, from 1. Line ends
   /// within quotes belong to the row.

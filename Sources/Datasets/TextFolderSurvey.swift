@@ -3,6 +3,8 @@ public struct TextFolderSurvey: Hashable, Sendable {
   public var path: String
   public var classNames: [String]
   public var notes: [String]
+  /// Of the training part, from which a validation part may be taken.
+  public var count: Int
   /// Tokens of a vocabulary, padding and the unknown among them: of all words, at most ten thousand.
   public var vocabularySize: Int
   /// Tokens of a text: as many as nine of ten texts have at most, and no more than 256.
@@ -19,6 +21,7 @@ public struct TextFolderSurvey: Hashable, Sendable {
       throw DatasetError(.missing, "\(path) has no texts to train on")
     }
     (self.path, classNames, notes) = (folder.path, parts.train.classNames, parts.notes)
+    count = parts.train.count
     vocabularySize = vocabulary.size
     sequenceLength = min(scan.length(longerThan: 0.1), 256)
   }

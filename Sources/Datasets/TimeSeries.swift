@@ -59,7 +59,7 @@ public struct TimeSeries: Hashable, Sendable {
   func scanned(_ request: DatasetRequest) throws(DatasetError) -> TimeSeriesScan {
     if let fault { throw DatasetError(.invalid, "\(path): \(fault)") }
     var scan = try TimeSeriesScan(self, request)
-    let file = try RowFile(path)
+    let file = try RowFile(path, advice: RowFile.adviceOnData)
     try file.forEachRow { (bytes, _, line) throws(DatasetError) in
       let row = CSVRow(bytes: bytes, delimiter: delimiter)
       do throws(CSVRow.Problem) { try scan.add(row) } catch {

@@ -106,6 +106,53 @@ import Testing
     #expect(try written("a,b\n1,2\n", ["--label", "c"]).outcome.error.contains("no column c; columns are a, b"))
   }
 
+  @Test("of few rows there are so many epochs that they are learnt, of many rows ten")
+  func epochs() throws {
+    // Points within a circle and around it.
+    var state: UInt64 = 1
+    func coordinate() -> Double {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Double(state >> 33) / Double(1 << 30) - 1
+    }
+    func started(_ count: Int) throws -> (file: String, text: String) {
+      var text = "x,y,place\n"
+      for _ in 0..<count {
+        let (x, y) = (coordinate(), coordinate())
+        text += "\(x),\(y),\(x * x + y * y < 0.6 ? "in" : "out")\n"
+      }
+      let folder = try temporaryFolder()
+      let (table, file) = (try write(text.utf8, to: folder + "/table.csv"), folder + "/my.yaml")
+      let outcome = try switchback("config", "init", file, "--dataset", "csv", "--path", table, "--label", "place")
+      #expect(outcome.status == 0, "\(outcome.error)")
+      return (file, try String(contentsOfFile: file, encoding: .utf8))
+    }
+    let (file, text) = try started(300)
+    #expect(text.contains("\n  epochs: 150 # for about 1000 updates, one a batch"), "\(text)")
+    #expect(text.contains("\n  early_stopping_patience: 15 "), "\(text)")
+    let runs = temporary()
+    let train = try switchback("train", file, "--backend", "reference", "--runs", runs)
+    try #require(train.status == 0, "\(train.error)")
+    let summary = try JSONSerialization.jsonObject(
+      with: Data(contentsOf: URL(fileURLWithPath: runs + "/latest/summary.json")))
+    let accuracy = (summary as? [String: Any])?["testAccuracy"] as? Double ?? 0
+    #expect(accuracy > 0.9, "\(accuracy)")
+    #expect(try started(10).text.contains("\n  epochs: 200 #"))
+    #expect(try started(5000).text.contains("\n  epochs: 10 #"))
+  }
+
+  @Test("what is not there is said with --path, and where it was looked for")
+  func absent() throws {
+    for dataset in ["csv", "time-series"] {
+      let outcome = try switchback("config", "init", "--dataset", dataset, "--path", "nope.csv")
+      #expect(outcome.status == 66, "\(outcome.error)")
+      #expect(
+        outcome.error == "error: nope.csv: No such file or directory (looked for in \(root)); --path names the file\n",
+        "\(outcome.error)")
+    }
+    let folder = try switchback("config", "init", "--dataset", "image-folder", "--path", "nope")
+    #expect(folder.status == 66 && folder.error.contains("(looked for in \(root))"), "\(folder.error)")
+  }
+
   @Test("for a table with texts, or with sequences of tokens, it embeds them, beside the other columns, and trains")
   func textColumns() throws {
     let kinds = ["pos", "neg"]

@@ -1,4 +1,5 @@
 import SwitchbackCommandLine
+import SwitchbackTraining
 import Testing
 
 @Suite struct DisplayTests {
@@ -54,6 +55,29 @@ import Testing
     #expect(wrapped("", 8) == "")
     #expect(wrapped("a  b", 80) == "a  b")
     #expect(wrapped("\u{1B}[31mred\u{1B}[0m word", 8) == "\u{1B}[31mred\u{1B}[0m word")
+  }
+
+  @Test("turns of a repeat that follow one another are one word, others stay")
+  func paths() {
+    func turns(_ numbers: [Int], _ rest: String = ".layers.0.dense") -> [String] {
+      numbers.map { "layers.1.repeat.\($0)\(rest)" }
+    }
+    #expect(LayerPaths.words(["a", "b"]) == "a, b")
+    #expect(LayerPaths.words(turns(Array(0...14))) == "layers.1.repeat.0 to .14 (layers.0.dense)")
+    #expect(LayerPaths.words(turns([9, 10, 11], "") + ["tail"]) == "layers.1.repeat.9 to .11, tail")
+    #expect(LayerPaths.words(turns([0, 1], "")) == "layers.1.repeat.0, layers.1.repeat.1")
+    let both = (0...2).flatMap { ["layers.1.repeat.\($0).layers.0.dense", "layers.1.repeat.\($0).layers.1.relu"] }
+    #expect(
+      LayerPaths.words(both) == "layers.1.repeat.0 to .2 (layers.0.dense), layers.1.repeat.0 to .2 (layers.1.relu)")
+    #expect(LayerPaths.words(turns([0, 1, 2, 4], "")) == "layers.1.repeat.0 to .2, layers.1.repeat.4")
+  }
+
+  @Test("a loss has three digits at least, however small it is")
+  func losses() {
+    for (loss, text) in [
+      (0.23441, "0.2344"), (3.2e-5, "3.2e-05"), (0.0012345, "0.001234"), (0.0123, "0.0123"), (2.5, "2.5000"),
+      (0, "0.0000"), (-0.0005, "-0.0005"), (1234567.8, "1.235e+06"), (Double.nan, "nan"),
+    ] { #expect(loss.lossText == text) }
   }
 
   @Test("a picture fits the terminal: blocks of pixels become their mean")

@@ -21,7 +21,12 @@ struct MisspeltWordsTests {
       ("config init --dataset cvs --path x --label y", "there is no data set called cvs; did you mean csv?"),
       ("config init --dataset timeseries --path x", "did you mean time-series?"),
       ("conformance --quick --backend refrence", "there is no backend called refrence; did you mean reference? ("),
-      ("train x.yaml --bakend reference", "Did you mean '--backend'?"),
+      ("train x.yaml --bakend reference", "error: there is no option --bakend; did you mean --backend?\nUsage: "),
+      ("train --hlep", "error: there is no option --hlep; did you mean --help?"),
+      ("inspect --operatons", "there is no option --operatons; did you mean --operations?"),
+      ("data --jsn", "there is no option --jsn; did you mean --json?"),
+      ("train --epochs --hlep", "error: "),
+      ("train", "error: Which configuration?"),
     ])
   func nearest(arguments: String, words: String) throws {
     let outcome = try switchback(arguments.split(separator: " ").map(String.init))

@@ -159,6 +159,9 @@ struct GraphTests {
       message(later, table)
         == "layers.0.dense: reads tail, which comes later: a layer reads inputs and earlier layers")
     #expect(
+      message(Graph { Dense(3, name: "own").reading("own") }, table)
+        == "own: reads own, its own result: a layer reads inputs and earlier layers")
+    #expect(
       message(Graph { Dense(3).reading("tabel") }, table)
         == "layers.0.dense: reads tabel, and no input or earlier layer is called so; did you mean table? (there are table)"
     )

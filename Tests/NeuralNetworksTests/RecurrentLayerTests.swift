@@ -219,7 +219,9 @@ struct RecurrentLayerTests {
       #expect(message.contains(words) && message.contains("layers."), "\(message)")
     }
     says("takes sequences [N, T, features] (f32), but gets [64,7]", [7], LSTM(4))
-    says("takes sequences [N, T, C], but gets [64,4,3,2]", [4, 3, 2], GRU(4))
+    says(
+      "takes sequences [N, T, C], but gets [64,4,3,2] from the model's input; put a reshape to [4, 6] between",
+      [4, 3, 2], GRU(4))
     says("units must be positive", [7, 3], SimpleRNN(0))
     says(
       "activation cannot be swish; these work: linear, relu, selu, sigmoid, hard_sigmoid, tanh, softplus", [7, 3],

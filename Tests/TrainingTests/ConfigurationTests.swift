@@ -93,6 +93,11 @@ private let valid = """
       ),
       ("units: 10", "unit: 10", "did you mean units?"),
       ("units: 10", "units: ten", "model.layers.1.dense.units must be a whole number from 1 to 1048576, not \"ten\""),
+      ("units: 10", "units: '10'", "from 1 to 1048576, not \"10\": the quotes make it text"),
+      (
+        "  optimizer:", "  learning_rate: 0.1\n  optimizer:",
+        "training.learning_rate is not a key here: it is training.optimizer.learning_rate"
+      ),
       ("units: 10", "units: 9000000000000", "units must be a whole number from 1 to 1048576"),
       (
         "- flatten", "- max_pooling2d: {pool_size: 99999999999}\n    - flatten",
@@ -111,7 +116,7 @@ private let valid = """
       ("type: sgd", "<<: {a: 1}, type: sgd", "merge keys are not read"),
       ("  optimizer:", "  per_device_train_batch_size: 8\n  optimizer:", "training.batch_size (Hugging Face's"),
       ("  optimizer:", "  class_weights: [1, two]\n  optimizer:", "class_weights must be a list of numbers"),
-      ("  optimizer:", "\toptimizer:", "no valid YAML"),
+      ("  optimizer:", "\toptimizer:", "no valid YAML: a tab; YAML takes blanks for indentation"),
       ("units: 10", "units: 10, kernel_initializer: {type: random_normal, stdev: 1}", "did you mean stddev?"),
       ("units: 10", "units: 10, kernel_initializer: {type: he_normal, stddev: 1}", "stddev is not a key here"),
       ("activation: softmax", "activation: {type: elu, alpha: x}", "activation.alpha must be a number"),

@@ -194,8 +194,9 @@ struct LayerListTests {
         "dense: {units: 2, return_sequences: true}",
         "return_sequences is not a key here: it is one of simple_rnn, lstm,"
       ),
-      ("denze: {units: 2}", "there is no layer denze; did you mean dense? (near it: dense, "),
-      ("denze: {units: 2}", "; switchback config keys model.layers lists all)"),
+      ("denze: {units: 2}", "no layer denze; did you mean dense? (switchback config keys model.layers lists all)"),
+      ("xyzzy: {units: 2}", "there is no layer xyzzy (near it: "),
+      ("xyzzy: {units: 2}", "; switchback config keys model.layers lists all)"),
     ] {
       let found = problems("layers: [{\(layer)}]")
       #expect(found.count == 1 && found[0].contains(words), "\(layer): \(found)")

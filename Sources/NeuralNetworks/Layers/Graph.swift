@@ -84,6 +84,8 @@ struct GraphScope {
   var read: Set<Int> = []
   /// Names of nodes that come later: whoever reads one is told so.
   var later: Set<String> = []
+  /// Of the node that is being traced.
+  var current: String?
   /// Names of nodes that are wrong themselves: what is wrong with their readers follows from it.
   var broken: Set<String> = []
 }
@@ -114,6 +116,7 @@ extension LayerContext {
     var isWrong = false
     for (index, node) in nodes.enumerated() {
       let part = node.component(at: index, of: component)
+      scopes[scopes.count - 1].current = node.layer.name
       do throws(ProgramError) {
         if node.inputs.isEmpty, let lastIndex { scopes[scopes.count - 1].read.insert(lastIndex) }
         let values = try node.inputs.isEmpty ? known(last) : values(called: node.inputs)
@@ -181,7 +184,8 @@ extension LayerContext {
       if let entry = scopes[place].entries[name] { return (place, entry) }
       if scopes[place].broken.contains(name) { throw followingFault }
       if scopes[place].later.contains(name) {
-        throw ProgramError("reads \(name), which comes later: a layer reads inputs and earlier layers", path: "")
+        let fault = scopes[place].current == name ? "its own result" : "which comes later"
+        throw ProgramError("reads \(name), \(fault): a layer reads inputs and earlier layers", path: "")
       }
     }
     let known = Set(scopes.flatMap { $0.entries.filter { !asLayer || $0.value.layer != nil }.keys }).sorted()

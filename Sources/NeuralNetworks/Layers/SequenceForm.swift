@@ -11,7 +11,12 @@ enum SequenceForm {
 
 extension LayerContext {
   func requireSequences(_ input: Value) throws(ProgramError) {
-    guard input.shape.rank == 3 else { throw mismatch(input, takes: "sequences [N, T, C]") }
+    let shape = input.shape
+    guard shape.rank == 3 else {
+      let hint =
+        shape.rank == 4 ? "put a reshape to [\(shape[1]), \(shape[2] * shape[3])] between: a row is a step" : ""
+      throw mismatch(input, takes: "sequences [N, T, C]", hint: hint)
+    }
   }
 
   /// What sequences were made of, if it has that form.

@@ -146,7 +146,7 @@ public struct Configuration: Sendable {
     do {
       root = try Yams.compose(yaml: text)
     } catch {
-      throw ConfigurationError(problems: [Self.problem(error, in: file)])
+      throw ConfigurationError(problems: [Self.problem(error, of: text, in: file)])
     }
     if root == nil {
       let reason = "it is empty; switchback config init prints a configuration to start from"
@@ -282,8 +282,17 @@ public struct Configuration: Sendable {
     return true
   }
 
+  /// Whether a tab is among the signs that the marked line begins with, up to the mark's own.
+  private static func hasTab(_ text: String, before mark: Mark) -> Bool {
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    guard lines.indices.contains(mark.line - 1) else { return false }
+    return lines[mark.line - 1].prefix { $0 == " " || $0 == "\t" }.contains("\t")
+  }
+
   /// A parser's error in one line, with its place.
-  private static func problem(_ error: any Error, in file: String) -> ConfigurationError.Problem {
+  private static func problem(
+    _ error: any Error, of text: String, in file: String
+  ) -> ConfigurationError.Problem {
     switch error as? YamlError {
     case .duplicatedKeysInMapping(let keys, let context):
       .init(
@@ -291,7 +300,10 @@ public struct Configuration: Sendable {
         message: "\(keys.map { "\($0)" }.joined(separator: ", ")) is given twice")
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      .init(file: file, line: mark.line, column: mark.column, message: "no valid YAML: \(problem)")
+      .init(
+        file: file, line: mark.line, column: mark.column,
+        message: hasTab(text, before: mark)
+          ? "no valid YAML: a tab; YAML takes blanks for indentation" : "no valid YAML: \(problem)")
     // It brings all of the text along.
     case .reader(let problem, _, _, _): .init(file: file, line: 1, column: 1, message: "no valid YAML: \(problem)")
     default: .init(file: file, line: 1, column: 1, message: "no valid YAML: \(SectionReader.excerpt("\(error)"))")

@@ -386,6 +386,10 @@ final class SectionReader {
     for (key, _) in entries {
       let word = key.string ?? ""
       guard !known.contains(word) else { continue }
+      if let place = Suggestion.misplaced[full(word)] {
+        problems.add("\(full(word)) is not a key here: it is \(place)", at: key)
+        continue
+      }
       let meant = Suggestion.foreign[word]?.word ?? Suggestion.nearest(to: word, among: Set(known).sorted())
       let place = meant == nil ? elsewhere(word) : nil
       if let lack = meant.flatMap({ lacks[$0] }) { problems.withdraw(lack, at: node) }
@@ -405,11 +409,18 @@ final class SectionReader {
 
   static func word(for node: Node) -> String {
     switch node {
-    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "\"\(excerpt(scalar.string))\""
+    case .scalar(let scalar):
+      scalar.string.isEmpty
+        ? "nothing" : "\"\(excerpt(scalar.string))\"\(isQuotedNumber(scalar) ? ": the quotes make it text" : "")"
     case .mapping: "a mapping"
     case .sequence: "a list"
     case .alias: "an alias"
     }
+  }
+
+  private static func isQuotedNumber(_ scalar: Node.Scalar) -> Bool {
+    [.singleQuoted, .doubleQuoted].contains(scalar.style)
+      && (Double(scalar.string) != nil || ["true", "false"].contains(scalar.string))
   }
 
   /// The beginning of what may be a whole file, on one line.

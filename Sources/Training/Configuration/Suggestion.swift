@@ -62,6 +62,22 @@ package enum Suggestion {
     "val_split": ("data.validation_split", "other frameworks"),
   ]
 
+  /// Keys that are looked for in another section than theirs, and where they are.
+  static let misplaced: [String: String] = {
+    let optimizer = [
+      "learning_rate", "momentum", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "ema_momentum",
+      "gradient_accumulation_steps",
+    ]
+    let training = ["batch_size", "epochs", "loss", "metrics", "optimizer", "seed", "steps"]
+    var places: [String: String] = [:]
+    for key in optimizer {
+      places["training.\(key)"] = "training.optimizer.\(key)"
+      places[key] = "training.optimizer.\(key)"
+    }
+    for key in training { places[key] = "training.\(key)" }
+    return places
+  }()
+
   /// Our word for a layer, a loss or another choice that goes by this name elsewhere.
   private static let synonyms: [String: String] = [
     "fc": "dense", "fully_connected": "dense", "pool2d": "max_pooling2d",
@@ -76,12 +92,13 @@ package enum Suggestion {
     "add": "sum", "average": "ave", "mean": "ave", "multiply": "mul",
   ]
 
-  /// `; did you mean units? (known: …)`. Of more candidates than anybody reads it says the nearest few and `listing`, the
-  /// command that lists all.
+  /// `; did you mean units? (known: …)`. Where `listing` is a command that lists all, of
+  /// more candidates than anybody reads it says that and, where none is near enough to be meant, the nearest few.
   package static func words(for word: String, among candidates: [String], listing: String? = nil) -> String {
     let candidates = Set(candidates).sorted()
     let hint = NearestWord.hint(nearest(to: word, among: candidates))
     guard let listing, candidates.count > 30 else { return hint + " (known: \(candidates.joined(separator: ", ")))" }
+    if !hint.isEmpty { return hint + " (\(listing) lists all)" }
     let near = candidates.map { ($0, NearestWord.distance(word, $0)) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }
     return hint + " (near it: \(near.prefix(5).map(\.0).joined(separator: ", ")); \(listing) lists all)"
   }

@@ -22,7 +22,7 @@ extension TrainingLoop {
       throw ExecutionError(
         .invalid,
         "the checkpoint was made with another \(difference): going on would give other weights. Leave this as it was "
-          + "in the run; epochs, steps and what the monitor does may change"
+          + "in the run; what is no part of a step, such as epochs, early stopping and the monitor, may change"
           + (isOfPlan ? ", and with --other-bits backend and threads" : ""))
     }
   }

@@ -418,7 +418,7 @@ public final class TrainingLoop {
     try emit(
       .message(
         "using the weights of epoch \(best.position.epoch - 1), with the \(bestBy.best) "
-          + String(format: "%.4f", best.position.watched?.number ?? best.position.bestLoss)
+          + (best.position.watched?.number ?? best.position.bestLoss).lossText
           + (configuration.training.validation.every > 1 ? " of the epochs that training.validation.every names" : "")))
   }
 

@@ -34,14 +34,14 @@ public struct RunReport {
   private var tiles: String {
     guard let summary = record.summary else { return "<p>The run has not ended.</p>" }
     var tiles = [
-      ("test loss", summary.testLoss.short),
+      ("test loss", summary.testLoss.lossText),
       ("samples a second", summary.samplesPerSecond.whole), ("seconds", summary.seconds.short),
       ("backend", summary.backend), ("seed", "\(summary.seed)"), ("steps", "\(summary.steps)"),
       ("peak memory", "\(summary.peakBytes / 1_000_000) MB"),
     ]
     if let top = summary.testTop5Accuracy { tiles.insert(("top 5", Self.percent(top)), at: 0) }
     if let accuracy = summary.testAccuracy { tiles.insert(("test accuracy", Self.percent(accuracy)), at: 0) }
-    tiles += (summary.testMetrics ?? [:]).sorted { $0.key < $1.key }.map { ("test \($0.key)", $0.value.short) }
+    tiles += (summary.testMetrics ?? [:]).sorted { $0.key < $1.key }.map { ("test \($0.key)", $0.value.lossText) }
     let cells = tiles.map { "<div><b>\($0.1.htmlEscaped)</b><span>\($0.0.htmlEscaped)</span></div>" }
     return "<section class=\"tiles\">\(cells.joined())</section>"
   }

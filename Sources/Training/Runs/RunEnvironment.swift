@@ -77,11 +77,25 @@ public struct RunEnvironment: Hashable, Sendable, Codable {
     func add(_ what: String, _ then: String, _ now: String) {
       if then != now { differences.append("\(what) (\(then), here \(now))") }
     }
-    add("backend", before.devices.joined(separator: "; "), devices.joined(separator: "; "))
+    let (then, now) = (Self.chain(before.devices), Self.chain(devices))
+    if then != now {
+      add("backend", then, now)
+    } else {
+      // The same names: on other devices, with other versions or options.
+      let others = zip(before.devices, devices).filter { $0 != $1 }
+      add("backend", others.map(\.0).joined(separator: "; "), others.map(\.1).joined(separator: "; "))
+    }
     add("number of threads", "\(before.workers)", "\(workers)")
     add("processor", before.processor, processor)
     add("version of Switchback", before.switchback, switchback)
     return differences
+  }
+
+  /// `openblas with reference behind it`, of what `devices` says.
+  private static func chain(_ devices: [String]) -> String {
+    let names = devices.map { String($0.prefix { $0 != ":" }) }
+    let rest = names.dropFirst().joined(separator: ", ")
+    return (names.first ?? "") + (rest.isEmpty ? "" : " with \(rest) behind it")
   }
 
   static var processorName: String {
