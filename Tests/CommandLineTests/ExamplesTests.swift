@@ -1,4 +1,5 @@
 import Foundation
+import TestFiles
 import Testing
 
 /// What a newcomer copies: the examples of every command's help, and the commands of README.
