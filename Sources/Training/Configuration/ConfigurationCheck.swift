@@ -1,4 +1,3 @@
-import Foundation
 public import SwitchbackBackendKit
 import SwitchbackDatasets
 import SwitchbackExecution
@@ -6,7 +5,7 @@ import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 
 /// What `train` would find wrong with a configuration before its first step, as much of it as can be found at once. Data is
-/// opened where it is there, and else a warning; nothing is fetched, trained or written.
+/// opened where it is there; nothing is fetched, trained or written.
 public struct ConfigurationCheck {
   public private(set) var problems: [ConfigurationError.Problem] = []
   /// What may not be meant, and what could not be looked at here.
@@ -92,12 +91,7 @@ public struct ConfigurationCheck {
       return parts.train.layout
     } catch {
       let places = configuration.data.places
-      // As of files that are fetched: another machine, or tomorrow, may have it.
-      if error.kind == .missing, let path = source.path, !FileManager.default.fileExists(atPath: path) {
-        warnings.append("\(places.path): \(error.message); the data was not looked at")
-      } else {
-        add(places[source.path == nil ? "samples" : "path"], "\(places.path): \(error.message)")
-      }
+      add(places[source.path == nil ? "samples" : "path"], "\(places.path): \(error.message)")
       // A table that cannot be read says nothing of its columns.
       let layout = try? source.layout()
       if layout == nil { warnings.append("whether the network fits the data was not looked at") }
