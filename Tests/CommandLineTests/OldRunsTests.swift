@@ -24,6 +24,19 @@ func tensors(_ path: String) throws -> [String: [Float]] {
     })
 }
 
+/// A resumed run has the weights and the steps that its own program came to, which `earlier` holds.
+func expectWhatItsProgramReached(_ run: String, _ earlier: String) throws {
+  let (ours, theirs) = (try weights(run), try tensors(earlier + "/resumed.safetensors"))
+  #expect(ours.keys.sorted() == theirs.keys.sorted())
+  for (name, values) in theirs {
+    let apart = zip(values, ours[name] ?? []).map { abs($0 - $1) / max(1, abs($0)) }.max() ?? 0
+    // Exponentials of another C library may round otherwise; numbers that are normalized now do so in Float64.
+    #expect(apart < 2e-5, "\(earlier), \(name): \(apart)")
+  }
+  let (summary, before) = (try jsonObject(run + "/summary.json"), try jsonObject(earlier + "/resumed.json"))
+  #expect(summary["steps"] as? Int == before["steps"] as? Int)
+}
+
 /// Runs that the program of an earlier day began (`Tests/OldRuns/make.sh`).
 @Suite struct OldRunsTests {
   private static let kinds = ["classes", "table", "regression", "averaged", "accumulated", "images", "mnist"]
@@ -41,15 +54,7 @@ func tensors(_ path: String) throws -> [String: [Float]] {
     let outcome = try switchback("train", "--resume", run, "--epochs", "4", "--offline")
     #expect(outcome.status == 0, "\(outcome.error)")
     #expect(outcome.error.contains("is of an earlier program"), "\(outcome.error)")
-    let (ours, theirs) = (try weights(run), try tensors("\(folder)/\(kind)/resumed.safetensors"))
-    #expect(ours.keys.sorted() == theirs.keys.sorted())
-    for (name, values) in theirs {
-      let apart = zip(values, ours[name] ?? []).map { abs($0 - $1) / max(1, abs($0)) }.max() ?? 0
-      // Exponentials of another C library may round otherwise; numbers that are normalized now do so in Float64.
-      #expect(apart < 2e-5, "\(kind), \(name): \(apart)")
-    }
-    let (summary, before) = (try jsonObject(run + "/summary.json"), try jsonObject("\(folder)/\(kind)/resumed.json"))
-    #expect(summary["steps"] as? Int == before["steps"] as? Int)
+    try expectWhatItsProgramReached(run, "\(folder)/\(kind)")
     // It has a record now, which says how its parts were chosen.
     let record = try jsonObject(run + "/data.json")
     #expect(record["split"] as? String == "tail")
