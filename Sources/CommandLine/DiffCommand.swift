@@ -68,7 +68,7 @@ struct DiffCommand: ParsableCommand {
         host: makeHost(threads: subject.configuration.backend.threads))
       let verdict = try configured.judge(steps: steps, asked: report.say, stepped: report.say)
       var wrong: [(setting: String, obstacle: String)] = []
-      if let first = report.obstacles(verdict).first { wrong.append(("", first)) }
+      if let obstacle = report.obstacle(verdict) { wrong.append(("", obstacle)) }
       report.say(verdict)
       try report.end(verdict, configured, "as configured", explains: true)
       for (words, batchSize, workers) in asConfigured ? [] : others(configured) {
@@ -79,7 +79,7 @@ struct DiffCommand: ParsableCommand {
         report.say(other, words)
         // One cause is enough: another setting most likely shows the same.
         try report.end(other, setting, words, explains: wrong.isEmpty)
-        if let first = report.obstacles(other).first { wrong.append((words, first)) }
+        if let obstacle = report.obstacle(other) { wrong.append((words, obstacle)) }
       }
       report.sayEnd(wrong)
       if !wrong.isEmpty { throw ExitStatus.failure }

@@ -86,22 +86,21 @@ struct DiffReport {
 
   // MARK: What is wrong
 
-  /// Why the backends do not agree, what says most first; empty where they do.
-  func obstacles(_ verdict: DiffSetting.Verdict) -> [String] {
-    var obstacles: [String] = []
+  /// Why the backends do not agree, by what says most; nil where they do.
+  func obstacle(_ verdict: DiffSetting.Verdict) -> String? {
     let (count, agreement) = (verdict.findings.count, verdict.agreement)
-    if count > 0 { obstacles.append(count == 1 ? "1 operation is wrong" : "\(count) operations are wrong") }
+    if count > 0 { return count == 1 ? "1 operation is wrong" : "\(count) operations are wrong" }
     if !agreement.isMedianWithin {
-      obstacles.append(
-        "gradients are apart by \(agreement.medianGradientDifference.shortText) (median), and "
-          + "\(agreement.limit.shortText) is allowed")
-    } else if agreement.gradientDifference > agreement.stepLimit {
-      obstacles.append("the gradients of a step are apart by \(agreement.gradientDifference.shortText)")
+      return "gradients are apart by \(agreement.medianGradientDifference.shortText) (median), and "
+        + "\(agreement.limit.shortText) is allowed"
+    }
+    if agreement.gradientDifference > agreement.stepLimit {
+      return "the gradients of a step are apart by \(agreement.gradientDifference.shortText)"
     }
     if agreement.lossDifference > StepAgreement.lossLimit {
-      obstacles.append("the losses of a step are apart by \(agreement.lossDifference.shortText)")
+      return "the losses of a step are apart by \(agreement.lossDifference.shortText)"
     }
-    return obstacles
+    return nil
   }
 
   /// The faults of a setting and, with `explains`, what is wrong first and how to see it again.

@@ -26,9 +26,7 @@ struct FolderListing {
     guard let folder = opendir(path) else {
       let code = errno
       throw DatasetError(
-        .missing,
-        "\(path) is no folder that can be read: \(String(cString: strerror(code)))"
-          + (code == ENOENT ? WorkingFolder.words(for: path) : ""))
+        .missing, "\(path) is no folder that can be read: \(WorkingFolder.reason(code, for: path))")
     }
     defer { closedir(folder) }
     var (entries, hidden) = ([Entry](), [String]())

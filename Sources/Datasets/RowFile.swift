@@ -29,7 +29,7 @@ final class RowFile: Sendable {
       let code = errno
       throw DatasetError(
         code == ENOENT ? .missing : .invalid,
-        "\(path): \(String(cString: strerror(code)))\(code == ENOENT ? WorkingFolder.words(for: path) : "")\(advice)")
+        "\(path): \(WorkingFolder.reason(code, for: path))\(advice)")
     }
     var status = stat()
     // Rows are read again, each where it lies: of a pipe or a device they cannot be.

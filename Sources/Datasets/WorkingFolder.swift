@@ -8,11 +8,12 @@
 
 /// The folder that relative paths start from.
 enum WorkingFolder {
-  /// Where a path was looked for, behind what is said of a file that is not there: ` (looked for in /home/me)`. Nothing
-  /// where the path says it.
-  static func words(for path: String) -> String {
-    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return "" }
+  /// What an `errno` says of a path. Of one that is not there also where it was looked for, unless the path says it:
+  /// `No such file or directory (looked for in /home/me)`.
+  static func reason(_ code: Int32, for path: String) -> String {
+    let reason = String(cString: strerror(code))
+    guard code == ENOENT, !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return reason }
     defer { free(folder) }
-    return " (looked for in \(String(cString: folder)))"
+    return reason + " (looked for in \(String(cString: folder)))"
   }
 }

@@ -1,6 +1,12 @@
-/// Every rule with its defaults, in the order in which findings of one step come. `README.md` beside says what they go by.
+/// Every rule, in the order in which findings of one step come. `README.md` beside says what they go by.
 public enum RuleCatalog {
-  public static let all: [any Rule] = [
-    VanishingGradient(), ExplodingGradient(), DeadUnits(), SmallUpdates(), NonFinite(),
-  ]
+  /// With their defaults.
+  public static let all = rules()
+
+  /// With the thresholds of a configuration.
+  public static func rules(
+    _ vanishing: VanishingGradient = VanishingGradient(), _ exploding: ExplodingGradient = ExplodingGradient()
+  ) -> [any Rule] {
+    [vanishing, exploding, DeadUnits(), SmallUpdates(), NonFinite()]
+  }
 }

@@ -25,7 +25,8 @@ package struct Setting<Owner: Sendable>: Sendable {
     case optionalInteger(any Path<Int?>, ClosedRange<Int>)
     /// `valid`, `same`, or `[top, bottom, left, right]`.
     case padding(any Path<Padding>)
-    /// One number for all edges of an image, `[height, width]`, `[top, bottom, left, right]`, or `[[top, bottom], [left, right]]`.
+    /// One number for all edges of an image, `[height, width]`, `[top, bottom, left, right]`, or
+    /// `[[top, bottom], [left, right]]`.
     case edges(any Path<ImageEdges>)
     /// A number, or the word `activation`.
     case gain(any Path<Gain>)

@@ -92,8 +92,8 @@ package enum Suggestion {
     "add": "sum", "average": "ave", "mean": "ave", "multiply": "mul",
   ]
 
-  /// `; did you mean units? (known: …)`. Where `listing` is a command that lists all, of
-  /// more candidates than anybody reads it says that and, where none is near enough to be meant, the nearest few.
+  /// `; did you mean units? (known: …)`. `listing` is a command that lists all candidates. Of more than 30 the words name
+  /// that command and, where none is near enough to be meant, the nearest few.
   package static func words(for word: String, among candidates: [String], listing: String? = nil) -> String {
     let candidates = Set(candidates).sorted()
     let hint = NearestWord.hint(nearest(to: word, among: candidates))

@@ -15,14 +15,13 @@ struct GradientWatch {
   init(_ configuration: Configuration, reference: BackendChain) {
     (settings, self.reference) = (configuration.monitor, reference)
     backend = configuration.backend.name
-    monitor = GradientMonitor(rules: [
-      VanishingGradient(
-        decades: settings.vanishingDecades, timeDecades: settings.vanishingTimeDecades,
-        decadesPerStep: settings.vanishingStepDecades, gatedDecadesPerStep: settings.vanishingGatedStepDecades,
-        warmUp: settings.vanishingWarmUp),
-      ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio),
-      DeadUnits(), SmallUpdates(), NonFinite(),
-    ])
+    monitor = GradientMonitor(
+      rules: RuleCatalog.rules(
+        VanishingGradient(
+          decades: settings.vanishingDecades, timeDecades: settings.vanishingTimeDecades,
+          decadesPerStep: settings.vanishingStepDecades, gatedDecadesPerStep: settings.vanishingGatedStepDecades,
+          warmUp: settings.vanishingWarmUp),
+        ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio)))
   }
 
   /// What it remembers, for a checkpoint.
