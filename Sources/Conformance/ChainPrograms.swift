@@ -17,7 +17,7 @@ public enum ChainPrograms {
   private static func programs(isQuick: Bool) throws(ProgramError) -> [(name: String, replay: ReplayFile)] {
     var programs = try forward(isQuick: isQuick) + backward(isQuick: isQuick)
     programs += try pooling() + pooledBlocks(isQuick: isQuick) + residuals() + residualsOfStrides()
-    programs += try withoutBias() + kernelsInTwoFormats() + large()
+    programs += try withoutBias() + kernelsInTwoFormats() + large() + normalizations(isQuick: isQuick)
     programs += try [
       groups(), sumWithItself(), updatedKernel(isConvolution: false), updatedKernel(isConvolution: true),
       updatedWithinChain(), chainsInTurns(), productsOfAStack(),

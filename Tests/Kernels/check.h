@@ -55,6 +55,7 @@ void test_reductions(const sb_kernels *);
 void test_softmax(const sb_kernels *);
 void test_updates(const sb_kernels *);
 void test_normalize(const sb_kernels *);
+void test_batch_normalization(const sb_kernels *);
 void test_recurrences(const sb_kernels *);
 
 #endif

@@ -18,6 +18,7 @@ static void run_tests(const sb_kernels *k) {
   test_softmax(k);
   test_updates(k);
   test_normalize(k);
+  test_batch_normalization(k);
   test_recurrences(k);
   test_pooling(k);
   test_products(k);

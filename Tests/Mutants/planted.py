@@ -67,6 +67,12 @@ PLANTED = [
      "static inline int beats(float x, float best) { return !(x <= best) && best == best; }",
      "static inline int beats(float x, float best) { return !(x < best) && best == best; }", ""),
 
+    ("means that are not joined", "openblas", "Backends/OpenBLAS/Fusion/BatchForward.swift",
+     "squares += part[1 + channels + c] + apart * apart * shares[2 * sum + 1]", "squares += part[1 + channels + c]", ""),
+    ("means that are not joined", "CPU kernels", CPU + "batch_normalization.h",
+     "about[c] += (left < 0 ? 0 : left) + apart * apart * weight;", "about[c] += left < 0 ? 0 : left;", ""),
+    ("a forgotten share of the mean", "CPU kernels", CPU + "batch_strip.h",
+     "*(strip *)(b->dx + e) = unshifted + shift;", "*(strip *)(b->dx + e) = unshifted;", ""),
     ("a gate with another's function", "CPU kernels", CPU + "recurrence_forward.h", "g == 2 ? s->activation",
      "g == 1 ? s->activation", ""),
     ("a masked step that is taken", "CPU kernels", CPU + "recurrence_backward.h",

@@ -29,6 +29,7 @@ enum { LANES = 16 };
 #include "softmax.h"
 #include "argmax.h"
 #include "normalize.h"
+#include "batch_normalization.h"
 #include "vector_functions.h"
 #include "recurrence.h"
 #include "recurrence_forward.h"
@@ -88,6 +89,10 @@ const sb_kernels TABLE = {
   .normalize_scratch_bytes = normalize_scratch_bytes,
   .normalize = normalize,
   .normalize_backward = normalize_backward,
+  .batch_moments = batch_moments,
+  .batch_normalize = batch_normalize,
+  .batch_gradient_sums = batch_gradient_sums,
+  .batch_gradient = batch_gradient,
   .recurrence_packed_bytes = recurrence_packed_bytes,
   .recurrence_panels = recurrence_panels,
   .recurrence_pack = recurrence_pack,

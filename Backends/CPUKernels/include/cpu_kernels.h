@@ -97,6 +97,25 @@ typedef struct {
   int32_t centered;
 } sb_normalization;
 
+/* Rows of channels that batch normalization makes y of, by numbers of each channel: (x - mean) factor + beta, then plus the
+ * shortcut (null: none), then relu. */
+typedef struct {
+  int64_t channels;
+  const float *x, *mean, *factor, *beta, *shortcut;
+  int32_t relu;
+  float *y;
+} sb_batch_rows;
+
+/* Rows of channels of its gradient. Sums are of dy, of dy (x - mean) and of x - mean (rests); where `opening` is not null, dy goes through the
+ * gradient of relu first, whose results those are, to `gated`. Then dx = dy factor + slope 2 (x - mean) + shift. */
+typedef struct {
+  int64_t channels;
+  const float *x, *dy, *opening, *mean;
+  float *gated, *sums, *products, *rests;
+  const float *factor, *slope, *shift;
+  float *dx;
+} sb_batch_gradient;
+
 /* What is made of rows of logits x at once: softmax y and gradient dx, one of which may be null, and the loss of each row.
  * `upstream` has the gradient of each loss; null: all of them are `scale`. */
 typedef struct {
@@ -237,6 +256,14 @@ typedef struct {
   void (*normalize_backward)(
     const sb_normalization *, int64_t samples, const float *y, const float *inverse, const float *dy, float *dx,
     void *scratch);
+  /* Adds to the sums of each channel, and to its moments: how many rows they are of, then for each channel the mean, then
+   * the sum of squares about it. Both begin with zeros. `scratch` has two rows of channels. */
+  void (*batch_moments)(
+    int64_t rows, int64_t channels, const float *x, double *sums, double *moments, float *scratch);
+  void (*batch_normalize)(const sb_batch_rows *, int64_t rows);
+  /* Adds to the sums, and writes what relu lets through. */
+  void (*batch_gradient_sums)(const sb_batch_gradient *, int64_t rows);
+  void (*batch_gradient)(const sb_batch_gradient *, int64_t rows);
   /* The recurrent kernel [units, gates] as `recurrence` takes it, or as `recurrence_backward` does; its panels are packed
    * one without the other. */
   int64_t (*recurrence_packed_bytes)(const sb_recurrence *, int is_backward);

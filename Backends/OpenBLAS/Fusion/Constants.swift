@@ -14,6 +14,16 @@ extension Fusion {
     return (found.number, found.calls.sorted())
   }
 
+  /// The number that every element of `value` is, whoever else reads it. The calls that make it are told where they do so for
+  /// `reader` alone and nobody looks: only then may they be left out.
+  func number(_ value: Int, readBy reader: Int) -> (number: Float, calls: [Int])? {
+    guard let found = constant(value, depth: 8) else { return nil }
+    guard uses.mayElide(value, within: [reader]), let own = constant(value, readBy: reader) else {
+      return (found.number, [])
+    }
+    return own
+  }
+
   /// `depth`: how many calls may follow each other; the scale of a loss has some four.
   private func constant(_ value: Int, depth: Int) -> (number: Float, calls: Set<Int>)? {
     guard depth > 0, segment.values[value].type.elementType == .float32, let call = uses.writer(of: value),

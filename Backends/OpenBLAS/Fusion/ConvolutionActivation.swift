@@ -27,9 +27,11 @@ enum ConvolutionActivation: FusionPattern {
     guard calls.calls.count > 1, let between = MatchedHalf(calls).between(fusion.uses) else { return nil }
     return FusedCalls(halves: [MatchedHalf(calls)]) { [chain] _ in
       [
-        try chain.work(
-          in: fusion, calls: calls.calls, pooled: chain.pooling.map { (calls.result, $0) }, watched: between.watched,
-          record: nil)
+        [
+          try chain.work(
+            in: fusion, calls: calls.calls, pooled: chain.pooling.map { (calls.result, $0) }, watched: between.watched,
+            record: nil)
+        ]
       ]
     }
   }

@@ -51,7 +51,7 @@ enum ConvolutionPooling: FusionPattern {
       let forward = try chain.work(
         in: fusion, calls: pair.forward.calls, pooled: (backward.pooled, backward.geometry), watched: between.watched,
         record: record)
-      return [forward, try backward.work(in: fusion, watched: between.watched, record: record, recordBytes: bytes)]
+      return [[forward], [try backward.work(in: fusion, watched: between.watched, record: record, recordBytes: bytes)]]
     }
   }
 }

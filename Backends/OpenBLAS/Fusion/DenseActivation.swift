@@ -22,7 +22,7 @@ enum DenseActivation: FusionPattern {
     guard let dense = Dense(from: first, in: fusion), dense.chain.calls.count > 1,
       let between = MatchedHalf(dense.chain).between(fusion.uses)
     else { return nil }
-    return FusedCalls(halves: [MatchedHalf(dense.chain)]) { _ in [dense.work(in: fusion, between.watched)] }
+    return FusedCalls(halves: [MatchedHalf(dense.chain)]) { _ in [[dense.work(in: fusion, between.watched)]] }
   }
 }
 

@@ -40,7 +40,7 @@ enum DenseGate: FusionPattern {
     guard fusion.library.kernels.pointee.leads_product(&shape) != 0 else { return nil }
     let kept = between.watched.contains(product) ? product : nil
     return FusedCalls(halves: [MatchedHalf(chain)]) { [chain] _ in
-      [work(in: fusion, maker, operation, chain, gate: gate, product: kept)]
+      [[work(in: fusion, maker, operation, chain, gate: gate, product: kept)]]
     }
   }
 

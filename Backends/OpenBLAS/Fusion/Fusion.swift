@@ -1,12 +1,13 @@
 import SwitchbackBackendKit
 import SwitchbackPrograms
 
-/// Calls of a segment that are computed at once, as one work or as a forward and a backward work.
+/// Calls of a segment that are computed at once, as a whole or as a forward and a backward half.
 struct FusedCalls {
   /// In the order of `works`. Their calls need not be neighbours.
   var halves: [MatchedHalf]
-  /// One work a half. Values that stand in no program (the winners of a pooling) are added to the works.
-  var makeWorks: (inout Works) throws -> [Work]
+  /// The works of each half: one, or several that wait for each other. Values that stand in no program (the winners of a
+  /// pooling) are added to the works.
+  var makeWorks: (inout Works) throws -> [[Work]]
 }
 
 /// Calls that our kernels compute at once. A pattern has a file of its own in this folder, with its graph drawn above it.
@@ -19,8 +20,9 @@ protocol FusionPattern: Sendable {
 struct Fusion {
   /// Asked in this order.
   static let patterns: [any FusionPattern.Type] = [
-    ConvolutionPooling.self, ConvolutionActivation.self, ScaledBytes.self, DenseActivation.self, DenseGate.self,
-    SoftmaxLoss.self,
+    ConvolutionPooling.self, ConvolutionActivation.self, NormalizedBatch.self, NormalizedRows.self, ScaledBytes.self,
+    DenseActivation.self,
+    DenseGate.self, SoftmaxLoss.self, MovingAverage.self, GuardedAssignment.self,
   ]
 
   let segment: Segment
@@ -55,18 +57,18 @@ struct Fusion {
     var works = Works(segment)
     var groups = CallGroups(segment)
     // By the first call of each.
-    var fused: [Int: Work] = [:]
+    var fused: [Int: [Work]] = [:]
     for call in segment.calls.indices {
       for pattern in Self.patterns {
         guard let match = pattern.match(call, in: self), groups.join(match.halves.map(\.calls)) else { continue }
         let made = try accept(call) { try match.makeWorks(&works) }
-        for (half, work) in zip(match.halves, made) { fused[half.calls.min() ?? call] = work }
+        for (half, works) in zip(match.halves, made) { fused[half.calls.min() ?? call] = works }
         break
       }
     }
     for group in groups.order {
-      if let work = fused[group[0]] {
-        works.works.append(work)
+      if let made = fused[group[0]] {
+        works.works += made
       } else {
         works.works.append(try accept(group[0]) { try single[group[0]].get() })
       }

@@ -39,7 +39,7 @@ enum ScaledBytes: FusionPattern {
         in: fusion, chain, scale: constant == nil ? scale : nil, factor: constant?.number, numbers: numbers,
         scaled: scaled, beside: Array(Set(beside)).sorted())
       work.calls = half.calls
-      return [work]
+      return [[work]]
     }
   }
 

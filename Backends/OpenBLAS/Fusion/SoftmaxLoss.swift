@@ -26,7 +26,7 @@ enum SoftmaxLoss: FusionPattern {
     guard let rows = LossRows(of: first, in: fusion) else { return nil }
     let half = MatchedHalf(calls: rows.calls, results: rows.results(in: fusion.segment))
     guard let between = half.between(fusion.uses) else { return nil }
-    return FusedCalls(halves: [half]) { _ in [try rows.work(in: fusion, between.watched)] }
+    return FusedCalls(halves: [half]) { _ in [[try rows.work(in: fusion, between.watched)]] }
   }
 }
 

@@ -44,7 +44,7 @@ struct Chunks: Hashable {
     case .samples: size = Self.samples(units, counted, works, most: most)
     case .rows:
       let isTiled = counted.contains { work in
-        work.results.contains { if case .tiles = $0.form { true } else { false } }
+        work.results.contains { if case .tiles = $0.form { !$0.isBeside } else { false } }
       }
       size = isTiled ? 1 : Self.range(units, counted, works, most: most)
     }

@@ -35,7 +35,7 @@ struct Division {
       works.works[index].isBySamples = isBySamples
       for result in work.results {
         if case .sum = result.form { continue }
-        isSample[result.value] = isDivisible
+        isSample[result.value] = isDivisible && !result.isPartBeside
         guard !result.isBeside else { continue }
         lives.begin(result.value, at: index, isByRows: isBySamples)
       }
@@ -45,7 +45,7 @@ struct Division {
   /// Whether the rows of a work are rows of samples, some to each.
   private func divides(_ segment: Segment, _ work: Work, _ isSample: [Bool]) -> Bool {
     guard samples > 0, work.isDivisible, work.rows > 0, work.rows % samples == 0 else { return false }
-    for result in work.results {
+    for result in work.results where !result.isPartBeside {
       if case .tiles = result.form { return false }
       // What a run replaces waits for the others; see `Stages`.
       if result.value < segment.values.count, segment.values[result.value].role == .state { return false }

@@ -51,6 +51,9 @@ struct Work: @unchecked Sendable {
 
     /// What later works can read.
     var made: Int { sums ?? value }
+
+    /// Whether one chunk writes it beside the others, of which it has no rows: numbers of each channel, say.
+    var isPartBeside: Bool { if case .tiles = form { isBeside } else { false } }
   }
 
   /// How partial sums are added. Each is zeroed before the chunk's first rows are added to it.
