@@ -51,8 +51,10 @@ static void check_gradient(const sb_kernels *k, int64_t rows, int64_t channels, 
   const int64_t count = rows * channels;
   float *x = uniform(count, -2, 2), *given = uniform(count, -1, 1), *opening = uniform(count, -1, 1);
   float *mean = uniform(channels, -1, 1), *factor = uniform(channels, -2, 2), *slope = uniform(channels, -1, 1);
-  float *shift = uniform(channels, -1, 1), *sums = filled(channels, 0.5f), *products = filled(channels, 0.25f);
-  float *rests = filled(channels, 0.125f), *gated = floats(count), *dx = floats(count), *expected = floats(count), *dy = copied(given, count);
+  /* What they are added to keeps sums from 0, where all that is left of them is rounding. */
+  float *shift = uniform(channels, -1, 1), *sums = filled(channels, 64), *products = filled(channels, 32);
+  float *rests = filled(channels, 128), *gated = floats(count), *dx = floats(count), *expected = floats(count);
+  float *dy = copied(given, count);
   double *exact = widened(sums, channels), *exact_products = widened(products, channels);
   double *exact_rests = widened(rests, channels);
   for (int64_t e = 4; is_gated && e < count; e += 23) opening[e] = e % 3 ? 0 : -0.0f;
@@ -86,6 +88,28 @@ static void check_gradient(const sb_kernels *k, int64_t rows, int64_t channels, 
   expect(gated[(rows - 1) * channels] != gated[(rows - 1) * channels] && sums[0] != sums[0], "a NaN at the gate");
 }
 
+/* A call that begins with a group of rows leaves the bits that it leaves within a longer one. */
+static void check_groups(const sb_kernels *k, int64_t rows, int64_t channels) {
+  const float *x = uniform(rows * channels, -2, 2), *dy = uniform(rows * channels, -1, 1);
+  const float *mean = uniform(channels, -1, 1);
+  double *sums[2], *moments[2];
+  float *totals[2], *scratch = floats(2 * channels);
+  for (int parts = 0; parts < 2; parts++) {
+    sums[parts] = doubles(channels), moments[parts] = doubles(1 + 2 * channels), totals[parts] = floats(3 * channels);
+    const int64_t split = parts ? SB_BATCH_ROWS : rows;
+    for (int64_t first = 0; first < rows; first += split) {
+      const int64_t count = rows - first < split ? rows - first : split, from = first * channels;
+      k->batch_moments(count, channels, x + from, sums[parts], moments[parts], scratch);
+      sb_batch_gradient all = {.channels = channels, .x = x + from, .dy = dy + from, .mean = mean};
+      all.sums = totals[parts], all.products = all.sums + channels, all.rests = all.products + channels;
+      k->batch_gradient_sums(&all, count);
+    }
+  }
+  expect(!memcmp(sums[0], sums[1], channels * sizeof(double)), "sums of groups");
+  expect(!memcmp(moments[0], moments[1], (1 + 2 * channels) * sizeof(double)), "moments of groups");
+  expect_same("batch_gradient_sums, groups", 3 * channels, totals[0], totals[1]);
+}
+
 void test_batch_normalization(const sb_kernels *k) {
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
     for (int way = 0; way < 4; way++) {
@@ -94,6 +118,7 @@ void test_batch_normalization(const sb_kernels *k) {
       check_moments(k, rows, channels, way % 2 ? -4096 : 0);
       check_rows(k, rows, channels, way % 2, way / 2);
       check_gradient(k, rows, channels, way % 2);
+      check_groups(k, rows, channels);
       release();
     }
 }

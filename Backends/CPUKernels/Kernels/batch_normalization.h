@@ -3,15 +3,15 @@
  * Goals, in order: a variance that a large mean does not spoil; each tensor read once for its sums and once for its result;
  * the bits of the calls alone in whatever is made element by element.
  *
- * Algorithm: rows are taken BATCH_ROWS at a time, which fit into a first-level cache. The moments of such a block are those
- * of x less the block's first row, in float; they are joined to those of the rows before in double (Chan, Golub and LeVeque,
- * The American Statistician 37, 1983, equation 2.1). The first row is one of the block, so what cancels is at most the
- * block's length. The gradient of x is that of Ioffe and Szegedy, "Batch normalization", 2015, section 3: its two
+ * Algorithm: rows are taken SB_BATCH_ROWS at a time, which fit into a first-level cache. The moments of such a group are
+ * those of x less the group's first row, in float; they are joined to those of the rows before in double (Chan, Golub and
+ * LeVeque, The American Statistician 37, 1983, equation 2.1). The first row is one of the group, so what cancels is at most
+ * the group's length. The gradient of x is that of Ioffe and Szegedy, "Batch normalization", 2015, section 3: its two
  * sums are taken at once, and with them what x - mean adds up to, which is the rounding of the mean.
  * Layout: rows x channels, in strips of one vector, of 4 and of 1 channel (`batch_strip.h`).
  * Bound: that of the sums. Limited by the cache or memory that holds x. */
 
-enum { BATCH_ROWS = 32, PHASES = 4 };
+enum { PHASES = 4 };
 
 #define STRIP VECTOR
 #include "batch_strip.h"
@@ -54,8 +54,8 @@ static void join_moments(
 static void batch_moments(
   int64_t rows, int64_t channels, const float *x, double *sums, double *moments, float *scratch) {
   float *block = scratch, *squares = block + channels;
-  for (int64_t first = 0; first < rows; first += BATCH_ROWS, x += BATCH_ROWS * channels) {
-    const int64_t count = rows - first < BATCH_ROWS ? rows - first : BATCH_ROWS;
+  for (int64_t first = 0; first < rows; first += SB_BATCH_ROWS, x += SB_BATCH_ROWS * channels) {
+    const int64_t count = rows - first < SB_BATCH_ROWS ? rows - first : SB_BATCH_ROWS;
 #define MOMENTS(width, c) \
   { \
     OF_WIDTH(moments, width)(count, channels, x + c, block + c, squares + c); \
@@ -76,8 +76,8 @@ static sb_batch_rows rows_from(sb_batch_rows b, int64_t first) {
 }
 
 static void batch_normalize(const sb_batch_rows *all, int64_t rows) {
-  for (int64_t first = 0; first < rows; first += BATCH_ROWS) {
-    const int64_t count = rows - first < BATCH_ROWS ? rows - first : BATCH_ROWS;
+  for (int64_t first = 0; first < rows; first += SB_BATCH_ROWS) {
+    const int64_t count = rows - first < SB_BATCH_ROWS ? rows - first : SB_BATCH_ROWS;
     const sb_batch_rows b = rows_from(*all, first);
 #define NORMALIZED(width, c) \
   { \
@@ -101,8 +101,8 @@ static sb_batch_gradient gradients_from(sb_batch_gradient b, int64_t first) {
 }
 
 static void batch_gradient_sums(const sb_batch_gradient *all, int64_t rows) {
-  for (int64_t first = 0; first < rows; first += BATCH_ROWS) {
-    const int64_t count = rows - first < BATCH_ROWS ? rows - first : BATCH_ROWS;
+  for (int64_t first = 0; first < rows; first += SB_BATCH_ROWS) {
+    const int64_t count = rows - first < SB_BATCH_ROWS ? rows - first : SB_BATCH_ROWS;
     const sb_batch_gradient b = gradients_from(*all, first);
 #define SUMS(width, c) \
   { \
@@ -116,8 +116,8 @@ static void batch_gradient_sums(const sb_batch_gradient *all, int64_t rows) {
 }
 
 static void batch_gradient(const sb_batch_gradient *all, int64_t rows) {
-  for (int64_t first = 0; first < rows; first += BATCH_ROWS) {
-    const int64_t count = rows - first < BATCH_ROWS ? rows - first : BATCH_ROWS;
+  for (int64_t first = 0; first < rows; first += SB_BATCH_ROWS) {
+    const int64_t count = rows - first < SB_BATCH_ROWS ? rows - first : SB_BATCH_ROWS;
     const sb_batch_gradient b = gradients_from(*all, first);
 #define GRADIENT(width, c) \
   { \

@@ -106,8 +106,12 @@ typedef struct {
   float *y;
 } sb_batch_rows;
 
-/* Rows of channels of its gradient. Sums are of dy, of dy (x - mean) and of x - mean (rests); where `opening` is not null, dy goes through the
- * gradient of relu first, whose results those are, to `gated`. Then dx = dy factor + slope 2 (x - mean) + shift. */
+/* Rows that its sums are taken of together; where a call begins within them, sums have other last bits. */
+enum { SB_BATCH_ROWS = 32 };
+
+/* Rows of channels of its gradient. Sums are of dy, of dy (x - mean) and of x - mean (rests); where `opening` is not null,
+ * dy goes through the gradient of relu first, whose results those are, to `gated`. Then dx = dy factor + slope 2 (x - mean)
+ * + shift. */
 typedef struct {
   int64_t channels;
   const float *x, *dy, *opening, *mean;

@@ -124,7 +124,7 @@ struct BatchBackward {
     var results = [dbeta, s, rests].map { Work.Result(value: $0, form: .sum(.sum(count: channels))) }
     if gate != nil { results.append(.init(value: dy, form: .rows)) }
     if let products { results.append(.init(value: products, form: .rows, isBeside: true)) }
-    return Work(
+    var work = Work(
       calls: sums,
       operands: read.map { Work.Operand(value: $0, access: .rows) } + [Work.Operand(value: mean, access: .whole)],
       results: results, rows: rows, isDivisible: true,
@@ -144,6 +144,8 @@ struct BatchBackward {
         sb_arithmetic_number("subtract"), Int64(frame.rows), Int64(channels), frame.floats(x), frame.floats(mean), to)
       _ = kernels.pointee.binary(sb_arithmetic_number("multiply"), elements, frame.floats(dy), 1, to, 1, to)
     }
+    work.groupedRows = Int(SB_BATCH_ROWS)
+    return work
   }
 
   /// A row is a channel.

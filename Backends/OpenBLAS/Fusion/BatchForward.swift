@@ -97,7 +97,7 @@ struct BatchForward {
   private func moments(in fusion: Fusion, _ rows: Int) -> Work {
     let (x, channels, kernels) = (x, channels, fusion.library.kernels)
     let (mean, variance) = (mean.result, variance.result)
-    return Work(
+    var work = Work(
       calls: sums, operands: [.init(value: x, access: .rows)],
       results: [
         .init(value: mean, form: .sum(.means(channels: channels, of: rows))),
@@ -111,6 +111,8 @@ struct BatchForward {
         frame.pointers[variance].assumingMemoryBound(to: Double.self),
         frame.scratch.assumingMemoryBound(to: Float.self))
     }
+    work.groupedRows = Int(SB_BATCH_ROWS)
+    return work
   }
 
   private func normalization(in fusion: Fusion, _ rows: Int, _ watched: Set<Int>) -> Work {

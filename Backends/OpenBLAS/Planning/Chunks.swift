@@ -51,6 +51,11 @@ struct Chunks: Hashable {
     chunk = size
     let bytes = Self.byteCount(lane, works, isTemporary)
     size = min(max(Self.blockByteCount / max(bytes, 1), 1), chunk)
+    let whole = counted.map { Self.unitsOfWholeGroups($0, lane) }.max() ?? 1
+    guard whole == 1 else {
+      block = min(max(size / whole, 1) * whole, chunk)
+      return
+    }
     guard size >= min(together, chunk) else {
       let blocks = max(chunk / together, 1)
       block = (chunk + blocks - 1) / blocks
@@ -60,6 +65,14 @@ struct Chunks: Hashable {
     // Blocks of one size.
     let blocks = (chunk + size - 1) / size
     block = size >= 64 ? size : (chunk + blocks - 1) / blocks
+  }
+
+  /// The fewest units that have whole groups of rows only.
+  private static func unitsOfWholeGroups(_ work: Work, _ lane: Stages.Lane) -> Int {
+    guard work.groupedRows > 1, lane.units > 0 else { return 1 }
+    var (divisor, rest) = (work.groupedRows, work.rows / lane.units)
+    while rest > 0 { (divisor, rest) = (rest, divisor % rest) }
+    return work.groupedRows / divisor
   }
 
   /// As many chunks as reading the whole operands again in each of them allows.

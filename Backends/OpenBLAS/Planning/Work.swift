@@ -143,6 +143,9 @@ struct Work: @unchecked Sendable {
   /// Rows that it wants in a chunk and a block, where there are as many: what it reads whole it reads again and again, for
   /// all of them together.
   var rowsAtOnce = 1
+  /// Rows that it adds up in groups of so many from the first of a block: blocks end where a group does, so that sums have
+  /// the same bits however a chunk is cut into blocks.
+  var groupedRows = 1
   /// Whether rows can be made without rows of an operand (random numbers, a stretched scalar).
   var isSource = false
   var cost = Cost(flops: 0, bytes: 0)

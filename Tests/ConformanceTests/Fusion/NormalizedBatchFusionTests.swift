@@ -129,6 +129,8 @@ private struct BatchProgram {
     if isTrained {
       let weighted = try builder.append(Binary(.multiply), y, builder.input("weights", y.type))
       let loss = try builder.append(Reduce(.sum, axes: Array(shape.indices)), weighted)
+      // Nobody would make what only onlookers read, and chunks follow from what is made.
+      builder.output("loss", loss)
       let gradients = try builder.gradients(of: loss, for: [x, other] + parameters)
       for (name, value) in [("dx", x), ("dother", other)] + parameters.enumerated().map({ ("d\($0)", $1) }) {
         if let gradient = gradients[value.id] { builder.output(name, gradient) }
