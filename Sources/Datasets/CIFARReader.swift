@@ -4,6 +4,7 @@ struct CIFARReader {
   let folder: String
   let labelBytes: Int
   let classNames: [String]
+  let reader: ContentReader
 
   private static let pixels = 32 * 32
 
@@ -16,7 +17,7 @@ struct CIFARReader {
       guard let path = NamedDataset.path(of: file, in: folder) else {
         throw DatasetError(.missing, "\(folder)/\(file): there is no such file")
       }
-      let bytes = try FileBytes.read(path)
+      let bytes = try reader.read(path)
       guard !bytes.isEmpty, bytes.count % record == 0 else {
         throw DatasetError(
           .corrupt,

@@ -34,9 +34,14 @@ package enum Checksum {
         return .failure(error)
       }
     }
-    var lines = ""
-    for result in results { lines += try result.get() + "\n" }
-    return "sha256:" + (try sha256(of: lines.utf8))
+    var found: [String] = []
+    for result in results { found.append(try result.get()) }
+    return try identity(of: found)
+  }
+
+  /// The same of checksums that were made.
+  static func identity(of checksums: [String]) throws(DatasetError) -> String {
+    "sha256:" + (try sha256(of: checksums.map { $0 + "\n" }.joined().utf8))
   }
 
   /// `sha256:` and a checksum of the lines that `sha256sum` prints of these files, in their order.

@@ -13,17 +13,25 @@ enum FileBytes {
   /// More than any file of a data set known by name, or any picture, has: a few packed bytes may unpack to any number.
   static let mostBytes = 512 << 20
 
-  /// `advice` is what helps where it is gzip and broken.
+  /// `advice` is what helps where it is gzip and broken; `pass` sees the bytes piece by piece.
   static func read(
-    _ path: String, advice: String = "remove it and fetch it again"
+    _ path: String, advice: String = "remove it and fetch it again",
+    passing pass: ((UnsafeBufferPointer<UInt8>) -> Void)? = nil
   ) throws(DatasetError) -> [UInt8] {
     // A device may never end, and a pipe may never begin.
     var info = stat()
     if stat(path, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
       throw DatasetError(.invalid, "\(path) is no regular file")
     }
-    var count: UInt64 = 0
-    guard let memory = switchback_read_file(path, UInt64(mostBytes), &count) else {
+    var pieces = Pieces(pass: pass)
+    let isRead = withUnsafeMutablePointer(to: &pieces) { pieces in
+      switchback_read_file(
+        path, UInt64(mostBytes),
+        { pieces, piece, count in
+          pieces?.assumingMemoryBound(to: Pieces.self).pointee.add(UnsafeBufferPointer(start: piece, count: Int(count)))
+        }, pieces)
+    }
+    guard isRead != 0 else {
       let code = errno
       if code == EFBIG {
         throw DatasetError(.invalid, "\(path) is, or unpacks to, more than \(mostBytes >> 20) MiB: it is another file")
@@ -33,13 +41,24 @@ enum FileBytes {
       }
       throw DatasetError(.corrupt, "\(path) begins as a gzip file, and is broken: \(advice)")
     }
-    defer { free(memory) }
-    let data = UnsafeBufferPointer(start: memory, count: Int(count))
+    let data = pieces.bytes
     if data.count >= 2, data[0] == 0x1f, data[1] == 0x8b {
       throw DatasetError(
         .invalid, "\(path) is gzip, which this build cannot read (package trait ImageFiles); unpack it with gunzip")
     }
-    return Array(data)
+    return data
+  }
+
+  private struct Pieces {
+    let pass: ((UnsafeBufferPointer<UInt8>) -> Void)?
+    var bytes: [UInt8] = []
+
+    init(pass: ((UnsafeBufferPointer<UInt8>) -> Void)?) { self.pass = pass }
+
+    mutating func add(_ piece: UnsafeBufferPointer<UInt8>) {
+      pass?(piece)
+      bytes += piece
+    }
   }
 
   /// How a file of another kind begins, for people: its text, or its first bytes in hexadecimal.

@@ -4,8 +4,10 @@ public struct IDXFile: Sendable {
   public let extents: [Int]
   public let bytes: [UInt8]
 
-  public init(path: String) throws(DatasetError) {
-    let data = try FileBytes.read(path)
+  public init(path: String) throws(DatasetError) { try self.init(path: path, ContentReader()) }
+
+  init(path: String, _ reader: ContentReader) throws(DatasetError) {
+    var data = try reader.read(path)
     guard data.count >= 4, data[0] == 0, data[1] == 0 else {
       throw DatasetError(.corrupt, "\(path) is no IDX file: it begins with \(FileBytes.beginning(of: data))")
     }
@@ -33,14 +35,17 @@ public struct IDXFile: Sendable {
         "\(path) should hold \(expected) bytes for \(extents), but holds \(data.count - start); "
           + "remove it and fetch it again")
     }
-    bytes = Array(data[start...])
+    data.removeFirst(start)
+    bytes = data
   }
 
   /// The images `[H, W, 1]` of a part (`train` or `t10k`) with their labels.
-  static func pair(_ part: String, in folder: String, _ classNames: [String]) throws(DatasetError) -> ByteDataset {
+  static func pair(
+    _ part: String, in folder: String, _ classNames: [String], _ reader: ContentReader
+  ) throws(DatasetError) -> ByteDataset {
     let imagePath = NamedDataset.path(of: part + "-images-idx3-ubyte", in: folder) ?? folder
     let labelPath = NamedDataset.path(of: part + "-labels-idx1-ubyte", in: folder) ?? folder
-    let (images, labels) = (try IDXFile(path: imagePath), try IDXFile(path: labelPath))
+    let (images, labels) = (try IDXFile(path: imagePath, reader), try IDXFile(path: labelPath, reader))
     guard images.extents.count == 3, labels.extents.count == 1, images.extents[0] == labels.extents[0] else {
       throw DatasetError(
         .corrupt, "\(imagePath) with extents \(images.extents) does not go with \(labelPath) with \(labels.extents)")

@@ -73,12 +73,20 @@ public struct NamedDataset: Sendable {
 
   /// Reads both parts from the first folder that holds them.
   public func load(given: String? = nil) throws(DatasetError) -> (train: ByteDataset, test: ByteDataset) {
-    let folder = try folder(given: given)
+    try load(in: try folder(given: given), ContentReader())
+  }
+
+  private func load(
+    in folder: String, _ reader: ContentReader
+  ) throws(DatasetError) -> (train: ByteDataset, test: ByteDataset) {
     switch format {
     case .idx:
-      return (try IDXFile.pair("train", in: folder, classNames), try IDXFile.pair("t10k", in: folder, classNames))
+      return (
+        try IDXFile.pair("train", in: folder, classNames, reader),
+        try IDXFile.pair("t10k", in: folder, classNames, reader)
+      )
     case .cifar(let labelBytes):
-      let reader = CIFARReader(folder: folder, labelBytes: labelBytes, classNames: classNames)
+      let reader = CIFARReader(folder: folder, labelBytes: labelBytes, classNames: classNames, reader: reader)
       return (
         try reader.read(files.map(\.name).filter { !$0.hasPrefix("test") }),
         try reader.read(
@@ -90,25 +98,20 @@ public struct NamedDataset: Sendable {
   /// Both parts, with the validation part drawn from the training samples.
   func parts(_ request: DatasetRequest, given: String?) throws(DatasetError) -> DatasetParts {
     let folder = try folder(given: given)
-    let (train, test) = try load(given: given)
+    let reader = ContentReader()
+    let (train, test) = try load(in: folder, reader)
     var parts = DatasetParts(
       train: train.with(pictures: request.pictureType), test: test.with(pictures: request.pictureType))
     if request.splitRule == .hashed { parts = parts.holdingOut(request.validationSplit, seed: request.splitSeed) }
     parts.record = DatasetRecord(
       source: name, sampleShape: train.sampleShape, targets: .classes, classNames: train.classNames,
       channels: train.sampleShape.last == 3 ? .rgb : .gray, elementType: request.pictureType,
-      identity: try identity(in: folder))
+      identity: try reader.identity(of: files.map { Self.path(of: $0.name, in: folder) ?? folder + "/" + $0.name }))
     if let known = request.classNames, known != train.classNames {
       parts.notes.append(
         "the network's classes are called \(ClassOrder.words(known)), and those of \(name) \(ClassOrder.words(train.classNames)): "
           + "they are taken for the same by their numbers")
     }
     return parts.counted(request)
-  }
-
-  /// SHA-256 over the checksums of the files that hold the samples.
-  private func identity(in folder: String) throws(DatasetError) -> String {
-    let paths = files.map { Self.path(of: $0.name, in: folder) ?? folder + "/" + $0.name }
-    return try Checksum.identity(ofContents: paths)
   }
 }

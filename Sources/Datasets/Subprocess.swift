@@ -11,15 +11,17 @@
 enum Subprocess {
   /// Runs a program of the PATH to its end; what it writes on standard output comes back, standard error is ours.
   static func run(_ arguments: [String]) throws(DatasetError) -> (status: Int32, output: String) {
+    try start(arguments).finish()
+  }
+
+  /// Starts a program of the PATH; `input` becomes its standard input.
+  static func start(_ arguments: [String], input: Int32? = nil) throws(DatasetError) -> Child {
     // A file, not a pipe: a child that another thread starts at the same moment would keep the pipe's end open, and we
     // would wait for that child too.
     let (template, file) = try temporaryFile()
-    defer {
-      close(file)
-      unlink(template)
-    }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
+    if let input { posix_spawn_file_actions_adddup2(&actions, input, 0) }
     posix_spawn_file_actions_addopen(&actions, 1, template, O_WRONLY | O_TRUNC, 0)
     var words = arguments.map { strdup($0) } + [nil]
     var child = pid_t()
@@ -27,24 +29,40 @@ enum Subprocess {
     posix_spawn_file_actions_destroy(&actions)
     for word in words { free(word) }
     guard failure == 0 else {
+      close(file)
+      unlink(template)
       throw DatasetError(
         .invalid,
         "the program \(arguments[0]) cannot be started: \(String(cString: strerror(failure))); install the Debian "
           + "package \(package(of: arguments[0]))")
     }
-    var status: Int32 = 0
-    while waitpid(child, &status, 0) < 0, errno == EINTR {}
-    var output: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 4096)
-    while true {
-      let got = read(file, &chunk, chunk.count)
-      if got < 0, errno == EINTR { continue }
-      guard got > 0 else { break }
-      output += chunk[..<got]
+    return Child(id: child, outputPath: template, output: file)
+  }
+
+  /// A program that was started, to be finished once.
+  struct Child {
+    fileprivate let id: pid_t
+    fileprivate let outputPath: [CChar]
+    fileprivate let output: Int32
+
+    /// Waits for its end: the exit status, or 128 and the signal that ended it, and what it wrote.
+    func finish() -> (status: Int32, output: String) {
+      defer {
+        close(output)
+        unlink(outputPath)
+      }
+      var status: Int32 = 0
+      while waitpid(id, &status, 0) < 0, errno == EINTR {}
+      var bytes: [UInt8] = []
+      var chunk = [UInt8](repeating: 0, count: 4096)
+      while true {
+        let got = read(output, &chunk, chunk.count)
+        if got < 0, errno == EINTR { continue }
+        guard got > 0 else { break }
+        bytes += chunk[..<got]
+      }
+      return (status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, String(decoding: bytes, as: UTF8.self))
     }
-    // The exit status, or 128 and the signal that ended it.
-    let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
-    return (code, String(decoding: output, as: UTF8.self))
   }
 
   /// An open file of a name that is new, and that name.

@@ -30,40 +30,28 @@ static int is_broken(file_t file) {
 }
 #endif
 
-uint8_t *switchback_read_file(const char *path, uint64_t most, uint64_t *count) {
+int switchback_read_file(const char *path, uint64_t most, void (*take)(void *to, const uint8_t *piece, uint64_t count),
+                         void *to) {
+  enum { PIECE = 1 << 18 };
   errno = 0;
   file_t file = open_file(path);
-  if (!file) {
-    if (!errno) errno = ENOMEM;
-    return NULL;
-  }
-  uint64_t capacity = 1 << 20, used = 0;
-  uint8_t *bytes = malloc(capacity);
-  while (bytes) {
-    int64_t got = read_some(file, bytes + used, 1 << 19);
-    if (got < 0) {
-      int code = is_broken(file) ? 0 : errno ? errno : EIO;
-      free(bytes);
-      close_file(file);
-      errno = code;
-      return NULL;
-    }
+  uint8_t *piece = file ? malloc(PIECE) : NULL;
+  int code = piece ? 0 : errno ? errno : ENOMEM, is_good = piece != NULL;
+  for (uint64_t used = 0; is_good;) {
+    const int64_t got = read_some(file, piece, PIECE);
     if (got == 0) break;
-    used += (uint64_t)got;
-    if (used > most) {
-      free(bytes);
-      close_file(file);
-      errno = EFBIG;
-      return NULL;
-    }
-    if (capacity - used < 1 << 19) {
-      uint8_t *grown = realloc(bytes, capacity *= 2);
-      if (!grown) free(bytes);
-      bytes = grown;
+    if (got < 0) {
+      code = is_broken(file) ? 0 : errno ? errno : EIO;
+      is_good = 0;
+    } else if ((used += (uint64_t)got) > most) {
+      code = EFBIG;
+      is_good = 0;
+    } else {
+      take(to, piece, (uint64_t)got);
     }
   }
-  close_file(file);
-  if (!bytes) errno = ENOMEM;
-  *count = used;
-  return bytes;
+  free(piece);
+  if (file) close_file(file);
+  errno = code;
+  return is_good;
 }

@@ -8,9 +8,10 @@
 /* Whether gzip, PNG and JPEG files can be read. */
 int switchback_has_image_files(void);
 
-/* The whole file at path, unpacked where it is gzip, in memory that the caller frees; null with errno (EFBIG: it has more
- * than `most` bytes; what the system said) or, for a broken gzip file, errno 0. */
-uint8_t *switchback_read_file(const char *path, uint64_t most, uint64_t *count);
+/* Gives `take` the file at path piece by piece, unpacked where it is gzip. 1; else 0, with errno (EFBIG: it has more than
+ * `most` bytes; what the system said) or, for a broken gzip file, errno 0. */
+int switchback_read_file(const char *path, uint64_t most, void (*take)(void *to, const uint8_t *piece, uint64_t count),
+                         void *to);
 
 typedef struct {
   uint32_t width, height;

@@ -1,0 +1,35 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Reads files of a data set whole, unpacked where they are gzip; each is read once for its bytes and its checksum.
+final class ContentReader {
+  private var sums: [String: RunningChecksum] = [:]
+
+  func read(_ path: String) throws(DatasetError) -> [UInt8] {
+    let sum = try RunningChecksum()
+    let bytes = try FileBytes.read(path) { sum.add($0) }
+    // Of gzip under another name the checksum is that of the packed bytes.
+    var info = stat()
+    if path.hasSuffix(".gz") || stat(path, &info) == 0 && info.st_size == bytes.count { sums[path] = sum }
+    return bytes
+  }
+
+  /// What the files hold together, as `Checksum.identity(ofContents:)` says it, in the order of `paths`. Those that were
+  /// not read are read for it.
+  func identity(of paths: [String]) throws(DatasetError) -> String {
+    var found: [String] = []
+    for path in paths {
+      if let sum = sums.removeValue(forKey: path) {
+        found.append(try sum.finish())
+      } else {
+        found.append(try Checksum.sha256(ofContent: path))
+      }
+    }
+    return try Checksum.identity(of: found)
+  }
+}
