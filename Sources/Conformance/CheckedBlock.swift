@@ -1,33 +1,41 @@
-import SwitchbackPrograms
+package import SwitchbackPrograms
 
 /// The part of a call that is judged on real operands in the middle of a training: the whole where the reference has done it
 /// at once, else some images where images do not mix, and some rows, columns or filters of a sum.
 ///
 /// The first and the last are always among them, since blocks of kernels end there; the others are drawn by `turn`, so that
 /// each rotation sees others. The backend has computed the whole; only the reference computes the part.
-struct CheckedBlock {
+package struct CheckedBlock {
   /// The operands' types, cut.
-  private(set) var types: [TensorType]
+  package private(set) var types: [TensorType]
   /// By operand and axis what is taken; nil: all.
-  private(set) var operands: [[[Int]?]]
+  package private(set) var operands: [[[Int]?]]
   /// The same of the results.
-  private(set) var results: [[[Int]?]]
+  package private(set) var results: [[[Int]?]]
 
   private let operation: any TensorOperation
   private var resultTypes: [TensorType]
   private let draw: Philox
   private let turn: Int
+  private var littleFlops = Self.littleFlops
+  private var fewElements = Self.fewElements
 
-  static let mostImages = 8
+  package static let mostImages = 8
   /// Arithmetic that the reference has done in about a tenth of a second, and what it is given at most.
-  private static let (littleFlops, mostFlops) = (30_000_000, 400_000_000)
+  package static let littleFlops = 30_000_000
+  private static let mostFlops = 400_000_000
   /// Elements of operands and results that are converted at once, and at most.
-  private static let (fewElements, mostElements) = (1 << 19, 4 << 20)
+  package static let fewElements = 1 << 19
+  private static let mostElements = 4 << 20
 
   /// Nil where it would be too much, and no part of it stands for itself.
-  init?(_ operation: any TensorOperation, _ types: [TensorType], turn: Int = 0) {
+  package init?(
+    _ operation: any TensorOperation, _ types: [TensorType], turn: Int = 0, littleFlops: Int = Self.littleFlops,
+    fewElements: Int = Self.fewElements
+  ) {
     guard let results = try? operation.outputTypes(for: types) else { return nil }
     self.init(wholly: operation, types, results, turn: turn)
+    (self.littleFlops, self.fewElements) = (littleFlops, fewElements)
     if isLarge { takeImages() }
     if isLarge { takeChannels() }
     // What a cut must be: the same operation on other extents.
@@ -49,10 +57,15 @@ struct CheckedBlock {
     self.results = results.map { [[Int]?](repeating: nil, count: $0.shape.rank) }
   }
 
+  /// Of a whole tensor the elements at the `taken` places of each axis.
+  package static func part(of numbers: [Double], in shape: Shape, at taken: [[Int]?]) -> [Double] {
+    numbers.withUnsafeBytes { ProgramEvaluation.load($0, TensorType(.float64, shape), at: taken) }
+  }
+
   /// Arithmetic of the part.
-  var flops: Int { operation.cost(for: types).flops }
+  package var flops: Int { operation.cost(for: types).flops }
   private var elementCount: Int { (types + resultTypes).reduce(0) { $0 + $1.shape.elementCount } }
-  private var isLarge: Bool { flops > Self.littleFlops || elementCount > Self.fewElements }
+  private var isLarge: Bool { flops > littleFlops || elementCount > fewElements }
 
   // MARK: Cuts
 
@@ -61,7 +74,7 @@ struct CheckedBlock {
       resultTypes.allSatisfy({ $0.shape.extents.first == images }),
       carriers.allSatisfy({ types[$0].shape.extents.first == images })
     else { return }
-    let share = max(Double(flops) / Double(Self.littleFlops), Double(elementCount) / Double(Self.fewElements))
+    let share = max(Double(flops) / Double(littleFlops), Double(elementCount) / Double(fewElements))
     let count = min(Self.mostImages, max(2, Int(Double(images) / share)))
     cut(carriers.map { ($0, 0) }, resultTypes.indices.map { ($0, 0) }, to: count)
   }
@@ -117,7 +130,7 @@ struct CheckedBlock {
   private mutating func narrow(_ operands: [(Int, Int)], _ results: [(Int, Int)]) {
     guard isLarge, let (operand, axis) = operands.first else { return }
     let extent = types[operand].shape[axis]
-    let share = max(Double(flops) / Double(Self.littleFlops), Double(elementCount) / Double(Self.fewElements))
+    let share = max(Double(flops) / Double(littleFlops), Double(elementCount) / Double(fewElements))
     guard extent > 2 else { return }
     cut(operands, results, to: max(2, Int(Double(extent) / share)))
   }

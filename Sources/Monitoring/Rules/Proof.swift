@@ -68,6 +68,9 @@ public struct Proof: Hashable, Sendable, Codable {
     return proof
   }
 
+  /// Nobody else computes, so there is nobody to blame; a finding says no word of it.
+  public static let ofReference = Proof.notAsked("the reference itself computes")
+
   public static func notAsked(_ reason: String) -> Proof {
     var proof = Proof(.notAsked)
     proof.reason = reason
@@ -114,6 +117,6 @@ extension Finding {
     (proof.file, proof.command) = (replay?.file, replay?.command)
     self.proof = proof
     if proof.verdict == .backend { cause = "backend" }
-    message += " " + proof.words
+    if proof != .ofReference { message += " " + proof.words }
   }
 }

@@ -23,7 +23,7 @@ struct BackendProof {
   ) throws -> (proof: Proof, fault: OperationFault?) {
     let executor = result.executor.executor
     let calls = StepReplay.judgedCalls(of: executor.plan)
-    guard !calls.isEmpty else { return (.notAsked("the reference itself computes"), nil) }
+    guard !calls.isEmpty else { return (.ofReference, nil) }
     guard OperationRotation.hasRoom(for: executor.plan) else {
       return (.notAsked("there is no memory for the step a second time"), nil)
     }
