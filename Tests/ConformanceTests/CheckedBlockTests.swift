@@ -6,7 +6,7 @@ import Testing
 @Suite("The part of a call that is judged in training") struct CheckedBlockTests {
   /// Whatever is cut: two places of each axis that may be.
   @Test(
-    "computed by itself, a part is what it is in the whole", arguments: OperationCatalog.standard.entries.map(\.name))
+    "a part alone is what it is in the whole", arguments: OperationCatalog.standard.entries.map { $0.name })
   func parts(name: String) throws {
     let operation = try #require(OperationCatalog.standard.entries.first { $0.name == name })
     let reference = try chain(ReferenceBackend())
