@@ -116,7 +116,12 @@ extension Finding {
     var proof = proof
     (proof.file, proof.command) = (replay?.file, replay?.command)
     self.proof = proof
-    if proof.verdict == .backend { cause = "backend" }
-    if proof != .ofReference { message += " " + proof.words }
+    switch proof.verdict {
+    case .backend:
+      cause = "backend"
+      // What helps a network does not help here, so it comes behind.
+      message = "\(proof.words) What was seen: \(message)"
+    case .network, .notReproduced, .notAsked: if proof != .ofReference { message += " " + proof.words }
+    }
   }
 }

@@ -93,14 +93,15 @@ struct GradientWatch {
   ) throws -> Finding {
     var finding = finding
     var (proof, fault) = try ask(finding, of: result, in: session)
-    if finding.rule == NonFinite.name {
-      isBackendToBlame = proof?.verdict == .backend
-      if !isBackendToBlame {
-        let cause = try cause(&finding, in: result, of: session)
-        finding.explain(cause)
-        if isBackendToBlame, let asked = proof, asked.verdict == .network {
-          proof = .backend(backend, checked: asked.checked ?? 0, unchecked: asked.unchecked ?? 0)
-        }
+    if proof?.verdict == .backend {
+      // Then no cause of the network is looked for.
+      if finding.rule == NonFinite.name { isBackendToBlame = true }
+    } else if finding.rule == NonFinite.name {
+      isBackendToBlame = false
+      let cause = try cause(&finding, in: result, of: session)
+      finding.explain(cause)
+      if isBackendToBlame, let asked = proof, asked.verdict == .network {
+        proof = .backend(backend, checked: asked.checked ?? 0, unchecked: asked.unchecked ?? 0)
       }
     } else if finding.evidence["noGradient"] == 1 {
       // The rule's own words stand where the session knows no more.
