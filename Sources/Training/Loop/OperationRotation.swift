@@ -56,11 +56,14 @@ package struct OperationRotation {
   /// What the start of a run says.
   func words(in session: TrainingSession, interval: Int) throws -> String? {
     guard share > 0 else { return nil }
-    let count = StepReplay.judgedCalls(of: try session.plan).count
+    let plan = try session.plan
+    let calls = StepReplay.judgedCalls(of: plan)
+    let count = calls.count { StepReplay.flops(of: $0, in: plan.program) != nil }
     guard count > 0 else { return nil }
+    let others = count < calls.count ? " (\(calls.count - count) are too large to be)" : ""
     return share >= 1
-      ? "checks each of \(count) operations once in about \(count * interval) steps"
-      : "checks \(count) operations in turn, in \(Self.percent(share)) of the time"
+      ? "checks each of \(count) operations once in about \(count * interval) steps\(others)"
+      : "checks \(count) operations in turn, in \(Self.percent(share)) of the time\(others)"
   }
 
   /// After about how many steps each will have been checked, once, when the first steps were timed.
