@@ -121,7 +121,26 @@ package final class StepReplay {
     let limit = try limit(index)
     let error = error(seen, truth, of: call)
     guard !(error <= limit) else { return .right(error / limit) }
-    return .wrong(try fault(index, block, seen, truth, error: error, limit: limit))
+    let fault = try fault(index, block, seen, truth, error: error, limit: limit)
+    // A fused kernel may have made the result of numbers that it had not rounded yet.
+    if fault.fault.form == .fused, Self.apart(seen.results, truth) < Self.leastFused { return .right(1) }
+    return .wrong(fault)
+  }
+
+  /// Relative L2 of what is wrong within its segment alone; whatever rounding does is less (`SegmentRun`).
+  private static let leastFused = 1e-3
+
+  private static func apart(_ found: [[Double]?], _ truth: [[Double]]) -> Double {
+    var worst = 0.0
+    for (found, truth) in zip(found, truth) {
+      guard let found else { continue }
+      let squares = zip(found, truth).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      let norm = truth.reduce(0) { $0 + $1 * $1 }
+      let apart = squares == 0 ? 0 : (squares / max(norm, 1e-60)).squareRoot()
+      // What is no number is the worst of all.
+      worst = max(worst, apart.isNaN ? .infinity : apart)
+    }
+    return worst
   }
 
   /// Near the end of Float32 a sum overflows in one order and not in another.
