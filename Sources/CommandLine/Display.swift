@@ -56,7 +56,7 @@ final class Display: TrainingCallback {
           "  \(finding.message)",
         ])
       }
-    case .tested, .probes, .checkpoint: break
+    case .tested, .probes, .replay, .checkpoint: break
     case .finished(let summary):
       if isJSON {
         Terminal.write(Terminal.json(summary))

@@ -15,6 +15,12 @@ package struct BoundError {
     operandNorm = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
   }
 
+  /// Of a part of an operation, whose whole operands are as large as `scale`.
+  init(_ bound: ErrorBound, operands: [[Double]], scale: Double) {
+    let part = BoundError(bound, operands: operands)
+    (self.bound, operandScale, operandNorm) = (bound, max(scale, part.operandScale), part.operandNorm)
+  }
+
   /// Exact operations are judged in Float32: one rounding of the result is theirs.
   package func callAsFunction(_ found: UnsafeBufferPointer<Double>, _ truth: UnsafeBufferPointer<Double>) -> Double {
     guard found.count == truth.count else { return .infinity }

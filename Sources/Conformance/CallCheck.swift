@@ -9,8 +9,13 @@ struct CallCheck {
   let program: Program
 
   init(_ call: Program.Call, of whole: Program) throws(ProgramError) {
+    try self.init(call, on: call.inputs.map { whole.values[$0].type })
+  }
+
+  /// The call on operands of other types.
+  init(_ call: Program.Call, on types: [TensorType]) throws(ProgramError) {
     self.call = call
-    sample = OperationSample(call.operation, call.inputs.map { whole.values[$0].type })
+    sample = OperationSample(call.operation, types)
     var program = try sample.program()
     // What is said of a crash has the layer.
     program.calls[0].path = call.path

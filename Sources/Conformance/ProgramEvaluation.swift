@@ -46,14 +46,17 @@ public struct ProgramEvaluation {
 
   /// The elements of a tensor as Float64.
   package static func load(_ bytes: UnsafeRawBufferPointer, _ type: TensorType) -> [Double] {
-    (0..<type.shape.elementCount).map { e in
-      switch type.elementType {
-      case .float64: bytes.load(fromByteOffset: 8 * e, as: Double.self)
-      case .int32: Double(bytes.load(fromByteOffset: 4 * e, as: Int32.self))
-      case .int64: Double(bytes.load(fromByteOffset: 8 * e, as: Int64.self))
-      case .uint8, .bool: Double(bytes[e])
-      default: Double(bytes.load(fromByteOffset: 4 * e, as: Float.self))
-      }
+    (0..<type.shape.elementCount).map { number(bytes, type.elementType, $0) }
+  }
+
+  /// One element.
+  static func number(_ bytes: UnsafeRawBufferPointer, _ type: ElementType, _ e: Int) -> Double {
+    switch type {
+    case .float64: bytes.load(fromByteOffset: 8 * e, as: Double.self)
+    case .int32: Double(bytes.load(fromByteOffset: 4 * e, as: Int32.self))
+    case .int64: Double(bytes.load(fromByteOffset: 8 * e, as: Int64.self))
+    case .uint8, .bool: Double(bytes[e])
+    default: Double(bytes.load(fromByteOffset: 4 * e, as: Float.self))
     }
   }
 }

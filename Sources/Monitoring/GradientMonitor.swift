@@ -7,7 +7,7 @@ public struct GradientMonitor: Sendable {
   public struct State: Hashable, Sendable, Codable {
     public var findings: [Finding]
     /// By rule: see `Rule.memory`.
-    var memories: [String: [String: Int]]
+    package var memories: [String: [String: Int]]
   }
 
   public var state: State {
@@ -29,6 +29,9 @@ public struct GradientMonitor: Sendable {
     findings += opened
     return opened
   }
+
+  /// Keeps a finding that no rule has opened.
+  public mutating func record(_ finding: Finding) { findings.append(finding) }
 
   /// Takes over what somebody who knows more has said of the findings that `observe` answered last.
   public mutating func complete(_ opened: [Finding]) {

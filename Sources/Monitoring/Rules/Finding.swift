@@ -19,6 +19,8 @@ public struct Finding: Hashable, Sendable, Codable {
   public var evidence: [String: Double]
   /// The finding in plain words, made from the evidence.
   public var message: String
+  /// Whether it is the network or the backend; nil where that is no question.
+  public var proof: Proof?
 
   public init(
     rule: String, severity: Severity, step: Int, layers: [String], subject: String? = nil, cause: String? = nil,

@@ -121,6 +121,8 @@ public struct Configuration: Sendable {
     public var explodingDecades: Double
     public var explodingUpdateRatio: Double
     public var action: Action
+    /// The share of a run's time in which operations are compared with the reference, one after another.
+    public var checkShare: Double
   }
 
   /// Reads a file, with `overrides` such as `training.epochs=2` applied.
@@ -218,7 +220,11 @@ public struct Configuration: Sendable {
           "exploding_update_ratio", exploding.updateRatio, help: "How large an update may be, relative to the weights"),
         action: section.choice(
           "action", "warn", [("warn", .warn), ("stop", .stop)], help: "What a finding does: it is said, or ends the run"
-        ))
+        ),
+        checkShare: section.number(
+          "check_share", OperationRotation.usualShare, in: 0...1,
+          help: "The share of the time in which operations are compared with the reference in turn, at steps that "
+            + "are looked at; 0: none is, 1: one at each"))
     }
     resolvedText = ""
   }

@@ -1,3 +1,4 @@
+import SwitchbackConformance
 import SwitchbackExecution
 import SwitchbackMonitoring
 
@@ -11,10 +12,16 @@ struct GradientWatch {
   private let backend: String
   /// Whether the reference got finite numbers where the last such step had none.
   private(set) var isBackendToBlame = false
+  private let proof: BackendProof
+  private var rotation: OperationRotation
+  /// What shows the findings elsewhere that were answered last.
+  private(set) var replays: [ReplayText] = []
 
   init(_ configuration: Configuration, reference: BackendChain) {
     (settings, self.reference) = (configuration.monitor, reference)
     backend = configuration.backend.name
+    proof = BackendProof(reference: reference)
+    rotation = OperationRotation(share: settings.isEnabled ? settings.checkShare : 0, reference: reference)
     monitor = GradientMonitor(
       rules: RuleCatalog.rules(
         VanishingGradient(
@@ -26,12 +33,34 @@ struct GradientWatch {
 
   /// What it remembers, for a checkpoint.
   var state: GradientMonitor.State {
-    get { monitor.state }
-    set { monitor.state = newValue }
+    get {
+      var state = monitor.state
+      state.memories[OperationRotation.name] = rotation.memory
+      return state
+    }
+    set {
+      monitor.state = newValue
+      rotation.memory = newValue.memories[OperationRotation.name] ?? [:]
+    }
   }
 
   /// All of the run so far.
   var findings: [Finding] { monitor.findings }
+
+  /// What the start of a run says of the operations that are checked.
+  func words(in session: TrainingSession) throws -> String? {
+    try rotation.words(in: session, interval: settings.probeInterval)
+  }
+
+  /// The same once the first steps were timed.
+  mutating func estimate(_ time: TrainedTime, in session: TrainingSession) throws -> String? {
+    try rotation.estimate(time, in: session, interval: settings.probeInterval)
+  }
+
+  /// Before each step.
+  mutating func prepare(_ time: TrainedTime, in session: TrainingSession, samples: Int, endsAccumulation: Bool) throws {
+    try rotation.prepare(time, in: session, samples: samples, endsAccumulation: endsAccumulation)
+  }
 
   /// What a step showed, before another one is finished; nil where it is not looked at.
   func rows(of result: TrainingSession.StepResult, batch: Int, in session: TrainingSession) throws -> ProbeRows? {
@@ -46,23 +75,72 @@ struct GradientWatch {
     rows.step <= settings.probeInterval || rows.step % settings.period < settings.probeInterval || !rows.isFinite
   }
 
-  /// The findings that open with these rows.
+  /// The findings that open with these rows, and one of an operation that was checked.
   mutating func observe(
     _ rows: ProbeRows, of result: TrainingSession.StepResult, in session: TrainingSession
   ) throws -> [Finding] {
-    let findings = try monitor.observe(rows).map { finding in
-      var finding = finding
-      if finding.rule == NonFinite.name {
-        let cause = try cause(&finding, in: result, of: session)
-        finding.explain(cause)
-      } else if finding.evidence["noGradient"] == 1 {
-        // The rule's own words stand where the session knows no more.
-        if let reason = try session.reasonForNoGradient(finding, in: result) { finding.explain(reason) }
-      }
-      return finding
-    }
+    replays = []
+    let checked = try check(rows.step, of: result, in: session)
+    let findings = try monitor.observe(rows).map { try completed($0, of: result, in: session) }
     monitor.complete(findings)
-    return findings
+    checked.map { monitor.record($0) }
+    return findings + (checked.map { [$0] } ?? [])
+  }
+
+  /// The finding with what the session and a replay know more.
+  private mutating func completed(
+    _ finding: Finding, of result: TrainingSession.StepResult, in session: TrainingSession
+  ) throws -> Finding {
+    var finding = finding
+    var (proof, fault) = try ask(finding, of: result, in: session)
+    if proof?.verdict == .backend {
+      // Then no cause of the network is looked for.
+      if finding.rule == NonFinite.name { isBackendToBlame = true }
+    } else if finding.rule == NonFinite.name {
+      isBackendToBlame = false
+      let cause = try cause(&finding, in: result, of: session)
+      finding.explain(cause)
+      if isBackendToBlame, let asked = proof, asked.verdict == .network {
+        proof = .backend(backend, checked: asked.checked ?? 0, unchecked: asked.unchecked ?? 0)
+      }
+    } else if finding.evidence["noGradient"] == 1 {
+      // The rule's own words stand where the session knows no more.
+      if let reason = try session.reasonForNoGradient(finding, in: result) { finding.explain(reason) }
+    }
+    guard let proof else { return finding }
+    finding.add(proof, fault.map { keep($0, finding.rule, finding.step) } ?? nil)
+    return finding
+  }
+
+  /// A warning is no error of anybody, but for units that never answer: a kernel may have switched them off.
+  private func ask(
+    _ finding: Finding, of result: TrainingSession.StepResult, in session: TrainingSession
+  ) throws -> (proof: Proof?, fault: OperationFault?) {
+    guard finding.severity == .error || finding.rule == DeadUnits().name else { return (nil, nil) }
+    let (proof, fault) = try proof.proof(of: finding, after: result, in: session)
+    return (proof, fault)
+  }
+
+  /// The finding of the step's check, if it had one.
+  private mutating func check(
+    _ step: Int, of result: TrainingSession.StepResult, in session: TrainingSession
+  ) throws -> Finding? {
+    let known = monitor.findings
+    let fault = try rotation.check(result, step: step, in: session) { label in
+      known.contains { $0.rule == OperationRotation.name && $0.subject == label }
+    }
+    guard let fault else { return nil }
+    var finding = fault.finding(step: step)
+    finding.add(fault.proof, keep(fault, OperationRotation.name, step))
+    return finding
+  }
+
+  /// Keeps the program that shows a fault, and answers its file and the command that runs it.
+  private mutating func keep(_ fault: OperationFault, _ rule: String, _ step: Int) -> (file: String, command: String)? {
+    guard fault.comesAgain, let replay = fault.replay else { return nil }
+    let name = "\(rule)-\(step).program"
+    replays.append(ReplayText(name: name, text: "\(replay)"))
+    return (name, fault.command(file: name))
   }
 
   /// What made the first value that is not finite: a weight of before, the batch, an operation, or the backend where the
@@ -70,7 +148,6 @@ struct GradientWatch {
   private mutating func cause(
     _ finding: inout Finding, in result: TrainingSession.StepResult, of session: TrainingSession
   ) throws -> NonFiniteCause {
-    isBackendToBlame = false
     // Finite gradients may have made weights that are not: the update before overflowed.
     if let broken = try session.nonFiniteStates().first(where: { !$0.hasPrefix("optimizer/") }) {
       return .weights(broken)

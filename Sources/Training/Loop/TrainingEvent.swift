@@ -11,12 +11,21 @@ public enum TrainingEvent: Sendable {
   /// What the probes saw, every `monitor.period` steps.
   case probes(ProbeRows)
   case finding(Finding)
+  /// Before a finding that a backend is to blame for: a program that shows it elsewhere, for the run's folder.
+  case replay(ReplayText)
   /// After every epoch, every `training.checkpoint_steps`, and before a run ends early.
   case checkpoint(Checkpoint)
   case message(String)
   /// The test set's verdict at the end.
   case tested(EvaluationRecord)
   case finished(RunSummary)
+}
+
+/// A program with numbers for its operands, as `switchback conformance --program` runs it.
+public struct ReplayText: Hashable, Sendable {
+  /// The file's, as the finding's proof says it.
+  public var name: String
+  public var text: String
 }
 
 public struct StepReport: Sendable, Codable {

@@ -136,7 +136,8 @@ public final class TrainingLoop {
     try emit(
       .started([
         "\(configuration.name) · \(session.parameterCount) parameters · \(try session.plan.summary) · seed \(settings.seed)"
-          + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : ""),
+          + (configuration.monitor.isEnabled ? " · probes every \(configuration.monitor.probeInterval) steps" : "")
+          + (try monitor.words(in: session).map { " · " + $0 } ?? ""),
         "needs \(memoryNeed.words); beside it the data and the program",
       ]))
     if let doubt = session.step.doubt(of: try session.inference) { try emit(.message("warning: \(doubt)")) }
@@ -464,6 +465,8 @@ public final class TrainingLoop {
 
   private func trainStep(_ order: BatchOrder) throws {
     let batch = order.batch(nextBatch)
+    try monitor.prepare(
+      trained, in: session, samples: batch.count, endsAccumulation: endsAccumulation(nextBatch, of: order))
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
     let step = try session.start(parts.train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
@@ -554,11 +557,19 @@ public final class TrainingLoop {
 
   // MARK: Watching
 
+  /// What this process has trained so far.
+  private var trained: TrainedTime {
+    TrainedTime(seconds: measured.seconds + measuredInEpoch.seconds, steps: measured.steps)
+  }
+
   private func lookAtGradients(of result: TrainingSession.StepResult, _ batch: Int) throws {
     guard let rows = try monitor.rows(of: result, batch: batch, in: session) else { return }
+    if let words = try monitor.estimate(trained, in: session) { try emit(.message(words)) }
     // Before a replay, which may fail.
     if monitor.isDue(rows) { try emit(.probes(rows)) }
-    for finding in try monitor.observe(rows, of: result, in: session) {
+    let findings = try monitor.observe(rows, of: result, in: session)
+    for replay in monitor.replays { try emit(.replay(replay)) }
+    for finding in findings {
       try emit(.finding(finding))
       // A warning ends no run.
       if configuration.monitor.action == .stop, finding.severity == .error {

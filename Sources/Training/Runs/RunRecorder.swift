@@ -140,6 +140,7 @@ public final class RunRecorder: TrainingCallback {
       try metrics.append(JSONText.line(epoch))
       try table.append(line(epoch))
     case .finding(let finding): try findings.append(JSONText.line(finding))
+    case .replay(let replay): try AtomicFile.write(replay.text, to: folder.path + "/" + replay.name)
     case .tested(let evaluation): try folder.write(json: evaluation, to: .evaluation)
     case .finished(let summary): try folder.write(json: summary, to: .summary)
     case .probes(let probes): try rows.append(probes.json)

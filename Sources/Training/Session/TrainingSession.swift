@@ -375,6 +375,11 @@ public final class TrainingSession {
     return (updates + 1) % probeInterval == 0 || updates < firstLooks && isUsual
   }
 
+  /// Whether the next step is an update that is looked at, with a batch of so many samples.
+  func isNextWatched(_ count: Int, endsAccumulation: Bool) -> Bool {
+    (endsAccumulation || accumulated + 1 == step.accumulationSteps) && isWatched(count)
+  }
+
   /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Nobody may write there
   /// while a step reads it: where steps overlap, the last but one must be finished; elsewhere, every step.
   package func nextBatchMemory(
