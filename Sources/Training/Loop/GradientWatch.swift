@@ -12,7 +12,11 @@ struct GradientWatch {
   /// Whether the reference got finite numbers where the last such step had none.
   private(set) var isBackendToBlame = false
 
-  init(_ configuration: Configuration, reference: BackendChain) {
+  /// Of an evaluation where the run ends within an epoch: a run that goes on has none there, so nobody remembers them.
+  private var last: [Finding] = []
+
+  /// `further`: rules besides those of the catalogue.
+  init(_ configuration: Configuration, reference: BackendChain, further: [any Rule] = []) {
     (settings, self.reference) = (configuration.monitor, reference)
     backend = configuration.backend.name
     monitor = GradientMonitor(
@@ -21,7 +25,7 @@ struct GradientWatch {
           decades: settings.vanishingDecades, timeDecades: settings.vanishingTimeDecades,
           decadesPerStep: settings.vanishingStepDecades, gatedDecadesPerStep: settings.vanishingGatedStepDecades,
           warmUp: settings.vanishingWarmUp),
-        ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio)))
+        ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio)) + further)
   }
 
   /// What it remembers, for a checkpoint.
@@ -31,7 +35,7 @@ struct GradientWatch {
   }
 
   /// All of the run so far.
-  var findings: [Finding] { monitor.findings }
+  var findings: [Finding] { monitor.findings + last }
 
   /// What a step showed, before another one is finished; nil where it is not looked at.
   func rows(of result: TrainingSession.StepResult, batch: Int, in session: TrainingSession) throws -> ProbeRows? {
@@ -63,6 +67,15 @@ struct GradientWatch {
     }
     monitor.complete(findings)
     return findings
+  }
+
+  /// The findings that open with an evaluation. One that is not regular is there because the run ends.
+  mutating func observe(_ evaluation: EvaluationFacts, isRegular: Bool) -> [Finding] {
+    guard settings.isEnabled else { return [] }
+    if isRegular { return monitor.observe(evaluation) }
+    var copy = monitor
+    last = copy.observe(evaluation)
+    return last
   }
 
   /// What made the first value that is not finite: a weight of before, the batch, an operation, or the backend where the
