@@ -3,7 +3,7 @@ import Testing
 
 /// A layer of 64 units whose gate passes so much, and the one that reads it.
 private func gated(
-  _ step: Int, passes: Double, function: String = "tanh", isRead: Bool = true, inputs: Double? = nil
+  _ step: Int, passes: Double, function: String = "tanh", isRead: Bool = true, inputs: Double? = nil, loss: Double = 1
 ) -> ProbeRows {
   var (before, after) = (
     Probe(kind: .deltaBeforeGate, path: "a", gate: 0), Probe(kind: .deltaAfterGate, path: "a", gate: 0)
@@ -12,7 +12,7 @@ private func gated(
   var facts = StepFacts()
   if let inputs { facts.inputs = [StepFacts.Input(field: "images", rms: inputs, absMax: inputs)] }
   return ProbeRows(
-    step: step, loss: 1,
+    step: step, loss: loss,
     rows: [
       (before, TensorStatistics(count: 64, l2: 2)), (after, TensorStatistics(count: 64, l2: 2 * passes)),
       (Probe(kind: .deltaAfterGate, path: "b", gate: 1, sources: isRead ? [0] : []), TensorStatistics(count: 4, l2: 1)),
@@ -49,6 +49,9 @@ private func gated(
     #expect(none { gated($0, passes: 0.1, function: "relu") })
     #expect(none { gated($0, passes: 0.1, isRead: false) })
     #expect(none { gated($0, passes: $0 % 80 == 0 ? 0.5 : 0.1) })
+    // What has learnt is certain.
+    #expect(none { gated($0, passes: $0 < 40 ? 0.8 : 0.25) })
+    #expect(none { gated($0, passes: $0 < 40 ? 0.8 : 0.1, loss: $0 < 40 ? 1 : 0.4) })
   }
 
   // MARK: Units

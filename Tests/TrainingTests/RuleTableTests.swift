@@ -56,7 +56,9 @@ import Testing
     #expect(numbers("explodingGradient") == [[exploding.decades], [exploding.updateRatio, Double(exploding.warmUp)]])
     #expect(numbers("smallUpdates") == [[SmallUpdates().updateRatio]])
     #expect(numbers("deadUnits") == [[DeadUnits().share]])
-    #expect(numbers("saturation") == [[Saturation().share]] && numbers("symmetricUnits") == [[SymmetricUnits().spread]])
+    #expect(
+      numbers("saturation") == [[Saturation().share, Saturation().later]]
+        && numbers("symmetricUnits") == [[SymmetricUnits().spread]])
     #expect(numbers("largeUpdates") == [[LargeUpdates().updateRatio, LargeUpdates().worse]])
     #expect(numbers("alwaysClipped") == [[AlwaysClipped().factor, AlwaysClipped().updateRatio]])
     #expect(numbers("inputScale") == [[InputScale().largestRMS, InputScale().smallestMaximum]])

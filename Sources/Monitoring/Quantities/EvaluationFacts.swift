@@ -21,7 +21,7 @@ public struct EvaluationFacts: Hashable, Sendable {
     /// Means over the epoch's batches as they were trained, with regularizers and class weights.
     public var trainingLoss: Double?
     public var trainingAccuracy: Double?
-    /// By the class numbers; empty where targets are numbers.
+    /// By the class numbers; empty where targets are numbers, and of more than 1,024 classes.
     public var classes: [Class]
 
     public init(

@@ -11,9 +11,14 @@ extension EvaluationFacts {
           name: output.name, loss: output.loss, accuracy: output.accuracy,
           trainingLoss: isAlone ? report.loss : report.metrics?[output.prefix + "loss"],
           trainingAccuracy: isAlone ? report.accuracy : report.metrics?[output.prefix + Accuracy.word],
-          classes: output.classes.map { Self.classes($0, output.classNames) } ?? [])
+          classes: output.classes.flatMap {
+            $0.classCount <= Self.mostClasses ? Self.classes($0, output.classNames) : nil
+          } ?? [])
       })
   }
+
+  /// Of words of a vocabulary many are never an answer.
+  private static let mostClasses = 1024
 
   private static func classes(_ matrix: ConfusionMatrix, _ names: [String]) -> [Class] {
     (0..<matrix.classCount).map { index in
