@@ -2,7 +2,7 @@ import SwitchbackMonitoring
 
 /// A look at two layers and one kernel, as a rule sees it.
 func seen(
-  _ step: Int, loss: Double = 1, update: Double = 1e-3, gradient: Double = 1, first: Double = 1,
+  _ step: Int, loss: Double = 1, update: Double = 1e-3, gradient: Double = 1, weights: Double = 1, first: Double = 1,
   courses: [(probe: Probe, course: TimeCourse)] = [], facts: (inout StepFacts) -> Void = { _ in }
 ) -> ProbeRows {
   func statistics(_ norm: Double) -> TensorStatistics { TensorStatistics(count: 100, l2: norm) }
@@ -13,7 +13,7 @@ func seen(
     rows: [
       (Probe(kind: .deltaAfterGate, path: "layers.0.dense", gate: 0), statistics(first)),
       (Probe(kind: .deltaAfterGate, path: "layers.1.dense", gate: 1, sources: [0]), statistics(1)),
-      (Probe(kind: .parameter, path: "layers.0.dense/kernel", rank: 2), statistics(1)),
+      (Probe(kind: .parameter, path: "layers.0.dense/kernel", rank: 2), statistics(weights)),
       (Probe(kind: .parameterGradient, path: "layers.0.dense/kernel", rank: 2), statistics(gradient)),
       (Probe(kind: .parameterUpdate, path: "layers.0.dense/kernel", rank: 2), statistics(update)),
     ], courses: courses, facts: known)

@@ -127,6 +127,17 @@ extension [Finding] {
     #expect(try causes("{type: sgd, learning_rate: 10, global_clipnorm: 0.01}") == [])
   }
 
+  @Test("a regularizer that leaves nothing of the weights is named; a usual one is not")
+  func regularizer() throws {
+    func causes(_ factor: String) throws -> [String] {
+      let layers =
+        "flatten, {dense: {units: 16, activation: relu, kernel_regularizer: {l2: \(factor)}}}, "
+        + "{dense: {units: 4, activation: softmax, kernel_regularizer: {l2: \(factor)}}}"
+      return try findings(layers, data(640), steps: 80).cause(of: "shrinkingWeights")
+    }
+    #expect(try causes("3") == ["regularizer"] && causes("0.0001") == [])
+  }
+
   @Test("a rate of 30 is named")
   func largeUpdates() throws {
     let tanh = "flatten, {dense: {units: 16, activation: tanh}}, {dense: {units: 4, activation: softmax}}"

@@ -59,6 +59,7 @@ import Testing
     #expect(
       numbers("saturation") == [[Saturation().share, Saturation().later]]
         && numbers("symmetricUnits") == [[SymmetricUnits().spread]])
+    #expect(numbers("shrinkingWeights") == [[ShrinkingWeights().share]])
     #expect(numbers("largeUpdates") == [[LargeUpdates().updateRatio, LargeUpdates().worse]])
     #expect(numbers("alwaysClipped") == [[AlwaysClipped().factor, AlwaysClipped().updateRatio]])
     #expect(numbers("inputScale") == [[InputScale().largestRMS, InputScale().smallestMaximum]])

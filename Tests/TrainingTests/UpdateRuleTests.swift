@@ -86,4 +86,19 @@ import Testing
       #expect(found.map(\.cause) == ["rate"] && found[0].severity == .warning)
     }
   }
+
+  @Test("kernels of which a tenth is left are named, again after they had grown; half of them, and growth, are healthy")
+  func shrinking() {
+    func steps(_ weights: (Int) -> Double, resumed: Bool = false) -> [Int] {
+      let found = findings(
+        by: ShrinkingWeights(), in: looks(to: 300).map { seen($0, weights: weights($0)) }, resumed: resumed)
+      #expect(found.allSatisfy { $0.cause == "regularizer" && $0.layers == ["layers.0.dense"] })
+      return found.map(\.step)
+    }
+    for resumed in [false, true] {
+      #expect(steps({ $0 <= 20 ? 1 : 0.05 }, resumed: resumed) == [70])
+      #expect(steps({ $0 <= 20 || (110...160).contains($0) ? 1 : 0.05 }, resumed: resumed) == [70, 210])
+    }
+    #expect(steps { $0 <= 20 ? 1 : 0.5 } == [] && steps { Double($0) } == [] && steps { _ in 0 } == [])
+  }
 }

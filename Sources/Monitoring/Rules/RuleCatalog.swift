@@ -8,7 +8,8 @@ public enum RuleCatalog {
     _ vanishing: VanishingGradient = VanishingGradient(), _ exploding: ExplodingGradient = ExplodingGradient()
   ) -> [any Rule] {
     [
-      vanishing, exploding, DeadUnits(), Saturation(), SymmetricUnits(), SmallUpdates(), LargeUpdates(),
+      vanishing, exploding, DeadUnits(), Saturation(), SymmetricUnits(), ShrinkingWeights(), SmallUpdates(),
+      LargeUpdates(),
       AlwaysClipped(),
       InputScale(), LossAtChance(), RisingLoss(), ClassImbalance(), NeverPredicted(), Overfitting(), NonFinite(),
     ]
