@@ -21,10 +21,15 @@ public struct GradientMonitor: Sendable {
   public init(rules: [any Rule]) { self.rules = rules }
 
   /// The findings that open with these rows.
-  public mutating func observe(_ rows: ProbeRows) -> [Finding] {
+  public mutating func observe(_ rows: ProbeRows) -> [Finding] { ask { $0.observe(rows) } }
+
+  /// The findings that open with an evaluation.
+  public mutating func observe(_ evaluation: EvaluationFacts) -> [Finding] { ask { $0.observe(evaluation) } }
+
+  private mutating func ask(_ question: (inout any Rule) -> Finding?) -> [Finding] {
     var opened: [Finding] = []
     for index in rules.indices {
-      if let finding = rules[index].observe(rows) { opened.append(finding) }
+      if let finding = question(&rules[index]) { opened.append(finding) }
     }
     findings += opened
     return opened

@@ -114,12 +114,31 @@ private func opened(_ rule: inout some Rule, _ rows: ProbeRows) throws -> Findin
     other.memory = rule.memory
     #expect(findings(&other, [rows(100, update: 1e-8), rows(110, update: 1e-8)]).map(\.step) == [100])
     var hostile: [any Rule] = RuleCatalog.all
+    let evaluation = EvaluationFacts(
+      step: 200, epoch: 1, samples: 60,
+      outputs: [
+        .init(
+          loss: 1, accuracy: 0, trainingLoss: 0.1, trainingAccuracy: 1,
+          classes: [
+            .init(name: "a", samples: 30, predicted: 60, right: 0),
+            .init(name: "b", samples: 30, predicted: 0, right: 0),
+          ])
+      ])
     for index in hostile.indices {
-      let keys = Array(hostile[index].memory.keys) + ["seen", "grown", "ratio", "loss", "firstLoss"]
+      let keys =
+        Array(hostile[index].memory.keys) + [
+          "seen", "grown", "ratio", "loss", "firstLoss", "class.0", "class.255", "loss.0", "lowest", "first", "rate",
+        ]
       for number in [Int.max, .min, -1] {
         hostile[index].memory = Dictionary(keys.map { ($0, number) }) { first, _ in first }
-        for step in 1...3 { _ = hostile[index].observe(rows(step)) }
+        for step in 1...3 {
+          var row = rows(step)
+          row.facts.classes = StepFacts.Classes(counts: [1, 2], right: 1)
+          row.facts.learningRate = 0.1
+          _ = hostile[index].observe(row)
+        }
         _ = hostile[index].observe(bad(4))
+        _ = hostile[index].observe(evaluation)
         _ = hostile[index].memory
       }
     }

@@ -56,6 +56,19 @@ import Testing
     #expect(numbers("explodingGradient") == [[exploding.decades], [exploding.updateRatio, Double(exploding.warmUp)]])
     #expect(numbers("smallUpdates") == [[SmallUpdates().updateRatio]])
     #expect(numbers("deadUnits") == [[DeadUnits().share]])
+    #expect(
+      numbers("saturation") == [[Saturation().share, Saturation().later]]
+        && numbers("symmetricUnits") == [[SymmetricUnits().spread]])
+    #expect(numbers("shrinkingWeights") == [[ShrinkingWeights().share]])
+    #expect(numbers("largeUpdates") == [[LargeUpdates().updateRatio, LargeUpdates().worse]])
+    #expect(numbers("alwaysClipped") == [[AlwaysClipped().factor, AlwaysClipped().updateRatio]])
+    #expect(numbers("inputScale") == [[InputScale().largestRMS, InputScale().smallestMaximum]])
+    let (chance, never) = (LossAtChance(), NeverPredicted())
+    #expect(numbers("lossAtChance") == [[chance.band.lowerBound, chance.band.upperBound]])
+    #expect(numbers("risingLoss") == [[RisingLoss().rise, RisingLoss().spike]])
+    #expect(numbers("classImbalance") == [[ClassImbalance().ratio, ClassImbalance().recall]])
+    #expect(numbers("neverPredicted") == [[Double(never.samples), never.surely, never.probably]])
+    #expect(numbers("overfitting") == [[Overfitting().gap, Overfitting().lossRatio]])
     #expect(table["smallUpdates"]?[0][5].contains("\(SmallUpdates().observations) looks") == true)
     let hysteresis = table["nonFinite"]?[0][5] ?? ""
     #expect(

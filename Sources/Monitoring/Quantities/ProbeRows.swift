@@ -10,14 +10,16 @@ public struct ProbeRows: Sendable {
   public let flow: GradientFlow
   /// The same along time, of each recurrent layer, in that order too.
   public let courses: [(probe: Probe, course: TimeCourse)]
+  /// What the step knows besides.
+  public var facts: StepFacts
 
   public init(
     step: Int, loss: Double, isApplied: Bool = true, rows: [(probe: Probe, statistics: TensorStatistics)],
-    courses: [(probe: Probe, course: TimeCourse)] = []
+    courses: [(probe: Probe, course: TimeCourse)] = [], facts: StepFacts = StepFacts()
   ) {
     (self.step, self.loss, self.isApplied) = (step, loss, isApplied)
     (self.rows, flow) = (rows, GradientFlow(rows))
-    self.courses = courses
+    (self.courses, self.facts) = (courses, facts)
   }
 
   public var isFinite: Bool { isApplied && loss.isFinite && rows.allSatisfy(\.statistics.isFinite) }

@@ -7,6 +7,11 @@ public enum RuleCatalog {
   public static func rules(
     _ vanishing: VanishingGradient = VanishingGradient(), _ exploding: ExplodingGradient = ExplodingGradient()
   ) -> [any Rule] {
-    [vanishing, exploding, DeadUnits(), SmallUpdates(), NonFinite()]
+    [
+      vanishing, exploding, DeadUnits(), Saturation(), SymmetricUnits(), ShrinkingWeights(), SmallUpdates(),
+      LargeUpdates(),
+      AlwaysClipped(),
+      InputScale(), LossAtChance(), RisingLoss(), ClassImbalance(), NeverPredicted(), Overfitting(), NonFinite(),
+    ]
   }
 }

@@ -27,6 +27,8 @@ public struct SmallUpdates: Rule {
   /// log₁₀ of the first loss.
   private var firstLoss: Double?
   private var isOpen = false
+  /// log₁₀ of the largest learning rate so far, in thousandths.
+  private var largestRate: Int?
 
   /// `observations` is how many looks in a row must show it.
   public init(updateRatio: Double = 1e-6, observations: Int = 10) {
@@ -37,12 +39,14 @@ public struct SmallUpdates: Rule {
     get {
       var memory = ["looks": looks, "small": small, "since": since, "open": isOpen ? 1 : 0]
       memory["firstLoss"] = firstLoss.map { Int(($0 * 1000).rounded()) }
+      memory["rate"] = largestRate
       return memory
     }
     set {
       func count(_ key: String) -> Int { min(max(newValue[key] ?? 0, 0), 1 << 32) }
       (looks, small, since, isOpen) = (count("looks"), count("small"), count("since"), newValue["open"] == 1)
       firstLoss = newValue["firstLoss"].map { Double(min(max($0, -1_000_000), 1_000_000)) / 1000 }
+      largestRate = newValue["rate"].map { min(max($0, -1_000_000), 1_000_000) }
     }
   }
 
@@ -53,6 +57,8 @@ public struct SmallUpdates: Rule {
     let first = firstLoss ?? loss
     firstLoss = first
     looks += 1
+    let rate = rows.facts.learningRate.map { thousandths($0) }
+    if let rate { largestRate = max(largestRate ?? rate, rate) }
     guard most.ratio < updateRatio else {
       (small, isOpen) = (0, false)
       return nil
@@ -65,12 +71,26 @@ public struct SmallUpdates: Rule {
     let isFromTheStart = small == looks
     return Finding(
       rule: name, severity: isFromTheStart ? .error : .warning, step: rows.step, layers: [most.layer],
-      subject: most.parameter, evidence: ["updateRatio": most.ratio, "since": Double(since)],
+      subject: most.parameter, cause: cause(rows, most, rate, isFromTheStart),
+      evidence: ["updateRatio": most.ratio, "since": Double(since)],
       message: "No layer changes by more than \(shortened(most.ratio)) of its weights a step (healthy: about 1e-3), "
         + (isFromTheStart
           ? "and none has since the first look: raise training.optimizer.learning_rate, or what limits the gradient "
             + "(clipnorm, global_clipnorm, clipvalue)."
           : "since step \(since): the learning rate has decayed to nothing, or the gradient has. Let "
             + "training.optimizer.learning_rate end higher, or end the run there."))
+  }
+
+  /// `clipping`, `rate` or `gradient`; nil where the rows do not tell.
+  private func cause(_ rows: ProbeRows, _ most: UpdateRatio, _ rate: Int?, _ isFromTheStart: Bool) -> String? {
+    if let times = rows.clippedBy, times >= AlwaysClipped().factor { return "clipping" }
+    guard let rate, let largestRate else { return nil }
+    // Three decades below its largest.
+    if !isFromTheStart { return rate <= largestRate - 3000 ? "rate" : "gradient" }
+    func norm(_ kind: ProbeKind) -> Double {
+      rows.rows.first { $0.probe.kind == kind && $0.probe.path == most.parameter }?.statistics.l2 ?? 0
+    }
+    // At a rate of 1 it would change the weights by a ten-thousandth.
+    return norm(.parameterGradient) >= 1e-4 * norm(.parameter) ? "rate" : "gradient"
   }
 }

@@ -31,3 +31,8 @@ func shortened(_ value: Double) -> String {
   if (-2..<0).contains(exponent) { return "\((digits * 10).rounded() / (exponent == -1 ? 100 : 1000))" }
   return "\(digits)e\(exponent)"
 }
+
+/// log₁₀ in thousandths, as a memory keeps it: 0 as the smallest.
+func thousandths(_ value: Double) -> Int {
+  value > 1e-300 ? Int((log10(min(value, 1e300)) * 1000).rounded()) : -300_000
+}

@@ -17,7 +17,11 @@ struct GradientWatch {
   /// What shows the findings elsewhere that were answered last.
   private(set) var replays: [ReplayText] = []
 
-  init(_ configuration: Configuration, reference: BackendChain) {
+  /// Of an evaluation where the run ends within an epoch: a run that goes on has none there, so nobody remembers them.
+  private var last: [Finding] = []
+
+  /// `further`: rules besides those of the catalogue.
+  init(_ configuration: Configuration, reference: BackendChain, further: [any Rule] = []) {
     (settings, self.reference) = (configuration.monitor, reference)
     backend = configuration.backend.name
     proof = BackendProof(reference: reference)
@@ -28,7 +32,7 @@ struct GradientWatch {
           decades: settings.vanishingDecades, timeDecades: settings.vanishingTimeDecades,
           decadesPerStep: settings.vanishingStepDecades, gatedDecadesPerStep: settings.vanishingGatedStepDecades,
           warmUp: settings.vanishingWarmUp),
-        ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio)))
+        ExplodingGradient(decades: settings.explodingDecades, updateRatio: settings.explodingUpdateRatio)) + further)
   }
 
   /// What it remembers, for a checkpoint.
@@ -45,7 +49,7 @@ struct GradientWatch {
   }
 
   /// All of the run so far.
-  var findings: [Finding] { monitor.findings }
+  var findings: [Finding] { monitor.findings + last }
 
   /// What the start of a run says of the operations that are checked.
   func words(in session: TrainingSession) throws -> String? {
@@ -141,6 +145,15 @@ struct GradientWatch {
     let name = "\(rule)-\(step).program"
     replays.append(ReplayText(name: name, text: "\(replay)"))
     return (name, fault.command(file: name))
+  }
+
+  /// The findings that open with an evaluation. One that is not regular is there because the run ends.
+  mutating func observe(_ evaluation: EvaluationFacts, isRegular: Bool) -> [Finding] {
+    guard settings.isEnabled else { return [] }
+    if isRegular { return monitor.observe(evaluation) }
+    var copy = monitor
+    last = copy.observe(evaluation)
+    return last
   }
 
   /// What made the first value that is not finite: a weight of before, the batch, an operation, or the backend where the

@@ -3,7 +3,7 @@ import SwitchbackBackendKit
 public import SwitchbackDatasets
 public import SwitchbackExecution
 public import SwitchbackInference
-import SwitchbackMonitoring
+public import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 import SwitchbackPrograms
 
@@ -82,10 +82,12 @@ public final class TrainingLoop {
   }
 
   /// The registry's reference replays a step whose loss is not finite. `routing` is that of the checkpoint to go on from,
-  /// where `backend: auto` had decided it; `progress` hears of measuring.
+  /// where `backend: auto` had decided it; `progress` hears of measuring. `rules` watch the run besides those of
+  /// `RuleCatalog` (see `Rule`), unless the configuration turns the monitor off.
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
-    replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
+    replaying routing: Routing? = nil, rules: [any Rule] = [],
+    progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     // Before the session takes its part.
     let room = HostMemory.available()
@@ -96,7 +98,7 @@ public final class TrainingLoop {
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
       firstLooks: TrainingSession.usualFirstLooks,
       replaying: routing, progress: progress)
-    monitor = GradientWatch(configuration, reference: try .reference(registry, host: host))
+    monitor = GradientWatch(configuration, reference: try .reference(registry, host: host), further: rules)
     position = Checkpoint.Position(
       seed: configuration.training.seed, plan: try session.planFingerprint, routing: session.chain.routing,
       program: session.programFingerprint)
@@ -325,17 +327,18 @@ public final class TrainingLoop {
     // More, where the run goes on with fewer samples than it had in this epoch.
     let isWhole = position.batchInEpoch >= order.batchCount
     let held = try validated(isWhole: isWhole)
-    try emit(
-      .epoch(
-        EpochReport(
-          epoch: position.epoch, epochs: settings.epochs, step: session.batches,
-          loss: position.lossSum / Double(max(position.samples, 1)),
-          accuracy: accuracy(position.correct, of: position.samples),
-          metrics: metrics(position.outputs, of: position.samples), validationLoss: held?.loss,
-          validationAccuracy: held?.accuracy, validationMetrics: held?.numbers, seconds: measuredInEpoch.seconds,
-          samplesPerSecond: Double(measuredInEpoch.samples) / max(measuredInEpoch.seconds, 1e-9))))
+    let report = EpochReport(
+      epoch: position.epoch, epochs: settings.epochs, step: session.batches,
+      loss: position.lossSum / Double(max(position.samples, 1)),
+      accuracy: accuracy(position.correct, of: position.samples),
+      metrics: metrics(position.outputs, of: position.samples), validationLoss: held?.loss,
+      validationAccuracy: held?.accuracy, validationMetrics: held?.numbers, seconds: measuredInEpoch.seconds,
+      samplesPerSecond: Double(measuredInEpoch.samples) / max(measuredInEpoch.seconds, 1e-9))
+    try emit(.epoch(report))
     measuredInEpoch = Measured()
-    if isWhole { try endEpoch(isValidated(position.epoch) ? held : nil) }
+    let isRegular = isWhole && isValidated(position.epoch)
+    if isWhole { try endEpoch(isRegular ? held : nil) }
+    if let held { try lookAtEvaluation(held, report, isRegular: isRegular) }
     try saveCheckpoint()
   }
 
@@ -569,6 +572,15 @@ public final class TrainingLoop {
     if monitor.isDue(rows) { try emit(.probes(rows)) }
     let findings = try monitor.observe(rows, of: result, in: session)
     for replay in monitor.replays { try emit(.replay(replay)) }
+    try tell(findings)
+  }
+
+  private func lookAtEvaluation(_ held: Evaluation, _ report: EpochReport, isRegular: Bool) throws {
+    let facts = EvaluationFacts(held, report, samples: parts.validationSamples.count)
+    try tell(monitor.observe(facts, isRegular: isRegular))
+  }
+
+  private func tell(_ findings: [Finding]) throws {
     for finding in findings {
       try emit(.finding(finding))
       // A warning ends no run.

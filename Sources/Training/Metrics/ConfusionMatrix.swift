@@ -29,6 +29,9 @@ public struct ConfusionMatrix: Hashable, Sendable {
   }
 
   public var sampleCount: Int { sampleCounts.reduce(0, +) }
+  /// Samples of a class, and predictions of it.
+  public func samples(of index: Int) -> Int { sampleCounts[index] }
+  public func predictions(of index: Int) -> Int { predictionCounts[index] }
 
   // MARK: Who was taken for whom
 

@@ -416,9 +416,10 @@ public final class TrainingSession {
     guard result.isProbed else {
       return ProbeRows(step: step, loss: result.loss, isApplied: result.isFinite, rows: [])
     }
+    let rows = try result.executor.probed()
     return ProbeRows(
-      step: step, loss: result.loss, isApplied: result.isFinite, rows: try result.executor.probed(),
-      courses: try result.executor.probedCourses())
+      step: step, loss: result.loss, isApplied: result.isFinite, rows: rows,
+      courses: try result.executor.probedCourses(), facts: try facts(of: result, step: step, rows))
   }
 
   /// How often this session's executors found something by its name.

@@ -77,6 +77,7 @@ try recurrent(in: folder, on: chain)
 print("a recurrent network with masks and a cell of its own: the same")
 try transformer(in: folder, on: chain)
 print("a transformer with blocks of one's own: the same")
+try rule(on: data, host: host)
 
 // The README's snippet, on images of its size.
 let large = try ByteDataset(

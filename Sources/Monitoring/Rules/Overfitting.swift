@@ -1,0 +1,75 @@
+/// Training goes on getting better than what it has not seen: samples are learnt by heart.
+///
+/// Of classes: training's accuracy over the epoch lies 0.2 above that of the evaluation, and two deviations of so many samples
+/// more. Of numbers: the evaluation's loss is twice that of training and a tenth above its lowest so far. In both cases in two
+/// evaluations in a row. (SageMaker Debugger's Overfit takes a loss that is a tenth above, at once: many healthy networks end
+/// there.) Dropout, augmentation and the mean over an epoch make training's numbers worse than
+/// they are, so it speaks late and not too early.
+public struct Overfitting: Rule {
+  public let name = "overfitting"
+  /// By how much the accuracies differ.
+  public var gap: Double
+  /// Times training's loss, of numbers.
+  public var lossRatio: Double
+  /// Evaluated samples at the least.
+  static let leastSamples = 50
+  private var persistence: Persistence
+  /// log₁₀ of the lowest loss of an evaluation, in thousandths.
+  private var lowest: Int?
+
+  /// `evaluations` is how many in a row must show it.
+  public init(gap: Double = 0.2, lossRatio: Double = 2, evaluations: Int = 2) {
+    (self.gap, self.lossRatio) = (gap, lossRatio)
+    persistence = Persistence(needed: evaluations)
+  }
+
+  public var memory: [String: Int] {
+    get {
+      var memory = persistence.memory()
+      memory["lowest"] = lowest
+      return memory
+    }
+    set {
+      persistence.recall(newValue)
+      lowest = newValue["lowest"].map { min(max($0, -1_000_000), 1_000_000) }
+    }
+  }
+
+  public mutating func observe(_ rows: ProbeRows) -> Finding? { nil }
+
+  public mutating func observe(_ evaluation: EvaluationFacts) -> Finding? {
+    guard evaluation.outputs.count == 1, evaluation.samples >= Self.leastSamples else { return nil }
+    let output = evaluation.outputs[0]
+    guard let accuracy = output.accuracy else { return ofNumbers(output, evaluation) }
+    let noise = 2 * (max(accuracy * (1 - accuracy), 0) / Double(evaluation.samples)).squareRoot()
+    let difference = (output.trainingAccuracy ?? 0) - accuracy
+    guard persistence.opens(difference >= gap + noise) else { return nil }
+    return finding(
+      evaluation, ["trainingAccuracy": output.trainingAccuracy ?? 0, "accuracy": accuracy],
+      "\(Int(((output.trainingAccuracy ?? 0) * 100).rounded())) % of the training samples are right and "
+        + "\(Int((accuracy * 100).rounded())) % of those that training does not see")
+  }
+
+  private mutating func ofNumbers(_ output: EvaluationFacts.Output, _ evaluation: EvaluationFacts) -> Finding? {
+    guard let training = output.trainingLoss, training > 0, output.loss > 0, output.loss.isFinite else { return nil }
+    let loss = thousandths(output.loss)
+    let best = min(lowest ?? loss, loss)
+    lowest = best
+    // 41 thousandths of a decade are a tenth.
+    guard persistence.opens(output.loss >= lossRatio * training && loss >= best + 41) else { return nil }
+    return finding(
+      evaluation, ["trainingLoss": training, "loss": output.loss],
+      "The loss is \(shortened(training)) in training and \(shortened(output.loss)) on samples that training does not see, "
+        + "where it is rising")
+  }
+
+  private func finding(_ evaluation: EvaluationFacts, _ evidence: [String: Double], _ words: String) -> Finding {
+    Finding(
+      rule: name, severity: .warning, step: evaluation.step, layers: [], cause: "overfitting",
+      evidence: evidence.merging(["epoch": Double(evaluation.epoch)]) { first, _ in first },
+      message: words
+        + ": it learns its samples by heart. Try fewer units, {dropout: {rate: 0.5}} or kernel_regularizer: {l2: "
+        + "1e-4}, data.augmentation of pictures, more data; or end earlier with training.early_stopping_patience: 3 and "
+        + "training.restore_best: true.")
+  }
+}
