@@ -273,7 +273,9 @@ func commands(_ output: String) -> [String] {
     let outcome = try switchback(
       "train", "configs/mnist-mlp.yaml", "--backend", wrong, "--data", try dataFolder(), "--runs", temporary())
     #expect(outcome.status == 1)
-    #expect(outcome.error.contains("diff CONFIG --backends reference,\(wrong)"), "\(outcome.error)")
+    #expect(
+      outcome.error.contains("The backend is to blame, not the network: layers.1.dense/relu on template is wrong")
+        && outcome.error.contains("conformance --backend \(wrong) --program nonFinite-1.program"), "\(outcome.error)")
     #expect(outcome.error.contains("a backend computes wrongly") && !outcome.error.contains("learning_rate"))
   }
 

@@ -223,8 +223,7 @@ public struct Configuration: Sendable {
         ),
         checkShare: section.number(
           "check_share", OperationRotation.usualShare, in: 0...1,
-          help: "The share of the time in which operations are compared with the reference in turn, at steps that "
-            + "are looked at; 0: none is, 1: one at each"))
+          help: "The share of the time that comparing operations with the reference may take"))
     }
     resolvedText = ""
   }
