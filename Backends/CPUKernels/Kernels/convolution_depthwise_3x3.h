@@ -10,7 +10,7 @@
  * Order of sums: results sum up their taps row by row, as `depthwise` does, with its bits. The filter's gradient sums up a
  * tile row by row, and adds tiles from left to right, then downwards, then image by image.
  * Bound: that of an accumulation of 9 terms, of the filter's gradient N * P * Q.
- * Limited by: large images by memory, small ones by products (2.4 loads for 9 products). */
+ * Limited by: large images by memory, small ones by products (some 5 loads for 9 products). */
 enum { RESULTS_3X3 = 8, ROWS_3X3 = 4 };
 
 typedef float lanes4 __attribute__((vector_size(16), aligned(4), may_alias));
