@@ -211,6 +211,8 @@ private let examples: [Example] = [
   Example(1, [10, 9, 2], kernel: [3, 3], filters: 4, strides: [2, 2], padding: [1, 0, 2, 1], dilations: [3, 2]),
   Example(2, [6, 7, 6], kernel: [3, 3], filters: 9, groups: 3, padding: [1, 1, 1, 1]),
   Example(3, [6, 5, 37], kernel: [3, 3], filters: 37, groups: 37, padding: [1, 1, 1, 1]),
+  Example(2, [1, 13, 29], kernel: [3, 3], filters: 29, groups: 29, padding: [1, 1, 1, 1]),
+  Example(2, [9, 11, 7], kernel: [3, 3], filters: 7, groups: 7, padding: [2, 0, 0, 3]),
   Example(2, [7, 9, 16], kernel: [4, 3], filters: 16, groups: 16, strides: [2, 3], padding: [2, 0, 1, 3]),
   Example(
     1, [8, 9, 9], kernel: [3, 2], filters: 9, groups: 9, padding: [2, 1, 0, 2], dilations: [2, 3], zeros: true),
@@ -374,11 +376,17 @@ private let examples: [Example] = [
     }
     let dense = Example(1, [9, 10, 33], kernel: [3, 3], filters: 40)
     let depthwise = Example(1, [6, 5, 37], kernel: [3, 3], filters: 37, groups: 37, padding: [1, 1, 1, 1])
-    #expect(name(dense) == "direct" && name(depthwise) == "depthwise")
+    #expect(name(dense) == "direct" && name(depthwise) == "depthwise3x3")
     #expect(name(depthwise, "direct") == "direct" && name(dense, "depthwise") == "direct")
     // Whoever knows of many zeros asks for it.
     #expect(name(dense, pass: 1) == "direct" && name(dense, "sparse", pass: 1) == "sparse")
-    #expect(name(depthwise, "sparse", pass: 1) == "depthwise")
+    #expect(name(depthwise, "sparse", pass: 1) == "depthwise3x3")
+    // The general kernel has strides, and is there when asked for.
+    let strided = Example(1, [6, 5, 37], kernel: [3, 3], filters: 37, groups: 37, strides: [2, 2])
+    for pass: Int32 in [0, 1, 2] {
+      #expect(name(strided, pass: pass) == "depthwise" && name(depthwise, pass: pass) == "depthwise3x3")
+      #expect(name(depthwise, "depthwise", pass: pass) == "depthwise")
+    }
     #expect(name(dense, "im2col") == nil && name(depthwise, "im2col") == nil)
     // 8×8 results are four tiles of 4×4; 6×6 results are nine of 2×2, and no more than four of 4×4.
     let eight = Example(1, [8, 8, 64], kernel: [3, 3], filters: 64, padding: [1, 1, 1, 1])

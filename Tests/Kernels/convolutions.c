@@ -39,6 +39,14 @@ static const shape shapes[] = {
   {2, 7, 9, 16, 4, 3, 16, .groups = 16, .stride_y = 2, .stride_x = 3, .top = 2, .left = 1, .right = 3},
   {1, 8, 9, 9, 3, 2, 9, .groups = 9, .dilation_y = 2, .dilation_x = 3, .top = 2, .bottom = 1, .right = 2,
    .has_zeros = 1},
+  /* Depthwise 3x3: one pixel, one row or column, tiles of every width, rests of channels of every width, windows that lie
+   * outside in part or whole, on one side or on all. */
+  {3, 1, 1, 2, 3, 3, 2, .groups = 2, .top = 1, .bottom = 1, .left = 1, .right = 1},
+  {2, 1, 19, 29, 3, 3, 29, .groups = 29, .top = 1, .bottom = 1, .left = 1, .right = 1},
+  {2, 17, 3, 31, 3, 3, 31, .groups = 31, .bottom = 2, .left = 1},
+  {2, 11, 17, 60, 3, 3, 60, .groups = 60, .top = 1, .bottom = 1, .left = 1, .right = 1, .has_zeros = 1},
+  {1, 6, 13, 7, 3, 3, 7, .groups = 7, .top = 2, .bottom = 2, .left = 2, .right = 2},
+  {2, 4, 5, 45, 3, 3, 45, .groups = 45, .top = 4, .bottom = 1, .left = 0, .right = 5},
   /* More results than are summed up at once. */
   {1, 31, 29, 2, 2, 2, 3},
 };
@@ -173,6 +181,19 @@ static void check_sums(const sb_convolution_variant *v, int pass, const example 
     expect_same("bits of the first image alone", part, run_images(v, pass, e, &e->g, 0, 1, NULL, 0), found);
     expect_same(
       "bits of the others", e->counts[pass] - part, run_images(v, pass, e, &e->g, 1, e->images, NULL, 0), found + part);
+  }
+}
+
+/* Results are those of the general kernel, bit by bit, and an infinite tap counts only where it meets a pixel. */
+static void check_depthwise_3x3(const sb_kernels *k, int pass, const example *e) {
+  const sb_convolution_variant *fast = sb_convolution_choice(k, pass, &e->g, "depthwise3x3", 0);
+  const sb_convolution_variant *general = sb_convolution_choice(k, pass, &e->g, "depthwise", 0);
+  if (pass == SB_BACKWARD_FILTER || strcmp(fast->name, "depthwise3x3") || e->images == 0) return;
+  example odd = *e;
+  odd.w = copied(e->w, e->w_count);
+  for (int form = 0; form < 2; form++) {
+    expect_same("the bits of depthwise", e->counts[pass], run_all(fast, pass, &odd, NULL), run_all(general, pass, &odd, NULL));
+    odd.w[0] = INFINITY, odd.w[e->w_count - 1] = NAN;
   }
 }
 
@@ -321,6 +342,7 @@ void test_convolutions(const sb_kernels *k) {
         if (!v->takes(&e.g)) continue;
         taken[pass][v - k->convolution[pass]]++;
         check_sums(v, pass, &e);
+        if (!strcmp(v->name, "depthwise3x3")) check_depthwise_3x3(k, pass, &e);
         if (pass == SB_FORWARD) check_ends(k, v, &e), check_cropping(v, &e), check_no_numbers(v, &e);
         if (pass == SB_FORWARD) pooled[v - k->convolution[pass]] += check_pooled(k, v, &e);
         if (!v->run_part || e.g.pixel != e.g.channels || e.images == 0) continue;

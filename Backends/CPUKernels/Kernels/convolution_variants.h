@@ -17,6 +17,10 @@ static int takes_direct(const sb_convolution *g) {
 static int takes_depthwise(const sb_convolution *g) {
   return g->channels == 1 && g->filters == 1 && g->pixel > 1;
 }
+static int takes_depthwise_3x3(const sb_convolution *g) {
+  return takes_depthwise(g) && g->kernel_height == 3 && g->kernel_width == 3 && g->stride_y == 1 && g->stride_x == 1 &&
+    g->dilation_y == 1 && g->dilation_x == 1;
+}
 static int always(const sb_convolution *g) { return 1; }
 /* Not where windows are so much longer than dy that they see hardly any of it. */
 static int leads_depthwise_backward_input(const sb_convolution *g) {
@@ -113,6 +117,7 @@ static void depthwise_backward_filter_variant(
 }
 
 static const sb_convolution_variant convolution_forward[] = {
+  {"depthwise3x3", takes_depthwise_3x3, always, unpacked, unpacked, 0, nothing, 1, depthwise_3x3},
   {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_variant},
   {"winograd4", takes_winograd, leads_winograd_4, winograd_4_packed, winograd_panels, winograd_4_pack, winograd_4_scratch, 2,
    winograd_4_forward, 1},
@@ -124,6 +129,7 @@ static const sb_convolution_variant convolution_forward[] = {
 };
 
 static const sb_convolution_variant convolution_backward_input[] = {
+  {"depthwise3x3", takes_depthwise_3x3, leads_depthwise_backward_input, unpacked, unpacked, 0, nothing, 1, depthwise_3x3_backward_input},
   {"depthwise", takes_depthwise, leads_depthwise_backward_input, unpacked, unpacked, 0, nothing, 1, depthwise_backward_input_variant},
   {"winograd4", takes_winograd_backward_input, leads_winograd_4_backward_input, winograd_4_backward_input_packed, winograd_backward_input_panels,
    winograd_4_backward_input_pack, winograd_4_backward_input_scratch, 2, winograd_4_backward_input},
@@ -137,6 +143,7 @@ static const sb_convolution_variant convolution_backward_input[] = {
 };
 
 static const sb_convolution_variant convolution_backward_filter[] = {
+  {"depthwise3x3", takes_depthwise_3x3, always, unpacked, unpacked, 0, nothing, 1, depthwise_3x3_backward_filter},
   {"depthwise", takes_depthwise, always, unpacked, unpacked, 0, nothing, 1, depthwise_backward_filter_variant},
   {"direct", takes_direct, leads_direct, unpacked, unpacked, 0, direct_backward_filter_scratch, 1, direct_backward_filter, 0,
    filter_part_scratch, direct_filter_part},

@@ -13,6 +13,7 @@ enum { LANES = 16 };
 #include "convolution_windows.h"
 #include "convolution_depthwise.h"
 #include "convolution_tile.h"
+#include "convolution_depthwise_3x3.h"
 #include "convolution_direct.h"
 #include "convolution_direct_filter.h"
 #include "pooling.h"
