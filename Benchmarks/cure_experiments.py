@@ -46,11 +46,11 @@ def arms(names, rates, rate_key="training.optimizer.learning_rate"):
 
 # The test set is looked at once, at the end, which costs less.
 ONCE = {"training.validation.every": 1000, "training.keep_checkpoints": 1}
-PICTURES, EPOCHS, BATCH = 12_800, 6, 128
+PICTURES, EPOCHS, BATCH = 6_400, 3, 128
 
 EXPERIMENTS = [
-    # A run: 76,800 pictures of 185 MFLOP (30.8 million multiply-adds forward, three times that in a step) and 10,000 of 62,
-    # 15 TFLOP: 1.5 to 3 minutes on two cores with AVX-512 (170 to 85 GFLOP/s), 30 runs.
+    # A run: 19,200 pictures of 185 MFLOP (30.8 million multiply-adds forward, three times that in a step) and 10,000 of 62,
+    # 4 TFLOP: half a minute on two cores with AVX-512, 30 runs.
     Experiment(
         name="depth-convolutions",
         words=f"Fashion-MNIST, the first {PICTURES:,} training pictures, all 10,000 of the test; {EPOCHS} epochs of batches of "

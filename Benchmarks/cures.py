@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Networks that do not learn beside their cures: the same budget, three learning rates, five seeds, by `switchback train`.
 
-    make build && python3 Benchmarks/cures.py                  all experiments, some two hours on two cores
+    make build && python3 Benchmarks/cures.py                  all experiments, some 40 minutes on two cores
     python3 Benchmarks/cures.py --only depth-mlp --seeds 2     SWITCHBACK=PATH names another binary
     python3 Benchmarks/cures.py --table                        of what was run, without running
 
