@@ -140,6 +140,8 @@ func reportingErrors(_ body: () throws -> Void) throws {
     throw fail(error.message, error.kind == .unavailable ? ExitStatus.noBackend : ExitStatus.failure)
   } catch let error as CheckpointMismatch {
     throw fail(error.message, ExitStatus.badData)
+  } catch let error as SinkFormatError {
+    throw fail(error.description, ExitStatus.badData)
   } catch let error as TrainedModelError {
     throw fail(error.message, ExitStatus.badData)
   } catch let error as ExecutionError {

@@ -2,7 +2,7 @@ public import SwitchbackDatasets
 public import SwitchbackNeuralNetworks
 import Foundation
 import SwitchbackInterchange
-import SwitchbackMonitoring
+public import SwitchbackMonitoring
 import Yams
 
 /// One experiment, read from YAML: plain values, nothing opened or built yet.
@@ -123,6 +123,8 @@ public struct Configuration: Sendable {
     public var action: Action
     /// The share of a run's time in which operations are compared with the reference, one after another.
     public var checkShare: Double
+    /// What the run's folder has of the probes.
+    public var sinks: [SinkKind]
   }
 
   /// Reads a file, with `overrides` such as `training.epochs=2` applied.
@@ -224,7 +226,10 @@ public struct Configuration: Sendable {
         checkShare: section.number(
           "check_share", OperationRotation.usualShare, in: 0...1,
           help: "The share of the time in which operations are compared with the reference in turn, at steps that "
-            + "are looked at; 0: none is, 1: one at each"))
+            + "are looked at; 0: none is, 1: one at each"),
+        sinks: section.choices(
+          "sinks", [SinkKind.jsonl.rawValue], SinkKind.allCases.map { ($0.rawValue, $0) },
+          help: "What the rows are written as: JSON Lines, a table, records of bytes, an event file of TensorBoard"))
     }
     resolvedText = ""
   }

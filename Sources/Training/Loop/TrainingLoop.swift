@@ -25,6 +25,7 @@ public final class TrainingLoop {
   private let host: HostServices
 
   private var callbacks: [any TrainingCallback] = []
+  private let sinks: [any MonitorSink]
   /// Where the run stands.
   private(set) var position: Checkpoint.Position
   /// What this process measured, in all and in the epoch so far.
@@ -83,20 +84,20 @@ public final class TrainingLoop {
 
   /// The registry's reference replays a step whose loss is not finite. `routing` is that of the checkpoint to go on from,
   /// where `backend: auto` had decided it; `progress` hears of measuring. `rules` watch the run besides those of
-  /// `RuleCatalog` (see `Rule`), unless the configuration turns the monitor off.
+  /// `RuleCatalog` (see `Rule`), unless the configuration turns the monitor off; `sinks` hear what happens (`MonitorSink`).
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
     replaying routing: Routing? = nil, rules: [any Rule] = [],
-    progress: @escaping (BackendProgress) -> Void = { _ in }
+    sinks: [any MonitorSink] = [], progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     // Before the session takes its part.
     let room = HostMemory.available()
-    (self.configuration, self.host) = (configuration, host)
+    (self.configuration, self.host, self.sinks) = (configuration, host, sinks)
     var parts = try LoopData(data, configuration)
     session = try TrainingSession(
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
-      firstLooks: TrainingSession.usualFirstLooks,
+      firstLooks: TrainingSession.usualFirstLooks, countsExponents: configuration.monitor.sinks.contains(.tensorboard),
       replaying: routing, progress: progress)
     monitor = GradientWatch(configuration, reference: try .reference(registry, host: host), further: rules)
     position = Checkpoint.Position(
@@ -135,6 +136,7 @@ public final class TrainingLoop {
     }
     try checkUpdates(from: start)
     let settings = configuration.training
+    for sink in sinks { try sink.begin(after: start?.position.batches ?? 0) }
     try emit(
       .started([
         "\(configuration.name) · \(session.parameterCount) parameters · \(try session.plan.summary) · seed \(settings.seed)"
@@ -256,6 +258,7 @@ public final class TrainingLoop {
 
   /// Tells the callbacks; the strictest decision of the run so far holds.
   private func emit(_ event: TrainingEvent) throws {
+    for sink in sinks { try sink.take(event) }
     for callback in callbacks {
       switch try callback.handle(event, in: self) {
       case .proceed: break
