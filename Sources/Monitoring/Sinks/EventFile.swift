@@ -18,22 +18,15 @@ public final class EventFile: MonitorSink {
     (self.path, self.time) = (path, time)
   }
 
-  /// A run that goes on says so in the format's own way, by the start of a session: what was written of later steps is
-  /// dropped by whoever reads the file. A torn record at the end is cut off.
+  /// Goes on behind the last whole record of the step, or of one before it.
   public func begin(after step: Int) throws {
     (file, known) = (nil, [])
     try Folder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path)
     let before = access(path, F_OK) == 0 ? try RegularFile.read(path) : Data()
-    let end = Self.wholeBytes(of: before)
+    let end = Self.end(of: before, after: step)
     guard end > 0 || before.isEmpty else { throw SinkFormatError(description: "\(path) is no event file") }
-    let file = try RecordFile(path, keeping: end)
-    self.file = file
-    if end == 0 {
-      try append { $0.text(3, "brain.Event:2") }
-    } else {
-      // SessionLog.START.
-      try append(step: step + 1) { $0.message(7) { $0.varint(1, 1) } }
-    }
+    file = try RecordFile(path, keeping: end)
+    if end == 0 { try append { $0.text(3, "brain.Event:2") } }
   }
 
   public func write(_ numbers: [String: Double], step: Int) throws {
@@ -139,15 +132,30 @@ public final class EventFile: MonitorSink {
     try file?.append(record)
   }
 
-  /// How many bytes whole records take from the beginning on.
-  static func wholeBytes(of data: Data) -> Int {
+  /// Where the whole records up to a step end.
+  private static func end(of data: Data, after step: Int) -> Int {
     var reader = ByteReader(data)
     var end = 0
     while let length = reader.data(8), reader.integer(UInt32.self) == CRC32C(length).masked,
       let count = ByteReader.number(length), let event = reader.data(count),
-      reader.integer(UInt32.self) == CRC32C(event).masked
+      reader.integer(UInt32.self) == CRC32C(event).masked, self.step(of: event) <= UInt64(max(step, 0))
     { end = reader.offset }
     return end
+  }
+
+  /// The second field, behind the time; 0 where there is none.
+  private static func step(of event: Data) -> UInt64 {
+    var reader = ByteReader(event)
+    guard reader.integer(UInt8.self) == 1 << 3 | 1, reader.data(8) != nil, reader.integer(UInt8.self) == 2 << 3 else {
+      return 0
+    }
+    var (step, shift) = (UInt64(0), UInt64(0))
+    while shift < 64, let byte = reader.integer(UInt8.self) {
+      step |= UInt64(byte & 0x7F) << shift
+      if byte < 0x80 { break }
+      shift += 7
+    }
+    return step
   }
 }
 

@@ -13,7 +13,9 @@ public final class RowTable: MonitorSink {
   public func begin(after step: Int) throws {
     let file = try LineFile(path) { line in
       // A torn line is none: whoever reads the table would take its last number for a whole one.
-      guard line.count(where: { $0 == UInt8(ascii: ",") }) >= Self.head.count(where: { $0 == "," }) else { return false }
+      guard line.count(where: { $0 == UInt8(ascii: ",") }) >= Self.head.count(where: { $0 == "," }) else {
+        return false
+      }
       let cell = String(decoding: line.prefix { $0 != UInt8(ascii: ",") }, as: UTF8.self)
       return Int(cell).map { $0 <= step } ?? true
     }

@@ -148,7 +148,8 @@ extension SectionReader {
     for item in node.sequence.map({ Array($0) }) ?? [node] {
       let word = item.scalar?.string ?? ""
       guard let found = choices.first(where: { $0.0 == word })?.1 else {
-        problems.add("\(full(key)) cannot have \(Self.word(for: item))\(Suggestion.words(for: word, among: words))", at: item)
+        problems.add(
+          "\(full(key)) cannot have \(Self.word(for: item))\(Suggestion.words(for: word, among: words))", at: item)
         continue
       }
       if chosen.contains(found) { problems.add("\(full(key)) has \(word) twice", at: item) }

@@ -53,7 +53,8 @@ extension TrainingSession {
   public convenience init(
     _ configuration: Configuration, on data: DatasetLayout, registry: BackendRegistry, host: HostServices,
     probeInterval: Int?, firstLooks: Int = 0, countsExponents: Bool = false, isProfiled: Bool = false,
-    isOnlyPlanned: Bool = false, replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
+    isOnlyPlanned: Bool = false, replaying routing: Routing? = nil,
+    progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     let step = try configuration.trainingStep(on: data)
     do {
