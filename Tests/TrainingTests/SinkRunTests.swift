@@ -95,7 +95,7 @@ private final class Full: MonitorSink {
     _ = try loop.run(from: start, callbacks: [RunRecorder(resuming: lock, loop, from: start)])
   }
 
-  @Test("a file of another version is refused before anything of the run is changed by a step")
+  @Test("a run with a file of another version does not go on, and says which file")
   func otherVersion() throws {
     let run = try crashed()
     let path = run.path + "/" + SinkKind.binary.path

@@ -16,10 +16,10 @@ public final class RunRecorder: TrainingCallback {
   /// Held until the run ends: nobody else writes here.
   private let lock: FolderLock
   private let store: CheckpointStore
-  private let metrics: LineFile
+  private var metrics: LineFile
   private let sinks: RunSinks
   private let findings: LineFile
-  private let table: LineFile
+  private var table: LineFile
   private static let tableHead =
     "epoch,step,loss,accuracy,validation_loss,validation_accuracy,seconds,samples_per_second"
   /// The columns of `metrics.csv` behind those, by their names there: `digit/loss`, `validation_digit/accuracy`.
@@ -83,7 +83,11 @@ public final class RunRecorder: TrainingCallback {
     }
     metrics = try LineFile(folder.path(of: .metrics), keeping: isKept)
     sinks = try RunSinks(configuration.monitor.sinks, in: folder, after: position.batches)
-    findings = try LineFile(folder.path(of: .findings), keeping: isKept)
+    // Of steps that a run went back behind, too.
+    let answered = Set(position.actions?.records.map(\.step) ?? [])
+    findings = try LineFile(folder.path(of: .findings)) { line in
+      isKept(line) || LineFile.number("step", in: line).map(answered.contains) ?? true
+    }
     // The file's own columns, whatever this configuration has.
     let head = (try? TextFile.read(folder.path(of: .epochs)))?.prefix { $0 != "\n" } ?? ""
     furtherColumns =
@@ -127,6 +131,20 @@ public final class RunRecorder: TrainingCallback {
     return step % every == 0
   }
 
+  /// Drops what the files have of later steps, but for findings.
+  private func goBack(to step: Int) throws {
+    metrics = try LineFile(folder.path(of: .metrics)) { line in
+      LineFile.number("step", in: line).map { $0 <= step } ?? true
+    }
+    table = try LineFile(folder.path(of: .epochs)) { line in
+      let cells = line.split(separator: UInt8(ascii: ","), maxSplits: 2)
+      guard cells.count == 3, let number = Int(String(decoding: cells[1], as: UTF8.self)) else { return true }
+      return number <= step
+    }
+    try sinks.goBack(to: step)
+    store.removeNewer(than: step)
+  }
+
   public func handle(_ event: TrainingEvent, in loop: TrainingLoop) throws -> TrainingDecision {
     switch event {
     case .step(let step):
@@ -137,6 +155,9 @@ public final class RunRecorder: TrainingCallback {
       try table.append(line(epoch))
     case .finding(let finding): try findings.append(JSONText.line(finding))
     case .replay(let replay): try AtomicFile.write(replay.text, to: folder.path + "/" + replay.name)
+    case .recording(let recording):
+      try AtomicFile.write(JSONText.line(recording) + "\n", to: folder.path + "/" + recording.name)
+    case .wentBack(let step): try goBack(to: step)
     case .tested(let evaluation): try folder.write(json: evaluation, to: .evaluation)
     case .finished(let summary): try folder.write(json: summary, to: .summary)
     case .checkpoint(let checkpoint): _ = try store.save(checkpoint)

@@ -28,6 +28,8 @@ public final class TrainingSession {
   public var metrics: [[any Metric]]
   /// What lowers the learning rate besides its schedule.
   var plateau: ReduceOnPlateau?
+  /// What findings have made of it.
+  var lowered: LoweredRate?
   private let probeInterval: Int?
   /// Every so many updates are watched, unless said.
   public static let usualProbeInterval = 10
@@ -346,7 +348,7 @@ public final class TrainingSession {
   ) throws -> StartedStep {
     let (trainer, isUpdate, isProbed) = try nextTrainer(indices.count, endsAccumulation: endsAccumulation)
     let executor = isUpdate ? trainer.update : trainer.accumulation ?? trainer.update
-    let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau)
+    let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau, lowered: lowered)
     let learningRate = trainer.program.stepValues.learningRate(at: position)
     try step.optimizer.check(learningRate: learningRate, atUpdate: updates)
     try executor.feed.fill(dataset, indices, at: position)
