@@ -70,7 +70,8 @@ let package = Package(
     module("Datasets", ["SwitchbackImageFiles", "SwitchbackNumberText"], exclude: ["CImageFiles", "CNumberText"]),
     module("Interchange"),
     module("Inference", ["SwitchbackExecution", "SwitchbackDatasets", "SwitchbackInterchange"]),
-    module("Monitoring", ["SwitchbackPrograms"], exclude: ["Rules/README.md"]),
+    module(
+      "Monitoring", ["SwitchbackPrograms", "SwitchbackInterchange"], exclude: ["Rules/README.md", "Sinks/README.md"]),
     module(
       "Training",
       [

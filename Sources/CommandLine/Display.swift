@@ -55,8 +55,9 @@ final class Display: TrainingCallback {
             + (finding.layers.isEmpty ? "" : ": " + LayerPaths.words(finding.layers)),
           "  \(finding.message)",
         ])
+        if let recording = finding.recording { say(["  the updates before it: \(recording) in the run's folder"]) }
       }
-    case .tested, .probes, .replay, .checkpoint: break
+    case .tested, .probes, .replay, .recording, .wentBack, .checkpoint: break
     case .finished(let summary):
       if isJSON {
         Terminal.write(Terminal.json(summary))

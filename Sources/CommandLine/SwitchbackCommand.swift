@@ -23,7 +23,7 @@ struct SwitchbackCommand: ParsableCommand {
       Commands end with 0 where all is well, and otherwise with
 
         1    a result is not right, or a backend failed
-        3    train: a finding stopped it (monitor.action: stop)
+        3    train: a finding stopped it (monitor.action: stop, rollback)
         64   wrong words on the command line
         65   data or a file that is broken
         66   a file, a folder or a data set that is not there
@@ -140,6 +140,8 @@ func reportingErrors(_ body: () throws -> Void) throws {
     throw fail(error.message, error.kind == .unavailable ? ExitStatus.noBackend : ExitStatus.failure)
   } catch let error as CheckpointMismatch {
     throw fail(error.message, ExitStatus.badData)
+  } catch let error as SinkFormatError {
+    throw fail(error.description, ExitStatus.badData)
   } catch let error as TrainedModelError {
     throw fail(error.message, ExitStatus.badData)
   } catch let error as ExecutionError {

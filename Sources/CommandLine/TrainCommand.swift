@@ -13,8 +13,8 @@ struct TrainCommand: ParsableCommand {
       --resume refuses other data: it compares the bytes of a table, and the names, sizes and contents of pictures. Of
       more than 256 MiB of pictures it compares only the beginning of each file (64 KiB; with more than 16,384 files
       less, at least 4 KiB), and with data.check: none no contents; switchback data check prints a checksum of
-      everything. Ends with 3 where a finding stopped the run (monitor.action: stop), with 130 where it was interrupted;
-      switchback --help lists the others. Examples:
+      everything. Ends with 3 where a finding stopped the run (monitor.action: stop, or more rollbacks than allowed), with
+      130 where it was interrupted; switchback --help lists the others. Examples:
 
         switchback train configs/mnist-cnn.yaml
         switchback train configs/mnist-cnn.yaml --backend reference --epochs 1
@@ -165,7 +165,8 @@ struct TrainCommand: ParsableCommand {
       var stop: TrainingLoop.Stop?
       do {
         let best = resume.flatMap { CheckpointStore(run: $0).best() }
-        _ = try loop.run(from: start, best: best, callbacks: [display, recorder, Interruption()])
+        let good = configuration.monitor.action == .rollBack ? resume.flatMap { CheckpointStore(run: $0).good() } : nil
+        _ = try loop.run(from: start, best: best, good: good, callbacks: [display, recorder, Interruption()])
       } catch let error as TrainingLoop.Stop {
         stop = error
       } catch let error as FileError {
@@ -182,8 +183,11 @@ struct TrainCommand: ParsableCommand {
         throw ExitCode(Interruption.status)
       case .finding(let finding):
         let layers = finding.layers.isEmpty ? "" : " in " + LayerPaths.words(finding.layers)
+        let action =
+          configuration.monitor.action == .rollBack
+          ? "rollback, \(configuration.monitor.actionCount) times; the newest checkpoint is of before" : "stop"
         Terminal.write(
-          "stopped after step \(finding.step) because of \(finding.rule)\(layers) (monitor.action: stop); --resume "
+          "stopped after step \(finding.step) because of \(finding.rule)\(layers) (monitor.action: \(action)); --resume "
             + "\(folder.path) --set monitor.action=warn goes on", to: .standardError)
         throw ExitStatus.stoppedByFinding
       case .brokenWeights(let names, let step):

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// A log: a file to whose end lines are added.
 public final class LineFile {
@@ -24,6 +24,12 @@ public final class LineFile {
   }
 
   deinit { close(file) }
+
+  /// The whole number behind `"key":` in a line of JSON.
+  public static func number(_ key: String, in line: Data) -> Int? {
+    guard let place = line.range(of: Data("\"\(key)\":".utf8)) else { return nil }
+    return Int(String(decoding: line[place.upperBound...].prefix { (48...57).contains($0) }, as: UTF8.self))
+  }
 
   public func append(_ line: String) throws(FileError) {
     try AtomicFile.write(Data((line + "\n").utf8), to: file, of: path)

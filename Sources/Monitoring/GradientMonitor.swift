@@ -8,6 +8,8 @@ public struct GradientMonitor: Sendable {
     public var findings: [Finding]
     /// By rule: see `Rule.memory`.
     package var memories: [String: [String: Int]]
+    /// The last updates; nil in positions of before.
+    package var flight: FlightRecorder?
   }
 
   public var state: State {

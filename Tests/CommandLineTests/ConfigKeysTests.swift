@@ -25,7 +25,9 @@ import Testing
     let units = try switchback("config", "keys", "model.layers.1.dense.units")
     #expect(
       units.output == "model.layers.N.dense.units: a whole number from 1 to 1048576; required\n  How many outputs\n")
-    #expect(try switchback("config", "keys").output.contains("\nmonitor.action: one of warn, stop; default: warn\n"))
+    #expect(
+      try switchback("config", "keys").output
+        .contains("\nmonitor.action: one of warn, stop, lower_rate, rollback; default: warn\n"))
   }
 
   @Test("--json is an array of keys")

@@ -13,6 +13,9 @@ public struct TensorStatistics: Hashable, Sendable {
   public var zeros: Double
   public var nans: Double
   public var infinities: Double
+  /// How many finite elements that are not 0 have each binary exponent, from `Statistics.firstExponent` on; empty where the
+  /// probe does not count them.
+  public var exponents: [Double] = []
 
   /// From the operation's result, in the order of `Statistics.Field`.
   public init(_ values: UnsafeBufferPointer<Double>) {
@@ -27,6 +30,7 @@ public struct TensorStatistics: Hashable, Sendable {
     zeros = field(.zeros)
     nans = field(.nans)
     infinities = field(.infinities)
+    exponents = Array(values.dropFirst(Statistics.Field.allCases.count))
   }
 
   public init(
@@ -35,6 +39,18 @@ public struct TensorStatistics: Hashable, Sendable {
     (self.count, self.l2, self.absMax, self.zeros) = (count, l2, absMax, zeros)
     (self.nans, self.infinities) = (nans, infinities)
     (mean, m2, min, max) = (0, 0, -absMax, absMax)
+  }
+
+  /// The same over log₁₀|x|, from the first to the last exponent that there is. The ends hold what lies beyond them as well.
+  public var decadeBins: [(left: Double, right: Double, count: Double)] {
+    guard let first = exponents.firstIndex(where: { $0 > 0 }), let last = exponents.lastIndex(where: { $0 > 0 }) else {
+      return []
+    }
+    let decades = 0.30102999566398120  // log₁₀ 2
+    return (first...last).map { bin in
+      let exponent = Double(bin + Statistics.firstExponent)
+      return (exponent * decades, (exponent + 1) * decades, exponents[bin])
+    }
   }
 
   public var isFinite: Bool { nans == 0 && infinities == 0 && l2.isFinite }

@@ -21,6 +21,8 @@ public struct Finding: Hashable, Sendable, Codable {
   public var message: String
   /// Whether it is the network or the backend; nil where that is no question.
   public var proof: Proof?
+  /// The file in the run's folder that has the numbers of the updates before: a `FlightRecording`.
+  public var recording: String?
 
   public init(
     rule: String, severity: Severity, step: Int, layers: [String], subject: String? = nil, cause: String? = nil,

@@ -16,12 +16,16 @@ public struct StepPosition: Hashable, Sendable {
   public var batch: Int
   public var seed: Int64
   public var plateau: ReduceOnPlateau?
+  public var lowered: LoweredRate?
 
-  public init(update: Int, batch: Int? = nil, seed: Int64, plateau: ReduceOnPlateau? = nil) {
+  public init(
+    update: Int, batch: Int? = nil, seed: Int64, plateau: ReduceOnPlateau? = nil, lowered: LoweredRate? = nil
+  ) {
     self.update = update
     self.batch = batch ?? update
     self.seed = seed
     self.plateau = plateau
+    self.lowered = lowered
   }
 }
 

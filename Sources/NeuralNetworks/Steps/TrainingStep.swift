@@ -138,7 +138,8 @@ public struct TrainingStep: Sendable {
       [
         "learningRate": { position in
           let scheduled = optimizer.learningRate(position.update)
-          return .scalar(position.plateau?.learningRate(scheduled) ?? scheduled)
+          let rate = position.plateau?.learningRate(scheduled) ?? scheduled
+          return .scalar(position.lowered?.learningRate(rate, batch: position.batch) ?? rate)
         },
         "correction": { .scalar(optimizer.correction(atUpdate: $0.update)) },
         "randomKey": { .key(seed: $0.seed, counter: Int64($0.batch)) },

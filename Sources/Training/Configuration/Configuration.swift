@@ -2,7 +2,7 @@ public import SwitchbackDatasets
 public import SwitchbackNeuralNetworks
 import Foundation
 import SwitchbackInterchange
-import SwitchbackMonitoring
+public import SwitchbackMonitoring
 import Yams
 
 /// One experiment, read from YAML: plain values, nothing opened or built yet.
@@ -103,7 +103,20 @@ public struct Configuration: Sendable {
   }
 
   public struct Monitor: Sendable {
-    public enum Action: Sendable { case warn, stop }
+    public enum Action: String, Sendable, CaseIterable {
+      case warn, stop
+      case lowerRate = "lower_rate"
+      case rollBack = "rollback"
+
+      var meaning: String {
+        switch self {
+        case .warn: "it is said"
+        case .stop: "an error ends the run with status 3"
+        case .lowerRate: "a divergence lowers the learning rate"
+        case .rollBack: "a divergence puts the run back to the last good checkpoint, with a lower learning rate"
+        }
+      }
+    }
 
     public var isEnabled: Bool
     /// Every how many updates probes look at the gradients.
@@ -121,8 +134,14 @@ public struct Configuration: Sendable {
     public var explodingDecades: Double
     public var explodingUpdateRatio: Double
     public var action: Action
+    /// Of `lowerRate` and `rollBack`: what the learning rate is multiplied with, how often, and what it stays above.
+    public var actionFactor: Double
+    public var actionCount: Int
+    public var actionMinimumRate: Double
     /// The share of a run's time in which operations are compared with the reference, one after another.
     public var checkShare: Double
+    /// What the run's folder has of the probes.
+    public var sinks: [SinkKind]
   }
 
   /// Reads a file, with `overrides` such as `training.epochs=2` applied.
@@ -219,11 +238,21 @@ public struct Configuration: Sendable {
         explodingUpdateRatio: section.number(
           "exploding_update_ratio", exploding.updateRatio, help: "How large an update may be, relative to the weights"),
         action: section.choice(
-          "action", "warn", [("warn", .warn), ("stop", .stop)], help: "What a finding does: it is said, or ends the run"
-        ),
+          "action", "warn", Monitor.Action.allCases.map { ($0.rawValue, $0) },
+          meanings: Monitor.Action.allCases.map(\.meaning), help: "What a finding does besides"),
+        actionFactor: section.number(
+          "action_factor", 0.5, in: .kept, help: "What lower_rate and rollback multiply the learning rate with"),
+        actionCount: section.int(
+          "action_max_count", 5, in: 1...1_000_000,
+          help: "How often at most; a rollback beyond ends the run with status 3"),
+        actionMinimumRate: section.number(
+          "action_min_learning_rate", 0, in: .learningRate, help: "The rate is never lowered below this by them"),
         checkShare: section.number(
           "check_share", OperationRotation.usualShare, in: 0...1,
-          help: "The share of the time that comparing operations with the reference may take"))
+          help: "The share of the time that comparing operations with the reference may take"),
+        sinks: section.choices(
+          "sinks", [SinkKind.jsonl.rawValue], SinkKind.allCases.map { ($0.rawValue, $0) },
+          help: "What the rows are written as: JSON Lines, a table, records of bytes, an event file of TensorBoard"))
     }
     resolvedText = ""
   }

@@ -134,4 +134,27 @@ extension SectionReader {
     }
     return texts(key, nil, help: help)
   }
+
+  /// Some of these words, each once, as a list or as one word.
+  func choices<T: Equatable>(_ key: String, _ fallback: [String], _ choices: [(String, T)], help: String) -> [T] {
+    let words = choices.map(\.0)
+    describe(key, help: help, .any([.choice(words, nil), .list(of: .choice(words, nil))]))
+    guard let node = take(key) else {
+      record(key, Node(fallback.map { Node($0) }))
+      return choices.filter { fallback.contains($0.0) }.map(\.1)
+    }
+    record(key, node)
+    var chosen: [T] = []
+    for item in node.sequence.map({ Array($0) }) ?? [node] {
+      let word = item.scalar?.string ?? ""
+      guard let found = choices.first(where: { $0.0 == word })?.1 else {
+        problems.add(
+          "\(full(key)) cannot have \(Self.word(for: item))\(Suggestion.words(for: word, among: words))", at: item)
+        continue
+      }
+      if chosen.contains(found) { problems.add("\(full(key)) has \(word) twice", at: item) }
+      chosen.append(found)
+    }
+    return chosen
+  }
 }

@@ -16,6 +16,9 @@ struct GradientWatch {
   private var rotation: OperationRotation
   /// What shows the findings elsewhere that were answered last.
   private(set) var replays: [ReplayText] = []
+  /// The updates before those findings.
+  private(set) var recordings: [FlightRecording] = []
+  private var flight = FlightRecorder()
 
   /// Of an evaluation where the run ends within an epoch: a run that goes on has none there, so nobody remembers them.
   private var last: [Finding] = []
@@ -40,10 +43,12 @@ struct GradientWatch {
     get {
       var state = monitor.state
       state.memories[OperationRotation.name] = rotation.memory
+      state.flight = flight
       return state
     }
     set {
       monitor.state = newValue
+      flight = newValue.flight ?? FlightRecorder()
       rotation.memory = newValue.memories[OperationRotation.name] ?? [:]
     }
   }
@@ -67,10 +72,16 @@ struct GradientWatch {
   }
 
   /// What a step showed, before another one is finished; nil where it is not looked at.
-  func rows(of result: TrainingSession.StepResult, batch: Int, in session: TrainingSession) throws -> ProbeRows? {
+  mutating func rows(
+    of result: TrainingSession.StepResult, batch: Int, in session: TrainingSession
+  ) throws -> ProbeRows? {
+    guard settings.isEnabled, result.isUpdate else { return nil }
     // A step that is not finite is always looked at: the replay finds the operation without probes.
-    guard settings.isEnabled, result.isUpdate, result.isProbed || !result.isFinite else { return nil }
-    return try session.probeRows(of: result, step: batch)
+    let isSeen = result.isProbed || !result.isFinite
+    let rows = isSeen ? try session.probeRows(of: result, step: batch) : nil
+    flight.record(
+      step: batch, loss: result.loss, learningRate: result.learningRate, isApplied: result.isFinite, rows)
+    return rows
   }
 
   /// Whether it is the rows' turn to be recorded.
@@ -83,12 +94,20 @@ struct GradientWatch {
   mutating func observe(
     _ rows: ProbeRows, of result: TrainingSession.StepResult, in session: TrainingSession
   ) throws -> [Finding] {
-    replays = []
-    let checked = try check(rows.step, of: result, in: session)
-    let findings = try monitor.observe(rows).map { try completed($0, of: result, in: session) }
+    (replays, recordings) = ([], [])
+    let known = monitor.findings
+    let checked = try check(rows.step, of: result, in: session).map { recorded($0, known) }
+    let findings = try monitor.observe(rows).map { recorded(try completed($0, of: result, in: session), known) }
     monitor.complete(findings)
     checked.map { monitor.record($0) }
     return findings + (checked.map { [$0] } ?? [])
+  }
+
+  /// The finding with the name of its recording.
+  private mutating func recorded(_ finding: Finding, _ known: [Finding]) -> Finding {
+    var finding = finding
+    recordings.append(flight.recording(of: &finding, known: known))
+    return finding
   }
 
   /// The finding with what the session and a replay know more.
@@ -150,7 +169,13 @@ struct GradientWatch {
   /// The findings that open with an evaluation. One that is not regular is there because the run ends.
   mutating func observe(_ evaluation: EvaluationFacts, isRegular: Bool) -> [Finding] {
     guard settings.isEnabled else { return [] }
-    if isRegular { return monitor.observe(evaluation) }
+    recordings = []
+    if isRegular {
+      let known = monitor.findings
+      let findings = monitor.observe(evaluation).map { recorded($0, known) }
+      monitor.complete(findings)
+      return findings
+    }
     var copy = monitor
     last = copy.observe(evaluation)
     return last

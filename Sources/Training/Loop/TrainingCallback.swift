@@ -38,6 +38,7 @@ public final class CheckpointSaver: TrainingCallback {
 
   public func handle(_ event: TrainingEvent, in loop: TrainingLoop) throws -> TrainingDecision {
     if case .checkpoint(let checkpoint) = event { _ = try store.save(checkpoint) }
+    if case .wentBack(let step) = event { store.removeNewer(than: step) }
     return .proceed
   }
 }

@@ -13,6 +13,10 @@ public enum TrainingEvent: Sendable {
   case finding(Finding)
   /// Before a finding that a backend is to blame for: a program that shows it elsewhere, for the run's folder.
   case replay(ReplayText)
+  /// Before each finding: the updates before it, for the run's folder.
+  case recording(FlightRecording)
+  /// `monitor.action: rollback`: the run stands behind this step again, and later ones are trained anew.
+  case wentBack(to: Int)
   /// After every epoch, every `training.checkpoint_steps`, and before a run ends early.
   case checkpoint(Checkpoint)
   case message(String)
@@ -102,4 +106,6 @@ public struct RunSummary: Sendable, Codable {
   /// The most that the process had resident.
   public var peakBytes: Int
   public var findings: [Finding]
+  /// What `monitor.action` did about them; nil where it did nothing.
+  public var actions: [ActionLog.Record]?
 }

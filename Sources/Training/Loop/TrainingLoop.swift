@@ -25,6 +25,7 @@ public final class TrainingLoop {
   private let host: HostServices
 
   private var callbacks: [any TrainingCallback] = []
+  private let sinks: [any MonitorSink]
   /// Where the run stands.
   private(set) var position: Checkpoint.Position
   /// What this process measured, in all and in the epoch so far.
@@ -60,6 +61,8 @@ public final class TrainingLoop {
   private var hasSaidSlots = false
   /// The states of the lowest validation loss, where the run is to end with them.
   private var best: Checkpoint?
+  /// What `monitor.action: rollback` goes back to.
+  private var good: Checkpoint?
   /// Whether a run may go on from a checkpoint that was made with another plan: with another backend, other threads or
   /// another routing, to weights that differ in their last bits.
   public var allowsOtherBits = false
@@ -83,20 +86,20 @@ public final class TrainingLoop {
 
   /// The registry's reference replays a step whose loss is not finite. `routing` is that of the checkpoint to go on from,
   /// where `backend: auto` had decided it; `progress` hears of measuring. `rules` watch the run besides those of
-  /// `RuleCatalog` (see `Rule`), unless the configuration turns the monitor off.
+  /// `RuleCatalog` (see `Rule`), unless the configuration turns the monitor off; `sinks` hear what happens (`MonitorSink`).
   public init(
     _ configuration: Configuration, data: DatasetParts, registry: BackendRegistry, host: HostServices,
     replaying routing: Routing? = nil, rules: [any Rule] = [],
-    progress: @escaping (BackendProgress) -> Void = { _ in }
+    sinks: [any MonitorSink] = [], progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     // Before the session takes its part.
     let room = HostMemory.available()
-    (self.configuration, self.host) = (configuration, host)
+    (self.configuration, self.host, self.sinks) = (configuration, host, sinks)
     var parts = try LoopData(data, configuration)
     session = try TrainingSession(
       configuration, on: parts.train.layout, registry: registry, host: host,
       probeInterval: configuration.monitor.isEnabled ? configuration.monitor.probeInterval : nil,
-      firstLooks: TrainingSession.usualFirstLooks,
+      firstLooks: TrainingSession.usualFirstLooks, countsExponents: configuration.monitor.sinks.contains(.tensorboard),
       replaying: routing, progress: progress)
     monitor = GradientWatch(configuration, reference: try .reference(registry, host: host), further: rules)
     position = Checkpoint.Position(
@@ -116,25 +119,30 @@ public final class TrainingLoop {
 
   /// Trains to the end, or until a callback says otherwise; `start` is a checkpoint to go on from.
   /// `best` is that with the lowest validation loss before `start`, for `training.restore_best`.
+  /// `good` is the newest one before `start` that a run may go back to, for `monitor.action: rollback`.
   public func run(
-    from start: Checkpoint? = nil, best: Checkpoint? = nil, callbacks: [any TrainingCallback] = []
+    from start: Checkpoint? = nil, best: Checkpoint? = nil, good: Checkpoint? = nil,
+    callbacks: [any TrainingCallback] = []
   ) throws -> RunSummary {
-    try begin(from: start, best: best, callbacks: callbacks)
+    try begin(from: start, best: best, good: good, callbacks: callbacks)
     try advance()
     return try conclude()
   }
 
   /// What `run` does before the first step.
   public func begin(
-    from start: Checkpoint? = nil, best: Checkpoint? = nil, callbacks: [any TrainingCallback] = []
+    from start: Checkpoint? = nil, best: Checkpoint? = nil, good: Checkpoint? = nil,
+    callbacks: [any TrainingCallback] = []
   ) throws {
     self.callbacks = callbacks
+    self.good = good.flatMap { $0.position.batches <= start?.position.batches ?? 0 ? $0 : nil }
     // A best one that is younger than the start is of steps that are trained again.
     self.best = best.flatMap {
       $0.position.batches <= start?.position.batches ?? 0 && isWatched(in: $0.position) ? $0 : nil
     }
     try checkUpdates(from: start)
     let settings = configuration.training
+    for sink in sinks { try sink.begin(after: start?.position.batches ?? 0) }
     try emit(
       .started([
         "\(configuration.name) · \(session.parameterCount) parameters · \(try session.plan.summary) · seed \(settings.seed)"
@@ -167,6 +175,12 @@ public final class TrainingLoop {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
     }
     lastEpoch = position.batchInEpoch > 0 ? position.epoch : position.epoch - 1
+    guard configuration.monitor.action == .rollBack, configuration.monitor.isEnabled else { return }
+    // There is always something to go back to.
+    guard let start else { return try saveCheckpoint(isRegular: true) }
+    if start.position.isGood || self.good?.position.batches != start.position.goodStep || self.good == nil {
+      self.good = start
+    }
   }
 
   /// Trains so many steps from where the run stands, unless it is over before; epochs end where they end. Begin, advance as
@@ -175,7 +189,9 @@ public final class TrainingLoop {
     pause = steps < .max - session.batches ? session.batches + steps : .max
     while !isComplete, session.batches < pause {
       lastEpoch = position.epoch
-      try stoppingAtBadData { try trainEpoch() }
+      do {
+        try stoppingAtBadData { try trainEpoch() }
+      } catch let back as GoingBack { try goBack(because: back.finding) }
     }
   }
 
@@ -208,7 +224,8 @@ public final class TrainingLoop {
       launchesPerStep: measured.device.map { Double($0.launches) / Double(max(measured.steps, 1)) },
       blockingCallsPerStep: measured.device.map { Double($0.blockingCalls) / Double(max(measured.steps, 1)) },
       bytesToDevicePerStep: measured.device.map { Double($0.bytesIn) / Double(max(measured.steps, 1)) },
-      plannedBytes: try session.plan.memory.planned, peakBytes: peakResidentBytes, findings: monitor.findings)
+      plannedBytes: try session.plan.memory.planned, peakBytes: peakResidentBytes, findings: monitor.findings,
+      actions: position.actions?.records)
     try emit(.finished(summary))
     return summary
   }
@@ -250,12 +267,16 @@ public final class TrainingLoop {
     position.outputs = position.outputs?.filter { prefixes.contains($0.key) }
     if let remembered = position.monitor { monitor.state = remembered }
     nonFiniteSteps = position.nonFiniteSteps ?? 0
+    if let scale = position.actions?.lowered?.scale {
+      try emit(.message("findings have lowered the learning rate to \(scale.short) times that of its schedule"))
+    }
     try emit(.message("going on after step \(position.batches) (epoch \(position.epoch))"))
     try adoptSettings()
   }
 
   /// Tells the callbacks; the strictest decision of the run so far holds.
   private func emit(_ event: TrainingEvent) throws {
+    for sink in sinks { try sink.take(event) }
     for callback in callbacks {
       switch try callback.handle(event, in: self) {
       case .proceed: break
@@ -275,12 +296,18 @@ public final class TrainingLoop {
     }
   }
 
-  private func saveCheckpoint() throws {
+  /// `isRegular`: a run that goes on without a break makes it too.
+  private func saveCheckpoint(isRegular: Bool = false) throws {
     try finishStep()
     position.follow(session)
     (position.monitor, position.nonFiniteSteps) = (monitor.state, nonFiniteSteps)
     try check(session.nonFiniteStates())
-    try emit(.checkpoint(try session.checkpoint(at: position, of: data)))
+    if isRegular, configuration.monitor.action == .rollBack, nonFiniteSteps == 0, monitor.state.isCalm {
+      position.goodStep = position.batches
+    }
+    let checkpoint = try session.checkpoint(at: position, of: data)
+    if position.isGood { good = checkpoint }
+    try emit(.checkpoint(checkpoint))
   }
 
   /// Weights that are not finite end the run, and stay out of checkpoints, whose newest is the last good one. An
@@ -313,7 +340,7 @@ public final class TrainingLoop {
       }
       if decision == .finish || session.batches == settings.steps { break }
       if nextBatch < order.batchCount, let every = settings.checkpointSteps, session.batches % every == 0 {
-        try saveCheckpoint()
+        try saveCheckpoint(isRegular: true)
       }
       guard session.batches == pause, nextBatch < order.batchCount else { continue }
       try finishStep()
@@ -339,7 +366,7 @@ public final class TrainingLoop {
     let isRegular = isWhole && isValidated(position.epoch)
     if isWhole { try endEpoch(isRegular ? held : nil) }
     if let held { try lookAtEvaluation(held, report, isRegular: isRegular) }
-    try saveCheckpoint()
+    try saveCheckpoint(isRegular: isWhole)
   }
 
   /// Whether the epoch's validation is one that the run's course may depend on.
@@ -480,7 +507,10 @@ public final class TrainingLoop {
     measured.steps += 1
     defer { measured.count(since: counts, session.chain.counts) }
     // The numbers of the step before, while this one is under way.
-    try finishStep()
+    do { try finishStep() } catch let back as GoingBack {
+      underWay = (step, order.batchCount)
+      throw back
+    }
     underWay = (step, order.batchCount)
     if try !session.overlaps { try finishStep() } else { try readAhead(order) }
   }
@@ -572,12 +602,15 @@ public final class TrainingLoop {
     if monitor.isDue(rows) { try emit(.probes(rows)) }
     let findings = try monitor.observe(rows, of: result, in: session)
     for replay in monitor.replays { try emit(.replay(replay)) }
+    for recording in monitor.recordings { try emit(.recording(recording)) }
     try tell(findings)
   }
 
   private func lookAtEvaluation(_ held: Evaluation, _ report: EpochReport, isRegular: Bool) throws {
     let facts = EvaluationFacts(held, report, samples: parts.validationSamples.count)
-    try tell(monitor.observe(facts, isRegular: isRegular))
+    let findings = monitor.observe(facts, isRegular: isRegular)
+    for recording in monitor.recordings { try emit(.recording(recording)) }
+    try tell(findings)
   }
 
   private func tell(_ findings: [Finding]) throws {
@@ -589,6 +622,68 @@ public final class TrainingLoop {
         throw Stop.finding(finding)
       }
     }
+    if let finding = findings.first(where: \.isOfDivergence) { try answer(finding) }
+  }
+
+  // MARK: Answers to a divergence
+
+  private struct GoingBack: Error { let finding: Finding }
+
+  /// What `monitor.action` asks for.
+  private func answer(_ finding: Finding) throws {
+    let settings = configuration.monitor
+    if settings.action == .rollBack { throw GoingBack(finding: finding) }
+    guard settings.action == .lowerRate else { return }
+    var log = position.actions ?? ActionLog()
+    guard log.records.count < settings.actionCount else {
+      return try emit(
+        .message("the learning rate is not lowered again: it was \(log.records.count) times (monitor.action_max_count)")
+      )
+    }
+    // A step may be under way by now, on some backends: the one after it is the first on all.
+    log.lower(finding, settings, since: finding.step + 1)
+    try take(log)
+  }
+
+  /// Goes by what was decided, and says so.
+  private func take(_ log: ActionLog) throws {
+    (position.actions, session.lowered) = (log, log.lowered)
+    try emit(.message(log.words(configuration.monitor)))
+  }
+
+  /// Goes back to the last good checkpoint, with a lower rate; beyond `monitor.action_max_count` the run ends there.
+  private func goBack(because finding: Finding) throws {
+    if let (step, _) = underWay {
+      underWay = nil
+      _ = try session.finish(step)
+    }
+    guard let good else { throw Stop.finding(finding) }
+    var log = position.actions ?? ActionLog()
+    let isOver = log.records.count >= configuration.monitor.actionCount
+    let (now, then) = (position, good.position.batches)
+    try session.restore(good)
+    position = good.position
+    (position.plan, position.routing, position.program, position.actions) = (now.plan, now.routing, now.program, log)
+    if var state = good.position.monitor {
+      (state.findings, state.flight) = (monitor.findings, monitor.state.flight)
+      monitor.state = state
+    }
+    nonFiniteSteps = 0
+    measured.seconds += measuredInEpoch.seconds
+    measuredInEpoch = Measured()
+    if testedAlready?.batches ?? 0 > then { testedAlready = nil }
+    if best?.position.batches ?? 0 > then { best = nil }
+    for sink in sinks { try sink.begin(after: then) }
+    try emit(.wentBack(to: then))
+    if isOver {
+      session.lowered = log.lowered
+      try saveCheckpoint()
+      throw Stop.finding(finding)
+    }
+    log.goBack(finding, configuration.monitor, to: then)
+    try take(log)
+    // Whoever is killed from here on goes on with the lower rate.
+    try saveCheckpoint()
   }
 }
 

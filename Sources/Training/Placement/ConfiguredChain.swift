@@ -52,8 +52,9 @@ extension TrainingSession {
   /// A configuration's network, on its backends.
   public convenience init(
     _ configuration: Configuration, on data: DatasetLayout, registry: BackendRegistry, host: HostServices,
-    probeInterval: Int?, firstLooks: Int = 0, isProfiled: Bool = false, isOnlyPlanned: Bool = false,
-    replaying routing: Routing? = nil, progress: @escaping (BackendProgress) -> Void = { _ in }
+    probeInterval: Int?, firstLooks: Int = 0, countsExponents: Bool = false, isProfiled: Bool = false,
+    isOnlyPlanned: Bool = false, replaying routing: Routing? = nil,
+    progress: @escaping (BackendProgress) -> Void = { _ in }
   ) throws {
     let step = try configuration.trainingStep(on: data)
     do {
@@ -62,8 +63,8 @@ extension TrainingSession {
         step: step, batchSize: configuration.training.batchSize, seed: configuration.training.seed,
         on: try configuration.backendChain(
           for: training, registry: registry, host: host, replaying: routing, progress: progress),
-        probeInterval: probeInterval, firstLooks: firstLooks, isProfiled: isProfiled, isOnlyPlanned: isOnlyPlanned,
-        training: training)
+        probeInterval: probeInterval, firstLooks: firstLooks, countsExponents: countsExponents, isProfiled: isProfiled,
+        isOnlyPlanned: isOnlyPlanned, training: training)
     } catch let error as ProgramError {
       throw configuration.located(error)
     }

@@ -86,6 +86,7 @@ public struct Checkpoint: Sendable {
       position.batchInEpoch <= position.batches, position.updates ?? 0 <= position.batches,
       position.accumulated ?? 0 <= position.batches
     else { return "its position is none" }
+    guard position.actions?.isPossible ?? true else { return "its position is none" }
     for sums in position.outputs?.values.map({ $0 }) ?? [] {
       // Of samples with weights it is a share of them, rounded.
       guard (0...Double(position.samples) * 1.001 + 1).contains(sums.correct ?? 0) else {
@@ -137,7 +138,7 @@ extension TrainingSession {
         message: "the checkpoint holds the gradients of \(accumulated) batches, and an update takes \(steps)")
     }
     try restoreStates(of: checkpoint)
-    plateau = position.plateau
+    (plateau, lowered) = (position.plateau, position.actions?.lowered)
     continueAfter(
       position.batches, updates: position.updates ?? position.batches / steps, accumulated: accumulated)
   }

@@ -34,6 +34,11 @@ extension Checkpoint {
     /// without a monitor's memory, which go on with an empty one.
     public internal(set) var monitor: GradientMonitor.State?
     public internal(set) var nonFiniteSteps: Int?
+    /// What findings have brought about; nil where nothing.
+    public internal(set) var actions: ActionLog?
+    /// With `monitor.action: rollback` the step of the last checkpoint before anything diverged, of those that every such run
+    /// makes: one because a run was interrupted is none.
+    public internal(set) var goodStep: Int?
     /// The fingerprint of the plan of the step without probes (`TrainingSession.planFingerprint`): other backends or another
     /// number of slots give other bits. In positions with early probes of the step with them.
     public internal(set) var plan: String
@@ -68,6 +73,9 @@ extension Checkpoint {
 
     /// Whether this is the end of a validated epoch with the lowest validation loss so far.
     public var isBest: Bool { batchInEpoch == 0 && epoch > 1 && epochsWithoutGain == 0 && isUnvalidated != true }
+
+    /// Whether a run may go back to it.
+    public var isGood: Bool { goodStep == batches }
 
     /// Takes over what the session counts and remembers, which nobody else changes.
     mutating func follow(_ session: TrainingSession) {

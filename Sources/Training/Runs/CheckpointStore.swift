@@ -6,6 +6,8 @@ import SwitchbackInterchange
 public struct CheckpointStore: Sendable {
   public let folder: String
   private let kept: Int
+  /// The newest one that a run may go back to (`Checkpoint.Position.isGood`).
+  private var goodPath: String { folder + "/good.safetensors" }
   private var bestPath: String { folder + "/best.safetensors" }
 
   public struct Entry: Sendable {
@@ -26,10 +28,20 @@ public struct CheckpointStore: Sendable {
     let path = folder + String(format: "/step-%09d.safetensors", checkpoint.position.batches)
     let data = try checkpoint.encoded()
     try AtomicFile.write(data, to: path)
+    if checkpoint.position.isGood { try AtomicFile.write(data, to: goodPath) }
     if checkpoint.position.isBest { try AtomicFile.write(data, to: bestPath) }
     for old in paths().dropLast(kept) { unlink(old) }
     return path
   }
+
+  /// Removes what was made after so many steps: they are trained anew.
+  func removeNewer(than step: Int) {
+    for newer in steps() where newer.step > step { unlink(newer.path) }
+    if let best = best(), best.position.batches > step { unlink(bestPath) }
+  }
+
+  /// The newest checkpoint that a run may go back to, where the store keeps it.
+  public func good() -> Checkpoint? { Self.entry(goodPath).checkpoint }
 
   /// Oldest first; only files of the name that `save` gives, since old ones are removed.
   private func steps() -> [(step: Int, path: String)] {
@@ -46,9 +58,9 @@ public struct CheckpointStore: Sendable {
   /// After how many steps the newest one was made, complete or not.
   var newestStep: Int? { steps().last?.step }
 
-  /// Every checkpoint with its verdict, oldest first, then the best.
+  /// Every checkpoint with its verdict, oldest first, then the good and the best.
   public func entries() -> [Entry] {
-    let best = FileManager.default.fileExists(atPath: bestPath) ? [bestPath] : []
+    let best = [goodPath, bestPath].filter { FileManager.default.fileExists(atPath: $0) }
     // A run that is under way may have removed an old one between the listing and the reading.
     return (paths() + best).map(Self.entry)
       .filter { $0.fault == nil || FileManager.default.fileExists(atPath: $0.path) }

@@ -18,7 +18,7 @@ public struct RunFolder: Hashable, Sendable {
     case metrics = "metrics.jsonl"
     /// The epochs as a table.
     case epochs = "metrics.csv"
-    /// Lines, each what the probes saw in a step.
+    /// Lines, each what the probes saw in a step, where `monitor.sinks` has `jsonl`; `SinkKind` says the others' files.
     case gradients = "gradients.jsonl"
     /// Lines, each a `Finding`.
     case findings = "findings.jsonl"

@@ -16,10 +16,10 @@ public final class RunRecorder: TrainingCallback {
   /// Held until the run ends: nobody else writes here.
   private let lock: FolderLock
   private let store: CheckpointStore
-  private let metrics: LineFile
-  private let rows: LineFile
+  private var metrics: LineFile
+  private let sinks: RunSinks
   private let findings: LineFile
-  private let table: LineFile
+  private var table: LineFile
   private static let tableHead =
     "epoch,step,loss,accuracy,validation_loss,validation_accuracy,seconds,samples_per_second"
   /// The columns of `metrics.csv` behind those, by their names there: `digit/loss`, `validation_digit/accuracy`.
@@ -40,7 +40,7 @@ public final class RunRecorder: TrainingCallback {
     if let data = loop.data { try folder.write(json: data, to: .data) }
     try folder.write(configuration.resolvedText, to: .configuration)
     metrics = try LineFile(folder.path(of: .metrics))
-    rows = try LineFile(folder.path(of: .gradients))
+    sinks = try RunSinks(configuration.monitor.sinks, in: folder, after: 0)
     findings = try LineFile(folder.path(of: .findings))
     table = try LineFile(folder.path(of: .epochs))
     let columns = loop.session.columns
@@ -77,13 +77,17 @@ public final class RunRecorder: TrainingCallback {
     /// Whether the run trains this epoch again, or its rest.
     func isRepeated(epoch: Int?) -> Bool { !isComplete && epoch ?? 0 >= position.epoch }
     func isKept(_ line: Data) -> Bool {
-      if RunRecord.isEpoch(line), isRepeated(epoch: Self.number("epoch", in: line)) { return false }
+      if RunRecord.isEpoch(line), isRepeated(epoch: LineFile.number("epoch", in: line)) { return false }
       // A line that says no step, torn or somebody's own, is nobody's to drop.
-      return Self.number("step", in: line).map { $0 <= position.batches } ?? true
+      return LineFile.number("step", in: line).map { $0 <= position.batches } ?? true
     }
     metrics = try LineFile(folder.path(of: .metrics), keeping: isKept)
-    rows = try LineFile(folder.path(of: .gradients), keeping: isKept)
-    findings = try LineFile(folder.path(of: .findings), keeping: isKept)
+    sinks = try RunSinks(configuration.monitor.sinks, in: folder, after: position.batches)
+    // Of steps that a run went back behind, too.
+    let answered = Set(position.actions?.records.map(\.step) ?? [])
+    findings = try LineFile(folder.path(of: .findings)) { line in
+      isKept(line) || LineFile.number("step", in: line).map(answered.contains) ?? true
+    }
     // The file's own columns, whatever this configuration has.
     let head = (try? TextFile.read(folder.path(of: .epochs)))?.prefix { $0 != "\n" } ?? ""
     furtherColumns =
@@ -119,12 +123,6 @@ public final class RunRecorder: TrainingCallback {
     return (cells + further.map(cell)).joined(separator: ",")
   }
 
-  /// The whole number behind `"key":` in a line of JSON.
-  private static func number(_ key: String, in line: Data) -> Int? {
-    guard let place = line.range(of: Data("\"\(key)\":".utf8)) else { return nil }
-    return Int(String(decoding: line[place.upperBound...].prefix { (48...57).contains($0) }, as: UTF8.self))
-  }
-
   /// Whether a step has a line in the log: every one up to 10,000, every tenth up to 100,000, every hundredth up to
   /// 1,000,000, and so on. So the log of a long run stays as short as its page.
   static func hasLine(_ step: Int) -> Bool {
@@ -133,20 +131,39 @@ public final class RunRecorder: TrainingCallback {
     return step % every == 0
   }
 
+  /// Drops what the files have of later steps, but for findings.
+  private func goBack(to step: Int) throws {
+    metrics = try LineFile(folder.path(of: .metrics)) { line in
+      LineFile.number("step", in: line).map { $0 <= step } ?? true
+    }
+    table = try LineFile(folder.path(of: .epochs)) { line in
+      let cells = line.split(separator: UInt8(ascii: ","), maxSplits: 2)
+      guard cells.count == 3, let number = Int(String(decoding: cells[1], as: UTF8.self)) else { return true }
+      return number <= step
+    }
+    try sinks.goBack(to: step)
+    store.removeNewer(than: step)
+  }
+
   public func handle(_ event: TrainingEvent, in loop: TrainingLoop) throws -> TrainingDecision {
     switch event {
-    case .step(let step): if Self.hasLine(step.step) { try metrics.append(JSONText.line(step)) }
+    case .step(let step):
+      guard Self.hasLine(step.step) else { return .proceed }
+      try metrics.append(JSONText.line(step))
     case .epoch(let epoch):
       try metrics.append(JSONText.line(epoch))
       try table.append(line(epoch))
     case .finding(let finding): try findings.append(JSONText.line(finding))
     case .replay(let replay): try AtomicFile.write(replay.text, to: folder.path + "/" + replay.name)
+    case .recording(let recording):
+      try AtomicFile.write(JSONText.line(recording) + "\n", to: folder.path + "/" + recording.name)
+    case .wentBack(let step): try goBack(to: step)
     case .tested(let evaluation): try folder.write(json: evaluation, to: .evaluation)
     case .finished(let summary): try folder.write(json: summary, to: .summary)
-    case .probes(let probes): try rows.append(probes.json)
     case .checkpoint(let checkpoint): _ = try store.save(checkpoint)
-    case .started, .message, .evaluating: break
+    case .started, .message, .evaluating, .probes: break
     }
+    try sinks.take(event)
     return .proceed
   }
 }

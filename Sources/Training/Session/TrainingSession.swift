@@ -28,6 +28,8 @@ public final class TrainingSession {
   public var metrics: [[any Metric]]
   /// What lowers the learning rate besides its schedule.
   var plateau: ReduceOnPlateau?
+  /// What findings have made of it.
+  var lowered: LoweredRate?
   private let probeInterval: Int?
   /// Every so many updates are watched, unless said.
   public static let usualProbeInterval = 10
@@ -35,6 +37,8 @@ public final class TrainingSession {
   /// NaN often does so soon after.
   public static let usualFirstLooks = 20
   private let firstLooks: Int
+  /// Whether probes count the exponents of what they see.
+  private let countsExponents: Bool
   private let isProfiled: Bool
   private let onlyEvaluates: Bool
   /// The programs of one batch size, with or without probes. `accumulation` adds up gradients between two updates.
@@ -70,13 +74,14 @@ public final class TrainingSession {
   /// but cannot train: it has no optimizer slots. `training` is what `step` builds for that batch size, where it is at hand.
   public init(
     step: TrainingStep, batchSize: Int, seed: Int, on chain: BackendChain, probeInterval: Int? = usualProbeInterval,
-    firstLooks: Int = 0, isProfiled: Bool = false, isOnlyPlanned: Bool = false,
+    firstLooks: Int = 0, countsExponents: Bool = false, isProfiled: Bool = false, isOnlyPlanned: Bool = false,
     evaluating checkpoint: Checkpoint? = nil, training: TrainingProgram? = nil
   ) throws {
     (self.isProfiled, onlyEvaluates) = (isProfiled, checkpoint != nil)
     metrics = step.objectives.map { _ in [] }
     (self.step, self.batchSize, self.seed) = (step, batchSize, Int64(seed))
     (self.chain, self.probeInterval, self.firstLooks) = (chain, probeInterval, firstLooks)
+    self.countsExponents = countsExponents
     self.training = try training ?? step.build(batchSize: batchSize)
     if let checkpoint {
       try takeWeights(of: checkpoint, parameters)
@@ -156,7 +161,7 @@ public final class TrainingSession {
     try checkBatchSize(key.size)
     var probes: [Probe] = []
     func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
-      probes = try builder.attach(Self.probes(of: trace))
+      probes = try builder.attach(Self.probes(of: trace), histogram: countsExponents)
     }
     let program = try step.build(
       batchSize: key.size, accumulated: key.accumulated, probe: key.isProbed ? probe : nil)
@@ -343,7 +348,7 @@ public final class TrainingSession {
   ) throws -> StartedStep {
     let (trainer, isUpdate, isProbed) = try nextTrainer(indices.count, endsAccumulation: endsAccumulation)
     let executor = isUpdate ? trainer.update : trainer.accumulation ?? trainer.update
-    let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau)
+    let position = StepPosition(update: updates, batch: batches, seed: seed, plateau: plateau, lowered: lowered)
     let learningRate = trainer.program.stepValues.learningRate(at: position)
     try step.optimizer.check(learningRate: learningRate, atUpdate: updates)
     try executor.feed.fill(dataset, indices, at: position)

@@ -78,6 +78,7 @@ print("a recurrent network with masks and a cell of its own: the same")
 try transformer(in: folder, on: chain)
 print("a transformer with blocks of one's own: the same")
 try rule(on: data, host: host)
+try sink(on: data, host: host)
 
 // The README's snippet, on images of its size.
 let large = try ByteDataset(
