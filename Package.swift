@@ -70,7 +70,7 @@ let package = Package(
     module("Datasets", ["SwitchbackImageFiles", "SwitchbackNumberText"], exclude: ["CImageFiles", "CNumberText"]),
     module("Interchange"),
     module("Inference", ["SwitchbackExecution", "SwitchbackDatasets", "SwitchbackInterchange"]),
-    module("Monitoring", ["SwitchbackPrograms"], exclude: ["Rules/README.md"]),
+    module("Monitoring", ["SwitchbackPrograms"], exclude: ["Rules/README.md", "Laws/README.md"]),
     module(
       "Training",
       [
