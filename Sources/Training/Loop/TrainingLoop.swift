@@ -167,6 +167,7 @@ public final class TrainingLoop {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
     }
     lastEpoch = position.batchInEpoch > 0 ? position.epoch : position.epoch - 1
+    if start == nil { try tell(monitor.observe(session.stepDescription)) }
   }
 
   /// Trains so many steps from where the run stands, unless it is over before; epochs end where they end. Begin, advance as
