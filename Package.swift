@@ -71,7 +71,8 @@ let package = Package(
     module("Interchange"),
     module("Inference", ["SwitchbackExecution", "SwitchbackDatasets", "SwitchbackInterchange"]),
     module(
-      "Monitoring", ["SwitchbackPrograms", "SwitchbackInterchange"], exclude: ["Rules/README.md", "Sinks/README.md"]),
+      "Monitoring", ["SwitchbackPrograms", "SwitchbackInterchange"],
+      exclude: ["Rules/README.md", "Laws/README.md", "Sinks/README.md"]),
     module(
       "Training",
       [

@@ -66,6 +66,13 @@ struct GradientWatch {
     try rotation.estimate(time, in: session, interval: settings.probeInterval)
   }
 
+  /// The laws that a step breaks before it is run.
+  mutating func observe(_ step: StepDescription) -> [Finding] {
+    let findings = settings.isEnabled ? LawCatalog.breaches(in: step) : []
+    for finding in findings { monitor.record(finding) }
+    return findings
+  }
+
   /// Before each step.
   mutating func prepare(_ time: TrainedTime, in session: TrainingSession, samples: Int, endsAccumulation: Bool) throws {
     try rotation.prepare(time, in: session, samples: samples, endsAccumulation: endsAccumulation)

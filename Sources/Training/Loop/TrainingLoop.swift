@@ -150,7 +150,10 @@ public final class TrainingLoop {
           + (try monitor.words(in: session).map { " · " + $0 } ?? ""),
         "needs \(memoryNeed.words); beside it the data and the program",
       ]))
-    if let doubt = session.step.doubt(of: try session.inference) { try emit(.message("warning: \(doubt)")) }
+    // Otherwise a law says it.
+    if start != nil || !configuration.monitor.isEnabled, let doubt = session.step.doubt(of: try session.inference) {
+      try emit(.message("warning: \(doubt)"))
+    }
     for line in data?.words ?? [] { try emit(.message(line)) }
     for note in parts.notes { try emit(.message("warning: \(note)")) }
     if parts.validation == nil, configuration.data.validationSplit == 0 {
@@ -175,6 +178,7 @@ public final class TrainingLoop {
       try emit(.message("starting with the weights of \(initialWeights.path) (\(initialWeights.weights.rawValue))"))
     }
     lastEpoch = position.batchInEpoch > 0 ? position.epoch : position.epoch - 1
+    if start == nil { try tell(monitor.observe(session.stepDescription)) }
     guard configuration.monitor.action == .rollBack, configuration.monitor.isEnabled else { return }
     // There is always something to go back to.
     guard let start else { return try saveCheckpoint(isRegular: true) }

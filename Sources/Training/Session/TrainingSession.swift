@@ -228,6 +228,11 @@ public final class TrainingSession {
     return fingerprint.text
   }
 
+  /// The step as laws see it.
+  var stepDescription: StepDescription {
+    get throws { StepDescription(training, of: step, doubt: step.doubt(of: try inference)) }
+  }
+
   /// The network's layers, in the order in which they compute.
   public var layers: [LayerSummary] { training.layers }
 
