@@ -78,15 +78,16 @@ func dataFolder(damaging file: String? = nil) throws -> String {
 
   @Test("a loss that takes logits for probabilities is warned of, and not where from_logits says so")
   func logits() throws {
-    let words = "warning: the loss takes the results of layers.7.dense for probabilities, but they come from no softmax"
+    let words = "he loss takes the results of layers.7.dense for probabilities, but they come from no softmax"
     for (set, isTold) in [("model.layers.7.dense={units: 10}", true), ("training.seed=1", false)] {
       let check = try switchback("config", "check", "configs/mnist-cnn.yaml", "--set", set)
-      #expect(check.status == 0 && check.error.contains(words) == isTold, "\(check.error)")
+      #expect(check.status == 0 && check.error.contains("warning: t" + words) == isTold, "\(check.error)")
     }
     let outcome = try switchback(
       "train", "configs/mnist-cnn.yaml", "--backend", "reference", "--data", try dataFolder(), "--runs", temporary(),
       "--steps", "1", "--set", "model.layers.7.dense={units: 10}")
-    #expect(outcome.status == 0 && outcome.error.contains(words), "\(outcome.error)")
+    #expect(outcome.status == 0 && outcome.error.contains("lossTakesOutput"), "\(outcome.error)")
+    #expect(outcome.error.contains("T" + words), "\(outcome.error)")
     let logits = try switchback(
       "config", "check", "configs/mnist-cnn.yaml", "--set", "model.layers.7.dense={units: 10}", "--set",
       "training.loss={type: categorical_crossentropy, from_logits: true}")
