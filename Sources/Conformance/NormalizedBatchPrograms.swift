@@ -179,7 +179,9 @@ extension ChainPrograms {
         ),
       ]
     }
-    var programs: [(String, ReplayFile)] = []
+    var average = replay(try movingAverage())
+    average.values["isAllowed"] = [1]
+    var programs = [("an average that moves, of many numbers", average)]
     for (words, normalization) in all {
       var file = replay(try normalization.program())
       file.values["isAllowed"] = [1]
@@ -191,5 +193,22 @@ extension ChainPrograms {
       programs.append((words + ", special values among the operands", file))
     }
     return programs
+  }
+
+  /// Of so many numbers that nothing beside it takes as much memory.
+  private static func movingAverage() throws(ProgramError) -> ProgramBuilder {
+    var builder = ProgramBuilder(name: "moving average")
+    let type = TensorType.float32([70_001])
+    let moving = builder.state("moving", type)
+    let new = try builder.append(Unary(.tanh), builder.input("x", type))
+    let isAllowed = builder.input("isAllowed", TensorType(.bool, []))
+    func share(_ value: Value, _ share: Double, in builder: inout ProgramBuilder) throws(ProgramError) -> Value {
+      let factor = try builder.append(Fill(value: share, shape: [], elementType: .float32))
+      return try builder.append(Binary(.multiply), value, factor)
+    }
+    let moved = try builder.append(
+      Binary(.add), share(moving, 0.75, in: &builder), share(new, 0.25, in: &builder))
+    try builder.append(Assign(), [moving, builder.append(Select(), isAllowed, moved, moving)])
+    return builder
   }
 }

@@ -194,7 +194,9 @@ private let settings = ["training.epochs=3", "monitor.check_share=0"]
 
   @Test("the run's folder has each step once, the finding, its recording and the rollback")
   func folder() throws {
-    let loop = try loop(["training.runs=\"\(temporaryRun())\"", "monitor.sinks=[jsonl, csv, binary, tensorboard]"])
+    let loop = try loop([
+      "training.runs=\"\(temporaryRun())\"", "monitor.period=1", "monitor.sinks=[jsonl, csv, binary, tensorboard]",
+    ])
     let recorder = try RunRecorder(loop)
     _ = try loop.run(callbacks: [recorder])
     let run = recorder.folder

@@ -105,12 +105,13 @@ private func look(_ step: Int, _ probes: Int = 2) -> ProbeRows {
   func goesOn(kind: SinkKind) throws {
     try Folder.make(folder)
     let looks = [look(1), look(2, 3), look(3, 4), look(4, 4)]
-    try write(looks, kind.sink(in: folder))
     let path = folder + "/" + kind.path
+    func sink() -> any MonitorSink { kind == .tensorboard ? EventFile(path) { 1 } : kind.sink(in: folder) }
+    try write(looks, sink())
     let whole = try RegularFile.read(path)
     // After a crash behind step 3, whose checkpoint is of step 2.
     try whole.prefix(whole.count - 7).write(to: URL(fileURLWithPath: path))
-    try write([looks[2], looks[3]], kind.sink(in: folder), after: 2)
+    try write([looks[2], looks[3]], sink(), after: 2)
     #expect(try RegularFile.read(path) == whole)
   }
 

@@ -11,8 +11,6 @@ public final class EventFile: MonitorSink {
   /// Seconds since 1970, which the page shows beside each point.
   private let time: () -> Double
   private var file: RecordFile?
-  /// What a tag's values are is said with its first one.
-  private var known: Set<String> = []
 
   public init(_ path: String, time: @escaping () -> Double = { Date().timeIntervalSince1970 }) {
     (self.path, self.time) = (path, time)
@@ -20,7 +18,7 @@ public final class EventFile: MonitorSink {
 
   /// Goes on behind the last whole record of the step, or of one before it.
   public func begin(after step: Int) throws {
-    (file, known) = (nil, [])
+    file = nil
     try Folder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path)
     let before = access(path, F_OK) == 0 ? try RegularFile.read(path) : Data()
     let end = Self.end(of: before, after: step)
@@ -103,9 +101,9 @@ public final class EventFile: MonitorSink {
     }
   }
 
+  /// What a tag's values are is said with each: a run that goes on need not know with which it was said.
   private func head(_ tag: String, plugin: String, dataClass: UInt64, in value: inout ProtocolBuffer) {
     value.text(1, tag)
-    guard known.insert(tag).inserted else { return }
     value.message(9) {
       $0.message(1) { $0.text(1, plugin) }
       $0.varint(4, dataClass)
