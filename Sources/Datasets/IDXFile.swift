@@ -4,7 +4,7 @@ public struct IDXFile: Sendable {
   public let extents: [Int]
   public let bytes: [UInt8]
 
-  public init(path: String) throws(DatasetError) { try self.init(path: path, ContentReader()) }
+  public init(path: String) throws(DatasetError) { try self.init(path: path, ContentReader(makesSums: false)) }
 
   init(path: String, _ reader: ContentReader) throws(DatasetError) {
     var data = try reader.read(path)

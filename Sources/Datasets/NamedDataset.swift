@@ -73,7 +73,7 @@ public struct NamedDataset: Sendable {
 
   /// Reads both parts from the first folder that holds them.
   public func load(given: String? = nil) throws(DatasetError) -> (train: ByteDataset, test: ByteDataset) {
-    try load(in: try folder(given: given), ContentReader())
+    try load(in: try folder(given: given), ContentReader(makesSums: false))
   }
 
   private func load(

@@ -25,6 +25,12 @@ final class RunningChecksum {
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
       throw DatasetError(.invalid, "no checksum can be made: \(String(cString: strerror(errno)))")
     }
+    #if canImport(Darwin)
+      // There is no SOCK_CLOEXEC. A later child that inherits an end would keep this one's input open.
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      var isQuiet: Int32 = 1
+      setsockopt(ends[0], SOL_SOCKET, SO_NOSIGPIPE, &isQuiet, socklen_t(MemoryLayout<Int32>.size))
+    #endif
     defer { close(ends[1]) }
     do throws(DatasetError) { child = try Subprocess.start(["sha256sum"], input: ends[1]) } catch {
       close(ends[0])

@@ -31,7 +31,7 @@ public struct LargeUpdates: Rule {
     set {
       stuck.recall(newValue, "stuck.")
       (blown, isBlown) = (natural(newValue["blown"]), newValue["isBlown"] == 1)
-      first = newValue["firstLoss"].map { min(max($0, -1_000_000), 1_000_000) }
+      first = kept(thousandths: newValue["firstLoss"])
     }
   }
 

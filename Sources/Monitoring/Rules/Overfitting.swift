@@ -31,7 +31,7 @@ public struct Overfitting: Rule {
     }
     set {
       persistence.recall(newValue)
-      lowest = newValue["lowest"].map { min(max($0, -1_000_000), 1_000_000) }
+      lowest = kept(thousandths: newValue["lowest"])
     }
   }
 

@@ -35,11 +35,10 @@ public struct RisingLoss: Rule {
       return memory
     }
     set {
-      func kept(_ key: String) -> Int? { newValue[key].map { min(max($0, -1_000_000), 1_000_000) } }
       risen.recall(newValue, "rise.")
       spikes.recall(newValue, "spikes.")
-      recent = (0..<Self.median).compactMap { kept("loss.\($0)") }
-      (lowest, first) = (kept("lowest"), kept("first"))
+      recent = (0..<Self.median).compactMap { kept(thousandths: newValue["loss.\($0)"]) }
+      (lowest, first) = (kept(thousandths: newValue["lowest"]), kept(thousandths: newValue["first"]))
     }
   }
 

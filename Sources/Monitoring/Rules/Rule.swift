@@ -104,3 +104,6 @@ struct RecentLooks: Hashable, Sendable {
 
 /// A number of a memory, which comes from a file: not below 0, and no larger than that of any run.
 func natural(_ number: Int?) -> Int { min(max(number ?? 0, 0), 1 << 32) }
+
+/// The same of a log₁₀ in thousandths, which may lie below 0; nil where there is none.
+func kept(thousandths: Int?) -> Int? { thousandths.map { min(max($0, -1_000_000), 1_000_000) } }

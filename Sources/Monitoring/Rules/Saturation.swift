@@ -40,7 +40,7 @@ public struct Saturation: Rule {
       persistence.recall(newValue)
       (since, looks) = (natural(newValue["since"]), natural(newValue["looks"]))
       (isFromTheStart, hasLargeInputs) = (newValue["fromTheStart"] == 1, newValue["largeInputs"] == 1)
-      firstLoss = newValue["firstLoss"].map { min(max($0, -1_000_000), 1_000_000) }
+      firstLoss = kept(thousandths: newValue["firstLoss"])
     }
   }
 

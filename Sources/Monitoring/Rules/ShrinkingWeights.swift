@@ -33,7 +33,7 @@ public struct ShrinkingWeights: Rule {
     }
     set {
       persistence.recall(newValue)
-      first = newValue["first"].map { min(max($0, -1_000_000), 1_000_000) }
+      first = kept(thousandths: newValue["first"])
     }
   }
 

@@ -45,8 +45,8 @@ public struct SmallUpdates: Rule {
     set {
       func count(_ key: String) -> Int { min(max(newValue[key] ?? 0, 0), 1 << 32) }
       (looks, small, since, isOpen) = (count("looks"), count("small"), count("since"), newValue["open"] == 1)
-      firstLoss = newValue["firstLoss"].map { Double(min(max($0, -1_000_000), 1_000_000)) / 1000 }
-      largestRate = newValue["rate"].map { min(max($0, -1_000_000), 1_000_000) }
+      firstLoss = kept(thousandths: newValue["firstLoss"]).map { Double($0) / 1000 }
+      largestRate = kept(thousandths: newValue["rate"])
     }
   }
 

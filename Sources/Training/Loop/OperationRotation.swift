@@ -5,8 +5,8 @@ import SwitchbackMonitoring
 /// Compares the operations of a run with the Float64 reference, one after another, on the operands that they have in
 /// training: a backend that computes wrongly is named, whatever the network does.
 ///
-/// A watched step is run again on copies (`StepReplay`), so no weight depends on when that is; and it is only as often as a
-/// share of the time so far allows. Which operation comes next does not depend on time: a run that goes on goes on with it.
+/// A watched step is run again on copies (`StepReplay`): no weight depends on whether it was checked. Checks take a share of
+/// the time so far, so how many there are depends on time. Their order does not: a run that goes on goes on with the next one.
 package struct OperationRotation {
   static let usualShare = 0.005
   /// The word for what it finds, and for its memory.
@@ -34,6 +34,8 @@ package struct OperationRotation {
     set {
       func natural(_ key: String) -> Int { min(max(newValue[key] ?? 0, 0), 1 << 32) }
       (turn, skipped) = (natural("turn"), natural("skipped"))
+      // A run that goes back comes by that step again, from other states.
+      copies = nil
     }
   }
 
@@ -57,10 +59,9 @@ package struct OperationRotation {
   func words(in session: TrainingSession, interval: Int) throws -> String? {
     guard share > 0 else { return nil }
     let plan = try session.plan
-    let calls = StepReplay.judgedCalls(of: plan)
-    let count = calls.count { StepReplay.flops(of: $0, in: plan.program) != nil }
+    let (count, tooLarge) = Self.counts(of: plan)
     guard count > 0 else { return nil }
-    let others = count < calls.count ? " (\(calls.count - count) are too large to be)" : ""
+    let others = tooLarge > 0 ? " (\(tooLarge) more are too large)" : ""
     return share >= 1
       ? "checks each of \(count) operations once in about \(count * interval) steps\(others)"
       : "checks \(count) operations in turn, in \(Self.percent(share)) of the time\(others)"
@@ -71,11 +72,18 @@ package struct OperationRotation {
     guard !hasEstimated, share > 0, share < 1, time.steps >= TrainingSession.usualFirstLooks, time.secondsPerStep > 0
     else { return nil }
     hasEstimated = true
-    let count = StepReplay.judgedCalls(of: try session.plan).count
+    let count = Self.counts(of: try session.plan).checked
     guard count > 0 else { return nil }
     let steps = max(Double(count * interval), Double(count) * cost(time) / share / time.secondsPerStep)
     return "each of \(count) operations will have been compared with the reference after about "
       + "\(Self.rounded(steps)) steps (monitor.check_share \(share))"
+  }
+
+  /// How many operations are checked, and how many are too much for the reference.
+  private static func counts(of plan: ExecutionPlan) -> (checked: Int, tooLarge: Int) {
+    let calls = StepReplay.judgedCalls(of: plan)
+    let count = calls.count { StepReplay.flops(of: $0, in: plan.program) != nil }
+    return (count, calls.count - count)
   }
 
   private static func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
