@@ -26,7 +26,6 @@ package enum Checksum {
   /// What several files hold together, unpacked: `sha256:` and a checksum of their checksums. Files are read side by
   /// side.
   static func identity(ofContents paths: [String]) throws(DatasetError) -> String {
-    if paths.count == 1 { return "sha256:" + (try sha256(ofContent: paths[0])) }
     let results = onAllCores(paths.count) { index -> Result<String, DatasetError> in
       do throws(DatasetError) {
         return .success(try sha256(ofContent: paths[index]))
@@ -39,9 +38,10 @@ package enum Checksum {
     return try identity(of: found)
   }
 
-  /// The same of checksums that were made.
+  /// The same of checksums that were made; one alone is its own.
   static func identity(of checksums: [String]) throws(DatasetError) -> String {
-    "sha256:" + (try sha256(of: checksums.map { $0 + "\n" }.joined().utf8))
+    if checksums.count == 1 { return "sha256:" + checksums[0] }
+    return "sha256:" + (try sha256(of: checksums.map { $0 + "\n" }.joined().utf8))
   }
 
   /// `sha256:` and a checksum of the lines that `sha256sum` prints of these files, in their order.

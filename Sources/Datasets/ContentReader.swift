@@ -28,13 +28,13 @@ final class ContentReader {
   /// not read are read for it.
   func identity(of paths: [String]) throws(DatasetError) -> String {
     var found: [String] = []
-    for path in paths {
-      if let sum = sums.removeValue(forKey: path) {
-        found.append(try sum.finish())
-      } else {
-        found.append(try Checksum.sha256(ofContent: path))
-      }
-    }
+    for path in paths { found.append(try sha256(of: path)) }
     return try Checksum.identity(of: found)
+  }
+
+  /// Of a file's content, as `Checksum.sha256(ofContent:)` says it; once.
+  func sha256(of path: String) throws(DatasetError) -> String {
+    if let sum = sums.removeValue(forKey: path) { return try sum.finish() }
+    return try Checksum.sha256(ofContent: path)
   }
 }
