@@ -54,7 +54,7 @@ public struct Persistence: Hashable, Sendable {
   }
 
   public mutating func recall(_ memory: [String: Int], _ prefix: String = "") {
-    func count(_ key: String) -> Int { min(max(memory[prefix + key] ?? 0, 0), 1 << 32) }
+    func count(_ key: String) -> Int { natural(memory[prefix + key]) }
     (streak, calm, isOpen) = (count("streak"), count("calm"), count("open") == 1)
   }
 
@@ -103,7 +103,7 @@ struct RecentLooks: Hashable, Sendable {
 }
 
 /// A number of a memory, which comes from a file: not below 0, and no larger than that of any run.
-func natural(_ number: Int?) -> Int { min(max(number ?? 0, 0), 1 << 32) }
+package func natural(_ number: Int?) -> Int { min(max(number ?? 0, 0), 1 << 32) }
 
 /// The same of a log₁₀ in thousandths, which may lie below 0; nil where there is none.
 func kept(thousandths: Int?) -> Int? { thousandths.map { min(max($0, -1_000_000), 1_000_000) } }

@@ -1,11 +1,12 @@
 /// Tanh or sigmoid lie where they are flat: next to nothing of the gradient passes, for nearly all units and samples.
 ///
 /// A gate passes ‖φ′ ⊙ e‖ / ‖e‖ of the gradient e before it, at most φ′(0): 1 of tanh, ¼ of sigmoid. Were each unit either
-/// flat or at its steepest, the share 1 − (that / φ′(0))² were flat. Layers of tanh begin at 0.2 to 0.4 on MNIST, of sigmoid at
-/// 0.1; weights drawn with a deviation of 1 for 784 inputs give 0.93, inputs up to 255 give 0.99. A network that has learnt says
-/// so with certainty: two layers of tanh had 0.93 behind 1,800 updates of Adam at 0.01, with 95 % right. So what was not flat at
-/// the first look must be so to 0.98 (`later`), at a loss above half of the first. (Debugger's SaturatedActivation and
-/// DeepDiagnosis count units beyond a bound and take a half of them.) Only layers that another one reads are looked at: outputs that have learnt to say 0 or 1 are saturated as they should be. Recurrent layers are not.
+/// flat or at its steepest, the share 1 − (that / φ′(0))² were flat. Layers of tanh begin at 0.2 to 0.4 on MNIST, of sigmoid
+/// at 0.1; weights drawn with a deviation of 1 for 784 inputs give 0.93, inputs up to 255 give 0.99. A network that has
+/// learnt says so with certainty: two layers of tanh had 0.93 behind 1,800 updates of Adam at 0.01, with 95 % right. So what
+/// was not flat at the first look must be so to 0.98 (`later`), at a loss above half of the first. (Debugger's
+/// SaturatedActivation and DeepDiagnosis count units beyond a bound and take a half of them.) Only layers that another one
+/// reads are looked at: outputs that have learnt to say 0 or 1 are saturated as they should be. Recurrent layers are not.
 public struct Saturation: Rule {
   public let name = "saturation"
   /// That counts as saturated.

@@ -43,8 +43,8 @@ public struct SmallUpdates: Rule {
       return memory
     }
     set {
-      func count(_ key: String) -> Int { min(max(newValue[key] ?? 0, 0), 1 << 32) }
-      (looks, small, since, isOpen) = (count("looks"), count("small"), count("since"), newValue["open"] == 1)
+      (looks, small) = (natural(newValue["looks"]), natural(newValue["small"]))
+      (since, isOpen) = (natural(newValue["since"]), newValue["open"] == 1)
       firstLoss = kept(thousandths: newValue["firstLoss"]).map { Double($0) / 1000 }
       largestRate = kept(thousandths: newValue["rate"])
     }

@@ -21,8 +21,7 @@ struct Trend: Sendable {
   }
 
   mutating func recall(_ memory: [String: Int], _ prefix: String = "") {
-    func count(_ key: String) -> Int { min(max(memory[prefix + key] ?? 0, 0), 1 << 32) }
-    (since, first) = (count("since"), Double(count("first")) / 1000)
+    (since, first) = (natural(memory[prefix + "since"]), Double(natural(memory[prefix + "first"])) / 1000)
   }
 
   /// Whether a fault of so many decades stays; all of a gradient is 100. What still moves may mend.

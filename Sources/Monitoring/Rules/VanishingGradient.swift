@@ -64,7 +64,7 @@ public struct VanishingGradient: Rule {
         .merging(trend.memory()) { first, _ in first }.merging(["arrived": lastArrival]) { first, _ in first }
     }
     set {
-      lastArrival = min(max(newValue["arrived"] ?? 0, 0), 1 << 32)
+      lastArrival = natural(newValue["arrived"])
       persistence.recall(newValue)
       trend.recall(newValue)
       overTime.recall(newValue, "time.")

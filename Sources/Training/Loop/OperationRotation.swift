@@ -32,8 +32,7 @@ package struct OperationRotation {
   package var memory: [String: Int] {
     get { ["turn": turn, "skipped": skipped] }
     set {
-      func natural(_ key: String) -> Int { min(max(newValue[key] ?? 0, 0), 1 << 32) }
-      (turn, skipped) = (natural("turn"), natural("skipped"))
+      (turn, skipped) = (natural(newValue["turn"]), natural(newValue["skipped"]))
       // A run that goes back comes by that step again, from other states.
       copies = nil
     }
