@@ -89,20 +89,9 @@ private func broken(_ step: StepDescription) -> [String] {
 
   @Test("the table has the laws that there are, all columns of each, and no other")
   func table() throws {
-    let folder = root + "/Sources/Monitoring/Laws"
-    let text = try String(contentsOfFile: folder + "/README.md", encoding: .utf8)
-    let lines = text.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { line in
-      line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-    }
-    #expect(lines.map { $0[0].trimmingCharacters(in: ["`"]) } == LawCatalog.all.map(\.name))
-    for cells in lines { #expect(cells.count == 5 && cells.allSatisfy { !$0.isEmpty }, "\(cells)") }
-    var found: Set<String> = []
-    for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".swift") {
-      let text = try String(contentsOfFile: folder + "/" + file, encoding: .utf8)
-      for line in text.split(separator: "\n") where line.hasPrefix("public struct ") && line.contains(": Law {") {
-        found.insert(String(line.dropFirst("public struct ".count).prefix { $0 != ":" }))
-      }
-    }
-    #expect(found == Set(LawCatalog.all.map { "\(type(of: $0))" }))
+    let folder = try CatalogueFolder("Sources/Monitoring/Laws", of: "Law")
+    #expect(folder.lines.map { $0[0].trimmingCharacters(in: ["`"]) } == LawCatalog.all.map(\.name))
+    for cells in folder.lines { #expect(cells.count == 5 && cells.allSatisfy { !$0.isEmpty }, "\(cells)") }
+    #expect(folder.types == Set(LawCatalog.all.map { "\(type(of: $0))" }))
   }
 }

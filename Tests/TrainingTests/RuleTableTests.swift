@@ -5,16 +5,11 @@ import TestFiles
 import Testing
 
 @Suite("The table of rules") struct RuleTableTests {
-  private let folder = root + "/Sources/Monitoring/Rules"
+  private func folder() throws -> CatalogueFolder { try CatalogueFolder("Sources/Monitoring/Rules", of: "Rule") }
 
   /// The cells of each line of the table, by rule.
   private func table() throws -> [String: [[String]]] {
-    let text = try String(contentsOfFile: folder + "/README.md", encoding: .utf8)
-    let lines = text.split(separator: "\n").filter { $0.hasPrefix("| `") }
-    let cells = lines.map { line in
-      line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-    }
-    return Dictionary(grouping: cells) { $0[0].trimmingCharacters(in: ["`"]) }
+    Dictionary(grouping: try folder().lines) { $0[0].trimmingCharacters(in: ["`"]) }
   }
 
   @Test("it has the rules that there are, all columns of each, and no other")
@@ -28,14 +23,7 @@ import Testing
 
   @Test("every rule in the folder is in the catalogue")
   func catalogue() throws {
-    var found: Set<String> = []
-    for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".swift") {
-      let text = try String(contentsOfFile: folder + "/" + file, encoding: .utf8)
-      for line in text.split(separator: "\n") where line.hasPrefix("public struct ") && line.contains(": Rule {") {
-        found.insert(String(line.dropFirst("public struct ".count).prefix { $0 != ":" }))
-      }
-    }
-    #expect(found == Set(RuleCatalog.all.map { "\(type(of: $0))" }))
+    #expect(try folder().types == Set(RuleCatalog.all.map { "\(type(of: $0))" }))
     #expect(Set(RuleCatalog.all.map(\.name)).count == RuleCatalog.all.count)
   }
 

@@ -43,15 +43,7 @@ private struct Subject {
     }
     try executor.run()
     let seen = between.map(\.id).filter { taps.contains($0) } + [y.id]
-    let values = try seen.map { value in
-      try executor.withValue(value) { bytes in
-        (0..<bytes.count / 4).map { element -> UInt32 in
-          let bits = bytes.loadUnaligned(fromByteOffset: 4 * element, as: UInt32.self)
-          // One NaN is as good as another.
-          return Float(bitPattern: bits).isNaN ? 0x7fc0_0000 : bits
-        }
-      }
-    }
+    let values = try seen.map(executor.bits)
     let names = executor.plan.reports.flatMap(\.groupNames).map { String($0.prefix { $0 != "·" }) }
     return (names.map { $0.hasSuffix(" ") ? String($0.dropLast()) : $0 }, values)
   }

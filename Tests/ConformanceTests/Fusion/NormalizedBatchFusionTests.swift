@@ -162,20 +162,17 @@ private struct BatchProgram {
       }
     }
     try executor.run()
-    func bits(_ value: Int) throws -> [UInt32] {
-      try executor.withValue(value) { bytes in
-        (0..<bytes.count / 4).map { element in
-          let bits = bytes.loadUnaligned(fromByteOffset: 4 * element, as: UInt32.self)
-          // One NaN is as good as another.
-          return Float(bitPattern: bits).isNaN ? 0x7fc0_0000 : bits
-        }
-      }
-    }
     var results: [String: [UInt32]] = [:]
-    for output in program.outputs where outputs.contains(output.value) { results[output.name] = try bits(output.value) }
-    for (id, info) in program.values.enumerated() where info.role == .state { results[info.name] = try bits(id) }
+    for output in program.outputs where outputs.contains(output.value) {
+      results[output.name] = try executor.bits(of: output.value)
+    }
+    for (id, info) in program.values.enumerated() where info.role == .state {
+      results[info.name] = try executor.bits(of: id)
+    }
     var seen: [Int: [Float]] = [:]
-    for id in between where taps.contains(id) { seen[id] = try bits(id).map { Float(bitPattern: $0) } }
+    for id in between where taps.contains(id) {
+      seen[id] = try executor.bits(of: id).map { Float(bitPattern: $0) }
+    }
     let groups = executor.plan.reports.flatMap(\.groupNames).map { name in
       name.prefix { $0 != "·" }.split(separator: " ").joined(separator: " ")
     }

@@ -102,22 +102,13 @@ private struct LossProgram {
       }
     }
     try executor.run()
-    func bits(_ value: Int) throws -> [UInt32] {
-      try executor.withValue(value) { bytes in
-        (0..<bytes.count / 4).map { element in
-          let bits = bytes.loadUnaligned(fromByteOffset: 4 * element, as: UInt32.self)
-          // One NaN is as good as another.
-          return Float(bitPattern: bits).isNaN ? 0x7fc0_0000 : bits
-        }
-      }
-    }
     let groups = executor.plan.reports.flatMap(\.groupNames).map { name in
       name.prefix { $0 != "·" }.split(separator: " ").filter { $0 != "+" }.map { String($0) }
     }
     return Run(
-      groups: groups, loss: try bits(mean.id), y: try bits(y.id), dx: try dx.map { try bits($0.id) },
-      correct: try correct.map { try bits($0.id) },
-      seen: try between.map(\.id).filter { taps.contains($0) }.map(bits))
+      groups: groups, loss: try executor.bits(of: mean.id), y: try executor.bits(of: y.id),
+      dx: try dx.map { try executor.bits(of: $0.id) }, correct: try correct.map { try executor.bits(of: $0.id) },
+      seen: try between.map(\.id).filter { taps.contains($0) }.map(executor.bits))
   }
 
   /// The right answers, and what lies between.
