@@ -15,7 +15,7 @@ final class SegmentPlan: Executable, @unchecked Sendable {
   let report: CompiledReport
 
   /// Raised whenever equal programs get other bits than before: runs of earlier plans are then told so.
-  static let version = 7
+  static let version = 8
 
   private struct Stage {
     var lanes: FixedList<LanePlan>

@@ -17,10 +17,6 @@ enum { TILE = 6, TAP_TILE = 6 };
 /* Results that are summed up at once: TILE, or of one vector of filters two windows of four. */
 enum { MOST_RESULTS = TILE > 8 ? TILE : 8 };
 
-typedef float vector __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
-typedef int32_t bits __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
-
-#define INLINED static inline __attribute__((always_inline))
 #define UNROLLED(t, count) _Pragma("clang loop unroll(full)") for (int t = 0; t < (count); t++)
 
 /* The taps that a tile sums up: `lines` times `length` neighbours of the table, which begin `apart` entries after one
@@ -28,9 +24,6 @@ typedef int32_t bits __attribute__((vector_size(4 * VECTOR), aligned(4), may_ali
 typedef struct {
   int64_t lines, length, apart;
 } tap_block;
-
-/* What is not above 0 becomes 0; NaN stays. */
-INLINED vector rectified(vector v) { return (vector)((bits)v & ~(bits)(v <= 0)); }
 
 /* sums[t] = sum over the block's k of x[t][taps[k]] * w[k], for `height` results and `width` vectors of filters. */
 INLINED void sum_taps(

@@ -45,13 +45,6 @@ INLINED vector row_times(const float *row, const vector *v, int step, const int 
 #define TRANSFORM(m, v, v_step, to, to_step, rows, columns) \
   UNROLLED(row, rows) (to)[row * (to_step)] = row_times((m)[row], v, v_step, columns)
 
-INLINED vector load_lanes(const float *from, int lanes) {
-  if (lanes >= VECTOR) return *(const vector *)from;
-  vector v = {0};
-  memcpy(&v, from, sizeof(float) * (size_t)lanes);
-  return v;
-}
-
 /* How the tiles of some images lie in scratch memory: as many at once as stay in the second-level cache, in blocks of a
  * register tile. */
 typedef struct {

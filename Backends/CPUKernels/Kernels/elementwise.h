@@ -1,17 +1,11 @@
 /* Functions of each element: of one variable and their slopes, of two, comparisons, choices, conversions.
  *
- * Algorithm: a loop a function, so that the compiler makes a vector loop of each; those that need the C library (exp,
- * tanh, erf) call it once an element. Functions of the table that state formulas come from elementwise_functions.h.
+ * Algorithm: a loop a function, so that the compiler makes a vector loop of each; activations made of exponentials are those
+ * of vector_functions.h, what is left of the C library (exp, log, power) is called once an element. Functions of the table
+ * that state formulas come from elementwise_functions.h.
  * Layout: dense; an operand of binary functions may be a scalar (stride 0).
  * Bound: what Sources/Programs/Operations/Elementwise.swift states, in units in the last place.
  * Limited by memory, except where the C library is called. */
-static inline float sigmoid(float x) {
-  if (x >= 0) return 1 / (1 + expf(-x));
-  float e = expf(x);
-  return e / (1 + e);
-}
-static inline float gelu_inner(float x) { return 0.7978845608028654f * (x + 0.044715f * x * x * x); }
-
 #define SELU_SCALE 1.0507009873554805f
 #define SELU_ALPHA 1.6732632423543772f
 
@@ -19,6 +13,13 @@ static inline float gelu_inner(float x) { return 0.7978845608028654f * (x + 0.04
   for (int64_t e = 0; e < count; e++) { \
     float v = x[e]; \
     y[e] = (expression); \
+  } \
+  break
+
+#define EACH_VECTOR(expression) \
+  for (int64_t e = 0; e < count; e += VECTOR) { \
+    const vector v = load_lanes(x + e, count - e); \
+    store_lanes(y + e, (expression), count - e); \
   } \
   break
 
@@ -38,14 +39,14 @@ static int unary(int function, float alpha, int64_t count, const float *x, float
     /* NaN stays NaN: the monitor has to see it. */
     case SB_RELU: EACH(v <= 0 ? 0 : v);
     case SB_LEAKY_RELU: EACH(v > 0 ? v : alpha * v);
-    case SB_ELU: EACH(v > 0 ? v : alpha * expm1f(v));
-    case SB_SELU: EACH(SELU_SCALE * (v > 0 ? v : SELU_ALPHA * expm1f(v)));
-    case SB_GELU: EACH(v / 2 * (1 + erff(v * 0.70710678118654752f)));
-    case SB_GELU_TANH: EACH(v / 2 * (1 + tanhf(gelu_inner(v))));
-    case SB_SWISH: EACH(v * sigmoid(v));
-    case SB_SIGMOID: EACH(sigmoid(v));
+    case SB_ELU: EACH_VECTOR(choose(v > 0, v, alpha * expm1_of(v)));
+    case SB_SELU: EACH_VECTOR(SELU_SCALE * choose(v > 0, v, SELU_ALPHA * expm1_of(v)));
+    case SB_GELU: EACH_VECTOR(gelu_of(v));
+    case SB_GELU_TANH: EACH_VECTOR(v * gelu_tanh_share_of(v));
+    case SB_SWISH: EACH_VECTOR(v * sigmoid_of(v));
+    case SB_SIGMOID: EACH_VECTOR(sigmoid_of(v));
     case SB_HARD_SIGMOID: EACH(v <= -3 ? 0 : v >= 3 ? 1 : v / 6 + 0.5f);
-    case SB_TANH: EACH(tanhf(v));
+    case SB_TANH: EACH_VECTOR(tanh_of(v));
     case SB_SOFTPLUS: EACH((v > 0 ? v : 0) + log1pf(expf(-fabsf(v))));
     case SB_IS_FINITE: EACH(v - v == 0 ? 1 : 0);
     SB_FORWARD_FORMULAS
@@ -54,11 +55,19 @@ static int unary(int function, float alpha, int64_t count, const float *x, float
   return true;
 }
 #undef EACH
+#undef EACH_VECTOR
 
 #define EACH(expression) \
   for (int64_t e = 0; e < count; e++) { \
     float v = x[e]; \
     dx[e] = dy[e] * (expression); \
+  } \
+  break
+
+#define EACH_VECTOR(expression) \
+  for (int64_t e = 0; e < count; e += VECTOR) { \
+    const vector v = load_lanes(x + e, count - e); \
+    store_lanes(dx + e, load_lanes(dy + e, count - e) * (expression), count - e); \
   } \
   break
 
@@ -80,20 +89,9 @@ static int unary_backward(int function, float alpha, int64_t count, const float 
     case SB_LEAKY_RELU: EACH(v > 0 ? 1 : v <= 0 ? alpha : v);
     case SB_ELU: EACH(v > 0 ? 1 : v + alpha);
     case SB_SELU: EACH(v > 0 ? SELU_SCALE : v + SELU_SCALE * SELU_ALPHA);
-    case SB_GELU:
-      EACH((1 + erff(v * 0.70710678118654752f)) / 2 + v * expf(-v * v / 2) * 0.3989422804014327f);
-    case SB_GELU_TANH:
-      for (int64_t e = 0; e < count; e++) {
-        float v = x[e], t = tanhf(gelu_inner(v));
-        dx[e] = dy[e] * ((1 + t) / 2 + v / 2 * (1 - t * t) * 0.7978845608028654f * (1 + 0.134145f * v * v));
-      }
-      break;
-    case SB_SWISH:
-      for (int64_t e = 0; e < count; e++) {
-        float s = sigmoid(x[e]);
-        dx[e] = dy[e] * (s * (1 + x[e] * (1 - s)));
-      }
-      break;
+    case SB_GELU: EACH_VECTOR(gelu_slope_of(v));
+    case SB_GELU_TANH: EACH_VECTOR(gelu_tanh_slope_of(v));
+    case SB_SWISH: EACH_VECTOR(swish_slope_of(v));
     case SB_SIGMOID: EACH(v * (1 - v));
     case SB_HARD_SIGMOID: EACH(v <= -3 ? 0 : v >= 3 ? 0 : v == v ? 1.0f / 6 : v);
     case SB_TANH: EACH(1 - v * v);
@@ -106,6 +104,7 @@ static int unary_backward(int function, float alpha, int64_t count, const float 
   return true;
 }
 #undef EACH
+#undef EACH_VECTOR
 
 static inline float apply(int function, float a, float b) {
   switch (function) {

@@ -91,12 +91,6 @@ static void multiply_packed(
   }
 }
 
-/* Into a line that ends with its last number. */
-INLINED void store_lanes(float *to, vector v, int64_t lanes) {
-  if (lanes >= VECTOR) *(vector *)to = v;
-  else memcpy(to, &v, sizeof(float) * (size_t)lanes);
-}
-
 static vector function_of_table(int function, vector v) {
   float numbers[VECTOR];
   memcpy(numbers, &v, sizeof numbers);

@@ -6,6 +6,7 @@
 
 enum { LANES = 16 };
 
+#include "vector_functions.h"
 #include "elementwise.h"
 #include "layout.h"
 #include "random_numbers.h"
@@ -31,7 +32,6 @@ enum { LANES = 16 };
 #include "argmax.h"
 #include "normalize.h"
 #include "batch_normalization.h"
-#include "vector_functions.h"
 #include "recurrence.h"
 #include "recurrence_forward.h"
 #include "recurrence_backward.h"
