@@ -143,6 +143,7 @@ public final class TrainingLoop {
     try checkUpdates(from: start)
     let settings = configuration.training
     for sink in sinks { try sink.begin(after: start?.position.batches ?? 0) }
+    let warnings = sinks.compactMap(\.warning)
     try emit(
       .started([
         "\(configuration.name) · \(session.parameterCount) parameters · \(try session.plan.summary) · seed \(settings.seed)"
@@ -154,6 +155,7 @@ public final class TrainingLoop {
     if start != nil || !configuration.monitor.isEnabled, let doubt = session.step.doubt(of: try session.inference) {
       try emit(.message("warning: \(doubt)"))
     }
+    for warning in warnings { try emit(.message("warning: \(warning)")) }
     for line in data?.words ?? [] { try emit(.message(line)) }
     for note in parts.notes { try emit(.message("warning: \(note)")) }
     if parts.validation == nil, configuration.data.validationSplit == 0 {
