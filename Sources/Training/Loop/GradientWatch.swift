@@ -173,6 +173,11 @@ struct GradientWatch {
     return (name, fault.command(file: name))
   }
 
+  /// Whether a rule wants samples of training evaluated beside an evaluation's own.
+  func asksForSeenSamples(_ evaluation: EvaluationFacts) -> Bool {
+    settings.isEnabled && RunningStatistics().isSuspected(evaluation)
+  }
+
   /// The findings that open with an evaluation. One that is not regular is there because the run ends.
   mutating func observe(_ evaluation: EvaluationFacts, isRegular: Bool) -> [Finding] {
     guard settings.isEnabled else { return [] }

@@ -613,7 +613,12 @@ public final class TrainingLoop {
   }
 
   private func lookAtEvaluation(_ held: Evaluation, _ report: EpochReport, isRegular: Bool) throws {
-    let facts = EvaluationFacts(held, report, samples: parts.validationSamples.count)
+    var facts = EvaluationFacts(held, report, samples: parts.validationSamples.count)
+    facts.runningStatistics = try session.runningStatistics
+    if monitor.asksForSeenSamples(facts) {
+      let seen = parts.seenSamples
+      facts.add(try session.evaluate(seen, weights: .raw), ofSeen: seen.count)
+    }
     let findings = monitor.observe(facts, isRegular: isRegular)
     for recording in monitor.recordings { try emit(.recording(recording)) }
     try tell(findings)

@@ -30,6 +30,8 @@ public final class TrainingSession {
   var plateau: ReduceOnPlateau?
   /// What findings have made of it.
   var lowered: LoweredRate?
+  /// Whether it began with the weights of another run.
+  var beganTrained = false
   private let probeInterval: Int?
   /// Every so many updates are watched, unless said.
   public static let usualProbeInterval = 10
