@@ -392,6 +392,11 @@ public final class TrainingSession {
     (endsAccumulation || accumulated + 1 == step.accumulationSteps) && isWatched(count)
   }
 
+  /// How the next step runs, where it is an update, with a batch of so many samples.
+  func nextPlan(_ count: Int, endsAccumulation: Bool) throws -> ExecutionPlan {
+    try nextTrainer(count, endsAccumulation: endsAccumulation).trainer.executor.plan
+  }
+
   /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Nobody may write there
   /// while a step reads it: where steps overlap, the last but one must be finished; elsewhere, every step.
   package func nextBatchMemory(
