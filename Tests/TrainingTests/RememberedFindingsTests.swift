@@ -24,6 +24,17 @@ private struct Judge: Rule {
       rules: [At(steps: [4]), Judge()])
   }
 
+  /// A run that ends where it is told to, or else in an error; its folder is free then.
+  private func ended(_ overrides: [String] = [], at end: String? = nil) throws -> RunFolder {
+    let loop = try loop(overrides)
+    let recorder = try RunRecorder(loop)
+    let crash = EventHandler(watching: {
+      if case .finding(let finding) = $0, finding.rule == end { throw CancellationError() }
+    })
+    do { _ = try loop.run(callbacks: [recorder, crash]) } catch is CancellationError {}
+    return recorder.folder
+  }
+
   private func goOn(_ run: RunFolder, _ overrides: [String] = []) throws -> RunSummary {
     let lock = try FolderLock(run.path)
     let start = try #require(CheckpointStore(run: run.path).newestComplete())
@@ -41,15 +52,7 @@ private struct Judge: Rule {
 
   @Test("what an evaluation found behind the last checkpoint is found again, and stands there once")
   func crashed() throws {
-    let loop = try loop()
-    let run = try { () -> RunFolder in
-      let recorder = try RunRecorder(loop)
-      let crash = EventHandler(watching: {
-        if case .finding(let finding) = $0, finding.rule == "judge" { throw CancellationError() }
-      })
-      #expect(throws: CancellationError.self) { try loop.run(callbacks: [recorder, crash]) }
-      return recorder.folder
-    }()
+    let run = try ended(at: "judge")
     #expect(try findings(of: run) == ["at 4", "judge 4"])
     let lines = try LineFile(run.path(of: .findings), keeping: { _ in true })
     try lines.append("a note of somebody's own")
@@ -60,12 +63,7 @@ private struct Judge: Rule {
 
   @Test("what was found where a run ended within an epoch goes with that end")
   func endedWithin() throws {
-    let loop = try loop(["training.steps=6"])
-    let run = try { () -> RunFolder in
-      let recorder = try RunRecorder(loop)
-      _ = try loop.run(callbacks: [recorder])
-      return recorder.folder
-    }()
+    let run = try ended(["training.steps=6"])
     #expect(try findings(of: run) == ["at 4", "judge 4", "judge 6"])
     _ = try goOn(run)
     #expect(try findings(of: run) == ["at 4", "judge 4", "judge 8"])
