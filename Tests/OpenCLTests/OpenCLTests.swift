@@ -3,6 +3,7 @@ import SwitchbackBackendKit
 import SwitchbackConformance
 import SwitchbackDatasets
 import SwitchbackExecution
+import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 import SwitchbackOpenCL
 import SwitchbackOpenCLLibrary
@@ -199,6 +200,34 @@ func dataset() throws -> ByteDataset {
       }
     }
     #expect(weights[0] == weights[1])
+  }
+
+  /// An error at a step of one's choice.
+  private struct At: Rule {
+    let name = "at"
+    func observe(_ rows: ProbeRows) -> Finding? {
+      guard rows.step == 3 else { return nil }
+      return Finding(rule: name, severity: .error, step: 3, layers: [], evidence: [:], message: "Here.")
+    }
+  }
+
+  @Test("where steps overlap a proof says which step its weights are of")
+  func proof() throws {
+    let text = """
+      version: 1
+      model: {layers: [flatten, {dense: {units: 10, activation: softmax}}]}
+      data: {dataset: mnist}
+      training: {epochs: 2, batch_size: 32, optimizer: {type: sgd}}
+      backend: {name: opencl}
+      monitor: {check_share: 0}
+      """
+    let data = try dataset()
+    let loop = try TrainingLoop(
+      Configuration(text: text, file: "test.yaml"), data: DatasetParts(train: data, test: data.subset(0..<32)),
+      registry: BackendRegistry(linked: [OpenCLBackend(), ReferenceBackend()], folders: []),
+      host: HostServices(workers: 2), rules: [At()])
+    let finding = try #require(loop.run().findings.first { $0.rule == "at" })
+    #expect(finding.proof?.weightsOfStep == 4 && finding.message.contains("behind step 4"), "\(finding)")
   }
 
   @Test("batches that are read ahead where steps read them give the weights of batches read when they are wanted")

@@ -3,6 +3,7 @@ import SwitchbackBackendKit
 import SwitchbackDatasets
 import SwitchbackInterchange
 import SwitchbackMonitoring
+import SwitchbackPrograms
 import SwitchbackReference
 import SwitchbackTraining
 import Testing
@@ -107,8 +108,32 @@ private let settings = ["training.epochs=3", "monitor.check_share=0"]
         .isOfDivergence)
     var backend = Finding(rule: "explodingGradient", severity: .error, step: 1, layers: [], evidence: [:], message: "")
     #expect(backend.isOfDivergence)
+    // Whether there is a proof depends on time and memory, and weights do not.
     backend.add(.backend("opencl", checked: 3, unchecked: 0))
-    #expect(!backend.isOfDivergence)
+    #expect(backend.isOfDivergence && backend.cause == "backend" && backend.ruleCause == nil)
+    for (rule, cause, isOfDivergence) in [
+      ("at", "divergence", true), ("risingLoss", "spikes", false), ("nonFinite", "input", false),
+    ] {
+      var finding = Finding(
+        rule: rule, severity: .error, step: 1, layers: [], cause: cause, evidence: [:], message: "")
+      #expect(finding.isOfDivergence == isOfDivergence)
+      finding.add(.backend("opencl", checked: 3, unchecked: 0))
+      #expect(finding.isOfDivergence == isOfDivergence && finding.ruleCause == cause && finding.cause == "backend")
+    }
+  }
+
+  @Test("the rate is lowered whatever a proof says of the backend")
+  func proofless() throws {
+    let backend = SpoiledBackend { call, result in if call.operation is MatrixMultiplication { result[0] += 1 } }
+    let loop = try TrainingLoop(
+      Configuration(
+        text: smallRun, file: "test.yaml",
+        overrides: settings + ["monitor.action=lower_rate", "backend.name=spoiled"]),
+      data: madeParts(count: 200), registry: BackendRegistry(linked: [backend, ReferenceBackend()], folders: []),
+      host: HostServices(workers: 2), rules: [At(steps: [3])])
+    let summary = try loop.run()
+    #expect(summary.findings.first { $0.rule == "at" }?.proof?.verdict == .backend)
+    #expect(summary.actions?.map(\.step) == [3])
   }
 
   @Test("a forged position is none")

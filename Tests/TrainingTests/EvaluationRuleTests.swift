@@ -19,10 +19,12 @@ private func evaluated(
 }
 
 /// One of numbers.
-private func evaluated(_ epoch: Int, loss: Double, training: Double) -> EvaluationFacts {
+private func evaluated(
+  _ epoch: Int, loss: Double, training: Double, missed: Double? = nil, seen: EvaluationFacts.Seen? = nil
+) -> EvaluationFacts {
   EvaluationFacts(
     step: 100 * epoch, epoch: epoch, samples: 500,
-    outputs: [EvaluationFacts.Output(loss: loss, trainingLoss: training)])
+    outputs: [EvaluationFacts.Output(loss: loss, trainingLoss: training, missedVariance: missed, seen: seen)])
 }
 
 /// What a rule says at evaluations, behind 40 looks at batches with these labels.
@@ -64,8 +66,11 @@ private func judged(
   func constant() {
     let constant = judged([50], [evaluated(200, [(100, 200, 100), (100, 0, 0)])])
     #expect(constant.map(\.cause) == ["constant"] && constant[0].severity == .error && constant[0].subject == "class 0")
+    // Nobody has seen the others.
+    #expect(constant[0].message.hasPrefix("All of the 2000 labels looked at (40 of 200 batches) are class 0"))
     let absent = judged([25, 25], [evaluated(200, [(100, 100, 90), (100, 200, 90), (50, 0, 0)])])
     #expect(absent.map(\.cause) == ["absent"] && absent[0].subject == "class 2")
+    #expect(absent[0].message.hasPrefix("None of the 2000 labels looked at (40 of 200 batches) is class 2, of which"))
     // An output that no sample is of.
     #expect(judged([25, 25], [evaluated(200, [(100, 100, 90), (100, 100, 90), (0, 0, 0)])]).isEmpty)
   }
@@ -121,5 +126,96 @@ private func judged(
     // Still falling, or as good in training.
     #expect(steps([(1, 0.4), (0.9, 0.3), (0.8, 0.2), (0.7, 0.1)]) == [])
     #expect(steps([(1, 0.9), (0.8, 0.7), (0.95, 0.8), (1.0, 0.9)]) == [])
+  }
+
+  @Test("losses that miss next to nothing of what the targets vary are none to compare")
+  func overfittingFloor() {
+    func steps(_ missed: Double?) -> [Int] {
+      let losses = [(2e-6, 1.8e-6), (1.6e-6, 1.2e-6), (3e-6, 1e-6), (3.2e-6, 0.9e-6)]
+      let evaluations = losses.enumerated().map {
+        evaluated($0 + 1, loss: $1.0, training: $1.1, missed: missed)
+      }
+      return findings(by: Overfitting(), in: evaluations).map(\.step)
+    }
+    // Of targets with a variance of 1, and of 1e-5.
+    #expect(steps(3e-6).isEmpty && steps(0.3) == [400] && steps(nil) == [400])
+  }
+
+  // MARK: Running statistics
+
+  /// Two evaluations of a network with a normalization, whose samples of training are right so often.
+  private func astray(
+    _ seen: Double?, training: Double = 0.95, momentum: Double = 0.9999, lastLoss: Double = 0.2, resumed: Bool = false
+  ) -> [Finding] {
+    var rule = RunningStatistics()
+    _ = rule.observe(
+      ProbeRows(
+        step: 90, loss: lastLoss, rows: [(Probe(kind: .parameter, path: "a"), TensorStatistics(count: 1, l2: 1))]))
+    return (1...3).compactMap { epoch in
+      var facts = evaluated(100 * epoch, [(50, 100, 50), (50, 0, 0)], training: training)
+      (facts.outputs[0].trainingLoss) = 0.2
+      facts.outputs[0].seen = seen.map { EvaluationFacts.Seen(samples: 100, loss: 3, accuracy: $0) }
+      facts.runningStatistics = .init(layer: "layers.2.batchNormalization", momentum: momentum, updates: 100 * epoch)
+      if resumed {
+        var next = RunningStatistics()
+        next.memory = rule.memory
+        rule = next
+      }
+      return rule.observe(facts)
+    }
+  }
+
+  @Test("samples of training that are right in training alone are named at the second validation, with what made it so")
+  func runningStatistics() throws {
+    for resumed in [false, true] {
+      let stale = astray(0.5, resumed: resumed)
+      #expect(
+        stale.map(\.step) == [200] && stale[0].cause == "momentum" && stale[0].layers == ["layers.2.batchNormalization"]
+      )
+      #expect(stale[0].message.contains("98 % of those of layers.2.batchNormalization is still what they began with"))
+      #expect(stale[0].message.hasPrefix("95 % of the samples are right while it trains, and 50 % of 100 of them when"))
+    }
+    let unlike = astray(0.5, momentum: 0.9)
+    #expect(unlike.map(\.cause) == ["statistics"] && unlike[0].evidence["initialShare"]! < 1e-9)
+    // Right there too (what is wrong is the validation), as bad in training, an epoch that ended in a rise, nobody asked.
+    #expect(astray(0.9).isEmpty && astray(0.5, training: 0.6).isEmpty && astray(0.5, lastLoss: 2).isEmpty)
+    #expect(astray(nil).isEmpty)
+  }
+
+  @Test("of numbers it goes by the loss, above what is worth a word")
+  func runningStatisticsOfNumbers() {
+    func causes(_ seen: EvaluationFacts.Seen) -> [String?] {
+      findings(
+        by: RunningStatistics(),
+        in: (1...2).map { epoch in
+          var facts = evaluated(epoch, loss: 1, training: 0.1, seen: seen)
+          facts.runningStatistics = .init(layer: "a", momentum: 0.99, updates: 100)
+          return facts
+        }
+      ).map(\.cause)
+    }
+    #expect(causes(.init(samples: 100, loss: 1, missedVariance: 0.5)) == ["momentum"])
+    #expect(
+      causes(.init(samples: 100, loss: .nan)) == [] && causes(.init(samples: 100, loss: .infinity)) == ["momentum"])
+    #expect(causes(.init(samples: 100, loss: 1, missedVariance: 0.001)) == [])
+    #expect(causes(.init(samples: 100, loss: 0.15, missedVariance: 0.5)) == [])
+    #expect(causes(.init(samples: 20, loss: 1, missedVariance: 0.5)) == [])
+  }
+
+  @Test(
+    "samples of training are asked for where a validation is bad and statistics run, and there is no overfitting then")
+  func suspected() {
+    var bad = evaluated(100, [(50, 100, 50), (50, 0, 0)], training: 0.95)
+    #expect(!RunningStatistics().isSuspected(bad))
+    bad.runningStatistics = .init(layer: "a", momentum: 0.9, updates: 100)
+    #expect(RunningStatistics().isSuspected(bad))
+    var good = evaluated(100, [(50, 50, 45), (50, 50, 45)], training: 0.95)
+    good.runningStatistics = bad.runningStatistics
+    #expect(!RunningStatistics().isSuspected(good))
+    func overfits(_ seen: Double?) -> Bool {
+      bad.outputs[0].seen = seen.map { EvaluationFacts.Seen(samples: 100, loss: 1, accuracy: $0) }
+      return !findings(by: Overfitting(), in: [bad, bad]).isEmpty
+    }
+    #expect(overfits(nil) && overfits(0.97) && !overfits(0.5))
   }
 }

@@ -3,13 +3,15 @@ import Testing
 
 /// A layer of 64 units whose gate passes so much, and the one that reads it.
 private func gated(
-  _ step: Int, passes: Double, function: String = "tanh", isRead: Bool = true, inputs: Double? = nil, loss: Double = 1
+  _ step: Int, passes: Double, function: String = "tanh", isRead: Bool = true, inputs: Double? = nil, loss: Double = 1,
+  beganTrained: Bool = false
 ) -> ProbeRows {
   var (before, after) = (
     Probe(kind: .deltaBeforeGate, path: "a", gate: 0), Probe(kind: .deltaAfterGate, path: "a", gate: 0)
   )
   (before.function, after.function) = (function, function)
   var facts = StepFacts()
+  facts.beganTrained = beganTrained
   if let inputs { facts.inputs = [StepFacts.Input(field: "images", rms: inputs, absMax: inputs)] }
   return ProbeRows(
     step: step, loss: loss,
@@ -52,6 +54,22 @@ private func gated(
     // What has learnt is certain.
     #expect(none { gated($0, passes: $0 < 40 ? 0.8 : 0.25) })
     #expect(none { gated($0, passes: $0 < 40 ? 0.8 : 0.1, loss: $0 < 40 ? 1 : 0.4) })
+  }
+
+  @Test("weights that were loaded may be certain; what becomes flat later is named as updates'")
+  func loaded() {
+    for resumed in [false, true] {
+      func named(_ passes: (Int) -> Double) -> [Finding] {
+        findings(
+          by: Saturation(), in: looks(to: 400).map { gated($0, passes: passes($0), beganTrained: true) },
+          resumed: resumed)
+      }
+      #expect(named { _ in 0.1 }.isEmpty)
+      let later = named { $0 < 40 ? 0.8 : 0.1 }
+      #expect(later.map(\.step) == [130] && later[0].cause == "updates")
+      // Flat at first, then not, then flat for good.
+      #expect(named { $0 < 40 ? 0.1 : $0 < 60 ? 0.8 : 0.1 }.map(\.step) == [150])
+    }
   }
 
   // MARK: Units

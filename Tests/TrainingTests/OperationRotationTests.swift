@@ -223,6 +223,16 @@ private func listen(_ loop: TrainingLoop, from start: Checkpoint? = nil) throws 
     }
   }
 
+  @Test("where there is no memory for a step a second time its states are not copied either")
+  func room() throws {
+    let session = try session("mnist-mlp", on: ReferenceBackend())
+    for hasRoom in [false, true] {
+      var rotation = OperationRotation(share: 1, reference: try chain(ReferenceBackend())) { _ in hasRoom }
+      try rotation.prepare(TrainedTime(seconds: 1, steps: 1), in: session, samples: 64, endsAccumulation: false)
+      #expect(rotation.memory["skipped"] == (hasRoom ? 0 : 1))
+    }
+  }
+
   @Test("once the first steps were timed, it is said when each will have been checked")
   func estimate() throws {
     let heard = try listen(loop(twoLayers, ["monitor.check_share=0.01", "training.steps=30"]))
@@ -278,6 +288,14 @@ private func listen(_ loop: TrainingLoop, from start: Checkpoint? = nil) throws 
     let finding = try #require(heard.findings.first { $0.rule == "nonFinite" })
     #expect(finding.step == 10 && finding.proof?.verdict == .notReproduced, "\(finding)")
     #expect(finding.message.contains("Not reproduced") && heard.replays.isEmpty)
+  }
+
+  @Test("a proof says where its weights are those behind another step")
+  func otherWeights() {
+    var proof = Proof.network(checked: 3, unchecked: 0)
+    #expect(!proof.words.contains("weights"))
+    proof.weightsOfStep = 11
+    #expect(proof.words.contains("run again on the weights behind step 11, which was under way by then."))
   }
 
   @Test("on the reference nobody asks, and the finding says why")

@@ -127,6 +127,98 @@ private func look(_ step: Int, _ probes: Int = 2) -> ProbeRows {
     #expect(lines[1].hasPrefix("7,0.5,\"a \"\"b\"\", c/kernel\",parameter,12.0,"))
   }
 
+  @Test("a head that is torn at any byte is begun anew", arguments: SinkKind.allCases.filter { $0 != .jsonl })
+  func tornHead(kind: SinkKind) throws {
+    try Folder.make(folder)
+    let path = folder + "/" + kind.path
+    func sink() -> any MonitorSink { kind == .tensorboard ? EventFile(path) { 1 } : kind.sink(in: folder) }
+    try write([], sink())
+    let head = try RegularFile.read(path)
+    try write([look(1), look(2)], sink())
+    let whole = try RegularFile.read(path)
+    for length in 0...head.count {
+      try head.prefix(length).write(to: URL(fileURLWithPath: path))
+      let sink = sink()
+      try write([look(1), look(2)], sink, after: 3)
+      #expect(try RegularFile.read(path) == whole && sink.warning == nil, "\(length)")
+    }
+  }
+
+  /// What a sink that begins behind a step says, and the files that are there then, besides its own.
+  private func begun(_ sink: any MonitorSink, in folder: String, after step: Int) throws -> (String?, [String]) {
+    try sink.begin(after: step)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("damaged-") }
+    return (sink.warning, names.sorted())
+  }
+
+  @Test(
+    "a record that is broken in the middle leaves the file under another name, and says so",
+    arguments: [SinkKind.binary, .tensorboard])
+  func broken(kind: SinkKind) throws {
+    try Folder.make(folder)
+    let path = folder + "/" + kind.path
+    let place = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    func sink() -> any MonitorSink { kind == .tensorboard ? EventFile(path) { 1 } : kind.sink(in: folder) }
+    try write([look(1)], sink())
+    let first = try RegularFile.read(path)
+    try write([look(1), look(2), look(3)], sink())
+    let whole = try RegularFile.read(path)
+    // In the length, and in what is behind it.
+    for offset in [0, 40] {
+      var bytes = whole
+      bytes[bytes.startIndex + first.count + offset] ^= 1
+      func broken(_ bytes: Data, after step: Int) throws -> (warning: String?, names: [String]) {
+        try bytes.write(to: URL(fileURLWithPath: path))
+        return try begun(sink(), in: place, after: step)
+      }
+      // What lies behind is of later steps, or the last record is torn.
+      #expect(try broken(bytes, after: 2) == (nil, []) && broken(whole.dropLast(3), after: 3) == (nil, []))
+      let (warning, names) = try broken(bytes, after: 3)
+      let kept = place + "/" + (try #require(names.first))
+      #expect(warning?.contains("\(path) is damaged") == true && warning?.contains("kept as \(kept)") == true)
+      #expect(try RegularFile.read(kept) == bytes && RegularFile.read(path) == first)
+      #expect(!kept.contains("tfevents"))
+      // The next one takes no name of another.
+      #expect(try broken(bytes, after: 3).names.count == 2)
+      for name in try begun(sink(), in: place, after: 3).1 { unlink(place + "/" + name) }
+    }
+  }
+
+  @Test("a forged file that looks like a long record at every byte ends no process, and is kept")
+  func forged() throws {
+    let path = try path()
+    try write([look(1)], RowFile(path))
+    var bytes = try RegularFile.read(path)
+    // Lengths of 2 + 22 + 56 · 0 … nest in each other.
+    for _ in 0..<4000 { bytes.append(contentsOf: [22, 0, 0, 0, 9, 9, 9, 9, 2] + [UInt8](repeating: 0, count: 13)) }
+    try bytes.write(to: URL(fileURLWithPath: path))
+    #expect(try RowFileContents(path).looks.count == 1)
+  }
+
+  @Test("a table with other columns is refused and left as it is, and lines of somebody's own stay")
+  func otherColumns() throws {
+    let path = try path("rows.csv")
+    let other = "step,loss\n1,0.5\n2,0.4\n"
+    try other.write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(errorText { try RowTable(path).begin(after: 2) }.contains("\(path) has other columns than this program"))
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == other)
+    try write([look(1, 1), look(2, 1)], RowTable(path + "2"))
+    let text = try String(contentsOfFile: path + "2", encoding: .utf8)
+    // A comment stays; what is torn does not, nor a last number that may have lost its end.
+    for (end, isKept) in [("# mine, behind step 2\n", true), ("2,0.05,a", false), ("", true)] {
+      try (text + end).write(toFile: path, atomically: true, encoding: .utf8)
+      try RowTable(path).begin(after: 2)
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == text + (isKept ? end : ""), "\(end)")
+    }
+    try String(text.dropLast(3)).write(toFile: path, atomically: true, encoding: .utf8)
+    try RowTable(path).begin(after: 2)
+    #expect(try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count == 2)
+    // Only the line's end is missing.
+    try String(text.dropLast(1)).write(toFile: path, atomically: true, encoding: .utf8)
+    try RowTable(path).begin(after: 2)
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+  }
+
   @Test("a full disk and a folder that is not there are said with the file's name")
   func unwritable() throws {
     let missing = folder + "/none/gradients.rows"

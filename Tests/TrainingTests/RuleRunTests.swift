@@ -117,6 +117,20 @@ extension [Finding] {
     #expect(found.cause(of: "overfitting") == ["overfitting"], "\(found)")
   }
 
+  @Test("statistics that keep what they began with are named, and are no overfitting; those that follow are not named")
+  func runningStatistics() throws {
+    func found(_ momentum: Double) throws -> [Finding] {
+      let layers =
+        "flatten, {dense: {units: 16, kernel_initializer: {type: random_normal, stddev: 8}}}, {batch_normalization: "
+        + "{momentum: \(momentum)}}, relu, {dense: {units: 4, activation: softmax}}"
+      return try findings(layers, data(640), test: data(320), steps: 120)
+    }
+    let stale = try found(0.9999)
+    #expect(stale.cause(of: "runningStatistics") == ["momentum"] && stale.cause(of: "overfitting").isEmpty, "\(stale)")
+    #expect(stale.first { $0.rule == "runningStatistics" }?.layers == ["layers.2.batchNormalization"], "\(stale)")
+    #expect(try found(0.9).isEmpty)
+  }
+
   @Test("clipping to next to nothing is named; a limit that a raised rate makes good is not")
   func clipped() throws {
     func causes(_ optimizer: String) throws -> [String] {

@@ -56,7 +56,10 @@ import Testing
     #expect(numbers("risingLoss") == [[RisingLoss().rise, RisingLoss().spike]])
     #expect(numbers("classImbalance") == [[ClassImbalance().ratio, ClassImbalance().recall]])
     #expect(numbers("neverPredicted") == [[Double(never.samples), never.surely, never.probably]])
-    #expect(numbers("overfitting") == [[Overfitting().gap, Overfitting().lossRatio]])
+    #expect(
+      numbers("overfitting") == [[Overfitting().gap, Overfitting().lossRatio, Overfitting().missedVariance]])
+    let running = RunningStatistics()
+    #expect(numbers("runningStatistics") == [[running.gap, running.lossRatio, running.initialShare]])
     #expect(table["smallUpdates"]?[0][5].contains("\(SmallUpdates().observations) looks") == true)
     let hysteresis = table["nonFinite"]?[0][5] ?? ""
     #expect(

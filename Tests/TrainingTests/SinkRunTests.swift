@@ -108,6 +108,26 @@ private final class Full: MonitorSink {
       errorText { _ = try RunRecorder(resuming: FolderLock(run.path), loop, from: start) }.contains("version 9"))
   }
 
+  @Test("a run goes on with a damaged file, keeps that beside, and says so")
+  func damaged() throws {
+    let run = try crashed()
+    let path = run.path + "/" + SinkKind.binary.path
+    var bytes = try RegularFile.read(path)
+    let looks = try RowFileContents(path).looks
+    #expect(looks.map(\.step) == Array(1...6))
+    bytes[bytes.startIndex + bytes.count * 2 / 7] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: path))
+    let loop = try loop()
+    let lock = try FolderLock(run.path)
+    let start = try #require(CheckpointStore(run: run.path).newestComplete())
+    let recorder = try RunRecorder(resuming: lock, loop, from: start)
+    #expect(recorder.warning?.contains("is damaged: ") == true, "\(recorder.warning ?? "")")
+    #expect(try RegularFile.read(run.path + "/damaged-" + SinkKind.binary.path) == bytes)
+    _ = try loop.run(from: start, callbacks: [recorder])
+    let contents = try RowFileContents(path)
+    #expect(contents.fault == nil && contents.looks.map(\.step).suffix(4) == [5, 6, 7, 8])
+  }
+
   @Test("words that name no sink are refused, and one word is a list of one")
   func words() throws {
     func problem(_ value: String) -> [String] { problems(in: smallRun, ["monitor.sinks=\(value)"]) }

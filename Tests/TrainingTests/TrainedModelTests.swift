@@ -4,6 +4,7 @@ import SwitchbackDatasets
 import SwitchbackExecution
 import SwitchbackInference
 import SwitchbackInterchange
+import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 import SwitchbackOpenBLAS
 import SwitchbackPrograms
@@ -250,8 +251,13 @@ private func session(_ loss: any Loss = BinaryCrossentropy(fromLogits: true)) th
     }
     // `run` reads them by itself.
     let next = try loop(["model.from=\(run)", "training.optimizer.learning_rate=0"])
-    _ = try next.run()
+    var looks: [Bool] = []
+    _ = try next.run(callbacks: [
+      EventHandler(watching: { if case .probes(let rows) = $0 { looks.append(rows.facts.beganTrained) } })
+    ])
     #expect(try weights(next.session) == weights(session))
+    // So no rule takes these weights for drawn ones.
+    #expect(!looks.isEmpty && looks.allSatisfy { $0 })
   }
 
   @Test("of a run with averages it is the average, and a run with averages starts both with it")

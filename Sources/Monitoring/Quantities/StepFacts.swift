@@ -18,6 +18,9 @@ public struct StepFacts: Hashable, Sendable {
   public var inputs: [Input] = []
   /// How far the units of each kernel are from each other, at the third to fifth update of a run.
   public var spreads: [UnitSpread] = []
+  /// Whether the run began with the weights of another one (`model.from`), for which nothing holds that is known of weights
+  /// just drawn.
+  public var beganTrained = false
 
   public init() {}
 

@@ -1,9 +1,9 @@
 /// One class is nearly all there is, and what is rare is not found; or training sees one class alone, or lacks one that the
 /// evaluation has.
 ///
-/// Many classes are rare without harm, so a ratio alone says nothing (SageMaker Debugger's ClassImbalance takes 10, and a share
-/// of 0.7 taken wrongly): it speaks where less than half of the rarest class is found besides. Labels are counted at looks,
-/// of samples that all count alike: class weights are a cure already.
+/// Labels are counted at looks alone, so it says of how many batches they are: what the others hold nobody has seen. Many classes are rare without harm, so a ratio alone says nothing (SageMaker Debugger's ClassImbalance takes 10, and a share
+/// of 0.7 taken wrongly): it speaks where less than half of the rarest class is found besides. Only labels of samples that
+/// all count alike are counted: class weights are a cure already.
 public struct ClassImbalance: Rule {
   public let name = "classImbalance"
   /// Labels of the most frequent class for one of the rarest.
@@ -14,20 +14,29 @@ public struct ClassImbalance: Rule {
   static let leastLabels = 500
   static let leastSamples = 5
   private var counts = ClassCounts()
+  /// Batches whose labels were counted.
+  private var batches = 0
   private var persistence = Persistence(needed: 1)
 
   public init(ratio: Double = 20, recall: Double = 0.5) { (self.ratio, self.recall) = (ratio, recall) }
 
   public var memory: [String: Int] {
-    get { counts.memory().merging(persistence.memory()) { first, _ in first } }
+    get {
+      var memory = counts.memory().merging(persistence.memory()) { first, _ in first }
+      memory["batches"] = batches
+      return memory
+    }
     set {
       counts.recall(newValue)
+      batches = natural(newValue["batches"])
       persistence.recall(newValue)
     }
   }
 
   public mutating func observe(_ rows: ProbeRows) -> Finding? {
-    if let classes = rows.facts.classes { counts.add(classes.counts) }
+    guard let classes = rows.facts.classes else { return nil }
+    counts.add(classes.counts)
+    batches = natural(batches + 1)
     return nil
   }
 
@@ -46,11 +55,13 @@ public struct ClassImbalance: Rule {
         rule: name, severity: severity, step: step, layers: [], subject: subject, cause: cause,
         evidence: evidence.merging(["labels": Double(counts.total)]) { first, _ in first }, message: words)
     }
+    // A memory of an earlier program did not count batches.
+    let seen = "the \(counts.total) labels looked at" + (batches > 0 ? " (\(batches) of \(step) batches)" : "")
     let places = classes.indices
     if counts.occurring == 1, let only = places.first(where: { counts[$0] > 0 }) {
       return finding(
         .error, "constant", classes[only].name, ["classes": Double(classes.count)],
-        "All of \(counts.total) labels are \(classes[only].name): there is nothing to tell apart. See what data.label reads, "
+        "All of \(seen) are \(classes[only].name): in these there is nothing to tell apart. See what data.label reads, "
           + "and whether the order of the samples keeps classes together.")
     }
     let evaluated = Double(max(classes.reduce(0) { $0 + $1.samples }, 1))
@@ -61,8 +72,8 @@ public struct ClassImbalance: Rule {
     if let place = absent.first {
       return finding(
         .warning, "absent", classes[place].name, ["samples": Double(classes[place].samples)],
-        "None of \(counts.total) labels of training is \(classes[place].name), of which the evaluation has "
-          + "\(classes[place].samples) samples: it cannot be learnt. See how the parts were divided (data.test_split, "
+        "None of \(seen) is \(classes[place].name), of which the evaluation has \(classes[place].samples) samples: it "
+          + "cannot be learnt if the other batches have none either. See how the parts were divided (data.test_split, "
           + "data.validation_split).")
     }
     let most = places.max { counts[$0] < counts[$1] } ?? 0
@@ -76,8 +87,8 @@ public struct ClassImbalance: Rule {
     let share = Double(classes[rarest].right) / Double(max(classes[rarest].samples, 1))
     return finding(
       .warning, "imbalance", classes[rarest].name, ["ratio": times, "recall": share],
-      "\(classes[most].name) has \(shortened(times)) times as many labels as \(classes[rarest].name), of which "
-        + "\(Int((share * 100).rounded())) % are found: the accuracy hides it. Try training.class_weights, or more samples "
+      "Of \(seen) \(shortened(times)) times as many are \(classes[most].name) as \(classes[rarest].name), and of the "
+        + "evaluation's samples of that \(Int((share * 100).rounded())) % are found: the accuracy hides it. Try training.class_weights, or more samples "
         + "of it, and watch a metric by class (recall, f1_score).")
   }
 }

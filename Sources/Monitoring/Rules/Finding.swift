@@ -13,6 +13,8 @@ public struct Finding: Hashable, Sendable, Codable {
   public var subject: String?
   /// A word for what brought it about, where that is known: `zeroInputs`, `update`.
   public var cause: String?
+  /// The cause that the rule had named, where a proof has put `backend` in its place.
+  public var ruleCause: String?
   /// Numbers alone, so that a program can compare them. What is infinite or NaN is not there, and a flag stands for it:
   /// `lossIsNaN: 1`, `lossIsInfinite: 1` or -1. Of a gradient that does not arrive at all, `decades` counts down to the
   /// smallest number that Float32 has, and `noGradient: 1` says so.

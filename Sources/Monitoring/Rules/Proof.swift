@@ -29,6 +29,9 @@ public struct Proof: Hashable, Sendable, Codable {
   public var command: String?
   /// Why nobody asked.
   public var reason: String?
+  /// Where steps overlap the next one was under way when the rule spoke: the step that had made the weights of the replay,
+  /// whose batch is that of the finding's step. Nil where they are those behind the finding's own step.
+  public var weightsOfStep: Int?
 
   private init(_ verdict: Verdict) { self.verdict = verdict }
 
@@ -77,8 +80,14 @@ public struct Proof: Hashable, Sendable, Codable {
     return proof
   }
 
-  /// A sentence or two, behind those of the finding.
+  /// Two sentences or three, behind those of the finding.
   public var words: String {
+    guard let weightsOfStep else { return verdictWords }
+    return verdictWords
+      + " The batch was run again on the weights behind step \(weightsOfStep), which was under way by then."
+  }
+
+  private var verdictWords: String {
     let asked =
       counted(checked ?? 0, "operation") + " of it compared with the Float64 reference"
       + ((unchecked ?? 0) > 0 ? ", \(unchecked ?? 0) not" : "")
@@ -118,7 +127,7 @@ extension Finding {
     self.proof = proof
     switch proof.verdict {
     case .backend:
-      cause = "backend"
+      (ruleCause, cause) = (cause, "backend")
       // What helps a network does not help here, so it comes behind.
       message = "\(proof.words) What was seen: \(message)"
     case .network, .notReproduced, .notAsked: if proof != .ofReference { message += " " + proof.words }

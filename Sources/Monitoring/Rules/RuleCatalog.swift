@@ -11,7 +11,8 @@ public enum RuleCatalog {
       vanishing, exploding, DeadUnits(), Saturation(), SymmetricUnits(), ShrinkingWeights(), SmallUpdates(),
       LargeUpdates(),
       AlwaysClipped(),
-      InputScale(), LossAtChance(), RisingLoss(), ClassImbalance(), NeverPredicted(), Overfitting(), NonFinite(),
+      InputScale(), LossAtChance(), RisingLoss(), ClassImbalance(), NeverPredicted(), Overfitting(),
+      RunningStatistics(), NonFinite(),
     ]
   }
 }

@@ -7,6 +7,7 @@
 /// was not flat at the first look must be so to 0.98 (`later`), at a loss above half of the first. (Debugger's
 /// SaturatedActivation and DeepDiagnosis count units beyond a bound and take a half of them.) Only layers that another one
 /// reads are looked at: outputs that have learnt to say 0 or 1 are saturated as they should be. Recurrent layers are not.
+/// A run that begins with loaded weights has learnt before: what is flat at its first look is taken as it is, until no layer is.
 public struct Saturation: Rule {
   public let name = "saturation"
   /// That counts as saturated.
@@ -21,6 +22,8 @@ public struct Saturation: Rule {
   private var looks = 0
   private var isFromTheStart = false
   private var hasLargeInputs = false
+  /// Whether loaded weights were flat from the first look on, and still are.
+  private var isGiven = false
   /// log₁₀ of the first loss in thousandths.
   private var firstLoss: Int?
 
@@ -35,6 +38,7 @@ public struct Saturation: Rule {
       var memory = persistence.memory()
       (memory["since"], memory["looks"], memory["firstLoss"]) = (since, looks, firstLoss)
       (memory["fromTheStart"], memory["largeInputs"]) = (isFromTheStart ? 1 : 0, hasLargeInputs ? 1 : 0)
+      memory["given"] = isGiven ? 1 : 0
       return memory
     }
     set {
@@ -42,6 +46,7 @@ public struct Saturation: Rule {
       (since, looks) = (natural(newValue["since"]), natural(newValue["looks"]))
       (isFromTheStart, hasLargeInputs) = (newValue["fromTheStart"] == 1, newValue["largeInputs"] == 1)
       firstLoss = kept(thousandths: newValue["firstLoss"])
+      isGiven = newValue["given"] == 1
     }
   }
 
@@ -55,7 +60,10 @@ public struct Saturation: Rule {
     firstLoss = begun
     let isBegun = looks == 1 || isFromTheStart
     let hasLearnt = !isBegun && loss < begun + thousandths(0.5)
-    let flat = hasLearnt ? [] : rows.gateShares.filter { $0.saturated >= (isBegun ? share : later) }
+    let flat = hasLearnt ? [] : rows.gateShares.filter { $0.saturated >= (isBegun || isGiven ? share : later) }
+    if looks == 1, rows.facts.beganTrained { isGiven = true }
+    if flat.isEmpty { isGiven = false }
+    guard !isGiven else { return nil }
     if flat.isEmpty {
       (since, isFromTheStart) = (0, false)
     } else if since == 0 {

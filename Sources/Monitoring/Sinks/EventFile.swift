@@ -11,20 +11,27 @@ public final class EventFile: MonitorSink {
   /// Seconds since 1970, which the page shows beside each point.
   private let time: () -> Double
   private var file: RecordFile?
+  public private(set) var warning: String?
 
   public init(_ path: String, time: @escaping () -> Double = { Date().timeIntervalSince1970 }) {
     (self.path, self.time) = (path, time)
   }
 
-  /// Goes on behind the last whole record of the step, or of one before it.
+  /// Goes on behind the last whole record of the step, or of one before it. Where a record before is broken, the whole file
+  /// is kept under another name.
   public func begin(after step: Int) throws {
-    file = nil
+    (file, warning) = (nil, nil)
     try Folder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path)
     let before = access(path, F_OK) == 0 ? try RegularFile.read(path) : Data()
-    let end = Self.end(of: before, after: step)
-    guard end > 0 || before.isEmpty else { throw SinkFormatError(description: "\(path) is no event file") }
+    let (end, isBroken) = Self.end(of: before, after: step)
+    guard end > 0 || Self.isTornHead(before) else {
+      throw SinkFormatError(description: "\(path) is no event file. \(DamagedFile.advice)")
+    }
+    if isBroken, Self.hasStep(upTo: step, in: before, from: end) {
+      warning = try DamagedFile.keep(before, of: path, "a record is broken at byte \(end)")
+    }
     file = try RecordFile(path, keeping: end)
-    if end == 0 { try append { $0.text(3, "brain.Event:2") } }
+    if end == 0 { try file?.append(Self.head(at: time())) }
   }
 
   public func write(_ numbers: [String: Double], step: Int) throws {
@@ -116,10 +123,17 @@ public final class EventFile: MonitorSink {
 
   // MARK: Records
 
-  private func append(step: Int? = nil, _ fill: (inout ProtocolBuffer) -> Void) throws {
+  private func append(step: Int, _ fill: (inout ProtocolBuffer) -> Void) throws {
+    try file?.append(
+      Self.record(at: time()) { event in
+        event.varint(2, UInt64(max(step, 0)))
+        fill(&event)
+      })
+  }
+
+  private static func record(at time: Double, _ fill: (inout ProtocolBuffer) -> Void) -> Data {
     var event = ProtocolBuffer()
-    event.fixed(1, time())
-    if let step { event.varint(2, UInt64(max(step, 0))) }
+    event.fixed(1, time)
     fill(&event)
     var length = Data()
     length.append(UInt64(event.bytes.count))
@@ -127,18 +141,62 @@ public final class EventFile: MonitorSink {
     record.append(CRC32C(length).masked)
     record.append(event.bytes)
     record.append(CRC32C(event.bytes).masked)
-    try file?.append(record)
+    return record
   }
 
-  /// Where the whole records up to a step end.
-  private static func end(of data: Data, after step: Int) -> Int {
+  /// The first record of a file.
+  private static func head(at time: Double) -> Data { record(at: time) { $0.text(3, "brain.Event:2") } }
+
+  /// Whether writing ended within the first record, so that nothing is lost with the file.
+  private static func isTornHead(_ data: Data) -> Bool {
+    var reader = ByteReader(data)
+    // In front of the time are the length, its checksum, and the field's key.
+    let time = reader.data(13).flatMap { _ in reader.double() }
+    let head = head(at: time ?? 0)
+    return data.count < head.count && head.starts(with: time == nil ? data.prefix(13) : data)
+  }
+
+  /// Where the whole records up to a step end, and whether what follows is none.
+  private static func end(of data: Data, after step: Int) -> (end: Int, isBroken: Bool) {
     var reader = ByteReader(data)
     var end = 0
-    while let length = reader.data(8), reader.integer(UInt32.self) == CRC32C(length).masked,
+    while reader.left > 0 {
+      guard let event = event(&reader) else { return (end, true) }
+      if self.step(of: event) > UInt64(max(step, 0)) { break }
+      end = reader.offset
+    }
+    return (end, false)
+  }
+
+  /// The next record's event, where that is whole.
+  private static func event(_ reader: inout ByteReader) -> Data? {
+    guard let length = reader.data(8), reader.integer(UInt32.self) == CRC32C(length).masked,
       let count = ByteReader.number(length), let event = reader.data(count),
-      reader.integer(UInt32.self) == CRC32C(event).masked, self.step(of: event) <= UInt64(max(step, 0))
-    { end = reader.offset }
-    return end
+      reader.integer(UInt32.self) == CRC32C(event).masked
+    else { return nil }
+    return event
+  }
+
+  /// Whether a whole record of the step, or of one before it, lies anywhere behind a byte.
+  private static func hasStep(upTo step: Int, in data: Data, from start: Int) -> Bool {
+    data.withUnsafeBytes { bytes in
+      // A forged file may look like a long record at every byte; such a one is worth keeping.
+      var patience = 4 * bytes.count
+      for offset in start..<max(start, bytes.count - 15) {
+        let count = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
+        guard count <= UInt64(bytes.count - offset - 16) else { continue }
+        func sum(at place: Int) -> UInt32 {
+          bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian
+        }
+        guard CRC32C(bytes[offset..<offset + 8]).masked == sum(at: offset + 8) else { continue }
+        let event = bytes[offset + 12..<offset + 12 + Int(count)]
+        patience -= event.count
+        guard patience >= 0 else { return true }
+        guard CRC32C(event).masked == sum(at: event.endIndex) else { continue }
+        return self.step(of: Data(event)) <= UInt64(max(step, 0))
+      }
+      return false
+    }
   }
 
   /// The second field, behind the time; 0 where there is none.

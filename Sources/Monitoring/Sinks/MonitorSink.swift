@@ -11,6 +11,9 @@ public protocol MonitorSink: AnyObject {
   /// Before the first step, with 0; where the run goes on behind a step, or back to it, with that one: what was written of
   /// later steps does not count any more.
   func begin(after step: Int) throws
+  /// What whoever started the run should know of what was there when it began: of a damaged file, under which name it was
+  /// kept. Nil where there is nothing to say.
+  var warning: String? { get }
   /// Of a step, `loss`, `learning_rate`, and on classes `accuracy`; of an epoch, `epoch_loss`, `validation_loss`, …; of
   /// several outputs each, `digit/loss`. In the order of the steps; an epoch comes behind its last one.
   func write(_ numbers: [String: Double], step: Int) throws
@@ -21,6 +24,7 @@ public protocol MonitorSink: AnyObject {
 
 extension MonitorSink {
   public func begin(after step: Int) throws {}
+  public var warning: String? { nil }
   public func write(_ numbers: [String: Double], step: Int) throws {}
   public func write(_ rows: ProbeRows) throws {}
   public func write(_ finding: Finding) throws {}

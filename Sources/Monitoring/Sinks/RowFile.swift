@@ -6,9 +6,16 @@ import SwitchbackInterchange
 public final class RowFile: MonitorSink {
   static let magic = Data("SWBKROWS".utf8)
   static let version: UInt32 = 1
-  static let headBytes = 16
+  static let head: Data = {
+    var head = magic
+    head.append(version)
+    head.append(UInt32(0))
+    return head
+  }()
   /// Of a record, before its payload.
   static let prefixBytes = 8
+  /// Of a look, what comes once, and of each row.
+  static let lookBytes = 22
   static let rowBytes = 56
 
   enum Kind: UInt8 {
@@ -18,26 +25,29 @@ public final class RowFile: MonitorSink {
 
   private let path: String
   private var file: RecordFile?
+  public private(set) var warning: String?
   /// The number of each probe that the file names, by kind and path.
   private var numbers: [RowFileContents.Probe: UInt32] = [:]
 
   public init(_ path: String) { self.path = path }
 
   /// Goes on behind the last whole record of the step, or of one before it. A file that is of another format is an error,
-  /// and is left as it is.
+  /// and is left as it is; where a record before is broken, the whole file is kept under another name.
   public func begin(after step: Int) throws {
-    file = nil
-    guard access(path, F_OK) == 0, try !RegularFile.read(path).isEmpty else {
+    (file, warning) = (nil, nil)
+    let old = access(path, F_OK) == 0 ? try RegularFile.read(path) : Data()
+    // Whoever was ended while the head was written has lost nothing.
+    guard old.count >= Self.head.count || !Self.head.starts(with: old) else {
       let made = try RecordFile(path)
-      var head = Self.magic
-      head.append(Self.version)
-      head.append(UInt32(0))
-      try made.append(head)
+      try made.append(Self.head)
       (numbers, file) = ([:], made)
       return
     }
-    let before = try RowFileContents(path)
+    let before = try RowFileContents(old, of: path)
     let (end, probes) = before.end(after: step)
+    if let fault = before.fault, let further = before.firstStepBehind, further <= step {
+      warning = try DamagedFile.keep(old, of: path, fault)
+    }
     numbers = Dictionary(before.probes.prefix(probes).enumerated().map { ($1, UInt32($0)) }) { first, _ in first }
     file = try RecordFile(path, keeping: end)
   }

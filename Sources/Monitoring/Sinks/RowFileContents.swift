@@ -29,25 +29,36 @@ public struct RowFileContents: Sendable {
   public private(set) var probes: [Probe] = []
   /// Why reading ended before the file does, and at which byte; nil where all of it was read.
   public private(set) var fault: String?
+  /// The step of the first whole look behind that byte; nil where there is none, as behind a record that a crash has torn.
+  public private(set) var firstStepBehind: Int?
   /// Behind the head and each look: its step, the byte, and how many probes are named before that.
   private var ends: [(step: Int, end: Int, probes: Int)] = []
 
   /// Throws `FileError` where it cannot be read, and `SinkFormatError` where it is no file of rows, or one of another version.
-  public init(_ path: String) throws {
-    let data = try RegularFile.read(path)
+  public init(_ path: String) throws { try self.init(RegularFile.read(path), of: path) }
+
+  /// Of what a file holds.
+  init(_ data: Data, of path: String) throws(SinkFormatError) {
     var reader = ByteReader(data)
     guard reader.data(RowFile.magic.count) == RowFile.magic, let version = reader.integer(UInt32.self),
       reader.integer(UInt32.self) != nil
-    else { throw SinkFormatError(description: "\(path) is no file of rows: it does not begin with SWBKROWS") }
+    else {
+      throw SinkFormatError(
+        description: "\(path) is no file of rows: it does not begin with SWBKROWS and a version. \(DamagedFile.advice)")
+    }
     guard version == RowFile.version else {
       throw SinkFormatError(
-        description: "\(path) is a file of rows of version \(version), and this program knows \(RowFile.version)")
+        description: "\(path) is a file of rows of version \(version), and this program knows \(RowFile.version). "
+          + DamagedFile.advice)
     }
     ends = [(.min, reader.offset, 0)]
     while reader.left > 0 {
       let start = reader.offset
       if let trouble = readRecord(&reader) {
-        fault = "\(path): \(trouble) at byte \(start); what lies before it is whole"
+        firstStepBehind = Self.firstStep(in: data, behind: start)
+        fault =
+          "\(trouble) at byte \(start); what lies before it is whole"
+          + (firstStepBehind.map { ", and so is what lies behind it from step \($0) on" } ?? "")
         return
       }
     }
@@ -55,7 +66,7 @@ public struct RowFileContents: Sendable {
 
   /// Where the last record of this step or of one before it ends, and how many probes are named before.
   func end(after step: Int) -> (end: Int, probes: Int) {
-    let last = ends.last { $0.step <= step } ?? (.min, RowFile.headBytes, 0)
+    let last = ends.last { $0.step <= step } ?? (.min, RowFile.head.count, 0)
     return (last.end, last.probes)
   }
 
@@ -82,6 +93,31 @@ public struct RowFileContents: Sendable {
     case nil: break
     }
     return nil
+  }
+
+  /// The step of the first whole look that begins behind a byte.
+  private static func firstStep(in data: Data, behind start: Int) -> Int? {
+    data.withUnsafeBytes { bytes in
+      func number(at place: Int) -> Int {
+        Int(bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian)
+      }
+      let least = RowFile.prefixBytes + RowFile.lookBytes
+      // A forged file may look like a long record at every byte; such a one is worth keeping.
+      var patience = 4 * bytes.count
+      for offset in start + 1..<max(start + 1, bytes.count - least + 1) {
+        let payload = offset + RowFile.prefixBytes
+        guard bytes[payload] == RowFile.Kind.look.rawValue else { continue }
+        let count = number(at: offset)
+        guard count <= bytes.count - payload,
+          count == RowFile.lookBytes + number(at: payload + RowFile.lookBytes - 4) * RowFile.rowBytes
+        else { continue }
+        patience -= count
+        guard patience >= 0 else { return 0 }
+        guard CRC32C(bytes[payload..<payload + count]).value == UInt32(number(at: offset + 4)) else { continue }
+        return Int(clamping: bytes.loadUnaligned(fromByteOffset: payload + 2, as: UInt64.self).littleEndian)
+      }
+      return nil
+    }
   }
 
   private func look(_ part: inout ByteReader) -> Look? {

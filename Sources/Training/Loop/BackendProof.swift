@@ -8,7 +8,8 @@ import SwitchbackPrograms
 /// Finds out whether it is the network or the backend, where a rule speaks.
 ///
 /// The states that the next step starts with are copied, and the last batch is run on them again: the samples that the rule
-/// has seen. Of a step that was held back these are the very states that it had. Each operation of the replay is compared
+/// has seen. Of a step that was held back these are the very states that it had. Where steps overlap the next one is under
+/// way by then, and they are those behind it: `Proof.weightsOfStep` says so. Each operation of the replay is compared
 /// with the reference in Float64 on the operands that the backend gave it.
 struct BackendProof {
   private let reference: BackendChain

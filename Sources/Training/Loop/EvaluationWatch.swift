@@ -13,8 +13,16 @@ extension EvaluationFacts {
           trainingAccuracy: isAlone ? report.accuracy : report.metrics?[output.prefix + Accuracy.word],
           classes: output.classes.flatMap {
             $0.classCount <= Self.mostClasses ? Self.classes($0, output.classNames) : nil
-          } ?? [])
+          } ?? [], missedVariance: output.missedVariance)
       })
+  }
+
+  /// Adds the evaluation of so many samples of training.
+  mutating func add(_ evaluation: Evaluation, ofSeen samples: Int) {
+    for (place, output) in evaluation.outputs.enumerated() where outputs.indices.contains(place) {
+      outputs[place].seen = Seen(
+        samples: samples, loss: output.loss, accuracy: output.accuracy, missedVariance: output.missedVariance)
+    }
   }
 
   /// Of words of a vocabulary many are never an answer.

@@ -121,25 +121,32 @@ struct GradientWatch {
   private mutating func completed(
     _ finding: Finding, of result: TrainingSession.StepResult, in session: TrainingSession
   ) throws -> Finding {
-    var finding = finding
-    var (proof, fault) = try ask(finding, of: result, in: session)
-    if proof?.verdict == .backend {
-      // Then no cause of the network is looked for.
-      if finding.rule == NonFinite.name { isBackendToBlame = true }
-    } else if finding.rule == NonFinite.name {
+    var explained = finding
+    if finding.rule == NonFinite.name {
       isBackendToBlame = false
-      let cause = try cause(&finding, in: result, of: session)
-      finding.explain(cause)
-      if isBackendToBlame, let asked = proof, asked.verdict == .network {
-        proof = .backend(backend, checked: asked.checked ?? 0, unchecked: asked.unchecked ?? 0)
-      }
+      let cause = try cause(&explained, in: result, of: session)
+      explained.explain(cause)
     } else if finding.evidence["noGradient"] == 1 {
       // The rule's own words stand where the session knows no more.
-      if let reason = try session.reasonForNoGradient(finding, in: result) { finding.explain(reason) }
+      if let reason = try session.reasonForNoGradient(finding, in: result) { explained.explain(reason) }
     }
-    guard let proof else { return finding }
-    finding.add(proof, fault.map { keep($0, finding.rule, finding.step) } ?? nil)
-    return finding
+    var (proof, fault) = try ask(finding, of: result, in: session)
+    if finding.rule == NonFinite.name, isBackendToBlame, let asked = proof, asked.verdict == .network {
+      proof = .backend(backend, checked: asked.checked ?? 0, unchecked: asked.unchecked ?? 0)
+      proof?.weightsOfStep = asked.weightsOfStep
+    }
+    guard let proof else { return explained }
+    if let fault, proof.verdict == .backend {
+      // The network is not explained, but what is done about the finding goes by what it would be without the proof.
+      if finding.rule == NonFinite.name { isBackendToBlame = true }
+      let cause = explained.cause
+      explained = finding
+      explained.cause = cause
+      explained.add(proof, keep(fault, finding.rule, finding.step))
+    } else {
+      explained.add(proof, fault.map { keep($0, finding.rule, finding.step) } ?? nil)
+    }
+    return explained
   }
 
   /// A warning is no error of anybody, but for units that never answer: a kernel may have switched them off.
@@ -147,7 +154,8 @@ struct GradientWatch {
     _ finding: Finding, of result: TrainingSession.StepResult, in session: TrainingSession
   ) throws -> (proof: Proof?, fault: OperationFault?) {
     guard finding.severity == .error || finding.rule == DeadUnits().name else { return (nil, nil) }
-    let (proof, fault) = try proof.proof(of: finding, after: result, in: session)
+    var (proof, fault) = try proof.proof(of: finding, after: result, in: session)
+    if proof.verdict != .notAsked, session.batches > finding.step { proof.weightsOfStep = session.batches }
     return (proof, fault)
   }
 
@@ -171,6 +179,11 @@ struct GradientWatch {
     let name = "\(rule)-\(step).program"
     replays.append(ReplayText(name: name, text: "\(replay)"))
     return (name, fault.command(file: name))
+  }
+
+  /// Whether a rule wants samples of training evaluated beside an evaluation's own.
+  func asksForSeenSamples(_ evaluation: EvaluationFacts) -> Bool {
+    settings.isEnabled && RunningStatistics().isSuspected(evaluation)
   }
 
   /// The findings that open with an evaluation. One that is not regular is there because the run ends.

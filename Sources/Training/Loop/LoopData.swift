@@ -63,6 +63,10 @@ struct LoopData {
     return (unchanged, order.batch(0))
   }
 
+  /// Samples of training as they are in the data, as many as an epoch is validated on and no more than 1,000: what is
+  /// evaluated to tell what training has learnt from what evaluations make of it.
+  var seenSamples: any Dataset { unchanged.drawn(min(validationSamples.count, 1000), seed: settings.seed) }
+
   // MARK: Checks
 
   /// Whether the network can be trained on the data: an epoch without a batch would end in a run without an update. That

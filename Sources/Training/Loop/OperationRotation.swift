@@ -14,6 +14,7 @@ package struct OperationRotation {
 
   private let share: Double
   private let reference: BackendChain
+  private let hasRoom: (ExecutionPlan) -> Bool
   /// Checks so far, and operations that could not be judged.
   private var turn = 0
   private(set) var skipped = 0
@@ -26,7 +27,13 @@ package struct OperationRotation {
   /// Whether the reference computes everything, or could judge nothing.
   private var hasNothing = false
 
-  package init(share: Double, reference: BackendChain) { (self.share, self.reference) = (share, reference) }
+  /// `hasRoom`: whether the machine has memory for a step a second time.
+  package init(
+    share: Double, reference: BackendChain,
+    hasRoom: @escaping (ExecutionPlan) -> Bool = { OperationRotation.hasRoom(for: $0) }
+  ) {
+    (self.share, self.reference, self.hasRoom) = (share, reference, hasRoom)
+  }
 
   /// For a checkpoint.
   package var memory: [String: Int] {
@@ -104,8 +111,13 @@ package struct OperationRotation {
     else { return }
     let clock = ContinuousClock()
     let begin = clock.now
+    defer { spent += (clock.now - begin).seconds }
+    // The copies take of it already.
+    guard hasRoom(try session.nextPlan(samples, endsAccumulation: endsAccumulation)) else {
+      skipped += 1
+      return
+    }
     copies = (try StepReplay.copies(of: session.states), session.batches + 1)
-    spent += (clock.now - begin).seconds
   }
 
   /// Behind a step: what was found wrong in it, where it is the one that is to be checked. Operations of `known` were found
@@ -125,7 +137,8 @@ package struct OperationRotation {
       hasNothing = true
       return nil
     }
-    guard Self.hasRoom(for: executor.plan) else {
+    // Somebody may have taken it meanwhile.
+    guard hasRoom(executor.plan) else {
       skipped += 1
       return nil
     }

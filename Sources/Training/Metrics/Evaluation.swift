@@ -15,6 +15,9 @@ public struct Evaluation: Hashable, Sendable {
     public var classes: ConfusionMatrix?
     /// In the order of the class numbers; empty where targets are numbers.
     public var classNames: [String] = []
+    /// Where targets are numbers, Σ (target − prediction)² / Σ (target − mean)² over all of them: 0 is perfect, and 1 what the
+    /// mean would have; nil of classes, and where targets do not vary.
+    public var missedVariance: Double?
 
     /// Share of right predictions, of samples or of their valid steps; nil where targets are numbers.
     public var accuracy: Double? { metrics.first { $0.name == Accuracy.word }?.value }

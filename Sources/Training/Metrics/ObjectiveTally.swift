@@ -10,6 +10,8 @@ struct ObjectiveTally {
   private let classNames: [String]
   private var metrics: [any Metric]
   private var classes: ConfusionMatrix?
+  /// Of numbers, whatever the configuration asks for.
+  private var variance = R2Score()
   private var (loss, samples) = (0.0, 0)
 
   /// `metrics` are empty; of classes accuracy is counted besides.
@@ -22,7 +24,6 @@ struct ObjectiveTally {
   mutating func add(_ judged: EvaluationExecutor.Judged, of executor: ProgramExecutor, count: Int) throws {
     loss += try executor.number(of: judged.lossSum)
     samples += count
-    guard !metrics.isEmpty else { return }
     let predictions = try executor.withOutput(judged.predictions) { Array($0.bindMemory(to: Float.self)) }
     let target: MetricBatch.Target
     switch objective.targets {
@@ -41,15 +42,17 @@ struct ObjectiveTally {
     let mask = try judged.mask.map { try executor.withOutput($0) { $0.map { $0 != 0 } } }
     let batch = MetricBatch(predictions, target, weights: weights, mask: mask, count: count)
     for index in metrics.indices { metrics[index].add(batch) }
-    if case .classes(_, let classCount) = target {
+    switch target {
+    case .classes(_, let classCount):
       classes = classes ?? ConfusionMatrix(classCount: classCount)
       classes?.add(batch)
+    case .values: variance.add(batch)
     }
   }
 
   var output: Evaluation.Output {
     Evaluation.Output(
       name: name, loss: loss / Double(max(samples, 1)), metrics: metrics.map { MetricResult($0) }, classes: classes,
-      classNames: classNames)
+      classNames: classNames, missedVariance: variance.missedVariance)
   }
 }

@@ -15,6 +15,8 @@ public struct R2Score: Metric, ConfiguredMetric {
     /// The first target that counts: of differences from it the sums cancel less.
     var origin: Double?
     var (weight, sum, squares, errors) = (0.0, 0.0, 0.0, 0.0)
+    /// Σ (target − mean)².
+    var spread: Double { weight > 0 ? squares - sum * sum / weight : 0 }
   }
 
   public init() {}
@@ -34,13 +36,16 @@ public struct R2Score: Metric, ConfiguredMetric {
     }
   }
 
+  /// Σ (target − prediction)² / Σ (target − mean)² over all numbers of a sample together; nil where none of them varies.
+  var missedVariance: Double? {
+    let spread = columns.reduce(0) { $0 + $1.spread }
+    return spread > 0 ? columns.reduce(0) { $0 + $1.errors } / spread : nil
+  }
+
   public var value: Double? {
     let counted = columns.filter { $0.weight > 0 }
     guard !counted.isEmpty else { return nil }
-    let scores = counted.map { column -> Double? in
-      let spread = column.squares - column.sum * column.sum / column.weight
-      return spread > 0 ? 1 - column.errors / spread : nil
-    }
+    let scores = counted.map { $0.spread > 0 ? 1 - $0.errors / $0.spread : nil }
     return scores.contains(nil) ? nil : scores.mean
   }
 }

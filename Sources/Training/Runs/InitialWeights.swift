@@ -84,6 +84,7 @@ extension TrainingSession {
   /// Starts with these weights, the moving average too; every name and shape must fit, or all that does not is said.
   public func load(_ initial: InitialWeights) throws {
     if let obstacle = initial.obstacle(for: parameters) { throw CheckpointMismatch(message: obstacle) }
+    beganTrained = true
     for parameter in parameters {
       guard let tensor = initial.tensors[parameter.name] else { continue }
       // Before the first update the average is the weight itself.

@@ -11,7 +11,7 @@ public final class RunRecorder: TrainingCallback {
   public let folder: RunFolder
   /// As it stands in the folder.
   public let environment: RunEnvironment
-  /// What is to be said where `latest` does not lead to this run.
+  /// What is to be said where `latest` does not lead to this run, or a file of the folder that goes on was damaged.
   public let warning: String?
   /// Held until the run ends: nobody else writes here.
   private let lock: FolderLock
@@ -59,7 +59,7 @@ public final class RunRecorder: TrainingCallback {
     let (position, configuration) = (start.position, loop.configuration)
     try loop.check(start)
     try loop.checkUpdates(from: start)
-    (self.lock, folder, warning) = (lock, RunFolder(lock.folder), nil)
+    (self.lock, folder) = (lock, RunFolder(lock.folder))
     var environment = try RunEnvironment(of: loop.session)
     environment.goOn(
       from: folder.environment, after: position.batches, backend: configuration.backend.name,
@@ -83,10 +83,13 @@ public final class RunRecorder: TrainingCallback {
     }
     metrics = try LineFile(folder.path(of: .metrics), keeping: isKept)
     sinks = try RunSinks(configuration.monitor.sinks, in: folder, after: position.batches)
+    warning = sinks.warnings.isEmpty ? nil : sinks.warnings.joined(separator: "; ")
     // Of steps that a run went back behind, too.
     let answered = Set(position.actions?.records.map(\.step) ?? [])
+    var remembered = RememberedFindings(position)
     findings = try LineFile(folder.path(of: .findings)) { line in
-      isKept(line) || LineFile.number("step", in: line).map(answered.contains) ?? true
+      guard isKept(line) || LineFile.number("step", in: line).map(answered.contains) ?? true else { return false }
+      return isComplete || remembered.takes(line)
     }
     // The file's own columns, whatever this configuration has.
     let head = (try? TextFile.read(folder.path(of: .epochs)))?.prefix { $0 != "\n" } ?? ""

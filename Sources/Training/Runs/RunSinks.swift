@@ -27,18 +27,22 @@ extension MonitorSink {
 /// The sinks of a run's folder that its configuration chooses.
 struct RunSinks {
   private let sinks: [any MonitorSink]
+  /// What was odd about the files that were there.
+  let warnings: [String]
 
   /// Files of an earlier choice lose what they have of later steps too.
   init(_ chosen: [SinkKind], in folder: RunFolder, after step: Int) throws {
     var sinks: [any MonitorSink] = []
+    var warnings: [String] = []
     for kind in SinkKind.allCases {
       let isChosen = chosen.contains(kind)
       guard isChosen || access(folder.path + "/" + kind.path, F_OK) == 0 else { continue }
       let sink = kind.sink(in: folder.path)
       try sink.begin(after: step)
+      if let warning = sink.warning { warnings.append(warning) }
       if isChosen { sinks.append(sink) }
     }
-    self.sinks = sinks
+    (self.sinks, self.warnings) = (sinks, warnings)
   }
 
   func take(_ event: TrainingEvent) throws { for sink in sinks { try sink.take(event) } }

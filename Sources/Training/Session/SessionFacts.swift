@@ -15,6 +15,7 @@ extension TrainingSession {
   ) throws -> StepFacts {
     var facts = StepFacts()
     facts.learningRate = result.learningRate
+    facts.beganTrained = beganTrained
     if step.accumulationSteps == 1 { facts.clipping = step.clipping.map { StepFacts.Clipping($0) } }
     facts.classes = try classes(of: result)
     let update = number / step.accumulationSteps
@@ -106,7 +107,33 @@ extension StepFacts.Clipping {
   }
 }
 
+extension TrainingSession {
+  /// Of the normalization that keeps most of its statistics at each update; nil where none moves any.
+  var runningStatistics: EvaluationFacts.RunningStatistics? {
+    get throws {
+      let slowest = try plan.program.runningStatistics.max { $0.momentum < $1.momentum }
+      return slowest.map {
+        EvaluationFacts.RunningStatistics(layer: $0.layer, momentum: $0.momentum, updates: batches)
+      }
+    }
+  }
+}
+
 extension Program {
+  /// The layers whose running variance moves, with what it keeps at each step: the constant that it is multiplied with.
+  var runningStatistics: [(layer: String, momentum: Double)] {
+    let ending = "/movingVariance"
+    var constants: [Int: Double] = [:]
+    return calls.compactMap { call in
+      if let fill = call.operation as? Fill, let output = call.outputs.first ?? nil { constants[output] = fill.value }
+      guard (call.operation as? Binary)?.function == .multiply,
+        let state = call.inputs.first(where: { values[$0].role == .state && values[$0].name.hasSuffix(ending) }),
+        let momentum = call.inputs.compactMap({ constants[$0] }).first
+      else { return nil }
+      return (String(values[state].name.dropLast(ending.count)), momentum)
+    }
+  }
+
   /// What a field is multiplied with, and what is added then, before weights read it; nil where no weights do, or where
   /// anything else reads it before them: a normalization, a gather.
   func scaleBeforeWeights(of field: String) -> (factor: Double, offset: Double)? {

@@ -30,6 +30,8 @@ public final class TrainingSession {
   var plateau: ReduceOnPlateau?
   /// What findings have made of it.
   var lowered: LoweredRate?
+  /// Whether it began with the weights of another run.
+  var beganTrained = false
   private let probeInterval: Int?
   /// Every so many updates are watched, unless said.
   public static let usualProbeInterval = 10
@@ -388,6 +390,11 @@ public final class TrainingSession {
   /// Whether the next step is an update that is looked at, with a batch of so many samples.
   func isNextWatched(_ count: Int, endsAccumulation: Bool) -> Bool {
     (endsAccumulation || accumulated + 1 == step.accumulationSteps) && isWatched(count)
+  }
+
+  /// How the next step runs, where it is an update, with a batch of so many samples.
+  func nextPlan(_ count: Int, endsAccumulation: Bool) throws -> ExecutionPlan {
+    try nextTrainer(count, endsAccumulation: endsAccumulation).trainer.executor.plan
   }
 
   /// Where the next step reads a batch of so many samples of a data set, for whoever writes it ahead. Nobody may write there
