@@ -336,6 +336,7 @@ public final class TrainingLoop {
     let order = parts.order(epoch: position.epoch, version: position.orderVersion)
     parts.begin(epoch: position.epoch, order, at: position.batchInEpoch, waits: try session.overlaps)
     defer { parts.prefetcher?.stop() }
+    if position.batchInEpoch == 0 { monitor.beginEpoch(of: parts.train) }
     while nextBatch < order.batchCount {
       try trainStep(order)
       if decision == .interrupt {
@@ -357,6 +358,12 @@ public final class TrainingLoop {
     measured.seconds += measuredInEpoch.seconds
     // More, where the run goes on with fewer samples than it had in this epoch.
     let isWhole = position.batchInEpoch >= order.batchCount
+    if isWhole {
+      try tell(
+        monitor.endEpoch(
+          position.epoch, step: session.batches, order, of: parts.train, dropsLast: settings.dropsLastBatch),
+        recorded: true)
+    }
     let held = try validated(isWhole: isWhole)
     let report = EpochReport(
       epoch: position.epoch, epochs: settings.epochs, step: session.batches,
@@ -430,9 +437,15 @@ public final class TrainingLoop {
   }
 
   private func evaluate(_ dataset: any Dataset, _ weights: ModelWeights?, _ doing: String) throws -> Evaluation {
-    try session.evaluate(dataset, weights: weights) { samples in
+    var findings: [Finding] = []
+    let evaluation = try session.evaluate(
+      dataset, weights: weights,
+      afterFirst: { if weights == .raw { findings = try monitor.observe($0, step: session.batches) } }
+    ) { samples in
       try emit(.evaluating(EvaluationProgress(doing: doing, samples: samples, of: dataset.count)))
     }
+    try tell(findings, recorded: true)
+    return evaluation
   }
 
   /// The weights to test and to hand over: with `training.restore_best` those of the lowest validation loss. Checkpoints
@@ -499,12 +512,15 @@ public final class TrainingLoop {
 
   private func trainStep(_ order: BatchOrder) throws {
     let batch = order.batch(nextBatch)
-    try monitor.prepare(
-      trained, in: session, samples: batch.count, endsAccumulation: endsAccumulation(nextBatch, of: order))
+    try tell(
+      monitor.prepare(
+        trained, in: session, samples: batch.count, endsAccumulation: endsAccumulation(nextBatch, of: order)),
+      recorded: true)
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
     let step = try session.start(parts.train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
     measuredInEpoch.seconds += (clock.now - begin).seconds
+    monitor.begin(step, batch, of: parts.train, in: session)
     measuredInEpoch.samples += batch.count
     measured.samples += batch.count
     measured.forks += host.forkCount - forks
@@ -604,20 +620,20 @@ public final class TrainingLoop {
     if let words = try monitor.estimate(trained, in: session) { try emit(.message(words)) }
     // Before a replay, which may fail.
     if monitor.isDue(rows) { try emit(.probes(rows)) }
-    let findings = try monitor.observe(rows, of: result, in: session)
+    let findings = try monitor.observe(rows, of: result, on: parts.train, in: session)
     for replay in monitor.replays { try emit(.replay(replay)) }
-    for recording in monitor.recordings { try emit(.recording(recording)) }
-    try tell(findings)
+    try tell(findings, recorded: true)
   }
 
   private func lookAtEvaluation(_ held: Evaluation, _ report: EpochReport, isRegular: Bool) throws {
     let facts = EvaluationFacts(held, report, samples: parts.validationSamples.count)
-    let findings = monitor.observe(facts, isRegular: isRegular)
-    for recording in monitor.recordings { try emit(.recording(recording)) }
-    try tell(findings)
+    try tell(monitor.observe(facts, isRegular: isRegular), recorded: true)
   }
 
-  private func tell(_ findings: [Finding]) throws {
+  /// `recorded`: each with the updates before it.
+  private func tell(_ findings: [Finding], recorded: Bool = false) throws {
+    guard !findings.isEmpty else { return }
+    if recorded { for recording in monitor.recordings { try emit(.recording(recording)) } }
     for finding in findings {
       try emit(.finding(finding))
       // A warning ends no run.
@@ -666,6 +682,7 @@ public final class TrainingLoop {
     let isOver = log.records.count >= configuration.monitor.actionCount
     let (now, then) = (position, good.position.batches)
     try session.restore(good)
+    monitor.restored()
     position = good.position
     (position.plan, position.routing, position.program, position.actions) = (now.plan, now.routing, now.program, log)
     if var state = good.position.monitor {

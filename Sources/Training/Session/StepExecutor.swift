@@ -15,6 +15,10 @@ final class StepExecutor {
   private let probes: [(probe: Probe, output: OutputHandle)]
   /// Those that look along time.
   private let courses: [(probe: Probe, output: OutputHandle)]
+  /// What the optimizer gets, one a trainable weight; nil of what is too large to be answered.
+  let gradients: [OutputHandle?]
+  /// The bias correction that a run is given; nil where there is none.
+  let correction: InputHandle?
 
   /// Where the program tells the loss of the step or of one objective, and how right it is.
   private struct NumberHandles {
@@ -42,7 +46,8 @@ final class StepExecutor {
   }
 
   init(
-    _ executor: ProgramExecutor, _ stepValues: StepValues, of step: TrainingStep, probes: [Probe] = []
+    _ executor: ProgramExecutor, _ stepValues: StepValues, of step: TrainingStep, probes: [Probe] = [],
+    gradients: [String?] = []
   ) throws(ExecutionError) {
     self.executor = executor
     feed = try StepFeed(executor, stepValues)
@@ -57,6 +62,12 @@ final class StepExecutor {
     let handles = try probes.map { probe throws(ExecutionError) in (probe, try executor.output(named: probe.output)) }
     self.probes = handles.filter { $0.0.kind != .deltaOverTime }
     courses = handles.filter { $0.0.kind == .deltaOverTime }
+    self.gradients = try gradients.map { name throws(ExecutionError) in
+      guard let name else { return nil }
+      return try executor.output(named: name)
+    }
+    let correction = "correction"
+    self.correction = executor.hasInput(correction) ? try executor.input(named: correction) : nil
   }
 
   /// What the finished run says of its loss, and of how many samples of the batch it was right: where samples have

@@ -15,7 +15,7 @@ public final class TrainingSession {
   public let seed: Int64
   public var parameterCount: Int { training.trainableCount }
   /// The training step of whole batches, without probes.
-  private let training: TrainingProgram
+  let training: TrainingProgram
   /// Batches trained so far.
   public private(set) var batches = 0
   /// Updates of the weights so far.
@@ -141,10 +141,10 @@ public final class TrainingSession {
       throw ExecutionError(
         .invalid, "the session was made to evaluate a checkpoint: it has no optimizer slots to train with")
     }
-    let (program, probes) = try program(of: key)
+    let (program, probes, gradients) = try program(of: key)
     let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
-      update: try StepExecutor(executor, program.stepValues, of: step, probes: probes),
+      update: try StepExecutor(executor, program.stepValues, of: step, probes: probes, gradients: gradients),
       accumulation: try program.accumulation.map {
         try StepExecutor(
           ProgramExecutor($0, on: chain, states: states, isProfiled: isProfiled), program.stepValues, of: step)
@@ -154,18 +154,19 @@ public final class TrainingSession {
     return made
   }
 
-  private func program(of key: TrainerKey) throws(ProgramError) -> (TrainingProgram, [Probe]) {
+  private func program(of key: TrainerKey) throws(ProgramError) -> (TrainingProgram, [Probe], gradients: [String?]) {
     if key == TrainerKey(size: batchSize, isProbed: false, accumulated: step.accumulationSteps) {
-      return (training, [])
+      return (training, [], [])
     }
     try checkBatchSize(key.size)
-    var probes: [Probe] = []
+    var (probes, gradients): ([Probe], [String?]) = ([], [])
     func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
       probes = try builder.attach(Self.probes(of: trace), histogram: countsExponents)
+      gradients = builder.answerGradients(of: trace, mostBytes: mostGradientBytes)
     }
     let program = try step.build(
       batchSize: key.size, accumulated: key.accumulated, probe: key.isProbed ? probe : nil)
-    return (program, probes)
+    return (program, probes, gradients)
   }
 
   /// How many samples are evaluated at once: four times as many as are trained on, which is faster, where that needs no
@@ -228,9 +229,14 @@ public final class TrainingSession {
     return fingerprint.text
   }
 
+  /// The outputs of a probed step that have what the optimizer gets: one a trainable weight, or nil. Empty without probes.
+  var answeredGradients: [OutputHandle?] {
+    get throws { probeInterval == nil ? [] : try trainer(batchSize, isProbed: true).update.gradients }
+  }
+
   /// The step as laws see it.
   var stepDescription: StepDescription {
-    get throws { StepDescription(training, of: step, doubt: step.doubt(of: try inference)) }
+    get throws { StepDescription(training, of: step, predicting: try inference) }
   }
 
   /// The network's layers, in the order in which they compute.
