@@ -60,8 +60,4 @@ extension StepDescription.Weight {
   init(stateNamed name: String) {
     self.init(name: name, layer: String(name[..<(name.lastIndex(of: "/") ?? name.endIndex)]), isTrainable: false)
   }
-
-  func count(in session: TrainingSession) -> Int {
-    session.states.states[name]?.type.shape.elementCount ?? 0
-  }
 }

@@ -8,7 +8,7 @@ struct LawWatch {
   /// The word for its memory.
   static let name = "laws"
 
-  private var sampler = UpdateSampler()
+  private var sampler = StateSampler()
   private var frozen = FrozenStates()
   private var written = WrittenStates()
   private var tally = SampleTally()
@@ -86,8 +86,10 @@ struct LawWatch {
   ) throws -> [Finding] {
     guard result.isProbed else { return [] }
     var found: [Finding] = []
-    if let update = try sampler.update(result, rows, in: session) {
-      found += LawCatalog.all.flatMap { $0.breaches(in: update) }
+    switch try sampler.evidence(result, rows, in: session) {
+    case .update(let update)?: found += LawCatalog.all.flatMap { $0.breaches(in: update) }
+    case .state(let state)?: found += LawCatalog.all.flatMap { $0.breaches(in: state) }
+    case nil: break
     }
     if let state = try frozen.next(step: rows.step) { found += LawCatalog.all.flatMap { $0.breaches(in: state) } }
     if let batch = try batches.batch(result, step: rows.step, of: dataset) {

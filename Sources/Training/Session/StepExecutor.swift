@@ -17,6 +17,8 @@ final class StepExecutor {
   private let courses: [(probe: Probe, output: OutputHandle)]
   /// What the optimizer gets, one a trainable weight; nil of what is too large to be answered.
   let gradients: [OutputHandle?]
+  /// Running statistics, and where the program tells those of the batch.
+  let statistics: [(statistic: AnsweredValues.Statistic, output: OutputHandle)]
   /// The bias correction that a run is given; nil where there is none.
   let correction: InputHandle?
 
@@ -47,7 +49,7 @@ final class StepExecutor {
 
   init(
     _ executor: ProgramExecutor, _ stepValues: StepValues, of step: TrainingStep, probes: [Probe] = [],
-    gradients: [String?] = []
+    answering values: AnsweredValues = AnsweredValues()
   ) throws(ExecutionError) {
     self.executor = executor
     feed = try StepFeed(executor, stepValues)
@@ -62,9 +64,12 @@ final class StepExecutor {
     let handles = try probes.map { probe throws(ExecutionError) in (probe, try executor.output(named: probe.output)) }
     self.probes = handles.filter { $0.0.kind != .deltaOverTime }
     courses = handles.filter { $0.0.kind == .deltaOverTime }
-    self.gradients = try gradients.map { name throws(ExecutionError) in
+    gradients = try values.gradients.map { name throws(ExecutionError) in
       guard let name else { return nil }
       return try executor.output(named: name)
+    }
+    statistics = try values.statistics.map { statistic throws(ExecutionError) in
+      (statistic, try executor.output(named: statistic.output))
     }
     let correction = "correction"
     self.correction = executor.hasInput(correction) ? try executor.input(named: correction) : nil

@@ -141,10 +141,10 @@ public final class TrainingSession {
       throw ExecutionError(
         .invalid, "the session was made to evaluate a checkpoint: it has no optimizer slots to train with")
     }
-    let (program, probes, gradients) = try program(of: key)
+    let (program, probes, answered) = try program(of: key)
     let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
-      update: try StepExecutor(executor, program.stepValues, of: step, probes: probes, gradients: gradients),
+      update: try StepExecutor(executor, program.stepValues, of: step, probes: probes, answering: answered),
       accumulation: try program.accumulation.map {
         try StepExecutor(
           ProgramExecutor($0, on: chain, states: states, isProfiled: isProfiled), program.stepValues, of: step)
@@ -154,19 +154,19 @@ public final class TrainingSession {
     return made
   }
 
-  private func program(of key: TrainerKey) throws(ProgramError) -> (TrainingProgram, [Probe], gradients: [String?]) {
+  private func program(of key: TrainerKey) throws(ProgramError) -> (TrainingProgram, [Probe], AnsweredValues) {
     if key == TrainerKey(size: batchSize, isProbed: false, accumulated: step.accumulationSteps) {
-      return (training, [], [])
+      return (training, [], AnsweredValues())
     }
     try checkBatchSize(key.size)
-    var (probes, gradients): ([Probe], [String?]) = ([], [])
+    var (probes, answered): ([Probe], AnsweredValues) = ([], AnsweredValues())
     func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
       probes = try builder.attach(Self.probes(of: trace), histogram: countsExponents)
-      gradients = builder.answerGradients(of: trace, mostBytes: mostGradientBytes)
+      answered = builder.answer(trace, mostBytes: mostGradientBytes)
     }
     let program = try step.build(
       batchSize: key.size, accumulated: key.accumulated, probe: key.isProbed ? probe : nil)
-    return (program, probes, gradients)
+    return (program, probes, answered)
   }
 
   /// How many samples are evaluated at once: four times as many as are trained on, which is faster, where that needs no
@@ -229,9 +229,13 @@ public final class TrainingSession {
     return fingerprint.text
   }
 
-  /// The outputs of a probed step that have what the optimizer gets: one a trainable weight, or nil. Empty without probes.
-  var answeredGradients: [OutputHandle?] {
-    get throws { probeInterval == nil ? [] : try trainer(batchSize, isProbed: true).update.gradients }
+  /// What a probed step answers for laws: gradients, one a trainable weight or nil, and statistics. Empty without probes.
+  var answeredBySteps: (gradients: [OutputHandle?], statistics: [AnsweredValues.Statistic]) {
+    get throws {
+      guard probeInterval != nil else { return ([], []) }
+      let made = try trainer(batchSize, isProbed: true).update
+      return (made.gradients, made.statistics.map(\.statistic))
+    }
   }
 
   /// The step as laws see it.
