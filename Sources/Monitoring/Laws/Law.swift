@@ -11,6 +11,8 @@ public protocol Law: Sendable {
   func breaches(in state: SampledState) -> [Finding]
   /// What does not hold of a batch; asked at a probed step.
   func breaches(in batch: SampledBatch) -> [Finding]
+  /// What does not hold of a step that was run again; asked where operations are checked.
+  func breaches(in step: RepeatedStep) -> [Finding]
   /// What does not hold of what wrote the states since the step before; asked at every step.
   func breaches(in writes: StateWrites) -> [Finding]
   /// What does not hold of the samples of an epoch; asked at its end.
@@ -24,6 +26,7 @@ extension Law {
   public func breaches(in update: SampledUpdate) -> [Finding] { [] }
   public func breaches(in state: SampledState) -> [Finding] { [] }
   public func breaches(in batch: SampledBatch) -> [Finding] { [] }
+  public func breaches(in step: RepeatedStep) -> [Finding] { [] }
   public func breaches(in writes: StateWrites) -> [Finding] { [] }
   public func breaches(in epoch: EpochSamples) -> [Finding] { [] }
   public func breaches(in evaluation: RepeatedEvaluation) -> [Finding] { [] }
@@ -42,7 +45,8 @@ extension Law {
 public enum LawCatalog {
   public static let all: [any Law] = [
     GradientPath(), OneUpdate(), FrozenWeights(), LayerIsUsed(), LossTakesOutput(), OneInitialization(),
-    ClippingApplies(), SureEvaluation(), UpdateLaw(), RunningStatistics(), EachSampleOnce(), BatchOfSamples(),
+    ClippingApplies(), SureEvaluation(), UpdateLaw(), GradientOfBatch(), RunningStatistics(), EachSampleOnce(),
+    BatchOfSamples(),
     WeightsContinue(),
   ]
 

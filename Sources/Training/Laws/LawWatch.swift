@@ -82,10 +82,11 @@ struct LawWatch {
 
   /// What a probed step broke, before another step is finished.
   mutating func breaches(
-    in result: TrainingSession.StepResult, _ rows: ProbeRows, of dataset: any Dataset, _ session: TrainingSession
+    in result: TrainingSession.StepResult, _ rows: ProbeRows, again: RepeatedStep?, of dataset: any Dataset,
+    _ session: TrainingSession
   ) throws -> [Finding] {
     guard result.isProbed else { return [] }
-    var found: [Finding] = []
+    var found = again.map { again in LawCatalog.all.flatMap { $0.breaches(in: again) } } ?? []
     switch try sampler.evidence(result, rows, in: session) {
     case .update(let update)?: found += LawCatalog.all.flatMap { $0.breaches(in: update) }
     case .state(let state)?: found += LawCatalog.all.flatMap { $0.breaches(in: state) }

@@ -151,7 +151,7 @@ struct GradientWatch {
     (replays, recordings) = ([], [])
     let known = monitor.findings
     let checked = try check(rows.step, of: result, in: session).map { recorded($0, known) }
-    let broken = try laws.breaches(in: result, rows, of: dataset, session).map {
+    let broken = try laws.breaches(in: result, rows, again: rotation.repeated, of: dataset, session).map {
       recorded(try completed($0, of: result, in: session), known)
     }
     let findings = try monitor.observe(rows).map { recorded(try completed($0, of: result, in: session), known) }
