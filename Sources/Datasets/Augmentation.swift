@@ -93,6 +93,8 @@ struct AugmentationDraw {
   private var angle: Double
   private var zoom: Double
   private var cutout: (rows: Range<Int>, columns: Range<Int>)?
+  /// The state of its random numbers behind the last of them.
+  let end: UInt64
   private let fill: Augmentation.Fill
   private let (height, width, channels): (Int, Int, Int)
 
@@ -117,6 +119,7 @@ struct AugmentationDraw {
     zoom = 1 + signed() * settings.zoom
     fill = settings.fill
     let (row, column) = (random.next(below: height), random.next(below: width))
+    end = random.state
     guard settings.cutout > 0 else { return }
     func side(_ middle: Int, _ extent: Int) -> Range<Int> {
       let low = middle - settings.cutout / 2

@@ -71,6 +71,13 @@ public final class AugmentedDataset: Dataset, @unchecked Sendable {
     if augmentation.mixup > 0 { try mix(index, batch, row) }
   }
 
+  public func randomNumbers(of index: Int) -> UInt64? {
+    let epoch = lock.withLock { self.epoch }
+    return AugmentationDraw(
+      augmentation, of: base.fields[pictures[0]].shape, seed: seed, epoch: epoch, sample: index
+    ).end
+  }
+
   /// Changes the pictures of one sample.
   private func change(_ index: Int, _ batch: BatchMemory, _ row: Int) {
     for field in pictures {

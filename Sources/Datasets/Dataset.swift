@@ -21,6 +21,10 @@ public protocol Dataset: Sendable {
 
   /// Writes the samples at `indices` to the first rows of `batch`.
   func fill(_ indices: ArraySlice<Int32>, into batch: BatchMemory) throws(DatasetError)
+
+  /// Of a sample that is changed at random when it is read: a number made of the random numbers that change it, 64 bits that
+  /// are equal only where these are. Nil, unless said, where samples are not changed. A law holds them apart.
+  func randomNumbers(of index: Int) -> UInt64?
 }
 
 /// What is to be learnt of a sample.
@@ -38,6 +42,7 @@ public enum DatasetTargets: Hashable, Sendable {
 
 extension Dataset {
   public var isInMemory: Bool { false }
+  public func randomNumbers(of index: Int) -> UInt64? { nil }
   public var labels: [Int32] { [] }
   public func classes(of target: String) -> [Int32] { target == Field.labels ? labels : [] }
 

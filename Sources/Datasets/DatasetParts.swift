@@ -82,6 +82,8 @@ public struct DatasetSubset: Dataset {
   public func read(_ index: Int, row: Int, into batch: BatchMemory) throws(DatasetError) {
     try base.read(Int(indices[index]), row: row, into: batch)
   }
+
+  public func randomNumbers(of index: Int) -> UInt64? { base.randomNumbers(of: Int(indices[index])) }
 }
 
 extension Dataset {

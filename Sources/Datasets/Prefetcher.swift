@@ -42,6 +42,8 @@ public final class Prefetcher: Dataset {
     try base.read(index, row: row, into: batch)
   }
 
+  public func randomNumbers(of index: Int) -> UInt64? { base.randomNumbers(of: index) }
+
   /// Allocates nothing where the batch is the next of the order.
   public func fill(_ indices: ArraySlice<Int32>, into batch: BatchMemory) throws(DatasetError) {
     guard reader.isReading(indices) else {

@@ -113,7 +113,7 @@ public final class State {
   }
 
   /// Reads the contents.
-  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+  package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
     try bringToHost()
     return try body(UnsafeRawBufferPointer(bytes))
   }

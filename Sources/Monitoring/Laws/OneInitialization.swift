@@ -1,4 +1,4 @@
-/// Every state of the step gets a first value, and gets it once.
+/// Every state of the step and of an evaluation gets a first value, and gets it once.
 public struct OneInitialization: Law {
   public let name = "oneInitialization"
   public init() {}
@@ -7,8 +7,9 @@ public struct OneInitialization: Law {
     var counts: [String: Int] = [:]
     for name in step.initialized { counts[name, default: 0] += 1 }
     var names: [String] = []
-    for name in step.program.values(.state).map({ step.program.values[$0].name }) + step.initialized
-    where !names.contains(name) {
+    let programs = [step.program] + (step.evaluation.map { [$0] } ?? [])
+    let read = programs.map { program in program.values(.state).map { program.values[$0].name } }
+    for name in read.joined() + step.initialized where !names.contains(name) {
       names.append(name)
     }
     let layers = Dictionary(step.weights.map { ($0.name, $0.layer) }) { first, _ in first }
@@ -19,7 +20,7 @@ public struct OneInitialization: Law {
         layers: layers[name].map { [$0] } ?? [], subject: name,
         cause: count == 0 ? "notInitialized" : "severalInitializations", evidence: ["initializations": Double(count)],
         count == 0
-          ? "The step reads \(name), which nothing initializes: its first value is what lay in memory. Give it an "
+          ? "\(read[0].contains(name) ? "The step" : "An evaluation") reads \(name), which nothing initializes: its first value is what lay in memory. Give it an "
             + "initializer."
           : "\(name) is initialized \(count) times, and only the last counts. Give each state a name of its own, and one "
             + "initializer.")

@@ -27,13 +27,15 @@ public struct StepDescription: Sendable {
   public var clips: Bool
   /// Why the end of the network does not suit the loss; nil where it does.
   public var doubt: String?
+  /// The program that evaluates or predicts with its states; nil where nobody gives it.
+  public var evaluation: Program?
 
   public init(
     program: Program, weights: [Weight], layers: [String] = [], initialized: [String] = [], clips: Bool = false,
-    doubt: String? = nil
+    doubt: String? = nil, evaluation: Program? = nil
   ) {
     (self.program, self.weights, self.layers) = (program, weights, layers)
-    (self.initialized, self.clips, self.doubt) = (initialized, clips, doubt)
+    (self.initialized, self.clips, self.doubt, self.evaluation) = (initialized, clips, doubt, evaluation)
   }
 
   /// The calls of optimizers that write a weight.

@@ -2,8 +2,8 @@ public import SwitchbackMonitoring
 public import SwitchbackNeuralNetworks
 
 extension StepDescription {
-  /// What laws see of a training step. `doubt` is of its program that predicts: `TrainingStep.doubt(of:)`.
-  public init(_ training: TrainingProgram, of step: TrainingStep, doubt: String? = nil) {
+  /// What laws see of a training step, and of its program that predicts.
+  public init(_ training: TrainingProgram, of step: TrainingStep, predicting inference: InferenceProgram? = nil) {
     let gradients = Dictionary(training.trace.parameters.map { ($0.parameter.name, $0.gradient.id) }) { first, _ in
       first
     }
@@ -15,6 +15,6 @@ extension StepDescription {
       // Others only hold layers.
       layers: training.layers.filter { !$0.inputs.isEmpty }.map(\.path),
       initialized: training.states.map(\.name), clips: step.clipping != nil && step.accumulationSteps == 1,
-      doubt: doubt)
+      doubt: inference.flatMap { step.doubt(of: $0) }, evaluation: inference?.program)
   }
 }

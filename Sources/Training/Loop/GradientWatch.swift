@@ -1,4 +1,5 @@
 import SwitchbackConformance
+import SwitchbackDatasets
 import SwitchbackExecution
 import SwitchbackMonitoring
 
@@ -14,6 +15,7 @@ struct GradientWatch {
   private(set) var isBackendToBlame = false
   private let proof: BackendProof
   private var rotation: OperationRotation
+  private var laws = LawWatch()
   /// What shows the findings elsewhere that were answered last.
   private(set) var replays: [ReplayText] = []
   /// The updates before those findings.
@@ -43,6 +45,7 @@ struct GradientWatch {
     get {
       var state = monitor.state
       state.memories[OperationRotation.name] = rotation.memory
+      state.memories[LawWatch.name] = laws.memory
       state.flight = flight
       return state
     }
@@ -50,6 +53,7 @@ struct GradientWatch {
       monitor.state = newValue
       flight = newValue.flight ?? FlightRecorder()
       rotation.memory = newValue.memories[OperationRotation.name] ?? [:]
+      laws.memory = newValue.memories[LawWatch.name] ?? [:]
     }
   }
 
@@ -73,10 +77,53 @@ struct GradientWatch {
     return findings
   }
 
-  /// Before each step.
-  mutating func prepare(_ time: TrainedTime, in session: TrainingSession, samples: Int, endsAccumulation: Bool) throws {
+  /// Before each step; answers the laws that were broken since the last one.
+  mutating func prepare(
+    _ time: TrainedTime, in session: TrainingSession, samples: Int, endsAccumulation: Bool
+  ) throws -> [Finding] {
+    guard settings.isEnabled else { return [] }
     try rotation.prepare(time, in: session, samples: samples, endsAccumulation: endsAccumulation)
+    return told(try laws.prepare(session, samples: samples, endsAccumulation: endsAccumulation))
   }
+
+  /// Once a step was handed over.
+  mutating func begin(
+    _ step: TrainingSession.StartedStep, _ batch: ArraySlice<Int32>, of dataset: any Dataset,
+    in session: TrainingSession
+  ) {
+    if settings.isEnabled { laws.begin(step, batch, of: dataset, in: session) }
+  }
+
+  /// At the start of an epoch.
+  mutating func beginEpoch(of dataset: any Dataset) { laws.beginEpoch(of: dataset) }
+
+  /// At the end of a whole one: the laws that it broke.
+  mutating func endEpoch(
+    _ epoch: Int, step: Int, _ order: BatchOrder, of dataset: any Dataset, dropsLast: Bool
+  ) -> [Finding] {
+    guard settings.isEnabled else { return [] }
+    return told(laws.breaches(inEpoch: epoch, step: step, order, of: dataset, dropsLast: dropsLast))
+  }
+
+  /// The laws that the first batch of an evaluation breaks, evaluated once more.
+  mutating func observe(_ evaluator: EvaluationExecutor, step: Int) throws -> [Finding] {
+    guard settings.isEnabled else { return [] }
+    return told(laws.breaches(in: try evaluator.repeated(step: step)))
+  }
+
+  /// Findings of laws, which nobody completes.
+  private mutating func told(_ findings: [Finding]) -> [Finding] {
+    guard !findings.isEmpty else { return [] }
+    (replays, recordings) = ([], [])
+    return findings.map { finding in
+      let finding = recorded(finding, monitor.findings)
+      monitor.record(finding)
+      return finding
+    }
+  }
+
+  /// The states were restored: nobody but the run wrote them.
+  mutating func restored() { laws.restored() }
 
   /// What a step showed, before another one is finished; nil where it is not looked at.
   mutating func rows(
@@ -99,15 +146,19 @@ struct GradientWatch {
 
   /// The findings that open with these rows, and one of an operation that was checked.
   mutating func observe(
-    _ rows: ProbeRows, of result: TrainingSession.StepResult, in session: TrainingSession
+    _ rows: ProbeRows, of result: TrainingSession.StepResult, on dataset: any Dataset, in session: TrainingSession
   ) throws -> [Finding] {
     (replays, recordings) = ([], [])
     let known = monitor.findings
     let checked = try check(rows.step, of: result, in: session).map { recorded($0, known) }
+    let broken = try laws.breaches(in: result, rows, again: rotation.repeated, of: dataset, session).map {
+      recorded(try completed($0, of: result, in: session), known)
+    }
     let findings = try monitor.observe(rows).map { recorded(try completed($0, of: result, in: session), known) }
     monitor.complete(findings)
-    checked.map { monitor.record($0) }
-    return findings + (checked.map { [$0] } ?? [])
+    let others = broken + (checked.map { [$0] } ?? [])
+    for finding in others { monitor.record(finding) }
+    return findings + others
   }
 
   /// The finding with the name of its recording.

@@ -38,6 +38,7 @@ extension TrainingLoop {
     let isOver = log.records.count >= configuration.monitor.actionCount
     let (now, then) = (position, good.position.batches)
     try session.restore(good)
+    monitor.restored()
     position = good.position
     (position.plan, position.routing, position.program, position.actions) = (now.plan, now.routing, now.program, log)
     if var state = good.position.monitor {

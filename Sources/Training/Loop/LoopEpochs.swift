@@ -7,6 +7,7 @@ extension TrainingLoop {
     let order = parts.order(epoch: position.epoch, version: position.orderVersion)
     parts.begin(epoch: position.epoch, order, at: position.batchInEpoch, waits: try session.overlaps)
     defer { parts.prefetcher?.stop() }
+    if position.batchInEpoch == 0 { monitor.beginEpoch(of: parts.train) }
     while nextBatch < order.batchCount {
       try trainStep(order)
       if decision == .interrupt {
@@ -28,6 +29,12 @@ extension TrainingLoop {
     measured.seconds += measuredInEpoch.seconds
     // More, where the run goes on with fewer samples than it had in this epoch.
     let isWhole = position.batchInEpoch >= order.batchCount
+    if isWhole {
+      try tell(
+        monitor.endEpoch(
+          position.epoch, step: session.batches, order, of: parts.train, dropsLast: settings.dropsLastBatch),
+        recorded: true)
+    }
     let held = try validated(isWhole: isWhole)
     let report = EpochReport(
       epoch: position.epoch, epochs: settings.epochs, step: session.batches,

@@ -12,10 +12,9 @@ extension TrainingLoop {
     if let words = try monitor.estimate(trained, in: session) { try emit(.message(words)) }
     // Before a replay, which may fail.
     if monitor.isDue(rows) { try emit(.probes(rows)) }
-    let findings = try monitor.observe(rows, of: result, in: session)
+    let findings = try monitor.observe(rows, of: result, on: parts.train, in: session)
     for replay in monitor.replays { try emit(.replay(replay)) }
-    for recording in monitor.recordings { try emit(.recording(recording)) }
-    try tell(findings)
+    try tell(findings, recorded: true)
   }
 
   func lookAtEvaluation(_ held: Evaluation, _ report: EpochReport, isRegular: Bool) throws {
@@ -25,12 +24,13 @@ extension TrainingLoop {
       let seen = parts.seenSamples
       facts.add(try session.evaluate(seen, weights: .raw), ofSeen: seen.count)
     }
-    let findings = monitor.observe(facts, isRegular: isRegular)
-    for recording in monitor.recordings { try emit(.recording(recording)) }
-    try tell(findings)
+    try tell(monitor.observe(facts, isRegular: isRegular), recorded: true)
   }
 
-  func tell(_ findings: [Finding]) throws {
+  /// `recorded`: each with the updates before it.
+  func tell(_ findings: [Finding], recorded: Bool = false) throws {
+    guard !findings.isEmpty else { return }
+    if recorded { for recording in monitor.recordings { try emit(.recording(recording)) } }
     for finding in findings {
       try emit(.finding(finding))
       // A warning ends no run.

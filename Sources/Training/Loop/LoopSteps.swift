@@ -7,12 +7,15 @@ extension TrainingLoop {
 
   func trainStep(_ order: BatchOrder) throws {
     let batch = order.batch(nextBatch)
-    try monitor.prepare(
-      trained, in: session, samples: batch.count, endsAccumulation: endsAccumulation(nextBatch, of: order))
+    try tell(
+      monitor.prepare(
+        trained, in: session, samples: batch.count, endsAccumulation: endsAccumulation(nextBatch, of: order)),
+      recorded: true)
     let clock = ContinuousClock()
     let (begin, forks, counts) = (clock.now, host.forkCount, session.chain.counts)
     let step = try session.start(parts.train, batch, endsAccumulation: endsAccumulation(nextBatch, of: order))
     measuredInEpoch.seconds += (clock.now - begin).seconds
+    monitor.begin(step, batch, of: parts.train, in: session)
     measuredInEpoch.samples += batch.count
     measured.samples += batch.count
     measured.forks += host.forkCount - forks

@@ -1,5 +1,6 @@
 import SwitchbackDatasets
 import SwitchbackInference
+import SwitchbackMonitoring
 import SwitchbackNeuralNetworks
 
 /// How a run ends: with which weights, and what the test says of them.
@@ -76,8 +77,14 @@ extension TrainingLoop {
   }
 
   func evaluate(_ dataset: any Dataset, _ weights: ModelWeights?, _ doing: String) throws -> Evaluation {
-    try session.evaluate(dataset, weights: weights) { samples in
+    var findings: [Finding] = []
+    let evaluation = try session.evaluate(
+      dataset, weights: weights,
+      afterFirst: { if weights == .raw { findings = try monitor.observe($0, step: session.batches) } }
+    ) { samples in
       try emit(.evaluating(EvaluationProgress(doing: doing, samples: samples, of: dataset.count)))
     }
+    try tell(findings, recorded: true)
+    return evaluation
   }
 }

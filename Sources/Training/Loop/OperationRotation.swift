@@ -23,6 +23,8 @@ package struct OperationRotation {
   private var checks = 0
   /// The states before the step that is to be checked, and which that is.
   private var copies: (states: [String: [UInt8]], step: Int)?
+  /// The gradients of the step that was checked last, and of its replay.
+  private(set) var repeated: RepeatedStep?
   private var hasEstimated = false
   /// Whether the reference computes everything, or could judge nothing.
   private var hasNothing = false
@@ -60,6 +62,13 @@ package struct OperationRotation {
     guard share > 0 else { return false }
     return share >= 1 || time.steps > 0 && spent + cost(time) <= share * (time.seconds + spent)
   }
+
+  /// A law asks one step of each run whether its gradients come again, once there are batches before it.
+  private func isFirst(in session: TrainingSession) -> Bool {
+    share > 0 && checks == 0 && session.updates == Self.firstUpdate
+  }
+
+  private static let firstUpdate = 4
 
   /// What the start of a run says.
   func words(in session: TrainingSession, interval: Int) throws -> String? {
@@ -107,7 +116,8 @@ package struct OperationRotation {
   package mutating func prepare(_ time: TrainedTime, in session: TrainingSession, samples: Int, endsAccumulation: Bool)
     throws
   {
-    guard copies == nil, !hasNothing, isDue(time), session.isNextWatched(samples, endsAccumulation: endsAccumulation)
+    guard copies == nil, !hasNothing, isDue(time) || isFirst(in: session),
+      session.isNextWatched(samples, endsAccumulation: endsAccumulation)
     else { return }
     let clock = ContinuousClock()
     let begin = clock.now
@@ -125,6 +135,7 @@ package struct OperationRotation {
   mutating func check(
     _ result: TrainingSession.StepResult, step: Int, in session: TrainingSession, known: (String) -> Bool
   ) throws -> OperationFault? {
+    repeated = nil
     guard let (states, number) = copies, number <= step else { return nil }
     copies = nil
     // A step that was not finished, before a run was interrupted.
@@ -145,7 +156,9 @@ package struct OperationRotation {
     do {
       let replay = try StepReplay(executor, on: session.chain, reference: reference, states: states)
       let rotation = turn / max(StepReplay.judgedCalls(of: executor.plan).count, 1)
-      switch try replay.judge(call, in: replay.run(writing: [call]), turn: rotation) {
+      let run = try replay.run(writing: [call])
+      repeated = try RepeatedStep(step, of: result, again: run)
+      switch try replay.judge(call, in: run, turn: rotation) {
       case .right: return nil
       case .skipped:
         skipped += 1

@@ -10,6 +10,14 @@ extension TrainingSession {
   public func evaluate(
     _ dataset: any Dataset, weights: ModelWeights? = nil, progress: (Int) throws -> Void = { _ in }
   ) throws -> Evaluation {
+    try evaluate(dataset, weights: weights, afterFirst: { _ in }, progress: progress)
+  }
+
+  /// `afterFirst` sees the first batch before its answers are counted.
+  func evaluate(
+    _ dataset: any Dataset, weights: ModelWeights?, afterFirst: (EvaluationExecutor) throws -> Void,
+    progress: (Int) throws -> Void
+  ) throws -> Evaluation {
     let layout = dataset.layout
     var tallies = step.objectives.enumerated().map { place, objective in
       ObjectiveTally(
@@ -25,6 +33,7 @@ extension TrainingSession {
       let evaluator = try evaluator(batch.count, weights)
       try evaluator.feed.fill(dataset, batch)
       try evaluator.executor.run()
+      if index == 0 { try afterFirst(evaluator) }
       for (place, judged) in evaluator.judged.enumerated() {
         try tallies[place].add(judged, of: evaluator.executor, count: batch.count)
       }

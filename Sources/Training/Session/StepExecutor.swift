@@ -15,6 +15,12 @@ final class StepExecutor {
   private let probes: [(probe: Probe, output: OutputHandle)]
   /// Those that look along time.
   private let courses: [(probe: Probe, output: OutputHandle)]
+  /// What the optimizer gets, one a trainable weight; nil of what is too large to be answered.
+  let gradients: [OutputHandle?]
+  /// Running statistics, and where the program tells those of the batch.
+  let statistics: [(statistic: AnsweredValues.Statistic, output: OutputHandle)]
+  /// The bias correction that a run is given; nil where there is none.
+  let correction: InputHandle?
 
   /// Where the program tells the loss of the step or of one objective, and how right it is.
   private struct NumberHandles {
@@ -42,7 +48,8 @@ final class StepExecutor {
   }
 
   init(
-    _ executor: ProgramExecutor, _ stepValues: StepValues, of step: TrainingStep, probes: [Probe] = []
+    _ executor: ProgramExecutor, _ stepValues: StepValues, of step: TrainingStep, probes: [Probe] = [],
+    answering values: AnsweredValues = AnsweredValues()
   ) throws(ExecutionError) {
     self.executor = executor
     feed = try StepFeed(executor, stepValues)
@@ -57,6 +64,15 @@ final class StepExecutor {
     let handles = try probes.map { probe throws(ExecutionError) in (probe, try executor.output(named: probe.output)) }
     self.probes = handles.filter { $0.0.kind != .deltaOverTime }
     courses = handles.filter { $0.0.kind == .deltaOverTime }
+    gradients = try values.gradients.map { name throws(ExecutionError) in
+      guard let name else { return nil }
+      return try executor.output(named: name)
+    }
+    statistics = try values.statistics.map { statistic throws(ExecutionError) in
+      (statistic, try executor.output(named: statistic.output))
+    }
+    let correction = "correction"
+    self.correction = executor.hasInput(correction) ? try executor.input(named: correction) : nil
   }
 
   /// What the finished run says of its loss, and of how many samples of the batch it was right: where samples have

@@ -15,7 +15,7 @@ public final class TrainingSession {
   public let seed: Int64
   public var parameterCount: Int { training.trainableCount }
   /// The training step of whole batches, without probes.
-  private let training: TrainingProgram
+  let training: TrainingProgram
   /// Batches trained so far.
   public private(set) var batches = 0
   /// Updates of the weights so far.
@@ -143,10 +143,10 @@ public final class TrainingSession {
       throw ExecutionError(
         .invalid, "the session was made to evaluate a checkpoint: it has no optimizer slots to train with")
     }
-    let (program, probes) = try program(of: key)
+    let (program, probes, answered) = try program(of: key)
     let executor = try ProgramExecutor(program.program, on: chain, states: states, isProfiled: isProfiled)
     let made = Trainer(
-      update: try StepExecutor(executor, program.stepValues, of: step, probes: probes),
+      update: try StepExecutor(executor, program.stepValues, of: step, probes: probes, answering: answered),
       accumulation: try program.accumulation.map {
         try StepExecutor(
           ProgramExecutor($0, on: chain, states: states, isProfiled: isProfiled), program.stepValues, of: step)
@@ -156,18 +156,19 @@ public final class TrainingSession {
     return made
   }
 
-  private func program(of key: TrainerKey) throws(ProgramError) -> (TrainingProgram, [Probe]) {
+  private func program(of key: TrainerKey) throws(ProgramError) -> (TrainingProgram, [Probe], AnsweredValues) {
     if key == TrainerKey(size: batchSize, isProbed: false, accumulated: step.accumulationSteps) {
-      return (training, [])
+      return (training, [], AnsweredValues())
     }
     try checkBatchSize(key.size)
-    var probes: [Probe] = []
+    var (probes, answered): ([Probe], AnsweredValues) = ([], AnsweredValues())
     func probe(_ builder: inout ProgramBuilder, _ trace: TrainingTrace) throws(ProgramError) {
       probes = try builder.attach(Self.probes(of: trace), histogram: countsExponents)
+      answered = builder.answer(trace, mostBytes: mostGradientBytes)
     }
     let program = try step.build(
       batchSize: key.size, accumulated: key.accumulated, probe: key.isProbed ? probe : nil)
-    return (program, probes)
+    return (program, probes, answered)
   }
 
   /// How many samples are evaluated at once: four times as many as are trained on, which is faster, where that needs no
@@ -230,9 +231,18 @@ public final class TrainingSession {
     return fingerprint.text
   }
 
+  /// What a probed step answers for laws: gradients, one a trainable weight or nil, and statistics. Empty without probes.
+  var answeredBySteps: (gradients: [OutputHandle?], statistics: [AnsweredValues.Statistic]) {
+    get throws {
+      guard probeInterval != nil else { return ([], []) }
+      let made = try trainer(batchSize, isProbed: true).update
+      return (made.gradients, made.statistics.map(\.statistic))
+    }
+  }
+
   /// The step as laws see it.
   var stepDescription: StepDescription {
-    get throws { StepDescription(training, of: step, doubt: step.doubt(of: try inference)) }
+    get throws { StepDescription(training, of: step, predicting: try inference) }
   }
 
   /// The network's layers, in the order in which they compute.
