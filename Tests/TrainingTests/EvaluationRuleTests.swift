@@ -147,7 +147,7 @@ private func judged(
   private func astray(
     _ seen: Double?, training: Double = 0.95, momentum: Double = 0.9999, lastLoss: Double = 0.2, resumed: Bool = false
   ) -> [Finding] {
-    var rule = RunningStatistics()
+    var rule = StaleStatistics()
     _ = rule.observe(
       ProbeRows(
         step: 90, loss: lastLoss, rows: [(Probe(kind: .parameter, path: "a"), TensorStatistics(count: 1, l2: 1))]))
@@ -157,7 +157,7 @@ private func judged(
       facts.outputs[0].seen = seen.map { EvaluationFacts.Seen(samples: 100, loss: 3, accuracy: $0) }
       facts.runningStatistics = .init(layer: "layers.2.batchNormalization", momentum: momentum, updates: 100 * epoch)
       if resumed {
-        var next = RunningStatistics()
+        var next = StaleStatistics()
         next.memory = rule.memory
         rule = next
       }
@@ -186,7 +186,7 @@ private func judged(
   func runningStatisticsOfNumbers() {
     func causes(_ seen: EvaluationFacts.Seen) -> [String?] {
       findings(
-        by: RunningStatistics(),
+        by: StaleStatistics(),
         in: (1...2).map { epoch in
           var facts = evaluated(epoch, loss: 1, training: 0.1, seen: seen)
           facts.runningStatistics = .init(layer: "a", momentum: 0.99, updates: 100)
@@ -206,12 +206,12 @@ private func judged(
     "samples of training are asked for where a validation is bad and statistics run, and there is no overfitting then")
   func suspected() {
     var bad = evaluated(100, [(50, 100, 50), (50, 0, 0)], training: 0.95)
-    #expect(!RunningStatistics().isSuspected(bad))
+    #expect(!StaleStatistics().isSuspected(bad))
     bad.runningStatistics = .init(layer: "a", momentum: 0.9, updates: 100)
-    #expect(RunningStatistics().isSuspected(bad))
+    #expect(StaleStatistics().isSuspected(bad))
     var good = evaluated(100, [(50, 50, 45), (50, 50, 45)], training: 0.95)
     good.runningStatistics = bad.runningStatistics
-    #expect(!RunningStatistics().isSuspected(good))
+    #expect(!StaleStatistics().isSuspected(good))
     func overfits(_ seen: Double?) -> Bool {
       bad.outputs[0].seen = seen.map { EvaluationFacts.Seen(samples: 100, loss: 1, accuracy: $0) }
       return !findings(by: Overfitting(), in: [bad, bad]).isEmpty

@@ -126,8 +126,8 @@ extension [Finding] {
       return try findings(layers, data(640), test: data(320), steps: 120)
     }
     let stale = try found(0.9999)
-    #expect(stale.cause(of: "runningStatistics") == ["momentum"] && stale.cause(of: "overfitting").isEmpty, "\(stale)")
-    #expect(stale.first { $0.rule == "runningStatistics" }?.layers == ["layers.2.batchNormalization"], "\(stale)")
+    #expect(stale.cause(of: "staleStatistics") == ["momentum"] && stale.cause(of: "overfitting").isEmpty, "\(stale)")
+    #expect(stale.first { $0.rule == "staleStatistics" }?.layers == ["layers.2.batchNormalization"], "\(stale)")
     #expect(try found(0.9).isEmpty)
   }
 

@@ -58,8 +58,8 @@ import Testing
     #expect(numbers("neverPredicted") == [[Double(never.samples), never.surely, never.probably]])
     #expect(
       numbers("overfitting") == [[Overfitting().gap, Overfitting().lossRatio, Overfitting().missedVariance]])
-    let running = RunningStatistics()
-    #expect(numbers("runningStatistics") == [[running.gap, running.lossRatio, running.initialShare]])
+    let running = StaleStatistics()
+    #expect(numbers("staleStatistics") == [[running.gap, running.lossRatio, running.initialShare]])
     #expect(table["smallUpdates"]?[0][5].contains("\(SmallUpdates().observations) looks") == true)
     let hysteresis = table["nonFinite"]?[0][5] ?? ""
     #expect(

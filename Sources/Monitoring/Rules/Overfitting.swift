@@ -6,7 +6,7 @@
 /// above 0.99, whatever the losses' ratio. In both cases in two evaluations in a row. (SageMaker Debugger's Overfit takes a loss that is a tenth above, at once: many healthy networks end
 /// there.) Dropout, augmentation and the mean over an epoch make training's numbers worse than
 /// they are, so it speaks late and not too early. Where the network was also evaluated on samples of training, and is as wrong
-/// there, nothing is learnt by heart: that is `RunningStatistics`'.
+/// there, nothing is learnt by heart: that is `StaleStatistics`'.
 public struct Overfitting: Rule {
   public let name = "overfitting"
   /// By how much the accuracies differ.

@@ -12,7 +12,7 @@ public enum RuleCatalog {
       LargeUpdates(),
       AlwaysClipped(),
       InputScale(), LossAtChance(), RisingLoss(), ClassImbalance(), NeverPredicted(), Overfitting(),
-      RunningStatistics(), NonFinite(),
+      StaleStatistics(), NonFinite(),
     ]
   }
 }

@@ -234,7 +234,7 @@ struct GradientWatch {
 
   /// Whether a rule wants samples of training evaluated beside an evaluation's own.
   func asksForSeenSamples(_ evaluation: EvaluationFacts) -> Bool {
-    settings.isEnabled && RunningStatistics().isSuspected(evaluation)
+    settings.isEnabled && StaleStatistics().isSuspected(evaluation)
   }
 
   /// The findings that open with an evaluation. One that is not regular is there because the run ends.

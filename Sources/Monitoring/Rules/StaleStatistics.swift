@@ -10,8 +10,8 @@
 /// epoch's mean: an epoch that ends in a rise is another fault. In each case in two evaluations in a row, since statistics lag
 /// behind weights that move fast for an epoch or so. The samples are evaluated only where those of the validation are as bad
 /// (`isSuspected`), so a healthy run pays nothing.
-public struct RunningStatistics: Rule {
-  public let name = "runningStatistics"
+public struct StaleStatistics: Rule {
+  public let name = "staleStatistics"
   /// By how much the accuracies differ.
   public var gap: Double
   /// Times training's loss, of numbers.
