@@ -33,7 +33,10 @@ private let normalized = [
 
 /// 4 × 4 pictures; every label has its own, with noise.
 private func madePictures() throws -> ByteDataset {
-  let pixels = (0..<320 * 16).map { place in UInt8((place * 37 + place / 16 % 10 * 11 + place / 16) % 251) }
+  let pixels = (0..<320 * 16).map { (place: Int) -> UInt8 in
+    let sample = place / 16
+    return UInt8((place * 37 + sample % 10 * 11 + sample) % 251)
+  }
   return try ByteDataset(
     sampleShape: [4, 4, 1], classNames: (0...9).map { "\($0)" }, samples: pixels,
     labels: (0..<320).map { Int32($0 % 10) })

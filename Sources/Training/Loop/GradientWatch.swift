@@ -193,11 +193,12 @@ struct GradientWatch {
     return finding
   }
 
-  /// A warning is no error of anybody, but for units that never answer: a kernel may have switched them off.
+  /// A warning is no error of anybody, but for units that never answer: a kernel may have switched them off. Nor is what the
+  /// data shows.
   private func ask(
     _ finding: Finding, of result: TrainingSession.StepResult, in session: TrainingSession
   ) throws -> (proof: Proof?, fault: OperationFault?) {
-    guard finding.severity == .error || finding.rule == DeadUnits().name else { return (nil, nil) }
+    guard finding.severity == .error && !finding.isOfData || finding.rule == DeadUnits().name else { return (nil, nil) }
     let (proof, fault) = try proof.proof(of: finding, after: result, in: session)
     return (proof, fault)
   }
