@@ -33,7 +33,7 @@ private let normalized = [
 
 /// 4 × 4 pictures; every label has its own, with noise.
 private func madePictures() throws -> ByteDataset {
-  let pixels: [UInt8] = (0..<320 * 16).map { place in
+  let pixels = (0..<320 * 16).map { (place: Int) -> UInt8 in
     let sample = place / 16
     return UInt8((place * 37 + sample % 10 * 11 + sample) % 251)
   }

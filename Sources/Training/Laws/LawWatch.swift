@@ -122,3 +122,8 @@ struct LawWatch {
     findings.filter { said.insert("\($0.rule) \($0.cause ?? "")").inserted }
   }
 }
+
+extension Finding {
+  /// Whether a law has said it of the data, which no backend computes.
+  var isOfData: Bool { subject == "data" }
+}
