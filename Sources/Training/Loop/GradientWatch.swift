@@ -205,14 +205,9 @@ struct GradientWatch {
   private func ask(
     _ finding: Finding, of result: TrainingSession.StepResult, in session: TrainingSession
   ) throws -> (proof: Proof?, fault: OperationFault?) {
-<<<<<<< HEAD
-    guard finding.severity == .error || finding.rule == DeadUnits().name else { return (nil, nil) }
+    guard finding.severity == .error && !finding.isOfData || finding.rule == DeadUnits().name else { return (nil, nil) }
     var (proof, fault) = try proof.proof(of: finding, after: result, in: session)
     if proof.verdict != .notAsked, session.batches > finding.step { proof.weightsOfStep = session.batches }
-=======
-    guard finding.severity == .error && !finding.isOfData || finding.rule == DeadUnits().name else { return (nil, nil) }
-    let (proof, fault) = try proof.proof(of: finding, after: result, in: session)
->>>>>>> cfd32e0c4dcd73ed54e30f8d5e3bf561d56df107
     return (proof, fault)
   }
 
