@@ -157,3 +157,22 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x
 )
+
+// SwiftPM compiles a target anew where the interface of a direct dependency changes. What stands behind a module that hands it on
+// (`@_exported`) is not looked at, and code for an older layout stays in the program. So each target names all that it stands on.
+for target in package.targets {
+  target.dependencies = standsOn(target.dependencies, in: package.targets)
+}
+
+func standsOn(_ dependencies: [Target.Dependency], in targets: [Target]) -> [Target.Dependency] {
+  var (all, names) = (dependencies, [String]())
+  var next = dependencies
+  while let dependency = next.popLast() {
+    guard case .byNameItem(let name, _) = dependency, !names.contains(name) else { continue }
+    names.append(name)
+    next += targets.first { $0.name == name }?.dependencies ?? []
+  }
+  let named = dependencies.compactMap { if case .byNameItem(let name, _) = $0 { name } else { nil } }
+  all += names.filter { !named.contains($0) }.map { .byName(name: $0) }
+  return all
+}
