@@ -72,7 +72,9 @@ private final class Memory: Sendable {
   ) {
     guard let start = numbers.baseAddress else { return }
     let new = contents.withLock { contents in
-      let new = change(contents[UInt(bitPattern: start)], Array(numbers))
+      // Memory may be given away again.
+      let old = contents[UInt(bitPattern: start)].flatMap { $0.count == numbers.count ? $0 : nil }
+      let new = change(old, Array(numbers))
       contents[UInt(bitPattern: start)] = new
       return new
     }

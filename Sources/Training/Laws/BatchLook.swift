@@ -75,14 +75,15 @@ struct BatchLook {
     let memory = try self.memory ?? BatchMemory(dataset.fields, rows: 1)
     self.memory = memory
     let index = Int(samples[samples.startIndex + row])
-    try dataset.read(index, row: 0, into: memory)
+    // What cannot be read any more ends no run here: a step that wants it says so.
+    guard (try? dataset.read(index, row: 0, into: memory)) != nil else { return true }
     for (input, field) in inputs {
       let own = UnsafeRawBufferPointer(memory[field, 0])
       let isEqual = try executor.withValue(of: input) { $0.isEqual(row * own.count, to: own, at: 0, own.count) }
       guard !isEqual else { continue }
       let once = [UInt8](own)
       for _ in 0..<Self.readings {
-        try dataset.read(index, row: 0, into: memory)
+        guard (try? dataset.read(index, row: 0, into: memory)) != nil else { return true }
         guard once.withUnsafeBytes({ $0.isEqual(0, to: own, at: 0, own.count) }) else {
           readsAlike = false
           return true
