@@ -29,7 +29,8 @@ public struct Safetensors: Sendable {
 
   /// Bytes of an element, by the format's words.
   static let byteCounts = [
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1,
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1,
+    "U8": 1,
     "BOOL": 1,
   ]
 

@@ -8,7 +8,8 @@ extension Safetensors.Tensor {
     guard let size = Safetensors.byteCounts[type] else {
       throw Safetensors.FormatError(description: "\(name) is of the unknown type \(type)")
     }
-    guard let count = Safetensors.elementCount(shape), count.multipliedReportingOverflow(by: size) == (bytes.count, false)
+    guard let count = Safetensors.elementCount(shape),
+      count.multipliedReportingOverflow(by: size) == (bytes.count, false)
     else { throw Safetensors.FormatError(description: "\(name) has not the bytes of \(type) \(shape)") }
     let numbers = bytes.withUnsafeBytes { bytes in
       func read<Number>(_ kind: Number.Type, _ convert: (Number) -> Float) -> [Float] {

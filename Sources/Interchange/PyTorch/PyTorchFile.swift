@@ -31,7 +31,8 @@ package struct PyTorchFile {
     for (name, view) in try pickle.tensors() {
       if storages[view.storage] == nil {
         guard let entry = entries[folder + "data/" + view.storage] else {
-          throw Safetensors.FormatError(description: "\(name) is of the storage \(view.storage), which is not in the archive")
+          throw Safetensors.FormatError(
+            description: "\(name) is of the storage \(view.storage), which is not in the archive")
         }
         storages[view.storage] = try archive.data(of: entry)
       }

@@ -6,9 +6,9 @@ import Foundation
 /// function, `REDUCE` calls it. Here a global is a name that has to be on a list, a call of it makes a description of a
 /// tensor or an empty dictionary, and whatever else stands in the file is refused by its name. Each opcode makes at most
 /// one node, so memory is at most 100 bytes for each byte of the pickle, which has at most 16 MiB.
-struct TensorPickle {
+package struct TensorPickle {
   /// A part of a storage, as `torch._utils._rebuild_tensor_v2` describes it; numbers are of elements.
-  struct TensorView {
+  package struct TensorView {
     var storage: String
     /// The type's word in safetensors.
     var type: String
@@ -17,7 +17,7 @@ struct TensorPickle {
     var shape, strides: [Int]
   }
 
-  enum Kind {
+  package enum Kind {
     case nothing, mark, other
     case integer(Int)
     case text(String)
@@ -28,12 +28,12 @@ struct TensorPickle {
     indirect case tensor(TensorView)
   }
 
-  struct Node {
-    var kind: Kind
-    var children: [Int] = []
+  package struct Node {
+    package var kind: Kind
+    package var children: [Int] = []
   }
 
-  private(set) var nodes: [Node] = []
+  package private(set) var nodes: [Node] = []
   private(set) var root = 0
 
   private var stack: [Int] = []
@@ -43,7 +43,7 @@ struct TensorPickle {
 
   private static let most = 16 << 20
 
-  init(_ data: Data) throws(Safetensors.FormatError) {
+  package init(_ data: Data) throws(Safetensors.FormatError) {
     guard data.count <= Self.most else { throw Self.fault("data.pkl has more than \(Self.most >> 20) MiB") }
     bytes = data
     while try step() {}
@@ -128,7 +128,8 @@ struct TensorPickle {
 
   /// The storages of `torch`, by their words.
   private static let storages = [
-    "FloatStorage": "F32", "DoubleStorage": "F64", "HalfStorage": "F16", "BFloat16Storage": "BF16", "LongStorage": "I64",
+    "FloatStorage": "F32", "DoubleStorage": "F64", "HalfStorage": "F16", "BFloat16Storage": "BF16",
+    "LongStorage": "I64",
     "IntStorage": "I32", "ShortStorage": "I16", "CharStorage": "I8", "ByteStorage": "U8", "BoolStorage": "BOOL",
   ]
 
@@ -259,7 +260,9 @@ struct TensorPickle {
   }
 
   private mutating func line() throws(Safetensors.FormatError) -> String {
-    let length = bytes[(bytes.startIndex + place)...].prefix(256).firstIndex(of: 10).map { $0 - bytes.startIndex - place }
+    let length = bytes[(bytes.startIndex + place)...].prefix(256).firstIndex(of: 10).map {
+      $0 - bytes.startIndex - place
+    }
     guard let length else { throw Self.fault("a global of the pickle has no name") }
     let text = try text(length)
     place += 1

@@ -12,7 +12,9 @@ struct ZipArchive {
   let entries: [Entry]
   private let bytes: Data
 
-  private static let (endMark, end64Mark, locator64Mark) = (UInt64(0x0605_4B50), UInt64(0x0606_4B50), UInt64(0x0706_4B50))
+  private static let (endMark, end64Mark, locator64Mark) = (
+    UInt64(0x0605_4B50), UInt64(0x0606_4B50), UInt64(0x0706_4B50)
+  )
   private static let (entryMark, fileMark) = (UInt64(0x0201_4B50), UInt64(0x0403_4B50))
 
   init(_ bytes: Data) throws(Safetensors.FormatError) {

@@ -3,7 +3,8 @@ import SwitchbackPrograms
 /// Weights of a network that another framework holds in one layer: those below one path, of attention with its projections.
 struct NetworkUnit: Hashable, Sendable {
   enum Kind: Hashable {
-    case attention, lstm, gru, simpleRNN, batchNormalization, normalization, embedding, convolution, depthwise, separable
+    case attention, lstm, gru, simpleRNN, batchNormalization, normalization, embedding, convolution, depthwise,
+      separable
     case dense, other
   }
 
@@ -38,7 +39,9 @@ struct NetworkUnit: Hashable, Sendable {
     if self["embeddings"] != nil { return .embedding }
     if self["pointwiseKernel"] != nil { return .separable }
     if self["depthwiseKernel"] != nil { return .depthwise }
-    if let kernel = self["kernel"] { return kernel.shape.count == 2 ? .dense : kernel.shape.count == 4 ? .convolution : .other }
+    if let kernel = self["kernel"] {
+      return kernel.shape.count == 2 ? .dense : kernel.shape.count == 4 ? .convolution : .other
+    }
     return self["gamma"] != nil || self["beta"] != nil ? .normalization : .other
   }
 
@@ -129,7 +132,9 @@ extension Program {
       }
       // The numbers that it computes with one by one; a product mixes them.
       guard !(call.operation is MatrixMultiplication),
-        let next = call.inputs.first(where: { values[$0].role != .state && values[$0].type.shape.extents.last == features })
+        let next = call.inputs.first(where: {
+          values[$0].role != .state && values[$0].type.shape.extents.last == features
+        })
           ?? (call.operation is Reshape ? call.inputs[0] : nil)
       else { return nil }
       value = next

@@ -78,7 +78,9 @@ package struct WeightMap: Hashable, Sendable {
       lines.append("  ours: \(entry.ours.map(quoted) ?? "~")")
       if !entry.steps.isEmpty { lines.append("  transform: \(entry.steps.map(\.words).joined(separator: ", "))") }
     }
-    if !leftOver.isEmpty { lines.append("# Left over: say what they become, or take the mark away and they are left out.") }
+    if !leftOver.isEmpty {
+      lines.append("# Left over: say what they become, or take the mark away and they are left out.")
+    }
     for name in leftOver { lines += ["#- theirs: \(quoted(name))", "#  ours: ~"] }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -28,7 +28,8 @@ package enum WeightStep: Hashable, Sendable {
     case "sum" where parts.count == 1: self = .sum
     case "stack" where parts.count == 1: self = .stack
     case "transpose" where parts.count == 1: self = .transpose
-    case "part" where parts.count == 4 && parts[2] == "of" && rest.count == 2 && (1...max(1, rest[1])).contains(rest[0]):
+    case "part"
+    where parts.count == 4 && parts[2] == "of" && rest.count == 2 && (1...max(1, rest[1])).contains(rest[0]):
       self = .part(rest[0], of: rest[1])
     case "reorder" where areNumbers && rest.sorted() == Array(0..<rest.count): self = .reorder(rest)
     case "permute" where areNumbers && rest.sorted() == Array(0..<rest.count): self = .permute(rest)
