@@ -39,13 +39,13 @@ package struct TensorPickle {
   private var stack: [Int] = []
   private var memo: [Int: Int] = [:]
   private var place = 0
-  private let bytes: Data
+  private let bytes: [UInt8]
 
   private static let most = 16 << 20
 
   package init(_ data: Data) throws(Safetensors.FormatError) {
     guard data.count <= Self.most else { throw Self.fault("data.pkl has more than \(Self.most >> 20) MiB") }
-    bytes = data
+    bytes = Array(data)
     while try step() {}
   }
 
@@ -230,10 +230,10 @@ package struct TensorPickle {
 
   // MARK: Bytes
 
-  private mutating func take(_ count: Int) throws(Safetensors.FormatError) -> Data {
+  private mutating func take(_ count: Int) throws(Safetensors.FormatError) -> ArraySlice<UInt8> {
     guard count >= 0, count <= bytes.count - place else { throw Self.fault("the pickle ends too early") }
     defer { place += count }
-    return bytes[bytes.startIndex + place..<bytes.startIndex + place + count]
+    return bytes[place..<place + count]
   }
 
   /// A little-endian number without a sign; of eight bytes one that is beyond `Int` becomes negative.
@@ -260,9 +260,7 @@ package struct TensorPickle {
   }
 
   private mutating func line() throws(Safetensors.FormatError) -> String {
-    let length = bytes[(bytes.startIndex + place)...].prefix(256).firstIndex(of: 10).map {
-      $0 - bytes.startIndex - place
-    }
+    let length = bytes[place...].prefix(256).firstIndex(of: 10).map { $0 - place }
     guard let length else { throw Self.fault("a global of the pickle has no name") }
     let text = try text(length)
     place += 1
