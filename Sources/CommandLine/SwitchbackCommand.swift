@@ -37,7 +37,7 @@ struct SwitchbackCommand: ParsableCommand {
     version: RunEnvironment.version,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, RunsCommand.self, ReportCommand.self,
-      CheckpointCommand.self,
+      CheckpointCommand.self, ImportCommand.self, ExportCommand.self,
       InspectCommand.self, ProfileCommand.self, BenchCommand.self,
       BackendsCommand.self, TuneCommand.self, ConformanceCommand.self, DiffCommand.self, DataCommand.self,
       ConfigCommand.self,
@@ -143,6 +143,8 @@ func reportingErrors(_ body: () throws -> Void) throws {
   } catch let error as SinkFormatError {
     throw fail(error.description, ExitStatus.badData)
   } catch let error as TrainedModelError {
+    throw fail(error.message, ExitStatus.badData)
+  } catch let error as WeightError {
     throw fail(error.message, ExitStatus.badData)
   } catch let error as ExecutionError {
     throw fail(error.message, error.kind == .unavailable ? ExitStatus.noBackend : ExitStatus.failure)

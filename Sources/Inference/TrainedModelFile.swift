@@ -34,7 +34,7 @@ extension TrainedModel {
     file path: String, on chain: BackendChain, catalog: OperationCatalog = .standard
   ) throws {
     do {
-      let file = try Safetensors(decoding: try RegularFile.read(path))
+      let file = try Safetensors(mapping: path)
       try self.init(file, on: chain, catalog: catalog)
     } catch let error as ExecutionError {
       throw error

@@ -27,6 +27,25 @@ public struct Safetensors: Sendable {
     (self.tensors, self.metadata) = (tensors, metadata)
   }
 
+  /// Bytes of an element, by the format's words.
+  static let byteCounts = [
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+  ]
+
+  /// How many elements a shape has; nil where it has a negative extent, or more bytes than a number counts.
+  static func elementCount(_ shape: [Int], of elementSize: Int = 8) -> Int? {
+    var byteCount = elementSize
+    for extent in shape {
+      // Also of an empty tensor: whoever multiplies in another order must not overflow.
+      let (product, overflows) = byteCount.multipliedReportingOverflow(by: max(extent, 1))
+      guard extent >= 0, !overflows else { return nil }
+      byteCount = product
+    }
+    return shape.contains(0) ? 0 : byteCount / elementSize
+  }
+
   /// What the header of a file says of a tensor.
   package struct Entry: Sendable {
     package var name: String
@@ -37,23 +56,18 @@ public struct Safetensors: Sendable {
     /// What type and shape need.
     fileprivate var byteCount: Int
 
-    private static let byteCounts = ["F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1]
-
     fileprivate init(_ value: Any, of name: String) throws(FormatError) {
       guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
         let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int], offsets.count == 2,
         0 <= offsets[0], offsets[0] <= offsets[1]
       else { throw FormatError(description: "\(name) has no type, shape or place in the header") }
-      guard var byteCount = Self.byteCounts[type] else {
+      guard let elementSize = Safetensors.byteCounts[type] else {
         throw FormatError(description: "\(name) is of the unknown type \(type)")
       }
-      for extent in shape {
-        // Also of an empty tensor: whoever multiplies in another order must not overflow.
-        let (product, overflows) = byteCount.multipliedReportingOverflow(by: max(extent, 1))
-        guard extent >= 0, !overflows else { throw FormatError(description: "\(name) has no shape: \(shape)") }
-        byteCount = product
+      guard let count = Safetensors.elementCount(shape, of: elementSize) else {
+        throw FormatError(description: "\(name) has no shape: \(shape)")
       }
-      if shape.contains(0) { byteCount = 0 }
+      let byteCount = count * elementSize
       (self.name, self.type, self.shape, self.byteCount) = (name, type, shape, byteCount)
       (start, end) = (offsets[0], offsets[1])
     }
@@ -92,6 +106,23 @@ public struct Safetensors: Sendable {
     tensors = entries.map { entry in
       let bytes = Data(body[body.startIndex + entry.start..<body.startIndex + entry.end])
       return Tensor(name: entry.name, type: entry.type, shape: entry.shape, bytes: bytes)
+    }
+  }
+
+  /// Maps a file: its tensors are parts of it, which are read when somebody looks at them (`MappedFile`).
+  package init(mapping path: String) throws {
+    let file = try MappedFile(path)
+    let length = try Self.headerLength(file.data(0..<min(8, file.count)), fileByteCount: file.count)
+    let start = 8 + length
+    let (metadata, entries) = try Self.header(file.data(8..<start), bodyByteCount: file.count - start)
+    self.metadata = metadata
+    tensors = entries.map { entry in
+      let bytes = file.data(start + entry.start..<start + entry.end)
+      // A header of any length may put numbers where no processor reads them at once.
+      let isAligned = (start + entry.start) % 8 == 0
+      return Tensor(
+        name: entry.name, type: entry.type, shape: entry.shape,
+        bytes: isAligned ? bytes : bytes.withUnsafeBytes { Data($0) })
     }
   }
 
