@@ -109,6 +109,6 @@ package struct ForeignWeights {
     let isPart = parts.count > 1 && ["query", "key", "value", "attention_output"].contains(parts[parts.count - 2])
     let path = parts.dropLast(isPart ? 2 : 1).joined(separator: "/")
     let role = parts.suffix(isPart ? 2 : 1).joined(separator: "/")
-    return (path, role, path, parts.contains { $0.hasPrefix("backward_") })
+    return (path, role, path, parts.contains { $0.hasPrefix("backward_") || $0.hasSuffix(".backward") })
   }
 }
