@@ -19,9 +19,9 @@ struct ImportCommand: ParsableCommand {
       change, to --map where that is not there yet. Examples:
 
         switchback import model.pt --into mnist.yaml --dry-run --map map.yaml
-        switchback import model.pt --into mnist.yaml --map map.yaml --out model.safetensors
+        switchback import model.pt --into mnist.yaml --out model.safetensors
         # proves it by what PyTorch answered to some inputs:
-        switchback import model.pt --into mnist.yaml --check outputs.safetensors --out model.safetensors
+        switchback import model.pt --into mnist.yaml --check outputs.safetensors
         switchback train mnist.yaml --from model.safetensors
       """))
 

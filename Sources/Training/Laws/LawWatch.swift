@@ -76,6 +76,7 @@ struct LawWatch {
   ) {
     if step.isUpdate, let known = updates { updates = known + 1 }
     written.begin(session)
+    sampler.begin(step: step.batch)
     tally.add(batch, of: dataset)
     if isNextProbed { batches.begin(batch, step: step.batch) }
   }
@@ -87,6 +88,8 @@ struct LawWatch {
   ) throws -> [Finding] {
     guard result.isProbed else { return [] }
     var found = again.map { again in LawCatalog.all.flatMap { $0.breaches(in: again) } } ?? []
+    // What others wrote behind the step is not its update.
+    if written.areWritten { sampler.forget() }
     switch try sampler.evidence(result, rows, in: session) {
     case .update(let update)?: found += LawCatalog.all.flatMap { $0.breaches(in: update) }
     case .state(let state)?: found += LawCatalog.all.flatMap { $0.breaches(in: state) }

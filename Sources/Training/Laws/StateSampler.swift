@@ -60,7 +60,11 @@ struct StateSampler {
       Sample(
         step: session.batches + 1, number: number, target: target, elements: elements,
         before: try target.states.map { try Self.read($0, elements) }))
-    turn = (turn + 1) & 0xFFFF_FFFF
+  }
+
+  /// Once a step was handed over: one that could not begin has no turn.
+  mutating func begin(step: Int) {
+    if samples.last?.step == step { turn = (turn + 1) & 0xFFFF_FFFF }
   }
 
   /// Behind the step that was started last, before another one is.

@@ -23,6 +23,11 @@ struct WrittenStates {
     step = session.batches
   }
 
+  /// Whether somebody wrote since.
+  var areWritten: Bool {
+    step != nil && targets.indices.contains { targets[$0].state.generation != generations[$0] }
+  }
+
   /// Before the next one; nil where nobody wrote.
   func writes(in session: TrainingSession) throws -> StateWrites? {
     guard let step, let first = targets.indices.first(where: { targets[$0].state.generation != generations[$0] }) else {
