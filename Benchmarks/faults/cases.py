@@ -35,8 +35,8 @@ class Expected:
     part: str = ""
     # What must be among the layers or be the subject, by its end or a part of its path.
     layer: str = ""
-    # Of a backend: the beginning of the operation's name behind the layer's path.
-    operation: str = ""
+    # Of a backend: what the operation may be.
+    operations: tuple = ()
     # Words of the message.
     says: tuple = ()
 

@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import gzip
+import math
 import pathlib
 import random
 import struct
@@ -128,7 +129,6 @@ def sums(count, scale=1.0, shift=0.0):
 def series(name, scale=1.0, normalize=True, count=3000):
     """A slow wave with noise, whose next value is asked for."""
     def write(path, mnist):
-        import math
         draw = random.Random(name)
         rows = (f"{scale * (1 + math.sin(step / 9) + 0.1 * draw.gauss(0, 1)):.6g}" for step in range(count))
         (path / "series.csv").write_text("load\n" + "\n".join(rows) + "\n")
@@ -145,6 +145,3 @@ def adding(length):
     return Data(
         f"adding-{length}", f"{{{{dataset: adding-problem, sequence_length: {length}, samples: 6000, test_split: 0.1}}}}")
 
-
-def copying(delay):
-    return Data(f"copying-{delay}", f"{{{{dataset: copy-problem, delay: {delay}, samples: 6000, test_split: 0.1}}}}")

@@ -4,7 +4,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    # A finding of an expected rule is there, and each of them names the cause.
+    # A finding of an expected rule is there; one names the cause, and none another.
     found: bool
     right: bool
     # Findings of rules that have nothing to do with the fault.
@@ -14,15 +14,19 @@ class Verdict:
 
 
 def judge(fault, findings):
-    named = [finding for finding in findings if any(each.rule == finding["rule"] for each in fault.expected)]
-    unrelated = [finding["rule"] for finding in findings if finding not in named and not _follows(fault, finding)]
+    rules = {each.rule for each in fault.expected}
+    right = [finding for finding in findings
+             if any(each.rule == finding["rule"] and names_cause(each, finding) for each in fault.expected)]
+    # A rule that may also follow from the fault may do so with another cause.
+    misnamed = [finding for finding in findings
+                if finding not in right and finding["rule"] in rules and finding["rule"] not in fault.also]
+    unrelated = [finding["rule"] for finding in findings
+                 if finding not in right and finding not in misnamed and not _follows(fault, finding)]
     if fault.kind == "kernel":
         # Whatever else is seen, the network is not to blame.
         unrelated += [finding["rule"] for finding in findings
                       if finding.get("proof", {}).get("verdict") == "network" and finding["rule"] not in unrelated]
-    right = bool(named) and all(
-        any(each.rule == finding["rule"] and names_cause(each, finding) for each in fault.expected) for finding in named)
-    return Verdict(bool(named), right, tuple(unrelated), len(findings))
+    return Verdict(bool(right or misnamed), bool(right) and not misnamed, tuple(unrelated), len(findings))
 
 
 def _follows(fault, finding):
@@ -30,21 +34,21 @@ def _follows(fault, finding):
 
 
 def names_cause(expected, finding):
-    proof = finding.get("proof", {})
-    operation = proof.get("operation", "")
     places = [*finding.get("layers", []), finding.get("subject") or ""]
     return (
         (not expected.causes or finding.get("cause") in expected.causes)
         and (not expected.part or most_at_fault(finding) == expected.part)
         and (not expected.layer or any(expected.layer in place for place in places))
         and all(word in finding["message"] for word in expected.says)
-        # `layers.2.conv2d/backwardFilter`: the layer's path may itself hold the word before the operation's.
-        and (not expected.operation or _is_of(expected.operation, operation)))
+        and (not expected.operations or not operations(finding.get("proof", {})).isdisjoint(expected.operations)))
 
 
-def _is_of(expected, operation):
-    return operation == expected or operation.endswith("/" + expected) or f"/{expected} " in operation \
-        or operation.endswith("." + expected) or expected in operation.split("/")
+def operations(proof):
+    """What a label may mean: `layers.2.conv2d/backwardFilter` leaves out what the layer's path says already."""
+    (label, path) = (proof.get("operation", ""), proof.get("path", ""))
+    behind = label.removeprefix(path).removeprefix("/")
+    kind = path.split(".")[-1]
+    return {behind, "/".join(part for part in (kind, behind) if part)}
 
 
 def most_at_fault(finding):

@@ -15,8 +15,9 @@ from .networks import configuration
 PATIENCE = 600
 # What a finding says that judging needs.
 KEPT = ("rule", "severity", "step", "cause", "ruleCause", "layers", "subject", "evidence", "message", "proof")
-# Exit statuses of data and configurations that are refused before the first step.
-REFUSED = (65, 66, 78)
+# Exit statuses: of runs that came to their end, or whose loss stayed infinite or NaN; and of data and configurations that are
+# refused before the first step.
+ENDED, REFUSED = (0, 1), (65, 66, 78)
 
 
 def identity(case, width, seed, backend, data):
@@ -42,16 +43,18 @@ def train(case, width, seed, backend, data):
             status=made.returncode, cpuSeconds=round(_cpu_seconds() - before, 2),
             wallSeconds=round(time.monotonic() - begin, 1))
         run = pathlib.Path(work, "runs", "latest")
-        if made.returncode == 0:
-            summary = json.loads((run / "summary.json").read_text())
-            line |= {key: summary[key] for key in ("steps", "testAccuracy", "testLoss") if key in summary}
+        said = made.stderr.replace(work, "").strip()[-600:]
+        if made.returncode in ENDED:
             line["findings"] = [
                 {key: finding[key] for key in KEPT if key in finding}
                 for finding in map(json.loads, (run / "findings.jsonl").read_text().splitlines())]
+            if (run / "summary.json").exists():
+                summary = json.loads((run / "summary.json").read_text())
+                line |= {key: summary[key] for key in ("steps", "testAccuracy", "testLoss") if key in summary}
         elif made.returncode in REFUSED:
-            line["findings"] = [dict(rule="refused", severity="error", step=0, message=made.stderr.replace(work, "").strip()[-600:])]
+            line["findings"] = [dict(rule="refused", severity="error", step=0, message=said)]
         else:
-            line |= dict(findings=[], error=made.stderr.strip()[-600:])
+            line |= dict(findings=[], error=said)
     return line
 
 

@@ -62,7 +62,7 @@ def table(halves, healthy, runs, words):
                 verdict = judge(fault, line["findings"])
                 for tally in (own, whole, kinds[fault.kind][0]):
                     tally.add(verdict)
-                if not verdict.found or not verdict.right or verdict.unrelated or line["status"] not in (0, 65):
+                if not verdict.found or not verdict.right or verdict.unrelated or "error" in line:
                     misses.append(miss(fault, line, verdict))
             kinds[fault.kind][1].append(fault)
             if lines:
