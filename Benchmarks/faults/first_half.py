@@ -160,10 +160,12 @@ DATA = [
         also={"lossAtChance": GUESSES, "vanishingGradient": NEXT_TO_NOTHING, "deadUnits": NEXT_TO_NOTHING}),
     Fault(
         "shuffled-labels", "labels in another order than the pictures", plain,
-        relabelled("shuffled-labels", lambda old, draw: draw.sample(old, len(old))), optimizer=sgd(0.05), steps=430, expected=(Expected("lossAtChance", causes=("labels",)),)),
+        relabelled("shuffled-labels", lambda old, draw: draw.sample(old, len(old))), optimizer=sgd(0.05), steps=430,
+        expected=(Expected("lossAtChance", causes=("labels",)),)),
     Fault(
         "shifted-labels", "each picture has the label of the one before", plain,
-        relabelled("shifted-labels", lambda old, draw: old[-1:] + old[:-1]), optimizer=sgd(0.05), steps=430, expected=(Expected("lossAtChance", causes=("labels",)),)),
+        relabelled("shifted-labels", lambda old, draw: old[-1:] + old[:-1]), optimizer=sgd(0.05), steps=430,
+        expected=(Expected("lossAtChance", causes=("labels",)),)),
     Fault(
         "one-class", "every label of training is 3", plain,
         digits("one-class", change=lambda all, draw: [(each, 3) for each, _ in all]), steps=140,
@@ -185,7 +187,8 @@ DATA = [
         expected=(Expected("refused", says=("inf", "column x3", ":502:")),)),
     Fault(
         "huge-cells", "three cells of a table are 3e38, which any product makes infinite", lambda w: [dense(w), softmax(4)],
-        table("huge-cells", clusters(1000), change_cells=lambda lines: put(lines, "3e38", 300, 500, 700)), optimizer=sgd(0.05), steps=140,
+        table("huge-cells", clusters(1000), change_cells=lambda lines: put(lines, "3e38", 300, 500, 700)),
+        optimizer=sgd(0.05), steps=140,
         expected=(Expected("nonFinite", causes=("input",)), Expected("inputScale", causes=("large",))),
         also={"risingLoss": "such batches have another loss"}),
     Fault(

@@ -125,7 +125,8 @@ DATA = [
         steps=330, expected=(Expected("neverPredicted"), Expected("classImbalance", causes=("absent",)))),
     Fault(
         "no-seven", "training has no seven", plain,
-        digits("no-seven", change=lambda all, draw: [each for each in all if each[1] != 7]), steps=330, expected=(Expected("classImbalance", causes=("absent",)), Expected("neverPredicted"))),
+        digits("no-seven", change=lambda all, draw: [each for each in all if each[1] != 7]), steps=330,
+        expected=(Expected("classImbalance", causes=("absent",)), Expected("neverPredicted"))),
     Fault(
         "labels-off-by-one", "labels of training are one too high, those of the test are right", plain, digits(
             "off-by-one", change=lambda all, draw: [(each, (label + 1) % CLASSES) for each, label in all]), steps=330,
@@ -140,7 +141,8 @@ DATA = [
         expected=(Expected("lossAtChance", causes=("labels",)),)),
     Fault(
         "series-in-watts", "a series of 1e5 that is not normalized", lambda w: [
-            "flatten", dense(w, "tanh"), dense(1, "linear")], series("watts", 1e5, normalize=False), adam(0.01), steps=140, loss="mean_squared_error",
+            "flatten", dense(w, "tanh"), dense(1, "linear")], series("watts", 1e5, normalize=False), adam(0.01),
+        steps=140, loss="mean_squared_error",
         expected=(Expected("inputScale", causes=("large",)),), also={
             "saturation": "large inputs make gates flat", "deadUnits": RESTS,
             "vanishingGradient": "what is flat hands nothing on"}),
