@@ -52,12 +52,12 @@ NETWORK = [
         optimizer=sgd(0.01), steps=140, expected=(Expected("vanishingGradient", part="weight"),),
         also={"explodingGradient": "the four large layers make it grow", "lossAtChance": GUESSES}),
     Fault(
-        "large-weights", "ten relu layers of four times the right size", lambda w: mlp(
-            repeat(10, dense(w, kernel="{type: variance_scaling, scale: 32}"))), optimizer=sgd(1e-4), steps=60,
+        "large-weights", "ten relu layers of nearly three times the right size", lambda w: mlp(
+            repeat(10, dense(w, kernel="{type: variance_scaling, scale: 16}"))), optimizer=sgd(1e-8), steps=60,
         expected=(Expected("explodingGradient", part="weight"),),
         also={"nonFinite": BREAKS, "largeUpdates": GROWS, "risingLoss": GROWS, "deadUnits": DIES, "vanishingGradient": DIES}),
     Fault(
-        "explodes-at-start", "the same at an ordinary rate, which ends as NaN within the first steps", lambda w: mlp(
+        "explodes-at-start", "sixteen of four times the right size at an ordinary rate: NaN within the first steps", lambda w: mlp(
             repeat(16, dense(w, kernel="{type: variance_scaling, scale: 32}"))), steps=60,
         expected=(Expected("explodingGradient", part="weight"), Expected("nonFinite", says=("weights are too large",))),
         also={"largeUpdates": GROWS, "risingLoss": GROWS, "deadUnits": DIES, "vanishingGradient": DIES}),
@@ -90,11 +90,14 @@ NETWORK = [
         loss="{type: categorical_crossentropy, from_logits: true}", expected=(Expected("lossTakesOutput"),)),
     Fault(
         "softmax-twice", "a softmax of a softmax", lambda w: plain(w) + ["softmax"], steps=430,
-        expected=(Expected("lossTakesOutput"),), also={"lossAtChance": GUESSES}),
+        expected=(Expected("lossTakesOutput"),),
+        also={"lossAtChance": GUESSES, "neverPredicted": "probabilities that are pressed together learn some classes late"}),
     Fault(
         "same-weights", "every kernel begins with one number", lambda w: mlp(
-            dense(w, "tanh", constant(0.002)), dense(w, "tanh", constant(0.002)))[:-1] + [softmax(kernel=constant(0.002))],
-        steps=100, expected=(Expected("symmetricUnits", causes=("sameWeights",)),), also={"lossAtChance": GUESSES}),
+            dense(w, "tanh", constant(0.01)), dense(w, "tanh", constant(0.01)))[:-1] + [softmax(kernel=constant(0.01))],
+        steps=100,
+        expected=(Expected("symmetricUnits", causes=("sameWeights",)),), also={
+            "lossAtChance": GUESSES, "vanishingGradient": "equal weights hand back the sum of a softmax's gradients, which is 0"}),
     Fault(
         "layer-times-1000", "one layer begins a thousand times as large, under Adam", lambda w: mlp(
             dense(w), dense(w, kernel="{type: variance_scaling, scale: 2e6}"), dense(w)), optimizer=adam(), steps=140,
@@ -186,9 +189,8 @@ DATA = [
         table("inf-in-table", clusters(1000), change_cells=lambda lines: put(lines, "inf", 500)), steps=60,
         expected=(Expected("refused", says=("inf", "column x3", ":502:")),)),
     Fault(
-        "huge-cells", "three cells of a table are 3e38, which any product makes infinite", lambda w: [dense(w), softmax(4)],
-        table("huge-cells", clusters(1000), change_cells=lambda lines: put(lines, "3e38", 300, 500, 700)),
-        optimizer=sgd(0.05), steps=140,
+        "huge-cells", "a cell in each hundredth row of a table is 3e38", lambda w: [dense(w), softmax(4)],
+        table("huge-cells", clusters(2000), change_cells=lambda lines: put(lines, "3e38", *range(0, 2000, 100))), steps=140,
         expected=(Expected("nonFinite", causes=("input",)), Expected("inputScale", causes=("large",))),
         also={"risingLoss": "such batches have another loss"}),
     Fault(
