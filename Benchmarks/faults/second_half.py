@@ -185,7 +185,7 @@ LOOP = [
     Fault(
         "momentum-0.999-of-statistics", "running statistics that have seen an eighth of what they need", lambda w: [
             *[part for _ in range(2) for part in (
-                conv(w // 4, activation="linear", more=f"strides: 2, kernel_initializer: {{type: random_normal, mean: 0.5, stddev: 0.5}}"),
+                conv(w // 4, activation="linear", more="strides: 2, kernel_initializer: {type: random_normal, mean: 0.5}"),
                 "{batch_normalization: {momentum: 0.9995}}", "relu")],
             "flatten", softmax()], optimizer=sgd(0.05), steps=200,
         expected=(Expected("staleStatistics", causes=("momentum",)),)),
