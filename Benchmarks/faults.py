@@ -12,8 +12,9 @@ the share of findings that are related. The faults are in two halves. Thresholds
 either was written down here, and no threshold was changed for the second.
 
 Each run adds a line to NAME.jsonl in --out (Benchmarks/results), and one that is there, of the same configuration by the
-same binary, is not run again. NAME is the date, or --name. The table goes to NAME.md. Ends with 1 where less than nine tenths of a half are found, or
-have the right cause, where a finding is unrelated, or a healthy network has an error. Needs Python, a C compiler and MNIST."""
+same binary, is not run again. NAME is the date, or --name. The table goes to NAME.md. Ends with 1 where less than nine tenths
+of a half are found, or have the right cause, where a finding is unrelated, or a healthy network has an error. Needs Python, a
+C compiler and MNIST."""
 import argparse
 import hashlib
 import pathlib

@@ -57,7 +57,7 @@ NETWORK = [
         expected=(Expected("explodingGradient", part="weight"),),
         also={"nonFinite": BREAKS, "largeUpdates": GROWS, "risingLoss": GROWS, "deadUnits": DIES, "vanishingGradient": DIES}),
     Fault(
-        "explodes-at-start", "sixteen of four times the right size at an ordinary rate: NaN within the first steps", lambda w: mlp(
+        "explodes-at-start", "sixteen of four times the right size at an ordinary rate: NaN in the first steps", lambda w: mlp(
             repeat(16, dense(w, kernel="{type: variance_scaling, scale: 32}"))), steps=60,
         expected=(Expected("explodingGradient", part="weight"), Expected("nonFinite", says=("weights are too large",))),
         also={"largeUpdates": GROWS, "risingLoss": GROWS, "deadUnits": DIES, "vanishingGradient": DIES}),
@@ -97,7 +97,8 @@ NETWORK = [
             dense(w, "tanh", constant(0.01)), dense(w, "tanh", constant(0.01)))[:-1] + [softmax(kernel=constant(0.01))],
         steps=100,
         expected=(Expected("symmetricUnits", causes=("sameWeights",)),), also={
-            "lossAtChance": GUESSES, "vanishingGradient": "equal weights hand back the sum of a softmax's gradients, which is 0"}),
+            "lossAtChance": GUESSES,
+            "vanishingGradient": "equal weights hand back the sum of a softmax's gradients, which is 0"}),
     Fault(
         "layer-times-1000", "one layer begins a thousand times as large, under Adam", lambda w: mlp(
             dense(w), dense(w, kernel="{type: variance_scaling, scale: 2e6}"), dense(w)), optimizer=adam(), steps=140,

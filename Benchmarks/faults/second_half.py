@@ -37,7 +37,8 @@ NETWORK = [
         "growing-rnn", "a linear recurrent layer that makes its state a fifth larger at each of 60 steps", lambda w: [
             f"{{simple_rnn: {{units: {w}, activation: linear, recurrent_initializer: {{type: orthogonal, gain: 1.2}}}}}}",
             dense(1, "linear")], adding(60), sgd(1e-12), steps=60, loss="mean_squared_error",
-        expected=(Expected("explodingGradient", part="time"),), also={"nonFinite": BREAKS, "smallUpdates": STILL}),
+        expected=(Expected("explodingGradient", part="time"), Expected("explodingGradient", part="recurrence")),
+        also={"nonFinite": BREAKS, "smallUpdates": STILL}),
     Fault(
         "no-softmax", "the loss takes sums for probabilities", lambda w: ["flatten", dense(w), dense(CLASSES, "linear")],
         steps=60, expected=(Expected("lossTakesOutput"),), also={

@@ -1,4 +1,6 @@
 """Runs of the bench as a table: both halves apart, the healthy networks, each fault, and what was missed."""
+import itertools
+
 from .cases import KINDS
 from .judging import judge
 
@@ -73,6 +75,8 @@ def table(halves, healthy, runs, words):
         details.append("")
         holds = holds and 10 * whole.found >= 9 * whole.runs and 10 * whole.right >= 9 * whole.found and not whole.unrelated
     (healthy_words, is_calm) = healthy_table(healthy, runs)
+    if left := [case.name for case in [*itertools.chain(*halves.values()), *healthy] if not runs(case)]:
+        words += f"\n\nNot run: {', '.join(left)}."
     lines = [words, "", "## Faults", "", *summary, "", "## Healthy networks", "", *healthy_words, "", "## What was missed", "",
              *(misses or ["Nothing."]), "", "## Each fault", "", *details]
     return "\n".join(lines), holds and is_calm
