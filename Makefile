@@ -16,7 +16,7 @@ PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := build
 .PHONY: build install install-files uninstall train test test-all bench format lint clean packages operations mutants \
-  museum campaign
+  museum faults campaign
 
 # Installs what is missing (with sudo only where not root) and says so; does nothing where all is there.
 packages:
@@ -49,7 +49,7 @@ test: packages lint
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
 # (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, every
-# kernel under Oclgrind, CPU kernels of every instruction set in C (NEON in emulation), mutants, the museum.
+# kernel under Oclgrind, CPU kernels of every instruction set in C (NEON in emulation), mutants, the museum, planted faults.
 test-all: packages lint
 	sh .make/install-packages.sh oclgrind qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	sh .make/install-pytorch.sh
@@ -63,6 +63,7 @@ test-all: packages lint
 	python3 Tests/Kernels/kernels.py
 	$(MAKE) mutants
 	$(MAKE) museum
+	$(MAKE) faults
 
 # Wrong copies of the kernels, at low priority: conformance must find each (results in Tests/Mutants/results.tsv).
 mutants: build
@@ -72,6 +73,10 @@ mutants: build
 # Tests/Museum/README.md).
 museum: build
 	nice python3 Tests/Museum/museum.py
+
+# Planted faults and healthy networks: one width, one seed, one backend. The whole grid is Benchmarks/faults.py alone.
+faults: build
+	nice python3 Benchmarks/faults.py --quick --out .build/faults
 
 # Injected errors, kills, mutated files and hostile plug-ins (Tests/Campaign/README.md): minutes; HOURS=1 for all of it.
 campaign: build
