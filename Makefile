@@ -49,7 +49,7 @@ test: packages lint
 
 # Everything, the long ones by name: kills and resumes, lockstep of three seeds on every backend and with PyTorch
 # (installed into .venv-bench), a package that uses Switchback from outside, one without its traits, sanitizers, every
-# kernel under Oclgrind, CPU kernels of every instruction set in C (NEON in emulation), mutants, the museum, planted faults.
+# kernel under Oclgrind, CPU kernels of every instruction set in C (NEON in emulation), mutants, the museum.
 test-all: packages lint
 	sh .make/install-packages.sh oclgrind qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	sh .make/install-pytorch.sh
@@ -63,7 +63,6 @@ test-all: packages lint
 	python3 Tests/Kernels/kernels.py
 	$(MAKE) mutants
 	$(MAKE) museum
-	$(MAKE) faults
 
 # Wrong copies of the kernels, at low priority: conformance must find each (results in Tests/Mutants/results.tsv).
 mutants: build
